@@ -1,0 +1,186 @@
+"""A client of Craftkit's REST API: typed, on requests, without Django.
+
+    craftkit = Craftkit("ck_live_…")
+    render = craftkit.renders.render("invoice", {"total": 42}, idempotency_key="invoice-2026-005")
+
+Every failure is a `CraftkitError`; its `maybe_handled` tells whether Craftkit may have acted.
+"""
+
+from __future__ import annotations
+
+import math
+from urllib.parse import urlsplit
+
+from requests.exceptions import RequestException
+
+from django_craftkit.client import health as _health
+from django_craftkit.client.download import Download
+from django_craftkit.client.errors import (
+    AuthenticationError,
+    Conflict,
+    CraftkitConnectionError,
+    CraftkitError,
+    CraftkitTimeout,
+    CreditsExhausted,
+    InvalidData,
+    InvalidRequest,
+    InvalidResponse,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+)
+from django_craftkit.client.renders import Renders
+from django_craftkit.client.shares import Shares
+from django_craftkit.client.templates import Templates
+from django_craftkit.client.transport import Adapter, Secret, Timeout, Transport
+from django_craftkit.client.types import (
+    DeletedTemplate,
+    Health,
+    Loop,
+    Manifest,
+    PublishedTemplate,
+    Render,
+    Revocation,
+    Share,
+    Template,
+    TemplateSummary,
+    Variable,
+)
+
+__all__ = [
+    "AuthenticationError",
+    "Conflict",
+    "Craftkit",
+    "CraftkitConnectionError",
+    "CraftkitError",
+    "CraftkitTimeout",
+    "CreditsExhausted",
+    "DeletedTemplate",
+    "Download",
+    "Health",
+    "InvalidData",
+    "InvalidRequest",
+    "InvalidResponse",
+    "Loop",
+    "Manifest",
+    "NotFound",
+    "PermissionDenied",
+    "PublishedTemplate",
+    "RateLimited",
+    "Render",
+    "Revocation",
+    "ServerError",
+    "Share",
+    "Template",
+    "TemplateSummary",
+    "Variable",
+]
+
+
+class Craftkit:
+    """Craftkit, as one project sees it. Threads and processes may share one.
+
+    Sources: https://docs.craftkit.dev/guides/authentication and
+    https://docs.craftkit.dev/guides/hosts-and-environments
+
+    Args:
+        api_key: a project key (`ck_live_…`, `ck_test_…`). Goes to the host of `base_url` alone.
+        base_url: http or https. A key works in its own environment only.
+        timeout: seconds to connect and seconds between two bytes, or one number for both.
+        max_retries: further tries of what may safely be tried again; 0 for none.
+        adapter: makes the requests adapter that each session mounts for `base_url`.
+
+    Raises:
+        ValueError: one of these can't be used.
+    """
+
+    base_url: str = ""
+    templates: Templates
+    renders: Renders
+    shares: Shares
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str = "https://api.craftkit.dev",
+        timeout: Timeout = (3.05, 30.0),
+        max_retries: int = 2,
+        adapter: Adapter | None = None,
+    ) -> None:
+        # First of all, since error pages show the locals of every frame.
+        key, api_key = Secret(api_key.strip() if isinstance(api_key, str) else ""), ""
+        _check_key(key)
+        _check_timeout(timeout)
+        if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+            raise ValueError("max_retries is a whole number from 0 up.")
+        self.base_url = _base_url(base_url)
+        transport = _transport(key, self.base_url, timeout, max_retries, adapter)
+        self._transport = transport
+        self.templates = Templates(transport)
+        self.renders = Renders(transport)
+        self.shares = Shares(transport)
+
+    def __repr__(self) -> str:
+        return f"<Craftkit at {self.base_url}>"
+
+    def health(self) -> Health:
+        """How Craftkit is. Sends no key; "degraded" is an answer and raises nothing.
+
+        Source: https://docs.craftkit.dev/api-reference/health
+
+        Raises:
+            CraftkitConnectionError: there was no answer.
+            ServerError: something else than Craftkit's health answered, a proxy perhaps.
+        """
+        return _health.read(self._transport)
+
+
+def _check_key(key: Secret) -> None:
+    if not key.reveal():
+        raise ValueError("The Craftkit API key is empty.")
+    if not all("!" <= character <= "~" for character in key.reveal()):
+        raise ValueError("The Craftkit API key holds characters that no key has.")
+
+
+def _base_url(url: str) -> str:
+    url = url.strip().rstrip("/") if isinstance(url, str) else ""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    else:
+        # Not quoted in the message: it may hold a password.
+        if usable and (parts.username is not None or parts.password is not None):
+            raise ValueError("base_url must not hold credentials.")
+        usable = usable and not parts.query and not parts.fragment
+        usable = usable and url.isprintable() and " " not in url and "\\" not in url
+    if not usable:
+        raise ValueError("base_url is not an http or https address with a host.")
+    return url
+
+
+def _check_timeout(timeout: Timeout) -> None:
+    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    good = len(pair) == 2 and all(
+        isinstance(part, int | float)
+        and not isinstance(part, bool)
+        and math.isfinite(part)
+        and part > 0
+        for part in pair
+    )
+    if not good:
+        raise ValueError("timeout is seconds, or (connect, read) in seconds, each above 0.")
+
+
+def _transport(
+    key: Secret, base_url: str, timeout: Timeout, max_retries: int, adapter: Adapter | None
+) -> Transport:
+    try:
+        return Transport(
+            key, base_url=base_url, timeout=timeout, max_retries=max_retries, adapter=adapter
+        )
+    except RequestException:
+        raise ValueError("base_url is not an address that can be called.") from None

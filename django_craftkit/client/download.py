@@ -1,0 +1,120 @@
+"""A document on its way: a binary file that can't end early without saying so."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from django_craftkit.client.errors import CraftkitConnectionError, CraftkitError, InvalidResponse
+from django_craftkit.client.transport import CHUNK, NETWORK_ERRORS, from_exception
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import requests
+    from _typeshed import WriteableBuffer
+
+
+class Download(io.RawIOBase):
+    """A PDF as a readable binary file, to be closed; iterating gives chunks, not lines.
+
+    At most one chunk (64 KiB) is in memory. Every read after the connection broke, or ended
+    before `content_length` bytes came, raises `CraftkitConnectionError`: a short file never
+    looks like a whole one. Where `content_length` is None, only HTTP's own framing vouches.
+
+    Attributes:
+        content_type: `application/pdf`.
+        content_length: bytes to expect, None if Craftkit did not say.
+
+    Raises:
+        InvalidResponse: Craftkit sent something that is not a PDF; the response is closed.
+    """
+
+    def __init__(self, response: requests.Response, path: str) -> None:
+        super().__init__()
+        self._response = response
+        self._path = path
+        self._chunks: Iterator[bytes] = response.iter_content(CHUNK)
+        self._left = memoryview(b"")
+        self._received = 0
+        self._failure: CraftkitError | None = None
+        self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+        self.content_length = _length(response)
+        if self.content_type.lower() != "application/pdf" or response.status_code != 200:
+            self.close()
+            raise InvalidResponse(
+                "Craftkit sent something that is not a whole PDF.",
+                status=response.status_code,
+                method="GET",
+                path=path,
+            )
+
+    def __repr__(self) -> str:
+        return f"<Download {self.content_type}, {self.content_length} bytes, {self._path}>"
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self.read(CHUNK):
+            yield chunk
+
+    def __next__(self) -> bytes:
+        chunk = self.read(CHUNK)
+        if not chunk:
+            raise StopIteration
+        return chunk
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill the buffer; less only at the end of the document."""
+        if self.closed:
+            raise ValueError("I/O operation on a closed download.")
+        target = memoryview(buffer).cast("B")
+        filled = 0
+        while filled < len(target) and (self._left or self._more()):
+            count = min(len(self._left), len(target) - filled)
+            target[filled : filled + count] = self._left[:count]
+            self._left = self._left[count:]
+            filled += count
+        return filled
+
+    def close(self) -> None:
+        if not self.closed:
+            self._left = memoryview(b"")
+            self._response.close()
+        super().close()
+
+    def _more(self) -> bool:
+        """Fetch the next chunk; False at the end that was agreed on."""
+        if self._failure is None:
+            try:
+                chunk = next(self._chunks, b"")
+                self._received += len(chunk)
+                self._left = memoryview(chunk)
+                self._failure = self._shortfall(ended=not chunk)
+            except NETWORK_ERRORS as error:
+                self._failure = from_exception(error, method="GET", path=self._path)
+        if self._failure is not None:
+            # A fresh one each time: raising one object twice would chain tracebacks.
+            failure = self._failure
+            raise type(failure)(failure.message, maybe_handled=True, method="GET", path=self._path)
+        return bool(self._left)
+
+    def _shortfall(self, *, ended: bool) -> CraftkitError | None:
+        expected = self.content_length
+        if expected is None or self._received == expected:
+            return None
+        if self._received < expected and not ended:
+            return None
+        return CraftkitConnectionError(
+            f"The download is not whole: {self._received} bytes came of {expected}."
+        )
+
+
+def _length(response: requests.Response) -> int | None:
+    """Content-Length where it counts the bytes that are read here."""
+    encoded = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if "Transfer-Encoding" in response.headers or encoded not in ("", "identity"):
+        return None
+    length = response.headers.get("Content-Length", "").strip()
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None

@@ -1,0 +1,95 @@
+"""What leaves us: JSON bodies, moments and paths."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from django_craftkit.client.errors import InvalidData
+
+
+def dumps(value: Any) -> bytes:
+    """UTF-8 JSON. Decimals become digits in a string (Craftkit coerces them), UUIDs and dates text.
+
+    An aware datetime is sent in UTC with milliseconds, a naive one without a zone.
+
+    Raises:
+        InvalidData: NaN, Infinity, a type that is not data, half a character, a loop. Its text
+            names the type and never the value.
+    """
+    problem = ""
+    try:
+        text = json.dumps(
+            value, default=_plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+        )
+        return text.encode()
+    except UnicodeEncodeError:
+        problem = "text with half a character (a lone surrogate)"
+    except ValueError:
+        problem = "a number that is not finite, or data that contain themselves"
+    except TypeError as error:
+        problem = str(error) if isinstance(error, _NotDataError) else "a key that is not text"
+    except RecursionError:
+        problem = "data nested too deeply"
+    except OverflowError:
+        problem = "a moment before or after all time"
+    # Raised here: the errors above hold the data, and would go along as the context.
+    raise InvalidData(f"This can't be sent to Craftkit: {problem}.")
+
+
+def iso(moment: datetime) -> str:
+    """`2026-06-05T10:00:00.000Z`, from an aware datetime.
+
+    Raises:
+        InvalidData: it has no time zone, so nobody knows when it is.
+    """
+    if moment.utcoffset() is None:
+        raise InvalidData("A datetime without a time zone can't be sent to Craftkit.")
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="milliseconds") + "Z"
+
+
+def path(*parts: object) -> str:
+    """`/v1/renders/…` from its parts, each quoted whole: no part can become two, or none.
+
+    Raises:
+        InvalidData: a part is empty, or one that URLs treat as "here" or "up".
+    """
+    quoted = []
+    for part in parts:
+        text = str(part)
+        # Quoting doesn't help here: URL libraries take %2E%2E for "..".
+        if text in ("", ".", ".."):
+            raise InvalidData("This is no id or slug at Craftkit: it is empty, '.' or '..'.")
+        try:
+            quoted.append(quote(text, safe=""))
+        except UnicodeEncodeError:
+            raise InvalidData("This is no id or slug at Craftkit: half a character.") from None
+    return "/" + "/".join(quoted)
+
+
+class _NotDataError(TypeError):
+    """A type that has no place in data."""
+
+
+def _plain(value: object) -> Any:
+    match value:
+        case datetime():
+            return iso(value) if value.utcoffset() is not None else value.isoformat()
+        case date() | time():
+            return value.isoformat()
+        case UUID():
+            return str(value)
+        case Decimal():
+            if not math.isfinite(value):
+                raise ValueError("not finite")
+            return format(value, "f")
+        case Mapping():
+            return dict(value)
+    raise _NotDataError(f"an object of type {type(value).__qualname__}")

@@ -1,0 +1,120 @@
+"""Renders: documents made of a template and data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django_craftkit.client.download import Download
+from django_craftkit.client.encoding import path
+from django_craftkit.client.errors import (
+    AuthenticationError,
+    InvalidData,
+    NotFound,
+    PermissionDenied,
+)
+from django_craftkit.client.types import Render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from django_craftkit.client.transport import Transport
+
+
+class Renders:
+    """The renders of the project that the key belongs to."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def render(
+        self,
+        slug: str,
+        data: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        version: int | None = None,
+        filename: str | None = None,
+    ) -> Render:
+        """Ask for a document. Craftkit queues it; `get` tells how it goes.
+
+        Source: https://docs.craftkit.dev/api-reference/render-template
+
+        Args:
+            data: values by the manifest's keys; unknown keys are dropped, without a word; up to
+                10,000 rows a loop. Decimals, UUIDs and dates may be in it.
+            idempotency_key: 1 to 200 printable ASCII characters. The same key is the same render,
+                for ever, whatever the data, even if it failed. Without one the call is only
+                repeated where Craftkit proved that it did nothing.
+            version: a published version; the current one if None.
+            filename: of the PDF, for whoever downloads it.
+
+        Raises:
+            InvalidData: the data can't be JSON; nothing was sent.
+            InvalidRequest: the data don't fit the manifest (`invalid_input_data`).
+            NotFound: `template_not_found`, `version_not_found`.
+            Conflict: `no_published_version`.
+            ServerError: `internal`, or `queue_unavailable`, with which nothing was queued.
+        """
+        headers = {}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = _key(idempotency_key)
+        options = {"versionNumber": version, "filename": filename}
+        options = {name: value for name, value in options.items() if value is not None}
+        body: dict[str, Any] = {"data": data}
+        if options:
+            body["options"] = options
+        return self._transport.call(
+            "POST",
+            path("v1", "templates", slug, "render"),
+            lambda answer, status: Render.from_json(answer, replayed=status == 200),
+            json=body,
+            headers=headers,
+            repeatable=idempotency_key is not None,
+        )
+
+    def get(self, id: UUID | str) -> Render:  # noqa: A002 - its name in the API
+        """How a render stands.
+
+        Source: https://docs.craftkit.dev/api-reference/get-render
+
+        Raises:
+            NotFound: no such render in the project of the key.
+        """
+        return self._transport.call(
+            "GET",
+            path("v1", "renders", id),
+            lambda body, status: Render.from_json(body),
+            repeatable=True,
+        )
+
+    def download(self, id: UUID | str) -> Download:  # noqa: A002 - its name in the API
+        """The PDF, as a file to be read and closed. Never from `downloadUrl`.
+
+        Sources: https://www.craftkit.dev/documentation/api/render-download and
+        https://docs.craftkit.dev/api-reference/download-render, which is asked if the first
+        knows nothing.
+
+        Raises:
+            NotFound: no such render, or it has no PDF yet.
+            Conflict: it has not succeeded yet (`not_ready`).
+            InvalidResponse: what came is no PDF.
+        """
+        first = path("v1", "renders", id, "download")
+        try:
+            return Download(self._transport.stream(first, accept="application/pdf"), first)
+        except NotFound as error:
+            unknown = error
+        second = path("v1", "embed", "renders", id, "download")
+        try:
+            return Download(self._transport.stream(second, accept="application/pdf"), second)
+        except (AuthenticationError, PermissionDenied, NotFound):
+            # Says that the project does not embed; the first route took this key and knew nothing.
+            pass
+        raise unknown
+
+
+def _key(key: str) -> str:
+    if not (0 < len(key) <= 200 and key.isascii() and key.isprintable() and key.strip() == key):
+        raise InvalidData("An idempotency key is 1 to 200 printable ASCII characters.")
+    return key

@@ -1,0 +1,101 @@
+"""Shares: links that open a render, and can be closed again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django_craftkit.client.encoding import iso, path
+from django_craftkit.client.errors import InvalidData
+from django_craftkit.client.fields import Fields
+from django_craftkit.client.types import Revocation, Share
+
+if TYPE_CHECKING:
+    import builtins
+    from datetime import datetime
+    from uuid import UUID
+
+    from django_craftkit.client.transport import Transport
+
+
+class Shares:
+    """The shares of the renders of the project that the key belongs to."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        render_id: UUID | str,
+        *,
+        channel: str = "link",
+        recipient_email: str | None = None,
+        message: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> Share:
+        """Make a link. Each call makes one more, and Craftkit has no idempotency key for it.
+
+        It is repeated only where Craftkit proved that it made none; if this raises with
+        `maybe_handled`, look with `list` before calling again.
+
+        Source: https://docs.craftkit.dev/api-reference/create-share
+
+        Args:
+            channel: `link`, or `email`, which notes the recipient and mails nothing.
+            recipient_email: needed for `email`.
+            message: up to 2,000 characters.
+            expires_at: aware; None is never.
+
+        Raises:
+            InvalidData: no recipient for `email`, or a naive date; nothing was sent.
+            NotFound: no such render.
+            Conflict: the render has not succeeded (`not_ready`).
+        """
+        if channel == "email" and not recipient_email:
+            raise InvalidData("A share by e-mail needs the recipient's address.")
+        body: dict[str, Any] = {"channel": channel}
+        if recipient_email is not None:
+            body["recipientEmail"] = recipient_email
+        if message is not None:
+            body["message"] = message
+        if expires_at is not None:
+            body["expiresAt"] = iso(expires_at)
+        return self._transport.call(
+            "POST",
+            path("v1", "renders", render_id, "shares"),
+            lambda answer, status: Share.from_json(answer),
+            json=body,
+            repeatable=False,
+        )
+
+    def list(self, render_id: UUID | str) -> builtins.list[Share]:
+        """All shares of a render, the newest first, revoked ones too.
+
+        Source: https://docs.craftkit.dev/api-reference/list-shares
+
+        Raises:
+            NotFound: no such render.
+        """
+        return self._transport.call(
+            "GET",
+            path("v1", "renders", render_id, "shares"),
+            lambda body, status: [
+                Share.from_json(item) for item in Fields(body, "list").items("shares")
+            ],
+            repeatable=True,
+        )
+
+    def revoke(self, render_id: UUID | str, share_id: UUID | str) -> Revocation:
+        """Close a link, at once and for good.
+
+        Source: https://docs.craftkit.dev/api-reference/revoke-share
+
+        Raises:
+            NotFound: no such share, or revoked already, be it by an earlier try of this very
+                call: then `maybe_handled` is True. `list` tells which.
+        """
+        return self._transport.call(
+            "DELETE",
+            path("v1", "renders", render_id, "shares", share_id),
+            lambda body, status: Revocation.from_json(body),
+            repeatable=True,
+        )

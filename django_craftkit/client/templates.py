@@ -1,0 +1,155 @@
+"""Templates: versioned blueprints, found by their slug."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django_craftkit.client.encoding import path
+from django_craftkit.client.fields import Fields
+from django_craftkit.client.types import (
+    DeletedTemplate,
+    Manifest,
+    PublishedTemplate,
+    Template,
+    TemplateSummary,
+)
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Mapping
+
+    from django_craftkit.client.transport import Transport
+
+
+class Templates:
+    """The templates of the project that the key belongs to."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> builtins.list[TemplateSummary]:
+        """All templates, the one changed last first; in one piece, Craftkit has no pages here.
+
+        Source: https://docs.craftkit.dev/guides/verify-before-render
+
+        Raises:
+            CraftkitError: see `errors`.
+        """
+        return self._transport.call(
+            "GET",
+            path("v1", "templates"),
+            lambda body, status: [
+                TemplateSummary.from_json(item) for item in Fields(body, "list").items("templates")
+            ],
+            repeatable=True,
+        )
+
+    def get(self, slug: str) -> Template:
+        """One template with its manifest; an unpublished one has none.
+
+        Source: https://docs.craftkit.dev/api-reference/get-template
+
+        Raises:
+            NotFound: no such slug in the project of the key (`template_not_found`).
+        """
+        return self._transport.call(
+            "GET",
+            path("v1", "templates", slug),
+            lambda body, status: Template.from_json(body),
+            repeatable=True,
+        )
+
+    def create(
+        self,
+        name: str,
+        manifest: Manifest | Mapping[str, Any],
+        *,
+        slug: str | None = None,
+        description: str | None = None,
+        layout: Mapping[str, Any] | None = None,
+        page_config: Mapping[str, Any] | None = None,
+    ) -> PublishedTemplate:
+        """Make a template and publish its version 1. Not repeated: twice makes two.
+
+        Source: https://docs.craftkit.dev/api-reference/create-template
+
+        Args:
+            name: 1 to 120 characters.
+            slug: kebab-case, up to 120; without it Craftkit derives one from the name.
+            description: up to 280.
+            layout: Craftkit's `contentJson`; without it a plain one is made from the manifest.
+            page_config: `format`, `orientation`, `margin`, `printBackground`; else A4 portrait.
+
+        Raises:
+            InvalidRequest: `invalid_request`, `invalid_loop_key`.
+            Conflict: the slug is taken (`slug_conflict`).
+        """
+        body = _body(name, manifest, description, layout, page_config)
+        if slug is not None:
+            body["slug"] = slug
+        return self._transport.call(
+            "POST",
+            path("v1", "templates"),
+            lambda answer, status: PublishedTemplate.from_json(answer, created=True),
+            json=body,
+            repeatable=False,
+        )
+
+    def put(
+        self,
+        slug: str,
+        name: str,
+        manifest: Manifest | Mapping[str, Any],
+        *,
+        description: str | None = None,
+        layout: Mapping[str, Any] | None = None,
+        page_config: Mapping[str, Any] | None = None,
+    ) -> PublishedTemplate:
+        """Make a template at this slug, or publish its next version. Every call makes a version.
+
+        Source: https://docs.craftkit.dev/api-reference/update-template
+
+        Args:
+            name, description: replace what is stored; for limits see `create`.
+
+        Raises:
+            InvalidRequest: `invalid_request`, `invalid_loop_key`.
+        """
+        return self._transport.call(
+            "PUT",
+            path("v1", "templates", slug),
+            lambda answer, status: PublishedTemplate.from_json(answer, created=status == 201),
+            json=_body(name, manifest, description, layout, page_config),
+            repeatable=False,
+        )
+
+    def delete(self, slug: str) -> DeletedTemplate:
+        """Take a template away and free its slug; what was rendered and shared stays.
+
+        Source: https://docs.craftkit.dev/api-reference/delete-template
+
+        Raises:
+            NotFound: no such slug, or deleted already (`template_not_found`), be it by an earlier
+                try of this very call: then `maybe_handled` is True.
+        """
+        return self._transport.call(
+            "DELETE",
+            path("v1", "templates", slug),
+            lambda body, status: DeletedTemplate.from_json(body),
+            repeatable=True,
+        )
+
+
+def _body(
+    name: str,
+    manifest: Manifest | Mapping[str, Any],
+    description: str | None,
+    layout: Mapping[str, Any] | None,
+    page_config: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    optional = {"description": description, "layout": layout, "pageConfig": page_config}
+    return {
+        "name": name,
+        "manifest": manifest.to_json() if isinstance(manifest, Manifest) else manifest,
+        **{key: value for key, value in optional.items() if value is not None},
+    }

@@ -1,0 +1,347 @@
+"""One call to Craftkit: who it goes to, what a failure proves, whether it is made again."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+from requests.adapters import BaseAdapter
+from requests.auth import AuthBase
+
+import django_craftkit
+from django_craftkit.client import retry
+from django_craftkit.client.encoding import dumps
+from django_craftkit.client.errors import (
+    CraftkitConnectionError,
+    CraftkitError,
+    CraftkitTimeout,
+    InvalidResponse,
+    from_answer,
+    parse,
+    presentable,
+)
+
+T = TypeVar("T")
+Timeout = float | tuple[float, float]
+Adapter = Callable[[], BaseAdapter]
+
+JSON_LIMIT: Final = 20 * 1024 * 1024
+"""Bytes of a JSON answer, decompressed; a longer one is refused."""
+ERROR_LIMIT: Final = 256 * 1024
+"""Bytes of an error's answer that are read at all."""
+CHUNK: Final = 64 * 1024
+"""Bytes read at once."""
+
+Also = Callable[[int, Mapping[str, Any]], bool]
+
+# What requests and what lies below it raise for a call that went wrong. RequestException is an
+# OSError; the others are what it forgets to wrap.
+NETWORK_ERRORS: Final = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
+
+logger = logging.getLogger("django_craftkit.client")
+
+
+def nothing_else(status: int, body: Mapping[str, Any]) -> bool:
+    """Only a 2xx is an answer."""
+    return False
+
+
+class Secret:
+    """A text that does not show itself: not in a repr, not in `vars()`, not in a pickle."""
+
+    __slots__ = ("reveal",)
+
+    reveal: Callable[[], str]
+
+    def __init__(self, value: str) -> None:
+        self.reveal = lambda: value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A secret is not pickled.")
+
+
+class Anonymous(AuthBase):
+    """Sends no credentials. Its presence alone keeps requests from looking into .netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class Bearer(Anonymous):
+    """Sends the key, to one scheme, host and port only."""
+
+    def __init__(self, key: Secret, base_url: str) -> None:
+        self._key = key
+        self._origin = _origin(requests.Request("GET", base_url).prepare().url)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if _origin(request.url) == self._origin:
+            request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        return request
+
+
+class Session(requests.Session):
+    """A session that knows no redirects: not even their targets are parsed."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
+class Transport:
+    """Makes the calls of one `Craftkit`. Threads and processes may share it."""
+
+    def __init__(
+        self,
+        key: Secret,
+        *,
+        base_url: str,
+        timeout: Timeout,
+        max_retries: int,
+        adapter: Adapter | None,
+    ) -> None:
+        self.base_url = base_url
+        self.timeout = timeout
+        self.max_retries = max_retries
+        self._key = key
+        self._adapter = adapter
+        self._bearer = Bearer(key, base_url)
+        self._local = threading.local()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Mapping[str, Any], int], T],
+        *,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool,
+        anonymous: bool = False,
+        also: Also = nothing_else,
+    ) -> T:
+        """Call, and hand the JSON object of the answer with its status to `read`.
+
+        Args:
+            path: from `encoding.path`.
+            repeatable: see `retry.should_retry`.
+            anonymous: send no key.
+            also: whether this status with this body is an answer too, and no error.
+
+        Raises:
+            CraftkitError: whatever went wrong.
+        """
+        body = None if json is None else dumps(json)
+        headers = {"Accept": "application/json", **(headers or {})}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+
+        def once() -> T:
+            response = self._send(method, path, body, headers, anonymous=anonymous)
+            try:
+                answered = self._answer(response, method, path, also)
+            finally:
+                response.close()
+            try:
+                return read(answered, response.status_code)
+            except InvalidResponse as error:
+                error.method, error.path, error.status = method, path, response.status_code
+                raise
+
+        return self._repeat(once, repeatable=repeatable)
+
+    def stream(self, path: str, *, accept: str) -> requests.Response:
+        """GET something that is not JSON. The caller reads and closes the response."""
+        # Uncompressed, so that Content-Length counts the bytes that arrive.
+        headers = {"Accept": f"{accept}, application/json;q=0.5", "Accept-Encoding": "identity"}
+
+        def once() -> requests.Response:
+            response = self._send("GET", path, None, headers, anonymous=False)
+            if 200 <= response.status_code < 300:
+                return response
+            try:
+                self._answer(response, "GET", path, nothing_else)
+            finally:
+                response.close()
+            raise AssertionError("unreachable")  # pragma: no cover
+
+        return self._repeat(once, repeatable=True)
+
+    def _repeat(self, once: Callable[[], T], *, repeatable: bool) -> T:
+        handled = False
+        for attempt in itertools.count(1):
+            try:
+                return once()
+            except CraftkitError as error:
+                # What an earlier try may have done stays done.
+                handled = error.maybe_handled = handled or error.maybe_handled
+                if not retry.should_retry(
+                    error, attempt=attempt, max_retries=self.max_retries, repeatable=repeatable
+                ):
+                    raise
+                pause = retry.delay(error, attempt=attempt)
+                logger.info("Calling Craftkit again in %.1f s: %s", pause, error)
+            retry.sleep(pause)
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        anonymous: bool,
+    ) -> requests.Response:
+        failure: CraftkitError
+        try:
+            return self._session().request(
+                method,
+                self.base_url + path,
+                data=body,
+                headers=dict(headers),
+                auth=Anonymous() if anonymous else self._bearer,
+                timeout=self.timeout,
+                allow_redirects=False,
+                stream=True,
+            )
+        except NETWORK_ERRORS as error:
+            failure = from_exception(error, method=method, path=path)
+        # Raised here: frames of the error above hold the header with the key.
+        raise failure
+
+    def _answer(
+        self, response: requests.Response, method: str, path: str, also: Also
+    ) -> Mapping[str, Any]:
+        status = response.status_code
+        good = 200 <= status < 300
+        try:
+            content = b"".join(
+                _read(response, JSON_LIMIT + 1 if good else ERROR_LIMIT, method, path)
+            )
+        except CraftkitConnectionError:
+            if good:
+                raise
+            # The status has come and is the better news; half a body says nothing certain.
+            content = b""
+        # Before anything else sees it: a proxy's error page may quote the headers it got.
+        content = content.replace(self._key.reveal().encode(), b"[key]")
+        facts: dict[str, Any] = {"status": status, "method": method, "path": path}
+        if good and len(content) > JSON_LIMIT:
+            raise InvalidResponse("Craftkit's answer is larger than 20 MB.", **facts)
+        problem = "is no JSON"
+        try:
+            answered = parse(content)
+        except ValueError:
+            answered = None
+        else:
+            problem = "is no JSON object"
+        if isinstance(answered, dict) and (good or also(status, answered)):
+            return answered
+        text = content[:ERROR_LIMIT].decode(errors="replace")
+        if good:
+            raise InvalidResponse(f"Craftkit's answer {problem}.", body=presentable(text), **facts)
+        wait = retry.retry_after(response.headers.get("Retry-After"))
+        raise from_answer(text=text, retry_after=wait, **facts)
+
+    def _session(self) -> Session:
+        """The session of this thread, in this process: sockets survive a fork, and must not."""
+        session: Session | None = getattr(self._local, "session", None)
+        if session is None or self._local.pid != os.getpid():
+            session = Session()
+            session.headers["User-Agent"] = f"django-craftkit/{django_craftkit.__version__}"
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            if self._adapter is not None:
+                session.mount(self.base_url, self._adapter())
+            self._local.session, self._local.pid = session, os.getpid()
+        return session
+
+
+def from_exception(error: Exception, *, method: str = "", path: str = "") -> CraftkitError:
+    """What a failure below HTTP means: which error, and whether Craftkit may have acted."""
+    causes = list(_causes(error))
+    kind: type[CraftkitError] = CraftkitConnectionError
+    message, sent = "The connection to Craftkit was cut", True
+    if _any(causes, requests.exceptions.ConnectTimeout) or (
+        _any(causes, urllib3.exceptions.ConnectTimeoutError)
+        and not _any(causes, urllib3.exceptions.NewConnectionError)
+    ):
+        kind, message, sent = CraftkitTimeout, "Craftkit could not be reached in time", False
+    elif _any(causes, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
+        kind, message = CraftkitTimeout, "Craftkit did not answer in time"
+    elif any(type(cause).__name__ == "NameResolutionError" for cause in causes):
+        message, sent = "Craftkit's host name could not be resolved", False
+    elif any(str(cause).startswith("Tunnel connection failed") for cause in causes):
+        message, sent = "The proxy before Craftkit refused the connection", False
+    elif _any(causes, urllib3.exceptions.NewConnectionError):
+        message, sent = "Craftkit could not be reached", False
+    elif any(type(cause).__name__ == "SSLCertVerificationError" for cause in causes):
+        message, sent = "Craftkit's certificate is not trusted", False
+    elif any("TLS CA certificate bundle" in str(cause) for cause in causes):
+        message, sent = "The certificates to check Craftkit's with were not found here", False
+    elif _any(causes, *_NEVER_SENT):
+        message, sent = "The call to Craftkit could not be made", False
+    # The kind only: texts of requests and urllib3 hold addresses, and some hold headers.
+    names = type(causes[-1]).__name__
+    return kind(f"{message} ({names}).", maybe_handled=sent, method=method, path=path)
+
+
+_NEVER_SENT: Final[tuple[type[Exception], ...]] = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidProxyURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
+
+
+def _any(causes: list[BaseException], *kinds: type[BaseException]) -> bool:
+    return any(isinstance(cause, kinds) for cause in causes)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what is behind it, outermost first; urllib3 keeps causes in three places."""
+    seen: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo and len(seen) < 20:
+        cause = todo.pop(0)
+        if not isinstance(cause, BaseException) or any(cause is one for one in seen):
+            continue
+        seen.append(cause)
+        yield cause
+        # Not __context__: what an error happened to follow is not its reason.
+        behind = (getattr(cause, "reason", None), getattr(cause, "original_error", None))
+        todo += [*cause.args, *behind, cause.__cause__]
+
+
+def _read(response: requests.Response, limit: int, method: str, path: str) -> Iterator[bytes]:
+    """The body in chunks, until at least `limit` bytes have come."""
+    failure: CraftkitError
+    try:
+        count = 0
+        for chunk in response.iter_content(CHUNK):
+            yield chunk
+            count += len(chunk)
+            if count >= limit:
+                return
+        return
+    except NETWORK_ERRORS as error:
+        failure = from_exception(error, method=method, path=path)
+    raise failure
+
+
+def _origin(url: str | bytes | None) -> tuple[str, str, int | None]:
+    parts = urlsplit(url.decode() if isinstance(url, bytes) else url or "")
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", parts.port or default

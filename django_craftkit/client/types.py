@@ -1,0 +1,365 @@
+"""What Craftkit says, as Python values. Its camelCase stops here.
+
+Dates are aware and in UTC, ids are UUIDs, statuses are texts, since Craftkit may add some.
+`extra` keeps every field that this version does not know, named as it was sent. `downloadUrl`,
+`pollUrl` and `shareToken` are read by nobody and kept nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import datetime  # noqa: TC003 - typing.get_type_hints reads these classes
+from typing import Any, Self, TypeAlias
+from uuid import UUID  # noqa: TC003
+
+from django_craftkit.client.fields import Fields
+
+Json: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How Craftkit is. Source: https://docs.craftkit.dev/api-reference/health"""
+
+    status: str
+    """`ok`, or `degraded`."""
+    version: str
+    """Seven characters of the deployed commit, or `local`."""
+    checks: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The parts, each `ok` or `error`."""
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "health")
+        checks = fields.maybe_object("checks") or {}
+        return cls(
+            status=fields.text("status"),
+            version=fields.maybe_text("version") or "",
+            checks={name: str(state) for name, state in checks.items()},
+            extra=fields.extra(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One value that a template takes.
+
+    Source: https://docs.craftkit.dev/guides/variables-and-loops
+    """
+
+    key: str
+    """Dotted path: `customer.name` is `{"customer": {"name": …}}` in the data."""
+    label: str
+    data_type: str
+    """text, longtext, number, currency, date, datetime, boolean, image, url, email."""
+    _: KW_ONLY
+    required: bool = False
+    format: str | None = None
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "variable")
+        return cls(
+            key=fields.text("key"),
+            label=fields.maybe_text("label") or "",
+            data_type=fields.text("dataType"),
+            required=fields.maybe_flag("required") or False,
+            format=fields.maybe_text("format"),
+            extra=fields.extra(),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            **self.extra,
+            "key": self.key,
+            "label": self.label,
+            "dataType": self.data_type,
+            "required": self.required,
+        }
+        if self.format is not None:
+            body["format"] = self.format
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A list of rows that a template repeats: up to 10,000 in a render.
+
+    Source: https://docs.craftkit.dev/guides/variables-and-loops
+    """
+
+    key: str
+    """A name without dots, at the top of the data."""
+    label: str
+    item_fields: tuple[Variable, ...]
+    """At least one."""
+    _: KW_ONLY
+    preview_data: tuple[Json, ...] = field(default=(), hash=False)
+    """Up to 10 rows, for Craftkit's builder alone."""
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "loop")
+        return cls(
+            key=fields.text("key"),
+            label=fields.maybe_text("label") or "",
+            item_fields=tuple(Variable.from_json(item) for item in fields.items("itemFields")),
+            preview_data=tuple(fields.maybe_items("previewData") or ()),
+            extra=fields.extra(),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            **self.extra,
+            "key": self.key,
+            "label": self.label,
+            "itemFields": [item.to_json() for item in self.item_fields],
+        }
+        if self.preview_data:
+            body["previewData"] = [dict(row) for row in self.preview_data]
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a template takes: the contract between data and layout.
+
+    Source: https://docs.craftkit.dev/guides/variables-and-loops
+    """
+
+    variables: tuple[Variable, ...] = ()
+    loops: tuple[Loop, ...] = ()
+    _: KW_ONLY
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "manifest")
+        return cls(
+            variables=tuple(Variable.from_json(item) for item in fields.items("variables")),
+            loops=tuple(Loop.from_json(item) for item in fields.items("loops")),
+            extra=fields.extra(),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.extra,
+            "variables": [variable.to_json() for variable in self.variables],
+            "loops": [loop.to_json() for loop in self.loops],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateSummary:
+    """A template in the list. Source: https://docs.craftkit.dev/guides/verify-before-render"""
+
+    id: UUID
+    slug: str
+    name: str
+    template_type: str
+    """`document` or `pdf-overlay`; `""` if Craftkit does not say."""
+    current_version_number: int | None
+    """None while nothing is published."""
+    published: bool
+    created_at: datetime
+    updated_at: datetime
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "template")
+        return cls(**_summary(fields), extra=fields.extra())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template(TemplateSummary):
+    """A template with its contract. Source: https://docs.craftkit.dev/api-reference/get-template"""
+
+    description: str | None
+    manifest: Manifest | None
+    """None while nothing is published."""
+    json_schema: Json | None = field(hash=False)
+    """The manifest as JSON Schema, draft 07; None while nothing is published."""
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "template")
+        manifest = fields.maybe_object("manifest")
+        return cls(
+            **_summary(fields),
+            description=fields.maybe_text("description"),
+            manifest=None if manifest is None else Manifest.from_json(manifest),
+            json_schema=fields.maybe_object("jsonSchema"),
+            extra=fields.extra(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedTemplate:
+    """A version just published. Source: https://docs.craftkit.dev/api-reference/update-template"""
+
+    id: UUID
+    slug: str
+    current_version_number: int
+    manifest: Manifest
+    created: bool
+    """False if the slug existed and got one version more."""
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json, *, created: bool) -> Self:
+        fields = Fields(body, "published template")
+        return cls(
+            id=fields.uuid("id"),
+            slug=fields.text("slug"),
+            current_version_number=fields.number("currentVersionNumber"),
+            manifest=Manifest.from_json(fields.object("manifest")),
+            created=created,
+            extra=fields.extra(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedTemplate:
+    """A template taken away. Source: https://docs.craftkit.dev/api-reference/delete-template"""
+
+    id: UUID
+    slug: str
+    deleted_at: datetime
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "deleted template")
+        return cls(
+            id=fields.uuid("id"),
+            slug=fields.text("slug"),
+            deleted_at=fields.moment("deletedAt"),
+            extra=fields.extra(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Render:
+    """A document in the making, or made. Source: https://docs.craftkit.dev/api-reference/get-render"""
+
+    id: UUID
+    status: str
+    """`queued`, `rendering`, `succeeded`, `failed`, `cancelled`, or one that is new to us."""
+    error_message: str | None
+    created_at: datetime
+    """When Craftkit took it on."""
+    completed_at: datetime | None = None
+    duration_ms: int | None = None
+    """Milliseconds by the clock on the wall."""
+    replayed: bool = False
+    """True if the idempotency key was known and Craftkit answered with what it had."""
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json, *, replayed: bool = False) -> Self:
+        return cls._read(Fields(body, "render"), "id", replayed=replayed)
+
+    @classmethod
+    def from_webhook(cls, payload: Json) -> Self:
+        """The same fact, from the body of a `render.*` delivery; `extra` holds its `templateId`.
+
+        Source: https://docs.craftkit.dev/guides/webhooks
+
+        Raises:
+            InvalidResponse: a field is missing or of another type; it is named.
+        """
+        fields = Fields(payload, "render event")
+        fields.maybe_text("event")
+        return cls._read(fields, "renderId", replayed=False)
+
+    @classmethod
+    def _read(cls, fields: Fields, id_name: str, *, replayed: bool) -> Self:
+        return cls(
+            id=fields.uuid(id_name),
+            status=fields.text("status"),
+            error_message=fields.maybe_text("errorMessage"),
+            created_at=fields.moment("createdAt"),
+            completed_at=fields.maybe_moment("completedAt"),
+            duration_ms=fields.maybe_number("durationMs"),
+            replayed=replayed,
+            extra=fields.extra(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A link to a render. Source: https://docs.craftkit.dev/api-reference/list-shares"""
+
+    id: UUID
+    url: str = field(repr=False)
+    """Opens the document to whoever has it. As Craftkit sent it, never built here."""
+    channel: str
+    """`link` or `email`."""
+    recipient_email: str | None = field(repr=False)
+    message: str | None = field(repr=False)
+    expires_at: datetime | None
+    """None: never."""
+    revoked_at: datetime | None
+    revoked_reason: str | None
+    click_count: int | None
+    """Views by its recipient; None where Craftkit does not say."""
+    created_at: datetime
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "share")
+        return cls(
+            id=fields.uuid("id"),
+            url=fields.text("shareUrl"),
+            channel=fields.text("channel"),
+            recipient_email=fields.maybe_text("recipientEmail"),
+            message=fields.maybe_text("message"),
+            expires_at=fields.maybe_moment("expiresAt"),
+            revoked_at=fields.maybe_moment("revokedAt"),
+            revoked_reason=fields.maybe_text("revokedReason"),
+            click_count=fields.maybe_number("clickCount"),
+            created_at=fields.moment("createdAt"),
+            extra=fields.extra(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """A share that opens nothing any more.
+
+    Source: https://docs.craftkit.dev/api-reference/revoke-share
+    """
+
+    id: UUID
+    revoked_at: datetime
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "revocation")
+        return cls(
+            id=fields.uuid("id"), revoked_at=fields.moment("revokedAt"), extra=fields.extra()
+        )
+
+
+def _summary(fields: Fields) -> dict[str, Any]:
+    return {
+        "id": fields.uuid("id"),
+        "slug": fields.text("slug"),
+        "name": fields.text("name"),
+        "template_type": fields.maybe_text("templateType") or "",
+        "current_version_number": fields.maybe_number("currentVersionNumber"),
+        "published": fields.flag("published"),
+        "created_at": fields.moment("createdAt"),
+        "updated_at": fields.moment("updatedAt"),
+    }

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import responses
+
+from django_craftkit.client import Craftkit, retry
+
+KEY = "ck_test_0123456789abcdef"
+BASE = "https://api.craftkit.dev"
+RENDER = "0193c2c3-1111-7aaa-8bbb-000000000001"
+SHARE = "0193c2c3-3333-7aaa-8bbb-000000000003"
+TEMPLATE = "7c9f0b2e-2b1a-4f3d-9c8e-1a2b3c4d5e6f"
+MANIFEST = {
+    "variables": [
+        {"key": "customer.name", "label": "Customer", "dataType": "text", "required": True}
+    ],
+    "loops": [
+        {
+            "key": "areas",
+            "label": "Areas",
+            "itemFields": [{"key": "areaKey", "label": "Area", "dataType": "text"}],
+        }
+    ],
+}
+QUEUED = {
+    "id": RENDER,
+    "status": "queued",
+    "pollUrl": f"{BASE}/v1/renders/{RENDER}",
+    "downloadUrl": None,
+    "errorMessage": None,
+    "createdAt": "2026-06-05T10:00:00.000Z",
+}
+SHARED = {
+    "id": SHARE,
+    "shareToken": "cks_secret",
+    "shareUrl": "https://www.craftkit.dev/share/cks_secret",
+    "channel": "link",
+    "recipientEmail": None,
+    "message": None,
+    "expiresAt": "2026-12-31T23:59:59.000Z",
+    "revokedAt": None,
+    "createdAt": "2026-06-05T10:05:00.000Z",
+}
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that would have been made."""
+    made: list[float] = []
+    monkeypatch.setattr(retry, "sleep", made.append)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def api() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def craftkit() -> Craftkit:
+    return Craftkit(KEY)
+
+
+@pytest.fixture
+def once() -> Craftkit:
+    """A client that tries each call once."""
+    return Craftkit(KEY, max_retries=0)
+
+
+Script = Callable[[socket.socket], None]
+
+
+@dataclass
+class RawServer:
+    """Answers each connection with the next script, over and over the last one."""
+
+    scripts: list[Script]
+    requests: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        for number in range(100):
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(5)
+                self.requests.append(_request(connection))
+                self.scripts[min(number, len(self.scripts) - 1)](connection)
+
+    def close(self) -> None:
+        # Wakes accept(), which close() alone does not on Linux.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+def _request(connection: socket.socket) -> bytes:
+    got = b""
+    while b"\r\n\r\n" not in got and (more := connection.recv(65536)):
+        got += more
+    head, _, body = got.partition(b"\r\n\r\n")
+    for line in head.split(b"\r\n"):
+        if line.lower().startswith(b"content-length:"):
+            while len(body) < int(line.split(b":")[1]) and (more := connection.recv(65536)):
+                body += more
+    return head + b"\r\n\r\n" + body
+
+
+def says(answer: bytes) -> Script:
+    return lambda connection: connection.sendall(answer)
+
+
+def answers(status: int, body: bytes, *headers: str, length: int | None = None) -> Script:
+    lines = [
+        f"HTTP/1.1 {status} Something",
+        f"Content-Length: {len(body) if length is None else length}",
+        "Connection: close",
+        *headers,
+    ]
+    return says("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., RawServer]]:
+    servers: list[RawServer] = []
+
+    def start(*scripts: Script) -> RawServer:
+        servers.append(RawServer(list(scripts)))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

@@ -1,0 +1,202 @@
+"""Where the key goes, and where it never shows; which settings are refused."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import socket
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from django_craftkit.client import (
+    Craftkit,
+    CraftkitError,
+    InvalidResponse,
+    transport,
+)
+
+from .conftest import BASE, KEY, QUEUED, RENDER, answers, says
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import responses
+
+Serve = Callable[..., Any]
+URL = f"{BASE}/v1/renders/{RENDER}"
+
+
+def client(server: Any, **options: Any) -> Craftkit:
+    return Craftkit(KEY, base_url=server.url, **({"max_retries": 0} | options))
+
+
+def everything_shown(error: BaseException) -> str:
+    """An error as an error page shows it: its chain, and the locals of every frame."""
+    shown = []
+    todo: list[BaseException | None] = [error]
+    while todo:
+        one = todo.pop()
+        if one is None:
+            continue
+        shown += [repr(one), str(one), repr(vars(one)), *map(str, one.args)]
+        walk = traceback.walk_tb(one.__traceback__)
+        shown += [
+            repr(value)
+            for frame, _ in walk
+            if "/tests/" not in frame.f_code.co_filename
+            for value in frame.f_locals.values()
+        ]
+        todo += [one.__cause__, one.__context__]
+    return "\n".join(shown)
+
+
+def test_the_key_shows_nowhere(craftkit: Craftkit) -> None:
+    assert repr(craftkit) == f"<Craftkit at {BASE}>"
+    hidden = transport.Secret(KEY)
+    assert KEY not in f"{hidden} {hidden!r}"
+    with pytest.raises(TypeError):
+        pickle.dumps(hidden)
+    todo, seen = [craftkit], set()
+    while todo:
+        thing = todo.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        assert KEY not in repr(thing)
+        todo += list(vars(thing).values()) if hasattr(thing, "__dict__") else []
+
+
+def test_no_error_page_shows_the_key(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    echo = b'{"error": {"message": "Authorization: Bearer ' + KEY.encode() + b'"}}'
+    refusing = socket.create_server(("127.0.0.1", 0))
+    port = refusing.getsockname()[1]
+    refusing.close()
+    for url in (
+        serve(answers(500, echo)).url,
+        serve(answers(400, echo)).url,
+        serve(answers(302, echo, "Location: http://127.0.0.1:1/")).url,
+        serve(answers(200, KEY.encode())).url,
+        serve(says(b"")).url,
+        serve(says(b"garbage\r\n\r\n")).url,
+        f"http://127.0.0.1:{port}",
+    ):
+        with pytest.raises(CraftkitError) as caught:
+            Craftkit(KEY, base_url=url, max_retries=1).renders.get(RENDER)
+        assert KEY not in everything_shown(caught.value)
+        assert caught.value.__context__ is None
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("key", ["", "   ", "\n", None, 7, "a b", "a\nb", "kéy"])
+def test_a_key_that_is_none_is_refused_and_not_shown(key: Any) -> None:
+    with pytest.raises(ValueError, match="API key") as caught:
+        Craftkit(key)
+    if isinstance(key, str) and key.strip():
+        assert repr(key)[1:-1] not in everything_shown(caught.value)
+
+
+def test_white_space_around_a_key_is_dropped(api: responses.RequestsMock) -> None:
+    api.get(URL, json=QUEUED)
+    Craftkit(f"  {KEY}\n").renders.get(RENDER)
+    assert api.calls[0].request.headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_a_redirect_is_refused_and_its_host_never_asked(serve: Serve) -> None:
+    other = serve(answers(200, b"{}"))
+    for location in (other.url, f"{other.url}/v1/renders/x", "/v1/renders/x", "http://[", "\xff"):
+        server = serve(answers(307, b"", f"Location: {location}".encode().decode("latin-1")))
+        for call in (
+            lambda: client(server).renders.get(RENDER),  # noqa: B023
+            lambda: client(server).renders.render("x", {}),  # noqa: B023
+            lambda: client(server).renders.download(RENDER),  # noqa: B023
+            lambda: client(server).health(),  # noqa: B023
+        ):
+            with pytest.raises(InvalidResponse, match="redirect") as caught:
+                call()
+            assert caught.value.status == 307
+            assert caught.value.maybe_handled is True
+        assert len(server.requests) == 4
+    assert other.requests == []
+
+
+def test_the_key_goes_to_one_origin_only() -> None:
+    bearer = transport.Bearer(transport.Secret(KEY), "https://api.craftkit.dev/base")
+    for url, sent in [
+        ("https://api.craftkit.dev/v1/x", True),
+        ("https://api.craftkit.dev:443/v1/x", True),
+        ("https://API.craftkit.dev/v1/x", True),
+        ("http://api.craftkit.dev/v1/x", False),
+        ("https://api.craftkit.dev:8443/v1/x", False),
+        ("https://www.craftkit.dev/v1/x", False),
+        ("https://api.craftkit.dev.evil.example/v1/x", False),
+        ("https://api.craftkit.dev@evil.example/v1/x", False),
+    ]:
+        prepared = bearer(requests.Request("GET", url).prepare())
+        assert ("Authorization" in prepared.headers) is sent, url
+
+
+def test_netrc_adds_nothing(serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ada password lovelace\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    server = serve(answers(200, b'{"status": "ok"}'))
+    client(server).health()
+    assert b"authorization" not in server.requests[0].lower()
+    with pytest.raises(InvalidResponse):
+        client(server).renders.get(RENDER)
+    assert f"Authorization: Bearer {KEY}".encode() in server.requests[1]
+
+
+def test_cookies_are_not_kept(serve: Serve) -> None:
+    server = serve(answers(200, b'{"status": "ok"}', "Set-Cookie: a=b; Path=/"))
+    craftkit = client(server)
+    craftkit.health()
+    craftkit.health()
+    assert b"Cookie" not in server.requests[1]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.craftkit.dev",
+        "ftp://api.craftkit.dev",
+        "https://",
+        "https://ada:secret@api.craftkit.dev",
+        "https://api.craftkit.dev?x=1",
+        "https://api.craftkit.dev#x",
+        "https://api.craft kit.dev",
+        "https://api.craftkit.dev:99999",
+        "https://[",
+        "https://api.craftkit.dev\\@evil.example",
+        "https://*.craftkit.dev",
+        None,
+    ],
+)
+def test_an_address_that_cant_be_called_is_refused(url: Any) -> None:
+    with pytest.raises(ValueError, match="base_url") as caught:
+        Craftkit(KEY, base_url=url)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_address_is_tidied() -> None:
+    assert Craftkit(KEY, base_url=" http://localhost:3000/ ").base_url == "http://localhost:3000"
+    assert Craftkit(KEY, base_url="https://proxy/craftkit//").base_url == "https://proxy/craftkit"
+
+
+@pytest.mark.parametrize("timeout", [None, 0, -1, True, float("inf"), (1,), (1, None), "3"])
+def test_no_call_may_wait_for_ever(timeout: Any) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        Craftkit(KEY, timeout=timeout)
+
+
+@pytest.mark.parametrize("retries", [-1, 1.5, None, True])
+def test_retries_are_counted_in_whole_numbers(retries: Any) -> None:
+    with pytest.raises(ValueError, match="max_retries"):
+        Craftkit(KEY, max_retries=retries)

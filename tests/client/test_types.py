@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from django_craftkit.client import (
+    InvalidResponse,
+    Loop,
+    Manifest,
+    Render,
+    Share,
+    Variable,
+)
+
+from .conftest import MANIFEST, QUEUED, RENDER, SHARED
+from .test_errors import JSON
+
+
+def test_a_manifest_comes_back_as_it_went() -> None:
+    whole: dict[str, Any] = {
+        "variables": [
+            {
+                "key": "total",
+                "label": "Total",
+                "dataType": "currency",
+                "required": True,
+                "format": "money:EUR",
+                "integer": True,
+            }
+        ],
+        "loops": [
+            {
+                "key": "rows",
+                "label": "Rows",
+                "itemFields": [
+                    {"key": "a", "label": "A", "dataType": "a-new-type", "required": False}
+                ],
+                "previewData": [{"a": "x"}],
+                "sort": "a",
+            }
+        ],
+        "schema": 2,
+    }
+    assert Manifest.from_json(whole).to_json() == whole
+
+
+def test_a_manifest_can_be_written_in_python() -> None:
+    manifest = Manifest(
+        variables=(Variable("customer.name", "Customer", "text", required=True),),
+        loops=(Loop("areas", "Areas", (Variable("areaKey", "Area", "text"),)),),
+    )
+    assert manifest == Manifest.from_json(MANIFEST)
+    assert hash(manifest) == hash(Manifest.from_json(MANIFEST))
+
+
+def test_a_render_event_is_the_same_fact_as_a_render() -> None:
+    payload = {
+        "event": "render.succeeded",
+        "renderId": RENDER,
+        "templateId": "0193c2c3-0000-7aaa-8bbb-000000000000",
+        "status": "succeeded",
+        "downloadUrl": "https://cdn.craftkit.dev/x.pdf",
+        "errorMessage": None,
+        "createdAt": "2026-06-05T10:00:00.000Z",
+        "completedAt": "2026-06-05T10:00:00.420Z",
+    }
+    render = Render.from_webhook(payload)
+    assert (render.id, render.status, render.replayed) == (UUID(RENDER), "succeeded", False)
+    assert render.completed_at == datetime(2026, 6, 5, 10, 0, 0, 420_000, tzinfo=UTC)
+    assert render.extra == {"templateId": payload["templateId"]}
+
+
+def test_a_render_event_may_be_thin() -> None:
+    payload = {"renderId": RENDER, "status": "failed", "createdAt": "2026-06-05T10:00:00Z"}
+    render = Render.from_webhook(payload | {"event": "render.failed"})
+    assert (render.completed_at, render.error_message, render.extra) == (None, None, {})
+
+
+@pytest.mark.parametrize("name", ["id", "status", "createdAt"])
+@pytest.mark.parametrize("value", [..., None, 7, [], {}])
+def test_a_wrong_field_is_named(name: str, value: Any) -> None:
+    body = {key: item for key, item in QUEUED.items() if key != name}
+    if value is not ...:
+        body[name] = value
+    with pytest.raises(InvalidResponse, match=f"'{name}'"):
+        Render.from_json(body)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", "not-a-uuid"),
+        ("createdAt", "yesterday"),
+        ("createdAt", "0001-01-01T00:00:00+23:00"),
+        ("errorMessage", {"a": 1}),
+        ("completedAt", 1_780_000_000),
+        ("durationMs", "3120"),
+        ("durationMs", True),
+        ("durationMs", -1),
+        ("durationMs", 10**400),
+        ("durationMs", float("inf")),
+        ("durationMs", float("nan")),
+    ],
+)
+def test_a_value_that_cant_be_used_is_named_and_not_quoted(name: str, value: Any) -> None:
+    with pytest.raises(InvalidResponse) as caught:
+        Render.from_json(QUEUED | {name: value})
+    assert f"'{name}'" in str(caught.value)
+    assert str(value) not in str(caught.value).replace("not-a-uuid is not", "")
+
+
+def test_all_dates_are_utc() -> None:
+    moved = Render.from_json(QUEUED | {"createdAt": "2026-06-05T12:00:00+02:00"})
+    bare = Render.from_json(QUEUED | {"createdAt": "2026-06-05T10:00:00"})
+    assert moved.created_at == bare.created_at == datetime(2026, 6, 5, 10, tzinfo=UTC)
+    assert moved.created_at.utcoffset() == timedelta(0)
+
+
+def test_javascripts_fractions_are_rounded() -> None:
+    assert Render.from_json(QUEUED | {"durationMs": 3120.4}).duration_ms == 3120
+
+
+def test_links_to_documents_are_kept_nowhere() -> None:
+    secrets = {"downloadUrl": "s3cret", "pollUrl": "s3cret", "shareToken": "s3cret"}
+    snake = {"download_url": "s3cret", "poll_url": "s3cret", "share_token": "s3cret"}
+    for kept in (
+        Render.from_json(QUEUED | secrets | snake),
+        Share.from_json(SHARED | secrets | snake),
+    ):
+        assert "s3cret" not in str(dataclasses.asdict(kept))
+
+
+def test_what_craftkit_said_cant_be_changed_here() -> None:
+    render = Render.from_json(QUEUED)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        render.status = "succeeded"  # type: ignore[misc]
+    assert not hasattr(render, "__dict__")
+    assert render == Render.from_json(QUEUED)
+    assert len({render, Render.from_json(QUEUED | {"new": []})}) == 2
+
+
+@settings(deadline=None)
+@given(JSON | st.dictionaries(st.sampled_from([*QUEUED, *SHARED, "renderId", "event"]), JSON))
+def test_any_json_is_read_or_refused_as_invalid(body: Any) -> None:
+    for read in (Render.from_json, Render.from_webhook, Share.from_json, Manifest.from_json):
+        with contextlib.suppress(InvalidResponse):
+            read(body)
