@@ -1,0 +1,128 @@
+"""The settings ``CRAFTKIT_PROJECTS`` and ``CRAFTKIT``, read when they are used.
+
+Nothing is kept: ``override_settings`` works, and a secret lives only as long as its reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_PROJECT = "default"
+DEFAULT_BASE_URL = "https://api.craftkit.dev"
+DEFAULT_TIMEOUT = (3.05, 30.0)
+
+PROJECT_KEYS = frozenset({"API_KEY", "WEBHOOK_SECRETS", "BASE_URL", "TIMEOUT", "ADAPTER"})
+
+
+class UnknownProject(ImproperlyConfigured):
+    """``CRAFTKIT_PROJECTS`` has no such alias."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The keys of ``CRAFTKIT`` and their defaults."""
+
+    #: Hold everything: wishes are written, webhooks are heard, nothing is sent to Craftkit.
+    PAUSED: bool = False
+    #: How many calls to Craftkit one worker process has under way at most.
+    THREADS: int = 4
+    #: Seconds after which the work of a worker that gave no sign is taken over; must be longer
+    #: than the longest call to Craftkit.
+    LEASE: int = 120
+    #: Seconds after which a render that is not final is shown as overdue.
+    OVERDUE_AFTER: int = 900
+    #: Largest webhook body that is read, in bytes.
+    WEBHOOK_MAX_BYTES: int = 10_000_000
+    #: Seconds that a webhook's timestamp may be off, either way; ``None`` switches it off.
+    WEBHOOK_TOLERANCE: int | None = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One entry of ``CRAFTKIT_PROJECTS``."""
+
+    alias: str
+    api_key: str = field(repr=False)
+    webhook_secrets: tuple[bytes, ...] = field(repr=False)
+    base_url: str
+    timeout: tuple[float, float]
+    adapter: Callable[[], Any] | None
+
+
+def options() -> Options:
+    """Return ``CRAFTKIT`` over its defaults; raise ``ImproperlyConfigured`` for an unknown key."""
+    given = getattr(settings, "CRAFTKIT", {})
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured("CRAFTKIT is no dict.")
+    unknown = sorted(map(str, given.keys() - option_names()))
+    if unknown:
+        raise ImproperlyConfigured(f"CRAFTKIT has no key {', '.join(unknown)}.")
+    return Options(**given)
+
+
+def option_names() -> frozenset[str]:
+    return frozenset(option.name for option in fields(Options))
+
+
+def project_aliases() -> list[str]:
+    return list(_projects())
+
+
+def project(alias: str) -> Project:
+    """Return the settings of a Craftkit project; raise ``UnknownProject``.
+
+    A missing key is no error here, so that webhooks are heard without one. Raises
+    ``ImproperlyConfigured`` where the settings are of the wrong kind.
+    """
+    if alias not in _projects():
+        raise UnknownProject(
+            f"CRAFTKIT_PROJECTS has no project {alias!r}. Add it, or name one of: "
+            f"{', '.join(map(str, project_aliases())) or 'none is configured'}."
+        )
+    if not isinstance(_projects()[alias], Mapping):
+        raise ImproperlyConfigured(f"CRAFTKIT_PROJECTS[{alias!r}] is no dict.")
+    if not is_list_of_secrets(_projects()[alias].get("WEBHOOK_SECRETS")):
+        # Of one string, each character would be a secret, for anybody to guess.
+        raise ImproperlyConfigured(
+            f"CRAFTKIT_PROJECTS[{alias!r}]['WEBHOOK_SECRETS'] is no list of strings."
+        )
+    adapter = _projects()[alias].get("ADAPTER")
+    if isinstance(adapter, str):
+        adapter = import_string(adapter)
+    # What may raise is above this line: error pages show locals, and these hold secrets.
+    given: Mapping[str, Any] = _projects()[alias]
+    timeout = given.get("TIMEOUT") or DEFAULT_TIMEOUT
+    return Project(
+        alias=alias,
+        api_key=str(given.get("API_KEY") or "").strip(),
+        webhook_secrets=tuple(
+            secret.strip().encode()
+            for secret in given.get("WEBHOOK_SECRETS") or ()
+            if secret and secret.strip()
+        ),
+        base_url=given.get("BASE_URL") or DEFAULT_BASE_URL,
+        timeout=tuple(timeout) if isinstance(timeout, (list, tuple)) else (timeout, timeout),
+        adapter=adapter,
+    )
+
+
+def is_list_of_secrets(value: Any) -> bool:
+    """Whether a value is fit for ``WEBHOOK_SECRETS``; an environment may leave a ``None`` in it."""
+    return value is None or (
+        isinstance(value, (list, tuple, set, frozenset))
+        and all(secret is None or isinstance(secret, str) for secret in value)
+    )
+
+
+def _projects() -> Mapping[str, Any]:
+    given = getattr(settings, "CRAFTKIT_PROJECTS", None)
+    return given if isinstance(given, Mapping) else {}

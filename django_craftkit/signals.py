@@ -1,0 +1,60 @@
+"""What an application can listen to.
+
+Sent by the worker after the change is committed, at least once and in the order of the changes,
+with ``instance`` (as it is in the database now), ``previous_status`` and ``change``. A receiver
+that raises is called again, alone; the document is not affected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.dispatch import Signal
+
+Receiver = Callable[..., Any]
+
+
+class MirrorSignal(Signal):
+    """A signal whose receivers can be called one by one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def receivers_of(self, sender: type[Any]) -> dict[str, Receiver]:
+        """Return the live receivers for a sender by their dotted names."""
+        # Signal.send_robust() calls all of them or none; a retry must call the one that failed.
+        plain, asynchronous = self._live_receivers(sender)
+        found: dict[str, Receiver] = {}
+        for receiver in (*plain, *asynchronous):
+            name = _name(receiver)
+            while name in found:
+                name += "'"
+            found[name] = async_to_sync(receiver) if receiver in asynchronous else receiver
+        return found
+
+
+def _name(receiver: Receiver) -> str:
+    function = receiver if hasattr(receiver, "__qualname__") else type(receiver)
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+render_succeeded = MirrorSignal("render_succeeded")
+render_failed = MirrorSignal("render_failed")
+render_rejected = MirrorSignal("render_rejected")
+
+share_created = MirrorSignal("share_created")
+share_revoked = MirrorSignal("share_revoked")
+
+SIGNALS: dict[str, MirrorSignal] = {
+    signal.name: signal
+    for signal in (
+        render_succeeded,
+        render_failed,
+        render_rejected,
+        share_created,
+        share_revoked,
+    )
+}
