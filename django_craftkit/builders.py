@@ -1,0 +1,65 @@
+"""The functions that make a document's data, by their dotted names.
+
+``events.py`` declares them, the reconciler calls them: neither has to know the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from .models.database import database
+from .models.mirror import check_data
+
+if TYPE_CHECKING:
+    from .models import Render
+
+Builder = Callable[..., dict[str, Any] | None]
+
+_builders: dict[str, Builder] = {}
+
+
+class BuilderError(Exception):
+    """The data of a document could not be made; the message is for staff."""
+
+
+def register(name: str, builder: Builder) -> None:
+    _builders[name] = builder
+
+
+def build(render: Render) -> dict[str, Any] | None:
+    """Return the data of a declared document, from its source as it is saved now.
+
+    Raises ``BuilderError`` where the function raises, is not declared any more, or its source
+    is gone.
+    """
+    builder = _builders.get(render.builder)
+    if builder is None:
+        raise BuilderError(
+            f"No function {render.builder!r} is declared. Was it moved or renamed while this "
+            "document waited? Bring it back under that name and retry."
+        )
+    if render.source_type is None:
+        raise BuilderError("It is about no object, so its data can't be made again.")
+    source = render.read_source()
+    if source is None:
+        raise BuilderError(f"{render.source_type} {render.source_id} does not exist any more.")
+    return call(builder, source, using=render.source_db or database())
+
+
+def call(
+    builder: Builder, source: object, *, using: str, **kwargs: object
+) -> dict[str, Any] | None:
+    """Return what a builder makes of a source, as plain JSON; raise ``BuilderError``.
+
+    It runs in a transaction, or savepoint, of the source's database, so that an error of the
+    database in it breaks nothing else.
+    """
+    try:
+        with transaction.atomic(using=using):
+            data = builder(source, **kwargs)
+        return None if data is None else check_data(data)
+    except Exception as error:
+        raise BuilderError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,209 @@
+"""Waking the loop, and carrying a job out at once.
+
+A wish must cost its caller next to nothing, whatever the broker does: at most one message per
+process and interval, sent by a thread of its own, behind a breaker. What a message that wasn't
+sent leaves undone, the sweep finds.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import queue
+import threading
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery, current_app
+from django.db import connections, router, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+TASK = "craftkit.advance"
+
+#: Seconds: wakes for the same interval are one message.
+INTERVAL = 0.5
+#: Seconds that a caller waits for the broker, before the message is left to the thread.
+PATIENCE = 0.08
+#: Seconds without another try after a broker failed or hung; the tries after that don't wait.
+PAUSE = 15.0
+#: Seconds after which a thread that waits for the broker is given up.
+STUCK = 60.0
+
+_celery_app: Celery | None = None
+_carry_out: Callable[..., None] | None = None
+
+
+def remember_celery_app() -> None:
+    """Keep the project's Celery app: in other threads ``current_app`` is another, empty one."""
+    global _celery_app
+    _celery_app = current_app._get_current_object()  # type: ignore[attr-defined]
+
+
+def celery_app() -> Celery:
+    """Return the project's Celery app."""
+    app: Celery = current_app._get_current_object()  # type: ignore[attr-defined]
+    if app.main != "default" or _celery_app is None:
+        return app
+    return _celery_app
+
+
+def wake_on_commit(using: str) -> None:
+    """Wake the loop when the transaction of the wish is committed."""
+    transaction.on_commit(wake, using=using, robust=True)
+
+
+def wake(delay: float = 0.0) -> None:
+    """Have a worker look at what is due, in ``delay`` seconds; never raises, never blocks."""
+    app = celery_app()
+    if app.conf.task_always_eager:
+        if not delay:
+            app.tasks[TASK].apply_async()
+        return
+    _waker().wake(app, delay)
+
+
+class Waker:
+    """Sends at most one message per process and interval, and waits for no broker that hangs."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._lock = threading.Lock()
+        self._quiet_until = 0.0
+        self._slots: set[int] = set()
+        self._sender: _Sender | None = None
+        self._next_try = 0.0
+
+    def wake(self, app: Celery, delay: float) -> None:
+        now = time.monotonic()
+        with self._lock:
+            trusted = self._next_try == 0.0
+            if now < self._next_try:
+                return
+            countdown = self._slot(now, delay)
+            if countdown is None:
+                return
+            if self._sender is None or self._sender.is_stuck(now):
+                self._sender = _Sender()
+            if not trusted:
+                self._next_try = now + PAUSE
+            outcome = self._sender.send(app, countdown, self._note)
+        if trusted and not outcome.wait(PATIENCE):
+            self._note(f"no answer in {PATIENCE * 1000:.0f} ms")
+
+    def _slot(self, now: float, delay: float) -> float | None:
+        """Return in how many seconds to wake; ``None`` where a message for then is sent."""
+        self._slots = {slot for slot in self._slots if slot * INTERVAL >= now}
+        at = now + delay
+        if not delay:
+            if any(slot * INTERVAL <= now + 2 * INTERVAL for slot in self._slots):
+                return None
+            if now >= self._quiet_until:
+                self._quiet_until = now + INTERVAL
+                return 0.0
+            at = self._quiet_until
+            self._quiet_until += 2 * INTERVAL
+        slot = math.ceil(at / INTERVAL)
+        if slot in self._slots:
+            return None
+        self._slots.add(slot)
+        return slot * INTERVAL - now
+
+    def _note(self, trouble: str) -> None:
+        """Trust the broker again, or leave it alone for a while."""
+        with self._lock:
+            if not trouble:
+                self._next_try = 0.0
+                return
+            first = self._next_try == 0.0
+            self._next_try = time.monotonic() + PAUSE
+            self._slots.clear()
+            self._quiet_until = 0.0
+        log = logger.warning if first else logger.info
+        log(
+            "The broker took no message to wake Craftkit's worker (%s). The sweep carries on; "
+            "the next message is tried in %d seconds.",
+            trouble,
+            PAUSE,
+        )
+
+
+class _Sender:
+    """A thread that a hanging broker can hold, in the caller's stead."""
+
+    def __init__(self) -> None:
+        self._messages: queue.SimpleQueue[
+            tuple[Celery, float, threading.Event, Callable[[str], None]]
+        ] = queue.SimpleQueue()
+        self._waiting_since: float | None = None
+        threading.Thread(target=self._run, name="craftkit-wake", daemon=True).start()
+
+    def is_stuck(self, now: float) -> bool:
+        return self._waiting_since is not None and now - self._waiting_since > STUCK
+
+    def send(self, app: Celery, countdown: float, note: Callable[[str], None]) -> threading.Event:
+        sent = threading.Event()
+        if self._waiting_since is None:
+            self._waiting_since = time.monotonic()
+        self._messages.put((app, countdown, sent, note))
+        return sent
+
+    def _run(self) -> None:
+        while True:
+            app, countdown, sent, note = self._messages.get()
+            trouble = ""
+            try:
+                app.tasks[TASK].apply_async(countdown=countdown, retry=False, ignore_result=True)
+            except Exception as error:
+                trouble = f"{type(error).__name__}: {error}"
+            self._waiting_since = None
+            note(trouble)
+            sent.set()
+
+
+_current: Waker | None = None
+_current_lock = threading.Lock()
+
+
+def _waker() -> Waker:
+    global _current
+    # A fork takes the object along, but not its thread.
+    if _current is None or _current.pid != os.getpid():
+        with _current_lock:
+            if _current is None or _current.pid != os.getpid():
+                _current = Waker()
+    return _current
+
+
+def register(carry_out: Callable[..., None]) -> None:
+    """Take the function that carries a job out: the loop is above the models, not below."""
+    global _carry_out
+    _carry_out = carry_out
+
+
+def carry_out(kind: str, object_id: int, *, timeout: float, until: Callable[[], bool]) -> None:
+    """Do what is due for one object now, until it is so or ``timeout`` seconds are over."""
+    refuse_transaction()
+    if _carry_out is None:
+        raise RuntimeError("django_craftkit is not in INSTALLED_APPS, or the apps aren't ready.")
+    _carry_out(kind, object_id, timeout=timeout, until=until)
+
+
+def refuse_transaction() -> None:
+    """Raise ``RuntimeError`` inside a transaction: nothing is sent that could be rolled back."""
+    from .models import Job
+
+    using = router.db_for_write(Job)
+    with transaction.atomic(using=using, durable=True):
+        pass
+
+
+def isolated(using: str) -> AbstractContextManager[Any]:
+    """Return a savepoint inside a transaction, and nothing outside: foreign code may fail."""
+    connection = connections[using]
+    return transaction.atomic(using=using) if connection.in_atomic_block else nullcontext()

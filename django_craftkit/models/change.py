@@ -1,0 +1,62 @@
+"""The history: what staff read as a timeline, and the outbox of the signals."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Change(models.Model):
+    """One step forward of one object, written in the transaction that took it."""
+
+    class Announcement(models.TextChoices):
+        NONE = "", _("nobody listens")
+        DUE = "due", _("due")
+        DONE = "done", _("done")
+        ABANDONED = "abandoned", _("a receiver failed")
+
+    class Cause(models.TextChoices):
+        ASKED = "asked", _("asked for")
+        ANSWER = "answer", _("Craftkit's answer")
+        POLL = "poll", _("asked Craftkit")
+        WEBHOOK = "webhook", _("webhook")
+        READ_BACK = "read back", _("read back from Craftkit")
+        HERE = "here", _("decided here")
+
+    kind = models.CharField(_("kind"), max_length=32)
+    object_id = models.BigIntegerField(_("object"))
+    attempt = models.PositiveIntegerField(_("attempt"), default=1)
+    from_status = models.CharField(_("from"), max_length=16, blank=True)
+    to_status = models.CharField(_("to"), max_length=16)
+    cause = models.CharField(_("cause"), max_length=16, choices=Cause)
+    note = models.TextField(_("note"), blank=True)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("person"),
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+
+    signal = models.CharField(_("signal"), max_length=32, blank=True)
+    announcement = models.CharField(
+        _("announcement"), max_length=16, choices=Announcement, blank=True
+    )
+    #: Dotted name of each receiver that has yet to succeed, with its attempts and last error;
+    #: ``None`` before the first round.
+    receivers = models.JSONField(_("receivers that failed"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("change")
+        verbose_name_plural = _("changes")
+        indexes = [
+            models.Index(fields=["kind", "object_id", "id"], name="craftkit_change_object"),
+            models.Index(fields=["announcement", "kind", "object_id"], name="craftkit_change_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_id}: {self.from_status or '–'} → {self.to_status}"

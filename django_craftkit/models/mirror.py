@@ -1,0 +1,65 @@
+"""What the mirrored models have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit.conf import DEFAULT_PROJECT
+
+MAX_KEY = 255
+
+
+def hash_key(key: str) -> str:
+    """Return what a business key is compared by: collations fold case, a hash doesn't."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def check_key(key: str) -> str:
+    if not key.strip() or len(key) > MAX_KEY:
+        raise ValueError(f"A key has 1 to {MAX_KEY} characters, this one has {len(key)}.")
+    return key
+
+
+def check_data(data: Any) -> dict[str, Any]:
+    """Return the data as plain JSON values; raise ``TypeError`` or ``ValueError`` in words."""
+    if not isinstance(data, dict):
+        raise TypeError(f"The data of a template are a dict, not {type(data).__name__}.")
+    text = json.dumps(data, cls=DjangoJSONEncoder, allow_nan=False)
+    if "\\u0000" in text:
+        raise ValueError("The data hold a NUL character, which no database can store.")
+    plain: dict[str, Any] = json.loads(text)
+    return plain
+
+
+class Mirror(models.Model):
+    """A row about one object at Craftkit: typed columns to filter by, the rest in ``answer``."""
+
+    project = models.CharField(_("project"), max_length=64, default=DEFAULT_PROJECT)
+    remote_id = models.UUIDField(_("Craftkit's id"), null=True, blank=True, unique=True)
+    #: What else Craftkit said of it, in its own words.
+    answer = models.JSONField(_("answer"), default=dict, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    error_code = models.CharField(_("error code"), max_length=64, blank=True)
+    #: Messages by the path of the field that they are about.
+    field_errors = models.JSONField(_("errors by field"), default=dict, blank=True)
+    requested_at = models.DateTimeField(_("requested at"), default=timezone.now)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("requested by"),
+    )
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    class Meta:
+        abstract = True

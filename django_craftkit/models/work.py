@@ -1,0 +1,227 @@
+"""What is to be done next, who has it in hand, and what holds a project up."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.db import connections, models, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce, Least
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .database import database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, timedelta
+
+#: How many claims may end without a word before the work is set aside as one that kills workers.
+MAX_CLAIMS = 5
+
+
+class LeasedQuerySet(models.QuerySet[Any]):
+    def due(self, now: datetime) -> Self:
+        return self.filter(Q(leased_until=None) | Q(leased_until__lte=now), due_at__lte=now)
+
+    def claim(self, limit: int, *, now: datetime, lease: timedelta) -> list[Any]:
+        """Take up to ``limit`` due rows that nobody has in hand, oldest first.
+
+        Each carries a token and is this caller's until ``now + lease``; a crash before that
+        leaves it to whoever comes next. Counts the attempt.
+        """
+        taken = {"lease_token": uuid.uuid4(), "leased_until": now + lease}
+        due = self.using(database()).due(now).order_by("due_at", "pk")
+        if connections[due.db].features.has_select_for_update_skip_locked:
+            with transaction.atomic(using=due.db):
+                rows = list(due.select_for_update(skip_locked=True)[:limit])
+                self._take([row.pk for row in rows], taken)
+        else:
+            candidates = list(due.values_list("pk", flat=True)[:limit])
+            # The guard is in the UPDATE, which one writer at a time can run.
+            if not candidates or not due.order_by().filter(pk__in=candidates).update(
+                attempts=F("attempts") + 1, **taken
+            ):
+                return []
+            return list(
+                self.using(due.db)
+                .filter(pk__in=candidates, lease_token=taken["lease_token"])
+                .order_by("due_at", "pk")
+            )
+        for row in rows:
+            row.attempts += 1
+            for name, value in taken.items():
+                setattr(row, name, value)
+        return rows
+
+    def _take(self, pks: list[int], taken: dict[str, Any]) -> None:
+        if pks:
+            (
+                self.model._default_manager.using(database())
+                .filter(pk__in=pks)
+                .update(attempts=F("attempts") + 1, **taken)
+            )
+
+
+class Leased(models.Model):
+    """A row that is worked off: due at a time, then in the hands of one worker for a lease."""
+
+    #: ``None``: nothing to do, or set aside.
+    due_at = models.DateTimeField(_("due at"), null=True, blank=True, db_index=True)
+    leased_until = models.DateTimeField(_("in hand until"), null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    attempts = models.PositiveIntegerField(
+        _("attempts"), default=0, help_text=_("Since the last one that ended with a word.")
+    )
+
+    class Meta:
+        abstract = True
+
+
+class JobQuerySet(LeasedQuerySet):
+    def wish(self, kind: str, object_ids: Iterable[int], project: str = "") -> None:
+        """Make the jobs of these objects due now, inside the transaction of the wish.
+
+        A job that somebody has in hand stays due after them: they hold an older version.
+        """
+        missing = sorted(set(object_ids))
+        now = timezone.now()
+        while missing:
+            # The order matters: a row that is already there can end before it is locked, and
+            # with it the wish, unless it is made first and locked by the update.
+            self._add(kind, missing, project, now)
+            jobs = self.using(database()).filter(kind=kind, object_id__in=missing)
+            met = jobs.update(
+                version=F("version") + 1,
+                due_at=Least(Coalesce(F("due_at"), Value(now)), Value(now)),
+            )
+            if met == len(missing):
+                return
+            missing = sorted(set(missing) - set(jobs.values_list("object_id", flat=True)))
+
+    def _add(self, kind: str, object_ids: list[int], project: str, now: datetime) -> None:
+        self.using(database()).bulk_create(
+            [Job(kind=kind, object_id=pk, project=project, due_at=now) for pk in object_ids],
+            ignore_conflicts=True,
+        )
+
+    def start(self, kind: str, object_id: int, project: str) -> None:
+        """Write the first job of an object that was just made: one INSERT."""
+        self._add(kind, [object_id], project, timezone.now())
+
+    def done(self, job: Job) -> None:
+        """Drop a finished job; one that was wished for again meanwhile stays due."""
+        mine = self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
+        if not mine.filter(version=job.version).delete()[0]:
+            mine.update(leased_until=None, lease_token=None, attempts=0, failures=0, error="")
+
+    def again(self, job: Job, at: datetime | None, *, error: str = "", failures: int = 0) -> None:
+        """Put a job back for a time; ``None`` sets it aside until somebody asks for it."""
+        self.using(database()).filter(pk=job.pk, lease_token=job.lease_token).update(
+            due_at=Case(
+                When(version=job.version, then=Value(at, output_field=models.DateTimeField())),
+                default=F("due_at"),
+            ),
+            leased_until=None,
+            lease_token=None,
+            attempts=0,
+            failures=failures,
+            error=error,
+        )
+
+
+class Job(Leased):
+    """What has to be done next for one object, so that the facts come to meet the wishes."""
+
+    kind = models.CharField(_("kind"), max_length=32)
+    object_id = models.BigIntegerField(_("object"))
+    #: Empty for work that needs no Craftkit project.
+    project = models.CharField(_("project"), max_length=64, blank=True)
+    #: Raised by each wish; who finishes an older version leaves the job due.
+    version = models.PositiveIntegerField(_("version"), default=1)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    error = models.TextField(_("error"), blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+
+    objects: ClassVar[models.Manager[Job]] = JobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "object_id"], name="craftkit_job_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_id}"
+
+
+class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
+    def of(self, project: str) -> ProjectState:
+        return self.using(database()).get_or_create(project=project)[0]
+
+    def paused(self) -> Self:
+        return self.filter(paused_at__isnull=False)
+
+    def pause(
+        self, project: str, *, code: str, reason: str, now: datetime, probe_at: datetime
+    ) -> bool:
+        """Hold everything of a project back, and let one job try again at ``probe_at``.
+
+        Returns whether it was running until now.
+        """
+        self.of(project)
+        state = self.using(database()).filter(project=project)
+        stopped = bool(state.filter(paused_at=None).update(paused_at=now, probes=0))
+        state.update(
+            pause_code=code, pause_reason=reason, probes=F("probes") + 1, probe_at=probe_at
+        )
+        return stopped
+
+    def postpone(self, project: str, probe_at: datetime) -> None:
+        """Let a paused project be tried again at ``probe_at``."""
+        self.using(database()).filter(project=project, paused_at__isnull=False).update(
+            probes=F("probes") + 1, probe_at=probe_at
+        )
+
+    def resume(self, project: str) -> bool:
+        """End a pause; return whether there was one."""
+        return bool(
+            self.using(database())
+            .filter(project=project, paused_at__isnull=False)
+            .update(paused_at=None, pause_code="", pause_reason="", probes=0, probe_at=None)
+        )
+
+    def take_probes(self, now: datetime, lease: timedelta) -> list[str]:
+        """Return the paused projects that this caller may try one job of."""
+        waiting = self.using(database()).filter(paused_at__isnull=False, probe_at__lte=now)
+        return [
+            state.project
+            for state in waiting
+            if waiting.filter(pk=state.pk).update(probe_at=now + lease)
+        ]
+
+
+class ProjectState(models.Model):
+    """What this database knows of one Craftkit project."""
+
+    project = models.CharField(_("project"), max_length=64, unique=True)
+    #: Part of every idempotency key, so that two databases never share one. Never changes.
+    namespace = models.UUIDField(default=uuid.uuid4, editable=False)
+    paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
+    pause_code = models.CharField(_("code"), max_length=64, blank=True)
+    pause_reason = models.TextField(_("reason"), blank=True)
+    probes = models.PositiveIntegerField(_("tries since"), default=0)
+    probe_at = models.DateTimeField(_("next try at"), null=True, blank=True)
+    swept_at = models.DateTimeField(_("last sweep"), null=True, blank=True)
+    webhook_heard_at = models.DateTimeField(_("last webhook"), null=True, blank=True)
+
+    objects: ClassVar[models.Manager[ProjectState]] = ProjectStateQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("project")
+        verbose_name_plural = _("projects")
+
+    def __str__(self) -> str:
+        return self.project

@@ -1,0 +1,200 @@
+"""A wish costs its caller next to nothing, whatever the broker does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+
+import pytest
+from celery import Celery
+from django.db import connection, transaction
+
+from django_craftkit import dispatch
+from django_craftkit.dispatch import INTERVAL, PATIENCE, PAUSE, Waker
+from django_craftkit.models import Render
+from tests import app as project_app
+
+
+class Broker:
+    """Stands in for the Celery app: counts messages, and can be told to fail or hang."""
+
+    def __init__(self) -> None:
+        self.sent: list[float] = []
+        self.error: Exception | None = None
+        self.hang = threading.Event()
+        self.hang.set()
+        self.tasks = {dispatch.TASK: self}
+
+    def apply_async(self, countdown: float, **options: object) -> None:
+        assert options["retry"] is False
+        self.hang.wait(10)
+        if self.error:
+            raise self.error
+        self.sent.append(countdown)
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """A monotonic clock that stands still until it is moved."""
+    moment = [1000.0]
+    monkeypatch.setattr(dispatch.time, "monotonic", lambda: moment[0])
+
+    def move(seconds: float) -> None:
+        moment[0] += seconds
+
+    return move
+
+
+def test_a_burst_wakes_once_at_its_beginning_and_once_after_it(now):
+    waker, broker = Waker(), Broker()
+    for _ in range(100):
+        waker.wake(broker, 0.0)
+    assert broker.sent[0] == 0.0
+    assert len(broker.sent) == 2
+    assert 0 < broker.sent[1] <= 2 * INTERVAL, "what came after the first message is seen too"
+
+
+def test_a_steady_stream_wakes_once_an_interval(now):
+    waker, broker = Waker(), Broker()
+    for _ in range(1000):
+        waker.wake(broker, 0.0)
+        now(0.01)
+    assert len(broker.sent) <= 10 / INTERVAL + 2
+
+
+def test_every_wish_is_followed_by_a_wake(now):
+    """No wish is stored after the last message that could have found it."""
+    waker, broker = Waker(), Broker()
+    start, moment = dispatch.time.monotonic(), 0.0
+    wakes: list[float] = []
+    for step in (0.0, 0.1, 0.3, 0.05, 0.6, 0.2, 0.2, 0.2, 2.0, 0.4):
+        now(step)
+        moment = dispatch.time.monotonic() - start
+        before = len(broker.sent)
+        waker.wake(broker, 0.0)
+        wakes += [moment + countdown for countdown in broker.sent[before:]]
+        assert max(wakes) >= moment - 1e-6
+        assert min(w for w in wakes if w >= moment - 1e-6) - moment <= 2 * INTERVAL + 1e-6
+
+
+def test_jobs_due_in_the_same_moment_share_a_message(now):
+    waker, broker = Waker(), Broker()
+    for delay in (2.0, 2.0, 2.1, 1.9):
+        waker.wake(broker, delay)
+    assert len(broker.sent) <= 2
+    assert min(broker.sent) >= 1.9
+
+
+def test_a_broker_that_refuses_is_left_alone_for_a_while(now, caplog):
+    waker, broker = Waker(), Broker()
+    broker.error = ConnectionRefusedError("no")
+    for _ in range(10):
+        waker.wake(broker, 0.0)
+        now(INTERVAL)
+    assert "The sweep carries on" in caplog.text
+    assert caplog.text.count("took no message") == 1
+
+    broker.error = None
+    now(PAUSE)
+    waker.wake(broker, 0.0)
+    _until(lambda: broker.sent)
+    now(INTERVAL)
+    waker.wake(broker, 0.0)
+    _until(lambda: len(broker.sent) == 2)
+
+
+def test_a_broker_that_hangs_is_paid_for_once(caplog):
+    waker, broker = Waker(), Broker()
+    broker.hang.clear()
+    try:
+        took = []
+        for _ in range(5):
+            start = time.perf_counter()
+            waker.wake(broker, 0.0)
+            took.append(time.perf_counter() - start)
+        assert took[0] < 0.1 + 0.1  # the promise, and the machine's own unrest
+        assert max(took[1:]) < PATIENCE / 2
+    finally:
+        broker.hang.set()
+
+
+def test_a_thread_that_a_broker_holds_for_ever_is_given_up(now):
+    waker, broker = Waker(), Broker()
+    broker.hang.clear()
+    try:
+        waker.wake(broker, 0.0)
+        now(dispatch.STUCK + PAUSE)
+        working = Broker()
+        waker.wake(working, 0.0)
+        _until(lambda: working.sent)
+    finally:
+        broker.hang.set()
+
+
+def test_a_fork_gets_a_waker_of_its_own(monkeypatch):
+    before = dispatch._waker()
+    assert dispatch._waker() is before
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert dispatch._waker() is not before
+
+
+def test_the_projects_celery_app_is_found_in_every_thread():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(dispatch.celery_app()))
+    thread.start()
+    thread.join()
+    assert found == [project_app]
+    assert dispatch.TASK in project_app.tasks
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wish_wakes_when_it_is_committed_and_not_before(monkeypatch):
+    woken = []
+    monkeypatch.setattr(dispatch, "wake", lambda: woken.append(connection.in_atomic_block))
+    with transaction.atomic():
+        Render.objects.request("invoice", {})
+        assert woken == []
+    assert woken == [False]
+
+    with transaction.atomic():
+        Render.objects.request("receipt", {})
+        transaction.set_rollback(True)
+    assert len(woken) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_pays_next_to_nothing_for_a_broker_that_is_down_or_hangs(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        app = Celery("held", broker=f"amqp://127.0.0.1:{port}//", set_as_current=False)
+        app.conf.broker_connection_timeout = 3
+        app.tasks.register(project_app.tasks[dispatch.TASK])
+        app.finalize(auto=True)
+        monkeypatch.setattr(dispatch, "celery_app", lambda: app)
+        monkeypatch.setattr(dispatch, "_current", Waker())
+        took = []
+        for number in range(4):
+            start = time.perf_counter()
+            Render.objects.request("invoice", {"number": number})
+            took.append(time.perf_counter() - start)
+    assert took[0] < 0.1 + 0.1
+    assert max(took[1:]) < PATIENCE
+    assert Render.objects.count() == 4
+
+
+def test_in_eager_mode_the_work_is_done_on_the_spot(craftkit, settings, monkeypatch):
+    monkeypatch.setitem(project_app.conf, "task_always_eager", True)
+    settings.CRAFTKIT = {"THREADS": 1}
+    Render.objects.request("invoice", {})
+    Render.objects.request("receipt", {})
+    dispatch.wake()
+    assert len(craftkit.renders) == 2
+
+
+def _until(condition, seconds: float = 5.0) -> None:
+    end = time.perf_counter() + seconds
+    while not condition():
+        assert time.perf_counter() < end
+        time.sleep(0.01)
