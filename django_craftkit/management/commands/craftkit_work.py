@@ -1,0 +1,50 @@
+"""``manage.py craftkit_work``: the loop without Celery."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand
+
+from django_craftkit.reconcile.loop import Loop, note_sweep
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    help = "Carries out what is due, without Celery: until SIGTERM or Ctrl-C, or once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="end when nothing is due")
+        parser.add_argument(
+            "--interval",
+            type=float,
+            default=1.0,
+            metavar="SECONDS",
+            help="pause between two looks when nothing is due (default: 1)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        loop = Loop(wake=None)
+
+        def end(*args: object) -> None:
+            stop.set()
+            loop.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+        total = 0
+        while True:
+            note_sweep()
+            total += (done := loop.run())
+            if options["once"] and not done:
+                break
+            if not done and stop.wait(options["interval"]):
+                break
+            if stop.is_set():
+                break
+        self.stdout.write(f"{total} deliveries and jobs carried out.")

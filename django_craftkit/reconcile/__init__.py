@@ -1,0 +1,1 @@
+"""The reconciler: does the jobs, hears the facts, writes the changes."""

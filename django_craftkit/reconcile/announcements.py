@@ -1,0 +1,92 @@
+"""Signals: each change told to each receiver, in order, until it has listened.
+
+A receiver that raises hears nothing further of that object until it succeeds or is given up;
+the others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django_craftkit.dispatch import isolated
+from django_craftkit.models import Change, Job, Render, Share
+from django_craftkit.models.database import database
+from django_craftkit.signals import SIGNALS, Receiver
+
+from .outcomes import Done, Failed, Outcome
+
+logger = logging.getLogger(__name__)
+
+SENDERS: dict[str, type[Any]] = {"render": Render, "share": Share}
+KINDS = tuple(f"announce {kind}" for kind in SENDERS)
+
+#: After so many tries a receiver is given up for a change, and staff are shown it.
+MAX_ATTEMPTS = 8
+
+
+def step(job: Job) -> Outcome:
+    """Announce what is due of one object, oldest first."""
+    kind = job.kind.removeprefix("announce ")
+    using = database()
+    changes = Change.objects.using(using).filter(
+        kind=kind, object_id=job.object_id, announcement=Change.Announcement.DUE
+    )
+    instance = SENDERS[kind]._default_manager.using(using).filter(pk=job.object_id).first()
+    stuck: dict[str, str] = {}
+    for change in changes.order_by("pk"):
+        _announce(change, instance, stuck)
+    return Failed("; ".join(stuck.values())) if stuck else Done()
+
+
+def _announce(change: Change, instance: Any, stuck: dict[str, str]) -> None:
+    """Call the receivers of one change that have yet to succeed; note those that are stuck."""
+    signal = SIGNALS[change.signal]
+    live = signal.receivers_of(SENDERS[change.kind]) if instance is not None else {}
+    failed: dict[str, Any] = dict(change.receivers or {})
+    given_up = {name: entry for name, entry in failed.items() if entry.get("abandoned")}
+    todo = set(live) if change.receivers is None else set(failed) - set(given_up)
+    for name in [name for name in live if name in todo] + sorted(todo - set(live)):
+        if name in stuck:
+            failed.setdefault(name, {"attempts": 0, "error": ""})
+            continue
+        error = _call(live.get(name), signal.name, change, instance)
+        if not error:
+            failed.pop(name, None)
+            continue
+        attempts = failed.get(name, {}).get("attempts", 0) + 1
+        failed[name] = {"attempts": attempts, "error": error}
+        if attempts >= MAX_ATTEMPTS:
+            failed[name]["abandoned"] = True
+            logger.error("Receiver %s of %s is given up for %s.", name, signal.name, change)
+        else:
+            stuck[name] = f"{name}: {error}"
+    open_ones = [name for name, entry in failed.items() if not entry.get("abandoned")]
+    if open_ones:
+        change.announcement = Change.Announcement.DUE
+    elif failed:
+        change.announcement = Change.Announcement.ABANDONED
+    else:
+        change.announcement = Change.Announcement.DONE
+    change.receivers = failed
+    change.save(using=database(), update_fields=["announcement", "receivers"])
+
+
+def _call(receiver: Receiver | None, name: str, change: Change, instance: Any) -> str:
+    """Return what went wrong, in words; "" if nothing did."""
+    if receiver is None:
+        return "It is not connected any more."
+    try:
+        with isolated(database()):
+            receiver(
+                signal=SIGNALS[name],
+                sender=type(instance),
+                instance=instance,
+                previous_status=change.from_status,
+                change=change,
+            )
+    except Exception as error:
+        # A receiver may raise anything; it is called again, alone, and shown to staff.
+        logger.exception("A receiver of %s raised for %s; it is called again.", name, change)
+        return f"{type(error).__name__}: {error}"
+    return ""

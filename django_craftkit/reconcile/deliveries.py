@@ -1,0 +1,165 @@
+"""Webhooks: parsed and applied in batches. What cannot be used is kept and shown."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django_craftkit import client, conf
+from django_craftkit.client import InvalidResponse
+from django_craftkit.models import Change, ProjectState, WebhookDelivery
+from django_craftkit.models.database import database
+
+from . import renders
+from .facts import in_transaction
+from .outcomes import retry_delay
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable, Mapping
+
+logger = logging.getLogger(__name__)
+
+Status = WebhookDelivery.Status
+
+BATCH = 250
+#: After so many tries a delivery that fails is left to staff.
+MAX_ATTEMPTS = 8
+#: Seconds between two notes of when a webhook was last heard.
+HEARD_EVERY = 60
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What is to be noted of a delivery."""
+
+    status: Status
+    event: str = ""
+    about: uuid.UUID | None = None
+    error: str = ""
+    due_at: datetime | None = None
+
+
+class Unusable(ValueError):
+    """A signed body that isn't what the contract says."""
+
+
+def process(now: datetime) -> int:
+    """Work off a batch of due deliveries; return how many."""
+    lease = timedelta(seconds=conf.options().LEASE)
+    batch: list[WebhookDelivery] = WebhookDelivery.objects.claim(BATCH, now=now, lease=lease)
+    if not batch:
+        return 0
+    try:
+        _apply(batch, now)
+    except Exception:
+        # One of them breaks the batch: alone, each shows whether it is the one.
+        logger.exception("A batch of %d webhooks is taken apart.", len(batch))
+        for delivery in batch:
+            _apply_alone(delivery, now)
+    _note_heard(batch, now)
+    return len(batch)
+
+
+def _apply_alone(delivery: WebhookDelivery, now: datetime) -> None:
+    try:
+        _apply([delivery], now)
+    except Exception as error:
+        logger.exception("The webhook %s could not be applied.", delivery.delivery_id)
+        _note_failure(delivery, error, now)
+
+
+@in_transaction
+def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> None:
+    held = WebhookDelivery.objects.held([delivery])
+    _note({delivery.pk: _failure(delivery, error, now)}, held, now)
+
+
+@in_transaction
+def _apply(batch: list[WebhookDelivery], now: datetime) -> None:
+    batch = WebhookDelivery.objects.held(batch)
+    verdicts: dict[int, Verdict] = {}
+    facts: dict[tuple[str, uuid.UUID], list[renders.Fact]] = {}
+    for delivery in batch:
+        try:
+            verdict = _read(delivery, facts)
+        except Unusable as error:
+            verdict = _failure(delivery, error, now)
+        verdicts[delivery.pk] = verdict
+    known = renders.hear_many(facts, Change.Cause.WEBHOOK) if facts else set()
+    for delivery in batch:
+        verdict = verdicts[delivery.pk]
+        if verdict.status != Status.PROCESSED or verdict.about is None:
+            continue
+        if (delivery.project, verdict.about) in known:
+            continue
+        if delivery.attempts > 1:
+            verdict.status, verdict.error = Status.IGNORED, "Nothing here is known by this id."
+        else:
+            # The answer that tells us this id may be on its way.
+            verdict.status = Status.RECEIVED
+            verdict.due_at = now + timedelta(seconds=conf.options().LEASE)
+    _note(verdicts, batch, now)
+
+
+def _read(
+    delivery: WebhookDelivery, facts: dict[tuple[str, uuid.UUID], list[renders.Fact]]
+) -> Verdict:
+    try:
+        payload = json.loads(bytes(delivery.body))
+    except (ValueError, RecursionError) as error:
+        raise Unusable(f"The body is no JSON: {error}") from error
+    if not isinstance(payload, dict) or not isinstance(payload.get("event"), str):
+        raise Unusable("The body is no object with an event.")
+    event = payload["event"][:64]
+    reader = _READERS.get(event)
+    if reader is None:
+        return Verdict(Status.IGNORED, event=event)
+    try:
+        remote_id, fact = reader(payload)
+    except InvalidResponse as error:
+        raise Unusable(str(error)) from error
+    facts.setdefault((delivery.project, remote_id), []).append(fact)
+    return Verdict(Status.PROCESSED, event=event, about=remote_id)
+
+
+def _read_render(payload: Mapping[str, Any]) -> tuple[uuid.UUID, renders.Fact]:
+    render = client.Render.from_webhook(payload)
+    return render.id, renders.Fact.of(render)
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], tuple[uuid.UUID, renders.Fact]]] = {
+    "render.succeeded": _read_render,
+    "render.failed": _read_render,
+}
+
+
+def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Verdict:
+    text = str(error) if isinstance(error, Unusable) else f"{type(error).__name__}: {error}"
+    if delivery.attempts >= MAX_ATTEMPTS:
+        return Verdict(Status.ABANDONED, event=delivery.event, error=text)
+    due_at = now + timedelta(seconds=30 * retry_delay(delivery.attempts))
+    return Verdict(Status.FAILED, event=delivery.event, error=text, due_at=due_at)
+
+
+def _note(verdicts: dict[int, Verdict], batch: list[WebhookDelivery], now: datetime) -> None:
+    """Write how locked deliveries ended."""
+    for delivery in batch:
+        verdict = verdicts[delivery.pk]
+        delivery.status = verdict.status
+        delivery.event, delivery.about, delivery.error = verdict.event, verdict.about, verdict.error
+        delivery.due_at = verdict.due_at
+        delivery.leased_until = delivery.lease_token = None
+        ended = verdict.status not in (Status.RECEIVED, Status.FAILED)
+        delivery.processed_at = now if ended else None
+    WebhookDelivery.objects.put_down(batch)
+
+
+def _note_heard(batch: list[WebhookDelivery], now: datetime) -> None:
+    for project in {delivery.project for delivery in batch}:
+        state = ProjectState.objects.of(project)
+        if state.webhook_heard_at is None or (now - state.webhook_heard_at).seconds > HEARD_EVERY:
+            ProjectState.objects.using(database()).filter(pk=state.pk).update(webhook_heard_at=now)

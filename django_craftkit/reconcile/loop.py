@@ -1,0 +1,225 @@
+"""The loop: claim what is due, run its step, note the outcome.
+
+Any number of loops may run at once, in any process; a lease decides who has a job in hand. No
+transaction is open while a step runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django.db.models import Q
+
+from django_craftkit import conf, dispatch
+from django_craftkit.client import CraftkitError
+from django_craftkit.models import Job, ProjectState
+from django_craftkit.models.database import database, database_now
+from django_craftkit.models.work import MAX_CLAIMS
+
+from . import announcements, deliveries, renders, shares
+from .outcomes import Again, Done, Failed, Outcome, Paused, outcome_of, probe_delay, retry_delay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+logger = logging.getLogger(__name__)
+
+STEPS: dict[str, Callable[[Job], Outcome]] = {
+    "render": renders.step,
+    "share": shares.step,
+    **dict.fromkeys(announcements.KINDS, announcements.step),
+}
+
+#: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
+NEAR = 5.0
+
+
+class Loop:
+    """Does what is due, in as many threads as it is given, until nothing is or time is up."""
+
+    def __init__(
+        self, *, threads: int | None = None, wake: Callable[[float], None] | None = dispatch.wake
+    ) -> None:
+        self.threads = conf.options().THREADS if threads is None else threads
+        self._wake = wake
+        self._stop = threading.Event()
+        self._held: frozenset[str] = frozenset()
+
+    def stop(self) -> None:
+        """End after the steps under way."""
+        self._stop.set()
+
+    def run(self, seconds: float = 20.0) -> int:
+        """Return how many deliveries and jobs were carried out in up to ``seconds``."""
+        deadline = time.monotonic() + seconds
+        if self.threads <= 1:
+            return self._drain(deadline)
+        counts: list[int] = []
+        helpers = [
+            threading.Thread(target=self._help, args=(deadline, counts), name=f"craftkit-{number}")
+            for number in range(self.threads - 1)
+        ]
+        for helper in helpers:
+            helper.start()
+        done = self._drain(deadline)
+        for helper in helpers:
+            helper.join()
+        return done + sum(counts)
+
+    def _help(self, deadline: float, counts: list[int]) -> None:
+        try:
+            counts.append(self._drain(deadline))
+        except Exception:
+            logger.exception("A thread of Craftkit's loop ended; the sweep takes its jobs up.")
+        finally:
+            connections.close_all()
+
+    def _drain(self, deadline: float) -> int:
+        done = 0
+        while not self._stop.is_set() and time.monotonic() < deadline:
+            some = deliveries.process(database_now()) + self._carry_due()
+            if not some:
+                return done
+            done += some
+        if self._wake:
+            self._wake(0.0)
+        return done
+
+    def _carry_due(self) -> int:
+        done = 0
+        for job in self._claim():
+            self.carry(job)
+            done += 1
+        return done
+
+    def _claim(self) -> Iterator[Job]:
+        """Take one job that calls Craftkit, and a handful of those that don't."""
+        now = database_now()
+        lease = timedelta(seconds=conf.options().LEASE)
+        yield from Job.objects.filter(project="").claim(20, now=now, lease=lease)
+        if conf.options().PAUSED:
+            return
+        paused = ProjectState.objects.using(database()).paused()
+        self._held = frozenset(paused.values_list("project", flat=True))
+        free = Job.objects.exclude(Q(project="") | Q(project__in=self._held))
+        yield from free.claim(1, now=now, lease=lease)
+        for project in ProjectState.objects.take_probes(now, lease) if self._held else ():
+            yield from Job.objects.filter(project=project).claim(1, now=now, lease=lease)
+
+    def take(self, kind: str, object_id: int) -> Job | None:
+        """Claim the job of one object before its time, unless somebody has it in hand."""
+        if self.is_held(kind, object_id):
+            return None
+        now = database_now()
+        lease = timedelta(seconds=conf.options().LEASE)
+        jobs = Job.objects.filter(kind=kind, object_id=object_id)
+        jobs.using(database()).filter(due_at__gt=now).update(due_at=now)
+        return next(iter(jobs.claim(1, now=now, lease=lease)), None)
+
+    def is_held(self, kind: str, object_id: int) -> bool:
+        """Whether the project of this object is paused, or everything is."""
+        job = Job.objects.using(database()).filter(kind=kind, object_id=object_id)
+        paused = ProjectState.objects.using(database()).paused()
+        return (
+            conf.options().PAUSED
+            or job.filter(project__in=paused.values_list("project", flat=True)).exists()
+        )
+
+    def carry(self, job: Job) -> None:
+        """Run the step of a claimed job and note how it ended."""
+        if job.attempts >= MAX_CLAIMS:
+            logger.error("%s is set aside: %d workers ended with it.", job, job.attempts - 1)
+            Job.objects.again(
+                job, None, error=f"Set aside: {job.attempts - 1} workers ended while on it."
+            )
+            return
+        self._note(job, _run(job))
+
+    def _note(self, job: Job, outcome: Outcome) -> None:
+        now = database_now()
+        delay = NEAR
+        match outcome:
+            case Paused(code, reason, after):
+                self._pause(job, code, reason, after, now)
+            case Failed(error, after):
+                failures = job.failures + 1
+                delay = max(retry_delay(failures), after or 0.0)
+                at = now + timedelta(seconds=delay)
+                Job.objects.again(job, at, error=error, failures=failures)
+                ProjectState.objects.postpone(job.project, at)
+            case Again(delay, error):
+                Job.objects.again(job, now + timedelta(seconds=delay), error=error)
+            case Done():
+                Job.objects.done(job)
+        if isinstance(outcome, (Again, Done)) and outcome.heard:
+            self._resume(job.project)
+        if delay < NEAR and self._wake:
+            self._wake(delay)
+
+    def _resume(self, project: str) -> None:
+        if project in self._held and ProjectState.objects.resume(project):
+            logger.warning("Craftkit project %r goes on.", project)
+
+    def _pause(self, job: Job, code: str, reason: str, after: float | None, now: datetime) -> None:
+        state = ProjectState.objects.of(job.project)
+        delay = probe_delay(state.probes) if after is None else after
+        probe_at = now + timedelta(seconds=delay)
+        Job.objects.again(job, now, error=reason, failures=job.failures)
+        if ProjectState.objects.pause(
+            job.project, code=code, reason=reason, now=now, probe_at=probe_at
+        ):
+            logger.error("Craftkit project %r is paused: %s", job.project, reason)
+
+
+def _run(job: Job) -> Outcome:
+    try:
+        return STEPS[job.kind](job)
+    except CraftkitError as error:
+        return outcome_of(error)
+    except ImproperlyConfigured as error:
+        return Paused("not_configured", str(error))
+    except Exception as error:
+        # A mistake of ours must not lose a document: it is logged, shown and tried again.
+        logger.exception("The step of %s raised.", job)
+        return Failed(f"{type(error).__name__}: {error}")
+
+
+#: Seconds between two looks while a person waits; https://docs.craftkit.dev/guides/render-lifecycle
+PACE = (0.25, 0.5, 1.0, 2.0, 5.0)
+
+
+def carry_out(kind: str, object_id: int, *, timeout: float, until: Callable[[], bool]) -> None:
+    """Do what is due for one object in this thread, until it is so or ``timeout`` is over.
+
+    Ends at once where its project is paused: what is left is the worker's.
+    """
+    deadline = time.monotonic() + timeout
+    loop = Loop(threads=1)
+    pace = iter(PACE)
+    while not until():
+        job = loop.take(kind, object_id)
+        if job is not None:
+            loop.carry(job)
+            if until():
+                return
+        pause = next(pace, PACE[-1])
+        if loop.is_held(kind, object_id) or time.monotonic() + pause > deadline:
+            return
+        time.sleep(pause)
+
+
+dispatch.register(carry_out)
+
+
+def note_sweep() -> None:
+    """Note that somebody looks after each project, which doctors and staff are shown."""
+    now = database_now()
+    for alias in conf.project_aliases():
+        state = ProjectState.objects.of(alias)
+        ProjectState.objects.using(database()).filter(pk=state.pk).update(swept_at=now)

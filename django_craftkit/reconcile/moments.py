@@ -1,0 +1,27 @@
+"""Moments as Craftkit has them (aware, UTC) and as this database does (``USE_TZ``)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import overload
+
+from django.conf import settings
+from django.utils import timezone
+
+
+@overload
+def here(moment: datetime) -> datetime: ...
+@overload
+def here(moment: None) -> None: ...
+@overload
+def here(moment: datetime | None) -> datetime | None: ...
+def here(moment: datetime | None) -> datetime | None:
+    """Return a moment of Craftkit's as it is stored here."""
+    return moment if moment is None or settings.USE_TZ else timezone.make_naive(moment)
+
+
+def there(moment: datetime | None) -> datetime | None:
+    """Return a stored moment as Craftkit takes it."""
+    if moment is None:
+        return None
+    return (timezone.make_aware(moment) if timezone.is_naive(moment) else moment).astimezone(UTC)

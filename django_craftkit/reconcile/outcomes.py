@@ -1,0 +1,78 @@
+"""How a step can end, and what an error from Craftkit means for the job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django_craftkit.client import (
+    AuthenticationError,
+    CraftkitError,
+    CreditsExhausted,
+    PermissionDenied,
+    RateLimited,
+)
+from django_craftkit.client.retry import backoff
+
+#: Codes of a 503 that are the project's fault, not the row's.
+_PROJECT_CODES = frozenset({"queue_unavailable", "signatures_unavailable", "email_not_configured"})
+#: Seconds between two tries of a paused project, at most.
+MAX_PROBE_DELAY = 60.0
+#: Seconds between two tries of a job, at most.
+MAX_DELAY = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do."""
+
+    #: Craftkit has answered, which ends a pause of its project.
+    heard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Something is left to do, in ``after`` seconds."""
+
+    after: float
+    error: str = ""
+    heard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The step did not get through; it is tried again with growing delays."""
+
+    error: str
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The project is at fault: everything of it waits, and one job probes."""
+
+    code: str
+    reason: str
+    after: float | None = None
+
+
+Outcome = Done | Again | Failed | Paused
+
+
+def outcome_of(error: CraftkitError) -> Failed | Paused:
+    """Tell the project's fault from a passing one; a row's own fault is its step's business."""
+    if (
+        isinstance(error, (AuthenticationError, PermissionDenied, CreditsExhausted, RateLimited))
+        or error.code in _PROJECT_CODES
+    ):
+        return Paused(error.code or str(error.status), str(error), error.retry_after)
+    return Failed(str(error), error.retry_after)
+
+
+def retry_delay(failures: int) -> float:
+    """Return the seconds before the next try of a job, after ``failures`` in a row."""
+    return 0.5 + backoff(failures, base=1.0, cap=MAX_DELAY)
+
+
+def probe_delay(probes: int) -> float:
+    """Return the seconds before the next try of a paused project."""
+    return min(5.0 * 2.0 ** min(probes, 8), MAX_PROBE_DELAY)

@@ -1,0 +1,117 @@
+"""A Craftkit in the process of a test, and the worker's and the clock's part of the play."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from django.test import RequestFactory, override_settings
+from django.utils import timezone
+
+from django_craftkit import conf
+from django_craftkit.models import database
+from django_craftkit.reconcile.loop import Loop
+from django_craftkit.sandbox import Render as SandboxRender
+from django_craftkit.sandbox import Sandbox, SandboxAdapter
+from django_craftkit.sandbox import Share as SandboxShare
+from django_craftkit.webhooks.views import receive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+BASE_URL = "http://craftkit.sandbox"
+
+
+class Kit:
+    """Stands in for Craftkit, the worker and the passing of time.
+
+    Templates that nobody has put there take any data; ``put_template`` makes one that checks.
+    """
+
+    def __init__(self) -> None:
+        aliases = conf.project_aliases() or [conf.DEFAULT_PROJECT]
+        self._offset = timedelta(0)
+        self.sandbox = Sandbox(
+            api_keys={_key(alias): alias for alias in aliases},
+            public_url=BASE_URL,
+            clock=lambda: self._now().timestamp(),
+            lenient=True,
+        )
+        for alias in aliases:
+            self.sandbox.subscribe(f"{BASE_URL}/to/{alias}", _secret(alias), project=alias)
+        self._settings = override_settings(
+            CRAFTKIT_PROJECTS={alias: self._project(alias) for alias in aliases}
+        )
+
+    def _project(self, alias: str) -> dict[str, Any]:
+        return {
+            "API_KEY": _key(alias),
+            "WEBHOOK_SECRETS": [_secret(alias)],
+            "BASE_URL": BASE_URL,
+            "ADAPTER": lambda: SandboxAdapter(self.sandbox),
+        }
+
+    def __enter__(self) -> Self:
+        self._settings.enable()
+        database.clock = self._now_here
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        database.clock = None
+        self._settings.disable()
+
+    def _now(self) -> datetime:
+        now = timezone.now()
+        return (timezone.make_aware(now) if timezone.is_naive(now) else now) + self._offset
+
+    def _now_here(self) -> datetime:
+        return timezone.now() + self._offset
+
+    @property
+    def renders(self) -> list[SandboxRender]:
+        """The documents that Craftkit has, oldest first."""
+        return self.sandbox.renders
+
+    @property
+    def shares(self) -> list[SandboxShare]:
+        """The links that Craftkit has made."""
+        return self.sandbox.shares
+
+    def put_template(self, slug: str, manifest: Mapping[str, Any], **options: Any) -> None:
+        """Publish a template whose manifest data are checked against, as Craftkit does."""
+        self.sandbox.put_template(slug, manifest=manifest, **options)
+
+    def run(self) -> int:
+        """Carry out everything that is due, webhooks included; return how much that was."""
+        total = 0
+        while done := Loop(threads=1, wake=None).run() + self.deliver():
+            total += done
+        return total
+
+    def deliver(self) -> int:
+        """Send the webhooks that are due, without working them off; return how many."""
+        return self.sandbox.deliver_due(self._send)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, for this side and for Craftkit; ``run`` then does what has become due."""
+        self._offset += timedelta(seconds=seconds)
+
+    def _send(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        request = RequestFactory().post(
+            url, body, content_type="application/json", headers=dict(headers)
+        )
+        return receive(request, project=url.rpartition("/")[2]).status_code
+
+
+def _key(alias: str) -> str:
+    return f"ck_test_{alias}"
+
+
+def _secret(alias: str) -> str:
+    return f"webhook secret of {alias}"

@@ -1,0 +1,190 @@
+"""Signals: at least once, in order, each receiver on its own."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from django_craftkit.models import Change, Job, Render, Share
+from django_craftkit.reconcile import announcements
+from django_craftkit.signals import (
+    render_failed,
+    render_rejected,
+    render_succeeded,
+    share_created,
+    share_revoked,
+)
+from tests.helpers import settle
+
+
+@pytest.fixture
+def heard():
+    """Connect receivers for one test, and note what each of them hears."""
+    notes: list[tuple] = []
+    connected = []
+
+    def listen(signal, name="one", fail=lambda: None):
+        def receiver(sender, instance, previous_status, change, **kwargs):
+            fail()
+            notes.append((name, sender.__name__, previous_status, change.to_status))
+
+        receiver.__qualname__ = name
+        signal.connect(receiver, weak=False)
+        connected.append((signal, receiver))
+        return notes
+
+    yield listen
+    for signal, receiver in connected:
+        signal.disconnect(receiver)
+
+
+def raises(times: int, error: type[Exception] = LookupError):
+    left = [times]
+
+    def fail():
+        if left[0]:
+            left[0] -= 1
+            raise error("not now")
+
+    return fail
+
+
+def ask() -> Render:
+    return Render.objects.request("invoice", {}, key="i-1")
+
+
+def test_each_end_of_a_document_is_announced(craftkit, heard):
+    for signal in (render_succeeded, render_failed, render_rejected):
+        notes = heard(signal)
+    ask()
+    craftkit.run()
+    craftkit.sandbox.faults.add("render_failed")
+    Render.objects.request("invoice", {}, key="i-2")
+    craftkit.run()
+    craftkit.sandbox.put_template("receipt", manifest=None)
+    Render.objects.request("receipt", {}, key="i-3")
+    craftkit.run()
+    assert notes == [
+        ("one", "Render", "queued", "succeeded"),
+        ("one", "Render", "queued", "failed"),
+        ("one", "Render", "pending", "rejected"),
+    ]
+
+
+def test_a_links_beginning_and_end_are_announced(craftkit, heard):
+    heard(share_created)
+    notes = heard(share_revoked, "other")
+    share = ask().share()
+    craftkit.run()
+    share.revoke()
+    craftkit.run()
+    assert notes == [("one", "Share", "pending", "active"), ("other", "Share", "active", "revoked")]
+
+
+def test_a_receiver_that_raises_is_called_again_alone(craftkit, heard, caplog):
+    heard(render_succeeded, "good")
+    notes = heard(render_succeeded, "bad", raises(2))
+    ask()
+    settle(craftkit)
+    assert [note[0] for note in notes] == ["good", "bad"]
+    assert Render.objects.get().status == "succeeded", "the mirror is not undone"
+    change = Change.objects.get(to_status="succeeded")
+    assert (change.announcement, change.receivers) == ("done", {})
+    assert "is called again" in caplog.text
+
+
+def test_a_receiver_that_breaks_the_database_harms_nothing(craftkit, heard):
+    def fail():
+        if not notes:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT * FROM no_such_table")
+
+    notes = heard(render_succeeded, "good")
+    heard(render_succeeded, "bad", fail)
+    ask()
+    settle(craftkit)
+    assert sorted(note[0] for note in notes) == ["bad", "good"]
+
+
+def test_a_receiver_that_is_stuck_hears_nothing_out_of_order(craftkit, heard):
+    heard(share_created, "stuck", raises(3))
+    notes = heard(share_revoked, "stuck")
+    heard(share_revoked, "free")
+    share = ask().share()
+    craftkit.run()
+    share.revoke()
+    craftkit.run()
+    assert [note[0] for note in notes] == ["free"]
+    settle(craftkit)
+    assert [(note[0], note[3]) for note in notes] == [
+        ("free", "revoked"),
+        ("stuck", "active"),
+        ("stuck", "revoked"),
+    ]
+
+
+def test_a_receiver_that_never_succeeds_is_given_up_and_shown(craftkit, heard, caplog):
+    notes = heard(render_succeeded, "bad", raises(99))
+    heard(render_succeeded, "good")
+    ask()
+    settle(craftkit, minutes=240)
+    change = Change.objects.get(to_status="succeeded")
+    assert change.announcement == "abandoned"
+    (entry,) = change.receivers.values()
+    assert entry["attempts"] == announcements.MAX_ATTEMPTS
+    assert "not now" in entry["error"]
+    assert "is given up" in caplog.text
+    assert [note[0] for note in notes] == ["good"]
+
+
+def test_an_announcement_that_a_crash_cut_short_is_made_again(craftkit, heard):
+    notes = heard(render_succeeded)
+
+    class Killed(BaseException):
+        pass
+
+    heard(render_succeeded, "dies", raises(1, Killed))
+    ask()
+    with pytest.raises(Killed):
+        craftkit.run()
+    craftkit.pass_time(300)
+    settle(craftkit)
+    assert [note[0] for note in notes] == ["one", "one", "dies"], "at least once"
+
+
+def test_where_nobody_listens_nothing_is_announced(craftkit):
+    share = Render.objects.request("receipt", {}).share()
+    craftkit.run()
+    share.revoke()
+    craftkit.run()
+    assert set(Change.objects.filter(kind="share").values_list("announcement")) == {("",)}
+
+
+def test_a_wrong_key_does_not_hold_signals_back(craftkit, heard):
+    notes = heard(render_succeeded)
+    ask()
+    craftkit.run()
+    Change.objects.filter(to_status="succeeded").update(announcement="due", receivers=None)
+    craftkit.sandbox.revoke_key("ck_test_default")
+    Render.objects.request("invoice", {}, key="i-2")
+    craftkit.run()
+    change = Change.objects.filter(to_status="succeeded").get()
+    Job.objects.wish("announce render", [change.object_id])
+    craftkit.run()
+    assert len(notes) == 2
+
+
+def test_receivers_see_the_row_as_it_is_in_the_database(craftkit):
+    seen = []
+
+    def receiver(instance, **kwargs):
+        seen.append((instance.status, instance.share(key="guest").status))
+
+    render_succeeded.connect(receiver)
+    try:
+        ask()
+        craftkit.run()
+    finally:
+        render_succeeded.disconnect(receiver)
+    assert seen == [("succeeded", "pending")]
+    assert Share.objects.get().status == "active"

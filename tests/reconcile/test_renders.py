@@ -1,0 +1,463 @@
+"""One document in Craftkit, one row here, the right status, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from django_craftkit import conf
+from django_craftkit.models import Change, Job, KeyConflict, ProjectState, Render, RenderFailed
+from django_craftkit.reconcile import loop as loops
+from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile.renders import poll_delay, wire_key
+from django_craftkit.sandbox import SandboxAdapter
+from django_craftkit.webhooks.signature import sign
+from tests.helpers import settle
+from tests.shop.models import Order
+
+POST = {"method": "POST", "path": "/v1/templates/*/render"}
+GET = {"method": "GET", "path": "/v1/renders/*"}
+
+TROUBLE = {
+    "500": {"kind": "status", "status": 500},
+    "500 after the fact": {"kind": "status", "status": 500, "handled": True},
+    "503": {"kind": "status", "status": 503, "code": "queue_unavailable"},
+    "429 with Retry-After": {
+        "kind": "status",
+        "status": 429,
+        "code": "rate_limited",
+        "retry_after": 40,
+    },
+    "403": {"kind": "status", "status": 403, "code": "forbidden"},
+    "402": {"kind": "status", "status": 402, "code": "signature_credits_exhausted"},
+    "a proxy's page": {"kind": "garbage"},
+    "a proxy's page after the fact": {"kind": "garbage", "status": 200, "handled": True},
+    "no answer in time": {"kind": "delay", "seconds": 600},
+    "cut before it is handled": {"kind": "cut_before"},
+    "cut after it is handled": {"kind": "cut_after"},
+    "refused": {"kind": "refused"},
+    "no connection": {"kind": "connect_timeout"},
+}
+
+
+def ask(number: str = "1", **options: object) -> Render:
+    return Render.objects.request("invoice", {"number": number}, key=f"i-{number}", **options)
+
+
+@pytest.mark.parametrize("call", [POST, GET], ids=["POST", "GET"])
+@pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE)
+def test_one_document_whatever_goes_wrong(craftkit, call, trouble):
+    craftkit.sandbox.faults.add(**{"times": 3, **trouble, **call})
+    if call is GET:
+        craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    render = ask()
+
+    settle(craftkit)
+
+    render.refresh_from_db()
+    assert (render.status, render.error) == ("succeeded", "")
+    assert [str(render.remote_id)] == [document.id for document in craftkit.renders]
+    assert not ProjectState.objects.paused().exists()
+
+
+def test_a_document_is_followed_by_polling_where_no_webhook_comes(craftkit):
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    craftkit.sandbox.render_time = 90.0
+    render = ask()
+    settle(craftkit)
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+    changes = Change.objects.filter(kind="render").values_list("to_status", "cause")
+    assert list(changes)[-1] == ("succeeded", "poll")
+
+
+def test_polls_begin_fast_and_grow_slow():
+    assert [poll_delay(age) for age in (0, 1, 10, 29)] == [1, 2, 5, 5]
+    assert poll_delay(600) == 100
+    assert poll_delay(10**6) == 900
+
+
+def test_the_first_poll_waits_where_webhooks_have_been_heard_of_lately(craftkit):
+    ask("1")
+    craftkit.run()
+    craftkit.sandbox.render_time = 600.0
+    ask("2")
+    craftkit.run()
+    job = Job.objects.get()
+    assert job.due_at - timezone.now() > timedelta(seconds=10)
+
+
+def test_ten_minutes_of_a_wrong_key_lose_nothing(craftkit):
+    renders = [ask(str(number)) for number in range(5)]
+    craftkit.sandbox.revoke_key("ck_test_default")
+    for _ in range(60):
+        craftkit.run()
+        craftkit.pass_time(10)
+
+    assert {render.status for render in Render.objects.all()} == {"pending"}
+    state = ProjectState.objects.get()
+    assert state.paused_at is not None
+    assert "401" in state.pause_reason
+    assert len(craftkit.sandbox.requests) < 30
+
+    craftkit.sandbox.add_key("ck_test_default", "default")
+    craftkit.pass_time(60)
+    craftkit.run()
+
+    assert {render.status for render in Render.objects.all()} == {"succeeded"}
+    assert len(craftkit.renders) == len(renders)
+    assert not ProjectState.objects.paused().exists()
+
+
+def test_a_project_without_a_key_waits_for_one(craftkit, settings):
+    render = ask()
+    projects = settings.CRAFTKIT_PROJECTS
+    settings.CRAFTKIT_PROJECTS = {"default": {**projects["default"], "API_KEY": ""}}
+    craftkit.run()
+    assert "API_KEY" in ProjectState.objects.get().pause_reason
+
+    settings.CRAFTKIT_PROJECTS = projects
+    settle(craftkit)
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+
+
+def test_a_paused_project_holds_up_no_other(craftkit, settings):
+    settings.CRAFTKIT_PROJECTS = {
+        **settings.CRAFTKIT_PROJECTS,
+        "eu": {**settings.CRAFTKIT_PROJECTS["default"], "API_KEY": "ck_test_wrong"},
+    }
+    mine, theirs = ask("1"), ask("2", project="eu")
+    craftkit.run()
+    mine.refresh_from_db()
+    theirs.refresh_from_db()
+    assert (mine.status, theirs.status) == ("succeeded", "pending")
+    assert [state.project for state in ProjectState.objects.paused()] == ["eu"]
+
+
+def test_everything_can_be_held_by_a_setting(craftkit, settings):
+    settings.CRAFTKIT = {"PAUSED": True}
+    render = ask()
+    craftkit.run()
+    assert craftkit.sandbox.requests == []
+    settings.CRAFTKIT = {}
+    craftkit.run()
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+
+
+def test_wrong_data_are_rejected_with_craftkits_words_for_each_field(craftkit):
+    craftkit.put_template(
+        "invoice",
+        {
+            "variables": [
+                {"key": "customer.name", "label": "Name", "dataType": "text", "required": True},
+                {"key": "number", "label": "Number", "dataType": "text", "required": True},
+            ],
+            "loops": [],
+        },
+    )
+    render = ask()
+    craftkit.run()
+    render.refresh_from_db()
+    assert (render.status, render.error_code) == ("rejected", "invalid_input_data")
+    assert list(render.field_errors) == ["customer.name"]
+
+    assert render.retry(data={"number": "1", "customer": {"name": "Ada"}})
+    craftkit.run()
+    render.refresh_from_db()
+    assert (render.status, render.attempt, render.field_errors) == ("succeeded", 2, {})
+    assert len(craftkit.renders) == 1
+
+
+def test_a_template_that_is_not_published_rejects_the_document(craftkit):
+    craftkit.sandbox.put_template("invoice", manifest=None)
+    render = ask()
+    craftkit.run()
+    render.refresh_from_db()
+    assert (render.status, render.error_code) == ("rejected", "no_published_version")
+
+
+def test_a_failed_document_is_retried_as_a_new_one(craftkit):
+    craftkit.sandbox.faults.add("render_failed", message="The font is missing.")
+    render = ask()
+    craftkit.run()
+    render.refresh_from_db()
+    assert (render.status, render.error) == ("failed", "The font is missing.")
+    with pytest.raises(RenderFailed, match="The font is missing"):
+        render.open()
+
+    assert render.retry()
+    assert not render.retry(), "a double click starts one attempt"
+    craftkit.run()
+    render.refresh_from_db()
+    assert (render.status, render.attempt, render.error) == ("succeeded", 2, "")
+    assert len(craftkit.renders) == 2
+
+
+def test_what_is_left_of_an_earlier_attempt_is_ignored(craftkit):
+    craftkit.sandbox.faults.add("render_failed", message="No.")
+    render = ask()
+    craftkit.run()
+    first = craftkit.renders[0]
+    render.refresh_from_db()
+    render.retry()
+    craftkit.sandbox.render_time = None
+    craftkit.run()
+    for delivery in craftkit.sandbox.deliveries:
+        craftkit._send(delivery.subscription.url, delivery.body, _signed_anew(delivery))
+    craftkit.run()
+    render.refresh_from_db()
+    assert str(render.remote_id) != first.id
+    assert render.status == "queued"
+
+
+def _signed_anew(delivery) -> dict[str, str]:
+    return {
+        "x-craftkit-signature": sign(delivery.body, delivery.subscription.secret.encode()),
+        "x-craftkit-timestamp": str(int(timezone.now().timestamp())),
+        "x-craftkit-delivery-id": str(uuid.uuid4()),
+    }
+
+
+def test_the_same_key_gets_the_same_document(craftkit):
+    assert ask() == ask()
+    with pytest.raises(KeyConflict, match="new key"):
+        Render.objects.request("receipt", {"number": "1"}, key="i-1")
+    order = Order.objects.create(number="1")
+    with pytest.raises(KeyConflict, match="another object"):
+        Render.objects.request("invoice", {"number": "1"}, key="i-1", source=order)
+    assert Render.objects.count() == 1
+
+
+def test_keys_that_differ_in_case_are_two(craftkit):
+    one = Render.objects.request("invoice", {}, key="a-1")
+    other = Render.objects.request("invoice", {}, key="A-1")
+    assert one != other
+
+
+def test_without_a_key_what_it_is_about_is_the_key(craftkit):
+    order, another = Order.objects.create(number="1"), Order.objects.create(number="2")
+    assert Render.objects.request("invoice", {"a": 1}, source=order) == Render.objects.request(
+        "invoice", {"a": 2}, source=order
+    )
+    assert Render.objects.request("invoice", {"a": 1}, source=another).source == another
+    assert Render.objects.request("invoice", {"a": 1, "b": 2}) == Render.objects.request(
+        "invoice", {"b": 2, "a": 1}
+    )
+    assert list(Render.objects.for_object(order).values_list("source_id")) == [(str(order.pk),)]
+
+
+@pytest.mark.parametrize("data", [[], "x", {"x": float("nan")}, {"x": "\0"}, {"x": object()}])
+def test_data_that_are_no_json_are_refused_on_the_spot(db, data):
+    with pytest.raises((TypeError, ValueError)):
+        Render.objects.request("invoice", data)
+    assert not Render.objects.exists()
+
+
+def test_a_project_that_is_not_configured_is_refused_on_the_spot(db):
+    with pytest.raises(conf.UnknownProject, match="'nowhere'"):
+        ask(project="nowhere")
+
+
+def test_the_key_on_the_wire_is_another_one_for_each_attempt_and_database(craftkit):
+    render = ask()
+    first = wire_key(render)
+    assert len(first) == 64
+    render.attempt = 2
+    assert wire_key(render) != first
+    render.attempt = 1
+    ProjectState.objects.update(namespace=uuid.uuid4())
+    assert wire_key(render) != first
+
+
+def test_a_key_that_was_used_before_this_row_was_stops_as_used_elsewhere(craftkit):
+    render = ask()
+    craftkit.run()
+    Render.objects.all().delete()
+    craftkit.pass_time(3600)
+    again = ask()
+    Render.objects.update(attempted_at=timezone.now() + timedelta(hours=1))
+    craftkit.run()
+    again.refresh_from_db()
+    assert again.pk != render.pk
+    assert (again.status, again.error_code) == ("rejected", "key_used_elsewhere")
+
+
+def test_a_document_that_craftkit_does_not_know_is_shown_and_never_dropped(craftkit):
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    craftkit.sandbox.render_time = 600.0
+    render = ask()
+    craftkit.run()
+    craftkit.sandbox.faults.add("status", status=404, code="not_found", times=None, **GET)
+    craftkit.pass_time(30)
+    craftkit.run()
+    render.refresh_from_db()
+    assert render.status == "queued"
+    assert "404" in Job.objects.get().error
+
+
+def test_an_answer_about_another_document_changes_nothing(craftkit):
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    craftkit.sandbox.render_time = 60.0
+    render = ask()
+    craftkit.run()
+    other = {
+        "id": str(uuid.uuid4()),
+        "status": "succeeded",
+        "createdAt": "2026-06-05T10:00:00.000Z",
+    }
+    craftkit.sandbox.faults.add("status", status=200, body=json.dumps(other), times=1, **GET)
+    craftkit.pass_time(5)
+    craftkit.run()
+    render.refresh_from_db()
+    assert render.status in ("queued", "rendering")
+    settle(craftkit)
+
+
+def test_a_status_that_is_new_to_us_is_kept_and_not_final(craftkit):
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    craftkit.sandbox.render_time = 60.0
+    render = ask()
+    craftkit.run()
+    render.refresh_from_db()
+    body = (
+        f'{{"id": "{render.remote_id}", "status": "archived", '
+        '"createdAt": "2026-06-05T10:00:00.000Z"}'
+    )
+    craftkit.sandbox.faults.add("status", status=200, body=body, times=1, **GET)
+    craftkit.pass_time(5)
+    craftkit.run()
+    render.refresh_from_db()
+    assert render.answer["status"] == "archived"
+    assert not render.is_final
+    settle(craftkit)
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+
+
+def test_neither_link_nor_token_of_a_document_is_stored(craftkit):
+    ask()
+    craftkit.run()
+    stored = str(list(Render.objects.values()))
+    assert "downloadUrl" not in stored
+    assert "pollUrl" not in stored
+
+
+def test_work_that_takes_its_workers_with_it_is_set_aside_and_shown(craftkit):
+    ask()
+    Job.objects.update(attempts=4)
+    craftkit.run()
+    job = Job.objects.get()
+    assert job.due_at is None
+    assert "workers ended" in job.error
+    assert craftkit.sandbox.requests == []
+
+    Render.objects.get().refresh()
+    craftkit.run()
+    assert Render.objects.get().status == "succeeded"
+
+
+def test_a_mistake_of_ours_is_logged_shown_and_tried_again(craftkit, monkeypatch, caplog):
+    render = ask()
+    step = loops.STEPS["render"]
+
+    def broken(job):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setitem(loops.STEPS, "render", broken)
+    craftkit.run()
+    assert "ZeroDivisionError: oops" in Job.objects.get().error
+    assert "raised" in caplog.text
+    monkeypatch.setitem(loops.STEPS, "render", step)
+    settle(craftkit)
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+
+
+def test_a_wish_that_comes_while_its_job_is_in_hand_is_not_lost(craftkit):
+    render = ask()
+    (job,) = Job.objects.all().claim(1, now=timezone.now(), lease=timedelta(minutes=2))
+    Job.objects.wish("render", [render.pk], "default")
+    Job.objects.done(job)
+    left = Job.objects.get()
+    assert (left.version, left.lease_token) == (2, None)
+    assert left.due_at <= timezone.now()
+
+
+def test_who_lost_the_lease_no_longer_decides(craftkit):
+    ask()
+    now = timezone.now()
+    (late,) = Job.objects.all().claim(1, now=now, lease=timedelta(seconds=1))
+    (taken_over,) = Job.objects.all().claim(
+        1, now=now + timedelta(seconds=2), lease=timedelta(minutes=2)
+    )
+    Job.objects.done(late)
+    Job.objects.again(late, now + timedelta(days=1))
+    job = Job.objects.get()
+    assert (job.lease_token, job.attempts) == (taken_over.lease_token, 2)
+
+
+def test_waiting_returns_the_document_or_says_why_not(craftkit, monkeypatch):
+    monkeypatch.setattr(loops.time, "sleep", craftkit.pass_time)
+    assert ask("1").wait().open().read().startswith(b"%PDF-")
+    craftkit.sandbox.faults.add("render_failed", message="No ink.")
+    with pytest.raises(RenderFailed, match="No ink"):
+        ask("2").wait()
+    craftkit.sandbox.render_time = None
+    with pytest.raises(TimeoutError, match=r"after 0\.1 seconds"):
+        ask("3").wait(timeout=0.1)
+    craftkit.sandbox.render_time = 0.0
+    assert ask("4", wait=True).status == "succeeded"
+
+
+def test_waiting_ends_at_once_where_the_project_is_paused(craftkit):
+    craftkit.sandbox.revoke_key("ck_test_default")
+    with pytest.raises(TimeoutError):
+        ask().wait(timeout=30)
+    assert len(craftkit.sandbox.requests) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_sent_inside_a_transaction(craftkit):
+    render = ask()
+    with transaction.atomic():
+        with pytest.raises(RuntimeError, match="durable"):
+            render.wait()
+        with pytest.raises(RuntimeError, match="durable"):
+            ask("2", wait=True)
+        with pytest.raises(RuntimeError, match="durable"):
+            render.share(wait=True)
+    assert Render.objects.count() == 1
+    assert craftkit.sandbox.requests == []
+
+
+def test_no_transaction_is_open_while_the_network_is_used(craftkit, monkeypatch):
+    depths = []
+    send = SandboxAdapter.send
+    base = len(connection.savepoint_ids)
+
+    def note(self, *args, **kwargs):
+        depths.append(len(connection.savepoint_ids))
+        return send(self, *args, **kwargs)
+
+    monkeypatch.setattr(SandboxAdapter, "send", note)
+    share = ask().share()
+    craftkit.run()
+    share.revoke()
+    craftkit.run()
+    assert len(depths) >= 3
+    assert set(depths) == {base}
+
+
+def test_a_loop_that_is_told_to_stop_leaves_the_rest(craftkit):
+    ask()
+    loop = Loop(threads=1, wake=None)
+    loop.stop()
+    assert loop.run() == 0
+    assert Job.objects.filter(attempts=0).exists()
