@@ -1,0 +1,119 @@
+"""Declarations: a business event becomes a document.
+
+Write them in an app's ``craftkit.py``; it is found by itself, like ``admin.py``.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.db import models, transaction
+
+from . import builders
+from .builders import BuilderError
+from .conf import DEFAULT_PROJECT
+from .models import Render
+from .models.database import database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.dispatch import Signal
+
+logger = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=builders.Builder)
+
+
+def render_on(
+    signal: Signal,
+    *,
+    sender: Any = None,
+    template: str,
+    key: Callable[[Any], str],
+    when: Callable[[Any], bool] | None = None,
+    snapshot: bool = False,
+    project: str = DEFAULT_PROJECT,
+) -> Callable[[F], F]:
+    """Declare that an event renders a document; the function returns the template's data.
+
+    ``signal`` is any Django signal; its ``instance`` is what the document is about and what
+    ``when``, ``key`` and the function get. One ``key`` is one document, however often the event
+    fires. The wish is written in the event's transaction; the data are built after its commit, in
+    the worker, from what was really saved. ``snapshot=True`` builds them on the spot, and so does
+    a signal without ``instance``, where the function gets the sender and the signal's arguments.
+    Saves with ``raw=True`` (fixtures) are ignored. A function that returns ``None`` has nothing to
+    render; one that raises makes the document ``rejected``, which staff can retry.
+
+    A mistake in ``when`` or ``key`` is logged and never breaks the event.
+    """
+
+    def declare(function: F) -> F:
+        name = f"{function.__module__}.{function.__qualname__}"
+        if "<lambda>" in name:
+            raise ValueError("A function that makes a document's data needs a name to be found by.")
+        builders.register(name, function)
+
+        def receive(sender: Any, raw: bool = False, **kwargs: Any) -> None:
+            if raw:
+                return
+            try:
+                event = _Event(sender, kwargs, name, function)
+                if when is None or when(event.about):
+                    event.ask(template, key(event.about), project, snapshot=snapshot)
+            except Exception:
+                # The business goes on; what went wrong is for whoever wrote the declaration.
+                logger.exception("The event of %s asked for no document.", name)
+
+        signal.connect(receive, sender=sender, weak=False, dispatch_uid=f"craftkit:{name}")
+        return function
+
+    return declare
+
+
+class _Event:
+    """One time that a signal fired."""
+
+    def __init__(
+        self, sender: Any, kwargs: dict[str, Any], name: str, function: builders.Builder
+    ) -> None:
+        instance = kwargs.get("instance")
+        self.source = instance if isinstance(instance, models.Model) else None
+        self.about = sender if instance is None else instance
+        self.using: str = kwargs.get("using") or self._database() or database()
+        self._kwargs = {k: v for k, v in kwargs.items() if k not in ("instance", "signal")}
+        self._name = name
+        self._function = function
+
+    def _database(self) -> str | None:
+        return self.source._state.db if self.source is not None else None
+
+    def ask(self, template: str, key: str, project: str, *, snapshot: bool) -> None:
+        """Write the wish: with the event's transaction, or right after it in another database."""
+        data: dict[str, Any] | None = None
+        error = ""
+        if snapshot or self.source is None:
+            try:
+                data = builders.call(self._function, self.about, using=self.using, **self._kwargs)
+            except BuilderError as raised:
+                error = str(raised)
+            else:
+                if data is None:
+                    return
+
+        def write() -> None:
+            Render.objects.declare(
+                template,
+                data,
+                builder=self._name,
+                build_error=error,
+                source=self.source,
+                key=key,
+                project=project,
+            )
+
+        if self.using == database():
+            write()
+        else:
+            transaction.on_commit(write, using=self.using, robust=True)
