@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from argparse import REMAINDER, ArgumentParser
+from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 
 class Command(BaseCommand):
-    help = "Runs a local Craftkit; the arguments are those of python -m django_craftkit.sandbox."
-    requires_system_checks: list[str] = []
+    help = "Runs a local Craftkit: the same API, real PDFs, signed webhooks, faults on request."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("arguments", nargs=REMAINDER, help="see -- --help")
+        # Imported here: without the extra, the other commands still work.
+        from django_craftkit.sandbox import cli
+
+        cli.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from django_craftkit.sandbox.__main__ import main
+        from django_craftkit.sandbox import cli
 
-        main(options["arguments"])
+        cli.run(Namespace(**options), self.stdout.write)

@@ -1,0 +1,49 @@
+"""A Craftkit of one's own: the REST service, its PDFs, pages and webhooks, on this machine.
+
+Written from the contract alone, and sharing no code with the client: each checks the other's
+reading. `Sandbox` is the service in one object, `SandboxServer` puts it on a socket,
+`SandboxAdapter` puts it under a `requests.Session` without one.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+# Asked for by name, so that an ImportError from inside the sandbox isn't taken for this one.
+_missing = [name for name in ("font_roboto", "fpdf", "werkzeug") if find_spec(name) is None]
+if _missing:
+    raise ImportError(
+        f"The sandbox needs {', '.join(_missing)}: pip install 'django-craftkit[sandbox]'"
+    )
+
+from .adapter import SandboxAdapter  # noqa: E402
+from .app import DEFAULT_KEY, Sandbox  # noqa: E402
+from .faults import Fault, Faults  # noqa: E402
+from .lifecycle import Polls  # noqa: E402
+from .records import Event, Project, Render, Share, Template, Version  # noqa: E402
+from .server import SandboxServer, serve  # noqa: E402
+from .state import LoggedRequest  # noqa: E402
+from .webhooks import EVENTS, Attempt, Delivery, Subscription, sign  # noqa: E402
+
+__all__ = [
+    "DEFAULT_KEY",
+    "EVENTS",
+    "Attempt",
+    "Delivery",
+    "Event",
+    "Fault",
+    "Faults",
+    "LoggedRequest",
+    "Polls",
+    "Project",
+    "Render",
+    "Sandbox",
+    "SandboxAdapter",
+    "SandboxServer",
+    "Share",
+    "Subscription",
+    "Template",
+    "Version",
+    "serve",
+    "sign",
+]

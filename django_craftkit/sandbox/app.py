@@ -1,0 +1,307 @@
+"""The sandbox itself: a Craftkit in one Python object, which is a WSGI application too."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from . import templates
+from .adapter import SandboxAdapter
+from .courier import attempt
+from .http import ApiError
+from .service import Answer, Service
+from .state import State
+from .webhooks import RETRY_DELAYS, Subscription, known_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from requests import Session
+
+    from .courier import Send
+    from .faults import Faults
+    from .lifecycle import RenderTime
+    from .records import Project, Render, Share, Template
+    from .state import LoggedRequest
+    from .webhooks import Delivery
+
+DEFAULT_KEY = "ck_test_sandbox"
+DEFAULT_PROJECT = "default"
+DEFAULT_URL = "http://127.0.0.1:9100"
+_NOTHING: dict[str, Any] = {"variables": [], "loops": []}
+
+
+@contextmanager
+def _refusals_as_value_errors() -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        raise ValueError(f"{error.message} {error.issues or ''}".strip()) from None
+
+
+class Sandbox:
+    """A local Craftkit.
+
+    Args:
+        api_keys: the keys of the project `default`, or a mapping of keys to project names.
+        public_url: what `pollUrl`, `downloadUrl` and `shareUrl` start with. A `SandboxServer`
+            puts its own address here, unless it is given.
+        clock: seconds since 1970; everything that has a moment asks it.
+        render_time: how long a render takes: seconds (0: the first GET shows the end),
+            `Polls(n)`, or None: until `render.finish()` or `render.fail()`.
+        retry_delays: seconds before the second and each further attempt of a webhook.
+        lenient: a slug that isn't known becomes a template that takes any data.
+        public_bucket: without one `downloadUrl` is always null.
+        remote_control: let `/_sandbox/` be used from other machines too.
+        templates: bodies of PUT with their `slug`; `reset()` comes back to them.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_keys: Iterable[str] | Mapping[str, str] = (DEFAULT_KEY,),
+        public_url: str | None = None,
+        clock: Callable[[], float] = time.time,
+        render_time: RenderTime = 0.0,
+        retry_delays: Sequence[float] = RETRY_DELAYS,
+        lenient: bool = False,
+        public_bucket: bool = True,
+        remote_control: bool = False,
+        templates: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        self.state = State(
+            clock=clock,
+            public_url=public_url or DEFAULT_URL,
+            render_time=render_time,
+            retry_delays=retry_delays,
+            lenient=lenient,
+            public_bucket=public_bucket,
+            remote_control=remote_control,
+        )
+        self.service = Service(self.state)
+        self.has_own_url = public_url is not None
+        # Set by a server that stops: nobody waits out a delay any longer.
+        self.closing = threading.Event()
+        self._seeds = [dict(template) for template in templates]
+        if isinstance(api_keys, str):  # else each of its letters would be a key
+            api_keys = (api_keys,)
+        by_key = (
+            api_keys if isinstance(api_keys, Mapping) else dict.fromkeys(api_keys, DEFAULT_PROJECT)
+        )
+        for key, project in by_key.items():
+            self.add_key(key, project)
+        self.state.reset_hook = self.reset
+        self._seed()
+
+    def __repr__(self) -> str:
+        return f"<Sandbox at {self.public_url}>"
+
+    # What came in, for tests to look at.
+
+    @property
+    def renders(self) -> list[Render]:
+        """All renders, in the order in which they came."""
+        with self.state.lock:
+            return list(self.state.renders())
+
+    @property
+    def shares(self) -> list[Share]:
+        """All share links, withdrawn ones too."""
+        with self.state.lock:
+            return [share for render in self.state.renders() for share in render.shares]
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """All webhooks, sent or waiting, in the order of their events."""
+        with self.state.lock:
+            self.state.settle()
+            return list(self.state.outbox)
+
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        """(method, path, status) of the last 10,000 calls; status None: the answer was lost."""
+        with self.state.lock:
+            return list(self.state.requests)
+
+    @property
+    def faults(self) -> Faults:
+        """What to do wrong: `faults.add("status", status=503, times=2)`, `faults.clear()`."""
+        return self.state.faults
+
+    def project(self, name: str = DEFAULT_PROJECT) -> Project:
+        """A project with its templates, renders and subscriptions; ValueError if there is none."""
+        return self.state.project(name)
+
+    # What a person does at Craftkit's dashboard.
+
+    @property
+    def public_url(self) -> str:
+        """What the URLs in answers start with."""
+        return self.state.public_url
+
+    @public_url.setter
+    def public_url(self, url: str) -> None:
+        self.state.public_url = url.rstrip("/")
+
+    @property
+    def render_time(self) -> RenderTime:
+        """How long renders that come from now on will take."""
+        return self.state.render_time
+
+    @render_time.setter
+    def render_time(self, render_time: RenderTime) -> None:
+        self.state.render_time = render_time
+
+    def add_key(self, key: str, project: str = DEFAULT_PROJECT) -> None:
+        """Let a key open a project, which is made if need be."""
+        self.state.add_key(key, project)
+
+    def revoke_key(self, key: str) -> None:
+        """The key is refused with 401 from now on; KeyError if it was never one."""
+        self.state.revoke_key(key)
+
+    def remove_project(self, name: str) -> None:
+        """The project goes, its keys stay and are refused with 403; KeyError if it isn't there."""
+        with self.state.lock:
+            del self.state.projects[name]
+
+    def put_template(
+        self,
+        slug: str,
+        *,
+        manifest: Mapping[str, Any] | None,
+        name: str | None = None,
+        description: str | None = None,
+        page_config: Mapping[str, Any] | None = None,
+        template_type: str = "document",
+        project: str = DEFAULT_PROJECT,
+    ) -> Template:
+        """Publish a template as Craftkit's builder would: keys of loops may hold dots.
+
+        Without a manifest it exists, and nothing of it is published.
+
+        Raises:
+            ValueError: Craftkit would not take it; the message says why.
+        """
+        body: dict[str, Any] = {
+            "name": name or slug.replace("-", " ").capitalize(),
+            "manifest": _NOTHING if manifest is None else manifest,
+        }
+        if description is not None:
+            body["description"] = description
+        if page_config is not None:
+            body["pageConfig"] = page_config
+        with _refusals_as_value_errors():
+            templates.check_slug(slug)
+            content = templates.check_content(body, dotted_loops=True)
+        with self.state.lock:
+            template = templates.publish(
+                self.state,
+                self.state.project(project),
+                slug,
+                content,
+                unpublished=manifest is None,
+            )
+            template.template_type = template_type
+            return template
+
+    def put_any_template(
+        self, slug: str, *, name: str | None = None, project: str = DEFAULT_PROJECT
+    ) -> Template:
+        """A template that takes any data and keeps it as it was sent."""
+        with _refusals_as_value_errors():
+            templates.check_slug(slug)
+        content = templates.anything(slug)
+        content["name"] = name or content["name"]
+        with self.state.lock:
+            return templates.publish(self.state, self.state.project(project), slug, content)
+
+    def subscribe(
+        self,
+        url: str,
+        secret: str,
+        events: Collection[str] | None = None,
+        *,
+        project: str = DEFAULT_PROJECT,
+    ) -> Subscription:
+        """Send webhooks of a project to a URL: the named events, or all of them.
+
+        Raises:
+            ValueError: Craftkit has no such event.
+        """
+        subscription = Subscription(url, secret, known_events(events))
+        with self.state.lock:
+            self.state.project(project).subscriptions.append(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Queue no more for it; what is queued is sent."""
+        with self.state.lock:
+            for project in self.state.projects.values():
+                if subscription in project.subscriptions:
+                    project.subscriptions.remove(subscription)
+
+    def deliver_due(self, send: Send) -> int:
+        """Send every webhook that is due by the clock; returns the number of attempts.
+
+        `send(url, body, headers)` returns the status it was answered with; an exception is a
+        failed attempt. It is called without the lock, so it may use the sandbox.
+        """
+        attempts = 0
+        while True:
+            with self.state.lock:
+                self.state.settle()
+                delivery = self.state.outbox.claim()
+            if delivery is None:
+                return attempts
+            attempt(self.state, delivery, send)
+            attempts += 1
+
+    def reset(self) -> None:
+        """As new: templates as they were given, nothing rendered; keys, subscribers stay."""
+        with self.state.lock:
+            self.state.clear()
+            self._seed()
+
+    def session(self) -> Session:
+        """A `requests.Session` whose every call ends up here, without a socket."""
+        return SandboxAdapter(self).session()
+
+    def _seed(self) -> None:
+        for seed in self._seeds:
+            if not isinstance(seed.get("slug"), str) or "manifest" not in seed:
+                raise ValueError("a template needs a slug and a manifest")
+            self.put_template(
+                seed["slug"],
+                manifest=seed["manifest"],
+                name=seed.get("name"),
+                description=seed.get("description"),
+                page_config=seed.get("pageConfig"),
+                project=seed.get("project", DEFAULT_PROJECT),
+            )
+
+    # What comes in.
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self.wsgi_app(environ, start_response)
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer over a socket: delays are waited out, lost answers close the connection.
+
+        Raises:
+            ConnectionAbortedError: the connection is to end here; `SandboxServer` does that.
+        """
+        answer = self.answer(environ)
+        if answer.delay:
+            self.closing.wait(answer.delay)
+        if answer.response is None:
+            raise ConnectionAbortedError(answer.lost)
+        return answer.response(environ, start_response)
+
+    def answer(self, environ: WSGIEnvironment) -> Answer:
+        """What to answer, faults included; waits for nothing and closes nothing."""
+        return self.service.answer(environ)

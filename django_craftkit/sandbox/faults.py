@@ -1,0 +1,214 @@
+"""Faults on request: what the sandbox is told to do wrong, how often, and to whom.
+
+A call meets at most one fault of delay and one of any other kind, the oldest that match. The
+kinds, and what a client sees of them:
+
+====================  ==========================================================================
+`status`              an answer of `status` with `code` and `message`, or with `body` as it is
+`garbage`             an HTML page, as a proxy in between would send it (502 unless told)
+`delay`               handled at once, answered after `seconds`
+`cut_before`          the connection ends without an answer, nothing was done
+`cut_after`           the call was carried out, and its answer is lost
+`refused`             no connection; over a socket it is closed unanswered, nothing was done
+`connect_timeout`     as `refused`, but after the client's patience for connecting
+`truncated`           half of the body, under the Content-Length of the whole
+`render_failed`       the render (of `template`, if given) ends `failed` with `message`
+`webhook_dropped`     the delivery is never sent
+`webhook_doubled`     sent twice under one delivery id
+`webhook_reordered`   sent after the one that follows it, or after `seconds` if none does
+`webhook_delayed`     sent `seconds` later
+====================  ==========================================================================
+
+`status` and `garbage` with `handled=True` carry the call out first: a 500 after the fact.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import KW_ONLY, dataclass, field, fields
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from .http import Issues, json_type
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+
+CALL_KINDS: Final = frozenset(
+    {
+        "status",
+        "garbage",
+        "delay",
+        "cut_before",
+        "cut_after",
+        "refused",
+        "connect_timeout",
+        "truncated",
+    }
+)
+WEBHOOK_KINDS: Final = frozenset(
+    {"webhook_dropped", "webhook_doubled", "webhook_reordered", "webhook_delayed"}
+)
+KINDS: Final = CALL_KINDS | WEBHOOK_KINDS | {"render_failed"}
+
+_numbers = itertools.count(1)
+
+
+@dataclass(eq=False)
+class Fault:
+    """One thing to do wrong.
+
+    Attributes:
+        kind: one of the kinds above.
+        method, path: which calls; patterns of `fnmatch`, so that `/v1/renders/*` is all below.
+        event: which webhooks; a pattern too, as `render.*`.
+        template: which renders fail; a slug, None for any.
+        times: how often; None until it is cleared.
+        status, code, message, body, retry_after: what to answer; `retry_after` is seconds, or
+            a date as text. `message` is also what a render fails with.
+        seconds: how long, for delays.
+        handled: whether the call is carried out before it is answered wrongly.
+    """
+
+    kind: str
+    _: KW_ONLY
+    method: str = "*"
+    path: str = "*"
+    event: str = "*"
+    template: str | None = None
+    times: int | None = 1
+    status: int | None = None
+    code: str = "internal"
+    message: str = "Injected by the sandbox."
+    body: str | None = None
+    retry_after: int | str | None = None
+    seconds: float = 5.0
+    handled: bool = False
+    id: int = field(default_factory=lambda: next(_numbers))
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown kind of fault: {self.kind!r}; known: {sorted(KINDS)}")
+        if self.times is not None and self.times < 1:
+            raise ValueError("times is at least 1, or None for always")
+        if self.status is not None and not 200 <= self.status <= 599:
+            raise ValueError("status is an HTTP status from 200 to 599")
+        if not 0 <= self.seconds <= 86_400:
+            raise ValueError("seconds are from 0 to 86400")
+
+    def as_json(self) -> dict[str, Any]:
+        """All its settings, as `POST /_sandbox/faults` takes them, and its id."""
+        return {name: getattr(self, name) for name in _TYPES} | {"id": self.id}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Fault:
+        """The fault that a JSON object describes.
+
+        Raises:
+            ApiError: 400 `invalid_request`, with what is wrong in `issues`.
+        """
+        issues = Issues()
+        for name, value in body.items():
+            if name not in _TYPES:
+                issues.add(name, "Unknown setting")
+            elif json_type(value) not in _TYPES[name]:
+                issues.add(name, f"Expected {_TYPES[name]}, received {json_type(value)}")
+            elif name in {"times", "status"} and isinstance(value, float):
+                issues.add(name, "Expected integer, received float")
+        if "kind" not in body:
+            issues.add("kind", "Required")
+        issues.refuse()
+        try:
+            return cls(**body)
+        except ValueError as error:
+            issues.add("", str(error))
+        issues.refuse()
+        raise AssertionError("issues were noted")
+
+
+_TYPES: Final = {
+    "kind": "string",
+    "method": "string",
+    "path": "string",
+    "event": "string",
+    "template": "string or null",
+    "times": "number or null",
+    "status": "number or null",
+    "code": "string",
+    "message": "string",
+    "body": "string or null",
+    "retry_after": "number or string or null",
+    "seconds": "number",
+    "handled": "boolean",
+}
+if {field.name for field in fields(Fault)} != {*_TYPES, "id"}:
+    raise AssertionError("every setting of a fault has its JSON type")
+
+
+class Faults:
+    """The faults that are waiting for their call, oldest first."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+        self._waiting: list[Fault] = []
+
+    def add(self, kind: str | Fault, **settings: Any) -> Fault:
+        """Ask for a fault: `add("status", path="/v1/renders/*", status=503, times=2)`."""
+        fault = kind if isinstance(kind, Fault) else Fault(kind, **settings)
+        with self._lock:
+            self._waiting.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Ask for none any more."""
+        with self._lock:
+            self._waiting.clear()
+
+    def remove(self, fault_id: int) -> bool:
+        """Take one back; False if it isn't waiting."""
+        with self._lock:
+            kept = [fault for fault in self._waiting if fault.id != fault_id]
+            found = len(kept) < len(self._waiting)
+            self._waiting[:] = kept
+            return found
+
+    def __iter__(self) -> Iterator[Fault]:
+        with self._lock:
+            return iter(list(self._waiting))
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def for_call(self, method: str, path: str) -> tuple[Fault | None, Fault | None]:
+        """The delay and the other fault that this call meets; each is used up once."""
+
+        def meets(fault: Fault) -> bool:
+            return fnmatchcase(method, fault.method.upper()) and fnmatchcase(path, fault.path)
+
+        delay = self._take(lambda fault: fault.kind == "delay" and meets(fault))
+        other = self._take(lambda fault: fault.kind in CALL_KINDS - {"delay"} and meets(fault))
+        return delay, other
+
+    def for_render(self, template: str) -> Fault | None:
+        """The fault that a new render of this slug meets."""
+        return self._take(
+            lambda fault: fault.kind == "render_failed" and fault.template in {None, template}
+        )
+
+    def for_webhook(self, event: str) -> Fault | None:
+        """The fault that a new delivery meets."""
+        return self._take(
+            lambda fault: fault.kind in WEBHOOK_KINDS and fnmatchcase(event, fault.event)
+        )
+
+    def _take(self, wanted: Callable[[Fault], bool]) -> Fault | None:
+        with self._lock:
+            for fault in self._waiting:
+                if wanted(fault):
+                    if fault.times is not None:
+                        fault.times -= 1
+                        if fault.times == 0:
+                            self._waiting.remove(fault)
+                    return fault
+        return None

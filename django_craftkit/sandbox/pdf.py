@@ -1,0 +1,258 @@
+"""The document of a render: a real PDF with every value in it, as text that can be extracted.
+
+Laid out as Craftkit does for a template without a layout of its own (section 4.4): scalars as
+labelled values, loops as tables. Roboto carries Latin, Greek and Cyrillic; a script it doesn't
+have is written as empty boxes. Images are shown by their address, as nothing is fetched here;
+a data URI in a `text` value is drawn.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from font_roboto import Roboto, RobotoBold  # type: ignore[import-untyped]
+from fpdf import FPDF
+from fpdf.enums import MethodReturnValue, XPos, YPos
+
+from .ids import moment_in_utc
+
+if TYPE_CHECKING:
+    from .records import Render
+
+_INK: Final = (28, 32, 40)
+_FAINT: Final = (110, 118, 130)
+_LINE: Final = (214, 219, 226)
+_BAND: Final = (242, 244, 247)
+_ACCENT: Final = (38, 99, 235)
+_MARGIN: Final = 20.0
+_LABEL_WIDTH: Final = 52.0
+_FORMATS: Final = {"a3", "a4", "a5", "letter", "legal"}
+_IMAGE: Final = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,")
+_ROW_LINE: Final = 5.2
+_ROW_PADDING: Final = 1.3
+_CELL_GAP: Final = 3.0
+_MOST_COLUMNS: Final = 12
+_LONGEST_VALUE: Final = 20_000
+
+Row = tuple[str, str]
+Table = tuple[str, list[str], list[list[str]]]
+
+
+def write(render: Render) -> bytes:
+    """The PDF of a render; the same data, version and moment give the same bytes."""
+    version = render.version
+    if version.lenient:
+        rows, tables = _anything(render.data)
+    else:
+        rows = [_row(render.data, variable) for variable in version.manifest["variables"]]
+        tables = [_table(render.data, loop) for loop in version.manifest["loops"]]
+    created = moment_in_utc(render.created_at)
+    document = _Document(version.page_config)
+    document.set_creation_date(created)
+    document.set_title(_clean(render.title))
+    document.set_producer("Craftkit sandbox")
+    document.set_lang("en")
+    document.add_page()
+    document.heading(
+        render.title, f"{render.template} · version {version.number} · {created:%Y-%m-%d %H:%M} UTC"
+    )
+    for label, value in rows:
+        document.labelled(label, value)
+    for label, columns, body in tables:
+        document.listing(label, columns, body)
+    return bytes(document.output())
+
+
+class _Document(FPDF):
+    def __init__(self, page_config: dict[str, Any]) -> None:
+        page_format = str(page_config.get("format", "A4")).lower()
+        orientation = page_config.get("orientation", "portrait")
+        super().__init__(
+            orientation="landscape" if orientation == "landscape" else "portrait",
+            format=page_format if page_format in _FORMATS else "a4",
+        )
+        self.add_font("Roboto", "", Roboto)
+        self.add_font("Roboto", "B", RobotoBold)
+        self.set_margins(_MARGIN, _MARGIN, _MARGIN)
+        self.set_auto_page_break(True, margin=_MARGIN + 4)
+        self.set_draw_color(*_LINE)
+
+    def footer(self) -> None:
+        self.set_y(-_MARGIN + 4)
+        self._pen(8, _FAINT)
+        self.cell(self.epw / 2, 5, "Rendered by the Craftkit sandbox")
+        self.cell(self.epw / 2, 5, f"{self.page_no()} / {{nb}}", align="R")
+
+    def heading(self, title: str, below: str) -> None:
+        self.set_fill_color(*_ACCENT)
+        self.rect(self.l_margin, self.get_y(), 14, 1.6, style="F")
+        self.ln(6)
+        self._pen(22, _INK, bold=True)
+        self._text(0, 10, title)
+        self._pen(9, _FAINT)
+        self._text(0, 6, below)
+        self.ln(6)
+
+    def labelled(self, label: str, value: str) -> None:
+        if self.will_page_break(9):
+            self.add_page()
+        top, page = self.get_y(), self.page_no()
+        self.line(self.l_margin, top, self.w - self.r_margin, top)
+        self.set_y(top + 2)
+        self._pen(9, _FAINT)
+        self._text(_LABEL_WIDTH - 4, 6, label)
+        below_label = self.get_y()
+        # A long label that ran over the page takes its value with it.
+        if self.page_no() == page:
+            self.set_xy(self.l_margin + _LABEL_WIDTH, top + 2)
+        else:
+            self.set_x(self.l_margin + _LABEL_WIDTH)
+        self._pen(11, _INK)
+        if _IMAGE.match(value) and self._picture(value):
+            pass
+        else:
+            self._text(self.epw - _LABEL_WIDTH, 6, value or "–")
+        if self.page_no() == page:
+            self.set_y(max(self.get_y(), below_label))
+        self.ln(2)
+
+    def listing(self, label: str, columns: list[str], body: list[list[str]]) -> None:
+        if self.will_page_break(34):
+            self.add_page()
+        self.ln(8)
+        self._pen(13, _INK, bold=True)
+        self._text(0, 8, label)
+        self.ln(1)
+        self._pen(9, _INK)
+        if not body:
+            self.set_text_color(*_FAINT)
+            self._text(0, 6, "None")
+            return
+        if len(columns) > _MOST_COLUMNS:
+            # Too narrow to be read: one cell a row, with the labels in it.
+            body = [[" · ".join(map(": ".join, zip(columns, row, strict=True)))] for row in body]
+            columns = [f"{len(columns)} columns"]
+        self._heads(columns)
+        for cells in body:
+            self._table_row(cells, columns)
+
+    # Not fpdf2's own tables: a row that is higher than a page, which a long text makes in no
+    # time, can't be set by them; and these take a third of the time.
+
+    def _heads(self, columns: list[str]) -> None:
+        self._pen(9, _FAINT, bold=True)
+        self.set_fill_color(*_BAND)
+        lines = self._lines(columns)
+        height = max(map(len, lines)) * _ROW_LINE + 2 * _ROW_PADDING
+        self.rect(self.l_margin, self.get_y(), self.epw, height, style="F")
+        self._set_lines(lines, [])
+
+    def _table_row(self, cells: list[str], columns: list[str]) -> None:
+        self._pen(9, _INK)
+        self._set_lines(self._lines(cells), columns)
+        self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
+
+    def _lines(self, cells: list[str]) -> list[list[str]]:
+        width = self.epw / len(cells) - _CELL_GAP
+        return [self._wrapped(_clean(cell), width) for cell in cells]
+
+    def _wrapped(self, text: str, width: float) -> list[str]:
+        if "\n" not in text and self.get_string_width(text) < width - 2:
+            return [text]
+        lines = self.multi_cell(
+            width, _ROW_LINE, text, align="L", dry_run=True, output=MethodReturnValue.LINES
+        )
+        return cast("list[str]", lines)
+
+    def _set_lines(self, cells: list[list[str]], heads: list[str]) -> None:
+        self.set_y(self.get_y() + _ROW_PADDING)
+        for lines in zip_longest(*cells, fillvalue=""):
+            if heads and self.will_page_break(_ROW_LINE + _ROW_PADDING):
+                self.add_page()
+                self._heads(heads)
+                self._pen(9, _INK)
+                self.set_y(self.get_y() + _ROW_PADDING)
+            for column, line in enumerate(lines):
+                self.set_x(self.l_margin + column * self.epw / len(cells))
+                self.cell(self.epw / len(cells), _ROW_LINE, line)
+            self.ln(_ROW_LINE)
+        self.set_y(self.get_y() + _ROW_PADDING)
+
+    def _pen(self, size: float, color: tuple[int, int, int], *, bold: bool = False) -> None:
+        self.set_font("Roboto", "B" if bold else "", size)
+        self.set_text_color(*color)
+
+    def _text(self, width: float, height: float, text: str) -> None:
+        self.multi_cell(width, height, _clean(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+    def _picture(self, uri: str) -> bool:
+        try:
+            content = base64.b64decode(uri.partition(",")[2], validate=True)
+            if self.will_page_break(32):
+                self.add_page()
+                self.set_x(self.l_margin + _LABEL_WIDTH)
+            self.image(
+                io.BytesIO(content), self.get_x(), self.get_y(), 80, 30, keep_aspect_ratio=True
+            )
+        except (binascii.Error, OSError, ValueError):
+            return False
+        self.ln(32)
+        return True
+
+
+def _row(data: dict[str, Any], variable: dict[str, Any]) -> Row:
+    value: Any = data
+    for name in variable["key"].split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return variable["label"], _show(value, variable)
+
+
+def _table(data: dict[str, Any], loop: dict[str, Any]) -> Table:
+    fields = loop["itemFields"]
+    items = data.get(loop["key"], [])
+    body = [[_row(item, field)[1] for field in fields] for item in items]
+    return loop["label"], [field["label"] for field in fields], body
+
+
+def _show(value: Any, variable: dict[str, Any]) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "Yes" if value else "No"
+        case int() | float() if variable.get("dataType") == "currency":
+            currency = str(variable.get("format", "")).partition(":")[2]
+            return f"{value:,.2f} {currency}".rstrip()
+    return str(value)
+
+
+def _anything(data: dict[str, Any]) -> tuple[list[Row], list[Table]]:
+    """Rows and tables for data without a manifest: keys are their own labels."""
+    rows: list[Row] = []
+    tables: list[Table] = []
+
+    def walk(node: dict[str, Any], at: str) -> None:
+        for key, value in node.items():
+            path = f"{at}{key}"
+            if isinstance(value, dict) and path.count(".") < 20:
+                walk(value, f"{path}.")
+            elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
+                columns = list(dict.fromkeys(name for item in value for name in item))[:12]
+                body = [[_show(item.get(name), {}) for name in columns] for item in value]
+                tables.append((path, columns, body))
+            else:
+                rows.append((path, _show(value, {})))
+
+    walk(data, "")
+    return rows, tables
+
+
+def _clean(text: str) -> str:
+    """Text that can be written: no control characters, no halves of surrogate pairs."""
+    kept = "".join(c for c in text[:_LONGEST_VALUE] if c in "\n\t" or c.isprintable())
+    return kept.replace("\t", "    ")

@@ -1,0 +1,159 @@
+"""From a request to what the transport has to do: faults, routes, keys, the lock, the log."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.wrappers import Request, Response
+
+from . import control, engagement, guest, health, renders, shares, templates
+from .http import ApiError, Call
+from .pages import not_found_page, proxy_page
+from .routing import Route, url_map
+from .state import LoggedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from wsgiref.types import WSGIEnvironment
+
+    from .faults import Fault
+    from .records import Project
+    from .state import State
+
+logger = logging.getLogger("django_craftkit.sandbox")
+
+_URL_MAP = url_map(
+    [
+        health.routes,
+        templates.routes,
+        renders.routes,
+        shares.routes,
+        engagement.routes,
+        guest.routes,
+        control.routes,
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a transport has to do: wait `delay` seconds, then answer, or lose the connection.
+
+    `lost` is `cut`, `refused` or `connect_timeout`, and empty when there is a response.
+    """
+
+    response: Response | None
+    delay: float = 0.0
+    lost: str = ""
+
+
+class Service:
+    """Answers requests from a state."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def answer(self, environ: WSGIEnvironment) -> Answer:
+        """What to answer, faults included; waits for nothing and closes nothing."""
+        request = Request(environ)
+        # First of all, so that no answer, however early, leaves half a request in the pipe.
+        request.get_data()
+        if request.path == "/" or request.path.startswith(control.PREFIX):
+            return Answer(self._handle(request))
+        delay, fault = self.state.faults.for_call(request.method, request.path)
+        answer = self._answer_wrongly(request, fault) if fault else Answer(self._handle(request))
+        status = answer.response.status_code if answer.response else None
+        with self.state.lock:
+            self.state.requests.append(LoggedRequest(request.method, request.path, status))
+        logger.info("%s %s %s", request.method, request.path, status or answer.lost)
+        if delay is None:
+            return answer
+        return Answer(answer.response, answer.delay + delay.seconds, answer.lost)
+
+    def _answer_wrongly(self, request: Request, fault: Fault) -> Answer:
+        match fault.kind:
+            case "cut_before":
+                return Answer(None, lost="cut")
+            case "cut_after":
+                self._handle(request)
+                return Answer(None, lost="cut")
+            case "refused":
+                return Answer(None, lost="refused")
+            case "connect_timeout":
+                return Answer(None, fault.seconds, lost="connect_timeout")
+            case "truncated":
+                return Answer(_half(self._handle(request)))
+        if fault.handled:
+            self._handle(request)
+        if fault.kind == "garbage":
+            return Answer(proxy_page(fault.status or 502, fault.body))
+        if fault.body is not None:
+            response = Response(fault.body, fault.status or 500)
+        else:
+            response = ApiError(fault.status or 500, fault.code, fault.message).response(
+                flat=request.path.startswith("/v1/embed/")
+            )
+        if fault.retry_after is not None:
+            response.headers["Retry-After"] = str(fault.retry_after)
+        return Answer(response)
+
+    def _handle(self, request: Request) -> Response:
+        flat = request.path.startswith("/v1/embed/")
+        try:
+            route, values = _URL_MAP.bind_to_environ(request.environ).match()
+        except NotFound:
+            if request.path.startswith("/v1/"):
+                return ApiError(404, "not_found", "No such endpoint.").response(flat=flat)
+            return not_found_page()
+        except MethodNotAllowed as error:
+            response = ApiError(405, "method_not_allowed", "Method not allowed.").response()
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return response
+        try:
+            return self._run(route, request, values)
+        except ApiError as error:
+            return error.response(flat=flat)
+        except Exception:
+            # A sandbox that breaks answers as a service that breaks, and shows where.
+            logger.exception("%s %s broke the sandbox", request.method, request.path)
+            return ApiError(500, "internal", "Unexpected server error.").response(flat=flat)
+
+    def _run(self, route: Route, request: Request, values: Mapping[str, Any]) -> Response:
+        with self.state.lock:
+            self.state.settle()
+            project = None if route.door == "open" else self._project(request, route)
+            result = route.handler(Call(request, self.state, project), **values)
+            self.state.settle()
+        return result if isinstance(result, Response) else result()
+
+    def _project(self, request: Request, route: Route) -> Project:
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        embed = route.door == "embed"
+        if scheme.lower() != "bearer" or not key.strip():
+            code = "missing_authorization" if embed else "unauthorized"
+            raise ApiError(401, code, "Missing Bearer token.")
+        name = self.state.project_name(key.strip())
+        if name is None:
+            code = "invalid_credentials" if embed else "unauthorized"
+            raise ApiError(401, code, "Invalid API key.")
+        if name not in self.state.projects:
+            raise ApiError(403, "forbidden", "The project of this key no longer exists.")
+        return self.state.projects[name]
+
+
+def _half(response: Response) -> Response:
+    body = response.get_data()
+    # An iterator: werkzeug leaves the Content-Length of one as it is.
+    half = Response(
+        iter([body[: len(body) // 2]]), response.status_code, content_type=response.content_type
+    )
+    half.headers.extend(
+        (name, value)
+        for name, value in response.headers
+        if name.lower() not in {"content-type", "content-length"}
+    )
+    half.headers["Content-Length"] = str(len(body))
+    return half

@@ -1,0 +1,140 @@
+"""Checks of request bodies, field by field, with the messages that Zod would give."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from .http import Issues, json_type
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# As Zod's own pattern: stricter than the RFC, and what a template's `email` field meets.
+_EMAIL = re.compile(
+    r"(?!\.)(?!.*\.\.)[A-Za-z0-9_'+\-.]*[A-Za-z0-9_+-]@(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,}"
+)
+
+
+def is_email(text: str) -> bool:
+    """Whether Craftkit would take `text` for an e-mail address."""
+    return len(text) <= 320 and _EMAIL.fullmatch(text) is not None
+
+
+def is_web_url(text: str) -> bool:
+    """Whether `text` is an absolute http(s) URL; data URIs are none."""
+    if any(character.isspace() for character in text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+class Shape:
+    """Reads fields of one JSON object and notes what is wrong with them.
+
+    Each method returns the value, or None if it is absent or wrong; an absent required field
+    is an issue, and so is null (Zod's `optional` is not `nullable`).
+    """
+
+    def __init__(self, body: dict[str, Any], issues: Issues, at: str = "") -> None:
+        self.body = body
+        self.issues = issues
+        self.at = at
+
+    def path(self, name: str) -> str:
+        """The dotted path of a field, from the top of the body."""
+        return f"{self.at}.{name}" if self.at else name
+
+    def wrong(self, name: str, message: str) -> None:
+        """Note an issue with a field."""
+        self.issues.add(self.path(name), message)
+
+    def _typed(self, name: str, kind: str, required: bool) -> Any:
+        if name not in self.body:
+            if required:
+                self.wrong(name, "Required")
+            return None
+        value = self.body[name]
+        if json_type(value) != kind:
+            self.wrong(name, f"Expected {kind}, received {json_type(value)}")
+            return None
+        return value
+
+    def string(
+        self, name: str, *, required: bool = False, least: int = 0, most: int | None = None
+    ) -> str | None:
+        """A string of `least` to `most` characters."""
+        value: str | None = self._typed(name, "string", required)
+        if value is None:
+            return None
+        if len(value) < least:
+            self.wrong(name, f"String must contain at least {least} character(s)")
+            return None
+        if most is not None and len(value) > most:
+            self.wrong(name, f"String must contain at most {most} character(s)")
+            return None
+        return value
+
+    def email(self, name: str, *, required: bool = False) -> str | None:
+        """An e-mail address."""
+        value = self.string(name, required=required)
+        if value is not None and not is_email(value):
+            self.wrong(name, "Invalid email")
+            return None
+        return value
+
+    def choice(self, name: str, choices: Sequence[str], *, required: bool = False) -> str | None:
+        """One of a few strings."""
+        value = self.string(name, required=required)
+        if value is not None and value not in choices:
+            wanted = " | ".join(f"'{choice}'" for choice in choices)
+            self.wrong(name, f"Invalid enum value. Expected {wanted}, received '{value}'")
+            return None
+        return value
+
+    def boolean(self, name: str, *, required: bool = False) -> bool | None:
+        """`true` or `false`."""
+        value: bool | None = self._typed(name, "boolean", required)
+        return value
+
+    def integer(self, name: str, *, required: bool = False, least: int = 1) -> int | None:
+        """A whole number of at least `least`; `3.0` is one, as in JavaScript."""
+        value: float | None = self._typed(name, "number", required)
+        if value is None:
+            return None
+        if value != value // 1:
+            self.wrong(name, "Expected integer, received float")
+            return None
+        if value < least:
+            self.wrong(name, f"Number must be greater than or equal to {least}")
+            return None
+        return int(value)
+
+    def object(self, name: str, *, required: bool = False) -> dict[str, Any] | None:
+        """A JSON object."""
+        value: dict[str, Any] | None = self._typed(name, "object", required)
+        return value
+
+    def objects(
+        self, name: str, *, required: bool = False, least: int = 0, most: int | None = None
+    ) -> list[Shape]:
+        """An array of `least` to `most` objects, each as a shape of its own."""
+        value: list[Any] | None = self._typed(name, "array", required)
+        if value is None:
+            return []
+        if len(value) < least:
+            self.wrong(name, f"Array must contain at least {least} element(s)")
+        if most is not None and len(value) > most:
+            self.wrong(name, f"Array must contain at most {most} element(s)")
+            return []
+        shapes = []
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                shapes.append(Shape(item, self.issues, self.path(f"{name}.{index}")))
+            else:
+                self.wrong(f"{name}.{index}", f"Expected object, received {json_type(item)}")
+        return shapes

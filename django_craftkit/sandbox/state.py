@@ -1,0 +1,138 @@
+"""Everything a sandbox holds, behind one lock.
+
+Resources read and write it inside `State.lock`; `Sandbox` is the face of it for Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from .faults import Faults
+from .records import Project
+from .webhooks import Outbox, render_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .lifecycle import RenderTime
+    from .records import Render, Share
+
+REQUESTS_KEPT = 10_000
+
+
+class LoggedRequest(NamedTuple):
+    """One call that came in; status None: no answer left. Never a header, so never the key."""
+
+    method: str
+    path: str
+    status: int | None
+
+
+class State:
+    """Projects, keys, faults, the outbox and the log of requests."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        public_url: str,
+        render_time: RenderTime,
+        retry_delays: Sequence[float],
+        lenient: bool,
+        public_bucket: bool,
+        remote_control: bool,
+    ) -> None:
+        # Reentrant, because conveniences such as `put_template` call resources under it.
+        self.lock = threading.RLock()
+        self.wake = threading.Condition(self.lock)
+        self.clock = clock
+        self.public_url = public_url.rstrip("/")
+        self.render_time = render_time
+        self.lenient = lenient
+        self.public_bucket = public_bucket
+        self.remote_control = remote_control
+        self.projects: dict[str, Project] = {}
+        self.faults = Faults(self.lock)
+        self.outbox = Outbox(clock, self.faults, self.wake, retry_delays)
+        self.requests: deque[LoggedRequest] = deque(maxlen=REQUESTS_KEPT)
+        self.reset_hook: Callable[[], None] = self.clear
+        # Renders whose end has not been announced by webhook yet.
+        self._unannounced: dict[str, Render] = {}
+        self._keys: dict[str, str] = {}
+
+    # Keys are kept as Craftkit keeps them, hashed: no repr, page or traceback can show one.
+
+    def add_key(self, key: str, project: str) -> None:
+        """Let a key open a project, which is made if it isn't there."""
+        with self.lock:
+            self.projects.setdefault(project, Project(project))
+            self._keys[_hash(key)] = project
+
+    def revoke_key(self, key: str) -> None:
+        """From now on the key is wrong; KeyError if it is already."""
+        with self.lock:
+            del self._keys[_hash(key)]
+
+    def project_name(self, key: str) -> str | None:
+        """The project that a key opens; None for a wrong key."""
+        return self._keys.get(_hash(key))
+
+    def project(self, name: str) -> Project:
+        """A project by its name; ValueError if there is none."""
+        if name not in self.projects:
+            raise ValueError(f"no such project: {name!r}")
+        return self.projects[name]
+
+    def renders(self) -> Iterator[Render]:
+        """The renders of all projects, in the order in which they came."""
+        renders = [r for project in self.projects.values() for r in project.renders.values()]
+        return iter(sorted(renders, key=lambda render: render.created_at))
+
+    def share(self, token: str) -> Share | None:
+        """The share link with this token, in whichever project."""
+        for project in self.projects.values():
+            for share in project.shares():
+                if share.token == token:
+                    return share
+        return None
+
+    def download_url(self, render: Render) -> str | None:
+        """The public address of a finished PDF; null before, and without a public bucket."""
+        if not self.public_bucket or not render.succeeded:
+            return None
+        return f"{self.public_url}/files/renders/{render.project.id}/{render.id}.pdf"
+
+    def follow(self, render: Render) -> None:
+        """Announce the end of a new render when it comes."""
+        self._unannounced[render.id] = render
+        self.wake.notify_all()
+
+    def settle(self) -> None:
+        """Announce the renders that have ended since somebody last looked."""
+        ended = [render for render in self._unannounced.values() if render.progress.finished]
+        for render in sorted(ended, key=lambda render: render.progress.completed_at or 0):
+            del self._unannounced[render.id]
+            self.outbox.announce(render.project, render_payload(render, self.download_url(render)))
+
+    def next_event(self) -> float | None:
+        """When something is to be sent next, as far as that is known now."""
+        ends = [render.progress.ends_at for render in self._unannounced.values()]
+        moments = [moment for moment in [*ends, self.outbox.next_due()] if moment is not None]
+        return min(moments, default=None)
+
+    def clear(self) -> None:
+        """Forget all but keys, projects and subscriptions."""
+        with self.lock:
+            for project in self.projects.values():
+                project.clear()
+            self._unannounced.clear()
+            self.outbox.clear()
+            self.faults.clear()
+            self.requests.clear()
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
