@@ -1,0 +1,1 @@
+"""Boats, guests, bookings, and the handover of a boat to a guest."""

@@ -1,0 +1,115 @@
+"""What staff work with: a booking, the inspection of its boat and the sign-off on one page."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import get_template
+from django.utils.translation import gettext_lazy as _
+
+from charter.models import Boat, Booking, Guest, InspectionArea
+
+BOOKING = ["code", "boat", "guest", "skipper", "starts_on", "ends_on"]
+INSPECTION = ["inspector", "engine_hours", "fuel", "notes"]
+SIGN_OFF = ["signed_off_at", "signed_off_by", "document"]
+
+
+@admin.register(Boat)
+class BoatAdmin(admin.ModelAdmin):
+    list_display = ["name", "kind", "model", "length", "berths", "home_port"]
+    list_filter = ["kind", "home_port"]
+    search_fields = ["name", "model"]
+    prepopulated_fields = {"slug": ["name"]}
+
+
+@admin.register(Guest)
+class GuestAdmin(admin.ModelAdmin):
+    list_display = ["name", "email", "phone"]
+    search_fields = ["name", "email"]
+
+
+class AreaInline(admin.TabularInline):
+    """The inspected areas. What a guest has a protocol of is not edited any more."""
+
+    model = InspectionArea
+    extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Booking | None) -> bool:
+        return is_open(obj) and super().has_add_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Booking | None = None) -> bool:
+        return is_open(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Booking | None = None) -> bool:
+        return is_open(obj) and super().has_delete_permission(request, obj)
+
+
+@admin.register(Booking)
+class BookingAdmin(admin.ModelAdmin):
+    list_display = ["code", "document", "boat", "guest", "starts_on", "ends_on", "status"]
+    list_per_page = 25
+    list_filter = ["status", ("signed_off_at", admin.EmptyFieldListFilter), "boat"]
+    list_select_related = ["boat", "guest"]
+    search_fields = ["code", "guest__name", "guest__email", "boat__name", "skipper"]
+    date_hierarchy = "starts_on"
+    autocomplete_fields = ["boat", "guest"]
+    inlines = [AreaInline]
+    actions = ["sign_off"]
+    fieldsets = [
+        (None, {"fields": [*BOOKING, "status"]}),
+        (_("Inspection on the quay"), {"fields": INSPECTION}),
+        (_("Handover"), {"fields": SIGN_OFF}),
+    ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Booking | None = None) -> list[str]:
+        return SIGN_OFF if is_open(obj) else [*BOOKING, *INSPECTION, *SIGN_OFF]
+
+    @admin.display(description=_("handover protocol"))
+    def document(self, booking: Booking) -> str:
+        badge = get_template("admin/charter/booking/document.html")
+        return badge.render({"booking": booking})
+
+    def has_sign_off_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("charter.sign_off_booking")
+
+    @admin.action(description=_("Sign off the boats"), permissions=["sign_off"])
+    def sign_off(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
+        for booking in queryset:
+            self.sign_off_one(request, booking)
+
+    def sign_off_one(self, request: HttpRequest, booking: Booking) -> None:
+        try:
+            booking.sign_off(request.user)
+        except ValidationError as problem:
+            self.message_user(request, problem.message, messages.ERROR)
+        else:
+            self.log_change(request, booking, _("Signed off the boat."))
+            done = _("%s is signed off, its handover protocol is on the way.") % booking
+            self.message_user(request, done, messages.SUCCESS)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], **kwargs: Any
+    ) -> HttpResponse:
+        booking = kwargs.get("obj")
+        context["show_sign_off"] = (
+            booking is not None
+            and is_open(booking)
+            and self.has_change_permission(request, booking)
+            and self.has_sign_off_permission(request)
+        )
+        return super().render_change_form(request, context, **kwargs)
+
+    def response_change(self, request: HttpRequest, obj: Booking) -> HttpResponse:
+        """The button saves the page as the others do, then signs off, in the same transaction."""
+        if "_sign_off" in request.POST:
+            if not self.has_sign_off_permission(request):
+                raise PermissionDenied
+            self.sign_off_one(request, obj)
+        return super().response_change(request, obj)
+
+
+def is_open(booking: Booking | None) -> bool:
+    """Whether the inspection of this booking may still be edited."""
+    return booking is None or booking.signed_off_at is None

@@ -1,0 +1,63 @@
+"""The agency's documents. Craftkit's app finds this module by itself, as Django finds admin.py."""
+
+from typing import Any
+
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from charter.models import Booking
+from django_craftkit.events import render_on
+from django_craftkit.models import Render
+from django_craftkit.signals import render_succeeded
+
+HANDOVER = "charter-handover"
+DAY = "j F Y"
+
+
+@render_on(
+    post_save,
+    sender=Booking,
+    template=HANDOVER,
+    when=lambda booking: booking.signed_off_at is not None,
+    key=lambda booking: f"handover-{booking.code}",
+)
+def handover(booking: Booking, **kwargs: Any) -> dict[str, Any]:
+    """The data of the protocol, built in the worker from what the sign-off has committed."""
+    return {
+        "booking": {
+            "code": booking.code,
+            "startsOn": date_format(booking.starts_on, DAY),
+            "endsOn": date_format(booking.ends_on, DAY),
+            "skipper": booking.skipper,
+        },
+        "boat": {
+            "name": booking.boat.name,
+            "model": booking.boat.model,
+            "engineHours": booking.engine_hours,
+            "fuel": booking.fuel,
+        },
+        "guest": {"name": booking.guest.name},
+        "signedOff": {
+            "by": booking.signed_off_by.get_full_name() or booking.signed_off_by.get_username(),
+            "at": date_format(timezone.localtime(booking.signed_off_at), f"{DAY}, H:i"),
+        },
+        "notes": booking.notes,
+        "areas": [
+            {
+                "area": area.get_area_display(),
+                "condition": area.get_condition_display(),
+                "remark": area.remark,
+            }
+            for area in booking.areas.all()
+        ],
+    }
+
+
+@receiver(render_succeeded)
+def hand_to_guest(instance: Render, **kwargs: Any) -> None:
+    """Make the guest's link. Signals come at least once; the key makes it one link all the same."""
+    if instance.template == HANDOVER:
+        instance.share(key="guest", message=_("Your handover protocol. Fair winds!"))

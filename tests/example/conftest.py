@@ -1,0 +1,39 @@
+"""A boat, a guest, and a booking that is ready to be signed off."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from charter.models import Boat, Booking, Guest
+
+
+@pytest.fixture
+def booking(db):
+    boat = Boat.objects.create(
+        name="Nereid",
+        slug="nereid",
+        kind="sloop",
+        model="Cruiser 38",
+        built=2019,
+        length="11.4",
+        cabins=3,
+        berths=6,
+        home_port="Alimos",
+        summary="Quick and dry.",
+        description="Everything leads to the cockpit.",
+    )
+    booking = Booking.objects.create(
+        code="AEG-2031",
+        boat=boat,
+        guest=Guest.objects.create(name="Ελένη Παπαδοπούλου", email="eleni@example.com"),
+        skipper="Søren Kjær",
+        starts_on=date(2031, 5, 3),
+        ends_on=date(2031, 5, 10),
+        status=Booking.Status.CONFIRMED,
+        engine_hours=1184,
+        fuel=95,
+    )
+    booking.areas.create(area="tender", condition="damaged", remark="Slow leak")
+    return booking
