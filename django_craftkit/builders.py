@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from .models.database import database
+from .database import database
 from .models.mirror import check_data
 
 if TYPE_CHECKING:
@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 Builder = Callable[..., dict[str, Any] | None]
 
 _builders: dict[str, Builder] = {}
+_templates: dict[str, set[str]] = {}
 
 
 class BuilderError(Exception):
     """The data of a document could not be made; the message is for staff."""
 
 
-def register(name: str, builder: Builder) -> None:
+def register(name: str, builder: Builder, *, template: str, project: str) -> None:
     _builders[name] = builder
+    _templates.setdefault(project, set()).add(template)
+
+
+def templates_of(project: str) -> set[str]:
+    """Return the slugs that declarations render in a project."""
+    return set(_templates.get(project, ()))
 
 
 def build(render: Render) -> dict[str, Any] | None:

@@ -17,7 +17,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, current_app
-from django.db import connections, router, transaction
+from django.db import connections, transaction
+
+from .database import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,10 +198,7 @@ def carry_out(kind: str, object_id: int, *, timeout: float, until: Callable[[], 
 
 def refuse_transaction() -> None:
     """Raise ``RuntimeError`` inside a transaction: nothing is sent that could be rolled back."""
-    from .models import Job
-
-    using = router.db_for_write(Job)
-    with transaction.atomic(using=using, durable=True):
+    with transaction.atomic(using=database(), durable=True):
         pass
 
 

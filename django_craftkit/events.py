@@ -13,8 +13,8 @@ from django.db import models, transaction
 from . import builders
 from .builders import BuilderError
 from .conf import DEFAULT_PROJECT
+from .database import database
 from .models import Render
-from .models.database import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def render_on(
         name = f"{function.__module__}.{function.__qualname__}"
         if "<lambda>" in name:
             raise ValueError("A function that makes a document's data needs a name to be found by.")
-        builders.register(name, function)
+        builders.register(name, function, template=template, project=project)
 
         def receive(sender: Any, raw: bool = False, **kwargs: Any) -> None:
             if raw:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import environ
@@ -14,16 +16,21 @@ USE_TZ = True
 TIME_ZONE = "Europe/Athens"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-_database = env.db_url("DATABASE_URL", default="sqlite://:memory:")
+_database = env.db_url("DATABASE_URL", default=f"sqlite:///{tempfile.gettempdir()}/craftkit.db")
+_test_names = [f"test_{_database['NAME']}", f"test_{_database['NAME']}_other"]
 if _database["ENGINE"].endswith("sqlite3"):
-    _database["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
+    # Files, not memory: threads and other processes are part of what is tested.
+    _test_names = [f"{_database['NAME']}-{os.getpid()}-{name}" for name in ("test", "other")]
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
+    }
 DATABASES = {
-    "default": _database,
-    # For events in another database than Craftkit's; it must not share the test database's name.
-    "other": {**_database, "TEST": {"NAME": _database.get("NAME") and "test_craftkit_other"}},
+    "default": {**_database, "TEST": {"NAME": _test_names[0]}},
+    # For events in another database than Craftkit's.
+    "other": {**_database, "TEST": {"NAME": _test_names[1]}},
 }
-if _database["ENGINE"].endswith("sqlite3"):
-    DATABASES["other"]["TEST"] = {}
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -11,7 +11,8 @@ from django.db.models.constants import OnConflict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .database import database, upsert
+from django_craftkit.database import database, upsert
+
 from .work import Leased, LeasedQuerySet
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import conf, dispatch
+from django_craftkit.database import database, insert_or_get
 from django_craftkit.projects import get_client
 
 from .change import Change
-from .database import database, insert_or_get
 from .mirror import Mirror, check_data, check_key, hash_key
 from .work import Job
 
@@ -44,9 +44,12 @@ class SourceKey(GenericForeignKey):
     """A generic foreign key whose object may live in another database than the row."""
 
     def __get__(self, instance: Any, cls: Any = None) -> Any:
-        if instance is not None and instance.source_db and not self.is_cached(instance):
+        if instance is None or not instance.source_db:
+            return super().__get__(instance, cls)
+        # Django would compare the content types of two databases, whose ids differ.
+        if not self.is_cached(instance):
             self.set_cached_value(instance, instance.read_source())
-        return super().__get__(instance, cls)
+        return self.get_cached_value(instance)
 
 
 class RenderQuerySet(models.QuerySet[Any]):

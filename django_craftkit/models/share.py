@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import dispatch
+from django_craftkit.database import database, insert_or_get
 
-from .database import database, insert_or_get
 from .mirror import Mirror, check_key, hash_key
 from .render import Render
 from .work import Job

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .database import database
+from django_craftkit.database import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,35 +33,31 @@ class LeasedQuerySet(models.QuerySet[Any]):
         """
         taken = {"lease_token": uuid.uuid4(), "leased_until": now + lease}
         due = self.using(database()).due(now).order_by("due_at", "pk")
-        if connections[due.db].features.has_select_for_update_skip_locked:
-            with transaction.atomic(using=due.db):
-                rows = list(due.select_for_update(skip_locked=True)[:limit])
-                self._take([row.pk for row in rows], taken)
-        else:
-            candidates = list(due.values_list("pk", flat=True)[:limit])
-            # The guard is in the UPDATE, which one writer at a time can run.
-            if not candidates or not due.order_by().filter(pk__in=candidates).update(
-                attempts=F("attempts") + 1, **taken
-            ):
-                return []
-            return list(
-                self.using(due.db)
-                .filter(pk__in=candidates, lease_token=taken["lease_token"])
-                .order_by("due_at", "pk")
-            )
+        if not connections[due.db].features.has_select_for_update_skip_locked:
+            return self._claim_by_update(due, limit, taken)
+        with transaction.atomic(using=due.db):
+            rows = list(due.select_for_update(skip_locked=True)[:limit])
+            if rows:
+                manager = self.model._default_manager.using(due.db)
+                manager.filter(pk__in=[row.pk for row in rows]).update(
+                    attempts=F("attempts") + 1, **taken
+                )
         for row in rows:
             row.attempts += 1
             for name, value in taken.items():
                 setattr(row, name, value)
         return rows
 
-    def _take(self, pks: list[int], taken: dict[str, Any]) -> None:
-        if pks:
-            (
-                self.model._default_manager.using(database())
-                .filter(pk__in=pks)
-                .update(attempts=F("attempts") + 1, **taken)
-            )
+    def _claim_by_update(self, due: Self, limit: int, taken: dict[str, Any]) -> list[Any]:
+        """Claim where rows can't be locked: the guard is in the UPDATE, one writer at a time."""
+        while candidates := list(due.values_list("pk", flat=True)[:limit]):
+            still_due = due.order_by().filter(pk__in=candidates)
+            if still_due.update(attempts=F("attempts") + 1, **taken):
+                mine = self.using(due.db).filter(
+                    pk__in=candidates, lease_token=taken["lease_token"]
+                )
+                return list(mine.order_by("due_at", "pk"))
+        return []
 
 
 class Leased(models.Model):

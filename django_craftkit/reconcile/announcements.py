@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django_craftkit.database import database
 from django_craftkit.dispatch import isolated
 from django_craftkit.models import Change, Job, Render, Share
-from django_craftkit.models.database import database
 from django_craftkit.signals import SIGNALS, Receiver
 
 from .outcomes import Done, Failed, Outcome

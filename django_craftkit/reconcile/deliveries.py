@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import client, conf
 from django_craftkit.client import InvalidResponse
+from django_craftkit.database import database
 from django_craftkit.models import Change, ProjectState, WebhookDelivery
-from django_craftkit.models.database import database
 
 from . import renders
 from .facts import in_transaction

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, connections, transaction
 
+from django_craftkit.database import database
 from django_craftkit.models import Change, Job
-from django_craftkit.models.database import database
 from django_craftkit.signals import SIGNALS
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ from django.db.models import Q
 
 from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
+from django_craftkit.database import database, database_now
 from django_craftkit.models import Job, ProjectState
-from django_craftkit.models.database import database, database_now
 from django_craftkit.models.work import MAX_CLAIMS
 
 from . import announcements, deliveries, renders, shares
@@ -38,6 +39,8 @@ STEPS: dict[str, Callable[[Job], Outcome]] = {
 
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
 NEAR = 5.0
+#: Seconds that an idle thread waits before it looks again, while another is busy.
+IDLE = 0.2
 
 
 class Loop:
@@ -50,6 +53,8 @@ class Loop:
         self._wake = wake
         self._stop = threading.Event()
         self._held: frozenset[str] = frozenset()
+        self._lock = threading.Lock()
+        self._busy = 0
 
     def stop(self) -> None:
         """End after the steps under way."""
@@ -81,15 +86,32 @@ class Loop:
             connections.close_all()
 
     def _drain(self, deadline: float) -> int:
+        """Do what is due until nothing is and no other thread may still bring something."""
         done = 0
-        while not self._stop.is_set() and time.monotonic() < deadline:
-            some = deliveries.process(database_now()) + self._carry_due()
-            if not some:
-                return done
+        while not self._stop.is_set():
+            if time.monotonic() >= deadline:
+                if self._wake:
+                    self._wake(0.0)
+                break
+            with self._counting():
+                some = deliveries.process(database_now()) + self._carry_due()
             done += some
-        if self._wake:
-            self._wake(0.0)
+            if not some and not self._busy:
+                break
+            if not some:
+                self._stop.wait(IDLE)
         return done
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Count the threads that have something in hand."""
+        with self._lock:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= 1
 
     def _carry_due(self) -> int:
         done = 0

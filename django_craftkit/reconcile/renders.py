@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from django_craftkit.builders import BuilderError, build
 from django_craftkit.client import Conflict, InvalidRequest, NotFound
+from django_craftkit.database import database, database_now, upsert
 from django_craftkit.models import Change, Job, ProjectState, Render, Share, WebhookDelivery
-from django_craftkit.models.database import database, database_now, upsert
 from django_craftkit.models.render import BUILDER_FAILED, FINAL, KIND
 from django_craftkit.projects import get_client
 

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from django_craftkit import client, conf
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
+from django_craftkit.database import database, database_now
 from django_craftkit.models import Change, Job, Render, Share
-from django_craftkit.models.database import database, database_now
 from django_craftkit.models.share import FINAL, KIND
 from django_craftkit.projects import get_client
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
-from django_craftkit import conf
-from django_craftkit.models import database
+from django_craftkit import conf, database
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.sandbox import Render as SandboxRender
 from django_craftkit.sandbox import Sandbox, SandboxAdapter

@@ -1,0 +1,190 @@
+"""``manage.py craftkit_doctor``: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any, TYPE_CHECKING
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from django.urls import NoReverseMatch, reverse
+
+from django_craftkit import builders, conf, dispatch
+from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
+from django_craftkit.database import database, database_now
+from django_craftkit.models import Job, ProjectState
+from django_craftkit.projects import get_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: Seconds without a sweep after which nobody is taken to be at work.
+STALE = 60
+#: Seconds for the broker to answer.
+BROKER_TIMEOUT = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    trouble: str = ""
+    remedy: str = ""
+
+
+class Command(BaseCommand):
+    help = "Looks at keys, hosts, templates, webhook secrets, broker, worker and beat."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--project", action="append", help="look at this project only")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        aliases = options["project"] or conf.project_aliases()
+        if not aliases:
+            raise CommandError("CRAFTKIT_PROJECTS names no project: see manage.py check.")
+        troubles = 0
+        looks: list[Callable[[], Iterator[Finding]]] = [
+            *(lambda alias=alias: _look_at_project(alias) for alias in aliases),
+            _look_at_webhook_address,
+            _look_at_broker,
+            lambda: _look_at_worker(aliases),
+        ]
+        for look in looks:
+            for finding in look():
+                troubles += bool(finding.trouble)
+                self._tell(finding)
+        if troubles:
+            raise CommandError(f"{troubles} to mend.")
+        self.stdout.write(self.style.SUCCESS("All is well."))
+
+    def _tell(self, finding: Finding) -> None:
+        if not finding.trouble:
+            self.stdout.write(f"{self.style.SUCCESS('ok')}    {finding.what}")
+            return
+        self.stdout.write(f"{self.style.ERROR('mend')}  {finding.what}: {finding.trouble}")
+        if finding.remedy:
+            self.stdout.write(f"      {finding.remedy}")
+
+
+def _look_at_project(alias: str) -> Iterator[Finding]:
+    try:
+        project = conf.project(alias)
+        client = get_client(alias, max_retries=0)
+    except (ImproperlyConfigured, ValueError) as error:
+        yield Finding(f"project {alias}", str(error))
+        return
+    try:
+        health = client.health()
+    except CraftkitError as error:
+        yield Finding(
+            f"{alias}: {project.base_url} answers",
+            str(error),
+            "Is BASE_URL right, and may this machine reach it?",
+        )
+        return
+    trouble = "" if health.status == "ok" else f"it says of itself that it is {health.status}"
+    yield Finding(f"{alias}: {project.base_url} answers", trouble)
+    yield from _look_at_key(alias, client)
+    yield Finding(
+        f"{alias}: webhook secrets",
+        "" if project.webhook_secrets else "there is none, so every webhook is refused",
+        "Make a webhook in Craftkit's dashboard and put its secret into WEBHOOK_SECRETS.",
+    )
+
+
+def _look_at_key(alias: str, client: Any) -> Iterator[Finding]:
+    try:
+        client.renders.get(uuid.UUID(int=0))
+    except NotFound:
+        yield Finding(f"{alias}: the key is accepted")
+    except (AuthenticationError, PermissionDenied) as error:
+        yield Finding(
+            f"{alias}: the key is accepted",
+            str(error),
+            "Make a key in Craftkit's dashboard under Project, API keys; keys are bound to a host.",
+        )
+        return
+    except CraftkitError as error:
+        yield Finding(f"{alias}: the key is accepted", str(error))
+        return
+    for slug in sorted(builders.templates_of(alias)):
+        yield _look_at_template(alias, client, slug)
+
+
+def _look_at_template(alias: str, client: Any, slug: str) -> Finding:
+    what = f"{alias}: the template {slug} is published"
+    try:
+        template = client.templates.get(slug)
+    except NotFound:
+        remedy = "Make it in Craftkit, or mend the name in the declaration."
+        return Finding(what, "this project has no such template", remedy)
+    except CraftkitError as error:
+        return Finding(what, str(error))
+    return Finding(
+        what, "" if template.published else "it is there, but not published", "Publish it."
+    )
+
+
+def _look_at_webhook_address() -> Iterator[Finding]:
+    what = "webhooks have an address"
+    try:
+        yield Finding(f"{what}: {reverse('craftkit:webhook', args=['default'])}")
+    except NoReverseMatch:
+        yield Finding(
+            what,
+            "django_craftkit.urls is included nowhere",
+            'path("craftkit/", include("django_craftkit.urls"))',
+        )
+
+
+def _look_at_broker() -> Iterator[Finding]:
+    app = dispatch.celery_app()
+    with app.connection_for_write(connect_timeout=BROKER_TIMEOUT) as connection:
+        what = f"the broker {connection.as_uri()} answers"
+        try:
+            connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT)
+        except Exception as error:
+            yield Finding(
+                what,
+                f"{type(error).__name__}: {error}",
+                "Start it, or mend CELERY_BROKER_URL. Until then only a sweep carries wishes out.",
+            )
+        else:
+            yield Finding(what)
+
+
+def _look_at_worker(aliases: list[str]) -> Iterator[Finding]:
+    what = "a worker and beat are at work"
+    try:
+        states = {s.project: s for s in ProjectState.objects.using(database()).all()}
+        aside = Job.objects.using(database()).filter(due_at=None).count()
+    except DatabaseError as error:
+        yield Finding(what, str(error), "Run manage.py migrate.")
+        return
+    swept = [states[alias].swept_at for alias in aliases if alias in states]
+    last = max((moment for moment in swept if moment is not None), default=None)
+    remedy = (
+        "Start a Celery worker and beat with CELERY_BEAT_SCHEDULE = "
+        "{**django_craftkit.beat_schedule()}, or manage.py craftkit_work."
+    )
+    if last is None:
+        yield Finding(what, "nobody has ever looked for work", remedy)
+    elif (age := (database_now() - last).total_seconds()) > STALE:
+        yield Finding(what, f"nobody has looked for work for {age:.0f} seconds", remedy)
+    else:
+        yield Finding(what)
+    for alias in aliases:
+        state = states.get(alias)
+        if state is not None and state.paused_at is not None:
+            yield Finding(f"{alias} is running", f"it is paused: {state.pause_reason}")
+    if conf.options().PAUSED:
+        yield Finding("nothing is held", 'CRAFTKIT["PAUSED"] is on')
+    if aside:
+        yield Finding(
+            "no work is set aside",
+            f"{aside} jobs took several workers with them",
+            "Look at them in the admin under Jobs; asking for the document again starts them anew.",
+        )

@@ -1,0 +1,140 @@
+"""The commands say what is wrong and what to do, and end with a status that tells."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from django_craftkit.models import Job, ProjectState, Render
+from django_craftkit.projects import get_client
+from django_craftkit.reconcile.loop import note_sweep
+
+
+def doctor(*arguments: str) -> tuple[str, bool]:
+    out = StringIO()
+    try:
+        call_command("craftkit_doctor", *arguments, stdout=out, no_color=True)
+    except CommandError as error:
+        return f"{out.getvalue()}{error}", False
+    return out.getvalue(), True
+
+
+@pytest.fixture
+def well(craftkit):
+    """A project in which nothing is wrong."""
+    for slug in ("invoice", "delivery-note", "report", "charter-handover"):
+        craftkit.sandbox.put_any_template(slug)
+    note_sweep()
+    return craftkit
+
+
+def test_the_doctor_finds_nothing_wrong_where_nothing_is(well):
+    text, is_well = doctor()
+    assert is_well, text
+    assert "All is well." in text
+    assert "mend" not in text
+
+
+def test_the_doctor_tells_a_wrong_key(well):
+    well.sandbox.revoke_key("ck_test_default")
+    text, is_well = doctor()
+    assert not is_well
+    assert "401" in text
+    assert "API keys" in text
+    assert "ck_test_default" not in text
+
+
+def test_the_doctor_tells_a_host_that_is_down(well):
+    well.sandbox.faults.add("refused", times=None)
+    text, is_well = doctor()
+    assert not is_well
+    assert "BASE_URL" in text
+
+
+def test_the_doctor_tells_a_missing_key(well, settings):
+    project = settings.CRAFTKIT_PROJECTS["default"]
+    settings.CRAFTKIT_PROJECTS = {"default": {**project, "API_KEY": " "}}
+    text, is_well = doctor()
+    assert not is_well
+    assert "has no API_KEY" in text
+
+
+def test_the_doctor_tells_a_template_that_is_not_published(well):
+    get_client().templates.delete("invoice")
+    well.sandbox.put_template("invoice", manifest=None)
+    text, is_well = doctor()
+    assert not is_well
+    assert "the template invoice is published: it is there, but not published" in text
+
+
+def test_the_doctor_tells_missing_webhook_secrets(well, settings):
+    project = settings.CRAFTKIT_PROJECTS["default"]
+    settings.CRAFTKIT_PROJECTS = {"default": {**project, "WEBHOOK_SECRETS": [""]}}
+    text, is_well = doctor()
+    assert not is_well
+    assert "every webhook is refused" in text
+
+
+def test_the_doctor_tells_a_broker_that_is_down(well, monkeypatch):
+    from celery import Celery
+
+    from django_craftkit import dispatch
+
+    down = Celery("down", broker="redis://:hidden@127.0.0.1:9/0", set_as_current=False)
+    monkeypatch.setattr(dispatch, "celery_app", lambda: down)
+    text, is_well = doctor()
+    assert not is_well
+    assert "Start it, or mend CELERY_BROKER_URL" in text
+    assert "hidden" not in text
+
+
+def test_the_doctor_tells_that_nobody_is_at_work(well):
+    ProjectState.objects.update(swept_at=timezone.now() - timezone.timedelta(minutes=9))
+    text, is_well = doctor()
+    assert not is_well
+    assert "nobody has looked for work for 540 seconds" in text
+    ProjectState.objects.all().delete()
+    assert "nobody has ever looked for work" in doctor()[0]
+
+
+def test_the_doctor_tells_a_pause_and_what_is_set_aside(well, settings):
+    now = timezone.now()
+    ProjectState.objects.pause(
+        "default", code="forbidden", reason="The project is gone.", now=now, probe_at=now
+    )
+    Job.objects.create(kind="render", object_id=1, project="default", due_at=None)
+    settings.CRAFTKIT = {"PAUSED": True}
+    text, is_well = doctor()
+    assert not is_well
+    for words in ("it is paused: The project is gone.", "took several workers", "PAUSED"):
+        assert words in text
+
+
+def test_the_doctor_looks_at_one_project_only_where_that_is_asked_for(well):
+    text, is_well = doctor("--project", "eu")
+    assert not is_well
+    assert "no project 'eu'" in text
+    assert "default: " not in text
+
+
+def test_the_loop_runs_without_celery(craftkit, settings):
+    settings.CRAFTKIT = {"THREADS": 1}
+    Render.objects.request("invoice", {})
+    out = StringIO()
+    call_command("craftkit_work", "--once", stdout=out)
+    assert "carried out" in out.getvalue()
+    assert Render.objects.get().status in ("queued", "succeeded")
+    assert ProjectState.objects.get().swept_at is not None
+
+
+def test_the_sandbox_takes_the_arguments_of_its_program():
+    from django.core.management import load_command_class
+
+    parser = load_command_class("django_craftkit", "craftkit_sandbox").create_parser(
+        "manage.py", "craftkit_sandbox"
+    )
+    options = parser.parse_args(["--port", "0", "--key", "ck_test_mine", "--render-seconds", "2"])
+    assert (options.port, options.key) == (0, ["ck_test_mine"])

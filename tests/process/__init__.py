@@ -1,0 +1,1 @@
+"""Tests whose point is a real process. Their Celery app is the suite's, with the settings here."""

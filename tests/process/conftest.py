@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection
+
+from django_craftkit.sandbox import Sandbox, SandboxServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+
+
+class Workers:
+    """Real Celery workers, each with its own beat, on the database of the test."""
+
+    def __init__(self, folder: Path, base_url: str) -> None:
+        self._folder = folder
+        (folder / "broker" / "control").mkdir(parents=True)
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'example_project'}",
+            "DJANGO_SETTINGS_MODULE": "tests.process.settings",
+            "DATABASE_URL": _database_url(),
+            "CELERY_BROKER_URL": os.environ.get("CELERY_BROKER_URL", "filesystem://localhost"),
+            "CELERY_FOLDER": str(folder / "broker"),
+            "CELERY_QUEUE": f"craftkit-{uuid.uuid4()}",
+            "CRAFTKIT_BASE_URL": base_url,
+        }
+
+    def start(self, *, celery: bool = True) -> subprocess.Popen[bytes]:
+        number = len(self._running)
+        schedule = self._folder / f"schedule-{number}"
+        command = (
+            f"celery -A tests worker --beat --concurrency 1 --loglevel INFO "
+            f"--schedule {schedule} --hostname w{number}@%h"
+            if celery
+            else "django craftkit_work --interval 0.2"
+        )
+        with (self._folder / f"{number}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command.split()],
+                cwd=self._folder,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._running.append(process)
+        return process
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGKILL, to the worker and its children."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        for process in self._running:
+            if process.poll() is None:
+                self.kill(process)
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text()[-4000:] for path in self._folder.glob("*.log"))
+
+    def until(self, condition: Callable[[], object], seconds: float = 45.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, self.logs()
+            assert all(p.poll() in (None, -signal.SIGKILL) for p in self._running), self.logs()
+            time.sleep(0.05)
+
+
+def _database_url() -> str:
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{settings['NAME']}"
+    scheme = {"postgresql": "postgres", "mysql": "mysql"}[connection.vendor]
+    user = settings["USER"] + (f":{settings['PASSWORD']}" if settings["PASSWORD"] else "")
+    return f"{scheme}://{user}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with SandboxServer(Sandbox(api_keys=["ck_test_sandbox"], lenient=True)) as server:
+        yield server.sandbox
+
+
+@pytest.fixture
+def workers(transactional_db: None, sandbox: Sandbox, tmp_path: Path) -> Iterator[Workers]:
+    workers = Workers(tmp_path, sandbox.public_url)
+    yield workers
+    workers.stop()
