@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from celery import shared_task
 
 from .reconcile.loop import Loop, note_sweep
+
+if TYPE_CHECKING:
+    from celery import Task
 
 #: Seconds that one task runs at most, before it hands over to the next.
 SECONDS = 20.0
 
 
-@shared_task(name="craftkit.advance", ignore_result=True)
-def advance() -> int:
+@shared_task(name="craftkit.advance", bind=True, ignore_result=True)
+def advance(self: Task[[], int]) -> int:
     """Carry out what is due; sent by whoever writes a wish or hears a webhook."""
-    return Loop().run(SECONDS)
+    return _loop(self).run(SECONDS)
 
 
-@shared_task(name="craftkit.sweep", ignore_result=True)
-def sweep() -> int:
+@shared_task(name="craftkit.sweep", bind=True, ignore_result=True)
+def sweep(self: Task[[], int]) -> int:
     """Carry out what is due, whether or not anybody said so; run by beat."""
     note_sweep()
-    return Loop().run(SECONDS)
+    return _loop(self).run(SECONDS)
+
+
+def _loop(task: Task[[], int]) -> Loop:
+    # Eager tasks run in their caller's process, whose transaction no other thread sees.
+    return Loop(threads=1) if task.request.is_eager else Loop()

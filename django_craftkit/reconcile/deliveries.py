@@ -26,10 +26,12 @@ logger = logging.getLogger(__name__)
 Status = WebhookDelivery.Status
 
 BATCH = 250
+#: After so many tries a delivery is worked off alone.
+SUSPECT = 3
 #: After so many tries a delivery that fails is left to staff.
 MAX_ATTEMPTS = 8
-#: Seconds between two notes of when a webhook was last heard.
-HEARD_EVERY = 60
+#: Between two notes of when a webhook was last heard.
+HEARD_EVERY = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -50,7 +52,11 @@ class Unusable(ValueError):
 def process(now: datetime) -> int:
     """Work off a batch of due deliveries; return how many."""
     lease = timedelta(seconds=conf.options().LEASE)
-    batch: list[WebhookDelivery] = WebhookDelivery.objects.claim(BATCH, now=now, lease=lease)
+    inbox = WebhookDelivery.objects
+    # One that ends its workers must not take a batch with it again and again.
+    batch: list[WebhookDelivery] = inbox.filter(attempts__lt=SUSPECT).claim(
+        BATCH, now=now, lease=lease
+    ) or inbox.claim(1, now=now, lease=lease)
     if not batch:
         return 0
     try:
@@ -108,6 +114,8 @@ def _apply(batch: list[WebhookDelivery], now: datetime) -> None:
 def _read(
     delivery: WebhookDelivery, facts: dict[tuple[str, uuid.UUID], list[renders.Fact]]
 ) -> Verdict:
+    if delivery.attempts > MAX_ATTEMPTS:
+        raise Unusable(f"Set aside: {delivery.attempts - 1} workers ended while on it.")
     try:
         payload = json.loads(bytes(delivery.body))
     except (ValueError, RecursionError) as error:
@@ -161,5 +169,5 @@ def _note(verdicts: dict[int, Verdict], batch: list[WebhookDelivery], now: datet
 def _note_heard(batch: list[WebhookDelivery], now: datetime) -> None:
     for project in {delivery.project for delivery in batch}:
         state = ProjectState.objects.of(project)
-        if state.webhook_heard_at is None or (now - state.webhook_heard_at).seconds > HEARD_EVERY:
+        if state.webhook_heard_at is None or now - state.webhook_heard_at > HEARD_EVERY:
             ProjectState.objects.using(database()).filter(pk=state.pk).update(webhook_heard_at=now)

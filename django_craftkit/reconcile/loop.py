@@ -15,16 +15,25 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
-from django.db.models import Q
 
 from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
 from django_craftkit.database import database, database_now
-from django_craftkit.models import Job, ProjectState
+from django_craftkit.models import Job, ProjectState, WebhookDelivery
 from django_craftkit.models.work import MAX_CLAIMS
 
 from . import announcements, deliveries, renders, shares
-from .outcomes import Again, Done, Failed, Outcome, Paused, outcome_of, probe_delay, retry_delay
+from .outcomes import (
+    MIN_PROBE_DELAY,
+    Again,
+    Done,
+    Failed,
+    Outcome,
+    Paused,
+    outcome_of,
+    probe_delay,
+    retry_delay,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +72,8 @@ class Loop:
     def run(self, seconds: float = 20.0) -> int:
         """Return how many deliveries and jobs were carried out in up to ``seconds``."""
         deadline = time.monotonic() + seconds
-        if self.threads <= 1:
+        _renew_connections()
+        if self.threads <= 1 or not _is_anything_due():
             return self._drain(deadline)
         counts: list[int] = []
         helpers = [
@@ -121,15 +131,15 @@ class Loop:
         return done
 
     def _claim(self) -> Iterator[Job]:
-        """Take one job that calls Craftkit, and a handful of those that don't."""
+        """Take a job; of a paused project, the one that probes."""
         now = database_now()
         lease = timedelta(seconds=conf.options().LEASE)
-        yield from Job.objects.filter(project="").claim(20, now=now, lease=lease)
         if conf.options().PAUSED:
+            yield from Job.objects.filter(project="").claim(1, now=now, lease=lease)
             return
         paused = ProjectState.objects.using(database()).paused()
         self._held = frozenset(paused.values_list("project", flat=True))
-        free = Job.objects.exclude(Q(project="") | Q(project__in=self._held))
+        free = Job.objects.exclude(project__in=self._held)
         yield from free.claim(1, now=now, lease=lease)
         for project in ProjectState.objects.take_probes(now, lease) if self._held else ():
             yield from Job.objects.filter(project=project).claim(1, now=now, lease=lease)
@@ -190,13 +200,29 @@ class Loop:
 
     def _pause(self, job: Job, code: str, reason: str, after: float | None, now: datetime) -> None:
         state = ProjectState.objects.of(job.project)
-        delay = probe_delay(state.probes) if after is None else after
+        delay = probe_delay(state.probes) if after is None else max(after, MIN_PROBE_DELAY)
         probe_at = now + timedelta(seconds=delay)
         Job.objects.again(job, now, error=reason, failures=job.failures)
         if ProjectState.objects.pause(
             job.project, code=code, reason=reason, now=now, probe_at=probe_at
         ):
             logger.error("Craftkit project %r is paused: %s", job.project, reason)
+
+
+def _is_anything_due() -> bool:
+    """Whether it is worth while to start threads, each with a connection of its own."""
+    now = database_now()
+    return any(
+        model._default_manager.using(database()).due(now).exists()
+        for model in (WebhookDelivery, Job)
+    )
+
+
+def _renew_connections() -> None:
+    """Let go of connections that broke since this process last worked."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 def _run(job: Job) -> Outcome:

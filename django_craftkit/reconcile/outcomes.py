@@ -15,8 +15,8 @@ from django_craftkit.client.retry import backoff
 
 #: Codes of a 503 that are the project's fault, not the row's.
 _PROJECT_CODES = frozenset({"queue_unavailable", "signatures_unavailable", "email_not_configured"})
-#: Seconds between two tries of a paused project, at most.
-MAX_PROBE_DELAY = 60.0
+#: Seconds between two tries of a paused project, at least and at most.
+MIN_PROBE_DELAY, MAX_PROBE_DELAY = 1.0, 60.0
 #: Seconds between two tries of a job, at most.
 MAX_DELAY = 900.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import uuid
@@ -200,6 +201,35 @@ def test_signed_bytes_that_are_of_no_use_are_kept_shown_and_given_up_in_the_end(
     assert delivery.status == "abandoned"
     assert bytes(delivery.body) == content
     assert delivery.attempts == deliveries.MAX_ATTEMPTS
+
+
+def test_one_that_ends_its_workers_takes_no_other_with_it(craftkit, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    craftkit.sandbox.render_time = None
+    for number in range(3):
+        ask(number)
+    craftkit.run()
+    for render in Render.objects.all():
+        store(body(render.remote_id))
+    store(b'{"event": "kill"}')
+    read = deliveries._read
+
+    def deadly(delivery, facts):
+        if b"kill" in delivery.body and delivery.attempts <= deliveries.MAX_ATTEMPTS:
+            raise Killed
+        return read(delivery, facts)
+
+    monkeypatch.setattr(deliveries, "_read", deadly)
+    for _ in range(40):
+        with contextlib.suppress(Killed):
+            craftkit.run()
+        craftkit.pass_time(130)
+    assert set(Render.objects.values_list("status")) == {("succeeded",)}
+    (given_up,) = WebhookDelivery.objects.exclude(status="processed")
+    assert (given_up.status, given_up.due_at) == ("abandoned", None)
+    assert "workers ended" in given_up.error
 
 
 def test_events_of_no_concern_yet_are_kept_as_ignored(craftkit):

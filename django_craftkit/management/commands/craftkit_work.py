@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
+from django.db import InterfaceError, OperationalError
 
 from django_craftkit.reconcile.loop import Loop, note_sweep
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -39,8 +43,15 @@ class Command(BaseCommand):
             signal.signal(number, end)
         total = 0
         while True:
-            note_sweep()
-            total += (done := loop.run())
+            try:
+                note_sweep()
+                total += (done := loop.run())
+            except (InterfaceError, OperationalError):
+                # A database that restarts is back in a while; a worker that ended is not.
+                if options["once"]:
+                    raise
+                logger.exception("The database did not answer.")
+                done = 0
             if options["once"] and not done:
                 break
             if not done and stop.wait(options["interval"]):
