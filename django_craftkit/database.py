@@ -1,52 +1,21 @@
-"""The database that holds the mirror: which one, its clock, and writes of many rows at once."""
+"""The database that holds the mirror: which one, and writes of many rows at once."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from django.apps import apps
-from django.conf import settings
 from django.db import connections, models, router
-from django.utils import timezone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 M = TypeVar("M", bound=models.Model)
-
-_CLOCKS = {
-    "postgresql": "SELECT statement_timestamp()",
-    "mysql": "SELECT UTC_TIMESTAMP(6)",
-    "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')",
-}
 
 
 def database() -> str:
     """Return the alias of the database that holds Craftkit's tables."""
     return router.db_for_write(apps.get_model("craftkit", "Job"))
-
-
-#: Stands in for the database's clock in tests, where time is moved.
-clock: Callable[[], datetime] | None = None
-
-
-def database_now() -> datetime:
-    """Return the database's time: leases of several machines must go by one clock."""
-    if clock is not None:
-        return clock()
-    connection = connections[database()]
-    query = _CLOCKS.get(connection.vendor)
-    if query is None:
-        return timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        value = cursor.fetchone()[0]
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if timezone.is_naive(value):
-        value = value.replace(tzinfo=UTC)
-    return value if settings.USE_TZ else timezone.make_naive(value)
 
 
 def insert_or_get(row: M, *names: str) -> M:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.dispatch import Signal
 
 Receiver = Callable[..., Any]
@@ -32,8 +32,13 @@ class MirrorSignal(Signal):
             name = _name(receiver)
             while name in found:
                 name += "'"
-            found[name] = async_to_sync(receiver) if receiver in asynchronous else receiver
+            found[name] = async_to_sync(receiver) if _is_async(receiver) else receiver
         return found
+
+
+def _is_async(receiver: Receiver) -> bool:
+    # Django looks at functions alone: an instance's coroutine would be made and never run.
+    return iscoroutinefunction(receiver) or iscoroutinefunction(type(receiver).__call__)
 
 
 def _name(receiver: Receiver) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from django_craftkit import clock
 
 
 class Change(models.Model):
@@ -40,7 +41,7 @@ class Change(models.Model):
         related_name="+",
         verbose_name=_("person"),
     )
-    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    created_at = models.DateTimeField(_("created at"), default=clock.now)
 
     signal = models.CharField(_("signal"), max_length=32, blank=True)
     announcement = models.CharField(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models.constants import OnConflict
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_craftkit import clock
 from django_craftkit.database import database, upsert
 
 from .work import Leased, LeasedQuerySet
@@ -44,7 +44,7 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
             delivery_id=_uuid(delivery_id or digest),
             body=body,
             body_hash=digest,
-            due_at=timezone.now(),
+            due_at=clock.now(),
         )
         # bulk_create(ignore_conflicts=True) would add BEGIN and COMMIT to each webhook.
         self._insert(  # type: ignore[attr-defined]
@@ -81,7 +81,7 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
         """Make the deliveries due that came before their object was known here."""
         self.using(database()).filter(
             project=project, about=about, due_at__isnull=False, leased_until=None
-        ).update(due_at=timezone.now())
+        ).update(due_at=clock.now())
 
 
 def _uuid(delivery_id: str) -> uuid.UUID:
@@ -110,7 +110,7 @@ class WebhookDelivery(Leased):
     body = models.BinaryField(_("body"))
     body_hash = models.CharField(_("SHA-256 of the body"), max_length=64)
     error = models.TextField(_("error"), blank=True)
-    received_at = models.DateTimeField(_("received at"), default=timezone.now)
+    received_at = models.DateTimeField(_("received at"), default=clock.now)
     processed_at = models.DateTimeField(_("processed at"), null=True, blank=True)
 
     objects: ClassVar[models.Manager[WebhookDelivery]] = WebhookDeliveryQuerySet.as_manager()

@@ -9,9 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_craftkit import clock
 from django_craftkit.conf import DEFAULT_PROJECT
 
 MAX_KEY = 255
@@ -33,10 +33,19 @@ def check_data(data: Any) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise TypeError(f"The data of a template are a dict, not {type(data).__name__}.")
     text = json.dumps(data, cls=DjangoJSONEncoder, allow_nan=False)
-    if "\\u0000" in text:
-        raise ValueError("The data hold a NUL character, which no database can store.")
     plain: dict[str, Any] = json.loads(text)
+    text = json.dumps(plain, ensure_ascii=False)
+    if "\\u0000" in text or not _is_text(text):
+        raise ValueError("The data hold a character that is none: NUL, or half a surrogate pair.")
     return plain
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Mirror(models.Model):
@@ -50,7 +59,7 @@ class Mirror(models.Model):
     error_code = models.CharField(_("error code"), max_length=64, blank=True)
     #: Messages by the path of the field that they are about.
     field_errors = models.JSONField(_("errors by field"), default=dict, blank=True)
-    requested_at = models.DateTimeField(_("requested at"), default=timezone.now)
+    requested_at = models.DateTimeField(_("requested at"), default=clock.now)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

@@ -11,10 +11,9 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import conf, dispatch
+from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import database, insert_or_get
 from django_craftkit.projects import get_client
 
@@ -64,7 +63,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         return self.exclude(status__in=FINAL)
 
     def overdue(self) -> Self:
-        limit = timezone.now() - timedelta(seconds=conf.options().OVERDUE_AFTER)
+        limit = clock.now() - timedelta(seconds=conf.options().OVERDUE_AFTER)
         return self.under_way().filter(attempted_at__lt=limit)
 
     def request(
@@ -179,7 +178,7 @@ class Render(Mirror):
     key = models.CharField(_("key"), max_length=255)
     key_hash = models.CharField(max_length=64, editable=False)
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
-    attempted_at = models.DateTimeField(_("attempt began at"), default=timezone.now)
+    attempted_at = models.DateTimeField(_("attempt began at"), default=clock.now)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.PENDING)
     #: The ``render_on`` function that makes the data, by its dotted name.
     builder = models.CharField(_("builder"), max_length=255, blank=True)
@@ -222,7 +221,7 @@ class Render(Mirror):
     @property
     def is_overdue(self) -> bool:
         limit = timedelta(seconds=conf.options().OVERDUE_AFTER)
-        return not self.is_final and timezone.now() - self.attempted_at > limit
+        return not self.is_final and clock.now() - self.attempted_at > limit
 
     def set_source(self, source: models.Model) -> None:
         """Say what the document is about; the object must have been saved."""
@@ -272,7 +271,7 @@ class Render(Mirror):
                 return False
             previous = row.status
             row.attempt += 1
-            row.attempted_at = timezone.now()
+            row.attempted_at = clock.now()
             row.status = self.Status.PENDING
             row.remote_id = row.accepted_at = row.completed_at = None
             row.answer, row.error, row.error_code, row.field_errors = {}, "", "", {}

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import dispatch
+from django_craftkit import clock, dispatch
 from django_craftkit.database import database, insert_or_get
 
 from .mirror import Mirror, check_key, hash_key
@@ -32,7 +32,7 @@ class ShareQuerySet(models.QuerySet[Any]):
     def open(self) -> Self:
         """Return the links that lead somewhere and that nobody wants back."""
         return self.filter(
-            Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
+            Q(expires_at=None) | Q(expires_at__gt=clock.now()),
             status=Share.Status.ACTIVE,
             revoke_requested_at=None,
         )
@@ -152,7 +152,7 @@ class Share(Mirror):
 
     @property
     def is_expired(self) -> bool:
-        return self.expires_at is not None and self.expires_at <= timezone.now()
+        return self.expires_at is not None and self.expires_at <= clock.now()
 
     @property
     def is_open(self) -> bool:
@@ -176,7 +176,7 @@ class Share(Mirror):
                 Share.objects.using(using)
                 .filter(pk=self.pk, revoke_requested_at=None)
                 .exclude(status__in=FINAL)
-                .update(revoke_requested_at=timezone.now(), revoke_requested_by=user)
+                .update(revoke_requested_at=clock.now(), revoke_requested_by=user)
             )
             if asked:
                 Job.objects.wish(KIND, [self.pk], self.project)

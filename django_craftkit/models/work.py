@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from django.db import connections, models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce, Least
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_craftkit import clock
 from django_craftkit.database import database
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class JobQuerySet(LeasedQuerySet):
         A job that somebody has in hand stays due after them: they hold an older version.
         """
         missing = sorted(set(object_ids))
-        now = timezone.now()
+        now = clock.now()
         while missing:
             # The order matters: a row that is already there can end before it is locked, and
             # with it the wish, unless it is made first and locked by the update.
@@ -104,7 +104,7 @@ class JobQuerySet(LeasedQuerySet):
 
     def start(self, kind: str, object_id: int, project: str) -> None:
         """Write the first job of an object that was just made: one INSERT."""
-        self._add(kind, [object_id], project, timezone.now())
+        self._add(kind, [object_id], project, clock.now())
 
     def done(self, job: Job) -> None:
         """Drop a finished job; one that was wished for again meanwhile stays due."""
@@ -138,7 +138,7 @@ class Job(Leased):
     version = models.PositiveIntegerField(_("version"), default=1)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     error = models.TextField(_("error"), blank=True)
-    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    created_at = models.DateTimeField(_("created at"), default=clock.now)
 
     objects: ClassVar[models.Manager[Job]] = JobQuerySet.as_manager()
 

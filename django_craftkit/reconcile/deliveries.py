@@ -14,7 +14,7 @@ from django_craftkit.database import database
 from django_craftkit.models import Change, ProjectState, WebhookDelivery
 
 from . import renders
-from .facts import in_transaction
+from .facts import in_transaction, storable
 from .outcomes import retry_delay
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _read(
         raise Unusable(f"The body is no JSON: {error}") from error
     if not isinstance(payload, dict) or not isinstance(payload.get("event"), str):
         raise Unusable("The body is no object with an event.")
-    event = payload["event"][:64]
+    event = storable(payload["event"])[:64]
     reader = _READERS.get(event)
     if reader is None:
         return Verdict(Status.IGNORED, event=event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping
 from functools import wraps
@@ -67,15 +68,20 @@ def join_answers(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, 
     return joined
 
 
-def without_nul(value: Any) -> Any:
-    """Return a value of Craftkit's without NUL characters, which PostgreSQL cannot store."""
+def storable(value: Any) -> Any:
+    """Return a JSON value of Craftkit's without what some database can't store.
+
+    That is NUL characters, halves of surrogate pairs, and numbers that aren't finite.
+    """
     match value:
         case str():
-            return value.replace("\0", "")
+            return value.replace("\0", "").encode("utf-8", "replace").decode()
+        case float() if not math.isfinite(value):
+            return None
         case list():
-            return [without_nul(item) for item in value]
+            return [storable(item) for item in value]
         case Mapping():
-            return {without_nul(key): without_nul(item) for key, item in value.items()}
+            return {storable(key): storable(item) for key, item in value.items()}
         case _:
             return value
 

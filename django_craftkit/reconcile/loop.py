@@ -18,7 +18,8 @@ from django.db import connections
 
 from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
-from django_craftkit.database import database, database_now
+from django_craftkit.clock import database_now
+from django_craftkit.database import database
 from django_craftkit.models import Job, ProjectState, WebhookDelivery
 from django_craftkit.models.work import MAX_CLAIMS
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.utils import timezone
-
+from django_craftkit import clock
 from django_craftkit.builders import BuilderError, build
 from django_craftkit.client import Conflict, InvalidRequest, NotFound
-from django_craftkit.database import database, database_now, upsert
+from django_craftkit.clock import database_now
+from django_craftkit.database import database, upsert
 from django_craftkit.models import Change, Job, ProjectState, Render, Share, WebhookDelivery
 from django_craftkit.models.render import BUILDER_FAILED, FINAL, KIND
 from django_craftkit.projects import get_client
 
-from .facts import earliest, in_transaction, join_answers, record, without_nul
+from .facts import earliest, in_transaction, join_answers, record, storable
 from .moments import here
 from .outcomes import Again, Done, Failed, Outcome
 
@@ -89,10 +89,10 @@ class Fact:
         return cls(
             status=render.status,
             remote_id=render.id,
-            error=without_nul(render.error_message or ""),
+            error=storable(render.error_message or ""),
             accepted_at=here(render.created_at),
             completed_at=here(render.completed_at),
-            answer=without_nul({**render.extra, "durationMs": render.duration_ms}),
+            answer=storable({**render.extra, "durationMs": render.duration_ms}),
         )
 
 
@@ -158,9 +158,9 @@ def _send(render: Render) -> Outcome:
     except (InvalidRequest, NotFound, Conflict) as error:
         fact = Fact(
             Status.REJECTED,
-            error=without_nul(error.message),
+            error=storable(error.message),
             error_code=error.code,
-            field_errors=without_nul(getattr(error, "field_errors", {})),
+            field_errors=storable(getattr(error, "field_errors", {})),
         )
         hear_one(render, fact, Change.Cause.ANSWER)
         return Done(heard=True)
@@ -295,7 +295,7 @@ def _columns(row: Render) -> tuple[Any, ...]:
 
 
 def _store(rows: list[Render]) -> None:
-    now = timezone.now()
+    now = clock.now()
     for row in rows:
         row.updated_at = now
     if len(rows) == 1:

@@ -13,16 +13,15 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.utils import timezone
-
-from django_craftkit import client, conf
+from django_craftkit import client, clock, conf
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
-from django_craftkit.database import database, database_now
+from django_craftkit.clock import database_now
+from django_craftkit.database import database
 from django_craftkit.models import Change, Job, Render, Share
 from django_craftkit.models.share import FINAL, KIND
 from django_craftkit.projects import get_client
 
-from .facts import earliest, in_transaction, join_answers, record, without_nul
+from .facts import earliest, in_transaction, join_answers, record, storable
 from .moments import here, there
 from .outcomes import Again, Done, Outcome
 from .renders import remote_id_of
@@ -61,7 +60,7 @@ def step(job: Job) -> Outcome:
     if share.sending_since is not None:
         return _settle(share)
     if share.revoke_requested_at:
-        _move(share, Status.REVOKED, Change.Cause.HERE, revoked_at=timezone.now())
+        _move(share, Status.REVOKED, Change.Cause.HERE, revoked_at=clock.now())
         return Done()
     if share.render.status != Render.Status.SUCCEEDED or share.render.remote_id is None:
         return Again(PARKED)
@@ -203,9 +202,9 @@ def _reject(
         share,
         Status.REJECTED,
         Change.Cause.ANSWER,
-        error=without_nul(error),
+        error=storable(error),
         error_code=code,
-        field_errors=without_nul(dict(field_errors or {})),
+        field_errors=storable(dict(field_errors or {})),
         sending_since=None,
     )
 
@@ -239,7 +238,7 @@ def join(row: Share, found: client.Share) -> Share.Status:
     row.url = row.url or found.url
     row.click_count = max(row.click_count, found.click_count or 0)
     row.revoked_at = earliest(row.revoked_at, here(found.revoked_at))
-    said = without_nul({**found.extra, "revokedReason": found.revoked_reason})
+    said = storable({**found.extra, "revokedReason": found.revoked_reason})
     row.answer = join_answers(row.answer, said)
     row.error = row.error_code = ""
     status = Status.REVOKED if found.revoked_at else Status.ACTIVE

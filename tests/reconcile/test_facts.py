@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_craftkit.models import Render
-from django_craftkit.reconcile.facts import join_answers, without_nul
+from django_craftkit.reconcile.facts import join_answers, storable
 from django_craftkit.reconcile.renders import COLUMNS, Fact, join
 
 REMOTE = uuid.uuid4()
@@ -70,5 +70,6 @@ def test_null_never_stands_over_a_value():
     assert join_answers({"a": 1}, {"a": None, "b": None}) == {"a": 1, "b": None}
 
 
-def test_what_postgresql_cannot_store_is_left_out():
-    assert without_nul({"a\0": ["b\0", {"c": "\0"}, 1, None]}) == {"a": ["b", {"c": ""}, 1, None]}
+def test_what_some_database_cannot_store_is_left_out():
+    odd = {"a\0": ["b\0", {"c": "\ud800"}, 1, None, float("nan"), float("inf")]}
+    assert storable(odd) == {"a": ["b", {"c": "?"}, 1, None, None, None]}

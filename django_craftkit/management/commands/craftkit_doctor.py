@@ -13,7 +13,8 @@ from django.urls import NoReverseMatch, reverse
 
 from django_craftkit import builders, conf, dispatch
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
-from django_craftkit.database import database, database_now
+from django_craftkit.clock import database_now
+from django_craftkit.database import database
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
 

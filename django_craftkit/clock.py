@@ -1,0 +1,52 @@
+"""The time: this machine's for wishes, the database's for leases, and a test's for both."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+
+from .database import database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CLOCKS = {
+    "postgresql": "SELECT statement_timestamp()",
+    "mysql": "SELECT UTC_TIMESTAMP(6)",
+    "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')",
+}
+
+_stand_in: Callable[[], datetime] | None = None
+
+
+def set_clock(stand_in: Callable[[], datetime] | None) -> None:
+    """Let a test move the time; ``None`` gives it back."""
+    global _stand_in
+    _stand_in = stand_in
+
+
+def now() -> datetime:
+    """Return this machine's time."""
+    return timezone.now() if _stand_in is None else _stand_in()
+
+
+def database_now() -> datetime:
+    """Return the database's time: leases of several machines must go by one clock."""
+    if _stand_in is not None:
+        return _stand_in()
+    connection = connections[database()]
+    query = _CLOCKS.get(connection.vendor)
+    if query is None:
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        value = cursor.fetchone()[0]
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if timezone.is_naive(value):
+        value = value.replace(tzinfo=UTC)
+    return value if settings.USE_TZ else timezone.make_naive(value)
