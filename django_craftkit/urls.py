@@ -1,0 +1,16 @@
+"""Include under any prefix: ``path("craftkit/", include("django_craftkit.urls"))``."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from .badges import statuses
+from .webhooks.views import receive
+
+app_name = "craftkit"
+
+urlpatterns = [
+    # A webhook's address is typed in by hand: with and without the slash it is the same.
+    re_path(r"^webhooks/(?P<project>[^/]+)/?$", receive, name="webhook"),
+    path("statuses/", statuses, name="statuses"),
+]

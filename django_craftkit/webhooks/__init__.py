@@ -1,0 +1,1 @@
+"""Webhooks from Craftkit: verified, stored, answered. What they say is the worker's business."""
