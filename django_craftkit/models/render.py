@@ -19,9 +19,11 @@ from django_craftkit.projects import get_client
 
 from .change import Change
 from .mirror import Mirror, check_data, check_key, hash_key
-from .work import Job
+from .work import Job, ProjectState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.contrib.auth.models import AbstractBaseUser
 
     from .share import Share
@@ -35,7 +37,8 @@ class RenderFailed(Exception):
     """The document ended without a PDF; ``render`` says why."""
 
     def __init__(self, render: Render) -> None:
-        super().__init__(f"{render} is {render.status}: {render.error or 'no reason given'}")
+        why = f": {render.error}" if render.error else ""
+        super().__init__(f"{render} is {render.status}{why}")
         self.render = render
 
 
@@ -51,13 +54,39 @@ class SourceKey(GenericForeignKey):
         return self.get_cached_value(instance)
 
 
+#: What ``prefetch_for`` leaves on an object: its documents, newest first.
+PREFETCHED = "_craftkit_renders"
+
+
+def _about(source: models.Model) -> tuple[int, str]:
+    """Return what a source is known by here."""
+    kind = ContentType.objects.db_manager(database()).get_for_model(source)
+    return kind.pk, str(source.pk)
+
+
 class RenderQuerySet(models.QuerySet[Any]):
     def for_object(self, source: models.Model) -> Self:
         """Return the documents about an object, newest first."""
-        return self.filter(
-            source_type=ContentType.objects.db_manager(database()).get_for_model(source),
-            source_id=str(source.pk),
-        ).order_by("-requested_at", "-pk")
+        type_id, pk = _about(source)
+        return self.filter(source_type=type_id, source_id=pk).order_by("-requested_at", "-pk")
+
+    def prefetch_for(self, objects: Iterable[models.Model]) -> None:
+        """Read what the template tags show of many objects: two queries, however many."""
+        from .share import Share
+
+        about = {_about(one): one for one in objects if one.pk is not None}
+        by_type: dict[int, list[str]] = {}
+        for type_id, pk in about:
+            by_type.setdefault(type_id, []).append(pk)
+        wanted = models.Q(pk__in=[])
+        for type_id, pks in by_type.items():
+            wanted |= models.Q(source_type=type_id, source_id__in=pks)
+        links = models.Prefetch("shares", Share.objects.to_hand_out(), to_attr="open_links")
+        renders = self.filter(wanted).order_by("-requested_at", "-pk")
+        for one in about.values():
+            setattr(one, PREFETCHED, [])
+        for render in renders.defer("data", "answer").prefetch_related(links):
+            getattr(about[render.source_type_id, render.source_id], PREFETCHED).append(render)
 
     def under_way(self) -> Self:
         return self.exclude(status__in=FINAL)
@@ -101,7 +130,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         )
         render = self._ask(render, source, key)
         if wait:
-            render.carry_out()
+            render._carry_out()
         return render
 
     def declare(
@@ -216,10 +245,12 @@ class Render(Mirror):
 
     @property
     def is_final(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
         return self.status in FINAL
 
     @property
     def is_overdue(self) -> bool:
+        """Whether it has been under way for longer than ``CRAFTKIT["OVERDUE_AFTER"]``."""
         limit = timedelta(seconds=conf.options().OVERDUE_AFTER)
         return not self.is_final and clock.now() - self.attempted_at > limit
 
@@ -227,10 +258,8 @@ class Render(Mirror):
         """Say what the document is about; the object must have been saved."""
         if source.pk is None:
             raise ValueError(f"{source!r} has no primary key yet: save it before asking.")
-        using = database()
-        self.source_type = ContentType.objects.db_manager(using).get_for_model(source)
-        self.source_id = str(source.pk)
-        if source._state.db and source._state.db != using:
+        self.source_type_id, self.source_id = _about(source)
+        if source._state.db and source._state.db != database():
             self.source_db = source._state.db
 
     def read_source(self) -> models.Model | None:
@@ -341,7 +370,7 @@ class Render(Mirror):
             Job.objects.wish(KIND, [self.pk], self.project)
             dispatch.wake_on_commit(using)
 
-    def carry_out(self, timeout: float = 30.0) -> None:
+    def _carry_out(self, timeout: float = 30.0) -> None:
         """Do what is due for this document now, for up to ``timeout`` seconds."""
         dispatch.carry_out(KIND, self.pk, timeout=timeout, until=lambda: self._is_there())
 
@@ -356,9 +385,11 @@ class Render(Mirror):
         ``TimeoutError`` where it has not ended; the worker goes on with it.
         """
         dispatch.refuse_transaction()
-        self.carry_out(timeout)
+        self._carry_out(timeout)
         if not self.is_final:
-            raise TimeoutError(f"{self} is still {self.status} after {timeout:g} seconds.")
+            paused = ProjectState.objects.using(database()).paused().filter(project=self.project)
+            why = "".join(f" Its project is paused: {state.pause_reason}" for state in paused)
+            raise TimeoutError(f"{self} is still {self.status}, {timeout:g} s were given.{why}")
         if self.status != self.Status.SUCCEEDED:
             raise RenderFailed(self)
         return self

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -10,6 +11,7 @@ from django.template.loader import get_template
 from django.utils.translation import gettext_lazy as _
 
 from charter.models import Boat, Booking, Guest, InspectionArea
+from django_craftkit.models import Render
 
 BOOKING = ["code", "boat", "guest", "skipper", "starts_on", "ends_on"]
 INSPECTION = ["inspector", "engine_hours", "fuel", "notes"]
@@ -65,6 +67,11 @@ class BookingAdmin(admin.ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Booking | None = None) -> list[str]:
         return SIGN_OFF if is_open(obj) else [*BOOKING, *INSPECTION, *SIGN_OFF]
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        changelist = super().get_changelist_instance(request)
+        Render.objects.prefetch_for(changelist.result_list)
+        return changelist
 
     @admin.display(description=_("handover protocol"))
     def document(self, booking: Booking) -> str:

@@ -1,0 +1,104 @@
+"""``{% load craftkit %}``: links and statuses. No tag ever calls Craftkit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.db.models import Model
+from django.template.loader import get_template
+from django.urls import NoReverseMatch, reverse
+from django.utils.safestring import SafeString
+
+from django_craftkit.badges import describe, token_of
+from django_craftkit.models import Render, Share
+from django_craftkit.models.render import PREFETCHED
+
+if TYPE_CHECKING:
+    from django.template.context import Context
+
+register = template.Library()
+
+
+def _newest_render(about: Model, slug: str | None) -> Render | None:
+    if isinstance(about, Render):
+        return about if slug in (None, about.template) else None
+    if (prefetched := _prefetched(about, slug)) is not None:
+        return next(iter(prefetched), None)
+    renders = Render.objects.for_object(about).defer("data", "answer")
+    render: Render | None = (renders.filter(template=slug) if slug else renders).first()
+    return render
+
+
+def _newest_link(about: Model, slug: str | None) -> Share | None:
+    """Return the newest open link that is for anybody."""
+    if (prefetched := _prefetched(about, slug)) is not None:
+        links = [share for render in prefetched for share in render.open_links]
+        return max(links, key=lambda share: (share.requested_at, share.pk), default=None)
+    renders = (
+        Render.objects.filter(pk=about.pk)
+        if isinstance(about, Render)
+        else Render.objects.for_object(about).order_by()
+    )
+    if slug:
+        renders = renders.filter(template=slug)
+    share: Share | None = (
+        Share.objects.to_hand_out().filter(render__in=renders.values("pk")).only("url").first()
+    )
+    return share
+
+
+def _prefetched(about: Model, slug: str | None) -> list[Any] | None:
+    """Return what ``Render.objects.prefetch_for`` has read of this object."""
+    renders = getattr(about, PREFETCHED, None)
+    if renders is None or not slug:
+        return renders
+    return [render for render in renders if render.template == slug]
+
+
+def _may_be_handed_out(share: Share, slug: str | None) -> bool:
+    """Say of one share what ``to_hand_out`` says of many."""
+    is_for_anybody = share.channel == Share.Channel.LINK and not share.recipient_email
+    return share.is_open and is_for_anybody and (not slug or share.render.template == slug)
+
+
+@register.simple_tag
+def craftkit_share_url(about: Any, template: str | None = None) -> str:
+    """Return the newest open link made for handing out, "" if there is none.
+
+    ``about`` is a share, a render, or any object that documents are about; ``template`` narrows
+    it to one template's documents. A link that was made for one person is never handed to another.
+    """
+    if isinstance(about, Share):
+        return about.url if _may_be_handed_out(about, template) else ""
+    if not isinstance(about, Model) or about.pk is None:
+        return ""
+    share = _newest_link(about, template)
+    return share.url if share else ""
+
+
+def _statuses_url() -> str:
+    try:
+        return reverse("craftkit:statuses")
+    except NoReverseMatch:  # which a check under --deploy tells
+        return ""
+
+
+@register.simple_tag(takes_context=True)
+def craftkit_status(context: Context, about: Any, template: str | None = None) -> SafeString:
+    """Return the status of the newest document as a badge that refreshes itself."""
+    if isinstance(about, Share):
+        about = about.render
+    if not isinstance(about, Model) or about.pk is None:
+        return SafeString()
+    render = _newest_render(about, template)
+    if render is None:
+        return SafeString()
+    badge = describe(render)
+    # The lowest layer is the page's own: each include has its layer over it.
+    page: dict[Any, Any] = context.render_context.dicts[0]
+    scripted = page.get("craftkit_badges", False)
+    if not badge["final"] and (url := _statuses_url()):
+        page["craftkit_badges"] = True
+        badge |= {"token": token_of(render), "url": url, "script": not scripted}
+    return SafeString(get_template("craftkit/badge.html").render(badge))

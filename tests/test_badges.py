@@ -1,0 +1,158 @@
+"""The badge's refresh: whoever was shown a badge may ask again, and hears nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core import signing
+from django.test import Client, override_settings
+from django.urls import resolve, reverse
+
+import django_craftkit
+from django_craftkit import badges
+from django_craftkit.badges import MAX_AGE, MAX_BADGES, token_of
+from django_craftkit.models import Render
+
+pytestmark = pytest.mark.django_db
+
+URL = "/craftkit/statuses/"
+SCRIPT = Path(django_craftkit.__file__).parent / "static/django_craftkit/badges.js"
+
+
+def make(number: int = 1, status: str = "pending") -> list[Render]:
+    keys = [f"key-{n}" for n in range(number)]
+    return Render.objects.bulk_create(
+        [
+            Render(template="invoice", key=key, key_hash=key, status=status, data={"price": "7"})
+            for key in keys
+        ]
+    ) and list(Render.objects.order_by("pk"))
+
+
+def ask(*tokens: str, client: Client | None = None):
+    return (client or Client(enforce_csrf_checks=True)).post(URL, {"token": tokens})
+
+
+def test_tells_status_label_and_whether_it_is_final_and_nothing_else():
+    (render,) = make()
+    assert ask(token_of(render)).json() == {
+        token_of(render): {"status": "pending", "label": "pending", "final": False}
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "label", "final"),
+    [
+        ("pending", "pending", False),
+        ("queued", "queued", False),
+        ("rendering", "rendering", False),
+        ("succeeded", "ready", True),
+        ("failed", "failed", True),
+        ("cancelled", "cancelled", True),
+        ("rejected", "rejected", True),
+    ],
+)
+def test_knows_every_status(status, label, final):
+    (render,) = make(status=status)
+    (said,) = ask(token_of(render)).json().values()
+    assert said == {"status": status, "label": label, "final": final}
+
+
+def tampered(token: str) -> list[str]:
+    pk, moment, signature = token.split(":")
+    return [
+        f"{int(pk) + 1}:{moment}:{signature}",
+        f"{pk}:{moment}x:{signature}",
+        f"{pk}:{moment}:{signature[:-2]}",
+        f"{pk}:{moment}",
+        pk,
+        "",
+        ":",
+        "::",
+        "\0",
+        "é:é:é",
+        "9" * 5_000,
+        signing.TimestampSigner(salt="another").sign(pk),
+    ]
+
+
+def test_a_token_that_was_tampered_with_is_not_answered():
+    renders = make(2)
+    response = ask(*tampered(token_of(renders[0])))
+    assert (response.status_code, response.json()) == (200, {})
+
+
+def test_one_bad_token_costs_the_others_nothing():
+    (render,) = make()
+    assert list(ask("bad", token_of(render), "worse").json()) == [token_of(render)]
+
+
+def test_any_bytes_are_answered():
+    response = Client().post(
+        URL, b"token=\xff\xfe&token=%ff&=&;", content_type="application/x-www-form-urlencoded"
+    )
+    assert (response.status_code, response.json()) == (200, {})
+
+
+def test_a_token_ends_with_the_day(monkeypatch):
+    (render,) = make()
+    token = token_of(render)
+    monkeypatch.setattr(badges, "MAX_AGE", -1)
+    assert ask(token).json() == {}
+    assert MAX_AGE == 86_400
+
+
+def test_a_document_that_is_gone_is_left_out():
+    (render,) = make()
+    token = token_of(render)
+    render.delete()
+    assert ask(token).json() == {}
+
+
+def test_as_many_badges_as_a_page_holds_cost_one_query(django_assert_num_queries):
+    renders = make(MAX_BADGES + 1)
+    tokens = [token_of(render) for render in renders]
+    with django_assert_num_queries(1):
+        answer = ask(*tokens).json()
+    assert list(answer) == tokens[:MAX_BADGES]
+
+
+def test_nothing_to_tell_costs_no_query(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert ask().json() == {}
+        assert ask("bad").json() == {}
+
+
+def test_a_visitor_may_ask_where_the_site_asks_for_a_login():
+    (render,) = make()
+    required = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+    with override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, required]):
+        assert token_of(render) in ask(token_of(render)).json()
+    assert not resolve(URL).func.login_required
+
+
+def test_asks_for_no_session(django_assert_num_queries):
+    (render,) = make()
+    client = Client()
+    client.force_login(User.objects.create_user("somebody"))
+    with django_assert_num_queries(1):
+        ask(token_of(render), client=client)
+
+
+def test_is_never_kept_by_a_cache():
+    assert "no-store" in ask()["Cache-Control"]
+
+
+@pytest.mark.parametrize("method", ["get", "head", "put", "delete"])
+def test_changes_nothing_and_has_one_method(client, method):
+    assert getattr(client, method)(URL).status_code == 405
+
+
+def test_its_script_asks_for_no_more_than_is_answered():
+    assert reverse("craftkit:statuses") == URL
+    (most,) = re.findall(r"^const MOST = (\d+);$", SCRIPT.read_text(), re.MULTILINE)
+    assert int(most) == MAX_BADGES
