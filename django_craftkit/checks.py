@@ -1,0 +1,164 @@
+"""System checks: what is wrong with the settings, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import checks
+from django.db import router
+from django.urls import NoReverseMatch, reverse
+
+from . import conf
+from .client import Craftkit
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@checks.register("craftkit")
+def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
+    return [*_check_projects(), *_check_options(), *_check_database()]
+
+
+@checks.register("craftkit", deploy=True)
+def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
+    projects = getattr(settings, "CRAFTKIT_PROJECTS", None)
+    if not isinstance(projects, Mapping):
+        return []
+    return [
+        *_check_urls(),
+        *(
+            message
+            for alias, project in projects.items()
+            if isinstance(project, Mapping)
+            for message in _check_project_for_deployment(alias, project)
+        ),
+    ]
+
+
+def _check_projects() -> Iterator[checks.CheckMessage]:
+    projects = getattr(settings, "CRAFTKIT_PROJECTS", None)
+    if not isinstance(projects, Mapping) or not projects:
+        yield checks.Error(
+            "CRAFTKIT_PROJECTS is missing, empty or no dict.",
+            hint='CRAFTKIT_PROJECTS = {"default": {"API_KEY": env("CRAFTKIT_API_KEY")}}',
+            id="craftkit.E001",
+        )
+        return
+    for alias, project in projects.items():
+        where = f"CRAFTKIT_PROJECTS[{alias!r}]"
+        if not isinstance(project, Mapping):
+            yield checks.Error(
+                f"{where} is no dict.",
+                hint='Write {"API_KEY": …} there.',
+                id="craftkit.E002",
+            )
+            continue
+        for key in sorted(project.keys() - conf.PROJECT_KEYS, key=str):
+            yield checks.Error(
+                f"{where} has the unknown key {key!r}.",
+                hint=f"It takes {', '.join(sorted(conf.PROJECT_KEYS))}.",
+                id="craftkit.E003",
+            )
+        if not conf.is_list_of_secrets(project.get("WEBHOOK_SECRETS")):
+            yield checks.Error(
+                f"{where}['WEBHOOK_SECRETS'] is no list of strings.",
+                hint="Use a list, so that a secret can be replaced while both are in use.",
+                id="craftkit.E004",
+            )
+        if wrong := _refusal(base_url=project.get("BASE_URL") or conf.DEFAULT_BASE_URL):
+            yield checks.Error(
+                f"{where}['BASE_URL'] can't be used: {wrong}",
+                hint=f"Leave it out for {conf.DEFAULT_BASE_URL}.",
+                id="craftkit.E005",
+            )
+        if wrong := _refusal(timeout=project.get("TIMEOUT") or conf.DEFAULT_TIMEOUT):
+            yield checks.Error(
+                f"{where}['TIMEOUT'] can't be used: {wrong}",
+                hint=f"Leave it out for {conf.DEFAULT_TIMEOUT}.",
+                id="craftkit.E009",
+            )
+
+
+def _refusal(**options: Any) -> str:
+    """Return why the client would not take an option, "" if it does."""
+    if isinstance(options.get("timeout"), list):
+        options["timeout"] = tuple(options["timeout"])
+    try:
+        Craftkit("ck_test_check", **options)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _check_options() -> Iterator[checks.CheckMessage]:
+    options = getattr(settings, "CRAFTKIT", {})
+    if not isinstance(options, Mapping):
+        yield checks.Error(
+            "CRAFTKIT is no dict.", hint="CRAFTKIT = {} is enough.", id="craftkit.E006"
+        )
+        return
+    for key in sorted(options.keys() - conf.option_names(), key=str):
+        yield checks.Error(
+            f"CRAFTKIT has the unknown key {key!r}.",
+            hint=f"It takes {', '.join(sorted(conf.option_names()))}.",
+            id="craftkit.E007",
+        )
+
+
+def _check_database() -> Iterator[checks.CheckMessage]:
+    from django.apps import apps
+
+    homes = {router.db_for_write(model) for model in apps.get_app_config("craftkit").get_models()}
+    if len(homes) > 1:
+        yield checks.Error(
+            f"DATABASE_ROUTERS spread Craftkit's tables over {', '.join(sorted(homes))}.",
+            hint="A wish and its job are written in one transaction: route the app to one.",
+            id="craftkit.E008",
+        )
+
+
+def _check_urls() -> Iterator[checks.CheckMessage]:
+    try:
+        reverse("craftkit:statuses")
+    except NoReverseMatch:
+        yield checks.Warning(
+            "django_craftkit.urls is included nowhere: no webhook is heard, no badge refreshes.",
+            hint='path("craftkit/", include("django_craftkit.urls"))',
+            id="craftkit.W004",
+        )
+
+
+def _check_project_for_deployment(
+    alias: str, project: Mapping[str, Any]
+) -> Iterator[checks.CheckMessage]:
+    where = f"CRAFTKIT_PROJECTS[{alias!r}]"
+    secrets = project.get("WEBHOOK_SECRETS")
+    if conf.is_list_of_secrets(secrets) and not any(
+        secret and secret.strip() for secret in secrets or ()
+    ):
+        yield checks.Warning(
+            f"{where} has no WEBHOOK_SECRETS: every webhook is refused, documents are polled for.",
+            hint="Make a webhook in Craftkit's dashboard and list its secret.",
+            id="craftkit.W001",
+        )
+    url = project.get("BASE_URL") or conf.DEFAULT_BASE_URL
+    if not _refusal(base_url=url) and _is_in_the_open(url):
+        yield checks.Warning(
+            f"{where}['BASE_URL'] is plain http: the API key travels in the open.",
+            hint="Use https.",
+            id="craftkit.W002",
+        )
+    if str(project.get("API_KEY") or "").strip().startswith("ck_test_"):
+        yield checks.Warning(
+            f"{where} has a test key: documents may carry a watermark.",
+            hint="Use a key that begins with ck_live_.",
+            id="craftkit.W003",
+        )
+
+
+def _is_in_the_open(url: str) -> bool:
+    parts = urlsplit(url.strip())
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK

@@ -1,0 +1,230 @@
+"""System checks: each names what is wrong and says what to write instead; none ever raises."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from django_craftkit import conf
+from django_craftkit.projects import get_client
+
+GOOD = {"API_KEY": "ck_live_1", "WEBHOOK_SECRETS": ["whsec"]}
+
+
+def found(*, deploy: bool = False) -> list[checks.CheckMessage]:
+    return checks.run_checks(tags=["craftkit"], include_deployment_checks=deploy)
+
+
+def about_project(*, deploy: bool = False, **given) -> list[checks.CheckMessage]:
+    with override_settings(CRAFTKIT_PROJECTS={"eu": {**GOOD, **given}}, CRAFTKIT={}):
+        return found(deploy=deploy)
+
+
+def ids(messages: list[checks.CheckMessage]) -> list[str | None]:
+    return [message.id for message in messages]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"BASE_URL": "http://127.0.0.1:9100"},
+        {"BASE_URL": "http://[::1]:9100/"},
+        {"BASE_URL": "http://localhost:9100"},
+        {"BASE_URL": "", "TIMEOUT": None},
+        {"TIMEOUT": 5},
+        {"TIMEOUT": [3, 30]},
+        {"WEBHOOK_SECRETS": ("old", "new")},
+    ],
+    ids=str,
+)
+def test_what_is_right_is_passed_over(given):
+    assert about_project(deploy=True, **given) == []
+
+
+@pytest.mark.parametrize("projects", [None, {}, [], "ck_live_1", 7])
+def test_e001_there_are_no_projects(projects):
+    with override_settings(CRAFTKIT_PROJECTS=projects):
+        (message,) = found(deploy=True)
+    assert message.id == "craftkit.E001"
+    assert 'CRAFTKIT_PROJECTS = {"default": ' in message.hint
+
+
+def test_e001_the_setting_is_missing(settings):
+    del settings.CRAFTKIT_PROJECTS
+    assert ids(found()) == ["craftkit.E001"]
+
+
+@pytest.mark.parametrize("project", [None, "ck_live_1", ["ck_live_1"], 7])
+def test_e002_a_project_is_no_dict(project):
+    with override_settings(CRAFTKIT_PROJECTS={"eu": project}):
+        (message,) = found(deploy=True)
+    assert (message.id, message.msg) == ("craftkit.E002", "CRAFTKIT_PROJECTS['eu'] is no dict.")
+    assert "API_KEY" in message.hint
+    assert "ck_live_1" not in f"{message.msg} {message.hint}"
+
+
+def test_e003_a_project_has_an_unknown_key():
+    messages = about_project(SECRET="whsec", api_key="ck_live_1")
+    assert ids(messages) == ["craftkit.E003"] * 2
+    assert [message.msg for message in messages] == [
+        "CRAFTKIT_PROJECTS['eu'] has the unknown key 'SECRET'.",
+        "CRAFTKIT_PROJECTS['eu'] has the unknown key 'api_key'.",
+    ]
+    for key in conf.PROJECT_KEYS:
+        assert key in messages[0].hint
+
+
+@pytest.mark.parametrize("secrets", ["whsec", b"whsec", 7, True, {"a": 1}, [7], [b"whsec"]])
+def test_e004_the_secrets_are_no_list_of_strings(secrets):
+    (message,) = about_project(WEBHOOK_SECRETS=secrets, deploy=True)
+    assert message.id == "craftkit.E004"
+    assert "Use a list" in message.hint
+    assert "whsec" not in f"{message.msg} {message.hint}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("api.craftkit.dev", "ftp://craftkit.dev", "https://", "http://[::1", "x", 7, ["x"]),
+        *("https://craftkit.dev:port", "https://me:pass@craftkit.dev", "https://c.dev?x=1"),
+        *("https://craftkit.dev:0", "https://craft kit.dev", "https://craftkit.dev\n#"),
+    ],
+)
+def test_e005_the_address_is_none_that_the_client_takes(url):
+    (message,) = about_project(BASE_URL=url, deploy=True)
+    assert message.id == "craftkit.E005"
+    assert "CRAFTKIT_PROJECTS['eu']['BASE_URL']" in message.msg
+    assert "https://api.craftkit.dev" in message.hint
+    assert "pass" not in message.msg
+
+
+@pytest.mark.parametrize("options", [None, [], "PAUSED", 7])
+def test_e006_the_options_are_no_dict(options):
+    with override_settings(CRAFTKIT=options):
+        (message,) = found()
+    assert message.id == "craftkit.E006"
+    assert message.hint == "CRAFTKIT = {} is enough."
+
+
+def test_e007_an_option_is_unknown():
+    with override_settings(CRAFTKIT={"PAUSE": True, 7: 1}):
+        messages = found()
+    assert ids(messages) == ["craftkit.E007"] * 2
+    assert "'PAUSE'" in messages[1].msg
+    assert "PAUSED" in messages[1].hint
+
+
+class JobsElsewhere:
+    def db_for_write(self, model, **hints):
+        return "other" if model._meta.label == "craftkit.Job" else None
+
+
+class AllElsewhere:
+    def db_for_write(self, model, **hints):
+        return "other"
+
+
+def test_e008_the_tables_are_in_two_databases():
+    with override_settings(DATABASE_ROUTERS=[JobsElsewhere()]):
+        (message,) = found()
+    assert message.id == "craftkit.E008"
+    assert "default, other" in message.msg
+    assert "route the app to one" in message.hint
+    with override_settings(DATABASE_ROUTERS=[AllElsewhere()]):
+        assert found() == []
+
+
+@pytest.mark.parametrize("timeout", [-1, "soon", (1, 2, 3), (0, 1), float("nan"), True, {}.keys])
+def test_e009_the_timeout_is_none_that_the_client_takes(timeout):
+    (message,) = about_project(TIMEOUT=timeout)
+    assert message.id == "craftkit.E009"
+    assert "seconds" in message.msg
+    assert "(3.05, 30.0)" in message.hint
+
+
+class TestUnderDeploy:
+    @pytest.mark.parametrize("secrets", [None, [], [""], [" \t"], [None]])
+    def test_w001_no_secret(self, secrets):
+        (message,) = about_project(WEBHOOK_SECRETS=secrets, deploy=True)
+        assert message.id == "craftkit.W001"
+        assert "list its secret" in message.hint
+        assert about_project(WEBHOOK_SECRETS=secrets) == []
+
+    @pytest.mark.parametrize("url", ["http://api.craftkit.dev", " HTTP://10.0.0.1:80/x "])
+    def test_w002_a_key_that_travels_in_the_open(self, url):
+        (message,) = about_project(BASE_URL=url, deploy=True)
+        assert (message.id, message.hint) == ("craftkit.W002", "Use https.")
+        assert about_project(BASE_URL=url) == []
+
+    def test_w003_a_test_key(self):
+        (message,) = about_project(API_KEY=" ck_test_sesame", deploy=True)
+        assert message.id == "craftkit.W003"
+        assert "ck_live_" in message.hint
+        assert "sesame" not in f"{message.msg} {message.hint}"
+        assert about_project(API_KEY="ck_test_sesame") == []
+
+
+@pytest.mark.parametrize("key", [None, "", "  "])
+def test_a_missing_key_is_an_error_at_the_first_use_only(key):
+    assert about_project(API_KEY=key, deploy=True) == []
+    with (
+        override_settings(CRAFTKIT_PROJECTS={"eu": {**GOOD, "API_KEY": key}}),
+        pytest.raises(ImproperlyConfigured, match=r"has no API_KEY\. Make one in"),
+    ):
+        get_client("eu")
+
+
+def test_the_settings_that_a_hint_proposes_pass():
+    with override_settings(CRAFTKIT_PROJECTS={"default": {"API_KEY": "ck_live_1"}}, CRAFTKIT={}):
+        assert found() == []
+
+
+ABSURD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(
+            st.sampled_from([*sorted(conf.PROJECT_KEYS - {"ADAPTER"}), "PAUSED", "default"])
+            | st.text(max_size=5)
+            | st.integers()
+            | st.none(),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(projects=st.dictionaries(st.text() | st.integers(), ABSURD) | ABSURD, options=ABSURD)
+def test_no_settings_are_absurd_enough_to_raise(projects, options):
+    with override_settings(CRAFTKIT_PROJECTS=projects, CRAFTKIT=options):
+        for message in found(deploy=True):
+            assert message.id.startswith("craftkit.")
+            assert message.hint
+
+
+def test_manage_py_check_passes_on_the_settings_of_the_suite():
+    """In a process of its own: the checks are registered by the app, not by an import of ours."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "check", "--tag", "craftkit", "--settings=tests.settings"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no issues" in done.stdout
