@@ -1,0 +1,330 @@
+"""What the snippets of the documentation are run in, and what must have come of them.
+
+A scene is a generator, named ``scene_`` and what the snippet's comment says. It sets the stage,
+yields the names that the snippet finds there, and gets back all the names that the snippet leaves.
+"""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from celery import current_app
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.core import checks
+from django.core.exceptions import PermissionDenied
+from django.db.utils import ConnectionHandler
+from django.test import RequestFactory, override_settings
+from django.urls import reverse
+from django.utils import timezone
+
+from django_craftkit import client
+from django_craftkit.models import Job, Render, Share, WebhookDelivery
+from django_craftkit.sandbox import Sandbox, SandboxAdapter
+from tests.shop.models import Line, Order
+
+if TYPE_CHECKING:
+    from django_craftkit.testing import Kit
+
+Names = dict[str, Any]
+Scene = Generator[Names, Names, None]
+Stage = pytest.FixtureRequest
+
+SCENES: dict[str, Callable[[Stage], Scene]] = {}
+
+
+def scene(function: Callable[[Stage], Scene]) -> Callable[[Stage], Scene]:
+    SCENES[function.__name__.removeprefix("scene_")] = function
+    return function
+
+
+def _kit(stage: Stage) -> Kit:
+    kit: Kit = stage.getfixturevalue("craftkit")
+    return kit
+
+
+def _order(stage: Stage) -> Order:
+    order: Order = stage.getfixturevalue("order")
+    return order
+
+
+def _asked(order: Order) -> Render:
+    return Render.objects.request("invoice", {"number": order.number}, source=order)
+
+
+def _ready(stage: Stage) -> Render:
+    render = _asked(_order(stage))
+    _kit(stage).run()
+    render.refresh_from_db()
+    return render
+
+
+# Declarations and signals.
+
+
+@scene
+def scene_declaration(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    yield {}
+    order.save()
+    kit.run()
+    assert kit.renders == [], "it is asked for although it is not confirmed"
+    order.confirmed = True
+    order.save()
+    order.save()
+    kit.run()
+    (document,) = kit.renders
+    assert (document.template, document.data["number"]) == ("invoice", "A-1")
+    assert Render.objects.get().key == "invoice-A-1"
+
+
+@scene
+def scene_snapshot(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    names = yield {}
+    names["ship"](order)
+    kit.run()
+    assert kit.renders[0].data == {"number": "A-1", "parcels": 2}
+
+
+@scene
+def scene_receiver(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    names = yield {}
+    render = _ready(stage)
+    assert Share.objects.get().is_open
+    names["hand_to_customer"](instance=render)
+    assert Share.objects.count() == 1, "the second call makes a second link"
+
+
+@scene
+def scene_idempotent(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    names = yield {}
+    render = _ready(stage)
+    names["note_on_order"](instance=render)
+    assert Line.objects.get().text == f"PDF of {render.key}"
+
+
+# Documents in Python.
+
+
+@scene
+def scene_request(stage: Stage) -> Scene:
+    names = yield {"order": _order(stage)}
+    assert names["render"].status == "pending"
+    _kit(stage).run()
+    assert Render.objects.get(key="invoice-A-1").status == "succeeded"
+
+
+@scene
+def scene_find(stage: Stage) -> Scene:
+    kit, order = _kit(stage), _order(stage)
+    render = _ready(stage)
+    Render.objects.request("letter", {}, source=order)
+    Render.objects.filter(template="letter").update(attempted_at=timezone.now() - timedelta(days=1))
+    names = yield {"order": order}
+    assert names["newest"].template == "letter"
+    assert list(names["all_invoices"]) == [render]
+    assert [one.template for one in names["still_coming"]] == ["letter"]
+    assert [one.template for one in names["too_long"]] == ["letter"]
+    kit.run()
+
+
+@scene
+def scene_wait(stage: Stage) -> Scene:
+    _kit(stage)
+    render = _asked(_order(stage))
+    yield {"render": render}
+    assert render.status == "succeeded"
+
+
+@scene
+def scene_open(stage: Stage) -> Scene:
+    path = stage.getfixturevalue("tmp_path") / "invoice.pdf"
+    yield {"render": _ready(stage), "path": path}
+    assert path.read_bytes().startswith(b"%PDF-")
+    assert path.read_bytes() == _kit(stage).renders[0].pdf()
+
+
+@scene
+def scene_view(stage: Stage) -> Scene:
+    names = yield {}
+    render = _ready(stage)
+    visit = RequestFactory().get("/")
+    visit.user = AnonymousUser()
+    with pytest.raises(PermissionDenied):
+        names["document"](visit, render.pk)
+    visit.user = get_user_model().objects.create_superuser("admin", "admin@example.com", "x")
+    response = names["document"](visit, render.pk)
+    assert b"".join(response).startswith(b"%PDF-")
+    response.close()
+
+
+@scene
+def scene_share(stage: Stage) -> Scene:
+    names = yield {"render": _ready(stage)}
+    _kit(stage).run()
+    names["share"].refresh_from_db()
+    assert names["share"].is_open
+    assert names["share"].expires_at is not None
+
+
+@scene
+def scene_revoke(stage: Stage) -> Scene:
+    link = _ready(stage).share(wait=True)
+    assert link.is_open
+    yield {"share": link}
+    assert not link.is_open
+    _kit(stage).run()
+    link.refresh_from_db()
+    assert link.status == "revoked"
+
+
+@scene
+def scene_retry(stage: Stage) -> Scene:
+    kit = _kit(stage)
+    kit.sandbox.faults.add("render_failed")
+    render = _ready(stage)
+    assert render.status == "failed"
+    yield {"render": render, "order": _order(stage)}
+    assert render.attempt == 2, "the second retry has nothing to retry"
+    kit.run()
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+
+
+@scene
+def scene_set_aside(stage: Stage) -> Scene:
+    kit = _kit(stage)
+    render = _asked(_order(stage))
+    Job.objects.update(due_at=None)
+    kit.run()
+    assert kit.renders == []
+    yield {"render": render}
+    kit.run()
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+
+
+@scene
+def scene_prune(stage: Stage) -> Scene:
+    _ready(stage)
+    kit = _kit(stage)
+    kit.sandbox.render_time = None
+    assert WebhookDelivery.objects.get().status == "processed"
+    WebhookDelivery.objects.store("default", "", b"garbage")
+    kit.run()
+    assert WebhookDelivery.objects.filter(status="failed").exists()
+    WebhookDelivery.objects.update(received_at=timezone.now() - timedelta(days=31))
+    WebhookDelivery.objects.store("default", "", b"{}")
+    yield {}
+    assert {bytes(one.body) for one in WebhookDelivery.objects.all()} == {b"garbage", b"{}"}
+
+
+# Settings and urls.
+
+
+@scene
+def scene_settings(stage: Stage) -> Scene:
+    for name in ("CRAFTKIT_API_KEY", "CRAFTKIT_WEBHOOK_SECRET"):
+        stage.getfixturevalue("monkeypatch").setenv(name, f"a value of {name}".replace(" ", "-"))
+    names = yield {"INSTALLED_APPS": [], "BASE_DIR": stage.getfixturevalue("tmp_path")}
+    given = {name: names[name] for name in ("CRAFTKIT_PROJECTS", "CRAFTKIT") if name in names}
+    with override_settings(**given):
+        assert checks.run_checks(tags=["craftkit"]) == []
+    for entry in names.get("CELERY_BEAT_SCHEDULE", {}).values():
+        assert entry["task"] in current_app.tasks
+    if "DATABASES" in names:
+        connection = ConnectionHandler(names["DATABASES"])["default"]
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode")
+            assert cursor.fetchone() == ("wal",)
+        connection.close()
+        given = names["DATABASES"]
+    assert given or "CELERY_BEAT_SCHEDULE" in names, "it sets nothing that is known"
+
+
+@scene
+def scene_urls(stage: Stage) -> Scene:
+    names = yield {}
+    module = ModuleType("documented_urls")
+    vars(module).update(names)
+    assert reverse("craftkit:webhook", module, args=["default"]) == "/craftkit/webhooks/default"
+
+
+# The client and the sandbox.
+
+
+def _client(stage: Stage, sandbox: Sandbox) -> Callable[..., client.Craftkit]:
+    return partial(client.Craftkit, adapter=lambda: SandboxAdapter(sandbox), max_retries=0)
+
+
+@scene
+def scene_client(stage: Stage) -> Scene:
+    sandbox = Sandbox(lenient=True)
+    monkeypatch = stage.getfixturevalue("monkeypatch")
+    monkeypatch.chdir(stage.getfixturevalue("tmp_path"))
+    monkeypatch.setenv("CRAFTKIT_API_KEY", "ck_test_sandbox")
+    monkeypatch.setattr(client, "Craftkit", _client(stage, sandbox))
+    yield {}
+    path = stage.getfixturevalue("tmp_path") / "invoice.pdf"
+    assert path.read_bytes() == sandbox.renders[0].pdf()
+
+
+@scene
+def scene_get_client(stage: Stage) -> Scene:
+    _kit(stage).put_template("invoice", {"variables": [], "loops": []})
+    printed = stage.getfixturevalue("capsys")
+    yield {}
+    assert printed.readouterr().out == "invoice 1\n"
+
+
+@scene
+def scene_maybe_handled(stage: Stage) -> Scene:
+    sandbox = Sandbox(lenient=True)
+    craftkit = _client(stage, sandbox)("ck_test_sandbox")
+    render = craftkit.renders.render("invoice", {})
+    craftkit.renders.get(render.id)
+    sandbox.faults.add("cut_after", path="*/shares")
+    names = yield {"craftkit": craftkit, "render": render}
+    assert [found.message for found in names["shares"]] == ["Your invoice"]
+
+
+@scene
+def scene_sandbox(stage: Stage) -> Scene:
+    yield {}
+
+
+# Tests of a reader's own. Those of `tests` are called by test_snippets.py, one by one.
+
+
+@scene
+def scene_unittest(stage: Stage) -> Scene:
+    names = yield {}
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(names["InvoiceTests"])
+    result = suite.run(unittest.TestResult())
+    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
+
+
+@scene
+def scene_list(stage: Stage) -> Scene:
+    order = _order(stage)
+    _asked(order)
+    shown = {}
+
+    def render(request: Any, template: str, context: dict[str, Any]) -> str:
+        shown.update(context)
+        return template
+
+    names = yield {"Order": Order, "Render": Render, "render": render}
+    assert names["order_list"](RequestFactory().get("/")) == "orders.html"
+    assert [len(one._craftkit_renders) for one in shown["orders"]] == [1]
