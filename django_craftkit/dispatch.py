@@ -47,12 +47,17 @@ def remember_celery_app() -> None:
     _celery_app = current_app._get_current_object()  # type: ignore[attr-defined]
 
 
-def celery_app() -> Celery:
-    """Return the project's Celery app."""
+def celery_app() -> Celery | None:
+    """Return the project's Celery app; ``None`` where it has none, and no broker."""
     app: Celery = current_app._get_current_object()  # type: ignore[attr-defined]
-    if app.main != "default" or _celery_app is None:
-        return app
-    return _celery_app
+    if _is_fallback(app) and _celery_app is not None:
+        app = _celery_app
+    return None if _is_fallback(app) and not app.conf.broker_url else app
+
+
+def _is_fallback(app: Celery) -> bool:
+    """Whether Celery made this app up because nobody had made one."""
+    return app.main == "default"
 
 
 def wake_on_commit(using: str) -> None:
@@ -63,6 +68,8 @@ def wake_on_commit(using: str) -> None:
 def wake(delay: float = 0.0) -> None:
     """Have a worker look at what is due, in ``delay`` seconds; never raises, never blocks."""
     app = celery_app()
+    if app is None:
+        return
     if app.conf.task_always_eager:
         if not delay:
             app.tasks[TASK].apply_async()

@@ -87,7 +87,7 @@ class ShareQuerySet(models.QuerySet[Any]):
                 Job.objects.start(KIND, share.pk, share.project)
                 dispatch.wake_on_commit(using)
         if wait:
-            share.carry_out()
+            share._carry_out()
         return share
 
 
@@ -152,6 +152,7 @@ class Share(Mirror):
 
     @property
     def is_expired(self) -> bool:
+        """Whether its time is over, which Craftkit sees to by itself."""
         return self.expires_at is not None and self.expires_at <= clock.now()
 
     @property
@@ -182,11 +183,18 @@ class Share(Mirror):
                 Job.objects.wish(KIND, [self.pk], self.project)
                 dispatch.wake_on_commit(using)
         if wait:
-            self.carry_out()
+            self._carry_out()
         self.refresh_from_db(using=using)
         return bool(asked)
 
-    def carry_out(self, timeout: float = 30.0) -> None:
+    def refresh(self) -> None:
+        """Do what is due for this share soon, also where its job was set aside."""
+        using = database()
+        with transaction.atomic(using=using):
+            Job.objects.wish(KIND, [self.pk], self.project)
+            dispatch.wake_on_commit(using)
+
+    def _carry_out(self, timeout: float = 30.0) -> None:
         """Do what is due for this share now, for up to ``timeout`` seconds."""
         dispatch.carry_out(KIND, self.pk, timeout=timeout, until=self._is_settled)
 

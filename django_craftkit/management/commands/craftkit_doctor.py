@@ -49,7 +49,7 @@ class Command(BaseCommand):
         troubles = 0
         looks: list[Callable[[], Iterator[Finding]]] = [
             *(lambda alias=alias: _look_at_project(alias) for alias in aliases),
-            _look_at_webhook_address,
+            *(lambda alias=alias: _look_at_webhook_address(alias) for alias in aliases),
             _look_at_broker,
             lambda: _look_at_worker(aliases),
         ]
@@ -129,10 +129,10 @@ def _look_at_template(alias: str, client: Any, slug: str) -> Finding:
     )
 
 
-def _look_at_webhook_address() -> Iterator[Finding]:
-    what = "webhooks have an address"
+def _look_at_webhook_address(alias: str) -> Iterator[Finding]:
+    what = f"{alias}: webhooks have an address"
     try:
-        yield Finding(f"{what}: {reverse('craftkit:webhook', args=['default'])}")
+        yield Finding(f"{what}: {reverse('craftkit:webhook', args=[alias])} on this site's host")
     except NoReverseMatch:
         yield Finding(
             what,
@@ -143,6 +143,9 @@ def _look_at_webhook_address() -> Iterator[Finding]:
 
 def _look_at_broker() -> Iterator[Finding]:
     app = dispatch.celery_app()
+    if app is None:
+        yield Finding("no Celery app: manage.py craftkit_work has to run")
+        return
     with app.connection_for_write(connect_timeout=BROKER_TIMEOUT) as connection:
         what = f"the broker {connection.as_uri()} answers"
         try:
@@ -187,5 +190,6 @@ def _look_at_worker(aliases: list[str]) -> Iterator[Finding]:
         yield Finding(
             "no work is set aside",
             f"{aside} jobs took several workers with them",
-            "Look at them in the admin under Jobs; asking for the document again starts them anew.",
+            "Look at them in the admin under Jobs. Once the cause is mended, refresh() of the "
+            "document or the share starts them anew.",
         )

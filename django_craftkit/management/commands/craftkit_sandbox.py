@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 
 class Command(BaseCommand):
@@ -21,4 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from django_craftkit.sandbox import cli
 
-        cli.run(Namespace(**options), self.stdout.write)
+        try:
+            cli.run(Namespace(**options), self.stdout.write)
+        except (OSError, ValueError) as error:
+            raise CommandError(str(error)) from error
