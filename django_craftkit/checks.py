@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,6 +50,12 @@ def _check_projects() -> Iterator[checks.CheckMessage]:
         return
     for alias, project in projects.items():
         where = f"CRAFTKIT_PROJECTS[{alias!r}]"
+        if not (isinstance(alias, str) and conf.ALIAS.fullmatch(alias)):
+            yield checks.Error(
+                f"The alias {alias!r} in CRAFTKIT_PROJECTS can't be used.",
+                hint="It is part of an address: 1 to 64 letters, digits, - and _.",
+                id="craftkit.E010",
+            )
         if not isinstance(project, Mapping):
             yield checks.Error(
                 f"{where} is no dict.",
@@ -106,6 +113,23 @@ def _check_options() -> Iterator[checks.CheckMessage]:
             hint=f"It takes {', '.join(sorted(conf.option_names()))}.",
             id="craftkit.E007",
         )
+    for option in fields(conf.Options):
+        value = options.get(option.name, option.default)
+        if not _fits(value, option.default, may_be_none="None" in str(option.type)):
+            yield checks.Error(
+                f"CRAFTKIT[{option.name!r}] can't be {value!r}.",
+                hint="Write True or False."
+                if isinstance(option.default, bool)
+                else f"Write a whole number above 0; the default is {option.default}.",
+                id="craftkit.E011",
+            )
+
+
+def _fits(value: Any, default: Any, *, may_be_none: bool) -> bool:
+    """Whether a value is of its option's kind; ``"false"`` would be true."""
+    if value is None:
+        return may_be_none
+    return type(value) is type(default) and (isinstance(value, bool) or value > 0)
 
 
 def _check_database() -> Iterator[checks.CheckMessage]:

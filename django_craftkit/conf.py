@@ -5,6 +5,7 @@ Nothing is kept: ``override_settings`` works, and a secret lives only as long as
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ DEFAULT_PROJECT = "default"
 DEFAULT_BASE_URL = "https://api.craftkit.dev"
 DEFAULT_TIMEOUT = (3.05, 30.0)
 
+#: What a project may be called: its alias is part of the webhooks' address.
+ALIAS = re.compile(r"[-\w]{1,64}", re.ASCII)
 PROJECT_KEYS = frozenset({"API_KEY", "WEBHOOK_SECRETS", "BASE_URL", "TIMEOUT", "ADAPTER"})
 
 

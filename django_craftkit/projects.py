@@ -22,7 +22,10 @@ def get_client(alias: str = conf.DEFAULT_PROJECT, *, max_retries: int = 2) -> Cr
             f"CRAFTKIT_PROJECTS[{alias!r}] has no API_KEY. Make one in Craftkit's dashboard "
             "under Project, API keys, and put it there from an environment variable."
         )
-    return _client(project, max_retries)
+    try:
+        return _client(project, max_retries)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"CRAFTKIT_PROJECTS[{alias!r}]: {error}") from None
 
 
 @lru_cache(maxsize=32)

@@ -228,3 +228,55 @@ def test_manage_py_check_passes_on_the_settings_of_the_suite():
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "no issues" in done.stdout
+
+
+@pytest.mark.parametrize("alias", ["", "a/b", "a b", "x" * 65, "é", 7])
+def test_e010_an_alias_that_is_no_part_of_an_address(alias):
+    with override_settings(CRAFTKIT_PROJECTS={alias: GOOD}, CRAFTKIT={}):
+        (message,) = found()
+    assert message.id == "craftkit.E010"
+    assert "64 letters" in message.hint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"PAUSED": "false"},
+        {"PAUSED": None},
+        {"THREADS": 0},
+        {"THREADS": True},
+        {"LEASE": -1},
+        {"WEBHOOK_MAX_BYTES": "10MB"},
+        {"WEBHOOK_TOLERANCE": 1.5},
+    ],
+    ids=str,
+)
+def test_e011_an_option_of_the_wrong_kind(options):
+    with override_settings(CRAFTKIT_PROJECTS={"eu": GOOD}, CRAFTKIT=options):
+        (message,) = found()
+    assert message.id == "craftkit.E011"
+    assert message.hint.startswith("Write ")
+
+
+def test_e011_an_option_of_the_right_kind_is_passed_over():
+    options = {"PAUSED": True, "THREADS": 1, "WEBHOOK_TOLERANCE": None}
+    with override_settings(CRAFTKIT_PROJECTS={"eu": GOOD}, CRAFTKIT=options):
+        assert found() == []
+
+
+def test_w004_the_urls_are_included_nowhere():
+    with override_settings(
+        CRAFTKIT_PROJECTS={"eu": GOOD}, CRAFTKIT={}, ROOT_URLCONF="charter.urls"
+    ):
+        (message,) = found(deploy=True)
+    assert message.id == "craftkit.W004"
+    assert "include" in message.hint
+
+
+def test_a_client_that_cannot_be_made_is_a_matter_of_configuration():
+    projects = {"eu": {**GOOD, "BASE_URL": "ftp://craftkit.dev"}}
+    with (
+        override_settings(CRAFTKIT_PROJECTS=projects),
+        pytest.raises(ImproperlyConfigured, match="'eu'"),
+    ):
+        get_client("eu")

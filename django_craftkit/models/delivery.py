@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.db.models.constants import OnConflict
@@ -66,16 +66,9 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
         )
         return [delivery for delivery in batch if delivery.pk in mine]
 
-    def put_down(self, batch: Sequence[WebhookDelivery]) -> None:
-        """Write how locked deliveries ended; their bodies are not written again."""
-        names = [f.attname for f in self.model._meta.concrete_fields if f.name != "body"]
-        upsert(
-            [
-                self.model(body=b"", **{name: getattr(delivery, name) for name in names})
-                for delivery in batch
-            ],
-            _COLUMNS,
-        )
+    def put_down(self, ended: Sequence[WebhookDelivery]) -> None:
+        """Write how locked deliveries ended, with one query."""
+        upsert(ended, _COLUMNS)
 
     def pull_forward(self, project: str, about: uuid.UUID | None) -> None:
         """Make the deliveries due that came before their object was known here."""
@@ -127,6 +120,14 @@ class WebhookDelivery(Leased):
             models.Index(fields=["status", "-received_at"], name="craftkit_delivery_status"),
             models.Index(fields=["-received_at", "-id"], name="craftkit_delivery_newest"),
         ]
+
+    def ended(self, **values: Any) -> WebhookDelivery:
+        """Return a copy to be put down: out of hand, and without the body, which stays."""
+        names = {field.attname for field in self._meta.concrete_fields} - {"body"}
+        same = {name: getattr(self, name) for name in names}
+        return type(self)(
+            **{**same, "body": b"", "leased_until": None, "lease_token": None, **values}
+        )
 
     def __str__(self) -> str:
         return f"{self.event or _('webhook')} {self.delivery_id}"

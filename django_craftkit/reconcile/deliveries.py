@@ -155,15 +155,22 @@ def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Verd
 
 def _note(verdicts: dict[int, Verdict], batch: list[WebhookDelivery], now: datetime) -> None:
     """Write how locked deliveries ended."""
+    # On copies: a batch whose transaction is run again still has to hold its lease.
+    ended = []
     for delivery in batch:
         verdict = verdicts[delivery.pk]
-        delivery.status = verdict.status
-        delivery.event, delivery.about, delivery.error = verdict.event, verdict.about, verdict.error
-        delivery.due_at = verdict.due_at
-        delivery.leased_until = delivery.lease_token = None
-        ended = verdict.status not in (Status.RECEIVED, Status.FAILED)
-        delivery.processed_at = now if ended else None
-    WebhookDelivery.objects.put_down(batch)
+        is_final = verdict.status not in (Status.RECEIVED, Status.FAILED)
+        ended.append(
+            delivery.ended(
+                status=verdict.status,
+                event=verdict.event,
+                about=verdict.about,
+                error=verdict.error,
+                due_at=verdict.due_at,
+                processed_at=now if is_final else None,
+            )
+        )
+    WebhookDelivery.objects.put_down(ended)
 
 
 def _note_heard(batch: list[WebhookDelivery], now: datetime) -> None:

@@ -22,7 +22,7 @@ register = template.Library()
 
 def _newest_render(about: Model, slug: str | None) -> Render | None:
     if isinstance(about, Render):
-        return about if slug in (None, about.template) else None
+        return about if not slug or slug == about.template else None
     if (prefetched := _prefetched(about, slug)) is not None:
         return next(iter(prefetched), None)
     renders = Render.objects.for_object(about).defer("data", "answer")

@@ -9,6 +9,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from django_craftkit.models import Change, Job, ProjectState, Render, WebhookDelivery
@@ -281,6 +282,23 @@ def test_a_delivery_whose_lease_ran_out_is_whoevers_took_it_over(craftkit):
     deliveries._apply([late], now)
     assert WebhookDelivery.objects.get().lease_token != late.lease_token
     assert WebhookDelivery.objects.get().attempts == 2
+
+
+def test_a_batch_that_loses_a_deadlock_is_applied_all_the_same(transactional_db, monkeypatch):
+    store(json.dumps({"event": "other"}).encode())
+    put_down, tries = type(WebhookDelivery.objects.all()).put_down, []
+
+    def lose_once(self, ended):
+        put_down(self, ended)
+        tries.append(len(ended))
+        if len(tries) == 1:
+            raise OperationalError("deadlock detected")
+
+    monkeypatch.setattr(type(WebhookDelivery.objects), "put_down", lose_once, raising=False)
+    monkeypatch.setattr(type(WebhookDelivery.objects.all()), "put_down", lose_once)
+    assert deliveries.process(timezone.now()) == 1
+    assert tries == [1, 1]
+    assert WebhookDelivery.objects.get().status == "ignored"
 
 
 def test_when_a_webhook_was_last_heard_is_known(craftkit):
