@@ -1,6 +1,6 @@
 """The settings ``CRAFTKIT_PROJECTS`` and ``CRAFTKIT``, read when they are used.
 
-Nothing is kept: ``override_settings`` works, and a secret lives only as long as its reader.
+Nothing is kept here, so that ``override_settings`` works.
 """
 
 from __future__ import annotations
@@ -55,21 +55,33 @@ class Project:
 
     alias: str
     api_key: str = field(repr=False)
-    webhook_secrets: tuple[bytes, ...] = field(repr=False)
     base_url: str
     timeout: tuple[float, float]
     adapter: Callable[[], Any] | None
 
 
+_DEFAULTS = Options()
+
+
 def options() -> Options:
     """Return ``CRAFTKIT`` over its defaults; raise ``ImproperlyConfigured`` for an unknown key."""
     given = getattr(settings, "CRAFTKIT", {})
+    if given == {}:
+        return _DEFAULTS
     if not isinstance(given, Mapping):
         raise ImproperlyConfigured("CRAFTKIT is no dict.")
     unknown = sorted(map(str, given.keys() - option_names()))
     if unknown:
         raise ImproperlyConfigured(f"CRAFTKIT has no key {', '.join(unknown)}.")
     return Options(**given)
+
+
+def options_or_defaults() -> Options:
+    """Return ``CRAFTKIT``, or the defaults where it can't be used."""
+    try:
+        return options()
+    except ImproperlyConfigured:
+        return _DEFAULTS
 
 
 def option_names() -> frozenset[str]:
@@ -81,11 +93,41 @@ def project_aliases() -> list[str]:
 
 
 def project(alias: str) -> Project:
-    """Return the settings of a Craftkit project; raise ``UnknownProject``.
+    """Return the settings of a Craftkit project, but for its webhook secrets.
 
-    A missing key is no error here, so that webhooks are heard without one. Raises
-    ``ImproperlyConfigured`` where the settings are of the wrong kind.
+    A missing key is no error here. Raises ``UnknownProject``, and ``ImproperlyConfigured`` where
+    the settings are of the wrong kind.
     """
+    adapter = _project(alias).get("ADAPTER")
+    if isinstance(adapter, str):
+        adapter = import_string(adapter)
+    # What may raise is above this line: error pages show locals, and these hold the key.
+    given = _project(alias)
+    timeout = given.get("TIMEOUT") or DEFAULT_TIMEOUT
+    return Project(
+        alias=alias,
+        api_key=str(given.get("API_KEY") or "").strip(),
+        base_url=given.get("BASE_URL") or DEFAULT_BASE_URL,
+        timeout=tuple(timeout) if isinstance(timeout, (list, tuple)) else (timeout, timeout),
+        adapter=adapter,
+    )
+
+
+def webhook_secrets(alias: str) -> list[bytes]:
+    """Return the secrets that verify a project's webhooks; raises as ``project`` does."""
+    if not is_list_of_secrets(_project(alias).get("WEBHOOK_SECRETS")):
+        # Of one string, each character would be a secret, for anybody to guess.
+        raise ImproperlyConfigured(
+            f"CRAFTKIT_PROJECTS[{alias!r}]['WEBHOOK_SECRETS'] is no list of strings."
+        )
+    return [
+        secret.strip().encode()
+        for secret in _project(alias).get("WEBHOOK_SECRETS") or ()
+        if secret and secret.strip()
+    ]
+
+
+def _project(alias: str) -> Mapping[str, Any]:
     if alias not in _projects():
         raise UnknownProject(
             f"CRAFTKIT_PROJECTS has no project {alias!r}. Add it, or name one of: "
@@ -93,29 +135,8 @@ def project(alias: str) -> Project:
         )
     if not isinstance(_projects()[alias], Mapping):
         raise ImproperlyConfigured(f"CRAFTKIT_PROJECTS[{alias!r}] is no dict.")
-    if not is_list_of_secrets(_projects()[alias].get("WEBHOOK_SECRETS")):
-        # Of one string, each character would be a secret, for anybody to guess.
-        raise ImproperlyConfigured(
-            f"CRAFTKIT_PROJECTS[{alias!r}]['WEBHOOK_SECRETS'] is no list of strings."
-        )
-    adapter = _projects()[alias].get("ADAPTER")
-    if isinstance(adapter, str):
-        adapter = import_string(adapter)
-    # What may raise is above this line: error pages show locals, and these hold secrets.
     given: Mapping[str, Any] = _projects()[alias]
-    timeout = given.get("TIMEOUT") or DEFAULT_TIMEOUT
-    return Project(
-        alias=alias,
-        api_key=str(given.get("API_KEY") or "").strip(),
-        webhook_secrets=tuple(
-            secret.strip().encode()
-            for secret in given.get("WEBHOOK_SECRETS") or ()
-            if secret and secret.strip()
-        ),
-        base_url=given.get("BASE_URL") or DEFAULT_BASE_URL,
-        timeout=tuple(timeout) if isinstance(timeout, (list, tuple)) else (timeout, timeout),
-        adapter=adapter,
-    )
+    return given
 
 
 def is_list_of_secrets(value: Any) -> bool:

@@ -1,14 +1,18 @@
-"""The database that holds the mirror: which one, and writes of many rows at once."""
+"""The database that holds the mirror: which one, what it can store, locks and bulk writes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.apps import apps
 from django.db import connections, models, router
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 M = TypeVar("M", bound=models.Model)
 
@@ -16,6 +20,30 @@ M = TypeVar("M", bound=models.Model)
 def database() -> str:
     """Return the alias of the database that holds Craftkit's tables."""
     return router.db_for_write(apps.get_model("craftkit", "Job"))
+
+
+def lock(queryset: models.QuerySet[M]) -> models.QuerySet[M]:
+    """Lock the rows of a queryset; rows that refer to them can be written meanwhile."""
+    features = connections[queryset.db].features
+    return queryset.select_for_update(no_key=features.has_select_for_no_key_update)
+
+
+def storable(value: Any) -> Any:
+    """Return a JSON value of Craftkit's without what some database can't store.
+
+    That is NUL characters, halves of surrogate pairs, and numbers that aren't finite.
+    """
+    match value:
+        case str():
+            return value.replace("\0", "").encode("utf-8", "replace").decode()
+        case float() if not math.isfinite(value):
+            return None
+        case list():
+            return [storable(item) for item in value]
+        case Mapping():
+            return {storable(key): storable(item) for key, item in value.items()}
+        case _:
+            return value
 
 
 def insert_or_get(row: M, *names: str) -> M:
@@ -36,18 +64,33 @@ def insert_or_get(row: M, *names: str) -> M:
     return inserted
 
 
-def upsert(rows: Sequence[models.Model], columns: Sequence[str]) -> None:
-    """Write these columns of rows that exist and are locked, in one query.
+def update_many(rows: Sequence[models.Model], columns: Iterable[str]) -> None:
+    """Write these columns of locked rows in one query, each row its own values."""
+    if not rows:
+        return
+    model, pks = type(rows[0]), [row.pk for row in rows]
+    values = {
+        name: _value(model, pks, [getattr(row, name) for row in rows], name) for name in columns
+    }
+    model._default_manager.using(database()).filter(pk__in=pks).update(**values)
 
-    The other columns are not written, but must be filled: what a row would be inserted with.
+
+def _value(model: type[models.Model], pks: Sequence[Any], values: Sequence[Any], name: str) -> Any:
+    """Return the one value of a column, or what chooses a row's own by its primary key.
+
+    ``Case(When(…))``, and ``bulk_update`` with it, costs more to compile than to run.
     """
-    if rows:
-        type(rows[0])._default_manager.using(database()).bulk_create(
-            rows,
-            update_conflicts=True,
-            update_fields=list(columns),
-            unique_fields=_target("id"),
-        )
+    if all(value == values[0] for value in values):
+        return values[0]
+    field: Any = model._meta.get_field(name)
+    connection = connections[database()]
+    params: list[Any] = []
+    for pk, value in zip(pks, values, strict=True):
+        params += pk, field.get_db_prep_save(value, connection)
+    key = connection.ops.quote_name("id")
+    choice = RawSQL(f"CASE {key} {'WHEN %s THEN %s ' * len(pks)}END", params, field)  # noqa: S611
+    casted = connection.features.requires_casted_case_in_updates
+    return Cast(choice, field) if casted else choice
 
 
 def _target(*names: str) -> list[str] | None:

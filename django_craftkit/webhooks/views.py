@@ -41,7 +41,7 @@ def receive(request: HttpRequest, project: str) -> HttpResponse:
     Nothing is parsed here, so nothing that the bytes say can fail.
     """
     try:
-        secrets = conf.project(project).webhook_secrets
+        secrets = conf.webhook_secrets(project)
     except conf.UnknownProject:
         raise Http404(f"No Craftkit project {project!r}.") from None
     options = conf.options()

@@ -1,0 +1,96 @@
+"""``python -m tests.benchmarks``: exit status 1 where a target is missed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import django
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.benchmarks.settings"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short, less certain run")
+    quick = parser.parse_args().quick
+    signal.signal(signal.SIGTERM, _end)
+    django.setup()
+    with _database(), _broker():
+        from . import measure, saves, webhooks
+
+        rounds = 5 if quick else 15
+        figures = webhooks.intake(rounds, requests=500)
+        figures += webhooks.application_of(4 if quick else 12, deliveries=500)
+        figures += saves.saves(rounds, bookings=100 if quick else 200)
+        print(f"\n{_machine()}\n\n{measure.table(figures)}")  # noqa: T201
+    return int(any(figure.missed for figure in figures))
+
+
+def _end(*args: object) -> None:
+    sys.exit(143)
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        sys.exit("The benchmarks want PostgreSQL: leave DATABASE_URL out, or name one there.")
+    name = connection.settings_dict["NAME"]
+    try:
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        yield
+    finally:
+        if connection.settings_dict["NAME"] != name:
+            connection.creation.destroy_test_db(name, verbosity=0)
+
+
+@contextmanager
+def _broker() -> Iterator[None]:
+    """Let the tasks pile up in a queue of their own, and delete it."""
+    from tests import app
+
+    with app.connection_for_write() as broker:
+        broker.ensure_connection(max_retries=1)
+        queue = app.amqp.queues[app.conf.task_default_queue](broker.default_channel)
+        try:
+            yield
+            if not queue.queue_declare(passive=True).message_count:
+                sys.exit("No wake reached the broker, so none of the times above holds.")
+        finally:
+            queue.declare()
+            queue.delete()
+
+
+def _machine() -> str:
+    from django.db import connection
+
+    server: Any = connection.connection.info
+    major, minor = divmod(server.server_version, 10000)
+    return (
+        f"{os.cpu_count()} cores, {_processor()}; Python {platform.python_version()}, "
+        f"Django {django.__version__}, PostgreSQL {major}.{minor}"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

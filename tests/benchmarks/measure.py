@@ -1,0 +1,135 @@
+"""Paired rounds, their ratios, and the table."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.apps import apps
+from django.db import connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Work = Sequence[Callable[[], object]]
+
+#: How much of its work each side does before it is the other's turn.
+BLOCK = 25
+
+
+@dataclass
+class Figure:
+    """One line of the table: what was measured in each round, and what it has to be."""
+
+    name: str
+    values: list[float] = field(default_factory=list)
+    at_least: float | None = None
+    at_most: float | None = None
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def missed(self) -> bool:
+        if self.at_least is not None:
+            return self.median < self.at_least
+        return self.at_most is not None and self.median > self.at_most
+
+    def row(self) -> tuple[str, str, str, str, str]:
+        target, verdict = "–", "for information"
+        if self.at_least is not None:
+            target, verdict = f"≥ {self.at_least:g}", "ok"
+        elif self.at_most is not None:
+            target, verdict = f"≤ {self.at_most:g}", "ok"
+        spread = f"{self.median:.3g} ({min(self.values):.3g} – {max(self.values):.3g})"
+        return self.name, target, spread, "MISSED" if self.missed else verdict, self.note
+
+
+def table(figures: list[Figure]) -> str:
+    rows = [("figure", "target", "median (min – max)", "verdict", "")]
+    rows += [figure.row() for figure in figures]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True)).rstrip()
+        for row in rows
+    ]
+    lines.insert(1, "-" * (sum(widths) + 6))
+    return "\n".join(lines)
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Return how long a function takes."""
+    with _prepared():
+        began = time.perf_counter()
+        function()
+        return time.perf_counter() - began
+
+
+def ratios(rounds: int, one: Callable[[], Work], other: Callable[[], Work]) -> list[float]:
+    """Return the time of one side over that of the other, round for round.
+
+    Each side is a function that prepares as much work for a round; the first round warms up.
+    """
+    found = []
+    for number in range(rounds + 1):
+        mine, theirs = _race(one(), other())
+        found.append(mine / theirs)
+        say(f"  round {number} of {rounds}: {mine:.3f} s against {theirs:.3f} s")
+    return found[1:]
+
+
+def _race(one: Work, other: Work) -> tuple[float, float]:
+    """Do both sides' work in turns, so that what else the machine does meets both."""
+    spent = [0.0, 0.0]
+    sides = [(0, one), (1, other)]
+    with _prepared():
+        for start in range(0, len(one), BLOCK):
+            for side, work in sides:
+                began = time.perf_counter()
+                for item in work[start : start + BLOCK]:
+                    item()
+                spent[side] += time.perf_counter() - began
+            sides.reverse()
+    return spent[0], spent[1]
+
+
+@contextmanager
+def _prepared() -> Iterator[None]:
+    """Keep what was prepared from the garbage collector, which would pay for it in the round."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def empty() -> None:
+    """Empty the tables that grow, and tell the planner: autovacuum may be off, or on its way."""
+    tables = [
+        model._meta.db_table
+        for label in ("craftkit", "benchmarks")
+        for model in apps.get_app_config(label).get_models()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(tables)}")
+    settle()
+
+
+def settle() -> None:
+    """Do what autovacuum and the checkpointer would else do within a round."""
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM (ANALYZE)")
+        cursor.execute("CHECKPOINT")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201

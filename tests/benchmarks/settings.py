@@ -1,0 +1,27 @@
+"""The suite's settings on PostgreSQL and a real broker, as a web process would have them."""
+
+from __future__ import annotations
+
+import os
+
+from tests.settings import *  # noqa: F403
+from tests.settings import INSTALLED_APPS, env
+
+_database = env.db_url("DATABASE_URL", default="postgres://postgres@127.0.0.1:5432/postgres")
+DATABASES = {
+    "default": {
+        **_database,
+        "CONN_MAX_AGE": None,
+        "TEST": {"NAME": f"test_craftkit_benchmarks_{os.getpid()}"},
+    },
+}
+# Without the apps that listen to the package's signals.
+INSTALLED_APPS = [
+    *(app for app in INSTALLED_APPS if app.startswith("django")),
+    "tests.benchmarks",
+]
+ROOT_URLCONF = "tests.benchmarks.urls"
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="redis://127.0.0.1:6379/0")
+# Nobody reads it; it is deleted in the end.
+CELERY_TASK_DEFAULT_QUEUE = f"craftkit-benchmarks-{os.getpid()}"

@@ -1,0 +1,14 @@
+"""Both views at the same depth, so that finding them costs the same."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+
+from .views import bare
+
+hooks = [re_path(r"^webhooks/(?P<project>[^/]+)/?$", bare)]
+
+urlpatterns = [
+    path("bare/", include((hooks, "bare"))),
+    path("craftkit/", include("django_craftkit.urls")),
+]
