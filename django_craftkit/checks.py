@@ -87,6 +87,19 @@ def _check_projects() -> Iterator[checks.CheckMessage]:
                 hint=f"Leave it out for {conf.DEFAULT_TIMEOUT}.",
                 id="craftkit.E009",
             )
+        elif not _outlasts(conf.options_or_defaults().LEASE, project.get("TIMEOUT")):
+            yield checks.Error(
+                f"{where}['TIMEOUT'] is no shorter than CRAFTKIT['LEASE'].",
+                hint="A call that outlasts its lease is taken for a dead worker's: raise LEASE.",
+                id="craftkit.E012",
+            )
+
+
+def _outlasts(lease: Any, timeout: Any) -> bool:
+    timeout = timeout or conf.DEFAULT_TIMEOUT
+    longest = sum(timeout) if isinstance(timeout, (list, tuple)) else 2 * timeout
+    is_of_use = isinstance(lease, int) and lease > 0  # if not, another check tells
+    return not is_of_use or lease > longest
 
 
 def _refusal(**options: Any) -> str:
@@ -134,6 +147,8 @@ def _fits(value: Any, default: Any, *, may_be_none: bool) -> bool:
 
 def _check_database() -> Iterator[checks.CheckMessage]:
     from django.apps import apps
+    from django.contrib.auth import get_user_model
+    from django.contrib.contenttypes.models import ContentType
 
     homes = {router.db_for_write(model) for model in apps.get_app_config("craftkit").get_models()}
     if len(homes) > 1:
@@ -141,6 +156,14 @@ def _check_database() -> Iterator[checks.CheckMessage]:
             f"DATABASE_ROUTERS spread Craftkit's tables over {', '.join(sorted(homes))}.",
             hint="A wish and its job are written in one transaction: route the app to one.",
             id="craftkit.E008",
+        )
+    elif (
+        others := {router.db_for_write(model) for model in (ContentType, get_user_model())} - homes
+    ):
+        yield checks.Error(
+            f"Craftkit's tables are in {homes.pop()}, users or content types in {others.pop()}.",
+            hint="Rows refer to users and content types: route the app to their database.",
+            id="craftkit.E013",
         )
 
 

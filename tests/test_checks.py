@@ -280,3 +280,19 @@ def test_a_client_that_cannot_be_made_is_a_matter_of_configuration():
         pytest.raises(ImproperlyConfigured, match="'eu'"),
     ):
         get_client("eu")
+
+
+@pytest.mark.parametrize("timeout", [60, (3, 117), [60, 60]])
+def test_e012_a_call_may_outlast_its_lease(timeout):
+    assert ids(about_project(TIMEOUT=timeout)) == ["craftkit.E012"]
+
+
+def test_e013_users_live_elsewhere(monkeypatch):
+    class Router:
+        def db_for_write(self, model, **hints):
+            return "other" if model._meta.app_label == "auth" else None
+
+    with override_settings(
+        CRAFTKIT_PROJECTS={"eu": GOOD}, CRAFTKIT={}, DATABASE_ROUTERS=[Router()]
+    ):
+        assert ids(found()) == ["craftkit.E013"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import conf
 from django_craftkit.models import ProjectState
@@ -52,6 +53,19 @@ if TYPE_CHECKING:
     TabularInline = admin.TabularInline[Any, Any]
 else:
     ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
+
+
+class ProjectFilter(admin.SimpleListFilter):
+    """The configured projects: to ask the rows which there are would read all of them."""
+
+    title = _("project")
+    parameter_name = "project"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(alias, alias) for alias in conf.project_aliases()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(project=self.value()) if self.value() else queryset
 
 
 class MirrorAdmin(ModelAdmin):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit.models import WebhookDelivery
 
-from .base import MirrorAdmin, pretty, shown
+from .base import MirrorAdmin, ProjectFilter, pretty, shown
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -24,9 +24,9 @@ SHOWN = 20_000
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(MirrorAdmin):
     list_display = ("delivery_id", "event", "status", "project", "received_at", "attempts")
-    list_filter = ("status", "project")
+    list_filter = ("status", ProjectFilter)
     search_fields = ("=delivery_id", "=about")
-    ordering = ("-received_at", "-pk")
+    ordering = ("-pk",)
     unseen = ("body",)
     fields = (
         "delivery_id",

@@ -11,9 +11,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_craftkit import builders, conf
 from django_craftkit.models import Change, Render, Share
 
-from .base import MirrorAdmin, TabularInline, pretty
+from .base import MirrorAdmin, ProjectFilter, TabularInline, pretty
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -43,10 +44,25 @@ class ShareInline(TabularInline):
         return False
 
 
+class TemplateFilter(admin.SimpleListFilter):
+    """The templates that are declared; the search finds the others."""
+
+    title = _("template")
+    parameter_name = "template"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        aliases = conf.project_aliases()
+        slugs = {slug for alias in aliases for slug in builders.templates_of(alias)}
+        return [(slug, slug) for slug in sorted(slugs)]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(template=self.value()) if self.value() else queryset
+
+
 @admin.register(Render)
 class RenderAdmin(MirrorAdmin):
     list_display = ("key", "template", "shown_status", "source_link", "requested_at", "attempt")
-    list_filter = ("status", "project", "template")
+    list_filter = ("status", ProjectFilter, TemplateFilter)
     search_fields = ("key", "template", "=source_id")
     ordering = ("-requested_at", "-pk")
     actions = ("retry", "share")

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from django_craftkit.models import Share
 
-from .base import MirrorAdmin
+from .base import MirrorAdmin, ProjectFilter
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @admin.register(Share)
 class ShareAdmin(MirrorAdmin):
     list_display = ("render", "shown_status", "channel", "recipient_email", "expires_at", "link")
-    list_filter = ("status", "channel", "project")
+    list_filter = ("status", "channel", ProjectFilter)
     search_fields = ("render__key", "recipient_email")
     ordering = ("-requested_at", "-pk")
     actions = ("revoke",)

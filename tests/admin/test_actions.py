@@ -82,10 +82,16 @@ ACTIONS = [
     ("retry", Render, "retry_render"),
     ("share", Render, "add_share"),
     ("revoke", Share, "revoke_share"),
+    ("take_up", Job, "carry_out_job"),
 ]
 
 
 def a_row(model):
+    if model is Job:
+        aside = timezone.now() + timezone.timedelta(days=1)
+        return Job.objects.create(
+            kind="render", object_id=1, due_at=timezone.now(), leased_until=aside
+        )
     render = make_render("failed")
     return render if model is Render else make_share(render)
 
@@ -95,6 +101,7 @@ def is_done(action: str) -> bool:
         "retry": Render.objects.filter(attempt=2, status="pending").exists,
         "share": Share.objects.filter(status="pending").exists,
         "revoke": Share.objects.exclude(revoke_requested_at=None).exists,
+        "take_up": Job.objects.filter(leased_until=None, kind="render", object_id=1).exists,
     }[action]()
 
 

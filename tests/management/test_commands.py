@@ -12,6 +12,8 @@ from django_craftkit.models import Job, ProjectState, Render
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.loop import note_sweep
 
+DAY = timezone.timedelta(days=1)
+
 
 def doctor(*arguments: str) -> tuple[str, bool]:
     out = StringIO()
@@ -105,7 +107,9 @@ def test_the_doctor_tells_a_pause_and_what_is_set_aside(well, settings):
     ProjectState.objects.pause(
         "default", code="forbidden", reason="The project is gone.", now=now, probe_at=now
     )
-    Job.objects.create(kind="render", object_id=1, project="default", due_at=None)
+    Job.objects.create(
+        kind="render", object_id=1, project="default", due_at=now, leased_until=now + DAY
+    )
     settings.CRAFTKIT = {"PAUSED": True}
     text, is_well = doctor()
     assert not is_well

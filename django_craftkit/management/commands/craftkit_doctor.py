@@ -91,7 +91,7 @@ def _look_at_project(alias: str) -> Iterator[Finding]:
     yield from _look_at_key(alias, client)
     yield Finding(
         f"{alias}: webhook secrets",
-        "" if project.webhook_secrets else "there is none, so every webhook is refused",
+        "" if conf.webhook_secrets(alias) else "there is none, so every webhook is refused",
         "Make a webhook in Craftkit's dashboard and put its secret into WEBHOOK_SECRETS.",
     )
 
@@ -164,7 +164,7 @@ def _look_at_worker(aliases: list[str]) -> Iterator[Finding]:
     what = "a worker and beat are at work"
     try:
         states = {s.project: s for s in ProjectState.objects.using(database()).all()}
-        aside = Job.objects.using(database()).filter(due_at=None).count()
+        aside = Job.objects.using(database()).aside().count()
     except DatabaseError as error:
         yield Finding(what, str(error), "Run manage.py migrate.")
         return
