@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
-from .database import database
+from .database import database, storable
 from .models.mirror import check_data
 
 if TYPE_CHECKING:
@@ -20,14 +21,17 @@ Builder = Callable[..., dict[str, Any] | None]
 
 _builders: dict[str, Builder] = {}
 _templates: dict[str, set[str]] = {}
+#: The models that events were declared for: a proxy's function wants a proxy.
+_senders: dict[str, Any] = {}
 
 
 class BuilderError(Exception):
     """The data of a document could not be made; the message is for staff."""
 
 
-def register(name: str, builder: Builder, *, template: str, project: str) -> None:
+def register(name: str, builder: Builder, *, template: str, project: str, sender: Any) -> None:
     _builders[name] = builder
+    _senders[name] = sender
     _templates.setdefault(project, set()).add(template)
 
 
@@ -50,14 +54,14 @@ def build(render: Render) -> dict[str, Any] | None:
         )
     if render.source_type is None:
         raise BuilderError("It is about no object, so its data can't be made again.")
-    source = render.read_source()
+    source = render.read_source(_senders.get(render.builder))
     if source is None:
         raise BuilderError(f"{render.source_type} {render.source_id} does not exist any more.")
-    return call(builder, source, using=render.source_db or database())
+    return call(builder, source, {}, using=render.source_db or database())
 
 
 def call(
-    builder: Builder, source: object, *, using: str, **kwargs: object
+    builder: Builder, source: object, arguments: Mapping[str, Any], *, using: str
 ) -> dict[str, Any] | None:
     """Return what a builder makes of a source, as plain JSON; raise ``BuilderError``.
 
@@ -66,7 +70,9 @@ def call(
     """
     try:
         with transaction.atomic(using=using):
-            data = builder(source, **kwargs)
+            data = builder(source, **arguments)
         return None if data is None else check_data(data)
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as error:
-        raise BuilderError(f"{type(error).__name__}: {error}") from error
+        raise BuilderError(storable(f"{type(error).__name__}: {error}")) from error

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CLOCKS = {
-    "postgresql": "SELECT statement_timestamp()",
+    "postgresql": "SELECT statement_timestamp() AT TIME ZONE 'UTC'",
     "mysql": "SELECT UTC_TIMESTAMP(6)",
     "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')",
 }

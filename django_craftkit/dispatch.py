@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, current_app
 from django.db import connections, transaction
 
-from .database import database
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,6 +28,8 @@ TASK = "craftkit.advance"
 
 #: Seconds: wakes for the same interval are one message.
 INTERVAL = 0.5
+#: Seconds after which a message that no worker took is dropped: the sweep has come by then.
+EXPIRES = 60.0
 #: Seconds that a caller waits for the broker, before the message is left to the thread.
 PATIENCE = 0.08
 #: Seconds without another try after a broker failed or hung; the tries after that don't wait.
@@ -66,7 +66,13 @@ def wake_on_commit(using: str) -> None:
 
 
 def wake(delay: float = 0.0) -> None:
-    """Have a worker look at what is due, in ``delay`` seconds; never raises, never blocks."""
+    """Have a worker look at what is due, in ``delay`` seconds.
+
+    Never raises but in eager mode, and waits for the broker for ``PATIENCE`` seconds at most.
+    """
+    # Before Celery's settings, which are slow to read.
+    if not delay and _current is not None and _current.is_asked_for():
+        return
     app = celery_app()
     if app is None:
         return
@@ -85,6 +91,7 @@ class Waker:
         self._lock = threading.Lock()
         self._quiet_until = 0.0
         self._slots: set[int] = set()
+        self._next_wake = 0.0
         self._sender: _Sender | None = None
         self._next_try = 0.0
 
@@ -105,12 +112,17 @@ class Waker:
         if trusted and not outcome.wait(PATIENCE):
             self._note(f"no answer in {PATIENCE * 1000:.0f} ms")
 
+    def is_asked_for(self) -> bool:
+        """Whether a message that comes after this moment, and soon, is sent already."""
+        now = time.monotonic()
+        return now <= self._next_wake <= now + 2 * INTERVAL and self.pid == os.getpid()
+
     def _slot(self, now: float, delay: float) -> float | None:
         """Return in how many seconds to wake; ``None`` where a message for then is sent."""
         self._slots = {slot for slot in self._slots if slot * INTERVAL >= now}
         at = now + delay
         if not delay:
-            if any(slot * INTERVAL <= now + 2 * INTERVAL for slot in self._slots):
+            if self.is_asked_for():
                 return None
             if now >= self._quiet_until:
                 self._quiet_until = now + INTERVAL
@@ -121,6 +133,8 @@ class Waker:
         if slot in self._slots:
             return None
         self._slots.add(slot)
+        if slot * INTERVAL <= now + 2 * INTERVAL:
+            self._next_wake = max(self._next_wake, slot * INTERVAL)
         return slot * INTERVAL - now
 
     def _note(self, trouble: str) -> None:
@@ -132,7 +146,7 @@ class Waker:
             first = self._next_try == 0.0
             self._next_try = time.monotonic() + PAUSE
             self._slots.clear()
-            self._quiet_until = 0.0
+            self._quiet_until = self._next_wake = 0.0
         log = logger.warning if first else logger.info
         log(
             "The broker took no message to wake Craftkit's worker (%s). The sweep carries on; "
@@ -167,7 +181,12 @@ class _Sender:
             app, countdown, sent, note = self._messages.get()
             trouble = ""
             try:
-                app.tasks[TASK].apply_async(countdown=countdown, retry=False, ignore_result=True)
+                app.tasks[TASK].apply_async(
+                    countdown=countdown,
+                    expires=countdown + EXPIRES,
+                    retry=False,
+                    ignore_result=True,
+                )
             except Exception as error:
                 trouble = f"{type(error).__name__}: {error}"
             self._waiting_since = None
@@ -205,8 +224,11 @@ def carry_out(kind: str, object_id: int, *, timeout: float, until: Callable[[], 
 
 def refuse_transaction() -> None:
     """Raise ``RuntimeError`` inside a transaction: nothing is sent that could be rolled back."""
-    with transaction.atomic(using=database(), durable=True):
-        pass
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block:
+            # Django's own check knows the transaction of a test case from the caller's.
+            with transaction.atomic(using=connection.alias, durable=True):
+                pass
 
 
 def isolated(using: str) -> AbstractContextManager[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import models, transaction
+from django.db import models, router, transaction
 
 from . import builders
 from .builders import BuilderError
@@ -46,14 +46,15 @@ def render_on(
     Saves with ``raw=True`` (fixtures) are ignored. A function that returns ``None`` has nothing to
     render; one that raises makes the document ``rejected``, which staff can retry.
 
-    A mistake in ``when`` or ``key`` is logged and never breaks the event.
+    What ``when`` or ``key`` raise is logged, and the event goes on. A query that fails in them
+    fails in the event's transaction, as any other would: let them look at the instance alone.
     """
 
     def declare(function: F) -> F:
         name = f"{function.__module__}.{function.__qualname__}"
         if "<lambda>" in name:
             raise ValueError("A function that makes a document's data needs a name to be found by.")
-        builders.register(name, function, template=template, project=project)
+        builders.register(name, function, template=template, project=project, sender=sender)
 
         def receive(sender: Any, raw: bool = False, **kwargs: Any) -> None:
             if raw:
@@ -66,7 +67,7 @@ def render_on(
                 # The business goes on; what went wrong is for whoever wrote the declaration.
                 logger.exception("The event of %s asked for no document.", name)
 
-        signal.connect(receive, sender=sender, weak=False, dispatch_uid=f"craftkit:{name}")
+        signal.connect(receive, sender=sender, weak=False, dispatch_uid=(name, template, project))
         return function
 
     return declare
@@ -81,13 +82,15 @@ class _Event:
         instance = kwargs.get("instance")
         self.source = instance if isinstance(instance, models.Model) else None
         self.about = sender if instance is None else instance
-        self.using: str = kwargs.get("using") or self._database() or database()
-        self._kwargs = {k: v for k, v in kwargs.items() if k not in ("instance", "signal")}
+        self.using: str = kwargs.get("using") or self._database()
+        self._arguments = {k: v for k, v in kwargs.items() if k not in ("instance", "signal")}
         self._name = name
         self._function = function
 
-    def _database(self) -> str | None:
-        return self.source._state.db if self.source is not None else None
+    def _database(self) -> str:
+        if self.source is None:
+            return database()
+        return router.db_for_write(type(self.source), instance=self.source)
 
     def ask(self, template: str, key: str, project: str, *, snapshot: bool) -> None:
         """Write the wish: with the event's transaction, or right after it in another database."""
@@ -95,7 +98,7 @@ class _Event:
         error = ""
         if snapshot or self.source is None:
             try:
-                data = builders.call(self._function, self.about, using=self.using, **self._kwargs)
+                data = builders.call(self._function, self.about, self._arguments, using=self.using)
             except BuilderError as raised:
                 error = str(raised)
             else:

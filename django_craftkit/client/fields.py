@@ -37,6 +37,13 @@ class Fields:
             raise self._wrong(name, "a text")
         return value
 
+    def url(self, name: str) -> str:
+        """An address that may stand in a page: http or https."""
+        value = self.text(name)
+        if not value.lower().startswith(("https://", "http://")):
+            raise self._wrong(name, "an http(s) address")
+        return value
+
     def flag(self, name: str) -> bool:
         return self._need(name, self.maybe_flag(name))
 

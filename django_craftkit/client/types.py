@@ -320,7 +320,7 @@ class Share:
         fields = Fields(body, "share")
         return cls(
             id=fields.uuid("id"),
-            url=fields.text("shareUrl"),
+            url=fields.url("shareUrl"),
             channel=fields.text("channel"),
             recipient_email=fields.maybe_text("recipientEmail"),
             message=fields.maybe_text("message"),

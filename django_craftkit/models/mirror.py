@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from django.conf import settings
@@ -13,8 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
 from django_craftkit.conf import DEFAULT_PROJECT
+from django_craftkit.database import storable
 
 MAX_KEY = 255
+#: Characters; https://docs.craftkit.dev/api-reference/create-template
+MAX_SLUG = 120
+
+#: NUL as JSON has it, and not a backslash followed by "u0000".
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def hash_key(key: str) -> str:
@@ -23,9 +30,15 @@ def hash_key(key: str) -> str:
 
 
 def check_key(key: str) -> str:
-    if not key.strip() or len(key) > MAX_KEY:
-        raise ValueError(f"A key has 1 to {MAX_KEY} characters, this one has {len(key)}.")
+    if not key.strip() or len(key) > MAX_KEY or key != storable(key):
+        raise ValueError(f"A key has 1 to {MAX_KEY} characters of text, not {key[:200]!r}.")
     return key
+
+
+def check_template(slug: str) -> str:
+    if not slug or len(slug) > MAX_SLUG or "\0" in slug:
+        raise ValueError(f"A template's slug has 1 to {MAX_SLUG} characters: {slug[:200]!r}.")
+    return slug
 
 
 def check_data(data: Any) -> dict[str, Any]:
@@ -35,7 +48,7 @@ def check_data(data: Any) -> dict[str, Any]:
     text = json.dumps(data, cls=DjangoJSONEncoder, allow_nan=False)
     plain: dict[str, Any] = json.loads(text)
     text = json.dumps(plain, ensure_ascii=False)
-    if "\\u0000" in text or not _is_text(text):
+    if _NUL.search(text) or not _is_text(text):
         raise ValueError("The data hold a character that is none: NUL, or half a surrogate pair.")
     return plain
 
@@ -52,7 +65,8 @@ class Mirror(models.Model):
     """A row about one object at Craftkit: typed columns to filter by, the rest in ``answer``."""
 
     project = models.CharField(_("project"), max_length=64, default=DEFAULT_PROJECT)
-    remote_id = models.UUIDField(_("Craftkit's id"), null=True, blank=True, unique=True)
+    # No unique key: PostgreSQL would hold up whoever refers to a row while its id is written.
+    remote_id = models.UUIDField(_("Craftkit's id"), null=True, blank=True, db_index=True)
     #: What else Craftkit said of it, in its own words.
     answer = models.JSONField(_("answer"), default=dict, blank=True)
     error = models.TextField(_("error"), blank=True)

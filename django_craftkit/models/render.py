@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models, transaction
+from django.db import models, router, transaction
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
-from django_craftkit.database import database, insert_or_get
+from django_craftkit.database import database, insert_or_get, lock, storable
 from django_craftkit.projects import get_client
 
 from .change import Change
-from .mirror import Mirror, check_data, check_key, hash_key
+from .mirror import Mirror, check_data, check_key, check_template, hash_key
 from .work import Job, ProjectState
 
 if TYPE_CHECKING:
@@ -154,15 +154,18 @@ class RenderQuerySet(models.QuerySet[Any]):
             data=data,
             # Data that were made in time stay as they are; a retry doesn't make them anew.
             builder=builder if data is None else "",
-            error=build_error,
+            error=storable(build_error),
             error_code=BUILDER_FAILED if build_error else "",
         )
         return self._ask(render, source, key)
 
     def _ask(self, render: Render, source: models.Model | None, key: str | None) -> Render:
+        # All that can be wrong is found before the first query: one that fails would break the
+        # transaction of the event.
+        check_template(render.template)
         if source is not None:
             render.set_source(source)
-        render.key = check_key(key or _default_key(render))
+        render.key = check_key(key or _default_key(render, source))
         render.key_hash = hash_key(render.key)
         return self._store(render)
 
@@ -172,6 +175,8 @@ class RenderQuerySet(models.QuerySet[Any]):
             project=render.project, key_hash=render.key_hash
         )
         known: Render | None = same_key.first()
+        if known is not None and known.is_unbuilt:
+            known = self._ask_again(same_key)
         if known is None:
             with transaction.atomic(using=using, savepoint=False):
                 render = insert_or_get(render, "project", "key_hash")
@@ -181,11 +186,21 @@ class RenderQuerySet(models.QuerySet[Any]):
         known.check_same(render)
         return known
 
+    def _ask_again(self, same_key: models.QuerySet[Render]) -> Render | None:
+        """Have data made from what is saved now; ``None`` where there was nothing to render."""
+        using = database()
+        with transaction.atomic(using=using, savepoint=False):
+            known = lock(same_key).first()
+            if known is not None:
+                Job.objects.wish(KIND, [known.pk], known.project)
+                dispatch.wake_on_commit(using)
+        return known
 
-def _default_key(render: Render) -> str:
-    if render.source_id:
-        kind = cast("ContentType", render.source_type)
-        return f"{render.template}:{kind.app_label}.{kind.model}:{render.source_id}"
+
+def _default_key(render: Render, source: models.Model | None) -> str:
+    if source is not None:
+        concrete = source._meta.concrete_model or type(source)
+        return f"{render.template}:{concrete._meta.label_lower}:{source.pk}"
     text = json.dumps(render.data, cls=DjangoJSONEncoder, sort_keys=True)
     return f"{render.template}:{hashlib.sha256(text.encode()).hexdigest()}"
 
@@ -208,13 +223,15 @@ class Render(Mirror):
     key_hash = models.CharField(max_length=64, editable=False)
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
     attempted_at = models.DateTimeField(_("attempt began at"), default=clock.now)
+    #: When this attempt was first sent, by the database's clock.
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.PENDING)
     #: The ``render_on`` function that makes the data, by its dotted name.
     builder = models.CharField(_("builder"), max_length=255, blank=True)
     #: ``None`` until they are built.
     data = models.JSONField(_("data"), null=True, blank=True, encoder=DjangoJSONEncoder)
     source_type = models.ForeignKey(
-        ContentType, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        ContentType, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     source_id = models.CharField(_("source"), max_length=255, blank=True)
     #: The database the source was saved to, where it isn't this row's own.
@@ -249,6 +266,11 @@ class Render(Mirror):
         return self.status in FINAL
 
     @property
+    def is_unbuilt(self) -> bool:
+        """Whether its data are still to be made, from what is saved by then."""
+        return self.status == self.Status.PENDING and self.data is None
+
+    @property
     def is_overdue(self) -> bool:
         """Whether it has been under way for longer than ``CRAFTKIT["OVERDUE_AFTER"]``."""
         limit = timedelta(seconds=conf.options().OVERDUE_AFTER)
@@ -258,15 +280,23 @@ class Render(Mirror):
         """Say what the document is about; the object must have been saved."""
         if source.pk is None:
             raise ValueError(f"{source!r} has no primary key yet: save it before asking.")
+        if isinstance(source.pk, tuple):
+            raise TypeError(f"{source!r} has a composite key, which no generic key can hold.")
         self.source_type_id, self.source_id = _about(source)
-        if source._state.db and source._state.db != database():
-            self.source_db = source._state.db
+        # Where it is written, not the replica it may have been read from.
+        home = router.db_for_write(type(source), instance=source)
+        self.source_db = "" if home == database() else home
 
-    def read_source(self) -> models.Model | None:
-        """Return the source as its database has it now, or ``None`` where it is gone."""
+    def read_source(self, proxy: Any = None) -> models.Model | None:
+        """Return the source as its database has it now, or ``None`` where it is gone.
+
+        ``proxy`` is the proxy model to read it as.
+        """
         model = self.source_type.model_class() if self.source_type else None
         if model is None:
             return None
+        if isinstance(proxy, type) and issubclass(proxy, model) and proxy._meta.proxy:
+            model = proxy
         manager = model._base_manager.using(self.source_db or database())
         return manager.filter(pk=self.source_id).first()
 
@@ -295,14 +325,14 @@ class Render(Mirror):
         """
         using = database()
         with transaction.atomic(using=using):
-            row = Render.objects.using(using).select_for_update().get(pk=self.pk)
+            row = lock(Render.objects.using(using)).get(pk=self.pk)
             if row.status not in FINAL or row.status == self.Status.SUCCEEDED:
                 return False
             previous = row.status
             row.attempt += 1
             row.attempted_at = clock.now()
             row.status = self.Status.PENDING
-            row.remote_id = row.accepted_at = row.completed_at = None
+            row.remote_id = row.sent_at = row.accepted_at = row.completed_at = None
             row.answer, row.error, row.error_code, row.field_errors = {}, "", "", {}
             if data is not None:
                 row.data = check_data(data)

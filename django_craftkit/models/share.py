@@ -115,7 +115,7 @@ class Share(Mirror):
     recipient_email = models.EmailField(_("recipient"), blank=True)
     message = models.TextField(_("message"), blank=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
-    url = models.URLField(_("link"), max_length=500, blank=True)
+    url = models.TextField(_("link"), blank=True)
     click_count = models.PositiveIntegerField(_("opened"), default=0)
     #: Committed before the call: a worker that dies in it leaves a share that may exist.
     sending_since = models.DateTimeField(_("sending since"), null=True, blank=True)

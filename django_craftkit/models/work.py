@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
-from django_craftkit.database import database
+from django_craftkit.database import database, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,12 +63,15 @@ class LeasedQuerySet(models.QuerySet[Any]):
 class Leased(models.Model):
     """A row that is worked off: due at a time, then in the hands of one worker for a lease."""
 
-    #: ``None``: nothing to do, or set aside.
-    due_at = models.DateTimeField(_("due at"), null=True, blank=True, db_index=True)
+    #: ``None``: nothing to do.
+    due_at = models.DateTimeField(_("due at"), null=True, blank=True)
     leased_until = models.DateTimeField(_("in hand until"), null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     attempts = models.PositiveIntegerField(
-        _("attempts"), default=0, help_text=_("Since the last one that ended with a word.")
+        _("attempts"),
+        default=0,
+        db_default=0,
+        help_text=_("Since the last one that ended with a word."),
     )
 
     class Meta:
@@ -79,22 +82,20 @@ class JobQuerySet(LeasedQuerySet):
     def wish(self, kind: str, object_ids: Iterable[int], project: str = "") -> None:
         """Make the jobs of these objects due now, inside the transaction of the wish.
 
-        A job that somebody has in hand stays due after them: they hold an older version.
+        A job that somebody has in hand stays due after them: they hold an older version. One
+        that was set aside is taken up again.
         """
-        missing = sorted(set(object_ids))
+        pks = sorted(set(object_ids))
         now = clock.now()
-        while missing:
-            # The order matters: a row that is already there can end before it is locked, and
-            # with it the wish, unless it is made first and locked by the update.
-            self._add(kind, missing, project, now)
-            jobs = self.using(database()).filter(kind=kind, object_id__in=missing)
-            met = jobs.update(
-                version=F("version") + 1,
-                due_at=Least(Coalesce(F("due_at"), Value(now)), Value(now)),
-            )
-            if met == len(missing):
-                return
-            missing = sorted(set(missing) - set(jobs.values_list("object_id", flat=True)))
+        jobs = self.using(database()).filter(kind=kind, object_id__in=pks)
+        # The loop ends with all of them locked: one that was added may have been another's, and
+        # be done by then.
+        while jobs.update(
+            version=F("version") + 1,
+            due_at=Least(F("due_at"), Value(now)),
+            leased_until=Case(When(lease_token=None, then=None), default=F("leased_until")),
+        ) < len(pks):
+            self._add(kind, pks, project, now)
 
     def _add(self, kind: str, object_ids: list[int], project: str, now: datetime) -> None:
         self.using(database()).bulk_create(
@@ -109,22 +110,32 @@ class JobQuerySet(LeasedQuerySet):
     def done(self, job: Job) -> None:
         """Drop a finished job; one that was wished for again meanwhile stays due."""
         mine = self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
-        if not mine.filter(version=job.version).delete()[0]:
-            mine.update(leased_until=None, lease_token=None, attempts=0, failures=0, error="")
+        # delete() would look first and delete then, by primary key alone, where any application
+        # listens to the deletion of every model: a wish in between would be lost.
+        if not mine.filter(version=job.version)._raw_delete(mine.db):
+            mine.update(**_PUT_DOWN, failures=0, error="")
 
-    def again(self, job: Job, at: datetime | None, *, error: str = "", failures: int = 0) -> None:
-        """Put a job back for a time; ``None`` sets it aside until somebody asks for it."""
+    def again(self, job: Job, at: datetime, *, error: str = "", failures: int = 0) -> None:
+        """Put a job back for a time."""
         self.using(database()).filter(pk=job.pk, lease_token=job.lease_token).update(
-            due_at=Case(
-                When(version=job.version, then=Value(at, output_field=models.DateTimeField())),
-                default=F("due_at"),
-            ),
-            leased_until=None,
-            lease_token=None,
-            attempts=0,
+            due_at=Case(When(version=job.version, then=Value(at)), default=F("due_at")),
             failures=failures,
-            error=error,
+            error=storable(error),
+            **_PUT_DOWN,
         )
+
+    def set_aside(self, job: Job, until: datetime, *, error: str) -> None:
+        """Leave a job alone that ends its workers, unless somebody asks for it."""
+        self.using(database()).filter(pk=job.pk, lease_token=job.lease_token).update(
+            **{**_PUT_DOWN, "leased_until": until}, error=error
+        )
+
+    def aside(self) -> Self:
+        """Return the jobs that were set aside."""
+        return self.filter(lease_token=None, leased_until__isnull=False)
+
+
+_PUT_DOWN: dict[str, Any] = {"leased_until": None, "lease_token": None, "attempts": 0}
 
 
 class Job(Leased):
@@ -145,9 +156,11 @@ class Job(Leased):
     class Meta:
         verbose_name = _("job")
         verbose_name_plural = _("jobs")
+        permissions = [("carry_out_job", _("Can have a job carried out now"))]
         constraints = [
             models.UniqueConstraint(fields=["kind", "object_id"], name="craftkit_job_object"),
         ]
+        indexes = [models.Index(fields=["due_at", "id"], name="craftkit_job_due")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_id}"
@@ -162,18 +175,16 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
 
     def pause(
         self, project: str, *, code: str, reason: str, now: datetime, probe_at: datetime
-    ) -> bool:
-        """Hold everything of a project back, and let one job try again at ``probe_at``.
-
-        Returns whether it was running until now.
-        """
+    ) -> None:
+        """Hold everything of a project back, and let one job try again at ``probe_at``."""
         self.of(project)
-        state = self.using(database()).filter(project=project)
-        stopped = bool(state.filter(paused_at=None).update(paused_at=now, probes=0))
-        state.update(
-            pause_code=code, pause_reason=reason, probes=F("probes") + 1, probe_at=probe_at
+        self.using(database()).filter(project=project).update(
+            paused_at=Coalesce(F("paused_at"), Value(now)),
+            pause_code=storable(code)[:64],
+            pause_reason=storable(reason),
+            probes=F("probes") + 1,
+            probe_at=probe_at,
         )
-        return stopped
 
     def postpone(self, project: str, probe_at: datetime) -> None:
         """Let a paused project be tried again at ``probe_at``."""
@@ -191,7 +202,9 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
 
     def take_probes(self, now: datetime, lease: timedelta) -> list[str]:
         """Return the paused projects that this caller may try one job of."""
-        waiting = self.using(database()).filter(paused_at__isnull=False, probe_at__lte=now)
+        waiting = self.using(database()).filter(
+            Q(probe_at=None) | Q(probe_at__lte=now), paused_at__isnull=False
+        )
         return [
             state.project
             for state in waiting

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django_craftkit.database import database
+from celery.exceptions import SoftTimeLimitExceeded
+
+from django_craftkit.database import database, storable
 from django_craftkit.dispatch import isolated
 from django_craftkit.models import Change, Job, Render, Share
 from django_craftkit.signals import SIGNALS, Receiver
@@ -69,7 +71,9 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str]) -> None:
     else:
         change.announcement = Change.Announcement.DONE
     change.receivers = failed
-    change.save(using=database(), update_fields=["announcement", "receivers"])
+    Change.objects.using(database()).filter(pk=change.pk).update(
+        announcement=change.announcement, receivers=change.receivers
+    )
 
 
 def _call(receiver: Receiver | None, name: str, change: Change, instance: Any) -> str:
@@ -85,8 +89,10 @@ def _call(receiver: Receiver | None, name: str, change: Change, instance: Any) -
                 previous_status=change.from_status,
                 change=change,
             )
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as error:
         # A receiver may raise anything; it is called again, alone, and shown to staff.
         logger.exception("A receiver of %s raised for %s; it is called again.", name, change)
-        return f"{type(error).__name__}: {error}"
+        return str(storable(f"{type(error).__name__}: {error}"))
     return ""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import client, conf
 from django_craftkit.client import InvalidResponse
-from django_craftkit.database import database
+from django_craftkit.database import database, storable
 from django_craftkit.models import Change, ProjectState, WebhookDelivery
 
 from . import renders
-from .facts import in_transaction, storable
+from .facts import in_transaction
 from .outcomes import retry_delay
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 Status = WebhookDelivery.Status
 
-BATCH = 250
+BATCH = 500
 #: After so many tries a delivery is worked off alone.
 SUSPECT = 3
 #: After so many tries a delivery that fails is left to staff.

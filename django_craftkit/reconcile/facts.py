@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
-from collections.abc import Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -17,7 +15,7 @@ from django_craftkit.models import Change, Job
 from django_craftkit.signals import SIGNALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
 logger = logging.getLogger(__name__)
@@ -68,28 +66,10 @@ def join_answers(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, 
     return joined
 
 
-def storable(value: Any) -> Any:
-    """Return a JSON value of Craftkit's without what some database can't store.
-
-    That is NUL characters, halves of surrogate pairs, and numbers that aren't finite.
-    """
-    match value:
-        case str():
-            return value.replace("\0", "").encode("utf-8", "replace").decode()
-        case float() if not math.isfinite(value):
-            return None
-        case list():
-            return [storable(item) for item in value]
-        case Mapping():
-            return {storable(key): storable(item) for key, item in value.items()}
-        case _:
-            return value
-
-
 def _order(value: Any) -> tuple[int, float, str]:
     if isinstance(value, (int, float)):
-        return (0, float(value), "")
-    return (1, 0.0, json.dumps(value, sort_keys=True, default=str))
+        return (0, value, "")
+    return (1, 0, json.dumps(value, sort_keys=True, default=str))
 
 
 def record(changes: Iterable[Change], senders: Mapping[str, type[Any]]) -> None:

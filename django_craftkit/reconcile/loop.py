@@ -11,10 +11,14 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import connections, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Least
 
 from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
@@ -24,6 +28,7 @@ from django_craftkit.models import Job, ProjectState, WebhookDelivery
 from django_craftkit.models.work import MAX_CLAIMS
 
 from . import announcements, deliveries, renders, shares
+from .facts import in_transaction
 from .outcomes import (
     MIN_PROBE_DELAY,
     Again,
@@ -49,6 +54,12 @@ STEPS: dict[str, Callable[[Job], Outcome]] = {
 
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
 NEAR = 5.0
+#: How many jobs a probe tries at most, and seconds to the next where none of them called Craftkit.
+PROBES, PROBE_AGAIN = 50, 5.0
+#: How long work that ends its workers is left alone.
+ASIDE = timedelta(days=1)
+#: Seconds between two looks into an empty inbox, while there are jobs to do.
+LOOK_EVERY = 0.2
 #: Seconds that an idle thread waits before it looks again, while another is busy.
 IDLE = 0.2
 
@@ -83,9 +94,14 @@ class Loop:
         ]
         for helper in helpers:
             helper.start()
-        done = self._drain(deadline)
-        for helper in helpers:
-            helper.join()
+        try:
+            done = self._drain(deadline)
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            for helper in helpers:
+                helper.join()
         return done + sum(counts)
 
     def _help(self, deadline: float, counts: list[int]) -> None:
@@ -98,14 +114,20 @@ class Loop:
 
     def _drain(self, deadline: float) -> int:
         """Do what is due until nothing is and no other thread may still bring something."""
-        done = 0
+        done = carried = 0
+        looked = 0.0
         while not self._stop.is_set():
             if time.monotonic() >= deadline:
                 if self._wake:
                     self._wake(0.0)
                 break
             with self._counting():
-                some = deliveries.process(database_now()) + self._carry_due()
+                heard = 0
+                if not carried or time.monotonic() - looked > LOOK_EVERY:
+                    heard = deliveries.process(database_now())
+                    looked = 0.0 if heard else time.monotonic()
+                carried = self._carry_due()
+            some = heard + carried
             done += some
             if not some and not self._busy:
                 break
@@ -129,31 +151,47 @@ class Loop:
         for job in self._claim():
             self.carry(job)
             done += 1
+        for project in ProjectState.objects.take_probes(database_now(), _lease()):
+            done += self._probe(project)
         return done
 
-    def _claim(self) -> Iterator[Job]:
-        """Take a job; of a paused project, the one that probes."""
-        now = database_now()
-        lease = timedelta(seconds=conf.options().LEASE)
-        if conf.options().PAUSED:
-            yield from Job.objects.filter(project="").claim(1, now=now, lease=lease)
-            return
+    def _probe(self, project: str) -> int:
+        """Carry jobs of a paused project out until one of them tells whether Craftkit answers."""
+        jobs = Job.objects.filter(project=project)
+        for done in range(PROBES):
+            claimed = jobs.claim(1, now=database_now(), lease=_lease())
+            outcome = self.carry(claimed[0]) if claimed else None
+            if outcome is None:
+                ProjectState.objects.postpone(
+                    project, database_now() + timedelta(seconds=PROBE_AGAIN)
+                )
+                return done
+            if isinstance(outcome, (Paused, Failed)) or outcome.heard:
+                return done + 1
+        return PROBES
+
+    def _claim(self) -> list[Job]:
+        """Take a job that nothing holds up."""
         paused = ProjectState.objects.using(database()).paused()
         self._held = frozenset(paused.values_list("project", flat=True))
-        free = Job.objects.exclude(project__in=self._held)
-        yield from free.claim(1, now=now, lease=lease)
-        for project in ProjectState.objects.take_probes(now, lease) if self._held else ():
-            yield from Job.objects.filter(project=project).claim(1, now=now, lease=lease)
+        free = (
+            Job.objects.filter(project="")
+            if conf.options().PAUSED
+            else Job.objects.exclude(project__in=self._held)
+        )
+        claimed: list[Job] = free.claim(1, now=database_now(), lease=_lease())
+        return claimed
 
     def take(self, kind: str, object_id: int) -> Job | None:
         """Claim the job of one object before its time, unless somebody has it in hand."""
         if self.is_held(kind, object_id):
             return None
         now = database_now()
-        lease = timedelta(seconds=conf.options().LEASE)
         jobs = Job.objects.filter(kind=kind, object_id=object_id)
-        jobs.using(database()).filter(due_at__gt=now).update(due_at=now)
-        return next(iter(jobs.claim(1, now=now, lease=lease)), None)
+        jobs.using(database()).filter(lease_token=None).update(
+            due_at=Least(F("due_at"), Value(now)), leased_until=None
+        )
+        return next(iter(jobs.claim(1, now=now, lease=_lease())), None)
 
     def is_held(self, kind: str, object_id: int) -> bool:
         """Whether the project of this object is paused, or everything is."""
@@ -164,17 +202,28 @@ class Loop:
             or job.filter(project__in=paused.values_list("project", flat=True)).exists()
         )
 
-    def carry(self, job: Job) -> None:
-        """Run the step of a claimed job and note how it ended."""
+    def carry(self, job: Job) -> Outcome | None:
+        """Run the step of a claimed job and note how it ended; ``None`` where it is set aside."""
         if job.attempts >= MAX_CLAIMS:
             logger.error("%s is set aside: %d workers ended with it.", job, job.attempts - 1)
-            Job.objects.again(
-                job, None, error=f"Set aside: {job.attempts - 1} workers ended while on it."
+            Job.objects.set_aside(
+                job,
+                database_now() + ASIDE,
+                error=f"Set aside: {job.attempts - 1} workers ended while on it.",
             )
-            return
-        self._note(job, _run(job))
+            return None
+        outcome = _run(job)
+        self._note(job, outcome)
+        return outcome
 
     def _note(self, job: Job, outcome: Outcome) -> None:
+        if outcome == Done():
+            in_transaction(Job.objects.done)(job)
+        else:
+            self._note_more(job, outcome)
+
+    @in_transaction
+    def _note_more(self, job: Job, outcome: Outcome) -> None:
         now = database_now()
         delay = NEAR
         match outcome:
@@ -193,7 +242,7 @@ class Loop:
         if isinstance(outcome, (Again, Done)) and outcome.heard:
             self._resume(job.project)
         if delay < NEAR and self._wake:
-            self._wake(delay)
+            transaction.on_commit(partial(self._wake, delay), using=database())
 
     def _resume(self, project: str) -> None:
         if project in self._held and ProjectState.objects.resume(project):
@@ -204,10 +253,15 @@ class Loop:
         delay = probe_delay(state.probes) if after is None else max(after, MIN_PROBE_DELAY)
         probe_at = now + timedelta(seconds=delay)
         Job.objects.again(job, now, error=reason, failures=job.failures)
-        if ProjectState.objects.pause(
+        ProjectState.objects.pause(
             job.project, code=code, reason=reason, now=now, probe_at=probe_at
-        ):
+        )
+        if state.paused_at is None:
             logger.error("Craftkit project %r is paused: %s", job.project, reason)
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=conf.options().LEASE)
 
 
 def _is_anything_due() -> bool:
@@ -233,6 +287,9 @@ def _run(job: Job) -> Outcome:
         return outcome_of(error)
     except ImproperlyConfigured as error:
         return Paused("not_configured", str(error))
+    except SoftTimeLimitExceeded:
+        # The worker is about to be ended; the lease leaves the job to another.
+        raise
     except Exception as error:
         # A mistake of ours must not lose a document: it is logged, shown and tried again.
         logger.exception("The step of %s raised.", job)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.builders import BuilderError, build
-from django_craftkit.client import Conflict, InvalidRequest, NotFound
+from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, upsert
+from django_craftkit.database import database, lock, storable, update_many
 from django_craftkit.models import Change, Job, ProjectState, Render, Share, WebhookDelivery
 from django_craftkit.models.render import BUILDER_FAILED, FINAL, KIND
 from django_craftkit.projects import get_client
 
-from .facts import earliest, in_transaction, join_answers, record, storable
+from .facts import earliest, in_transaction, join_answers, record
 from .moments import here
 from .outcomes import Again, Done, Failed, Outcome
 
@@ -61,7 +61,6 @@ COLUMNS = (
     "field_errors",
     "accepted_at",
     "completed_at",
-    "updated_at",
 )
 #: A replay is taken for an older document's if it was made this long before the attempt: clocks.
 SKEW = timedelta(minutes=5)
@@ -103,13 +102,13 @@ def step(job: Job) -> Outcome:
         return Done()
     if render.status != Status.PENDING:
         return _poll(render)
-    if render.data is None and not _build(render):
-        return Done()
+    if render.data is None and (outcome := _build(render, job)):
+        return outcome
     return _send(render)
 
 
-def _build(render: Render) -> bool:
-    """Make the data from what was really saved; return whether there is something to send."""
+def _build(render: Render, job: Job) -> Outcome | None:
+    """Make the data from what was really saved; return ``None`` where they can be sent."""
     error = render.error if render.error_code == BUILDER_FAILED else ""
     try:
         data = None if error else build(render)
@@ -118,9 +117,9 @@ def _build(render: Render) -> bool:
     if error:
         fact = Fact(Status.REJECTED, error=error, error_code=BUILDER_FAILED)
         hear_one(render, fact, Change.Cause.HERE)
-        return False
+        return Done()
     if data is None:
-        return _drop(render)
+        return _drop(render, job)
     # Stored before it is sent: other data never go out under a key that was used.
     stored = (
         Render.objects.using(database())
@@ -128,26 +127,33 @@ def _build(render: Render) -> bool:
         .update(data=data)
     )
     render.data = data
-    return bool(stored)
+    # Another worker was faster where nothing was stored: look again at what there is to do.
+    return None if stored else Again(0.0)
 
 
 @in_transaction
-def _drop(render: Render) -> bool:
+def _drop(render: Render, job: Job) -> Outcome:
     """Forget a document that there turned out to be no data for, as if it never was asked for."""
-    mine = Render.objects.using(database()).filter(pk=render.pk, attempt=render.attempt)
-    if Share.objects.using(database()).filter(render=render).exists() or render.attempt > 1:
+    row = lock(Render.objects.using(database())).filter(pk=render.pk).first()
+    if row is None or row.attempt != render.attempt or not row.is_unbuilt:
+        return Again(0.0)
+    if not Job.objects.using(database()).filter(pk=job.pk, version=job.version).exists():
+        # The event fired again, and there may be something now.
+        return Again(0.0)
+    if Share.objects.using(database()).filter(render=row).exists() or row.attempt > 1:
         fact = Fact(
             Status.CANCELLED,
             error="The function that makes its data returned None: there is nothing to render.",
         )
-        hear_one(render, fact, Change.Cause.HERE)
+        hear_one(row, fact, Change.Cause.HERE)
     else:
-        mine.delete()
-    return False
+        row.delete(using=database())
+    return Done()
 
 
 def _send(render: Render) -> Outcome:
     client_of_project = get_client(render.project, max_retries=0)
+    sent_at = _first_sent_at(render)
     try:
         answer = client_of_project.renders.render(
             render.template,
@@ -156,16 +162,17 @@ def _send(render: Render) -> Outcome:
             version=render.version,
         )
     except (InvalidRequest, NotFound, Conflict) as error:
+        if is_passing(error):
+            raise
         fact = Fact(
             Status.REJECTED,
             error=storable(error.message),
-            error_code=error.code,
+            error_code=error.code[:64],
             field_errors=storable(getattr(error, "field_errors", {})),
         )
         hear_one(render, fact, Change.Cause.ANSWER)
         return Done(heard=True)
-    began = render.attempted_at
-    if answer.replayed and here(answer.created_at) < began - SKEW:
+    if answer.replayed and here(answer.created_at) < sent_at - SKEW:
         fact = Fact(
             Status.REJECTED,
             error=(
@@ -177,9 +184,24 @@ def _send(render: Render) -> Outcome:
         hear_one(render, fact, Change.Cause.ANSWER)
         return Done(heard=True)
     row = hear_one(render, Fact.of(answer), Change.Cause.ANSWER)
-    if row is None or row.is_final:
-        return Done(heard=True)
-    return Again(_first_poll(row), heard=True)
+    if row is None:
+        # Another attempt has begun, or another id is known: look again at what there is to do.
+        return Again(1.0, heard=True)
+    return Done(heard=True) if row.is_final else Again(_first_poll(row), heard=True)
+
+
+def _first_sent_at(render: Render) -> datetime:
+    """Return when this attempt was first sent, by the clock that leases go by."""
+    if render.sent_at is None:
+        render.sent_at = database_now()
+        mine = Render.objects.using(database()).filter(pk=render.pk, attempt=render.attempt)
+        mine.filter(sent_at=None).update(sent_at=render.sent_at)
+    return render.sent_at
+
+
+def is_passing(error: CraftkitError) -> bool:
+    """Whether a refusal says nothing of the row: a proxy's, say, or one to come back later."""
+    return error.status in (408, 421, 425) or (error.status == 404 and not error.code)
 
 
 def remote_id_of(render: Render) -> uuid.UUID:
@@ -203,7 +225,8 @@ def _first_poll(render: Render) -> float:
 
 
 def _poll(render: Render) -> Outcome:
-    delay = poll_delay((database_now() - render.attempted_at).total_seconds())
+    began = render.accepted_at or render.attempted_at
+    delay = poll_delay((database_now() - began).total_seconds())
     try:
         answer = get_client(render.project, max_retries=0).renders.get(remote_id_of(render))
     except NotFound as error:
@@ -227,13 +250,8 @@ def poll_delay(age: float) -> float:
 @in_transaction
 def hear_one(render: Render, fact: Fact, cause: Change.Cause) -> Render | None:
     """Join a fact that is known to be about this attempt; return the row, or ``None``."""
-    rows = (
-        Render.objects.using(database())
-        .select_for_update()
-        .defer("data")
-        .filter(pk=render.pk, attempt=render.attempt)
-    )
-    row: Render | None = rows.first()
+    rows = lock(Render.objects.using(database())).defer("data")
+    row: Render | None = rows.filter(pk=render.pk, attempt=render.attempt).first()
     if row is None or (row.remote_id and fact.remote_id not in (None, row.remote_id)):
         return None
     is_new = row.remote_id is None and fact.remote_id is not None
@@ -251,9 +269,8 @@ def hear_many(
     To be called inside a transaction.
     """
     rows = list(
-        Render.objects.using(database())
-        .select_for_update()
-        .defer("data")
+        lock(Render.objects.using(database()))
+        .only("project", "attempt", *COLUMNS)
         .filter(remote_id__in=[remote_id for _, remote_id in facts])
         .order_by("pk")
     )
@@ -264,11 +281,15 @@ def hear_many(
 
 def _hear(found: list[tuple[Render, Iterable[Fact]]], cause: Change.Cause) -> None:
     changed, changes, ended = [], [], []
+    columns = {"updated_at"}
     for row, facts in found:
-        before, columns = row.status, _columns(row)
+        before, values = row.status, _values(row)
         for fact in facts:
             join(row, fact)
-        if _columns(row) != columns:
+        different = {name for name, value in _values(row).items() if value != values[name]}
+        if different:
+            columns |= different
+            row.updated_at = clock.now()
             changed.append(row)
         if row.status != before:
             changes.append(
@@ -285,27 +306,13 @@ def _hear(found: list[tuple[Render, Iterable[Fact]]], cause: Change.Cause) -> No
             )
             if row.status in FINAL:
                 ended.append(row)
-    _store(changed)
+    update_many(changed, columns)
     record(changes, {KIND: Render})
     _after(ended)
 
 
-def _columns(row: Render) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in COLUMNS)
-
-
-def _store(rows: list[Render]) -> None:
-    now = clock.now()
-    for row in rows:
-        row.updated_at = now
-    if len(rows) == 1:
-        values = {name: getattr(rows[0], name) for name in COLUMNS}
-        Render.objects.using(database()).filter(pk=rows[0].pk).update(**values)
-    elif rows:
-        for row in rows:
-            # Not among the updated columns: the rows are locked, so none of them is inserted.
-            row.data = None
-        upsert(rows, COLUMNS)
+def _values(row: Render) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in COLUMNS}
 
 
 def _after(ended: list[Render]) -> None:

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 from django_craftkit import client, clock, conf
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
+from django_craftkit.database import database, lock, storable
 from django_craftkit.models import Change, Job, Render, Share
+from django_craftkit.models.mirror import hash_key
 from django_craftkit.models.share import FINAL, KIND
 from django_craftkit.projects import get_client
 
-from .facts import earliest, in_transaction, join_answers, record, storable
+from .facts import earliest, in_transaction, join_answers, record
 from .moments import here, there
 from .outcomes import Again, Done, Outcome
-from .renders import remote_id_of
+from .renders import is_passing, remote_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +47,8 @@ SKEW = timedelta(minutes=5)
 LOOK_AGAIN = 5.0
 #: Seconds a share waits for its document, before it looks by itself.
 PARKED = 900.0
+#: What the column of a count holds.
+MAX_COUNT = 2**31 - 1
 
 
 def step(job: Job) -> Outcome:
@@ -57,7 +60,7 @@ def step(job: Job) -> Outcome:
         return Done()
     if share.status == Status.ACTIVE:
         return _revoke(share) if share.revoke_requested_at else Done()
-    if share.sending_since is not None:
+    if share.status == Status.UNKNOWN or share.sending_since is not None:
         return _settle(share)
     if share.revoke_requested_at:
         _move(share, Status.REVOKED, Change.Cause.HERE, revoked_at=clock.now())
@@ -83,6 +86,9 @@ def _send(share: Share) -> Outcome:
             expires_at=there(share.expires_at),
         )
     except (InvalidRequest, NotFound) as error:
+        if is_passing(error):
+            _put_back(share)
+            raise
         _reject(share, error.code, error.message, getattr(error, "field_errors", {}))
         return Done(heard=True)
     except Conflict as error:
@@ -111,7 +117,9 @@ def _begin(share: Share) -> bool:
 
 def _put_back(share: Share) -> None:
     """Note that Craftkit did not act, so that the share can be sent again."""
-    Share.objects.using(database()).filter(pk=share.pk).update(sending_since=None)
+    Share.objects.using(database()).filter(
+        pk=share.pk, status=Status.PENDING, sending_since=share.sending_since
+    ).update(sending_since=None)
 
 
 def _settle(share: Share) -> Outcome:
@@ -131,15 +139,10 @@ def _read_back(pk: int, listed: Sequence[client.Share]) -> Outcome:
     lease = timedelta(seconds=conf.options().LEASE)
     share = Share.objects.using(database()).get(pk=pk)
     # All of a document's links, so that two rows never take the same one.
-    siblings = list(
-        Share.objects.using(database())
-        .select_for_update()
-        .filter(render=share.render_id)
-        .order_by("pk")
-    )
+    siblings = _siblings(share)
     share = next(row for row in siblings if row.pk == pk)
-    since = share.sending_since
-    if share.status != Status.UNKNOWN or since is None:
+    since = share.sending_since or share.requested_at
+    if share.status != Status.UNKNOWN:
         return Again(0.0, heard=True)
     known = {row.remote_id for row in siblings}
     free = [found for found in listed if found.id not in known]
@@ -203,7 +206,7 @@ def _reject(
         Status.REJECTED,
         Change.Cause.ANSWER,
         error=storable(error),
-        error_code=code,
+        error_code=code[:64],
         field_errors=storable(dict(field_errors or {})),
         sending_since=None,
     )
@@ -212,7 +215,7 @@ def _reject(
 @in_transaction
 def _move(share: Share, status: Share.Status, cause: Change.Cause, **values: Any) -> None:
     """Write a decision of ours, unless the row has moved on since it was taken."""
-    row = Share.objects.using(database()).select_for_update().get(pk=share.pk)
+    row = lock(Share.objects.using(database())).get(pk=share.pk)
     if row.status != share.status:
         return
     for name, value in values.items():
@@ -223,9 +226,40 @@ def _move(share: Share, status: Share.Status, cause: Change.Cause, **values: Any
 
 @in_transaction
 def _hear(pk: int, found: client.Share, cause: Change.Cause) -> Share:
-    row: Share = Share.objects.using(database()).select_for_update().get(pk=pk)
-    _join_and_store(row, found, cause)
+    siblings = _siblings(Share.objects.using(database()).get(pk=pk))
+    row = next(row for row in siblings if row.pk == pk)
+    is_of_another = any(other.remote_id == found.id for other in siblings if other.pk != pk)
+    if row.remote_id not in (None, found.id) or (row.remote_id is None and row.status in FINAL):
+        if not is_of_another:
+            _withdraw(row, found)
+    elif not is_of_another:
+        _join_and_store(row, found, cause)
     return row
+
+
+def _siblings(share: Share) -> list[Share]:
+    """Lock all links of a document, so that two rows never take the same one."""
+    rows = lock(Share.objects.using(database())).filter(render=share.render_id)
+    return list(rows.order_by("pk"))
+
+
+def _withdraw(share: Share, found: client.Share) -> None:
+    """Take back a link that came so late that its wish is settled: nobody has seen it."""
+    surplus = Share.objects.using(database()).create(
+        render_id=share.render_id,
+        project=share.project,
+        key=f"late {found.id}",
+        key_hash=hash_key(f"late {found.id}"),
+        channel=share.channel,
+        recipient_email=share.recipient_email,
+        message=share.message,
+        expires_at=share.expires_at,
+        remote_id=found.id,
+        url=found.url,
+        status=Status.ACTIVE,
+        revoke_requested_at=clock.now(),
+    )
+    Job.objects.wish(KIND, [surplus.pk], surplus.project)
 
 
 def _join_and_store(row: Share, found: client.Share, cause: Change.Cause) -> None:
@@ -236,7 +270,7 @@ def join(row: Share, found: client.Share) -> Share.Status:
     """Join what Craftkit says of a link to its row; return the status it leads to."""
     row.remote_id = row.remote_id or found.id
     row.url = row.url or found.url
-    row.click_count = max(row.click_count, found.click_count or 0)
+    row.click_count = min(max(row.click_count, found.click_count or 0), MAX_COUNT)
     row.revoked_at = earliest(row.revoked_at, here(found.revoked_at))
     said = storable({**found.extra, "revokedReason": found.revoked_reason})
     row.answer = join_answers(row.answer, said)
