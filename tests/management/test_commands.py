@@ -85,6 +85,7 @@ def test_the_doctor_tells_a_broker_that_is_down(well, monkeypatch):
 
     from django_craftkit import dispatch
 
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers it
     down = Celery("down", broker="amqp://guest:hidden@127.0.0.1:9//", set_as_current=False)
     monkeypatch.setattr(dispatch, "celery_app", lambda: down)
     text, is_well = doctor()

@@ -6,9 +6,13 @@ from tests.settings import *  # noqa: F403
 from tests.settings import CRAFTKIT_PROJECTS, env
 
 CRAFTKIT_PROJECTS = {
-    "default": {**CRAFTKIT_PROJECTS["default"], "BASE_URL": env("CRAFTKIT_BASE_URL")}
+    "default": {
+        **CRAFTKIT_PROJECTS["default"],
+        "BASE_URL": env("CRAFTKIT_BASE_URL"),
+        "TIMEOUT": (1, 4),
+    }
 }
-CRAFTKIT = {"LEASE": 4}
+CRAFTKIT = {"LEASE": 6}
 
 if env("CELERY_BROKER_URL").startswith("filesystem:"):
     _folder = env("CELERY_FOLDER")
