@@ -19,6 +19,8 @@ from django_craftkit.database import storable
 MAX_KEY = 255
 #: Characters; https://docs.craftkit.dev/api-reference/create-template
 MAX_SLUG = 120
+#: What the column holds.
+MAX_VERSION = 2**31 - 1
 
 #: NUL as JSON has it, and not a backslash followed by "u0000".
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -39,6 +41,12 @@ def check_template(slug: str) -> str:
     if not slug or len(slug) > MAX_SLUG or "\0" in slug:
         raise ValueError(f"A template's slug has 1 to {MAX_SLUG} characters: {slug[:200]!r}.")
     return slug
+
+
+def check_version(version: int | None) -> int | None:
+    if version is not None and not (type(version) is int and 0 < version <= MAX_VERSION):
+        raise ValueError(f"A version is a number from 1, not {version!r}.")
+    return version
 
 
 def check_data(data: Any) -> dict[str, Any]:

@@ -7,10 +7,8 @@ import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
 
-from django.contrib.contenttypes.fields import GenericForeignKey
-from django.contrib.contenttypes.models import ContentType
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models, router, transaction
+from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
@@ -18,7 +16,8 @@ from django_craftkit.database import database, insert_or_get, lock, storable
 from django_craftkit.projects import get_client
 
 from .change import Change
-from .mirror import Mirror, check_data, check_key, check_template, hash_key
+from .mirror import Mirror, check_data, check_key, check_template, check_version, hash_key
+from .source import Sourced, about
 from .work import Job, ProjectState
 
 if TYPE_CHECKING:
@@ -42,51 +41,33 @@ class RenderFailed(Exception):
         self.render = render
 
 
-class SourceKey(GenericForeignKey):
-    """A generic foreign key whose object may live in another database than the row."""
-
-    def __get__(self, instance: Any, cls: Any = None) -> Any:
-        if instance is None or not instance.source_db:
-            return super().__get__(instance, cls)
-        # Django would compare the content types of two databases, whose ids differ.
-        if not self.is_cached(instance):
-            self.set_cached_value(instance, instance.read_source())
-        return self.get_cached_value(instance)
-
-
 #: What ``prefetch_for`` leaves on an object: its documents, newest first.
 PREFETCHED = "_craftkit_renders"
-
-
-def _about(source: models.Model) -> tuple[int, str]:
-    """Return what a source is known by here."""
-    kind = ContentType.objects.db_manager(database()).get_for_model(source)
-    return kind.pk, str(source.pk)
 
 
 class RenderQuerySet(models.QuerySet[Any]):
     def for_object(self, source: models.Model) -> Self:
         """Return the documents about an object, newest first."""
-        type_id, pk = _about(source)
+        type_id, pk = about(source)
         return self.filter(source_type=type_id, source_id=pk).order_by("-requested_at", "-pk")
 
     def prefetch_for(self, objects: Iterable[models.Model]) -> None:
         """Read what the template tags show of many objects: two queries, however many."""
         from .share import Share
 
-        about = {_about(one): one for one in objects if one.pk is not None}
+        sources = {about(one): one for one in objects if one.pk is not None}
         by_type: dict[int, list[str]] = {}
-        for type_id, pk in about:
+        for type_id, pk in sources:
             by_type.setdefault(type_id, []).append(pk)
         wanted = models.Q(pk__in=[])
         for type_id, pks in by_type.items():
             wanted |= models.Q(source_type=type_id, source_id__in=pks)
         links = models.Prefetch("shares", Share.objects.to_hand_out(), to_attr="open_links")
         renders = self.filter(wanted).order_by("-requested_at", "-pk")
-        for one in about.values():
+        for one in sources.values():
             setattr(one, PREFETCHED, [])
         for render in renders.defer("data", "answer").prefetch_related(links):
-            getattr(about[render.source_type_id, render.source_id], PREFETCHED).append(render)
+            getattr(sources[render.source_type_id, render.source_id], PREFETCHED).append(render)
 
     def under_way(self) -> Self:
         return self.exclude(status__in=FINAL)
@@ -163,6 +144,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         # All that can be wrong is found before the first query: one that fails would break the
         # transaction of the event.
         check_template(render.template)
+        check_version(render.version)
         if source is not None:
             render.set_source(source)
         render.key = check_key(key or _default_key(render, source))
@@ -205,7 +187,7 @@ def _default_key(render: Render, source: models.Model | None) -> str:
     return f"{render.template}:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-class Render(Mirror):
+class Render(Sourced, Mirror):
     """A document that was asked for: one row for one key, whatever happens on the way."""
 
     class Status(models.TextChoices):
@@ -230,13 +212,6 @@ class Render(Mirror):
     builder = models.CharField(_("builder"), max_length=255, blank=True)
     #: ``None`` until they are built.
     data = models.JSONField(_("data"), null=True, blank=True, encoder=DjangoJSONEncoder)
-    source_type = models.ForeignKey(
-        ContentType, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    source_id = models.CharField(_("source"), max_length=255, blank=True)
-    #: The database the source was saved to, where it isn't this row's own.
-    source_db = models.CharField(max_length=64, blank=True, editable=False)
-    source = SourceKey("source_type", "source_id")
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
     completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
 
@@ -275,30 +250,6 @@ class Render(Mirror):
         """Whether it has been under way for longer than ``CRAFTKIT["OVERDUE_AFTER"]``."""
         limit = timedelta(seconds=conf.options().OVERDUE_AFTER)
         return not self.is_final and clock.now() - self.attempted_at > limit
-
-    def set_source(self, source: models.Model) -> None:
-        """Say what the document is about; the object must have been saved."""
-        if source.pk is None:
-            raise ValueError(f"{source!r} has no primary key yet: save it before asking.")
-        if isinstance(source.pk, tuple):
-            raise TypeError(f"{source!r} has a composite key, which no generic key can hold.")
-        self.source_type_id, self.source_id = _about(source)
-        # Where it is written, not the replica it may have been read from.
-        home = router.db_for_write(type(source), instance=source)
-        self.source_db = "" if home == database() else home
-
-    def read_source(self, proxy: Any = None) -> models.Model | None:
-        """Return the source as its database has it now, or ``None`` where it is gone.
-
-        ``proxy`` is the proxy model to read it as.
-        """
-        model = self.source_type.model_class() if self.source_type else None
-        if model is None:
-            return None
-        if isinstance(proxy, type) and issubclass(proxy, model) and proxy._meta.proxy:
-            model = proxy
-        manager = model._base_manager.using(self.source_db or database())
-        return manager.filter(pk=self.source_id).first()
 
     def check_same(self, other: Render) -> None:
         """Raise ``KeyConflict`` where another document is asked for under this one's key."""

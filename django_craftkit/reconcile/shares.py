@@ -102,7 +102,9 @@ def _send(share: Share) -> Outcome:
         _move(share, Status.UNKNOWN, Change.Cause.ANSWER, error=str(error))
         return Again(LOOK_AGAIN, error=str(error))
     row = _hear(share.pk, answer, Change.Cause.ANSWER)
-    return Again(0.0, heard=True) if row.revoke_requested_at else Done(heard=True)
+    is_settled = row.status == Status.ACTIVE and not row.revoke_requested_at
+    # Where another row has taken this link meanwhile, this one is still to be settled.
+    return Done(heard=True) if is_settled or row.status in FINAL else Again(0.0, heard=True)
 
 
 def _begin(share: Share) -> bool:

@@ -7,6 +7,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -460,3 +461,52 @@ def test_a_loop_that_is_told_to_stop_leaves_the_rest(craftkit):
     loop.stop()
     assert loop.run() == 0
     assert Job.objects.filter(attempts=0).exists()
+
+
+@pytest.mark.parametrize("version", [0, -1, 2**40, "1", True])
+def test_a_version_that_is_none_is_refused_before_the_first_query(db, version):
+    with pytest.raises(ValueError, match="A version is a number"):
+        ask(version=version)
+    assert not Render.objects.exists()
+
+
+def test_a_pinned_version_is_the_one_that_is_rendered(craftkit):
+    manifest = {"variables": [], "loops": []}
+    craftkit.put_template("invoice", manifest)
+    craftkit.put_template("invoice", manifest)
+    ask(version=1)
+    craftkit.run()
+    assert craftkit.renders[0].version.number == 1
+
+
+def test_polls_go_by_the_moment_craftkit_accepted(craftkit):
+    """A wish that waited out a pause is not taken for a document that renders slowly."""
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    craftkit.sandbox.revoke_key("ck_test_default")
+    render = ask()
+    craftkit.run()
+    craftkit.pass_time(7200)
+    craftkit.sandbox.add_key("ck_test_default", "default")
+    craftkit.sandbox.render_time = 10.0
+    craftkit.pass_time(60)
+    craftkit.run()
+    for _ in range(5):
+        craftkit.pass_time(6)
+        craftkit.run()
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+
+
+def test_a_worker_that_is_about_to_be_ended_is_not_held_up(craftkit, monkeypatch):
+    def too_long(job):
+        raise SoftTimeLimitExceeded
+
+    ask()
+    step = loops.STEPS["render"]
+    monkeypatch.setitem(loops.STEPS, "render", too_long)
+    with pytest.raises(SoftTimeLimitExceeded):
+        craftkit.run()
+    assert Job.objects.get().lease_token is not None, "whoever comes next takes it over"
+    monkeypatch.setitem(loops.STEPS, "render", step)
+    settle(craftkit)
+    assert Render.objects.get().status == "succeeded"

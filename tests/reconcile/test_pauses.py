@@ -1,0 +1,183 @@
+"""A pause holds a project up until Craftkit answers again, and never longer."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from django_craftkit import conf
+from django_craftkit.models import Job, ProjectState, Render
+from django_craftkit.models.work import ProjectStateQuerySet
+from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile.outcomes import MAX_PROBE_DELAY
+from django_craftkit.sandbox import SandboxAdapter
+from tests.helpers import settle
+
+POST = {"method": "POST", "path": "/v1/templates/*/render"}
+
+
+class Killed(BaseException):
+    """The worker ends in the middle of it."""
+
+
+def work() -> int:
+    return Loop(threads=1, wake=None).run()
+
+
+def pause(probe_at=None, project: str = "default") -> None:
+    now = timezone.now()
+    ProjectState.objects.pause(
+        project, code="unauthorized", reason="No.", now=now, probe_at=probe_at or now
+    )
+
+
+def seconds_until_resumed(craftkit, limit: int) -> int:
+    """Let time pass until no project is paused, by small steps, as wakes and sweeps would."""
+    for waited in range(0, limit, 5):
+        work()
+        if not ProjectState.objects.paused().exists():
+            return waited
+        craftkit.pass_time(5)
+    raise AssertionError(f"After {limit} seconds there is still a pause.")
+
+
+def test_a_pause_is_written_at_once(db):
+    ProjectState.objects.of("default")
+    with CaptureQueriesContext(connection) as queries:
+        pause()
+    writes = [query["sql"] for query in queries if not query["sql"].startswith("SELECT")]
+    assert len(writes) == 1, "whoever dies between two leaves half a pause"
+    assert writes[0].startswith("UPDATE")
+    state = ProjectState.objects.get()
+    assert None not in (state.paused_at, state.probe_at)
+    assert (state.pause_code, state.pause_reason, state.probes) == ("unauthorized", "No.", 1)
+
+
+def test_a_pause_that_goes_on_began_when_it_began(db):
+    pause()
+    began = ProjectState.objects.get().paused_at
+    pause(probe_at=timezone.now() + timedelta(minutes=1))
+    state = ProjectState.objects.get()
+    assert (state.paused_at, state.probes) == (began, 2)
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_worker_that_dies_while_it_pauses_a_project_holds_nothing_up(craftkit, monkeypatch, nth):
+    render = Render.objects.request("invoice", {})
+    craftkit.sandbox.faults.add("status", status=401, code="unauthorized", times=2, **POST)
+    update, calls = ProjectStateQuerySet.update, []
+
+    def deadly(self, **values):
+        calls.append(values)
+        if len(calls) == nth:
+            raise Killed
+        return update(self, **values)
+
+    monkeypatch.setattr(ProjectStateQuerySet, "update", deadly)
+    for _ in range(3):
+        with contextlib.suppress(Killed):
+            work()
+        craftkit.pass_time(MAX_PROBE_DELAY)
+    assert len(calls) >= nth
+    settle(craftkit)
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+    assert not ProjectState.objects.paused().exists()
+
+
+def test_a_pause_without_a_time_for_its_probe_is_probed(craftkit):
+    render = Render.objects.request("invoice", {})
+    pause()
+    ProjectState.objects.update(probe_at=None)
+    work()
+    render.refresh_from_db()
+    assert render.remote_id is not None
+    assert not ProjectState.objects.paused().exists()
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 429])
+def test_a_code_that_is_too_long_pauses_as_well_as_a_short_one(craftkit, status):
+    craftkit.sandbox.faults.add("status", status=status, code="x" * 80, times=2, **POST)
+    render = Render.objects.request("invoice", {})
+    work()
+    state = ProjectState.objects.get()
+    assert state.pause_code == "x" * 64
+    assert str(status) in state.pause_reason
+    settle(craftkit)
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+    assert not ProjectState.objects.paused().exists()
+
+
+def test_a_probe_is_not_burnt_by_links_that_wait_for_their_document(craftkit):
+    craftkit.sandbox.render_time = None
+    parked = Render.objects.request("invoice", {}, key="parked")
+    craftkit.run()
+    for number in range(20):
+        parked.share(key=str(number))
+    render = Render.objects.request("invoice", {}, key="waits")
+    now = timezone.now()
+    Job.objects.filter(kind="share").update(due_at=now - timedelta(minutes=1))
+    Job.objects.filter(kind="render", object_id=parked.pk).update(due_at=now + timedelta(days=1))
+    pause()
+    craftkit.sandbox.render_time = 0.0
+    assert seconds_until_resumed(craftkit, 600) <= MAX_PROBE_DELAY
+    render.refresh_from_db()
+    assert render.remote_id is not None
+
+
+def test_a_probe_is_not_burnt_where_nothing_is_due(craftkit):
+    pause()
+    work()
+    assert ProjectState.objects.paused().exists()
+    render = Render.objects.request("invoice", {})
+    waited = seconds_until_resumed(craftkit, 600)
+    assert waited < conf.options().LEASE / 2
+    render.refresh_from_db()
+    assert render.remote_id is not None
+
+
+def test_a_probe_is_not_burnt_by_work_that_ends_its_workers(craftkit):
+    deadly, render = (Render.objects.request("invoice", {"number": n}) for n in range(2))
+    Job.objects.filter(object_id=deadly.pk).update(
+        attempts=4, due_at=timezone.now() - timedelta(minutes=1)
+    )
+    pause()
+    assert seconds_until_resumed(craftkit, 600) < conf.options().LEASE / 2
+    render.refresh_from_db()
+    assert render.remote_id is not None
+    assert Job.objects.aside().get().object_id == deadly.pk
+
+
+def test_a_worker_that_dies_while_it_probes_leaves_the_probe_to_another(craftkit, monkeypatch):
+    render = Render.objects.request("invoice", {})
+    pause()
+    send = SandboxAdapter.send
+
+    def deadly(self, request, *args, **kwargs):
+        monkeypatch.setattr(SandboxAdapter, "send", send)
+        raise Killed
+
+    monkeypatch.setattr(SandboxAdapter, "send", deadly)
+    with pytest.raises(Killed):
+        work()
+    assert work() == 0, "the probe is in hand"
+    assert seconds_until_resumed(craftkit, 600) <= conf.options().LEASE + 5
+    render.refresh_from_db()
+    assert render.remote_id is not None
+
+
+def test_a_probe_that_does_not_get_through_is_followed_by_others(craftkit):
+    render = Render.objects.request("invoice", {})
+    pause()
+    craftkit.sandbox.faults.add("status", status=500, times=3, **POST)
+    seconds_until_resumed(craftkit, 600)
+    settle(craftkit)
+    render.refresh_from_db()
+    assert render.status == "succeeded"
+    assert len(craftkit.renders) == 1

@@ -1,0 +1,417 @@
+"""What happens at the same time: leases that run out, late answers, wishes in between."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+from django.db.models.signals import post_delete, pre_delete
+from django.utils import timezone
+
+from django_craftkit import builders
+from django_craftkit.models import Job, Render, Share
+from django_craftkit.models.work import JobQuerySet
+from django_craftkit.reconcile import renders
+from django_craftkit.reconcile import shares as machine
+from django_craftkit.reconcile.loop import Loop
+from django_craftkit.sandbox import SandboxAdapter
+from tests.helpers import settle
+from tests.shop.models import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+POST_SHARE = {"method": "POST", "path": "/v1/renders/*/shares"}
+LIST_SHARES = {"method": "GET", "path": "/v1/renders/*/shares"}
+#: Seconds after which a lease is over, by any clock.
+LEASE_OVER = 130
+#: Seconds that one thread waits for another at most: only a failing test does.
+PATIENCE = 10
+
+
+class Killed(BaseException):
+    """The worker ends in the middle of it."""
+
+
+class Elsewhere(threading.Thread):
+    """Another process, by a connection of its own; what it raises is raised where it is awaited."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self._act = act
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._act()
+        except BaseException as error:
+            self.error = error
+        finally:
+            connections.close_all()
+
+    def wait(self) -> None:
+        self.join(PATIENCE)
+        assert not self.is_alive(), "it waits for something that never comes"
+        if self.error and not isinstance(self.error, Killed):
+            raise self.error
+
+
+def elsewhere(act: Callable[[], object]) -> None:
+    Elsewhere(act).wait()
+
+
+def work() -> int:
+    return Loop(threads=1, wake=None).run()
+
+
+def confirm(**fields: object) -> Order:
+    return Order.objects.create(number="1", confirmed=True, **fields)
+
+
+def after_building(monkeypatch, act: Callable[[], object]) -> None:
+    """Let something happen between the first building of data and what is done with them."""
+    build = renders.build
+
+    def interrupted(render):
+        data = build(render)
+        monkeypatch.setattr(renders, "build", build)
+        act()
+        return data
+
+    monkeypatch.setattr(renders, "build", interrupted)
+
+
+def before_sending(monkeypatch, ending: str, act: Callable[[], object]) -> None:
+    """Let something happen while a POST is on its way to Craftkit."""
+    send = SandboxAdapter.send
+
+    def stalled(self, request, *args, **kwargs):
+        if request.method == "POST" and request.path_url.endswith(ending):
+            monkeypatch.setattr(SandboxAdapter, "send", send)
+            act()
+        return send(self, request, *args, **kwargs)
+
+    monkeypatch.setattr(SandboxAdapter, "send", stalled)
+
+
+@pytest.fixture
+def ready(craftkit) -> Render:
+    """A document that a link can be made to."""
+    render = Render.objects.request("invoice", {}, key="i-1")
+    craftkit.run()
+    render.refresh_from_db()
+    return render
+
+
+@pytest.fixture
+def data_if_there_is_a_total(monkeypatch):
+    """The declared function has nothing to render for an order without a total."""
+    monkeypatch.setitem(
+        builders._builders,
+        "tests.shop.craftkit.invoice",
+        lambda order: {"total": order.total} if order.total else None,
+    )
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["goes on", "is killed"])
+def test_two_workers_that_build_one_document_leave_one_that_is_followed(
+    craftkit, monkeypatch, killed
+):
+    """The first one's lease ran out while it was building; the second is building too."""
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    built, taken_over = threading.Event(), threading.Event()
+    build, send = renders.build, renders._send
+
+    def slowly(render):
+        data = build(render)
+        if threading.current_thread() is first:
+            built.set()
+            assert taken_over.wait(PATIENCE)
+        else:
+            taken_over.set()
+            first.wait()
+        return data
+
+    def deadly(render):
+        if killed and threading.current_thread() is first:
+            raise Killed
+        return send(render)
+
+    monkeypatch.setattr(renders, "build", slowly)
+    monkeypatch.setattr(renders, "_send", deadly)
+    confirm()
+    ready_to_run = threading.Event()
+    first = Elsewhere(lambda: ready_to_run.wait(PATIENCE) and work())
+    ready_to_run.set()
+    assert built.wait(PATIENCE)
+    craftkit.pass_time(LEASE_OVER)
+    work()
+    assert taken_over.is_set()
+
+    settle(craftkit)
+    render = Render.objects.get()
+    assert (render.status, render.error) == ("succeeded", "")
+    assert [str(render.remote_id)] == [document.id for document in craftkit.renders]
+
+
+def test_a_document_that_is_sent_by_two_workers_is_one(craftkit, monkeypatch):
+    render = Render.objects.request("invoice", {}, key="i-1")
+
+    def take_over():
+        craftkit.pass_time(LEASE_OVER)
+        elsewhere(work)
+
+    before_sending(monkeypatch, "/render", take_over)
+    work()
+    settle(craftkit)
+    render.refresh_from_db()
+    posts = [call for call in craftkit.sandbox.requests if call.method == "POST"]
+    assert len(posts) == 2
+    assert render.status == "succeeded"
+    assert [str(render.remote_id)] == [document.id for document in craftkit.renders]
+
+
+def test_nothing_to_render_loses_no_event_that_fires_meanwhile(
+    craftkit, monkeypatch, data_if_there_is_a_total
+):
+    order = confirm()
+
+    def fire_again():
+        Order.objects.get(pk=order.pk).save()
+        again = Order.objects.get(pk=order.pk)
+        again.total = 5
+        again.save()
+
+    after_building(monkeypatch, lambda: elsewhere(fire_again))
+    work()
+    settle(craftkit)
+    assert Render.objects.get(key="invoice-1").status == "succeeded"
+    assert [document.data for document in craftkit.renders] == [{"total": "5.00"}]
+
+
+def test_who_finds_nothing_to_render_too_late_takes_no_document_away(
+    craftkit, monkeypatch, data_if_there_is_a_total
+):
+    order = confirm()
+
+    def take_over():
+        craftkit.pass_time(LEASE_OVER)
+        Order.objects.filter(pk=order.pk).update(total=5)
+        elsewhere(work)
+
+    after_building(monkeypatch, take_over)
+    work()
+    settle(craftkit)
+    assert Render.objects.get(key="invoice-1").status == "succeeded"
+    assert len(craftkit.renders) == 1
+
+
+@pytest.mark.parametrize("revoked", [False, True], ids=["wanted", "revoked meanwhile"])
+def test_a_link_whose_answer_comes_after_its_wish_is_settled_does_not_stay_open(
+    craftkit, ready, monkeypatch, revoked
+):
+    share = ready.share()
+
+    def settle_without_it():
+        if revoked:
+            Share.objects.get().revoke()
+        for _ in range(3):
+            craftkit.pass_time(LEASE_OVER)
+            elsewhere(work)
+
+    before_sending(monkeypatch, "/shares", settle_without_it)
+    work()
+    settle(craftkit)
+    share.refresh_from_db()
+    assert share.status == ("revoked" if revoked else "active")
+    open_there = [link.id for link in craftkit.shares if link.revoked_at is None]
+    assert open_there == [str(one.remote_id) for one in Share.objects.filter(status="active")]
+    assert len(open_there) == (0 if revoked else 1)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [{"status": 429, "code": "rate_limited"}, {"status": 503, "code": "queue_unavailable"}],
+    ids=["429", "503"],
+)
+def test_a_late_refusal_does_not_put_a_link_back_that_another_settles(
+    craftkit, ready, monkeypatch, trouble
+):
+    share = ready.share()
+    seen = []
+
+    def take_over():
+        craftkit.pass_time(LEASE_OVER)
+        craftkit.sandbox.faults.add("status", status=500, **LIST_SHARES)
+        elsewhere(work)
+        seen.append(Share.objects.values("status", "sending_since").get())
+        craftkit.sandbox.faults.add("status", **trouble, **POST_SHARE)
+
+    before_sending(monkeypatch, "/shares", take_over)
+    work()
+    (before,) = seen
+    assert before["status"] == "unknown"
+    assert Share.objects.values("status", "sending_since").get() == before
+
+    settle(craftkit)
+    share.refresh_from_db()
+    assert share.status == "active"
+    assert [link.id for link in craftkit.shares] == [str(share.remote_id)]
+
+
+def test_a_late_refusal_does_not_put_a_link_back_that_another_is_sending(ready):
+    late = ready.share()
+    assert machine._begin(late)
+    since = late.sending_since + timedelta(seconds=LEASE_OVER)
+    Share.objects.update(sending_since=since)
+    machine._put_back(late)
+    assert Share.objects.get().sending_since == since
+
+
+def test_two_equal_links_of_which_one_was_never_made_end_as_a_link_each(
+    craftkit, ready, monkeypatch
+):
+    """The lost one is looked for while the other's answer is on its way."""
+    craftkit.sandbox.faults.add("cut_before", **POST_SHARE)
+    lost = ready.share()
+    work()
+    other = ready.share()
+    send = SandboxAdapter.send
+
+    def late(self, request, *args, **kwargs):
+        answer = send(self, request, *args, **kwargs)
+        if request.method == "POST" and request.path_url.endswith("/shares"):
+            monkeypatch.setattr(SandboxAdapter, "send", send)
+            craftkit.pass_time(6)
+            elsewhere(work)
+        return answer
+
+    monkeypatch.setattr(SandboxAdapter, "send", late)
+    work()
+    settle(craftkit)
+    known = []
+    for share in (lost, other):
+        share.refresh_from_db()
+        assert (share.status, share.error) == ("active", "")
+        known.append(str(share.remote_id))
+    assert sorted(known) == sorted(link.id for link in craftkit.shares if link.revoked_at is None)
+
+
+def test_no_wish_is_lost_where_an_application_listens_to_every_deletion(
+    craftkit, django_assert_num_queries
+):
+    """Django would read the rows first then, and delete by primary key alone."""
+    render = Render.objects.request("invoice", {})
+    (job,) = Job.objects.all().claim(1, now=timezone.now(), lease=timedelta(minutes=2))
+    wished = []
+
+    def listen(sender, instance, **kwargs):
+        if isinstance(instance, Job):
+            wished.append(instance.pk)
+            Job.objects.wish("render", [render.pk], "default")
+
+    def note(sender, **kwargs):
+        pass
+
+    pre_delete.connect(listen)
+    post_delete.connect(note)
+    try:
+        with django_assert_num_queries(1):
+            Job.objects.done(job)
+    finally:
+        pre_delete.disconnect(listen)
+        post_delete.disconnect(note)
+    assert Job.objects.exists() == bool(wished)
+
+
+def test_a_link_is_revoked_and_renewed_in_one_transaction_while_its_document_succeeds(
+    craftkit, monkeypatch
+):
+    if not connection.features.has_select_for_no_key_update:
+        pytest.skip("Only PostgreSQL has locks that let rows be referred to.")
+    craftkit.sandbox.render_time = 60.0
+    render = Render.objects.request("invoice", {})
+    share = render.share()
+    craftkit.run()
+    craftkit.pass_time(61)
+    revoked, heard, renewed = threading.Event(), threading.Event(), threading.Event()
+    after, went_through = renders._after, []
+
+    def pause(ended):
+        heard.set()
+        went_through.append(renewed.wait(PATIENCE / 5))
+        after(ended)
+
+    def renew():
+        with transaction.atomic():
+            share.revoke()
+            revoked.set()
+            assert heard.wait(PATIENCE)
+            Render.objects.get(pk=render.pk).share()
+            renewed.set()
+
+    monkeypatch.setattr(renders, "_after", pause)
+    user = Elsewhere(renew)
+    assert revoked.wait(PATIENCE)
+    work()
+    user.wait()
+    assert went_through[0], "the user waited for the worker, who was to wait for the user"
+    settle(craftkit)
+    assert sorted(Share.objects.values_list("status", flat=True)) == ["active", "revoked"]
+
+
+def test_a_loop_that_fails_ends_after_all_its_threads(craftkit, monkeypatch):
+    in_hand, failing, over = threading.Barrier(3), threading.Event(), threading.Event()
+    outlived = []
+    send, again = SandboxAdapter.send, JobQuerySet.again
+    main = threading.current_thread()
+
+    def hold(self, request, *args, **kwargs):
+        if not failing.is_set():
+            in_hand.wait(PATIENCE)
+        if threading.current_thread() is not main:
+            failing.wait(PATIENCE)
+            outlived.append(over.wait(0.1))
+        return send(self, request, *args, **kwargs)
+
+    def fail(self, *args, **kwargs):
+        if threading.current_thread() is main:
+            failing.set()
+            raise ArithmeticError("oops")
+        return again(self, *args, **kwargs)
+
+    monkeypatch.setattr(SandboxAdapter, "send", hold)
+    monkeypatch.setattr(JobQuerySet, "again", fail)
+    for number in range(6):
+        Render.objects.request("invoice", {"number": number})
+    with pytest.raises(ArithmeticError):
+        Loop(threads=3, wake=None).run()
+    over.set()
+    assert outlived == [False, False]
+
+
+def test_a_database_that_fails_while_the_end_of_a_step_is_noted_sets_no_job_aside(
+    craftkit, monkeypatch
+):
+    again, failed = JobQuerySet.again, []
+
+    def fail_at_first(self, *args, **kwargs):
+        if len(failed) < 4:
+            failed.append(True)
+            raise OperationalError("the server is going away")
+        return again(self, *args, **kwargs)
+
+    monkeypatch.setattr(JobQuerySet, "again", fail_at_first)
+    render = Render.objects.request("invoice", {})
+    work()
+    assert len(failed) == 4
+    assert not Job.objects.aside().exists()
+    settle(craftkit)
+    render.refresh_from_db()
+    assert render.status == "succeeded"
