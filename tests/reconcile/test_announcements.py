@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.db import connection
 
@@ -188,3 +190,12 @@ def test_receivers_see_the_row_as_it_is_in_the_database(craftkit):
         render_succeeded.disconnect(receiver)
     assert seen == [("succeeded", "pending")]
     assert Share.objects.get().status == "active"
+
+
+def test_slow_receivers_do_not_outlast_the_lease_of_a_handful(craftkit, heard, settings):
+    settings.CRAFTKIT = {"LEASE": 1}
+    notes = heard(render_succeeded, "slow", lambda: time.sleep(0.3))
+    for number in range(3):
+        Render.objects.request("invoice", {}, key=f"i-{number}")
+    settle(craftkit)
+    assert len(notes) == 3, "each heard once, though all were claimed together"
