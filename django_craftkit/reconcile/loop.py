@@ -58,8 +58,8 @@ NEAR = 5.0
 PROBES, PROBE_AGAIN = 50, 5.0
 #: How long work that ends its workers is left alone.
 ASIDE = timedelta(days=1)
-#: How many announcements are taken at a time.
-HANDFUL = 20
+#: How many announcements are taken at a time, and after how many tries one is taken alone.
+HANDFUL, SUSPECT = 20, 2
 #: Seconds between two looks into an empty inbox, while there are jobs to do.
 LOOK_EVERY = 0.2
 #: Seconds that an idle thread waits before it looks again, while another is busy.
@@ -158,8 +158,9 @@ class Loop:
                 continue
             self.carry(job)
             done += 1
-        for project in ProjectState.objects.take_probes(database_now(), _lease()):
-            done += self._probe(project)
+        if self._held and not conf.options().PAUSED:
+            for project in ProjectState.objects.take_probes(database_now(), _lease()):
+                done += self._probe(project)
         return done
 
     def _probe(self, project: str) -> int:
@@ -189,7 +190,8 @@ class Loop:
         now = database_now()
         claimed: list[Job] = free.claim(1, now=now, lease=_lease())
         if claimed and not claimed[0].project:
-            more = Job.objects.filter(project="")
+            # One that ends its workers must not take a handful with it again and again.
+            more = Job.objects.filter(project="", attempts__lt=SUSPECT)
             claimed += more.claim(HANDFUL - 1, now=now, lease=_lease())
         return claimed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -199,3 +200,30 @@ def test_slow_receivers_do_not_outlast_the_lease_of_a_handful(craftkit, heard, s
         Render.objects.request("invoice", {}, key=f"i-{number}")
     settle(craftkit)
     assert len(notes) == 3, "each heard once, though all were claimed together"
+
+
+def test_a_receiver_that_ends_its_workers_takes_no_other_document_with_it(craftkit, heard):
+    class Killed(BaseException):
+        pass
+
+    notes = heard(render_succeeded)
+
+    def deadly(instance, **kwargs):
+        if instance.key == "i-1":
+            raise Killed
+
+    render_succeeded.connect(deadly)
+    try:
+        for number in range(4):
+            Render.objects.request("invoice", {}, key=f"i-{number}")
+        for _ in range(12):
+            with contextlib.suppress(Killed):
+                craftkit.run()
+            craftkit.pass_time(130)
+    finally:
+        render_succeeded.disconnect(deadly)
+    told = Change.objects.filter(announcement="done").values_list("object_id", flat=True)
+    keys = Render.objects.filter(pk__in=told).values_list("key", flat=True)
+    assert sorted(keys) == ["i-0", "i-2", "i-3"]
+    assert Job.objects.aside().count() == 1
+    assert notes

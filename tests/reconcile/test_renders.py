@@ -152,6 +152,17 @@ def test_everything_can_be_held_by_a_setting(craftkit, settings):
     assert render.status == "succeeded"
 
 
+def test_what_is_held_by_a_setting_is_not_probed_either(craftkit, settings):
+    craftkit.sandbox.revoke_key("ck_test_default")
+    ask()
+    craftkit.run()
+    asked = len(craftkit.sandbox.requests)
+    settings.CRAFTKIT = {"PAUSED": True}
+    craftkit.pass_time(3600)
+    craftkit.run()
+    assert len(craftkit.sandbox.requests) == asked
+
+
 def test_wrong_data_are_rejected_with_craftkits_words_for_each_field(craftkit):
     craftkit.put_template(
         "invoice",
