@@ -116,8 +116,7 @@ def _build(render: Render, job: Job) -> Outcome | None:
         error = str(raised)
     if error:
         fact = Fact(Status.REJECTED, error=error, error_code=BUILDER_FAILED)
-        hear_one(render, fact, Change.Cause.HERE)
-        return Done()
+        return _decide(render, fact, Change.Cause.HERE)
     if data is None:
         return _drop(render, job)
     # Stored before it is sent: other data never go out under a key that was used.
@@ -145,9 +144,8 @@ def _drop(render: Render, job: Job) -> Outcome:
             Status.CANCELLED,
             error="The function that makes its data returned None: there is nothing to render.",
         )
-        hear_one(row, fact, Change.Cause.HERE)
-    else:
-        row.delete(using=database())
+        return _decide(row, fact, Change.Cause.HERE)
+    row.delete(using=database())
     return Done()
 
 
@@ -170,8 +168,7 @@ def _send(render: Render) -> Outcome:
             error_code=error.code[:64],
             field_errors=storable(getattr(error, "field_errors", {})),
         )
-        hear_one(render, fact, Change.Cause.ANSWER)
-        return Done(heard=True)
+        return _decide(render, fact, Change.Cause.ANSWER)
     if answer.replayed and here(answer.created_at) < sent_at - SKEW:
         fact = Fact(
             Status.REJECTED,
@@ -181,13 +178,18 @@ def _send(render: Render) -> Outcome:
             ),
             error_code="key_used_elsewhere",
         )
-        hear_one(render, fact, Change.Cause.ANSWER)
-        return Done(heard=True)
+        return _decide(render, fact, Change.Cause.ANSWER)
     row = hear_one(render, Fact.of(answer), Change.Cause.ANSWER)
     if row is None:
         # Another attempt has begun, or another id is known: look again at what there is to do.
         return Again(1.0, heard=True)
     return Done(heard=True) if row.is_final else Again(_first_poll(row), heard=True)
+
+
+def _decide(render: Render, fact: Fact, cause: Change.Cause) -> Outcome:
+    """End a document that Craftkit has not accepted, unless it has meanwhile."""
+    heard = cause == Change.Cause.ANSWER
+    return Again(0.0, heard=heard) if hear_one(render, fact, cause) is None else Done(heard=heard)
 
 
 def _first_sent_at(render: Render) -> datetime:
@@ -252,7 +254,14 @@ def hear_one(render: Render, fact: Fact, cause: Change.Cause) -> Render | None:
     """Join a fact that is known to be about this attempt; return the row, or ``None``."""
     rows = lock(Render.objects.using(database())).defer("data")
     row: Render | None = rows.filter(pk=render.pk, attempt=render.attempt).first()
-    if row is None or (row.remote_id and fact.remote_id not in (None, row.remote_id)):
+    if row is None:
+        return None
+    if fact.remote_id is None:
+        # A decision about a document that waits, and none about one that another worker has sent.
+        is_of_use = row.status == Status.PENDING
+    else:
+        is_of_use = row.remote_id in (None, fact.remote_id)
+    if not is_of_use:
         return None
     is_new = row.remote_id is None and fact.remote_id is not None
     _hear([(row, [fact])], cause)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_craftkit import conf
 from django_craftkit.models import Change, Job, KeyConflict, ProjectState, Render, RenderFailed
 from django_craftkit.reconcile import loop as loops
+from django_craftkit.reconcile import renders
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.renders import poll_delay, wire_key
 from django_craftkit.sandbox import SandboxAdapter
@@ -94,7 +95,7 @@ def test_the_first_poll_waits_where_webhooks_have_been_heard_of_lately(craftkit)
 
 
 def test_ten_minutes_of_a_wrong_key_lose_nothing(craftkit):
-    renders = [ask(str(number)) for number in range(5)]
+    asked = [ask(str(number)) for number in range(5)]
     craftkit.sandbox.revoke_key("ck_test_default")
     for _ in range(60):
         craftkit.run()
@@ -111,7 +112,7 @@ def test_ten_minutes_of_a_wrong_key_lose_nothing(craftkit):
     craftkit.run()
 
     assert {render.status for render in Render.objects.all()} == {"succeeded"}
-    assert len(craftkit.renders) == len(renders)
+    assert len(craftkit.renders) == len(asked)
     assert not ProjectState.objects.paused().exists()
 
 
@@ -521,3 +522,13 @@ def test_a_worker_that_is_about_to_be_ended_is_not_held_up(craftkit, monkeypatch
     monkeypatch.setitem(loops.STEPS, "render", step)
     settle(craftkit)
     assert Render.objects.get().status == "succeeded"
+
+
+def test_a_late_failure_of_a_builder_does_not_reject_what_another_worker_has_sent(craftkit):
+    craftkit.sandbox.render_time = None
+    render = ask()
+    craftkit.run()
+    late = renders.Fact("rejected", error="LookupError", error_code="builder_failed")
+    assert renders.hear_one(render, late, Change.Cause.HERE) is None
+    render.refresh_from_db()
+    assert (render.status, render.error) == ("queued", "")
