@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from .models.mirror import check_data
 if TYPE_CHECKING:
     from .models import Render
 
+logger = logging.getLogger(__name__)
+
 Builder = Callable[..., dict[str, Any] | None]
 
 _builders: dict[str, Builder] = {}
@@ -27,6 +30,10 @@ _senders: dict[str, Any] = {}
 
 class BuilderError(Exception):
     """The data of a document could not be made; the message is for staff."""
+
+
+class UnknownBuilder(Exception):
+    """No function of this name is declared here: this process may be older than the code."""
 
 
 def register(name: str, builder: Builder, *, template: str, project: str, sender: Any) -> None:
@@ -43,14 +50,15 @@ def templates_of(project: str) -> set[str]:
 def build(render: Render) -> dict[str, Any] | None:
     """Return the data of a declared document, from its source as it is saved now.
 
-    Raises ``BuilderError`` where the function raises, is not declared any more, or its source
-    is gone.
+    Raises ``BuilderError`` where the function raises or its source is gone, and
+    ``UnknownBuilder`` where no such function is declared.
     """
     builder = _builders.get(render.builder)
     if builder is None:
-        raise BuilderError(
-            f"No function {render.builder!r} is declared. Was it moved or renamed while this "
-            "document waited? Bring it back under that name and retry."
+        raise UnknownBuilder(
+            f"This worker knows no function {render.builder!r}. If it is older than the code, "
+            "restart it. If the function was moved or renamed while this document waited, bring "
+            "it back under that name."
         )
     if render.source_type is None:
         raise BuilderError("It is about no object, so its data can't be made again.")
@@ -75,4 +83,6 @@ def call(
     except SoftTimeLimitExceeded:
         raise
     except Exception as error:
+        # Staff are shown what it says; whoever mends it wants to know where.
+        logger.exception("The function that makes the data of a document raised.")
         raise BuilderError(storable(f"{type(error).__name__}: {error}")) from error

@@ -226,9 +226,16 @@ def refuse_transaction() -> None:
     """Raise ``RuntimeError`` inside a transaction: nothing is sent that could be rolled back."""
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block:
-            # Django's own check knows the transaction of a test case from the caller's.
-            with transaction.atomic(using=connection.alias, durable=True):
-                pass
+            try:
+                # Django's own check knows the transaction of a test case from the caller's.
+                with transaction.atomic(using=connection.alias, durable=True):
+                    pass
+            except RuntimeError:
+                raise RuntimeError(
+                    "wait() and wait=True send at once, which must not be inside a transaction "
+                    f"(one is open in {connection.alias!r}): it could be rolled back. Leave the "
+                    "transaction first; a view under ATOMIC_REQUESTS is non_atomic_requests."
+                ) from None
 
 
 def isolated(using: str) -> AbstractContextManager[Any]:

@@ -264,12 +264,14 @@ def demonstrate(children: Children, *, once: bool) -> None:
 
     say(f"\n  document  {path} ({path.stat().st_size:,} bytes)")
     say(f"  link      {share.url}")
+    if once:
+        say("\nThat was all. `make demo` keeps it up, to look at and to try.")
+        return
     say(f"  guest     {site}{booking.get_absolute_url()}")
     say(f"  site      {site}/")
     say(f"  admin     {site}/admin/charter/booking/ (admin, password admin)")
-    if once:
-        return
-    say("\nServing. In the admin, fill in and sign off another booking. Ctrl-C ends it all.")
+    say("\nServing. In the admin, complete the inspection of AEG-2034 and sign it off as well.")
+    say("Ctrl-C ends it all.")
     while True:
         children.pause(0.5)
 

@@ -149,11 +149,24 @@ def test_a_source_that_is_gone_rejects_the_document_in_words(craftkit):
     assert "does not exist any more" in Render.objects.get().error
 
 
-def test_a_function_that_is_gone_rejects_the_document_in_words(craftkit):
+def test_a_worker_that_is_older_than_the_code_leaves_the_document_to_another(craftkit):
     confirm()
     Render.objects.update(builder="tests.shop.craftkit.moved")
     craftkit.run()
-    assert "'tests.shop.craftkit.moved' is declared" in Render.objects.get().error
+    assert Render.objects.get().status == "pending"
+    assert "knows no function 'tests.shop.craftkit.moved'" in Job.objects.get().error
+    assert "restart it" in Job.objects.get().error
+
+    Render.objects.update(builder="tests.shop.craftkit.invoice")
+    settle(craftkit)
+    assert Render.objects.get().status == "succeeded"
+
+
+def test_where_a_function_raised_is_logged(craftkit, caplog):
+    confirm("RAISES")
+    craftkit.run()
+    assert "no such price" in caplog.text
+    assert "tests/shop/craftkit.py" in caplog.text
 
 
 def test_a_snapshot_is_built_on_the_spot(craftkit):

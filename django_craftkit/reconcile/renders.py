@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
-from django_craftkit.builders import BuilderError, build
+from django_craftkit.builders import BuilderError, UnknownBuilder, build
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, lock, storable, update_many
@@ -112,6 +112,9 @@ def _build(render: Render, job: Job) -> Outcome | None:
     error = render.error if render.error_code == BUILDER_FAILED else ""
     try:
         data = None if error else build(render)
+    except UnknownBuilder as unknown:
+        # Another worker, or this one once it is restarted, may well know it.
+        return Failed(str(unknown))
     except BuilderError as raised:
         error = str(raised)
     if error:

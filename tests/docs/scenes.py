@@ -255,7 +255,7 @@ def scene_settings(stage: Stage) -> Scene:
 
 @scene
 def scene_urls(stage: Stage) -> Scene:
-    names = yield {}
+    names = yield {"urlpatterns": []}
     module = ModuleType("documented_urls")
     vars(module).update(names)
     assert reverse("craftkit:webhook", module, args=["default"]) == "/craftkit/webhooks/default"
@@ -328,3 +328,13 @@ def scene_list(stage: Stage) -> Scene:
     names = yield {"Order": Order, "Render": Render, "render": render}
     assert names["order_list"](RequestFactory().get("/")) == "orders.html"
     assert [len(one._craftkit_renders) for one in shown["orders"]] == [1]
+
+
+@scene
+def scene_first(stage: Stage) -> Scene:
+    _kit(stage)
+    folder = stage.getfixturevalue("tmp_path")
+    stage.getfixturevalue("monkeypatch").chdir(folder)
+    names = yield {}
+    assert names["render"].status == "succeeded"
+    assert (folder / "invoice.pdf").read_bytes().startswith(b"%PDF-")

@@ -171,7 +171,10 @@ def test_a_refusal_in_odd_characters_rejects_the_document_all_the_same(craftkit)
 
 
 @ODD
-def test_what_a_builder_raises_is_shown_whatever_its_text(craftkit, built_by, odd, plain):
+def test_what_a_builder_raises_is_shown_whatever_its_text(
+    craftkit, built_by, monkeypatch, odd, plain
+):
+    monkeypatch.setattr(builders.logger, "disabled", True)
     built_by(raising(ValueError(odd)))
     settle(craftkit)
     render = Render.objects.get()
@@ -183,6 +186,7 @@ def test_what_a_builder_raises_is_shown_whatever_its_text(craftkit, built_by, od
 def test_what_a_snapshots_builder_raises_is_shown_whatever_its_text(
     craftkit, monkeypatch, odd, plain
 ):
+    monkeypatch.setattr(builders.logger, "disabled", True)
     for name in ("_builders", "_templates", "_senders"):
         monkeypatch.setattr(builders, name, dict(getattr(builders, name)))
     event = Signal()

@@ -439,11 +439,11 @@ def test_waiting_ends_at_once_where_the_project_is_paused(craftkit):
 def test_nothing_is_sent_inside_a_transaction(craftkit):
     render = ask()
     with transaction.atomic():
-        with pytest.raises(RuntimeError, match="durable"):
+        with pytest.raises(RuntimeError, match="inside a transaction"):
             render.wait()
-        with pytest.raises(RuntimeError, match="durable"):
+        with pytest.raises(RuntimeError, match="inside a transaction"):
             ask("2", wait=True)
-        with pytest.raises(RuntimeError, match="durable"):
+        with pytest.raises(RuntimeError, match="inside a transaction"):
             render.share(wait=True)
     assert Render.objects.count() == 1
     assert craftkit.sandbox.requests == []

@@ -146,22 +146,38 @@ def _look_at_broker() -> Iterator[Finding]:
     if app is None:
         yield Finding("no Celery app: manage.py craftkit_work has to run")
         return
-    with app.connection_for_write(connect_timeout=BROKER_TIMEOUT) as connection:
-        what = f"the broker {connection.as_uri()} answers"
-        try:
+    what = "the broker answers"
+    try:
+        with app.connection_for_write(connect_timeout=BROKER_TIMEOUT) as connection:
+            what = f"the broker {connection.as_uri()} answers"
             connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT)
-        except Exception as error:
-            yield Finding(
-                what,
-                f"{type(error).__name__}: {error}",
-                "Start it, or mend CELERY_BROKER_URL. Until then only a sweep carries wishes out.",
-            )
-        else:
-            yield Finding(what)
+    except Exception as error:
+        # A broker's client may raise anything, also where the client itself is not installed.
+        yield Finding(
+            what,
+            f"{type(error).__name__}: {error}",
+            "Start it, install its client, or mend CELERY_BROKER_URL. Until then only a sweep "
+            "carries wishes out.",
+        )
+    else:
+        yield Finding(what)
+
+
+def _look_at_state(state: ProjectState) -> Iterator[Finding]:
+    heard = state.webhook_heard_at
+    when = f"{heard:%Y-%m-%d %H:%M %Z}" if heard else "never"
+    yield Finding(f"{state.project}: last webhook heard: {when}")
+    if state.paused_at is not None:
+        yield Finding(
+            f"{state.project}: is running",
+            f"it is paused: {state.pause_reason}",
+            f"It is tried again at {state.probe_at:%H:%M:%S %Z}, and goes on if that gets through. "
+            "Workers read settings when they start: restart them after a change.",
+        )
 
 
 def _look_at_worker(aliases: list[str]) -> Iterator[Finding]:
-    what = "a worker and beat are at work"
+    what = "somebody looks for work"
     try:
         states = {s.project: s for s in ProjectState.objects.using(database()).all()}
         aside = Job.objects.using(database()).aside().count()
@@ -179,11 +195,10 @@ def _look_at_worker(aliases: list[str]) -> Iterator[Finding]:
     elif (age := (database_now() - last).total_seconds()) > STALE:
         yield Finding(what, f"nobody has looked for work for {age:.0f} seconds", remedy)
     else:
-        yield Finding(what)
+        yield Finding(f"{what}: {age:.0f} seconds ago")
     for alias in aliases:
-        state = states.get(alias)
-        if state is not None and state.paused_at is not None:
-            yield Finding(f"{alias} is running", f"it is paused: {state.pause_reason}")
+        if state := states.get(alias):
+            yield from _look_at_state(state)
     if conf.options().PAUSED:
         yield Finding("nothing is held", 'CRAFTKIT["PAUSED"] is on')
     if aside:

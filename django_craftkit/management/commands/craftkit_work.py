@@ -41,6 +41,7 @@ class Command(BaseCommand):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
+        self.stdout.write("Looking for work. Ctrl-C ends it after the calls under way.")
         total = 0
         while True:
             try:
