@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.core import serializers
 from django.db import transaction
 
@@ -13,7 +14,7 @@ from django_craftkit.models import Job, Render
 from tests.helpers import settle
 from tests.shop import craftkit as declarations
 from tests.shop.craftkit import closed, shipped
-from tests.shop.models import Order
+from tests.shop.models import Line, Order
 
 
 def confirm(number: str = "1", **fields: object) -> Order:
@@ -75,6 +76,9 @@ def test_an_event_that_is_rolled_back_never_was(craftkit):
 @pytest.mark.django_db(databases=["default", "other"], transaction=True)
 def test_an_event_in_another_database_is_asked_for_when_it_is_committed(craftkit):
     confirm("here")  # takes the primary key in this database
+    ContentType.objects.using("other").filter(app_label="shop").delete()
+    ContentType.objects.clear_cache()
+    ContentType.objects.db_manager("other").get_for_model(Line)  # takes the order's id in that one
     with transaction.atomic(using="other"):
         order = Order(number="there", confirmed=True)
         order.save(using="other")
@@ -227,8 +231,6 @@ def test_the_decorated_function_stays_itself(db):
 def test_a_wish_costs_three_queries_and_its_repeat_one_once_the_data_are_made(
     db, django_assert_num_queries
 ):
-    from django.contrib.contenttypes.models import ContentType
-
     ContentType.objects.get_for_model(Order)
     order = Order.objects.create(number="1")
     order.confirmed = True
@@ -240,3 +242,14 @@ def test_a_wish_costs_three_queries_and_its_repeat_one_once_the_data_are_made(
     Render.objects.update(data={})
     with transaction.atomic(), django_assert_num_queries(2):
         order.save()
+
+
+def test_sources_are_prefetched_as_any_generic_key(craftkit, django_assert_num_queries):
+    for number in "abc":
+        confirm(number)
+    with django_assert_num_queries(2):
+        renders = list(Render.objects.prefetch_related("source"))
+        assert {render.source.number for render in renders} == {"a", "b", "c"}
+    assert renders[0].source is renders[0].source
+    renders[0].source = None
+    assert renders[0].source_type is None

@@ -17,13 +17,36 @@ MAX_PK = 255
 class SourceKey(GenericForeignKey):
     """A generic foreign key whose object may live in another database than the row."""
 
+    def contribute_to_class(  # type: ignore[override]
+        self, cls: Any, name: str, **kwargs: Any
+    ) -> None:
+        super().contribute_to_class(cls, name, **kwargs)
+        # Django's descriptor: the key itself, and from 6.1 on an object of its own.
+        setattr(cls, name, SourceDescriptor(self, cls.__dict__[name]))
+
+
+class SourceDescriptor:
+    """Reads the source from its own database, and leaves the rest to Django's descriptor."""
+
+    def __init__(self, key: SourceKey, descriptor: Any) -> None:
+        self._key = key
+        self._descriptor = descriptor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._descriptor, name)
+
     def __get__(self, instance: Any, cls: Any = None) -> Any:
-        if instance is None or not instance.source_db:
-            return super().__get__(instance, cls)
+        if instance is None:
+            return self
+        if not instance.source_db:
+            return self._descriptor.__get__(instance, cls)
         # Django would compare the content types of two databases, whose ids differ.
-        if not self.is_cached(instance):
-            self.set_cached_value(instance, instance.read_source())
-        return self.get_cached_value(instance)
+        if not self._key.is_cached(instance):
+            self._key.set_cached_value(instance, instance.read_source())
+        return self._key.get_cached_value(instance)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        self._descriptor.__set__(instance, value)
 
 
 def about(source: models.Model) -> tuple[int, str]:
