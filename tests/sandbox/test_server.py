@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import requests
@@ -59,31 +60,34 @@ def test_a_port_that_is_taken_is_an_error_like_any_other():
             server.start()
 
 
+def delayed_caller(server) -> threading.Thread:
+    """Call, and return once the call is held up; it is answered, or hung up on, by a stop."""
+
+    def call() -> None:
+        with contextlib.suppress(requests.RequestException):
+            requests.get(server.url + "/health", timeout=60)
+
+    caller = threading.Thread(target=call, daemon=True)
+    caller.start()
+    while not server.sandbox.requests:
+        time.sleep(0.005)
+    return caller
+
+
 def test_an_end_does_not_wait_for_a_delay(sandbox):
     sandbox.faults.add("delay", seconds=60)
     with SandboxServer(sandbox) as server:
-
-        def call() -> None:
-            # The server that stops answers it, or hangs up on it.
-            with contextlib.suppress(requests.RequestException):
-                requests.get(server.url + "/health", timeout=60)
-
-        caller = threading.Thread(target=call, daemon=True)
-        caller.start()
-        while not sandbox.requests:
-            pass
-    caller.join(5)
+        caller = delayed_caller(server)
+    caller.join(30)
     assert not caller.is_alive()
 
 
 def test_a_delay_holds_up_nobody_else(sandbox):
     sandbox.faults.add("delay", seconds=60, path="/health")
     with SandboxServer(sandbox) as server:
-        caller = threading.Thread(
-            target=lambda: requests.get(server.url + "/health", timeout=60), daemon=True
-        )
-        caller.start()
+        caller = delayed_caller(server)
         assert requests.get(server.url + "/v1/health", timeout=30).ok
+        assert caller.is_alive()
     caller.join(30)
     assert not caller.is_alive()
 
