@@ -18,9 +18,10 @@ if _missing:
 
 from .adapter import SandboxAdapter  # noqa: E402
 from .app import DEFAULT_KEY, Sandbox  # noqa: E402
+from .envelopes import Recipient, SignatureMail, SignatureRequest  # noqa: E402
 from .faults import Fault, Faults  # noqa: E402
 from .lifecycle import Polls  # noqa: E402
-from .records import Event, Project, Render, Share, Template, Version  # noqa: E402
+from .records import Event, Mail, Project, Render, Share, Template, Version  # noqa: E402
 from .server import SandboxServer, serve  # noqa: E402
 from .state import LoggedRequest  # noqa: E402
 from .webhooks import EVENTS, Attempt, Delivery, Subscription, sign  # noqa: E402
@@ -34,13 +35,17 @@ __all__ = [
     "Fault",
     "Faults",
     "LoggedRequest",
+    "Mail",
     "Polls",
     "Project",
+    "Recipient",
     "Render",
     "Sandbox",
     "SandboxAdapter",
     "SandboxServer",
     "Share",
+    "SignatureMail",
+    "SignatureRequest",
     "Subscription",
     "Template",
     "Version",

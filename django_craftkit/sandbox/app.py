@@ -13,6 +13,7 @@ from .adapter import SandboxAdapter
 from .courier import attempt
 from .http import ApiError
 from .service import Answer, Service
+from .signature_controls import SignatureControls
 from .state import State
 from .webhooks import RETRY_DELAYS, Subscription, known_events
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .courier import Send
     from .faults import Faults
     from .lifecycle import RenderTime
-    from .records import Project, Render, Share, Template
+    from .records import Mail, Project, Render, Share, Template
     from .state import LoggedRequest
     from .webhooks import Delivery
 
@@ -43,7 +44,7 @@ def _refusals_as_value_errors() -> Iterator[None]:
         raise ValueError(f"{error.message} {error.issues or ''}".strip()) from None
 
 
-class Sandbox:
+class Sandbox(SignatureControls):
     """A local Craftkit.
 
     Args:
@@ -56,6 +57,9 @@ class Sandbox:
         retry_delays: seconds before the second and each further attempt of a webhook.
         lenient: a slug that isn't known becomes a template that takes any data.
         public_bucket: without one `downloadUrl` is always null.
+        signature_credits: how many signature requests can be sent; None: without end. `reset()`
+            comes back to it.
+        archive_delay: seconds from the completion of one to its signed PDF and certificate.
         remote_control: let `/_sandbox/` be used from other machines too.
         templates: bodies of PUT with their `slug`; `reset()` comes back to them.
     """
@@ -70,6 +74,8 @@ class Sandbox:
         retry_delays: Sequence[float] = RETRY_DELAYS,
         lenient: bool = False,
         public_bucket: bool = True,
+        signature_credits: int | None = None,
+        archive_delay: float = 0.0,
         remote_control: bool = False,
         templates: Iterable[Mapping[str, Any]] = (),
     ) -> None:
@@ -83,6 +89,8 @@ class Sandbox:
             remote_control=remote_control,
         )
         self.service = Service(self.state)
+        self.archive_delay = archive_delay
+        self.signature_credits = self._credits = signature_credits
         self.has_own_url = public_url is not None
         # Set by a server that stops: nobody waits out a delay any longer.
         self.closing = threading.Event()
@@ -115,6 +123,12 @@ class Sandbox:
             return [share for render in self.state.renders() for share in render.shares]
 
     @property
+    def mails(self) -> list[Mail]:
+        """All e-mails that were sent, in the order in which they were."""
+        with self.state.lock:
+            return list(self.state.mails())
+
+    @property
     def deliveries(self) -> list[Delivery]:
         """All webhooks, sent or waiting, in the order of their events."""
         with self.state.lock:
@@ -133,7 +147,11 @@ class Sandbox:
         return self.state.faults
 
     def project(self, name: str = DEFAULT_PROJECT) -> Project:
-        """A project with its templates, renders and subscriptions; ValueError if there is none."""
+        """A project with all that is in it; ValueError if there is none.
+
+        Its attributes `email_configured` and `signatures_configured` may be set: while they are
+        False, no e-mail and no signature request can be sent.
+        """
         return self.state.project(name)
 
     # What a person does at Craftkit's dashboard.
@@ -265,6 +283,7 @@ class Sandbox:
         """As new: templates as they were given, nothing rendered; keys, subscribers stay."""
         with self.state.lock:
             self.state.clear()
+            self.signature_credits = self._credits
             self._seed()
 
     def session(self) -> Session:

@@ -6,6 +6,12 @@ with `remote_control=True`; and a page from elsewhere that a browser shows can't
 - `GET /_sandbox/` what is there, as a page
 - `POST /_sandbox/faults` one fault, or a list (the settings of `Fault`): 201 with the same and ids
 - `GET /_sandbox/faults` those that wait; `DELETE` clears them all, `DELETE …/faults/{id}` one
+- `GET /_sandbox/mails` the e-mails that were sent, as a page
+- `PATCH /_sandbox/projects/{name}` let it send e-mails and signature requests or not:
+  `{"email_configured": false, "signatures_configured": false}`
+- `PATCH /_sandbox/signatures` `{"credits": 3, "archive_delay": 5, "certificate_delay": 9}`
+- `POST /_sandbox/signatures/{id}/{view,sign,decline,expire,fail}` in the place of a recipient
+  (`{"email": …}`, and the `reason` to decline), or of the provider (the `message` to fail)
 - `POST /_sandbox/reset` back to how it was at the start
 """
 
@@ -18,27 +24,36 @@ from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Response
 
+from .envelopes import SignatureMail
 from .faults import Fault
 from .http import ApiError, Issues, json_response, json_type, parse_json
 from .ids import iso, iso_or_none
+from .mailbox import letter, signature_letter
 from .pages import page
 from .routing import Routes
+from .shapes import Shape
+from .signatures import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .http import Call
+    from .records import Mail
 
 PREFIX = "/_sandbox"
 _SHOWN = 50
+MOST_SECONDS = 86_400.0
 
 _DESK = f"""<div class="card">
 <h1>Sandbox</h1>
 <p class="faint">Everything here lives in memory and ends with the process.</p>
 <div class="actions">
+<a class="button" href="{PREFIX}/mails">Mails</a>
 <form method="post" action="{PREFIX}/reset"><button class="button">Reset</button></form>
 </div>
 </div>"""
+
+_SWITCHES = ("email_configured", "signatures_configured")
 
 routes = Routes(door="open")
 
@@ -83,6 +98,20 @@ def overview(call: Call) -> Response:
                 ),
             ),
             _section(
+                "Signature requests",
+                ("Created", "Name", "Status", "Id", "Recipients"),
+                (
+                    (
+                        iso(s.created_at),
+                        escape(s.name),
+                        escape(f"{s.status} {s.error_message or ''}"),
+                        s.id,
+                        ", ".join(_link(each.url, each.name) for each in s.recipients),
+                    )
+                    for s in reversed(list(state.signatures())[-_SHOWN:])
+                ),
+            ),
+            _section(
                 "Webhooks",
                 ("Due", "Event", "To", "Status", "Attempts", "Last answer"),
                 (
@@ -124,6 +153,102 @@ def overview(call: Call) -> Response:
         ]
     )
     return page("Craftkit sandbox", body, wide=True)
+
+
+@routes("GET", PREFIX + "/mails")
+def mails(call: Call) -> Response:
+    """The newest 50 e-mails with their text and link; to look at them here opens none."""
+    _admit(call)
+    state = call.state
+    sent: list[Mail | SignatureMail] = [*state.mails(), *state.signature_mails()]
+    sent.sort(key=lambda mail: mail.sent_at)
+    off = [project.name for project in state.projects.values() if not project.email_configured]
+    notes = [f"E-mail is not configured in {name}." for name in off]
+    if not sent:
+        notes.append("None yet.")
+    head = "".join(f'<p class="faint">{escape(note)}</p>' for note in notes)
+    letters = "".join(_mail(mail) for mail in reversed(sent[-_SHOWN:]))
+    body = f"""<div class="card"><h1>Mails</h1>{head}
+<div class="actions"><a class="button" href="{PREFIX}/">Back to the desk</a></div></div>
+{letters}"""
+    return page("Mails", body)
+
+
+@routes("PATCH", PREFIX + "/projects/<name>")
+def set_project(call: Call, name: str) -> Response:
+    """Switch the e-mails or signatures of a project off, and on again."""
+    _admit(call)
+    project = call.state.projects.get(name)
+    if project is None:
+        raise ApiError(404, "not_found", "Project not found.")
+    issues = Issues()
+    shape = Shape(call.json(), issues)
+    switches = {name: shape.boolean(name) for name in _SWITCHES}
+    if not shape.body.keys() & switches:
+        issues.add("", f"Expected one of {', '.join(switches)}")
+    issues.refuse()
+    for switch, to in switches.items():
+        if to is not None:
+            setattr(project, switch, to)
+    return json_response({"name": name} | {name: getattr(project, name) for name in switches})
+
+
+@routes("PATCH", PREFIX + "/signatures")
+def set_signatures(call: Call) -> Response:
+    """Credits (null: without end) and delays, in seconds."""
+    _admit(call)
+    issues = Issues()
+    body = call.json()
+    shape = Shape({name: value for name, value in body.items() if value is not None}, issues)
+    credits_left = shape.integer("credits", least=0)
+    archive_delay = shape.number("archive_delay", most=MOST_SECONDS)
+    certificate_delay = shape.number("certificate_delay", most=MOST_SECONDS)
+    issues.refuse()
+    ceremony = call.state.ceremony
+    if "credits" in body:
+        ceremony.credits = credits_left
+    if archive_delay is not None:
+        ceremony.archive_delay = archive_delay
+    if "certificate_delay" in body:
+        ceremony.certificate_delay = certificate_delay
+    return json_response(
+        {
+            "credits": ceremony.credits,
+            "billed": ceremony.billed,
+            "archive_delay": ceremony.archive_delay,
+            "certificate_delay": ceremony.certificate_delay,
+        }
+    )
+
+
+@routes("POST", PREFIX + "/signatures/<request_id>/<any(view,sign,decline,expire,fail):action>")
+def act(call: Call, request_id: str, action: str) -> Response:
+    """Do what a recipient would, or the provider; 409 `conflict` if it can't be done."""
+    _admit(call)
+    state, issues = call.state, Issues()
+    shape = Shape(call.json() if call.request.get_data().strip() else {}, issues)
+    email = shape.string("email", required=action in {"view", "sign", "decline"})
+    reason = shape.string("reason", most=500)
+    message = shape.string("message") or "Processing failed."
+    issues.refuse()
+    request = state.signature(request_id)
+    if request is None:
+        raise ApiError(404, "not_found", "Signature request not found.")
+    try:
+        match action:
+            case "view":
+                state.ceremony.view(request, request.recipient(str(email)))
+            case "sign":
+                state.ceremony.sign(request, request.recipient(str(email)))
+            case "decline":
+                state.ceremony.decline(request, request.recipient(str(email)), reason)
+            case "expire":
+                state.ceremony.expire(request)
+            case _:
+                state.ceremony.fail(request, message)
+    except ValueError as error:
+        raise ApiError(409, "conflict", str(error)) from None
+    return json_response(as_json(state, request))
 
 
 @routes("POST", PREFIX + "/faults")
@@ -199,6 +324,15 @@ def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) 
         else '<p class="faint">None yet.</p>'
     )
     return f'<div class="card"><h2>{escape(title)}</h2>{content}</div>'
+
+
+def _mail(mail: Mail | SignatureMail) -> str:
+    if isinstance(mail, SignatureMail):
+        title = _link(mail.url, mail.request.name)
+        return f'<div class="card"><h2>{title}</h2>{signature_letter(mail)}</div>'
+    title = _link(mail.url, mail.share.render.title)
+    opened = f'<p class="faint">Times opened: {mail.open_count}</p>'
+    return f'<div class="card"><h2>{title}</h2>{opened}{letter(mail)}</div>'
 
 
 def _link(url: str | None, text: str) -> str:

@@ -3,23 +3,35 @@
 A call meets at most one fault of delay and one of any other kind, the oldest that match. The
 kinds, and what a client sees of them:
 
-====================  ==========================================================================
-`status`              an answer of `status` with `code` and `message`, or with `body` as it is
-`garbage`             an HTML page, as a proxy in between would send it (502 unless told)
-`delay`               handled at once, answered after `seconds`
-`cut_before`          the connection ends without an answer, nothing was done
-`cut_after`           the call was carried out, and its answer is lost
-`refused`             no connection; over a socket it is closed unanswered, nothing was done
-`connect_timeout`     as `refused`, but after the client's patience for connecting
-`truncated`           half of the body, under the Content-Length of the whole
-`render_failed`       the render (of `template`, if given) ends `failed` with `message`
-`webhook_dropped`     the delivery is never sent
-`webhook_doubled`     sent twice under one delivery id
-`webhook_reordered`   sent after the one that follows it, or after `seconds` if none does
-`webhook_delayed`     sent `seconds` later
-====================  ==========================================================================
+============================  ==================================================================
+`status`                      an answer of `status` with `code` and `message`, or with `body` as
+                              it is
+`garbage`                     an HTML page, as a proxy in between would send it (502 unless told)
+`delay`                       handled at once, answered after `seconds`
+`cut_before`                  the connection ends without an answer, nothing was done
+`cut_after`                   the call was carried out, and its answer is lost
+`refused`                     no connection; over a socket it is closed unanswered, nothing was
+                              done
+`connect_timeout`             as `refused`, but after the client's patience for connecting
+`truncated`                   half of the body, under the Content-Length of the whole
+`render_failed`               the render ends `failed` with `message`
+`email_send_failed`           the mail is not sent, 502 with `message`; its share has been made
+                              and remains
+`signature_send_failed`       the provider refuses a new signature request: 502 with `message`,
+                              nothing made, nothing billed
+`signature_failed`            a new signature request is sent and billed, and then ends `failed`
+                              with `message`; no webhook says so
+`signature_cancel_failed`     the provider doesn't cancel: 502 with `message`, the request is open
+`certificate_failed`          the provider doesn't hand out the certificate: 502 with `message`
+`webhook_dropped`             the delivery is never sent
+`webhook_doubled`             sent twice under one delivery id
+`webhook_reordered`           sent after the one that follows it, or after `seconds` if none does
+`webhook_delayed`             sent `seconds` later
+============================  ==================================================================
 
+Those of renders, e-mails and signatures meet the renders of `template`, if it is given.
 `status` and `garbage` with `handled=True` carry the call out first: a 500 after the fact.
+An e-mail that fails and leaves no share is a `status` of 502 with the code `email_send_failed`.
 """
 
 from __future__ import annotations
@@ -50,7 +62,17 @@ CALL_KINDS: Final = frozenset(
 WEBHOOK_KINDS: Final = frozenset(
     {"webhook_dropped", "webhook_doubled", "webhook_reordered", "webhook_delayed"}
 )
-KINDS: Final = CALL_KINDS | WEBHOOK_KINDS | {"render_failed"}
+TEMPLATE_KINDS: Final = frozenset(
+    {
+        "render_failed",
+        "email_send_failed",
+        "signature_send_failed",
+        "signature_failed",
+        "signature_cancel_failed",
+        "certificate_failed",
+    }
+)
+KINDS: Final = CALL_KINDS | WEBHOOK_KINDS | TEMPLATE_KINDS
 
 _numbers = itertools.count(1)
 
@@ -63,10 +85,10 @@ class Fault:
         kind: one of the kinds above.
         method, path: which calls; patterns of `fnmatch`, so that `/v1/renders/*` is all below.
         event: which webhooks; a pattern too, as `render.*`.
-        template: which renders fail; a slug, None for any.
+        template: whose renders, e-mails or signatures fail; a slug, None for any.
         times: how often; None until it is cleared.
         status, code, message, body, retry_after: what to answer; `retry_after` is seconds, or
-            a date as text. `message` is also what a render fails with.
+            a date as text. `message` is also what a render, e-mail or signature fails with.
         seconds: how long, for delays.
         handled: whether the call is carried out before it is answered wrongly.
     """
@@ -192,15 +214,24 @@ class Faults:
 
     def for_render(self, template: str) -> Fault | None:
         """The fault that a new render of this slug meets."""
-        return self._take(
-            lambda fault: fault.kind == "render_failed" and fault.template in {None, template}
-        )
+        return self._for_template("render_failed", template)
+
+    def for_email(self, template: str) -> Fault | None:
+        """The fault that an e-mail of a render of this slug meets."""
+        return self._for_template("email_send_failed", template)
+
+    def for_signature(self, kind: str, template: str) -> Fault | None:
+        """The fault of this kind that a signature request of a render of this slug meets."""
+        return self._for_template(kind, template)
 
     def for_webhook(self, event: str) -> Fault | None:
         """The fault that a new delivery meets."""
         return self._take(
             lambda fault: fault.kind in WEBHOOK_KINDS and fnmatchcase(event, fault.event)
         )
+
+    def _for_template(self, kind: str, template: str) -> Fault | None:
+        return self._take(lambda fault: fault.kind == kind and fault.template in {None, template})
 
     def _take(self, wanted: Callable[[Fault], bool]) -> Fault | None:
         with self._lock:

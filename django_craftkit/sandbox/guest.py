@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Response
 
 from . import engagement
-from .ids import moment_in_utc
-from .pages import notice, page
+from .pages import day, notice, page
 from .renders import pdf_response
 from .routing import Routes
 
@@ -110,7 +109,7 @@ def _closed(call: Call, share: Share) -> Response | None:
     if share.expires_at is not None and call.state.clock() >= share.expires_at:
         return notice(
             "This link has expired",
-            f"It could be used until {_day(share.expires_at)}. "
+            f"It could be used until {day(share.expires_at)}. "
             "Please ask the sender for a new link.",
             410,
         )
@@ -120,9 +119,9 @@ def _closed(call: Call, share: Share) -> Response | None:
 def _page(share: Share) -> Response:
     render = share.render
     size = len(render.pdf())
-    facts = [f"Shared on {_day(share.created_at)}", f"PDF, {max(1, round(size / 1024))} kB"]
+    facts = [f"Shared on {day(share.created_at)}", f"PDF, {max(1, round(size / 1024))} kB"]
     if share.expires_at is not None:
-        facts.append(f"available until {_day(share.expires_at)}")
+        facts.append(f"available until {day(share.expires_at)}")
     message = f"<blockquote>{escape(share.message)}</blockquote>" if share.message else ""
     address = f"/share/{share.token}"
     body = f"""<div class="card">
@@ -138,8 +137,3 @@ def _page(share: Share) -> Response:
 </div>
 <iframe class="viewer" src="{address}/document" title="{escape(render.title)}"></iframe>"""
     return page(render.title, body, script=_PRINT)
-
-
-def _day(moment: float) -> str:
-    day = moment_in_utc(moment)
-    return f"{day.day} {day:%B %Y}"

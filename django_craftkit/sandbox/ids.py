@@ -32,6 +32,21 @@ def share_token() -> str:
     return "cks_" + secrets.token_urlsafe(24)
 
 
+def recipient_id() -> str:
+    """What the provider of signatures calls a recipient: `rcp_8e10-12ab34cd56ef`."""
+    return "rcp_" + uuid4()[-17:]
+
+
+def signing_token() -> str:
+    """What leads a recipient, and nobody else, to their page."""
+    return "sig_" + secrets.token_urlsafe(24)
+
+
+def message_id() -> str:
+    """What the service that sends mails calls one."""
+    return "re_" + secrets.token_urlsafe(24)
+
+
 def iso(moment: float) -> str:
     """Seconds since 1970 as `2026-06-05T10:00:00.000Z`."""
     return moment_in_utc(moment).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

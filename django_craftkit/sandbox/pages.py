@@ -8,6 +8,8 @@ from typing import Final
 
 from werkzeug.wrappers import Response
 
+from .ids import moment_in_utc
+
 _STYLE: Final = """
 :root { color-scheme: light dark;
   --ground: #f4f5f7; --paper: #fff; --ink: #1c2028; --faint: #5d6675; --line: #dde1e7;
@@ -39,16 +41,23 @@ blockquote { margin: 1rem 0 0; padding: .125rem 0 .125rem .875rem; white-space: 
 .button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 .button.main:hover { filter: brightness(1.08); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+details[open] { flex: 1 1 100%; } summary { list-style: none; width: fit-content; }
+summary::-webkit-details-marker { display: none; }
+label { display: block; font-weight: 600; margin: 1rem 0 .375rem; }
+textarea { font: inherit; color: inherit; background: var(--ground); width: 100%;
+  min-height: 6rem; padding: .625rem .75rem; border: 1px solid var(--line);
+  border-radius: .5rem; display: block; margin-bottom: .75rem; }
 .viewer { width: 100%; height: min(80vh, 70rem); border: 1px solid var(--line);
   border-radius: .75rem; background: var(--paper); display: block; }
 @media (max-width: 40rem) { .viewer { display: none; } .actions .button { flex: 1 1 100%;
-  justify-content: center; } }
+  justify-content: center; } .actions details { flex: 1 1 100%; }
+  .actions details .button { width: 100%; } }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; }
 th, td { text-align: left; padding: .375rem .75rem .375rem 0; border-top: 1px solid var(--line);
   vertical-align: top; white-space: nowrap; }
 th { color: var(--faint); font-weight: 600; border-top: 0; }
-a { color: var(--accent); }
+a { color: var(--accent); } img { display: block; }
 @media print { body { background: none; } .actions, .brand { display: none; } }
 """
 
@@ -93,7 +102,7 @@ def page(
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": (
                 f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-                "img-src data:; frame-src 'self'; connect-src 'self'; form-action 'self'; "
+                "img-src 'self' data:; frame-src 'self'; connect-src 'self'; form-action 'self'; "
                 "base-uri 'none'; frame-ancestors 'none'"
             ),
         },
@@ -104,6 +113,17 @@ def notice(title: str, text: str, status: int) -> Response:
     """A page that only says something."""
     body = f'<div class="card"><h1>{escape(title)}</h1><p class="faint">{escape(text)}</p></div>'
     return page(title, body, status=status)
+
+
+def day(moment: float) -> str:
+    """The day of a moment, for people: `5 June 2026`."""
+    date = moment_in_utc(moment)
+    return f"{date.day} {date:%B %Y}"
+
+
+def minute(moment: float) -> str:
+    """A moment, for people: `5 June 2026, 10:00 UTC`."""
+    return f"{day(moment)}, {moment_in_utc(moment):%H:%M} UTC"
 
 
 def not_found_page() -> Response:

@@ -2,8 +2,8 @@
 
 Laid out as Craftkit does for a template without a layout of its own (section 4.4): scalars as
 labelled values, loops as tables. Roboto carries Latin, Greek and Cyrillic; a script it doesn't
-have is written as empty boxes. Images are shown by their address, as nothing is fetched here;
-a data URI in a `text` value is drawn.
+have is drawn as empty boxes, and can be extracted all the same. Images are shown by their
+address, as nothing is fetched here; a data URI in a `text` value is drawn.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import base64
 import binascii
 import io
 import re
+import tempfile
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from font_roboto import Roboto, RobotoBold  # type: ignore[import-untyped]
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
 
+from . import letters
 from .ids import moment_in_utc
 
 if TYPE_CHECKING:
@@ -45,6 +48,13 @@ Table = tuple[str, list[str], list[list[str]]]
 
 def write(render: Render) -> bytes:
     """The PDF of a render; the same data, version and moment give the same bytes."""
+    document = lay_out(render)
+    document.set_creation_date(moment_in_utc(render.created_at))
+    return bytes(document.output())
+
+
+def lay_out(render: Render, more_text: str = "") -> Document:
+    """The pages of a render, with letters for `more_text` in case that pages follow."""
     version = render.version
     if version.lenient:
         rows, tables = _anything(render.data)
@@ -52,11 +62,8 @@ def write(render: Render) -> bytes:
         rows = [_row(render.data, variable) for variable in version.manifest["variables"]]
         tables = [_table(render.data, loop) for loop in version.manifest["loops"]]
     created = moment_in_utc(render.created_at)
-    document = _Document(version.page_config)
-    document.set_creation_date(created)
+    document = Document(version.page_config, _letters(render.title, rows, tables) + more_text)
     document.set_title(_clean(render.title))
-    document.set_producer("Craftkit sandbox")
-    document.set_lang("en")
     document.add_page()
     document.heading(
         render.title, f"{render.template} · version {version.number} · {created:%Y-%m-%d %H:%M} UTC"
@@ -65,11 +72,13 @@ def write(render: Render) -> bytes:
         document.labelled(label, value)
     for label, columns, body in tables:
         document.listing(label, columns, body)
-    return bytes(document.output())
+    return document
 
 
-class _Document(FPDF):
-    def __init__(self, page_config: dict[str, Any]) -> None:
+class Document(FPDF):
+    """A document in the sandbox's look; `text` is all that may be written in it."""
+
+    def __init__(self, page_config: dict[str, Any], text: str = "") -> None:
         page_format = str(page_config.get("format", "A4")).lower()
         orientation = page_config.get("orientation", "portrait")
         super().__init__(
@@ -78,17 +87,44 @@ class _Document(FPDF):
         )
         self.add_font("Roboto", "", Roboto)
         self.add_font("Roboto", "B", RobotoBold)
+        self._add_boxes(letters.missing(text))
         self.set_margins(_MARGIN, _MARGIN, _MARGIN)
         self.set_auto_page_break(True, margin=_MARGIN + 4)
         self.set_draw_color(*_LINE)
+        self.set_producer("Craftkit sandbox")
+        self.set_lang("en")
+
+    def _add_boxes(self, characters: list[str]) -> None:
+        self._has_boxes = bool(characters)
+        if not characters:
+            return
+        # fpdf2 takes fonts from files only, and reads them at once.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            font = Path(folder, "boxes.ttf")
+            font.write_bytes(letters.boxes(characters))
+            self.add_font("Boxes", "", font)
+        self.set_fallback_fonts(["Boxes"], exact_match=False)
+
+    def add_page(self, *args: Any, **options: Any) -> None:
+        """A new page, in the font of the one before."""
+        super().add_page(*args, **options)
+        self._settle_font()
+
+    def _settle_font(self) -> None:
+        # A text that begins with a box sets its font for itself alone, and what follows comes in
+        # the font before that (fpdf2 2.8.9). A blank sets it for the page.
+        if self._has_boxes and self.page and self.font_family:
+            self.text(0, 0, " ")
 
     def footer(self) -> None:
+        """What stands below each page; fpdf2 calls it."""
         self.set_y(-_MARGIN + 4)
         self._pen(8, _FAINT)
         self.cell(self.epw / 2, 5, "Rendered by the Craftkit sandbox")
         self.cell(self.epw / 2, 5, f"{self.page_no()} / {{nb}}", align="R")
 
     def heading(self, title: str, below: str) -> None:
+        """A title at the top of what follows, and a faint line below it."""
         self.set_fill_color(*_ACCENT)
         self.rect(self.l_margin, self.get_y(), 14, 1.6, style="F")
         self.ln(6)
@@ -99,6 +135,7 @@ class _Document(FPDF):
         self.ln(6)
 
     def labelled(self, label: str, value: str) -> None:
+        """A label on the left, its value beside it."""
         if self.will_page_break(9):
             self.add_page()
         top, page = self.get_y(), self.page_no()
@@ -122,6 +159,7 @@ class _Document(FPDF):
         self.ln(2)
 
     def listing(self, label: str, columns: list[str], body: list[list[str]]) -> None:
+        """A table under a heading; its heads come again on each further page."""
         if self.will_page_break(34):
             self.add_page()
         self.ln(8)
@@ -186,6 +224,7 @@ class _Document(FPDF):
     def _pen(self, size: float, color: tuple[int, int, int], *, bold: bool = False) -> None:
         self.set_font("Roboto", "B" if bold else "", size)
         self.set_text_color(*color)
+        self._settle_font()
 
     def _text(self, width: float, height: float, text: str) -> None:
         self.multi_cell(width, height, _clean(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
@@ -250,6 +289,18 @@ def _anything(data: dict[str, Any]) -> tuple[list[Row], list[Table]]:
 
     walk(data, "")
     return rows, tables
+
+
+def _letters(title: str, rows: list[Row], tables: list[Table]) -> str:
+    """Every character that is written, once."""
+    seen = set(title)
+    for row in rows:
+        seen.update(*row)
+    for label, columns, body in tables:
+        seen.update(label, *columns)
+        for cells in body:
+            seen.update(*cells)
+    return "".join(seen)
 
 
 def _clean(text: str) -> str:

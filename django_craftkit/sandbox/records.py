@@ -1,4 +1,4 @@
-"""What the sandbox remembers: projects, templates, renders, shares, engagement events.
+"""What the sandbox remembers: projects, templates, renders, shares, mails, events.
 
 The attributes are for tests to read; the JSON of each resource is written in its own file.
 Moments are seconds since 1970 by the sandbox's clock.
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import pdf
+from .envelopes import Envelopes, SignatureMail
 from .ids import uuid4
 
 if TYPE_CHECKING:
@@ -104,6 +105,30 @@ class Share:
 
 
 @dataclass(eq=False)
+class Mail:
+    """One e-mail that was sent (section 10); `url` is the page on which it can be read."""
+
+    id: str  # the `emailMessageId`
+    url: str
+    to: str
+    recipient_name: str | None
+    message: str | None
+    share: Share
+    sent_at: float
+
+    @property
+    def open_count(self) -> int:
+        """How often its tracking pixel has been loaded."""
+        return sum(
+            event.type == "email_opened" and event.share is self.share
+            for event in self.share.render.events
+        )
+
+    def __repr__(self) -> str:
+        return f"<Mail {self.id} with share {self.share.id}>"
+
+
+@dataclass(eq=False)
 class Render:
     """One render: what was asked for, how far it has come, and its PDF."""
 
@@ -146,6 +171,11 @@ class Render:
         """The name of its template, as it was when this was asked for."""
         return self.version.name
 
+    @property
+    def written(self) -> bytes | None:
+        """The document, if it has been wanted before."""
+        return self._pdf
+
     def pdf(self) -> bytes:
         """The document: written when it is first wanted, the same bytes ever after.
 
@@ -178,7 +208,14 @@ class Project:
     deleted_templates: list[Template] = field(default_factory=list)
     renders: dict[str, Render] = field(default_factory=dict)
     by_key: dict[str, Render] = field(default_factory=dict)
+    mails: list[Mail] = field(default_factory=list)
+    signatures: Envelopes = field(default_factory=Envelopes)
+    signature_mails: list[SignatureMail] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
+    # Without it no e-mail can be sent: 503 `email_not_configured`.
+    email_configured: bool = True
+    # Without it nothing can be sent out for signature: 503 `signatures_unavailable`.
+    signatures_configured: bool = True
 
     def shares(self) -> Iterator[Share]:
         """All share links of the project, oldest render first."""
@@ -186,11 +223,16 @@ class Project:
             yield from render.shares
 
     def clear(self) -> None:
-        """Forget everything but the subscriptions."""
+        """As new, but for the subscriptions."""
         self.templates.clear()
         self.deleted_templates.clear()
         self.renders.clear()
         self.by_key.clear()
+        self.mails.clear()
+        self.signatures.clear()
+        self.signature_mails.clear()
+        self.email_configured = True
+        self.signatures_configured = True
 
     def __repr__(self) -> str:
         return f"<Project {self.name!r}>"

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.wrappers import Request, Response
 
-from . import control, engagement, guest, health, renders, shares, templates
+from . import (
+    control,
+    emails,
+    engagement,
+    guest,
+    health,
+    mailbox,
+    renders,
+    shares,
+    signatures,
+    signing,
+    templates,
+)
 from .http import ApiError, Call
 from .pages import not_found_page, proxy_page
 from .routing import Route, url_map
@@ -31,8 +43,12 @@ _URL_MAP = url_map(
         templates.routes,
         renders.routes,
         shares.routes,
+        emails.routes,
         engagement.routes,
+        signatures.routes,
         guest.routes,
+        signing.routes,
+        mailbox.routes,
         control.routes,
     ]
 )

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .http import Issues, json_type
+from .ids import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 # As Zod's own pattern: stricter than the RFC, and what a template's `email` field meets.
 _EMAIL = re.compile(
@@ -20,6 +23,11 @@ _EMAIL = re.compile(
 def is_email(text: str) -> bool:
     """Whether Craftkit would take `text` for an e-mail address."""
     return len(text) <= 320 and _EMAIL.fullmatch(text) is not None
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a UUID of any version."""
+    return _UUID.fullmatch(text) is not None
 
 
 def is_web_url(text: str) -> bool:
@@ -79,13 +87,29 @@ class Shape:
             return None
         return value
 
-    def email(self, name: str, *, required: bool = False) -> str | None:
-        """An e-mail address."""
+    def uuid(self, name: str, *, required: bool = False) -> str | None:
+        """A UUID, in small letters."""
         value = self.string(name, required=required)
+        if value is not None and not is_uuid(value):
+            self.wrong(name, "Invalid uuid")
+            return None
+        return None if value is None else value.lower()
+
+    def email(self, name: str, *, required: bool = False, most: int | None = None) -> str | None:
+        """An e-mail address."""
+        value = self.string(name, required=required, most=most)
         if value is not None and not is_email(value):
             self.wrong(name, "Invalid email")
             return None
         return value
+
+    def moment(self, name: str) -> float | None:
+        """A date-time with a zone, as seconds since 1970."""
+        value = self.string(name)
+        moment = None if value is None else parse_moment(value)
+        if value is not None and moment is None:
+            self.wrong(name, "Invalid datetime")
+        return moment
 
     def choice(self, name: str, choices: Sequence[str], *, required: bool = False) -> str | None:
         """One of a few strings."""
@@ -101,8 +125,10 @@ class Shape:
         value: bool | None = self._typed(name, "boolean", required)
         return value
 
-    def integer(self, name: str, *, required: bool = False, least: int = 1) -> int | None:
-        """A whole number of at least `least`; `3.0` is one, as in JavaScript."""
+    def integer(
+        self, name: str, *, required: bool = False, least: int = 1, most: int | None = None
+    ) -> int | None:
+        """A whole number from `least` to `most`; `3.0` is one, as in JavaScript."""
         value: float | None = self._typed(name, "number", required)
         if value is None:
             return None
@@ -112,7 +138,25 @@ class Shape:
         if value < least:
             self.wrong(name, f"Number must be greater than or equal to {least}")
             return None
+        if most is not None and value > most:
+            self.wrong(name, f"Number must be less than or equal to {most}")
+            return None
         return int(value)
+
+    def number(
+        self, name: str, *, required: bool = False, most: float, above_zero: bool = False
+    ) -> float | None:
+        """A number from 0 to `most`; 0 itself is none if it has to be above."""
+        value: float | None = self._typed(name, "number", required)
+        if value is None:
+            return None
+        if value < 0 or (above_zero and value == 0):
+            self.wrong(name, f"Number must be greater than {'' if above_zero else 'or equal to '}0")
+            return None
+        if value > most:
+            self.wrong(name, f"Number must be less than or equal to {most:g}")
+            return None
+        return value
 
     def object(self, name: str, *, required: bool = False) -> dict[str, Any] | None:
         """A JSON object."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import engagement
 from .http import ApiError, Issues, json_response
-from .ids import iso, iso_or_none, parse_moment, share_token
+from .ids import iso, iso_or_none, share_token
 from .records import Share
 from .renders import find
 from .routing import Routes
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from .http import Call
+    from .records import Render
 
 routes = Routes()
 
@@ -31,26 +32,11 @@ def create(call: Call, render_id: str) -> Response:
     channel = shape.choice("channel", ("link", "email")) or "link"
     recipient = shape.email("recipientEmail", required=channel == "email")
     message = shape.string("message", most=2000)
-    expires_text = shape.string("expiresAt")
-    expires_at = None if expires_text is None else parse_moment(expires_text)
-    if expires_text is not None and expires_at is None:
-        shape.wrong("expiresAt", "Invalid datetime")
+    expires_at = shape.moment("expiresAt")
     issues.refuse()
-    if not render.succeeded:
-        raise ApiError(409, "not_ready", "Render has not succeeded yet — cannot create a share.")
-    token = share_token()
-    share = Share(
-        render=render,
-        token=token,
-        url=f"{call.state.public_url}/share/{token}",
-        channel=channel,
-        recipient_email=recipient,
-        message=message,
-        expires_at=expires_at,
-        created_at=call.state.clock(),
+    share = mint(
+        call, render, channel=channel, recipient=recipient, message=message, expires_at=expires_at
     )
-    render.shares.append(share)
-    engagement.record(call, render, "share_created", actor="partner", share=share)
     return json_response(_as_json(share), 201)
 
 
@@ -72,6 +58,34 @@ def revoke(call: Call, render_id: str, share_id: str) -> Response:
             engagement.record(call, render, "share_revoked", actor="partner", share=share)
             return json_response({"id": share.id, "revokedAt": iso(now)})
     raise ApiError(404, "not_found", "Share not found.")
+
+
+def mint(
+    call: Call,
+    render: Render,
+    *,
+    channel: str,
+    recipient: str | None,
+    message: str | None,
+    expires_at: float | None,
+) -> Share:
+    """A new link of a render, recorded and announced; 409 `not_ready` before success."""
+    if not render.succeeded:
+        raise ApiError(409, "not_ready", "Render has not succeeded yet — cannot create a share.")
+    token = share_token()
+    share = Share(
+        render=render,
+        token=token,
+        url=f"{call.state.public_url}/share/{token}",
+        channel=channel,
+        recipient_email=recipient,
+        message=message,
+        expires_at=expires_at,
+        created_at=call.state.clock(),
+    )
+    render.shares.append(share)
+    engagement.record(call, render, "share_created", actor="partner", share=share)
+    return share
 
 
 def _as_json(share: Share) -> dict[str, Any]:

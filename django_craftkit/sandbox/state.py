@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from .ceremony import Ceremony
 from .faults import Faults
 from .records import Project
 from .webhooks import Outbox, render_payload
@@ -17,8 +18,9 @@ from .webhooks import Outbox, render_payload
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from .envelopes import SignatureMail, SignatureRequest
     from .lifecycle import RenderTime
-    from .records import Render, Share
+    from .records import Mail, Render, Share
 
 REQUESTS_KEPT = 10_000
 
@@ -57,6 +59,7 @@ class State:
         self.projects: dict[str, Project] = {}
         self.faults = Faults(self.lock)
         self.outbox = Outbox(clock, self.faults, self.wake, retry_delays)
+        self.ceremony = Ceremony(clock, self.outbox)
         self.requests: deque[LoggedRequest] = deque(maxlen=REQUESTS_KEPT)
         self.reset_hook: Callable[[], None] = self.clear
         # Renders whose end has not been announced by webhook yet.
@@ -99,6 +102,33 @@ class State:
                     return share
         return None
 
+    def mails(self) -> Iterator[Mail]:
+        """The e-mails of all projects, in the order in which they were sent."""
+        mails = [mail for project in self.projects.values() for mail in project.mails]
+        return iter(sorted(mails, key=lambda mail: mail.sent_at))
+
+    def mail(self, message_id: str) -> Mail | None:
+        """The e-mail with this id, in whichever project."""
+        return next((mail for mail in self.mails() if mail.id == message_id), None)
+
+    def signatures(self) -> Iterator[SignatureRequest]:
+        """The signature requests of all projects, in the order in which they came."""
+        requests = [request for project in self.projects.values() for request in project.signatures]
+        return iter(sorted(requests, key=lambda request: request.created_at))
+
+    def signature(self, request_id: str) -> SignatureRequest | None:
+        """The signature request with this id, in whichever project."""
+        for project in self.projects.values():
+            request = project.signatures.get(request_id)
+            if request is not None:
+                return request
+        return None
+
+    def signature_mails(self) -> Iterator[SignatureMail]:
+        """The e-mails of all projects that asked for a signature, in the order of sending."""
+        mails = [mail for project in self.projects.values() for mail in project.signature_mails]
+        return iter(sorted(mails, key=lambda mail: mail.sent_at))
+
     def download_url(self, render: Render) -> str | None:
         """The public address of a finished PDF; null before, and without a public bucket."""
         if not self.public_bucket or not render.succeeded:
@@ -111,17 +141,18 @@ class State:
         self.wake.notify_all()
 
     def settle(self) -> None:
-        """Announce the renders that have ended since somebody last looked."""
+        """Announce the renders and requests that have ended since somebody last looked."""
         ended = [render for render in self._unannounced.values() if render.progress.finished]
         for render in sorted(ended, key=lambda render: render.progress.completed_at or 0):
             del self._unannounced[render.id]
             self.outbox.announce(render.project, render_payload(render, self.download_url(render)))
+        self.ceremony.settle()
 
     def next_event(self) -> float | None:
         """When something is to be sent next, as far as that is known now."""
         ends = [render.progress.ends_at for render in self._unannounced.values()]
-        moments = [moment for moment in [*ends, self.outbox.next_due()] if moment is not None]
-        return min(moments, default=None)
+        moments = [*ends, self.outbox.next_due(), self.ceremony.next_event()]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def clear(self) -> None:
         """Forget all but keys, projects and subscriptions."""
@@ -129,6 +160,7 @@ class State:
             for project in self.projects.values():
                 project.clear()
             self._unannounced.clear()
+            self.ceremony.clear()
             self.outbox.clear()
             self.faults.clear()
             self.requests.clear()

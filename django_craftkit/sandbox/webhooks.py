@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from .envelopes import SignatureRequest
     from .faults import Faults
     from .records import Event, Project, Render
 
@@ -258,6 +259,28 @@ def document_payload(render: Render, event: Event) -> dict[str, Any]:
         "metadata": event.metadata,
         "createdAt": iso(event.created_at),
     }
+
+
+def signature_payload(
+    request: SignatureRequest, what: str, reason: str | None = None
+) -> dict[str, Any]:
+    """The body of the `signature.*` events (section 2.5): as thin as the documentation allows.
+
+    `signature.signed` says neither who nor which status; a reason is there when one was given.
+    """
+    body: dict[str, Any] = {
+        "event": f"signature.{what}",
+        "signatureRequestId": request.id,
+        "renderId": request.render.id,
+    }
+    if what != "signed":
+        body["status"] = request.status
+    if what == "sent":
+        body["name"] = request.name
+        body["recipients"] = [recipient.as_json() for recipient in request.recipients]
+    if reason is not None:
+        body["reason"] = reason
+    return body
 
 
 def known_events(events: Collection[str] | None) -> frozenset[str] | None:

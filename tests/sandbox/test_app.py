@@ -145,6 +145,8 @@ def test_the_desk_answers_this_machine_only(sandbox):
 
     for method, path in (
         ("GET", "/_sandbox/"),
+        ("GET", "/_sandbox/mails"),
+        ("PATCH", "/_sandbox/projects/default"),
         ("GET", "/_sandbox/faults"),
         ("POST", "/_sandbox/faults"),
         ("DELETE", "/_sandbox/faults"),

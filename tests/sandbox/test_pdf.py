@@ -74,6 +74,20 @@ def test_it_is_a4_and_long_loops_go_on_with_their_heads_on_the_next_page(api):
     assert all(f"Line number {number}" in written for number in range(120))
 
 
+def test_a_script_without_letters_leaves_the_rest_of_the_page_readable(api):
+    rows = [{"what": f"山田太郎 {number}", "count": 1000 + number} for number in range(80)]
+
+    reader = document(api, {"customer": {"name": "नमस्ते", "email": "a@example.com"}, "lines": rows})
+
+    written = text(reader)
+    assert len(reader.pages) > 1
+    for wanted in ("नमस्ते", "a@example.com", "Customer", "What", "Rendered by the Craftkit sandbox"):
+        assert wanted in written
+    for number in range(80):
+        assert f"山田太郎 {number}" in written
+        assert str(1000 + number) in written
+
+
 def test_a_page_can_lie_down(api, sandbox):
     sandbox.put_template("wide", manifest=INVOICE, page_config={"orientation": "landscape"})
 
