@@ -15,6 +15,14 @@ from requests.exceptions import RequestException
 
 from django_craftkit.client import health as _health
 from django_craftkit.client.download import Download
+from django_craftkit.client.emails import Emails
+from django_craftkit.client.engagement import Engagement, EngagementEvent, EngagementLog
+from django_craftkit.client.envelope import (
+    AnchorTag,
+    Recipient,
+    SignatureField,
+    check_signature,
+)
 from django_craftkit.client.errors import (
     AuthenticationError,
     Conflict,
@@ -25,6 +33,7 @@ from django_craftkit.client.errors import (
     InvalidData,
     InvalidRequest,
     InvalidResponse,
+    InvalidSignatureRequest,
     NotFound,
     PermissionDenied,
     RateLimited,
@@ -32,6 +41,13 @@ from django_craftkit.client.errors import (
 )
 from django_craftkit.client.renders import Renders
 from django_craftkit.client.shares import Shares
+from django_craftkit.client.signatures import (
+    SignatureNotice,
+    SignaturePage,
+    SignatureRecipient,
+    SignatureRequest,
+    Signatures,
+)
 from django_craftkit.client.templates import Templates
 from django_craftkit.client.transport import Adapter, Secret, Timeout, Transport
 from django_craftkit.client.types import (
@@ -42,6 +58,7 @@ from django_craftkit.client.types import (
     PublishedTemplate,
     Render,
     Revocation,
+    SentEmail,
     Share,
     Template,
     TemplateSummary,
@@ -49,6 +66,7 @@ from django_craftkit.client.types import (
 )
 
 __all__ = [
+    "AnchorTag",
     "AuthenticationError",
     "Conflict",
     "Craftkit",
@@ -58,23 +76,34 @@ __all__ = [
     "CreditsExhausted",
     "DeletedTemplate",
     "Download",
+    "Engagement",
+    "EngagementEvent",
     "Health",
     "InvalidData",
     "InvalidRequest",
     "InvalidResponse",
+    "InvalidSignatureRequest",
     "Loop",
     "Manifest",
     "NotFound",
     "PermissionDenied",
     "PublishedTemplate",
     "RateLimited",
+    "Recipient",
     "Render",
     "Revocation",
+    "SentEmail",
     "ServerError",
     "Share",
+    "SignatureField",
+    "SignatureNotice",
+    "SignaturePage",
+    "SignatureRecipient",
+    "SignatureRequest",
     "Template",
     "TemplateSummary",
     "Variable",
+    "check_signature",
 ]
 
 
@@ -99,6 +128,9 @@ class Craftkit:
     templates: Templates
     renders: Renders
     shares: Shares
+    emails: Emails
+    engagement: EngagementLog
+    signatures: Signatures
 
     def __init__(
         self,
@@ -121,6 +153,9 @@ class Craftkit:
         self.templates = Templates(transport)
         self.renders = Renders(transport)
         self.shares = Shares(transport)
+        self.emails = Emails(transport)
+        self.engagement = EngagementLog(transport)
+        self.signatures = Signatures(transport)
 
     def __repr__(self) -> str:
         return f"<Craftkit at {self.base_url}>"

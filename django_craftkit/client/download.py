@@ -20,23 +20,28 @@ class Download(io.RawIOBase):
 
     At most one chunk (64 KiB) is in memory. Every read after the connection broke, or ended
     before `content_length` bytes came, raises `CraftkitConnectionError`: a short file never
-    looks like a whole one. Where `content_length` is None, only HTTP's own framing vouches.
+    looks like a whole one. Every read after more than `max_bytes` came raises `InvalidResponse`.
+    Where `content_length` is None, only HTTP's own framing vouches.
 
     Attributes:
         content_type: `application/pdf`.
         content_length: bytes to expect, None if Craftkit did not say.
 
     Raises:
-        InvalidResponse: Craftkit sent something that is not a PDF; the response is closed.
+        InvalidResponse: Craftkit sent something that is not a PDF, or announced more than
+            `max_bytes`; the response is closed.
     """
 
-    def __init__(self, response: requests.Response, path: str) -> None:
+    def __init__(
+        self, response: requests.Response, path: str, *, max_bytes: int | None = None
+    ) -> None:
         super().__init__()
         self._response = response
         self._path = path
         self._chunks: Iterator[bytes] = response.iter_content(CHUNK)
         self._left = memoryview(b"")
         self._received = 0
+        self._max_bytes = max_bytes
         self._failure: CraftkitError | None = None
         self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
         self.content_length = _length(response)
@@ -48,6 +53,10 @@ class Download(io.RawIOBase):
                 method="GET",
                 path=path,
             )
+        if (failure := self._excess(self.content_length or 0)) is not None:
+            self.close()
+            failure.status, failure.method, failure.path = response.status_code, "GET", path
+            raise failure
 
     def __repr__(self) -> str:
         return f"<Download {self.content_type}, {self.content_length} bytes, {self._path}>"
@@ -91,14 +100,21 @@ class Download(io.RawIOBase):
                 chunk = next(self._chunks, b"")
                 self._received += len(chunk)
                 self._left = memoryview(chunk)
-                self._failure = self._shortfall(ended=not chunk)
+                self._failure = self._excess(self._received) or self._shortfall(ended=not chunk)
             except NETWORK_ERRORS as error:
                 self._failure = from_exception(error, method="GET", path=self._path)
         if self._failure is not None:
+            # Bytes that are too many are not handed out by the next read either.
+            self._left = memoryview(b"")
             # A fresh one each time: raising one object twice would chain tracebacks.
             failure = self._failure
             raise type(failure)(failure.message, maybe_handled=True, method="GET", path=self._path)
         return bool(self._left)
+
+    def _excess(self, count: int) -> InvalidResponse | None:
+        if self._max_bytes is None or count <= self._max_bytes:
+            return None
+        return InvalidResponse(f"The download is larger than {self._max_bytes:,} bytes.")
 
     def _shortfall(self, *, ended: bool) -> CraftkitError | None:
         expected = self.content_length

@@ -1,17 +1,20 @@
-"""What leaves us: JSON bodies, moments and paths."""
+"""What leaves us: JSON bodies, moments, paths, queries and keys."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Final, TypeGuard
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from django_craftkit.client.errors import InvalidData
+
+_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 def dumps(value: Any) -> bytes:
@@ -72,6 +75,39 @@ def path(*parts: object) -> str:
         except UnicodeEncodeError:
             raise InvalidData("This is no id or slug at Craftkit: half a character.") from None
     return "/" + "/".join(quoted)
+
+
+def query(**parameters: object) -> str:
+    """`?a=1&b=x` from what is not None, or `""`.
+
+    Raises:
+        InvalidData: a text holds half a character.
+    """
+    given = {name: str(value) for name, value in parameters.items() if value is not None}
+    try:
+        return "?" + urlencode(given) if given else ""
+    except UnicodeEncodeError:
+        raise InvalidData("This can't be asked of Craftkit: half a character.") from None
+
+
+def checked_key(key: str) -> str:
+    """An idempotency key that may stand in a header.
+
+    Raises:
+        InvalidData: it is not 1 to 200 printable ASCII characters.
+    """
+    good = isinstance(key, str) and 0 < len(key) <= 200 and key.isascii() and key.isprintable()
+    if not (good and key.strip() == key):
+        raise InvalidData("An idempotency key is 1 to 200 printable ASCII characters.")
+    return key
+
+
+def is_address(text: object) -> TypeGuard[str]:
+    """Whether this may be one e-mail address, without a name.
+
+    Which addresses there are is Craftkit's to say; this stops what is none, and what is several.
+    """
+    return isinstance(text, str) and bool(_ADDRESS.fullmatch(text)) and text.isprintable()
 
 
 class _NotDataError(TypeError):

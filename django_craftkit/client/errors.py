@@ -113,7 +113,7 @@ class NotFound(CraftkitError):
 
 
 class Conflict(CraftkitError):
-    """409: not in this state (`no_published_version`, `not_ready`, `slug_conflict`)."""
+    """409: not in this state (`no_published_version`, `not_ready`, `slug_conflict`, `conflict`)."""
 
     message = "Craftkit can't do this in the present state."
     maybe_handled = False
@@ -155,6 +155,20 @@ class InvalidData(InvalidRequest, ValueError):
     message = "This can't be sent to Craftkit."
 
 
+class InvalidSignatureRequest(InvalidData):
+    """Refused on this side: a signature request beyond what Craftkit takes; nothing was sent.
+
+    Attributes:
+        field: what is wrong, as it is called here: `recipients[1].email`, `anchor_tags[0].type`.
+    """
+
+    message = "This is no signature request that Craftkit takes."
+
+    def __init__(self, message: str = "", *, field: str = "", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.field = field
+
+
 class RateLimited(CraftkitError):
     """429: too many calls; `retry_after` says when to come back, if Craftkit said so."""
 
@@ -163,7 +177,7 @@ class RateLimited(CraftkitError):
 
 
 class CreditsExhausted(CraftkitError):
-    """402: the project has used up its credits."""
+    """402: the project has used up its credits (`signature_credits_exhausted`)."""
 
     message = "The Craftkit project has no credits left."
     maybe_handled = False

@@ -54,8 +54,12 @@ class Fields:
         return value
 
     def uuid(self, name: str) -> UUID:
+        return self._need(name, self.maybe_uuid(name))
+
+    def maybe_uuid(self, name: str) -> UUID | None:
+        value = self.maybe_text(name)
         try:
-            return UUID(self.text(name))
+            return None if value is None else UUID(value)
         except ValueError:
             raise self._wrong(name, "a UUID") from None
 
@@ -88,6 +92,16 @@ class Fields:
             raise self._wrong(name, "a number of a sane size")
         return round(value)
 
+    def count(self, name: str) -> int:
+        return self._need(name, self.maybe_count(name))
+
+    def maybe_count(self, name: str) -> int | None:
+        """How many there are: as `maybe_number`, but half a thing is refused, not rounded."""
+        value = self._body.get(name)
+        if isinstance(value, float) and not value.is_integer():
+            raise self._wrong(name, "a whole number")
+        return self.maybe_number(name)
+
     def items(self, name: str) -> list[Any]:
         return self._need(name, self.maybe_items(name))
 
@@ -105,6 +119,10 @@ class Fields:
         if value is not None and not isinstance(value, Mapping):
             raise self._wrong(name, "an object")
         return None if value is None else dict(value)
+
+    def drop(self, *names: str) -> None:
+        """Keep these out of `extra`, whatever they are."""
+        self._taken.update(names)
 
     def extra(self) -> dict[str, Any]:
         """What nobody has taken, as it was sent, but for links that open a document."""

@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django_craftkit.client.download import Download
-from django_craftkit.client.encoding import path
-from django_craftkit.client.errors import (
-    AuthenticationError,
-    InvalidData,
-    NotFound,
-    PermissionDenied,
-)
+from django_craftkit.client.encoding import checked_key, path
+from django_craftkit.client.errors import AuthenticationError, NotFound, PermissionDenied
 from django_craftkit.client.types import Render
 
 if TYPE_CHECKING:
@@ -58,7 +53,7 @@ class Renders:
         """
         headers = {}
         if idempotency_key is not None:
-            headers["Idempotency-Key"] = _key(idempotency_key)
+            headers["Idempotency-Key"] = checked_key(idempotency_key)
         options = {"versionNumber": version, "filename": filename}
         options = {name: value for name, value in options.items() if value is not None}
         body: dict[str, Any] = {"data": data}
@@ -112,9 +107,3 @@ class Renders:
             # Says that the project does not embed; the first route took this key and knew nothing.
             pass
         raise unknown
-
-
-def _key(key: str) -> str:
-    if not (0 < len(key) <= 200 and key.isascii() and key.isprintable() and key.strip() == key):
-        raise InvalidData("An idempotency key is 1 to 200 printable ASCII characters.")
-    return key

@@ -130,11 +130,13 @@ class Transport:
         repeatable: bool,
         anonymous: bool = False,
         also: Also = nothing_else,
+        query: str = "",
     ) -> T:
         """Call, and hand the JSON object of the answer with its status to `read`.
 
         Args:
             path: from `encoding.path`.
+            query: from `encoding.query`; no error shows it.
             repeatable: see `retry.should_retry`.
             anonymous: send no key.
             also: whether this status with this body is an answer too, and no error.
@@ -148,7 +150,7 @@ class Transport:
             headers["Content-Type"] = "application/json"
 
         def once() -> T:
-            response = self._send(method, path, body, headers, anonymous=anonymous)
+            response = self._send(method, path, body, headers, anonymous=anonymous, query=query)
             try:
                 answered = self._answer(response, method, path, also)
             finally:
@@ -203,12 +205,13 @@ class Transport:
         headers: Mapping[str, str],
         *,
         anonymous: bool,
+        query: str = "",
     ) -> requests.Response:
         failure: CraftkitError
         try:
             return self._session().request(
                 method,
-                self.base_url + path,
+                self.base_url + path + query,
                 data=body,
                 headers=dict(headers),
                 auth=Anonymous() if anonymous else self._bearer,

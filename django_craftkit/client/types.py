@@ -352,6 +352,31 @@ class Revocation:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentEmail:
+    """A mail with a link to a render. Source: https://docs.craftkit.dev/api-reference/email-render"""
+
+    id: UUID
+    """Of the share that was made for it."""
+    url: str = field(repr=False)
+    """Opens the document to whoever has it. As Craftkit sent it, never built here."""
+    message_id: str
+    """What the mail service calls it."""
+    sent_at: datetime
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "sent e-mail")
+        return cls(
+            id=fields.uuid("id"),
+            url=fields.url("shareUrl"),
+            message_id=fields.text("emailMessageId"),
+            sent_at=fields.moment("sentAt"),
+            extra=fields.extra(),
+        )
+
+
 def _summary(fields: Fields) -> dict[str, Any]:
     return {
         "id": fields.uuid("id"),

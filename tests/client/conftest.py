@@ -15,6 +15,7 @@ KEY = "ck_test_0123456789abcdef"
 BASE = "https://api.craftkit.dev"
 RENDER = "0193c2c3-1111-7aaa-8bbb-000000000001"
 SHARE = "0193c2c3-3333-7aaa-8bbb-000000000003"
+EVENT = "0193c2c3-4444-7aaa-8bbb-000000000004"
 TEMPLATE = "7c9f0b2e-2b1a-4f3d-9c8e-1a2b3c4d5e6f"
 MANIFEST = {
     "variables": [
@@ -46,6 +47,37 @@ SHARED = {
     "expiresAt": "2026-12-31T23:59:59.000Z",
     "revokedAt": None,
     "createdAt": "2026-06-05T10:05:00.000Z",
+}
+MAILED = {
+    "id": SHARE,
+    "shareToken": "cks_secret",
+    "shareUrl": "https://www.craftkit.dev/share/cks_secret",
+    "emailMessageId": "re_1",
+    "sentAt": "2026-06-06T09:05:00.000Z",
+}
+OPENED = {
+    "id": EVENT,
+    "eventType": "viewed",
+    "actorKind": "recipient",
+    "shareId": SHARE,
+    "sourceIp": "203.0.113.7",
+    "userAgent": "Mozilla/5.0 (secret)",
+    "metadata": {"name": "Ada Lovelace"},
+    "createdAt": "2026-06-05T11:03:00.000Z",
+}
+ENGAGED = {
+    "counts": {
+        "viewed": 12,
+        "downloaded": 3,
+        "printed": 1,
+        "email_opened": 4,
+        "email_sent": 2,
+        "share_created": 1,
+        "share_revoked": 0,
+    },
+    "linkOpens": 8,
+    "total": 23,
+    "recent": [OPENED],
 }
 
 

@@ -274,6 +274,9 @@ CALLS: list[tuple[str, Callable[[Craftkit, str], Any]]] = [
     ("/v1/renders/{}", lambda craftkit, part: craftkit.renders.get(part)),
     ("/v1/renders/{}/shares", lambda craftkit, part: craftkit.shares.list(part)),
     ("/v1/renders/r/shares/{}", lambda craftkit, part: craftkit.shares.revoke("r", part)),
+    ("/v1/renders/{}/email", lambda craftkit, part: craftkit.emails.send(part, "a@example.com")),
+    ("/v1/renders/{}/engagement", lambda craftkit, part: craftkit.engagement.read(part)),
+    ("/v1/renders/{}/events", lambda craftkit, part: craftkit.engagement.track(part, "viewed")),
 ]
 
 

@@ -251,6 +251,8 @@ UNREPEATABLE: dict[str, Callable[[Craftkit], Any]] = {
     "create": lambda craftkit: craftkit.templates.create("n", MANIFEST),
     "put": lambda craftkit: craftkit.templates.put("invoice", "n", MANIFEST),
     "share": lambda craftkit: craftkit.shares.create(RENDER),
+    "email": lambda craftkit: craftkit.emails.send(RENDER, "a@example.com"),
+    "track": lambda craftkit: craftkit.engagement.track(RENDER, "viewed"),
 }
 
 

@@ -15,11 +15,12 @@ from django_craftkit.client import (
     Loop,
     Manifest,
     Render,
+    SentEmail,
     Share,
     Variable,
 )
 
-from .conftest import MANIFEST, QUEUED, RENDER, SHARED
+from .conftest import MAILED, MANIFEST, QUEUED, RENDER, SHARED
 from .test_errors import JSON
 
 
@@ -133,6 +134,7 @@ def test_links_to_documents_are_kept_nowhere() -> None:
     for kept in (
         Render.from_json(QUEUED | secrets | snake),
         Share.from_json(SHARED | secrets | snake),
+        SentEmail.from_json(MAILED | secrets | snake),
     ):
         assert "s3cret" not in str(dataclasses.asdict(kept))
 
@@ -149,6 +151,12 @@ def test_what_craftkit_said_cant_be_changed_here() -> None:
 @settings(deadline=None)
 @given(JSON | st.dictionaries(st.sampled_from([*QUEUED, *SHARED, "renderId", "event"]), JSON))
 def test_any_json_is_read_or_refused_as_invalid(body: Any) -> None:
-    for read in (Render.from_json, Render.from_webhook, Share.from_json, Manifest.from_json):
+    for read in (
+        Render.from_json,
+        Render.from_webhook,
+        Share.from_json,
+        Manifest.from_json,
+        SentEmail.from_json,
+    ):
         with contextlib.suppress(InvalidResponse):
             read(body)

@@ -1,0 +1,79 @@
+"""E-mails: Craftkit makes a link to a render and mails it to somebody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django_craftkit.client.encoding import is_address, path
+from django_craftkit.client.errors import InvalidData
+from django_craftkit.client.types import SentEmail
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from django_craftkit.client.transport import Transport
+
+
+class Emails:
+    """The e-mails with renders of the project that the key belongs to."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def send(
+        self,
+        render_id: UUID | str,
+        to: str,
+        *,
+        recipient_name: str | None = None,
+        message: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> SentEmail:
+        """Mail a link to a render. Each call makes one more share and sends one more mail.
+
+        Craftkit has no idempotency key for it. It is repeated only where Craftkit proved that it
+        did nothing; if this raises with `maybe_handled`, look with `engagement.read` and
+        `shares.list` before calling again.
+
+        Source: https://docs.craftkit.dev/api-reference/email-render
+
+        Args:
+            to: one address, without a name.
+            recipient_name: up to 200 characters.
+            message: up to 2,000 characters; stands in the mail.
+            expires_at: of the link; aware; None is never.
+
+        Raises:
+            InvalidData: one of these is not so; it is named, and nothing was sent.
+            NotFound: no such render.
+            Conflict: the render has not succeeded (`not_ready`).
+            ServerError: `email_send_failed` (502): the mail was not taken, but its link may have
+                been made, so that `maybe_handled` is True. `email_not_configured` (503): Craftkit
+                can send no mail and did nothing; `maybe_handled` is False, and it is not repeated.
+        """
+        _check_address(to)
+        _check_length("recipient_name", recipient_name, 200)
+        _check_length("message", message, 2_000)
+        if expires_at is not None and expires_at.utcoffset() is None:
+            raise InvalidData("'expires_at' has no time zone, so nobody knows when it is.")
+        optional = {"recipientName": recipient_name, "message": message, "expiresAt": expires_at}
+        body: dict[str, Any] = {"to": to}
+        body |= {name: value for name, value in optional.items() if value is not None}
+        return self._transport.call(
+            "POST",
+            path("v1", "renders", render_id, "email"),
+            lambda answer, status: SentEmail.from_json(answer),
+            json=body,
+            repeatable=False,
+        )
+
+
+def _check_address(to: str) -> None:
+    if not is_address(to):
+        raise InvalidData("'to' is not an e-mail address.")
+
+
+def _check_length(name: str, text: str | None, limit: int) -> None:
+    if text is not None and not (isinstance(text, str) and len(text) <= limit):
+        raise InvalidData(f"'{name}' is not a text of at most {limit:,} characters.")

@@ -1,0 +1,177 @@
+"""Engagement: who opened, downloaded or printed a render, and what was sent out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - typing.get_type_hints reads these classes
+from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003
+from typing import TYPE_CHECKING, Any, Final, Self
+from uuid import UUID  # noqa: TC003
+
+from django_craftkit.client.encoding import path
+from django_craftkit.client.errors import InvalidData
+from django_craftkit.client.fields import Fields
+from django_craftkit.client.types import Json  # noqa: TC001
+
+if TYPE_CHECKING:
+    from django_craftkit.client.transport import Transport
+
+TRACKED: Final = ("viewed", "downloaded", "printed")
+"""The kinds of event that Craftkit lets itself be told of."""
+KINDS: Final = (*TRACKED, "email_opened", "email_sent", "share_created", "share_revoked")
+"""The kinds of event that Craftkit counts; it may add some."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngagementEvent:
+    """What somebody did with a render.
+
+    Source: https://docs.craftkit.dev/api-reference/get-engagement
+    """
+
+    id: UUID
+    """The same in the read and in a delivery."""
+    event_type: str
+    """One of `KINDS`, or one that is new to us."""
+    actor: str
+    """`recipient`, `partner` or `system`."""
+    share_id: UUID | None
+    """The link it came by; None if it came by none."""
+    source_ip: str | None = field(repr=False)
+    user_agent: str | None = field(repr=False)
+    metadata: Json | None = field(repr=False, hash=False)
+    """As whoever told of the event sent it."""
+    created_at: datetime
+    render_id: UUID | None = None
+    """None from the read, which is of one render."""
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        return cls._read(Fields(body, "engagement event"), "id", render_id=None)
+
+    @classmethod
+    def from_webhook(cls, payload: Json) -> Self:
+        """The same fact, from the body of a `document.*` delivery; `extra` holds its `templateId`.
+
+        Source: https://docs.craftkit.dev/api-reference/webhooks/ (document engagement event)
+
+        Raises:
+            InvalidResponse: a field is missing or of another type; it is named.
+        """
+        fields = Fields(payload, "document event")
+        fields.maybe_text("event")
+        return cls._read(fields, "eventId", render_id=fields.uuid("renderId"))
+
+    @classmethod
+    def _read(cls, fields: Fields, id_name: str, *, render_id: UUID | None) -> Self:
+        return cls(
+            id=fields.uuid(id_name),
+            event_type=fields.text("eventType"),
+            actor=fields.text("actorKind"),
+            share_id=fields.maybe_uuid("shareId"),
+            source_ip=fields.maybe_text("sourceIp"),
+            user_agent=fields.maybe_text("userAgent"),
+            metadata=fields.maybe_object("metadata"),
+            created_at=fields.moment("createdAt"),
+            render_id=render_id,
+            extra=fields.extra(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engagement:
+    """What was done with a render so far.
+
+    Source: https://docs.craftkit.dev/api-reference/get-engagement
+    """
+
+    counts: Mapping[str, int] = field(hash=False)
+    """Events by kind: all of `KINDS`, and what Craftkit counts besides."""
+    link_opens: int
+    """Views by way of a share; they are in `counts` already."""
+    total: int
+    """The sum of the counts, as Craftkit says it."""
+    recent: tuple[EngagementEvent, ...]
+    """Up to 25 events, the newest first."""
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "engagement")
+        return cls(
+            counts=_counts(fields.object("counts")),
+            link_opens=fields.count("linkOpens"),
+            total=fields.count("total"),
+            recent=tuple(EngagementEvent.from_json(item) for item in fields.items("recent")),
+            extra=fields.extra(),
+        )
+
+
+class EngagementLog:
+    """The engagement with the renders of the project that the key belongs to."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def read(self, render_id: UUID | str) -> Engagement:
+        """The counts of a render and its latest events.
+
+        Source: https://docs.craftkit.dev/api-reference/get-engagement
+
+        Raises:
+            NotFound: no such render.
+            PermissionDenied: the project of the key is gone (`forbidden`).
+        """
+        return self._transport.call(
+            "GET",
+            path("v1", "renders", render_id, "engagement"),
+            lambda body, status: Engagement.from_json(body),
+            repeatable=True,
+        )
+
+    def track(
+        self,
+        render_id: UUID | str,
+        event_type: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Tell Craftkit of an event on this side; it notes `partner` as the actor.
+
+        Craftkit takes what comes from one IP address within 5 minutes for one event, whoever the
+        people behind it are. Repeated only where Craftkit proved that it did nothing.
+
+        Source: https://docs.craftkit.dev/api-reference/track-event
+
+        Args:
+            event_type: `viewed`, `downloaded` or `printed`.
+            metadata: anything that JSON can hold; stored as it is.
+
+        Returns:
+            Whether it was recorded; False if Craftkit had noted the same within 5 minutes.
+
+        Raises:
+            InvalidData: another event, or metadata that can't be JSON; nothing was sent.
+            NotFound: no such render.
+            PermissionDenied: the project of the key is gone (`forbidden`).
+        """
+        if event_type not in TRACKED:
+            raise InvalidData("'event_type' is not viewed, downloaded or printed.")
+        body: dict[str, Any] = {"eventType": event_type}
+        if metadata is not None:
+            body["metadata"] = metadata
+        return self._transport.call(
+            "POST",
+            path("v1", "renders", render_id, "events"),
+            lambda answer, status: Fields(answer, "tracked event").flag("recorded"),
+            json=body,
+            # A second try would say False of what the first recorded, or count it twice: late, or
+            # from another IP address.
+            repeatable=False,
+        )
+
+
+def _counts(body: Json) -> dict[str, int]:
+    fields = Fields(body, "counts")
+    return {kind: fields.maybe_count(kind) or 0 for kind in dict.fromkeys((*KINDS, *body))}

@@ -1,0 +1,400 @@
+"""Signatures: renders that are sent out to be signed, and what has become of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+from uuid import UUID  # noqa: TC003 - typing.get_type_hints reads these classes
+
+from django_craftkit.client.download import Download
+from django_craftkit.client.encoding import checked_key, iso, path, query
+from django_craftkit.client.envelope import check_signature, check_text
+from django_craftkit.client.errors import InvalidData, InvalidResponse
+from django_craftkit.client.fields import Fields
+from django_craftkit.client.types import Json  # noqa: TC001
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from django_craftkit.client.envelope import AnchorTag, Recipient, SignatureField
+    from django_craftkit.client.transport import Transport
+
+DOCUMENT_LIMIT: Final = 20 * 1024 * 1024
+"""Bytes of a signed PDF or a certificate, unless the caller says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureRecipient:
+    """Somebody whom a document was sent to, and what they have done.
+
+    Source: https://docs.craftkit.dev/api-reference/get-signature
+    """
+
+    id: str
+    """What the signature service calls them; `""` if Craftkit does not say."""
+    first_name: str = field(repr=False)
+    last_name: str = field(repr=False)
+    email: str = field(repr=False)
+    designation: str
+    """`Signer`, `Approver`, `CC`, one that is new to us, or `""` if Craftkit does not say."""
+    order: int | None
+    signed_at: datetime | None
+    declined_at: datetime | None
+    extra: Json = field(default_factory=dict, hash=False, repr=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "recipient")
+        return cls(
+            id=fields.maybe_text("id") or "",
+            first_name=fields.maybe_text("firstName") or "",
+            last_name=fields.maybe_text("lastName") or "",
+            email=fields.maybe_text("email") or "",
+            designation=fields.maybe_text("designation") or "",
+            order=fields.maybe_count("order"),
+            signed_at=fields.maybe_moment("signedAt"),
+            declined_at=fields.maybe_moment("declinedAt"),
+            extra=fields.extra(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureRequest:
+    """A render that was sent out to be signed.
+
+    Source: https://docs.craftkit.dev/api-reference/get-signature
+    """
+
+    id: UUID
+    render_id: UUID
+    name: str
+    status: str
+    """`sent`, `viewed`, `completed`, `declined`, `expired`, `cancelled`, `failed`, or one that is
+    new to us. One recipient who signs does not change it."""
+    recipients: tuple[SignatureRecipient, ...]
+    """As Craftkit noted them; may be empty."""
+    expiration_hours: int | None
+    is_signed_available: bool
+    """Whether `signed_pdf` has it; can come after `completed`."""
+    is_certificate_available: bool
+    """Whether `certificate` has it; can come after `completed`."""
+    error_message: str | None = field(repr=False)
+    """Of a failure; the reason of a cancelled one."""
+    created_at: datetime
+    completed_at: datetime | None = None
+    replayed: bool = False
+    """True if the idempotency key was known and Craftkit answered with what it had."""
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json, *, replayed: bool = False) -> Self:
+        fields = Fields(body, "signature request")
+        return cls(
+            id=fields.uuid("id"),
+            render_id=fields.uuid("renderId"),
+            name=fields.text("name"),
+            status=fields.text("status"),
+            recipients=tuple(map(SignatureRecipient.from_json, fields.items("recipients"))),
+            expiration_hours=fields.maybe_count("expirationHours"),
+            is_signed_available=bool(fields.maybe_text("signedDownloadUrl")),
+            is_certificate_available=bool(fields.maybe_text("certificateUrl")),
+            error_message=fields.maybe_text("errorMessage"),
+            created_at=fields.moment("createdAt"),
+            completed_at=fields.maybe_moment("completedAt"),
+            replayed=replayed,
+            extra=fields.extra(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignaturePage:
+    """A part of the list. Source: https://docs.craftkit.dev/api-reference/list-signatures"""
+
+    items: tuple[SignatureRequest, ...]
+    """The newest first."""
+    next_cursor: str | None
+    """As Craftkit sent it. May be there although `has_more` is False."""
+    has_more: bool
+    extra: Json = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        fields = Fields(body, "list")
+        return cls(
+            items=tuple(map(SignatureRequest.from_json, fields.items("signatures"))),
+            next_cursor=fields.maybe_text("nextCursor") or None,
+            has_more=fields.flag("hasMore"),
+            extra=fields.extra(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureNotice:
+    """That something happened to a signature request: too little to know what it is like now.
+
+    `Signatures.get` tells the rest. The name and the recipients of `signature.sent` are not kept.
+
+    Source: https://docs.craftkit.dev/guides/webhooks
+    """
+
+    event: str
+    """`signature.sent`, …, or one that is new to us."""
+    id: UUID
+    """Of the signature request."""
+    render_id: UUID
+    status: str | None
+    """Of the request; None where Craftkit does not say."""
+    reason: str | None = field(repr=False)
+    """Why it was declined or cancelled, if somebody said so."""
+    extra: Json = field(default_factory=dict, hash=False, repr=False)
+
+    @classmethod
+    def from_webhook(cls, payload: Json) -> Self:
+        """From the body of a `signature.*` delivery.
+
+        Source: https://docs.craftkit.dev/guides/webhooks
+
+        Raises:
+            InvalidResponse: a field is missing or of another type; it is named.
+        """
+        fields = Fields(payload, "signature event")
+        fields.drop("name", "recipients")
+        return cls(
+            event=fields.text("event"),
+            id=fields.uuid("signatureRequestId"),
+            render_id=fields.uuid("renderId"),
+            status=fields.maybe_text("status"),
+            reason=fields.maybe_text("reason"),
+            extra=fields.extra(),
+        )
+
+
+class Signatures:
+    """The signature requests of the project that the key belongs to."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        render_id: UUID | str,
+        recipients: Sequence[Recipient],
+        *,
+        fields: Sequence[SignatureField] = (),
+        anchor_tags: Sequence[AnchorTag] = (),
+        name: str | None = None,
+        expires_in_hours: int | None = None,
+        idempotency_key: str,
+    ) -> SignatureRequest:
+        """Send a render out to be signed. This mails its recipients, and is billed.
+
+        Source: https://docs.craftkit.dev/api-reference/create-signature
+
+        Args:
+            recipients: 1 to 20.
+            fields: up to 200 places of pages. If anybody is a `Signer`, one of these or one of
+                `anchor_tags` is needed.
+            anchor_tags: up to 200 texts of the PDF.
+            name: 1 to 255 characters; without it Craftkit makes one of the render's id.
+            expires_in_hours: 1 to 8,760; without it the signature service's, which is 168.
+            idempotency_key: 1 to 200 printable ASCII characters. The same key is the same
+                request, for ever: the answer is `replayed`, and nobody is mailed again.
+
+        Raises:
+            InvalidSignatureRequest: beyond one of these; its `field` names it, nothing was sent.
+            InvalidData: the key can't be one; nothing was sent.
+            InvalidRequest: `invalid_request`; `document_too_large` (413): the PDF is over 20 MB.
+            NotFound: no such render.
+            Conflict: the render has not succeeded, or has no PDF (`conflict`).
+            CreditsExhausted: `signature_credits_exhausted`.
+            ServerError: `signature_provider_error` (502): the signature service did not take it;
+                whether nobody was mailed is not known, and the same key may be sent again.
+                `signatures_unavailable` (503): Craftkit can't send for signature and did nothing;
+                `maybe_handled` is False, and it is not repeated.
+        """
+        check_signature(recipients, fields, anchor_tags, name, expires_in_hours)
+        body: dict[str, Any] = {"renderId": str(render_id)}
+        if name is not None:
+            body["name"] = name
+        body["recipients"] = [recipient.as_json() for recipient in recipients]
+        if fields:
+            body["fields"] = [place.as_json() for place in fields]
+        if anchor_tags:
+            body["anchorTags"] = [tag.as_json() for tag in anchor_tags]
+        if expires_in_hours is not None:
+            body["expirationHours"] = expires_in_hours
+        return self._transport.call(
+            "POST",
+            path("v1", "signatures"),
+            lambda answer, status: SignatureRequest.from_json(answer, replayed=status == 200),
+            json=body,
+            headers={"Idempotency-Key": checked_key(idempotency_key)},
+            repeatable=True,
+        )
+
+    def get(self, id: UUID | str) -> SignatureRequest:  # noqa: A002 - its name in the API
+        """How a signature request stands.
+
+        Source: https://docs.craftkit.dev/api-reference/get-signature
+
+        Raises:
+            NotFound: no such request in the project of the key.
+        """
+        return self._transport.call(
+            "GET",
+            path("v1", "signatures", id),
+            lambda body, status: SignatureRequest.from_json(body),
+            repeatable=True,
+        )
+
+    def list(
+        self,
+        *,
+        render_id: UUID | str | None = None,
+        limit: int = 100,
+        cursor: str | datetime | None = None,
+    ) -> SignaturePage:
+        """One page of the signature requests, the newest first.
+
+        Source: https://docs.craftkit.dev/api-reference/list-signatures
+
+        Args:
+            render_id: only those of this render.
+            limit: 1 to 100.
+            cursor: `next_cursor` of the page before, or an aware moment; only what was made before
+                it is listed. Requests made in the same millisecond as the
+                last one of that page may be left out; `get` finds them.
+
+        Raises:
+            InvalidData: another limit, or a naive moment; nothing was sent.
+            InvalidRequest: Craftkit knows no such cursor (`invalid_request`).
+        """
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 100:
+            raise InvalidData("'limit' is not a whole number from 1 to 100.")
+        cursor = iso(cursor) if isinstance(cursor, datetime) else cursor
+        return self._transport.call(
+            "GET",
+            path("v1", "signatures"),
+            lambda body, status: SignaturePage.from_json(body),
+            repeatable=True,
+            query=query(limit=limit, renderId=render_id, cursor=cursor),
+        )
+
+    def pages(
+        self, *, render_id: UUID | str | None = None, limit: int = 100
+    ) -> Iterator[SignaturePage]:
+        """All pages of `list`, each asked for when it is wanted; no empty ones.
+
+        Source: https://docs.craftkit.dev/api-reference/list-signatures
+
+        Raises:
+            InvalidResponse: a cursor came twice, so that the list would never end; the pages up to
+                there have been given.
+        """
+        cursor: str | None = None
+        seen: set[str] = set()
+        while True:
+            page = self.list(render_id=render_id, limit=limit, cursor=cursor)
+            if not page.items:
+                return
+            yield page
+            cursor = page.next_cursor
+            if not page.has_more or cursor is None:
+                return
+            if cursor in seen:
+                raise InvalidResponse(
+                    "Craftkit's list of signature requests goes in a circle.",
+                    method="GET",
+                    path=path("v1", "signatures"),
+                )
+            seen.add(cursor)
+
+    def each(
+        self, *, render_id: UUID | str | None = None, limit: int = 100
+    ) -> Iterator[SignatureRequest]:
+        """The requests of all `pages`, the newest first; `limit` is of one page.
+
+        Source: https://docs.craftkit.dev/api-reference/list-signatures
+
+        Raises:
+            InvalidResponse: see `pages`.
+        """
+        for page in self.pages(render_id=render_id, limit=limit):
+            yield from page.items
+
+    def cancel(
+        self,
+        id: UUID | str,  # noqa: A002 - its name in the API
+        reason: str | None = None,
+    ) -> SignatureRequest:
+        """Stop a signature request that is under way.
+
+        Craftkit has no idempotency key for it. It is repeated only where Craftkit proved that it
+        did nothing; if this raises with `maybe_handled`, or `Conflict`, `get` tells how it stands.
+
+        Source: https://docs.craftkit.dev/api-reference/cancel-signature
+
+        Args:
+            reason: up to 500 characters; becomes `error_message`.
+
+        Raises:
+            InvalidSignatureRequest: another reason; nothing was sent.
+            NotFound: no such request.
+            Conflict: it has ended, perhaps by an earlier cancel (`conflict`).
+            ServerError: `signature_provider_error` (502): the signature service did not do it.
+        """
+        if reason is not None:
+            check_text("reason", reason, 0, 500)
+        return self._transport.call(
+            "POST",
+            path("v1", "signatures", id, "cancel"),
+            lambda answer, status: SignatureRequest.from_json(answer),
+            json=None if reason is None else {"reason": reason},
+            repeatable=False,
+        )
+
+    def signed_pdf(
+        self,
+        id: UUID | str,  # noqa: A002 - its name in the API
+        *,
+        max_bytes: int = DOCUMENT_LIMIT,
+    ) -> Download:
+        """The signed PDF, as a file to be read and closed. Never from `signedDownloadUrl`.
+
+        Source: https://docs.craftkit.dev/api-reference/download-signature
+
+        Args:
+            max_bytes: of the PDF; 20 MiB by default.
+
+        Raises:
+            NotFound: no such request.
+            Conflict: it is not there yet; may be for a while after `completed` (`conflict`).
+            InvalidResponse: what came is no PDF, or is larger, be it found out while reading.
+        """
+        return self._document(path("v1", "signatures", id, "download"), max_bytes)
+
+    def certificate(
+        self,
+        id: UUID | str,  # noqa: A002 - its name in the API
+        *,
+        max_bytes: int = DOCUMENT_LIMIT,
+    ) -> Download:
+        """The record of who signed when, a PDF, as a file to be read and closed.
+
+        Source: https://docs.craftkit.dev/api-reference/get-certificate
+
+        Args:
+            max_bytes: of the PDF; 20 MiB by default.
+
+        Raises:
+            NotFound: no such request.
+            Conflict: it is not there yet; may be for a while after `completed` (`conflict`).
+            ServerError: Craftkit did not get it from the signature service (`upstream_error`).
+            InvalidResponse: what came is no PDF, or is larger, be it found out while reading.
+        """
+        return self._document(path("v1", "signatures", id, "certificate"), max_bytes)
+
+    def _document(self, place: str, max_bytes: int) -> Download:
+        response = self._transport.stream(place, accept="application/pdf")
+        return Download(response, place, max_bytes=max_bytes)

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from responses.matchers import json_params_matcher
+
+from django_craftkit.client import (
+    Craftkit,
+    CraftkitError,
+    CraftkitTimeout,
+    Engagement,
+    EngagementEvent,
+    InvalidData,
+    InvalidRequest,
+    InvalidResponse,
+    NotFound,
+    PermissionDenied,
+)
+
+from .conftest import BASE, ENGAGED, EVENT, OPENED, RENDER, SHARE, TEMPLATE
+from .test_errors import JSON
+
+if TYPE_CHECKING:
+    import responses
+
+READ_URL = f"{BASE}/v1/renders/{RENDER}/engagement"
+TRACK_URL = f"{BASE}/v1/renders/{RENDER}/events"
+KINDS = [*typing.cast(dict[str, int], ENGAGED["counts"])]
+DELIVERED = {name: value for name, value in OPENED.items() if name != "id"} | {
+    "event": "document.viewed",
+    "renderId": RENDER,
+    "templateId": TEMPLATE,
+    "eventId": EVENT,
+}
+OPTIONAL = {
+    "shareId": "share_id",
+    "sourceIp": "source_ip",
+    "userAgent": "user_agent",
+    "metadata": "metadata",
+}
+
+
+def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in names}
+
+
+# Reading
+
+
+def test_engagement_is_read(api: responses.RequestsMock, craftkit: Craftkit) -> None:
+    api.get(READ_URL, json=ENGAGED | {"new": 1})
+    engagement = craftkit.engagement.read(UUID(RENDER))
+    assert engagement.counts == ENGAGED["counts"]
+    assert (engagement.link_opens, engagement.total, engagement.extra) == (8, 23, {"new": 1})
+    (event,) = engagement.recent
+    assert (event.id, event.share_id, event.render_id) == (UUID(EVENT), UUID(SHARE), None)
+    assert (event.event_type, event.actor) == ("viewed", "recipient")
+    assert (event.source_ip, event.user_agent) == ("203.0.113.7", "Mozilla/5.0 (secret)")
+    assert event.metadata == {"name": "Ada Lovelace"}
+    assert event.created_at == datetime(2026, 6, 5, 11, 3, tzinfo=UTC)
+    assert event.extra == {}
+
+
+def test_a_read_is_tried_again_after_a_lost_answer(
+    api: responses.RequestsMock, craftkit: Craftkit
+) -> None:
+    api.get(READ_URL, body=requests.exceptions.ReadTimeout())
+    api.get(READ_URL, json=ENGAGED)
+    assert craftkit.engagement.read(RENDER).total == 23
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [(403, "forbidden", PermissionDenied), (404, "not_found", NotFound)],
+)
+def test_a_read_and_a_telling_are_refused_alike(
+    api: responses.RequestsMock,
+    craftkit: Craftkit,
+    status: int,
+    code: str,
+    kind: type[CraftkitError],
+) -> None:
+    refusal = {"error": {"code": code, "message": "No."}}
+    api.get(READ_URL, json=refusal, status=status)
+    api.post(TRACK_URL, json=refusal, status=status)
+    with pytest.raises(kind):
+        craftkit.engagement.read(RENDER)
+    with pytest.raises(kind):
+        craftkit.engagement.track(RENDER, "viewed")
+
+
+def test_a_kind_of_event_that_is_not_counted_did_not_happen() -> None:
+    assert Engagement.from_json(ENGAGED | {"counts": {}}).counts == dict.fromkeys(KINDS, 0)
+    nothing = dict.fromkeys(KINDS)
+    assert Engagement.from_json(ENGAGED | {"counts": nothing}).counts == dict.fromkeys(KINDS, 0)
+
+
+def test_a_new_kind_of_event_is_counted_and_kept() -> None:
+    event = OPENED | {"eventType": "shredded", "actorKind": "robot"}
+    engagement = Engagement.from_json(
+        ENGAGED | {"counts": {"viewed": 2.0, "shredded": 5}, "recent": [event]}
+    )
+    assert engagement.counts == dict.fromkeys(KINDS, 0) | {"viewed": 2, "shredded": 5}
+    assert (engagement.recent[0].event_type, engagement.recent[0].actor) == ("shredded", "robot")
+
+
+def test_a_render_that_nobody_touched_has_no_events() -> None:
+    engagement = Engagement.from_json(ENGAGED | {"recent": []})
+    assert engagement.recent == ()
+
+
+@pytest.mark.parametrize("value", ["3", True, -1, 2.5, float("nan"), float("inf"), 10**400, [], {}])
+@pytest.mark.parametrize("kind", ["viewed", "shredded"])
+def test_a_count_is_a_whole_number(kind: str, value: Any) -> None:
+    with pytest.raises(InvalidResponse, match=f"'{kind}'"):
+        Engagement.from_json(ENGAGED | {"counts": {kind: value}})
+
+
+@pytest.mark.parametrize("name", ["linkOpens", "total"])
+@pytest.mark.parametrize("value", [None, "3", True, -1, 2.5])
+def test_a_sum_is_a_whole_number(name: str, value: Any) -> None:
+    with pytest.raises(InvalidResponse, match=f"'{name}'"):
+        Engagement.from_json(ENGAGED | {name: value})
+
+
+@pytest.mark.parametrize("name", [*ENGAGED])
+def test_an_answer_that_says_less_is_refused(
+    api: responses.RequestsMock, craftkit: Craftkit, name: str
+) -> None:
+    api.get(READ_URL, json=without(ENGAGED, name))
+    with pytest.raises(InvalidResponse, match=f"'{name}'") as caught:
+        craftkit.engagement.read(RENDER)
+    assert (caught.value.method, caught.value.status) == ("GET", 200)
+
+
+@pytest.mark.parametrize("event", [None, 7, "viewed", [], {}, without(OPENED, "createdAt")])
+def test_an_event_that_cant_be_read_spoils_the_answer(event: Any) -> None:
+    with pytest.raises(InvalidResponse):
+        Engagement.from_json(ENGAGED | {"recent": [OPENED, event]})
+
+
+# Events
+
+
+@pytest.mark.parametrize("name", [*OPTIONAL])
+def test_what_an_event_need_not_say_may_be_null_or_absent(name: str) -> None:
+    for body in (without(OPENED, name), OPENED | {name: None}):
+        event = EngagementEvent.from_json(body)
+        assert getattr(event, OPTIONAL[name]) is None
+        assert event.extra == {}
+    for body in (without(DELIVERED, name), DELIVERED | {name: None}):
+        assert getattr(EngagementEvent.from_webhook(body), OPTIONAL[name]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", ...),
+        ("id", "evt_1"),
+        ("eventType", ...),
+        ("eventType", None),
+        ("actorKind", ...),
+        ("createdAt", "yesterday"),
+        ("shareId", "cks_1"),
+        ("shareId", ""),
+        ("shareId", 7),
+        ("sourceIp", 7),
+        ("userAgent", []),
+        ("metadata", "text"),
+        ("metadata", []),
+    ],
+)
+def test_a_wrong_field_of_an_event_is_named(name: str, value: Any) -> None:
+    body = without(OPENED, name) if value is ... else OPENED | {name: value}
+    with pytest.raises(InvalidResponse, match=f"'{name}'"):
+        EngagementEvent.from_json(body)
+
+
+def test_a_delivery_is_the_same_fact_as_an_event_of_the_read() -> None:
+    event = EngagementEvent.from_webhook(DELIVERED)
+    assert event.render_id == UUID(RENDER)
+    assert event.extra == {"templateId": TEMPLATE}
+    read = EngagementEvent.from_json(OPENED)
+    assert dataclasses.replace(event, render_id=None, extra={}) == read
+
+
+@pytest.mark.parametrize("name", ["eventId", "renderId", "eventType", "actorKind", "createdAt"])
+@pytest.mark.parametrize("value", [..., None, 7])
+def test_a_wrong_field_of_a_delivery_is_named(name: str, value: Any) -> None:
+    body = without(DELIVERED, name) if value is ... else DELIVERED | {name: value}
+    with pytest.raises(InvalidResponse, match=f"'{name}'"):
+        EngagementEvent.from_webhook(body)
+
+
+def test_who_it_was_does_not_show() -> None:
+    shown = repr(Engagement.from_json(ENGAGED)) + repr(EngagementEvent.from_webhook(DELIVERED))
+    for personal in ("203.0.113.7", "Mozilla", "Ada Lovelace"):
+        assert personal not in shown
+
+
+def test_links_to_documents_are_kept_nowhere() -> None:
+    secrets = {"shareToken": "s3cret", "download_url": "s3cret"}
+    for kept in (
+        Engagement.from_json(ENGAGED | secrets | {"recent": [OPENED | secrets]}),
+        EngagementEvent.from_webhook(DELIVERED | secrets),
+    ):
+        assert "s3cret" not in str(dataclasses.asdict(kept))
+
+
+def test_what_was_read_is_a_value() -> None:
+    assert hash(Engagement.from_json(ENGAGED)) == hash(Engagement.from_json(ENGAGED))
+    assert len({EngagementEvent.from_json(OPENED), EngagementEvent.from_webhook(DELIVERED)}) == 2
+    for kind in (Engagement, EngagementEvent):
+        assert set(typing.get_type_hints(kind)) == {one.name for one in dataclasses.fields(kind)}
+
+
+@settings(deadline=None)
+@given(
+    JSON
+    | st.dictionaries(st.sampled_from([*DELIVERED, *ENGAGED]), JSON)
+    | st.dictionaries(st.sampled_from([*ENGAGED]), JSON).map(lambda odd: ENGAGED | odd)
+    | st.dictionaries(st.text(), JSON).map(lambda odd: ENGAGED | {"counts": odd})
+    | st.dictionaries(st.sampled_from([*DELIVERED]), JSON).map(lambda odd: DELIVERED | odd)
+)
+def test_any_json_is_read_or_refused_as_invalid(body: Any) -> None:
+    for read in (Engagement.from_json, EngagementEvent.from_json, EngagementEvent.from_webhook):
+        with contextlib.suppress(InvalidResponse):
+            read(body)
+
+
+# Telling
+
+
+@pytest.mark.parametrize("event_type", ["viewed", "downloaded", "printed"])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_an_event_is_told(
+    api: responses.RequestsMock, craftkit: Craftkit, event_type: str, recorded: bool
+) -> None:
+    match = [json_params_matcher({"eventType": event_type})]
+    api.post(TRACK_URL, json={"recorded": recorded}, match=match)
+    assert craftkit.engagement.track(RENDER, event_type) is recorded
+
+
+@pytest.mark.parametrize("metadata", [{}, {"source": "dashboard", "order": UUID(RENDER)}])
+def test_an_event_is_told_with_its_metadata(
+    api: responses.RequestsMock, craftkit: Craftkit, metadata: dict[str, Any]
+) -> None:
+    sent = {name: str(value) for name, value in metadata.items()}
+    match = [json_params_matcher({"eventType": "downloaded", "metadata": sent})]
+    api.post(TRACK_URL, json={"recorded": True}, match=match)
+    assert craftkit.engagement.track(RENDER, "downloaded", metadata=metadata) is True
+
+
+@pytest.mark.parametrize(
+    "event_type",
+    [*sorted(set(KINDS) - {"viewed", "downloaded", "printed"}), "", "Viewed", None, 7, []],
+)
+def test_an_event_that_craftkit_sees_itself_is_not_told(
+    craftkit: Craftkit, event_type: Any
+) -> None:
+    with pytest.raises(InvalidData, match="'event_type'"):
+        craftkit.engagement.track(RENDER, event_type)
+
+
+def test_metadata_that_are_no_json_are_refused(craftkit: Craftkit) -> None:
+    with pytest.raises(InvalidData, match="not finite"):
+        craftkit.engagement.track(RENDER, "viewed", metadata={"ratio": float("nan")})
+
+
+def test_craftkits_refusal_of_an_event_is_passed_on(
+    api: responses.RequestsMock, craftkit: Craftkit
+) -> None:
+    api.post(TRACK_URL, json={"error": {"code": "invalid_request"}}, status=400)
+    with pytest.raises(InvalidRequest) as caught:
+        craftkit.engagement.track(RENDER, "viewed")
+    assert caught.value.code == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (requests.exceptions.ReadTimeout(), CraftkitTimeout),
+        (requests.exceptions.ConnectionError(ConnectionResetError()), CraftkitError),
+    ],
+)
+def test_no_event_is_told_twice_after_a_lost_answer(
+    api: responses.RequestsMock, craftkit: Craftkit, failure: Exception, kind: type[CraftkitError]
+) -> None:
+    api.post(TRACK_URL, body=failure)
+    with pytest.raises(kind) as caught:
+        craftkit.engagement.track(RENDER, "viewed")
+    assert caught.value.maybe_handled is True
+    assert len(api.calls) == 1
+
+
+@pytest.mark.parametrize("body", [{}, {"recorded": None}, {"recorded": "yes"}, {"recorded": 1}])
+def test_whether_an_event_was_recorded_is_not_guessed(
+    api: responses.RequestsMock, craftkit: Craftkit, body: dict[str, Any]
+) -> None:
+    api.post(TRACK_URL, json=body)
+    with pytest.raises(InvalidResponse, match="'recorded'") as caught:
+        craftkit.engagement.track(RENDER, "viewed")
+    assert caught.value.maybe_handled is True
