@@ -14,6 +14,7 @@ from django.urls import NoReverseMatch, reverse
 
 from . import conf
 from .client import Craftkit
+from .models.archive import ALIAS
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -30,6 +31,7 @@ def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
         return []
     return [
         *_check_urls(),
+        *_check_archive(),
         *(
             message
             for alias, project in projects.items()
@@ -128,21 +130,31 @@ def _check_options() -> Iterator[checks.CheckMessage]:
         )
     for option in fields(conf.Options):
         value = options.get(option.name, option.default)
-        if not _fits(value, option.default, may_be_none="None" in str(option.type)):
+        if not _fits(option, value):
             yield checks.Error(
                 f"CRAFTKIT[{option.name!r}] can't be {value!r}.",
-                hint="Write True or False."
-                if isinstance(option.default, bool)
-                else f"Write a whole number above 0; the default is {option.default}.",
+                hint=_what_fits(option),
                 id="craftkit.E011",
             )
 
 
-def _fits(value: Any, default: Any, *, may_be_none: bool) -> bool:
+def _fits(option: Any, value: Any) -> bool:
     """Whether a value is of its option's kind; ``"false"`` would be true."""
     if value is None:
-        return may_be_none
-    return type(value) is type(default) and (isinstance(value, bool) or value > 0)
+        return "None" in str(option.type)
+    if type(value) is not type(option.default):
+        return False
+    if isinstance(value, str):
+        return value in conf.CHOICES[option.name]
+    return isinstance(value, bool) or bool(value > 0)
+
+
+def _what_fits(option: Any) -> str:
+    if isinstance(option.default, bool):
+        return "Write True or False."
+    if isinstance(option.default, str):
+        return f"Write one of {', '.join(map(repr, conf.CHOICES[option.name]))}."
+    return f"Write a whole number above 0; the default is {option.default}."
 
 
 def _check_database() -> Iterator[checks.CheckMessage]:
@@ -175,6 +187,15 @@ def _check_urls() -> Iterator[checks.CheckMessage]:
             "django_craftkit.urls is included nowhere: no webhook is heard, no badge refreshes.",
             hint='path("craftkit/", include("django_craftkit.urls"))',
             id="craftkit.W004",
+        )
+
+
+def _check_archive() -> Iterator[checks.CheckMessage]:
+    if ALIAS not in settings.STORAGES:
+        yield checks.Warning(
+            "Signed documents are kept in the default storage, which often is public.",
+            hint='Name a private one: STORAGES = {…, "craftkit": {"BACKEND": …}}.',
+            id="craftkit.W005",
         )
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.db import connections
+from django.db.models import TextField, Value
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from .database import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from django.db.models.expressions import Combinable
 
 _CLOCKS = {
     "postgresql": "SELECT statement_timestamp() AT TIME ZONE 'UTC'",
@@ -34,6 +38,14 @@ def now() -> datetime:
     return timezone.now() if _stand_in is None else _stand_in()
 
 
+def database_now_expression() -> Combinable:
+    """Return the database's time for a query that is made anyway; ``moment`` reads its value."""
+    query = _CLOCKS.get(connections[database()].vendor)
+    if query is None or _stand_in is not None:
+        return Value(None, output_field=TextField())
+    return RawSQL(query.replace("%", "%%"), ())  # noqa: S611
+
+
 def database_now() -> datetime:
     """Return the database's time: leases of several machines must go by one clock."""
     if _stand_in is not None:
@@ -44,9 +56,17 @@ def database_now() -> datetime:
         return timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(query)
-        value = cursor.fetchone()[0]
+        return moment(cursor.fetchone()[0])
+
+
+def moment(value: Any) -> datetime:
+    """Return the time that a database's clock has told, as Django has it; ``None``: none has."""
+    if value is None:
+        return now()
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if timezone.is_naive(value):
         value = value.replace(tzinfo=UTC)
-    return value if settings.USE_TZ else timezone.make_naive(value)
+    if settings.USE_TZ:
+        return cast("datetime", value)
+    return timezone.make_naive(value, timezone.get_default_timezone())

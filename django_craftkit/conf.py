@@ -26,6 +26,10 @@ ALIAS = re.compile(r"[-\w]{1,64}", re.ASCII)
 PROJECT_KEYS = frozenset({"API_KEY", "WEBHOOK_SECRETS", "BASE_URL", "TIMEOUT", "ADAPTER"})
 
 
+#: What an option takes that is one of a few words.
+CHOICES = {"ENGAGEMENT_STORE_IP": ("full", "truncated", "none")}
+
+
 class UnknownProject(ImproperlyConfigured):
     """``CRAFTKIT_PROJECTS`` has no such alias."""
 
@@ -47,6 +51,16 @@ class Options:
     WEBHOOK_MAX_BYTES: int = 10_000_000
     #: Seconds that a webhook's timestamp may be off, either way; ``None`` switches it off.
     WEBHOOK_TOLERANCE: int | None = 86_400
+    #: What is kept of the addresses that documents were opened from: "full", "truncated", "none".
+    ENGAGEMENT_STORE_IP: str = "truncated"
+    #: Whether to keep which browsers they were opened with.
+    ENGAGEMENT_STORE_USER_AGENT: bool = True
+    #: Days after which both are dropped from what was kept; ``None``: never.
+    ENGAGEMENT_KEEP_DAYS: int | None = 365
+    #: Whether the PDFs of all documents are kept in the project's own storage, too.
+    ARCHIVE_RENDERS: bool = False
+    #: Days after which the body of a webhook that has been worked off is dropped; ``None``: never.
+    DELIVERY_KEEP_DAYS: int | None = 30
 
 
 @dataclass(frozen=True, slots=True)

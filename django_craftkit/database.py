@@ -2,24 +2,76 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+import time
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.apps import apps
-from django.db import connections, models, router
+from django.db import OperationalError, connections, models, router, transaction
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 M = TypeVar("M", bound=models.Model)
+View = TypeVar("View", bound=Callable[..., Any])
+
+#: How often something is tried that loses a deadlock.
+TRIES = 5
 
 
 def database() -> str:
     """Return the alias of the database that holds Craftkit's tables."""
     return router.db_for_write(apps.get_model("craftkit", "Job"))
+
+
+def non_atomic(view: View) -> View:
+    """Keep a view out of ``ATOMIC_REQUESTS``, for every database."""
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
+
+def again_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function that writes once more where the database refuses it for another's sake.
+
+    Inside somebody's transaction only they can start over.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        for attempt in range(1, TRIES + 1):
+            outermost = not connections[database()].in_atomic_block
+            try:
+                return function(*args, **kwargs)
+            except OperationalError as error:
+                if not outermost or attempt == TRIES:
+                    raise
+                logger.info("%s is run again: %s", function.__qualname__, error)
+                time.sleep(0.01 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    return run
+
+
+def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function in a transaction of Craftkit's database, again if it loses a deadlock."""
+
+    @again_after_deadlock
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with transaction.atomic(using=database()):
+            return function(*args, **kwargs)
+
+    return run
 
 
 def lock(queryset: models.QuerySet[M]) -> models.QuerySet[M]:

@@ -38,7 +38,7 @@ PAUSE = 15.0
 STUCK = 60.0
 
 _celery_app: Celery | None = None
-_carry_out: Callable[..., None] | None = None
+_carry_out: Callable[..., bool] | None = None
 
 
 def remember_celery_app() -> None:
@@ -208,18 +208,28 @@ def _waker() -> Waker:
     return _current
 
 
-def register(carry_out: Callable[..., None]) -> None:
+def register(carry_out: Callable[..., bool]) -> None:
     """Take the function that carries a job out: the loop is above the models, not below."""
     global _carry_out
     _carry_out = carry_out
 
 
-def carry_out(kind: str, object_id: int, *, timeout: float, until: Callable[[], bool]) -> None:
-    """Do what is due for one object now, until it is so or ``timeout`` seconds are over."""
+def carry_out(
+    kind: str, object_id: int, *, timeout: float, until: Callable[[], bool] | None = None
+) -> bool:
+    """Do what is due for one object now, until it is so or ``timeout`` seconds are over.
+
+    Without ``until`` once. Returns whether it came to that: it is so, or Craftkit has answered.
+    """
     refuse_transaction()
     if _carry_out is None:
         raise RuntimeError("django_craftkit is not in INSTALLED_APPS, or the apps aren't ready.")
-    _carry_out(kind, object_id, timeout=timeout, until=until)
+    return _carry_out(kind, object_id, timeout=timeout, until=until)
+
+
+def seconds(wait: float) -> float:
+    """Return for how long a ``wait=`` lets its caller wait."""
+    return 30.0 if wait is True else float(wait)
 
 
 def refuse_transaction() -> None:

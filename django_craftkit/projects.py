@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
 from . import conf
 from .client import Craftkit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_patience: ContextVar[float | None] = ContextVar("craftkit_patience", default=None)
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Let no call in here wait longer for Craftkit than a person would, in whole seconds."""
+    token = _patience.set(max(1.0, float(int(seconds))))
+    try:
+        yield
+    finally:
+        _patience.reset(token)
 
 
 def get_client(alias: str = conf.DEFAULT_PROJECT, *, max_retries: int = 2) -> Craftkit:
@@ -22,6 +41,10 @@ def get_client(alias: str = conf.DEFAULT_PROJECT, *, max_retries: int = 2) -> Cr
             f"CRAFTKIT_PROJECTS[{alias!r}] has no API_KEY. Make one in Craftkit's dashboard "
             "under Project, API keys, and put it there from an environment variable."
         )
+    limit = _patience.get()
+    if limit is not None:
+        connect, read = project.timeout
+        project = replace(project, timeout=(min(connect, limit), min(read, limit)))
     try:
         return _client(project, max_retries)
     except ValueError as error:

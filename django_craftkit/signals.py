@@ -53,6 +53,22 @@ render_rejected = MirrorSignal("render_rejected")
 share_created = MirrorSignal("share_created")
 share_revoked = MirrorSignal("share_revoked")
 
+#: Somebody opened, downloaded or printed a document; ``previous_status`` is "".
+engagement_recorded = MirrorSignal("engagement_recorded")
+
+#: ``signature_signed`` is about one person: its ``instance`` is the ``SignatureRecipient``.
+signature_sent = MirrorSignal("signature_sent")
+signature_viewed = MirrorSignal("signature_viewed")
+signature_signed = MirrorSignal("signature_signed")
+signature_completed = MirrorSignal("signature_completed")
+signature_declined = MirrorSignal("signature_declined")
+signature_expired = MirrorSignal("signature_expired")
+signature_cancelled = MirrorSignal("signature_cancelled")
+signature_failed = MirrorSignal("signature_failed")
+signature_rejected = MirrorSignal("signature_rejected")
+#: What was rendered, or signed, is in the project's own storage; ``instance`` is what it is of.
+document_archived = MirrorSignal("document_archived")
+
 SIGNALS: dict[str, MirrorSignal] = {
     signal.name: signal
     for signal in (
@@ -61,5 +77,16 @@ SIGNALS: dict[str, MirrorSignal] = {
         render_rejected,
         share_created,
         share_revoked,
+        engagement_recorded,
+        signature_sent,
+        signature_viewed,
+        signature_signed,
+        signature_completed,
+        signature_declined,
+        signature_expired,
+        signature_cancelled,
+        signature_failed,
+        signature_rejected,
+        document_archived,
     )
 }

@@ -1,4 +1,4 @@
-"""Celery's side: two tasks that run the loop."""
+"""Celery's side: two tasks that run the loop, and one that drops what is not kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from celery import shared_task
 
+from .reconcile import retention
 from .reconcile.loop import Loop, note_sweep
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ def sweep(self: Task[[], int]) -> int:
     """Carry out what is due, whether or not anybody said so; run by beat."""
     note_sweep()
     return _loop(self).run(SECONDS)
+
+
+@shared_task(name="craftkit.prune", ignore_result=True)
+def prune() -> int:
+    """Drop what settings say is not kept any longer; run by beat, once a day."""
+    return sum(number for _name, number in retention.prune())
 
 
 def _loop(task: Task[[], int]) -> Loop:

@@ -2,12 +2,111 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
+from django.db import connections
+
 from django_craftkit.models import Job
+from django_craftkit.reconcile.loop import Loop
+from django_craftkit.sandbox import SandboxAdapter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
     from django_craftkit.testing import Kit
+
+#: Seconds that one thread waits for another at most: only a failing test does.
+PATIENCE = 10
+#: Seconds after which a lease is over, by any clock.
+LEASE_OVER = 130
+
+
+class Killed(BaseException):
+    """The worker ends in the middle of it."""
+
+
+class Elsewhere(threading.Thread):
+    """Another process, by a connection of its own; what it raises is raised where it is awaited."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self._act = act
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._act()
+        except BaseException as error:
+            self.error = error
+        finally:
+            connections.close_all()
+
+    def wait(self) -> None:
+        self.join(PATIENCE)
+        assert not self.is_alive(), "it waits for something that never comes"
+        if self.error and not isinstance(self.error, Killed):
+            raise self.error
+
+
+def elsewhere(act: Callable[[], object]) -> None:
+    Elsewhere(act).wait()
+
+
+def at_once(*acts: Callable[[], object]) -> list[BaseException | None]:
+    """Do several things at the same time, as well as threads can; return what each raised."""
+    start = threading.Barrier(len(acts), timeout=PATIENCE)
+
+    def begin(act: Callable[[], object]) -> Callable[[], object]:
+        return lambda: (start.wait(), act())
+
+    threads = [Elsewhere(begin(act)) for act in acts]
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "it waits for something that never comes"
+    return [thread.error for thread in threads]
+
+
+def work() -> int:
+    return Loop(threads=1, wake=None).run()
+
+
+def before_sending(
+    monkeypatch: pytest.MonkeyPatch, ending: str, act: Callable[[], object], method: str = "POST"
+) -> None:
+    """Let something happen while a call is on its way to Craftkit."""
+    send = SandboxAdapter.send
+
+    def stalled(self, request, *args, **kwargs):
+        if request.method == method and request.path_url.endswith(ending):
+            monkeypatch.setattr(SandboxAdapter, "send", send)
+            act()
+        return send(self, request, *args, **kwargs)
+
+    monkeypatch.setattr(SandboxAdapter, "send", stalled)
+
+
+def after_sending(
+    monkeypatch: pytest.MonkeyPatch, ending: str, act: Callable[[], object], method: str = "POST"
+) -> None:
+    """Let something happen while Craftkit has acted and its answer is on the way."""
+    send = SandboxAdapter.send
+
+    def late(self, request, *args, **kwargs):
+        answer = send(self, request, *args, **kwargs)
+        if request.method == method and request.path_url.endswith(ending):
+            monkeypatch.setattr(SandboxAdapter, "send", send)
+            act()
+        return answer
+
+    monkeypatch.setattr(SandboxAdapter, "send", late)
+
+
+def killed() -> None:
+    raise Killed
 
 
 def settle(craftkit: Kit, *, minutes: float = 30) -> None:

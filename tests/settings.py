@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import environ
+from django.conf import global_settings
 
 env = environ.Env()
 ROOT = Path(__file__).parent
@@ -66,6 +67,10 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATIC_ROOT = ROOT / "static"
+STORAGES = {
+    **global_settings.STORAGES,
+    "craftkit": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://")

@@ -296,3 +296,11 @@ def test_e013_users_live_elsewhere(monkeypatch):
         CRAFTKIT_PROJECTS={"eu": GOOD}, CRAFTKIT={}, DATABASE_ROUTERS=[Router()]
     ):
         assert ids(found()) == ["craftkit.E013"]
+
+
+def test_an_archive_that_may_be_public_is_told(settings):
+    settings.STORAGES = {**settings.STORAGES}
+    del settings.STORAGES["craftkit"]
+    (message,) = [one for one in found(deploy=True) if one.id == "craftkit.W005"]
+    assert "private" in message.hint
+    assert not [one for one in found() if one.id == "craftkit.W005"]

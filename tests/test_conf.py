@@ -174,3 +174,17 @@ def test_a_key_that_was_changed_makes_another_client():
         assert get_client() is one
     with override_settings(CRAFTKIT_PROJECTS={"default": {"API_KEY": "ck_test_two"}}):
         assert get_client() is not one
+
+
+@pytest.fixture
+def nothing_is_left():
+    yield
+    assert conf.webhook_secrets("default") == [b"whsec-tests"]
+    assert conf.options() == conf.Options()
+
+
+def test_settings_are_given_back_that_the_kit_and_a_test_took_in_turns(
+    nothing_is_left, settings, craftkit
+):
+    settings.CRAFTKIT = {"THREADS": 1}
+    assert conf.webhook_secrets("default") == [b"webhook secret of default"]

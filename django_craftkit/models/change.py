@@ -7,6 +7,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
+from django_craftkit.database import database, in_transaction, lock
+
+from .work import Job
 
 
 class Change(models.Model):
@@ -41,6 +44,16 @@ class Change(models.Model):
         related_name="+",
         verbose_name=_("person"),
     )
+    #: Who has signed, where a change is about one person of a signature request.
+    recipient = models.ForeignKey(
+        "craftkit.SignatureRecipient",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # nobody looks changes up by it
+        verbose_name=_("recipient"),
+    )
     created_at = models.DateTimeField(_("created at"), default=clock.now)
 
     signal = models.CharField(_("signal"), max_length=32, blank=True)
@@ -54,6 +67,7 @@ class Change(models.Model):
     class Meta:
         verbose_name = _("change")
         verbose_name_plural = _("changes")
+        permissions = [("replay_change", _("Can call a receiver that failed again"))]
         indexes = [
             models.Index(fields=["kind", "object_id", "id"], name="craftkit_change_object"),
             models.Index(fields=["announcement", "kind", "object_id"], name="craftkit_change_due"),
@@ -61,3 +75,19 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_id}: {self.from_status or '–'} → {self.to_status}"
+
+    @in_transaction
+    def replay(self) -> bool:
+        """Have the receivers that were given up called again; ``False`` where there is none."""
+        using = database()
+        row = lock(Change.objects.using(using)).get(pk=self.pk)
+        if row.announcement != self.Announcement.ABANDONED:
+            return False
+        row.receivers = {
+            name: {"attempts": 0, "error": entry.get("error", "")}
+            for name, entry in (row.receivers or {}).items()
+        }
+        row.announcement = self.Announcement.DUE
+        row.save(using=using, update_fields=["receivers", "announcement"])
+        Job.objects.ask(f"announce {row.kind}", [row.object_id])
+        return True

@@ -12,13 +12,14 @@ from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock
-from django_craftkit.database import database, update_many
+from django_craftkit import clock, dispatch
+from django_craftkit.database import database, in_transaction, update_many
+from django_craftkit.privacy import kept_body
 
 from .work import Leased, LeasedQuerySet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 #: For delivery ids that are no UUID, and for deliveries without one.
 _NAMESPACE = uuid.UUID("5b0f9ad2-6a3c-4e0e-9f52-6f2ad4c8f6a4")
@@ -44,7 +45,8 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
         """Keep a verified delivery with one INSERT that ignores a known id."""
         digest = hashlib.sha256(body).hexdigest()
         now = clock.now()
-        values = (project, _uuid(delivery_id or digest), body, digest, now, now)
+        kept = kept_body(body)
+        values = (project, _uuid(delivery_id or digest), kept, digest, now, now)
         using = database()
         statement, fields = _insertion(using)
         connection = connections[using]
@@ -72,6 +74,25 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
     def put_down(self, ended: Sequence[WebhookDelivery]) -> None:
         """Write how locked deliveries ended, with one query."""
         update_many(ended, _COLUMNS)
+
+    @in_transaction
+    def replay(self, pks: Collection[int]) -> int:
+        """Have deliveries worked off once more; return how many: those whose body is kept."""
+        using = database()
+        asked = (
+            self.using(using)
+            .filter(pk__in=pks, leased_until=None)
+            .exclude(body=b"")
+            .update(
+                status=WebhookDelivery.Status.RECEIVED,
+                attempts=0,
+                due_at=clock.now(),
+                error="",
+                processed_at=None,
+            )
+        )
+        dispatch.wake_on_commit(using)
+        return asked
 
     def pull_forward(self, project: str, about: uuid.UUID | None) -> None:
         """Make the deliveries due that came before their object was known here."""
@@ -116,7 +137,7 @@ class WebhookDelivery(Leased):
     delivery_id = models.UUIDField(_("delivery id"))
     event = models.CharField(_("event"), max_length=64, blank=True, default="", db_default="")
     #: Craftkit's id of what the event is about.
-    about = models.UUIDField(_("about"), null=True, blank=True, db_index=True)
+    about = models.UUIDField(_("Craftkit's id of its object"), null=True, blank=True, db_index=True)
     status = models.CharField(
         _("status"),
         max_length=16,
@@ -135,6 +156,7 @@ class WebhookDelivery(Leased):
     class Meta:
         verbose_name = _("webhook delivery")
         verbose_name_plural = _("webhook deliveries")
+        permissions = [("replay_webhookdelivery", _("Can work a webhook delivery off again"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["delivery_id", "project"], name="craftkit_delivery_known"
@@ -143,7 +165,18 @@ class WebhookDelivery(Leased):
         indexes = [
             models.Index(fields=["due_at", "id"], name="craftkit_delivery_due"),
             models.Index(fields=["status", "-id"], name="craftkit_delivery_status"),
+            models.Index(fields=["event", "-id"], name="craftkit_delivery_event"),
+            models.Index(fields=["project", "-id"], name="craftkit_delivery_project"),
         ]
+
+    @property
+    def is_body_kept(self) -> bool:
+        """Whether it can be read and worked off again; ``DELIVERY_KEEP_DAYS`` drops bodies."""
+        return bool(self.body)
+
+    def replay(self) -> bool:
+        """Have it worked off once more; ``False`` where its body is gone, or it is in hand."""
+        return bool(WebhookDelivery.objects.replay([self.pk]))
 
     def ended(self, **values: Any) -> WebhookDelivery:
         """Return a copy to be put down: out of hand, and without the body, which stays."""

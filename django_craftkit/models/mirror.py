@@ -49,6 +49,15 @@ def check_version(version: int | None) -> int | None:
     return version
 
 
+def check_text(name: str, text: str, most: int) -> str:
+    """Return a text that a person wrote; raise ``ValueError`` where it can't be stored or sent."""
+    if len(text) > most:
+        raise ValueError(f"{name} has at most {most} characters, not {len(text)}.")
+    if text != storable(text):
+        raise ValueError(f"{name} holds a character that is none: NUL, or half a surrogate pair.")
+    return text
+
+
 def check_data(data: Any) -> dict[str, Any]:
     """Return the data as plain JSON values; raise ``TypeError`` or ``ValueError`` in words."""
     if not isinstance(data, dict):

@@ -4,32 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
-from django_craftkit.database import database, insert_or_get, lock, storable
-from django_craftkit.projects import get_client
+from django_craftkit.database import (
+    again_after_deadlock,
+    database,
+    in_transaction,
+    insert_or_get,
+    lock,
+    storable,
+)
+from django_craftkit.projects import get_client, patience
 
+from .archive import ArchivedFile
 from .change import Change
 from .mirror import Mirror, check_data, check_key, check_template, check_version, hash_key
 from .source import Sourced, about
 from .work import Job, ProjectState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from django.contrib.auth.models import AbstractBaseUser
 
+    from django_craftkit.signing import AnchorTag, Recipient, SignatureField
+
     from .share import Share
+    from .signature import SignatureRequest
 
 
 class KeyConflict(ValueError):
-    """The key already stands for another document."""
+    """The key already stands for something else."""
+
+
+class RenderWithdrawn(ValueError):
+    """The document was taken back: it goes to nobody any more."""
 
 
 class RenderFailed(Exception):
@@ -52,8 +69,12 @@ class RenderQuerySet(models.QuerySet[Any]):
         return self.filter(source_type=type_id, source_id=pk).order_by("-requested_at", "-pk")
 
     def prefetch_for(self, objects: Iterable[models.Model]) -> None:
-        """Read what the template tags show of many objects: two queries, however many."""
+        """Read what the template tags show of many objects: four queries, however many.
+
+        The third and the fourth are about signature requests and who is to sign them.
+        """
         from .share import Share
+        from .signature import SignatureRequest
 
         sources = {about(one): one for one in objects if one.pk is not None}
         by_type: dict[int, list[str]] = {}
@@ -63,18 +84,39 @@ class RenderQuerySet(models.QuerySet[Any]):
         for type_id, pks in by_type.items():
             wanted |= models.Q(source_type=type_id, source_id__in=pks)
         links = models.Prefetch("shares", Share.objects.to_hand_out(), to_attr="open_links")
+        requests = models.Prefetch(
+            "signature_requests",
+            SignatureRequest.objects.defer("fields", "anchor_tags", "answer")
+            .order_by("-requested_at", "-pk")
+            .prefetch_related("recipients"),
+            to_attr="newest_requests",
+        )
         renders = self.filter(wanted).order_by("-requested_at", "-pk")
         for one in sources.values():
             setattr(one, PREFETCHED, [])
-        for render in renders.defer("data", "answer").prefetch_related(links):
+        for render in renders.defer("data", "answer").prefetch_related(links, requests):
             getattr(sources[render.source_type_id, render.source_id], PREFETCHED).append(render)
 
     def under_way(self) -> Self:
-        return self.exclude(status__in=FINAL)
+        # Named, not excluded: an index finds a few statuses, and none that is left out.
+        return self.filter(status__in=UNDER_WAY)
 
     def overdue(self) -> Self:
         limit = clock.now() - timedelta(seconds=conf.options().OVERDUE_AFTER)
         return self.under_way().filter(attempted_at__lt=limit)
+
+    def held(self) -> Self:
+        """Return the documents that aren't sent because their project, or everything, is paused."""
+        waiting = self.filter(status=Render.Status.PENDING)
+        if conf.options().PAUSED:
+            return waiting
+        paused = ProjectState.objects.using(database()).paused().filter(capability="")
+        return waiting.filter(project__in=list(paused.values_list("project", flat=True)))
+
+    def failed_since(self, moment: datetime) -> Self:
+        return self.filter(
+            status__in=(Render.Status.FAILED, Render.Status.REJECTED), updated_at__gte=moment
+        )
 
     def request(
         self,
@@ -114,6 +156,11 @@ class RenderQuerySet(models.QuerySet[Any]):
             render._carry_out()
         return render
 
+    def is_known(self, key: str, project: str) -> bool:
+        """Whether a document was asked for under this key."""
+        rows = self.using(database()).filter(project=project, key_hash=hash_key(key))
+        return rows.exists()
+
     def declare(
         self,
         template: str,
@@ -151,6 +198,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         render.key_hash = hash_key(render.key)
         return self._store(render)
 
+    @again_after_deadlock
     def _store(self, render: Render) -> Render:
         using = database()
         same_key = self.model._default_manager.using(using).filter(
@@ -163,7 +211,6 @@ class RenderQuerySet(models.QuerySet[Any]):
             with transaction.atomic(using=using, savepoint=False):
                 render = insert_or_get(render, "project", "key_hash")
                 Job.objects.start(KIND, render.pk, render.project)
-                dispatch.wake_on_commit(using)
             return render
         known.check_same(render)
         return known
@@ -174,8 +221,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         with transaction.atomic(using=using, savepoint=False):
             known = lock(same_key).first()
             if known is not None:
-                Job.objects.wish(KIND, [known.pk], known.project)
-                dispatch.wake_on_commit(using)
+                Job.objects.ask(KIND, [known.pk], known.project)
         return known
 
 
@@ -214,21 +260,51 @@ class Render(Sourced, Mirror):
     data = models.JSONField(_("data"), null=True, blank=True, encoder=DjangoJSONEncoder)
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
     completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
+    #: The greatest number that is known of each kind of engagement event.
+    counts = models.JSONField(_("engagement"), default=dict, blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("withdrawn by"),
+    )
 
     objects: ClassVar[models.Manager[Render]] = RenderQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("document")
         verbose_name_plural = _("documents")
-        permissions = [("retry_render", _("Can retry a document"))]
+        permissions = [
+            ("retry_render", _("Can retry a document")),
+            ("withdraw_render", _("Can withdraw a document")),
+            ("download_render", _("Can open the PDF of a document")),
+            ("email_render", _("Can have a document mailed")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["project", "key_hash"], name="craftkit_render_key"),
         ]
         indexes = [
+            # Also finds a primary key whose model nobody named.
             models.Index(
-                fields=["source_type", "source_id", "-requested_at"], name="craftkit_render_source"
+                fields=["source_id", "source_type", "-requested_at"], name="craftkit_render_about"
             ),
-            models.Index(fields=["status", "-requested_at"], name="craftkit_render_status"),
+            models.Index(fields=["status", "-requested_at", "-id"], name="craftkit_render_status"),
+            models.Index(fields=["status", "updated_at"], name="craftkit_render_lately"),
+            models.Index(
+                fields=["template", "-requested_at", "-id"], name="craftkit_render_template"
+            ),
+            models.Index(
+                fields=["project", "-requested_at", "-id"], name="craftkit_render_project"
+            ),
+            # For the beginning of a key, which a plain index of PostgreSQL doesn't find.
+            models.Index(
+                fields=["key", "id"],
+                name="craftkit_render_begins",
+                opclasses=["varchar_pattern_ops", "int8_ops"],
+            ),
             models.Index(fields=["-requested_at", "-id"], name="craftkit_render_newest"),
         ]
 
@@ -239,6 +315,11 @@ class Render(Sourced, Mirror):
     def is_final(self) -> bool:
         """Whether nothing more will happen to it by itself."""
         return self.status in FINAL
+
+    @property
+    def is_retriable(self) -> bool:
+        """Whether it ended without a PDF, so that another attempt makes sense."""
+        return self.is_final and self.status != self.Status.SUCCEEDED
 
     @property
     def is_unbuilt(self) -> bool:
@@ -267,41 +348,52 @@ class Render(Sourced, Mirror):
             )
 
     def retry(
-        self, data: dict[str, Any] | None = None, *, user: AbstractBaseUser | None = None
+        self,
+        data: dict[str, Any] | None = None,
+        *,
+        user: AbstractBaseUser | None = None,
+        wait: float = False,
     ) -> bool:
         """Start the next attempt of a failed, rejected or cancelled document.
 
         A declared document builds its data anew; others go with ``data``, or with what they had.
-        Returns ``False`` where there is nothing to retry (a double click, say).
+        Returns ``False`` where there is nothing to retry (a double click, say). ``wait`` is as in
+        ``share``.
         """
-        using = database()
-        with transaction.atomic(using=using):
-            row = lock(Render.objects.using(using)).get(pk=self.pk)
-            if row.status not in FINAL or row.status == self.Status.SUCCEEDED:
-                return False
-            previous = row.status
-            row.attempt += 1
-            row.attempted_at = clock.now()
-            row.status = self.Status.PENDING
-            row.remote_id = row.sent_at = row.accepted_at = row.completed_at = None
-            row.answer, row.error, row.error_code, row.field_errors = {}, "", "", {}
-            if data is not None:
-                row.data = check_data(data)
-            elif row.builder:
-                row.data = None
-            row.save(using=using)
-            Change.objects.using(using).create(
-                kind=KIND,
-                object_id=row.pk,
-                attempt=row.attempt,
-                from_status=previous,
-                to_status=row.status,
-                cause=Change.Cause.ASKED,
-                person=cast("Any", user),
-            )
-            Job.objects.wish(KIND, [row.pk], row.project)
-            dispatch.wake_on_commit(using)
-        self.refresh_from_db(using=using)
+        if wait:
+            dispatch.refuse_transaction()
+        if not self._ask_again(None if data is None else check_data(data), user):
+            return False
+        if wait:
+            self._carry_out(dispatch.seconds(wait))
+        self.refresh_from_db(using=database())
+        return True
+
+    @in_transaction
+    def _ask_again(self, data: dict[str, Any] | None, user: AbstractBaseUser | None) -> bool:
+        row = lock(Render.objects.using(database())).get(pk=self.pk)
+        if not row.is_retriable:
+            return False
+        previous = row.status
+        row.attempt += 1
+        row.attempted_at = clock.now()
+        row.status = self.Status.PENDING
+        row.remote_id = row.sent_at = row.accepted_at = row.completed_at = None
+        row.answer, row.error, row.error_code, row.field_errors = {}, "", "", {}
+        row.withdrawn_at = row.withdrawn_by = None
+        if data is not None or row.builder:
+            row.data = data
+        row.save(using=database())
+        Change.objects.using(database()).create(
+            kind=KIND,
+            object_id=row.pk,
+            attempt=row.attempt,
+            from_status=previous,
+            to_status=row.status,
+            cause=Change.Cause.ASKED,
+            person=cast("Any", user),
+        )
+        Job.objects.ask(KIND, [row.pk], row.project)
         return True
 
     def share(
@@ -313,14 +405,18 @@ class Render(Sourced, Mirror):
         recipient_email: str = "",
         key: str | None = None,
         user: AbstractBaseUser | None = None,
-        wait: bool = False,
+        wait: float = False,
     ) -> Share:
         """Ask for a link to the document; it is made as soon as the document is ready.
 
         ``message`` has at most 2,000 characters, ``expires_at`` is an aware moment (``None``:
         never). The same ``key`` gets the same link; without one each call makes another.
         ``channel="email"`` records for whom the link is (nothing is mailed) and needs
-        ``recipient_email``. ``wait=True`` carries it out before returning.
+        ``recipient_email``. ``wait`` carries it out before returning, for that many seconds at
+        most (``True``: 30); what is not done by then is the worker's.
+
+        Raises ``ValueError`` or ``ValidationError`` for what can't be sent, and
+        ``RenderWithdrawn``.
         """
         from .share import Share
 
@@ -335,21 +431,163 @@ class Render(Sourced, Mirror):
             wait=wait,
         )
 
-    def open(self) -> BinaryIO:
-        """Return the PDF as a binary file object that streams from Craftkit.
+    def email(
+        self,
+        to: str,
+        *,
+        recipient_name: str = "",
+        message: str = "",
+        expires_at: datetime | None = None,
+        key: str | None = None,
+        user: AbstractBaseUser | None = None,
+        wait: float = False,
+    ) -> Share:
+        """Have Craftkit mail a link of its own to one person, as soon as the document is ready.
 
-        Raises ``RenderFailed`` where there is none, and the client's errors.
+        ``recipient_name`` has at most 200 characters; the rest is as in ``share``. The same
+        ``key`` is the same mail; without one, what it says and to whom is the key, so that a
+        double click mails once. A mail that may have gone out is never sent again by itself: what
+        can't be settled is ``unknown`` and waits for a person (``Share.confirm_mailed``,
+        ``Share.retry``).
         """
+        from .share import Share
+
+        return Share.objects.ask(
+            self,
+            message=message,
+            expires_at=expires_at,
+            channel=Share.Channel.EMAIL,
+            recipient_email=to,
+            recipient_name=recipient_name,
+            by_mail=True,
+            key=key,
+            user=user,
+            wait=wait,
+        )
+
+    def send_for_signature(
+        self,
+        recipients: Sequence[Recipient],
+        *,
+        fields: Sequence[SignatureField] = (),
+        anchor_tags: Sequence[AnchorTag] = (),
+        name: str = "",
+        expires_in: timedelta | None = None,
+        key: str | None = None,
+        user: AbstractBaseUser | None = None,
+        wait: float = False,
+    ) -> SignatureRequest:
+        """Have Craftkit send the document out to be signed, as soon as it is ready.
+
+        ``recipients`` are 1 to 20; where any of them signs, ``fields`` or ``anchor_tags`` say
+        where. ``name`` has at most 255 characters and is what the people read; ``expires_in`` is
+        1 hour to a year, in whole hours (``None``: a week). The same ``key`` is the same request;
+        without one, the name and the people are the key, so that a double click sends once.
+        ``wait`` is as in ``share``.
+
+        Raises ``InvalidSignatureRequest``, which names the field, ``KeyConflict`` where the key
+        stands for something else, and ``RenderWithdrawn``.
+        """
+        from .signature import DECLARED, SignatureRequest
+
+        if key is not None and key.startswith(DECLARED):
+            raise ValueError(f"Keys that begin with {DECLARED!r} are those of sign_with=.")
+        return SignatureRequest.objects.ask(
+            self,
+            recipients,
+            fields=fields,
+            anchor_tags=anchor_tags,
+            name=name,
+            expires_in=expires_in,
+            key=key,
+            user=user,
+            wait=wait,
+        )
+
+    def withdraw(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
+        """Take the document back: every link is revoked, every signature request cancelled.
+
+        No new one can be made. A document that was not sent yet is cancelled. Returns ``False``
+        where it was withdrawn before. ``wait`` is as in ``share``.
+        """
+        if wait:
+            dispatch.refuse_transaction()
+        ending = self._ask_back(user)
+        if ending is not None and wait:
+            until = time.monotonic() + dispatch.seconds(wait)
+            self._carry_out(0.0)
+            for row in ending:
+                row._carry_out(max(until - time.monotonic(), 0.0))
+        self.refresh_from_db(using=database())
+        return ending is not None
+
+    @in_transaction
+    def _ask_back(self, user: AbstractBaseUser | None) -> list[Share | SignatureRequest] | None:
+        """Return what comes to its end with it; ``None`` where it was withdrawn before."""
+        from .engagement import KIND as ENGAGEMENT
+        from .share import Share
+        from .signature import SignatureRequest
+
+        asked = (
+            Render.objects.using(database())
+            .filter(pk=self.pk, withdrawn_at=None)
+            .update(withdrawn_at=clock.now(), withdrawn_by=user)
+        )
+        if not asked:
+            return None
+        Job.objects.ask(KIND, [self.pk], self.project)
+        # There may be links that nobody here has heard of.
+        Job.objects.ask(ENGAGEMENT, [self.pk], self.project)
+        requests = SignatureRequest.objects.cancel_all(self, user=user)
+        return [*Share.objects.revoke_all(self, user=user), *requests]
+
+    def record(self, kind: str, metadata: dict[str, Any] | None = None) -> None:
+        """Tell Craftkit that this site showed the document to somebody.
+
+        ``kind`` is ``"viewed"``, ``"downloaded"`` or ``"printed"``; ``metadata`` is JSON and is
+        stored as it is, at Craftkit too. Craftkit counts what comes twice within five minutes once.
+        """
+        from .engagement import EngagementEvent
+
+        EngagementEvent.objects.ask(self, kind, metadata)
+
+    def open(self, *, timeout: float | None = None) -> BinaryIO:
+        """Return the PDF as a binary file object: from the archive, else streamed from Craftkit.
+
+        ``timeout`` is in seconds, for each step of one try; ``None`` is what the project's
+        settings say, with further tries. Raises ``RenderFailed`` where there is no PDF, and
+        ``CraftkitError``.
+        """
+        archived = ArchivedFile.objects.of(ArchivedFile.Kind.RENDER, self.pk)
+        if archived is not None:
+            return archived.open()
         if self.status != self.Status.SUCCEEDED or self.remote_id is None:
             raise RenderFailed(self)
-        return cast("BinaryIO", get_client(self.project).renders.download(self.remote_id))
+        if timeout is None:
+            return cast("BinaryIO", get_client(self.project).renders.download(self.remote_id))
+        with patience(timeout):
+            client = get_client(self.project, max_retries=0)
+        return cast("BinaryIO", client.renders.download(self.remote_id))
 
-    def refresh(self) -> None:
-        """Ask Craftkit for the document's status soon; a final status stays."""
-        using = database()
-        with transaction.atomic(using=using):
-            Job.objects.wish(KIND, [self.pk], self.project)
-            dispatch.wake_on_commit(using)
+    def refresh(self, *, wait: float = False) -> bool:
+        """Ask Craftkit soon for the document's status, its links, and who opened it.
+
+        A final status stays. ``wait`` is as in ``share``; returns whether Craftkit has answered
+        by now.
+        """
+        from .engagement import KIND as ENGAGEMENT
+
+        if wait:
+            dispatch.refuse_transaction()
+        rows = Render.objects.using(database()).filter(pk=self.pk)
+        is_ready = rows.filter(status=self.Status.SUCCEEDED).exists()
+        kind = ENGAGEMENT if is_ready else KIND
+        Job.objects.ask(kind, [self.pk], self.project)
+        if not wait:
+            return False
+        heard = dispatch.carry_out(kind, self.pk, timeout=dispatch.seconds(wait))
+        self.refresh_from_db(using=database())
+        return heard
 
     def _carry_out(self, timeout: float = 30.0) -> None:
         """Do what is due for this document now, for up to ``timeout`` seconds."""
@@ -368,7 +606,8 @@ class Render(Sourced, Mirror):
         dispatch.refuse_transaction()
         self._carry_out(timeout)
         if not self.is_final:
-            paused = ProjectState.objects.using(database()).paused().filter(project=self.project)
+            paused = ProjectState.objects.using(database()).paused()
+            paused = paused.filter(project=self.project, capability="")
             why = "".join(f" Its project is paused: {state.pause_reason}" for state in paused)
             raise TimeoutError(f"{self} is still {self.status}, {timeout:g} s were given.{why}")
         if self.status != self.Status.SUCCEEDED:
@@ -386,3 +625,23 @@ FINAL = frozenset(
         Render.Status.REJECTED,
     }
 )
+UNDER_WAY = tuple(status for status in Render.Status if status not in FINAL)
+
+
+def hold(render: Render) -> None:
+    """Lock a document where it can't be referred to while another has it locked.
+
+    A row that refers to it would wait for them then, and they for the row: a deadlock.
+    """
+    features = connections[database()].features
+    if features.has_select_for_update and not features.has_select_for_no_key_update:
+        lock(Render.objects.using(database())).filter(pk=render.pk).values("pk").get()
+
+
+def refuse_withdrawn(render: Render) -> None:
+    """Raise ``RenderWithdrawn``; what is written while it is withdrawn is never sent."""
+    # No lock: who revokes a link and asks for another, in one transaction, would come to it from
+    # the wrong end, and meet the worker.
+    rows = Render.objects.using(database()).filter(pk=render.pk)
+    if rows.values_list("withdrawn_at", flat=True).get() is not None:
+        raise RenderWithdrawn(f"{render} was withdrawn: it goes to nobody any more.")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from django.conf import settings
 from django.core.validators import validate_email
@@ -13,10 +16,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, dispatch
-from django_craftkit.database import database, insert_or_get
+from django_craftkit.database import (
+    again_after_deadlock,
+    database,
+    in_transaction,
+    insert_or_get,
+    lock,
+)
 
-from .mirror import Mirror, check_key, hash_key
-from .render import Render
+from .change import Change
+from .mirror import Mirror, check_key, check_text, hash_key
+from .render import KeyConflict, Render, hold, refuse_withdrawn
 from .work import Job
 
 if TYPE_CHECKING:
@@ -24,8 +34,11 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import AbstractBaseUser
 
-#: Characters; https://docs.craftkit.dev/api-reference/create-share
-MAX_MESSAGE = 2000
+#: Characters; https://docs.craftkit.dev/api-reference/email-render
+MAX_MESSAGE, MAX_NAME = 2000, 200
+MAX_EMAIL = 254
+#: What the key of a link begins with that was found at Craftkit without a row.
+FOUND = "found "
 
 
 class ShareQuerySet(models.QuerySet[Any]):
@@ -37,13 +50,29 @@ class ShareQuerySet(models.QuerySet[Any]):
             revoke_requested_at=None,
         )
 
+    def revocable(self) -> Self:
+        """Return the links that can be revoked and that nobody has asked for yet."""
+        return self.filter(revoke_requested_at=None).exclude(status__in=FINAL)
+
     def to_hand_out(self) -> Self:
-        """Return the open links that were not made for one person, newest first."""
+        """Return the open links that were not made for one person, newest first.
+
+        Of those found at Craftkit nobody here knows for whom they are.
+        """
         return (
             self.open()
             .filter(channel=Share.Channel.LINK, recipient_email="")
+            .exclude(key__startswith=FOUND)
             .order_by("-requested_at", "-pk")
         )
+
+    def expired(self) -> Self:
+        """Return the links that Craftkit has closed by itself."""
+        return self.filter(status=Share.Status.ACTIVE, expires_at__lte=clock.now())
+
+    def unsettled(self) -> Self:
+        """Return the e-mails that only a person can tell the fate of."""
+        return self.filter(status=Share.Status.UNKNOWN, error_code=UNPROVEN)
 
     def ask(
         self,
@@ -55,40 +84,96 @@ class ShareQuerySet(models.QuerySet[Any]):
         recipient_email: str,
         key: str | None,
         user: AbstractBaseUser | None,
-        wait: bool,
+        wait: float,
+        recipient_name: str = "",
+        by_mail: bool = False,
     ) -> Share:
-        """Write the wish for a link; see ``Render.share``."""
-        if len(message) > MAX_MESSAGE:
-            raise ValueError(f"A message has at most {MAX_MESSAGE} characters: {len(message)}.")
+        """Write the wish for a link; see ``Render.share`` and ``Render.email``."""
+        # All that can be wrong is found before the first query: one that fails would break the
+        # transaction of the caller.
+        check_text("message", message, MAX_MESSAGE)
+        check_text("recipient_name", recipient_name, MAX_NAME)
         if expires_at is not None and settings.USE_TZ and timezone.is_naive(expires_at):
             raise ValueError("expires_at must be aware: a naive time means another moment there.")
         if Share.Channel(channel) == Share.Channel.EMAIL or recipient_email:
             validate_email(recipient_email)
+            check_text("recipient_email", recipient_email, MAX_EMAIL)
         if wait:
             dispatch.refuse_transaction()
-        key = check_key(key or uuid.uuid4().hex)
-        using = database()
-        same_key = self.using(using).filter(render=render, key_hash=hash_key(key))
-        share: Share | None = same_key.first()
-        if share is None:
-            share = self.model(
-                render=render,
-                project=render.project,
-                key=key,
-                key_hash=hash_key(key),
-                message=message,
-                expires_at=expires_at,
-                channel=channel,
-                recipient_email=recipient_email,
-                requested_by=user,
-            )
-            with transaction.atomic(using=using, savepoint=False):
-                share = insert_or_get(share, "render", "key_hash")
-                Job.objects.start(KIND, share.pk, share.project)
-                dispatch.wake_on_commit(using)
+        if key is None:
+            key = mail_key(recipient_email, message) if by_mail else uuid.uuid4().hex
+        wish = self.model(
+            render=render,
+            project=render.project,
+            key=check_key(key),
+            key_hash=hash_key(key),
+            message=message,
+            expires_at=expires_at,
+            channel=channel,
+            recipient_email=recipient_email,
+            recipient_name=recipient_name,
+            by_mail=by_mail,
+            requested_by=user,
+        )
+        share = self._store(wish)
         if wait:
-            share._carry_out()
+            share._carry_out(dispatch.seconds(wait))
         return share
+
+    @again_after_deadlock
+    def _store(self, wish: Share) -> Share:
+        using = database()
+        known: Share | None = (
+            self.using(using).filter(render=wish.render_id, key_hash=wish.key_hash).first()
+        )
+        if known is None:
+            refuse_withdrawn(wish.render)
+            with transaction.atomic(using=using, savepoint=False):
+                hold(wish.render)
+                known = insert_or_get(wish, "render", "key_hash")
+                Job.objects.start(wish.kind, known.pk, known.project)
+        known.check_same(wish)
+        return known
+
+    def add_found(self, like: Share, *, remote_id: uuid.UUID, url: str, **values: Any) -> Share:
+        """Write a row for a link that Craftkit has and no row had, inside a transaction."""
+        key = f"{FOUND}{remote_id}"
+        found: Share = self.using(database()).create(
+            **{
+                "render_id": like.render_id,
+                "project": like.project,
+                "key": key,
+                "key_hash": hash_key(key),
+                "channel": like.channel,
+                "recipient_email": like.recipient_email,
+                "recipient_name": like.recipient_name,
+                "message": like.message,
+                "expires_at": like.expires_at,
+                "remote_id": remote_id,
+                "url": url,
+                "status": Share.Status.ACTIVE,
+                **values,
+            }
+        )
+        if found.revoke_requested_at is not None:
+            Job.objects.ask(KIND, [found.pk], found.project)
+        return found
+
+    def revoke_all(self, render: Render, *, user: AbstractBaseUser | None) -> list[Share]:
+        """Ask for the end of every link to a document, inside a transaction; return them."""
+        mine = self.using(database()).filter(render=render)
+        shares = list(lock(mine.revocable()).order_by("pk"))
+        mine.filter(pk__in=[share.pk for share in shares]).update(
+            revoke_requested_at=clock.now(), revoke_requested_by=user
+        )
+        Job.objects.ask(KIND, [share.pk for share in shares], render.project)
+        return shares
+
+
+def mail_key(to: str, message: str) -> str:
+    """Return what an e-mail is known by that was asked for without a key: what it says to whom."""
+    text = json.dumps([to.casefold(), message])
+    return f"mail:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 class Share(Mirror):
@@ -112,7 +197,11 @@ class Share(Mirror):
     key_hash = models.CharField(max_length=64, editable=False)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.PENDING)
     channel = models.CharField(_("channel"), max_length=8, choices=Channel, default=Channel.LINK)
+    #: Whether Craftkit mails it; else the channel says only whom it is for.
+    by_mail = models.BooleanField(_("mailed by Craftkit"), default=False)
+    mailed_at = models.DateTimeField(_("mailed at"), null=True, blank=True)
     recipient_email = models.EmailField(_("recipient"), blank=True)
+    recipient_name = models.CharField(_("recipient's name"), max_length=200, blank=True)
     message = models.TextField(_("message"), blank=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     url = models.TextField(_("link"), blank=True)
@@ -133,22 +222,30 @@ class Share(Mirror):
     objects: ClassVar[models.Manager[Share]] = ShareQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("share")
-        verbose_name_plural = _("shares")
+        verbose_name = _("link")
+        verbose_name_plural = _("links")
         permissions = [
-            ("revoke_share", _("Can revoke a share")),
-            ("see_share_link", _("Can see the link of a share")),
+            ("revoke_share", _("Can revoke a link")),
+            ("see_share_link", _("Can see and open a link")),
         ]
         constraints = [
             models.UniqueConstraint(fields=["render", "key_hash"], name="craftkit_share_key"),
         ]
         indexes = [
-            models.Index(fields=["status", "-requested_at"], name="craftkit_share_status"),
+            models.Index(fields=["status", "-requested_at", "-id"], name="craftkit_share_status"),
             models.Index(fields=["-requested_at", "-id"], name="craftkit_share_newest"),
+            models.Index(fields=["status", "expires_at"], name="craftkit_share_expiry"),
+            models.Index(fields=["channel", "-requested_at", "-id"], name="craftkit_share_channel"),
+            models.Index(fields=["project", "-requested_at", "-id"], name="craftkit_share_project"),
+            models.Index(
+                fields=["recipient_email", "id"],
+                name="craftkit_share_recipient",
+                opclasses=["varchar_pattern_ops", "int8_ops"],
+            ),
         ]
 
     def __str__(self) -> str:
-        return _("share of %(render)s") % {"render": self.render}
+        return _("link to %(render)s") % {"render": self.render}
 
     @property
     def is_expired(self) -> bool:
@@ -164,46 +261,188 @@ class Share(Mirror):
             and not self.is_expired
         )
 
-    def revoke(self, *, user: AbstractBaseUser | None = None, wait: bool = False) -> bool:
+    @property
+    def is_revocable(self) -> bool:
+        """Whether there is something to revoke that nobody has asked for yet."""
+        return self.status not in FINAL and self.revoke_requested_at is None
+
+    @property
+    def is_found(self) -> bool:
+        """Whether it was found at Craftkit, where somebody else had made it."""
+        return self.key.startswith(FOUND)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether it is an e-mail that only a person can tell the fate of."""
+        return self.status == self.Status.UNKNOWN and self.error_code == UNPROVEN
+
+    def check_same(self, other: Share) -> None:
+        """Raise ``KeyConflict`` where another link is asked for under this one's key."""
+        if self.by_mail == other.by_mail and (
+            self.recipient_email.casefold() == other.recipient_email.casefold()
+        ):
+            return
+        what = "an e-mail" if self.by_mail else "a link"
+        raise KeyConflict(
+            f"The key {self.key!r} already stands for {what} to "
+            f"{'somebody else' if self.by_mail == other.by_mail else 'this document'}. "
+            "What goes another way or to another person wants a key of its own."
+        )
+
+    @property
+    def kind(self) -> str:
+        """The kind of the job that makes it."""
+        return MAIL if self.by_mail else KIND
+
+    def revoke(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
         """Ask for the link's end; from now on it is offered nowhere.
 
-        Returns ``False`` where that was asked for before, or there is nothing to end.
+        Returns ``False`` where that was asked for before, or there is nothing to end. ``wait`` is
+        as in ``Render.share``.
         """
         if wait:
             dispatch.refuse_transaction()
-        using = database()
-        with transaction.atomic(using=using):
-            asked = (
-                Share.objects.using(using)
-                .filter(pk=self.pk, revoke_requested_at=None)
-                .exclude(status__in=FINAL)
-                .update(revoke_requested_at=clock.now(), revoke_requested_by=user)
-            )
-            if asked:
-                Job.objects.wish(KIND, [self.pk], self.project)
-                dispatch.wake_on_commit(using)
+        asked = self._ask_revocation(user)
         if wait:
-            self._carry_out()
-        self.refresh_from_db(using=using)
+            self._carry_out(dispatch.seconds(wait))
+        self.refresh_from_db(using=database())
+        return asked
+
+    @in_transaction
+    def _ask_revocation(self, user: AbstractBaseUser | None) -> bool:
+        asked = (
+            Share.objects.using(database())
+            .filter(pk=self.pk)
+            .revocable()
+            .update(revoke_requested_at=clock.now(), revoke_requested_by=user)
+        )
+        if asked:
+            Job.objects.ask(KIND, [self.pk], self.project)
         return bool(asked)
+
+    def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
+        """Send it once more: one that was rejected, or an e-mail that nobody knows the fate of.
+
+        Of an e-mail, a link that may have gone out is revoked first. Returns ``False`` where there
+        is nothing to send again. ``wait`` is as in ``Render.share``.
+        """
+        if wait:
+            dispatch.refuse_transaction()
+        if not self._ask_again(user):
+            return False
+        if wait:
+            self._carry_out(dispatch.seconds(wait))
+        self.refresh_from_db(using=database())
+        return True
+
+    @in_transaction
+    def _ask_again(self, user: AbstractBaseUser | None) -> bool:
+        hold(self.render)
+        refuse_withdrawn(self.render)
+        row = lock(Share.objects.using(database())).get(pk=self.pk)
+        if not (row.status == self.Status.REJECTED or row.is_unsettled):
+            return False
+        if row.revoke_requested_at is not None:
+            return False
+        if row.remote_id is not None:
+            row.leave_behind(user)
+        previous, row.status = row.status, self.Status.PENDING
+        row.sending_since = None
+        row.error, row.error_code, row.field_errors = "", "", {}
+        row.save(using=database())
+        row._note(previous, user)
+        Job.objects.ask(row.kind, [row.pk], row.project)
+        return True
+
+    def confirm_mailed(self, *, user: AbstractBaseUser | None = None) -> bool:
+        """Say that an e-mail nobody knows the fate of has come; ``False`` for any other."""
+        confirmed = self._confirm_mailed(user)
+        if confirmed:
+            self.refresh_from_db(using=database())
+        return confirmed
+
+    @in_transaction
+    def _confirm_mailed(self, user: AbstractBaseUser | None) -> bool:
+        row = lock(Share.objects.using(database())).get(pk=self.pk)
+        if not row.is_unsettled:
+            return False
+        previous, row.status = row.status, self.Status.ACTIVE
+        row.mailed_at = row.sending_since
+        row.error = row.error_code = ""
+        row.save(using=database())
+        row._note(previous, user, signal="share_created")
+        if row.revoke_requested_at is not None:
+            Job.objects.ask(KIND, [row.pk], row.project)
+        return True
+
+    def leave_behind(self, user: AbstractBaseUser | None = None) -> None:
+        """Give the link that it may have become a row of its own, and have that one revoked."""
+        Share.objects.add_found(
+            self,
+            remote_id=cast("uuid.UUID", self.remote_id),
+            url=self.url,
+            revoke_requested_at=clock.now(),
+            revoke_requested_by=user,
+        )
+        self.remote_id, self.url, self.answer = None, "", {}
+
+    def _note(self, previous: str, user: AbstractBaseUser | None, *, signal: str = "") -> None:
+        Change.objects.using(database()).create(
+            kind=KIND,
+            object_id=self.pk,
+            from_status=previous,
+            to_status=self.status,
+            cause=Change.Cause.ASKED,
+            person=cast("Any", user),
+            signal=signal,
+            announcement=Change.Announcement.DUE if signal else Change.Announcement.NONE,
+        )
+        if signal:
+            Job.objects.ask(f"announce {KIND}", [self.pk])
 
     def refresh(self) -> None:
         """Do what is due for this share soon, also where its job was set aside."""
-        using = database()
-        with transaction.atomic(using=using):
-            Job.objects.wish(KIND, [self.pk], self.project)
-            dispatch.wake_on_commit(using)
+        kind = self.kind if self.status == self.Status.PENDING else KIND
+        Job.objects.ask(kind, [self.pk], self.project)
 
     def _carry_out(self, timeout: float = 30.0) -> None:
         """Do what is due for this share now, for up to ``timeout`` seconds."""
-        dispatch.carry_out(KIND, self.pk, timeout=timeout, until=self._is_settled)
+        end = time.monotonic() + timeout
+
+        def left() -> float:
+            return max(end - time.monotonic(), 0.0)
+
+        self.refresh_from_db(using=database())
+        if self.revoke_requested_at is None:
+            render = Render.objects.using(database()).get(pk=self.render_id)
+            if not render.is_final:
+                render._carry_out(left())
+            if render.status != Render.Status.SUCCEEDED:
+                return
+            if self.by_mail:
+                dispatch.carry_out(MAIL, self.pk, timeout=left(), until=self._is_sent)
+                if self.status == self.Status.PENDING:
+                    return
+        if not left():
+            return
+        dispatch.carry_out(KIND, self.pk, timeout=left(), until=self._is_settled)
+
+    def _is_sent(self) -> bool:
+        self.refresh_from_db(using=database())
+        return self.status != self.Status.PENDING
 
     def _is_settled(self) -> bool:
         self.refresh_from_db(using=database())
         if self.revoke_requested_at:
             return self.status in FINAL
+        if self.is_unsettled:
+            return True
         return self.status not in (self.Status.PENDING, self.Status.UNKNOWN)
 
 
 KIND = "share"
+#: The kind of the job that sends an e-mail.
+MAIL = "email"
+#: The code of an e-mail whose link is there, and nothing that says whether it was sent.
+UNPROVEN = "mail_unproven"
 FINAL = frozenset({Share.Status.REVOKED, Share.Status.REJECTED})

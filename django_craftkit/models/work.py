@@ -10,11 +10,11 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock
-from django_craftkit.database import database, storable
+from django_craftkit import clock, dispatch
+from django_craftkit.database import again_after_deadlock, database, in_transaction, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime, timedelta
 
 #: How many claims may end without a word before the work is set aside as one that kills workers.
@@ -79,14 +79,28 @@ class Leased(models.Model):
 
 
 class JobQuerySet(LeasedQuerySet):
-    def wish(self, kind: str, object_ids: Iterable[int], project: str = "") -> None:
-        """Make the jobs of these objects due now, inside the transaction of the wish.
+    @again_after_deadlock
+    def ask(self, kind: str, object_ids: Collection[int], project: str = "") -> None:
+        """Make the jobs of these objects due now, and wake the loop on commit: a person's wish."""
+        with transaction.atomic(using=database(), savepoint=False):
+            self.wish(kind, object_ids, project)
+            dispatch.wake_on_commit(database())
+
+    def wish(
+        self,
+        kind: str,
+        object_ids: Iterable[int],
+        project: str = "",
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """Make the jobs of these objects due now or ``at``, inside the transaction of the wish.
 
         A job that somebody has in hand stays due after them: they hold an older version. One
         that was set aside is taken up again.
         """
         pks = sorted(set(object_ids))
-        now = clock.now()
+        now = at or clock.now()
         jobs = self.using(database()).filter(kind=kind, object_id__in=pks)
         # The loop ends with all of them locked: one that was added may have been another's, and
         # be done by then.
@@ -97,6 +111,14 @@ class JobQuerySet(LeasedQuerySet):
         ) < len(pks):
             self._add(kind, pks, project, now)
 
+    def wish_for(self, kind: str, rows: Iterable[Any]) -> None:
+        """Make the jobs of these rows due now, as ``wish`` does, each in the row's project."""
+        by_project: dict[str, list[int]] = {}
+        for row in rows:
+            by_project.setdefault(row.project, []).append(row.pk)
+        for project, pks in by_project.items():
+            self.wish(kind, pks, project)
+
     def _add(self, kind: str, object_ids: list[int], project: str, now: datetime) -> None:
         self.using(database()).bulk_create(
             [Job(kind=kind, object_id=pk, project=project, due_at=now) for pk in object_ids],
@@ -104,8 +126,9 @@ class JobQuerySet(LeasedQuerySet):
         )
 
     def start(self, kind: str, object_id: int, project: str) -> None:
-        """Write the first job of an object that was just made: one INSERT."""
+        """Write the first job of an object that was just made, with one INSERT; wake the loop."""
         self._add(kind, [object_id], project, clock.now())
+        dispatch.wake_on_commit(database())
 
     def done(self, job: Job) -> None:
         """Drop a finished job; one that was wished for again meanwhile stays due."""
@@ -167,18 +190,25 @@ class Job(Leased):
 
 
 class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
-    def of(self, project: str) -> ProjectState:
-        return self.using(database()).get_or_create(project=project)[0]
+    def of(self, project: str, capability: str = "") -> ProjectState:
+        return self.using(database()).get_or_create(project=project, capability=capability)[0]
 
     def paused(self) -> Self:
         return self.filter(paused_at__isnull=False)
 
     def pause(
-        self, project: str, *, code: str, reason: str, now: datetime, probe_at: datetime
+        self,
+        project: str,
+        capability: str,
+        *,
+        code: str,
+        reason: str,
+        now: datetime,
+        probe_at: datetime,
     ) -> None:
-        """Hold everything of a project back, and let one job try again at ``probe_at``."""
-        self.of(project)
-        self.using(database()).filter(project=project).update(
+        """Hold a project or a capability of it back, and let one job try again at ``probe_at``."""
+        self.of(project, capability)
+        self.using(database()).filter(project=project, capability=capability).update(
             paused_at=Coalesce(F("paused_at"), Value(now)),
             pause_code=storable(code)[:64],
             pause_reason=storable(reason),
@@ -186,36 +216,46 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
             probe_at=probe_at,
         )
 
-    def postpone(self, project: str, probe_at: datetime) -> None:
-        """Let a paused project be tried again at ``probe_at``."""
-        self.using(database()).filter(project=project, paused_at__isnull=False).update(
-            probes=F("probes") + 1, probe_at=probe_at
-        )
+    def postpone(self, project: str, capability: str, probe_at: datetime) -> None:
+        """Let what is paused be tried again at ``probe_at``."""
+        self._paused(project, capability).update(probes=F("probes") + 1, probe_at=probe_at)
 
-    def resume(self, project: str) -> bool:
+    def resume(self, project: str, capability: str) -> bool:
         """End a pause; return whether there was one."""
         return bool(
-            self.using(database())
-            .filter(project=project, paused_at__isnull=False)
-            .update(paused_at=None, pause_code="", pause_reason="", probes=0, probe_at=None)
+            self._paused(project, capability).update(
+                paused_at=None, pause_code="", pause_reason="", probes=0, probe_at=None
+            )
         )
 
-    def take_probes(self, now: datetime, lease: timedelta) -> list[str]:
-        """Return the paused projects that this caller may try one job of."""
+    def _paused(self, project: str, capability: str) -> Self:
+        return self.using(database()).paused().filter(project=project, capability=capability)
+
+    def take_probes(self, now: datetime, lease: timedelta) -> list[tuple[str, str]]:
+        """Return what is paused, by project and capability, that this caller may try a job of."""
         waiting = self.using(database()).filter(
             Q(probe_at=None) | Q(probe_at__lte=now), paused_at__isnull=False
         )
         return [
-            state.project
+            (state.project, state.capability)
             for state in waiting
             if waiting.filter(pk=state.pk).update(probe_at=now + lease)
         ]
 
 
 class ProjectState(models.Model):
-    """What this database knows of one Craftkit project."""
+    """What this database knows of one Craftkit project, or of one capability of it."""
 
-    project = models.CharField(_("project"), max_length=64, unique=True)
+    class Capability(models.TextChoices):
+        WHOLE = "", _("everything")
+        EMAIL = "email", _("e-mail")
+        SIGNATURES = "signatures", _("signatures")
+
+    project = models.CharField(_("project"), max_length=64)
+    #: What can be paused on its own; empty for the project as a whole.
+    capability = models.CharField(
+        _("capability"), max_length=16, choices=Capability, blank=True, default=Capability.WHOLE
+    )
     #: Part of every idempotency key, so that two databases never share one. Never changes.
     namespace = models.UUIDField(default=uuid.uuid4, editable=False)
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
@@ -231,6 +271,23 @@ class ProjectState(models.Model):
     class Meta:
         verbose_name = _("project")
         verbose_name_plural = _("projects")
+        permissions = [("resume_projectstate", _("Can have a paused project tried again now"))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "capability"], name="craftkit_project_capability"
+            ),
+        ]
 
     def __str__(self) -> str:
-        return self.project
+        return (
+            f"{self.project} ({self.get_capability_display()})" if self.capability else self.project
+        )
+
+    @in_transaction
+    def try_again(self) -> bool:
+        """Have a worker try at once whether the pause is over; ``False`` where there is none."""
+        using = database()
+        paused = ProjectState.objects.using(using).paused().filter(pk=self.pk)
+        asked = paused.update(probe_at=None)
+        dispatch.wake_on_commit(using)
+        return bool(asked)

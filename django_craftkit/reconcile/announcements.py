@@ -13,14 +13,14 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from django_craftkit.database import database, storable
 from django_craftkit.dispatch import isolated
-from django_craftkit.models import Change, Job, Render, Share
+from django_craftkit.models import Change, Job, SignatureRecipient
 from django_craftkit.signals import SIGNALS, Receiver
 
+from .facts import SENDERS, sender_of
 from .outcomes import Done, Failed, Outcome
 
 logger = logging.getLogger(__name__)
 
-SENDERS: dict[str, type[Any]] = {"render": Render, "share": Share}
 KINDS = tuple(f"announce {kind}" for kind in SENDERS)
 
 #: After so many tries a receiver is given up for a change, and staff are shown it.
@@ -37,14 +37,18 @@ def step(job: Job) -> Outcome:
     instance = SENDERS[kind]._default_manager.using(using).filter(pk=job.object_id).first()
     stuck: dict[str, str] = {}
     for change in changes.order_by("pk"):
-        _announce(change, instance, stuck)
+        about = instance
+        if change.recipient_id is not None:
+            people = SignatureRecipient.objects.using(using).select_related("request")
+            about = people.get(pk=change.recipient_id)
+        _announce(change, about, stuck)
     return Failed("; ".join(stuck.values())) if stuck else Done()
 
 
 def _announce(change: Change, instance: Any, stuck: dict[str, str]) -> None:
     """Call the receivers of one change that have yet to succeed; note those that are stuck."""
     signal = SIGNALS[change.signal]
-    live = signal.receivers_of(SENDERS[change.kind]) if instance is not None else {}
+    live = signal.receivers_of(sender_of(change)) if instance is not None else {}
     failed: dict[str, Any] = dict(change.receivers or {})
     given_up = {name: entry for name, entry in failed.items() if entry.get("abandoned")}
     todo = set(live) if change.receivers is None else set(failed) - set(given_up)

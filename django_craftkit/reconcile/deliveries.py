@@ -6,23 +6,23 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django_craftkit import client, conf
 from django_craftkit.client import InvalidResponse
-from django_craftkit.database import database, storable
-from django_craftkit.models import Change, ProjectState, WebhookDelivery
+from django_craftkit.database import database, in_transaction, storable
+from django_craftkit.models import Change, EngagementEvent, ProjectState, WebhookDelivery
 
-from . import renders
-from .facts import in_transaction
+from . import engagement, renders, signatures
 from .outcomes import retry_delay
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
 logger = logging.getLogger(__name__)
 
+Key: TypeAlias = "tuple[str, uuid.UUID]"
 Status = WebhookDelivery.Status
 
 BATCH = 500
@@ -88,14 +88,14 @@ def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) ->
 def _apply(batch: list[WebhookDelivery], now: datetime) -> None:
     batch = WebhookDelivery.objects.held(batch)
     verdicts: dict[int, Verdict] = {}
-    facts: dict[tuple[str, uuid.UUID], list[renders.Fact]] = {}
+    facts = Facts()
     for delivery in batch:
         try:
             verdict = _read(delivery, facts)
         except Unusable as error:
             verdict = _failure(delivery, error, now)
         verdicts[delivery.pk] = verdict
-    known = renders.hear_many(facts, Change.Cause.WEBHOOK) if facts else set()
+    known = facts.join()
     for delivery in batch:
         verdict = verdicts[delivery.pk]
         if verdict.status != Status.PROCESSED or verdict.about is None:
@@ -111,9 +111,64 @@ def _apply(batch: list[WebhookDelivery], now: datetime) -> None:
     _note(verdicts, batch, now)
 
 
-def _read(
-    delivery: WebhookDelivery, facts: dict[tuple[str, uuid.UUID], list[renders.Fact]]
-) -> Verdict:
+class Facts:
+    """What a batch says, by family and document, until it is joined in one go."""
+
+    def __init__(self) -> None:
+        self.renders: dict[Key, list[renders.Fact]] = {}
+        self.events: dict[Key, list[client.EngagementEvent]] = {}
+        self.notices: dict[Key, list[signatures.Fact]] = {}
+
+    def read_render(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
+        render = client.Render.from_webhook(payload)
+        self.renders.setdefault((project, render.id), []).append(renders.Fact.of(render))
+        return render.id
+
+    def read_event(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
+        event = client.EngagementEvent.from_webhook(payload)
+        if event.render_id is None:
+            raise Unusable("The event names no document.")
+        self.events.setdefault((project, event.render_id), []).append(event)
+        return event.render_id
+
+    def read_notice(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
+        notice = client.SignatureNotice.from_webhook(payload)
+        fact = signatures.Fact.told(notice)
+        self.notices.setdefault((project, notice.id), []).append(fact)
+        return notice.id
+
+    def join(self) -> Container[Key]:
+        """Join all of it; return what there is a row for."""
+        return self._join_documents() | self._join_requests()
+
+    def _join_documents(self) -> set[Key]:
+        if not self.renders and not self.events:
+            return set()
+        rows = renders.lock_known(self.renders.keys() | self.events.keys())
+        cause = Change.Cause.WEBHOOK
+        if found := [(rows[key], facts) for key, facts in self.renders.items() if key in rows]:
+            renders.hear(found, cause)
+        if seen := [(rows[key], events) for key, events in self.events.items() if key in rows]:
+            engagement.hear(seen, cause)
+        return set(rows)
+
+    def _join_requests(self) -> set[Key]:
+        if not self.notices:
+            return set()
+        rows = signatures.lock_known(self.notices)
+        signatures.hear_told([(row, self.notices[key]) for key, row in rows.items()])
+        return set(rows)
+
+
+_READERS: dict[str, Callable[[Facts, str, Mapping[str, Any]], uuid.UUID]] = {
+    "render.succeeded": Facts.read_render,
+    "render.failed": Facts.read_render,
+    **{f"document.{kind}": Facts.read_event for kind in EngagementEvent.Type},
+    **dict.fromkeys(signatures.EVENTS, Facts.read_notice),
+}
+
+
+def _read(delivery: WebhookDelivery, facts: Facts) -> Verdict:
     if delivery.attempts > MAX_ATTEMPTS:
         raise Unusable(f"Set aside: {delivery.attempts - 1} workers ended while on it.")
     try:
@@ -127,22 +182,10 @@ def _read(
     if reader is None:
         return Verdict(Status.IGNORED, event=event)
     try:
-        remote_id, fact = reader(payload)
+        about = reader(facts, delivery.project, payload)
     except InvalidResponse as error:
         raise Unusable(str(error)) from error
-    facts.setdefault((delivery.project, remote_id), []).append(fact)
-    return Verdict(Status.PROCESSED, event=event, about=remote_id)
-
-
-def _read_render(payload: Mapping[str, Any]) -> tuple[uuid.UUID, renders.Fact]:
-    render = client.Render.from_webhook(payload)
-    return render.id, renders.Fact.of(render)
-
-
-_READERS: dict[str, Callable[[Mapping[str, Any]], tuple[uuid.UUID, renders.Fact]]] = {
-    "render.succeeded": _read_render,
-    "render.failed": _read_render,
-}
+    return Verdict(Status.PROCESSED, event=event, about=about)
 
 
 def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Verdict:

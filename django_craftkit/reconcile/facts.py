@@ -3,50 +3,35 @@
 from __future__ import annotations
 
 import json
-import logging
-import time
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from django.db import OperationalError, connections, transaction
-
-from django_craftkit.database import database
-from django_craftkit.models import Change, Job
+from django_craftkit.database import database, storable
+from django_craftkit.models import (
+    Change,
+    EngagementEvent,
+    Job,
+    Render,
+    Share,
+    SignatureRecipient,
+    SignatureRequest,
+)
 from django_craftkit.signals import SIGNALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-logger = logging.getLogger(__name__)
+    from django_craftkit.client import CraftkitError
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-#: How often a transaction that lost a deadlock is run.
-TRIES = 5
-
-
-def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function in a transaction of Craftkit's database, again if it loses a deadlock."""
-
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        using = database()
-        for attempt in range(1, TRIES + 1):
-            outermost = not connections[using].in_atomic_block
-            try:
-                with transaction.atomic(using=using):
-                    return function(*args, **kwargs)
-            except OperationalError as error:
-                # Inside somebody's transaction only they can start over.
-                if not outermost or attempt == TRIES:
-                    raise
-                logger.info("%s is run again: %s", function.__qualname__, error)
-                time.sleep(0.01 * 2**attempt)
-        raise AssertionError("unreachable")
-
-    return run
+#: Whose history a change is a line of, by its kind.
+SENDERS: dict[str, type[Any]] = {
+    "render": Render,
+    "share": Share,
+    "engagement": EngagementEvent,
+    "signature": SignatureRequest,
+}
+#: What the column of a count holds, whatever is said.
+MAX_COUNT = 2**31 - 1
 
 
 def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -72,13 +57,38 @@ def _order(value: Any) -> tuple[int, float, str]:
     return (1, 0, json.dumps(value, sort_keys=True, default=str))
 
 
-def record(changes: Iterable[Change], senders: Mapping[str, type[Any]]) -> None:
+def refusal(error: CraftkitError) -> dict[str, Any]:
+    """Return what is noted of something that Craftkit refuses to take."""
+    return {
+        "error": storable(error.message),
+        "error_code": error.code[:64],
+        "field_errors": storable(getattr(error, "field_errors", {})),
+    }
+
+
+def used_elsewhere(made_at: datetime) -> dict[str, Any]:
+    """Return what is noted where a key answers with what it has not made here."""
+    return {
+        "error": (
+            f"Craftkit knows this key from {made_at:%Y-%m-%d %H:%M} UTC, before "
+            "it was used here: another database with the same namespace has sent it."
+        ),
+        "error_code": "key_used_elsewhere",
+    }
+
+
+def sender_of(change: Change) -> type[Any]:
+    """Return whose signal announces a change: of what is about one person, the person's."""
+    return SENDERS[change.kind] if change.recipient_id is None else SignatureRecipient
+
+
+def record(changes: Iterable[Change]) -> None:
     """Write the history of a transaction, and the jobs that announce it."""
     changes = list(changes)
     waiting: dict[str, set[int]] = {}
     for change in changes:
         signal = SIGNALS.get(change.signal)
-        if signal is not None and signal.receivers_of(senders[change.kind]):
+        if signal is not None and signal.receivers_of(sender_of(change)):
             change.announcement = Change.Announcement.DUE
             waiting.setdefault(change.kind, set()).add(change.object_id)
     if changes:

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,18 +18,28 @@ from typing import TYPE_CHECKING
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connections, transaction
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Least
 
 from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
+from django_craftkit.database import again_after_deadlock, database, in_transaction
 from django_craftkit.models import Job, ProjectState, WebhookDelivery
 from django_craftkit.models.work import MAX_CLAIMS
+from django_craftkit.projects import patience
 
-from . import announcements, deliveries, renders, shares
-from .facts import in_transaction
+from . import (
+    announcements,
+    archive,
+    deliveries,
+    emails,
+    engagement,
+    envelopes,
+    links,
+    polling,
+    renders,
+)
 from .outcomes import (
     MIN_PROBE_DELAY,
     Again,
@@ -48,9 +59,19 @@ logger = logging.getLogger(__name__)
 
 STEPS: dict[str, Callable[[Job], Outcome]] = {
     "render": renders.step,
-    "share": shares.step,
+    "share": links.step,
+    "email": emails.step,
+    "engagement": engagement.step,
+    "send signature": envelopes.send,
+    "signature": envelopes.step,
+    "poll signatures": polling.step,
+    "archive signature": archive.keep_signed,
+    "archive render": archive.keep_render,
     **dict.fromkeys(announcements.KINDS, announcements.step),
 }
+
+#: The kinds of jobs that a pause of one capability holds up; one of the whole project holds all.
+NEEDS = {"email": ("email",), "signatures": ("send signature",)}
 
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
 NEAR = 5.0
@@ -75,7 +96,7 @@ class Loop:
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
         self._stop = threading.Event()
-        self._held: frozenset[str] = frozenset()
+        self._held: frozenset[tuple[str, str]] = frozenset()
         self._lock = threading.Lock()
         self._busy = 0
 
@@ -159,19 +180,22 @@ class Loop:
             self.carry(job)
             done += 1
         if self._held and not conf.options().PAUSED:
-            for project in ProjectState.objects.take_probes(database_now(), _lease()):
-                done += self._probe(project)
+            for project, capability in ProjectState.objects.take_probes(database_now(), _lease()):
+                done += self._probe(project, capability)
         return done
 
-    def _probe(self, project: str) -> int:
-        """Carry jobs of a paused project out until one of them tells whether Craftkit answers."""
-        jobs = Job.objects.filter(project=project)
+    def _probe(self, project: str, capability: str) -> int:
+        """Carry jobs of what is paused out until one of them tells whether Craftkit answers."""
+        jobs = Job.objects.filter(_of(project, capability))
+        for held, lacking in self._held:
+            if held == project and lacking not in ("", capability):
+                jobs = jobs.exclude(_of(project, lacking))
         for done in range(PROBES):
             claimed = jobs.claim(1, now=database_now(), lease=_lease())
             outcome = self.carry(claimed[0]) if claimed else None
             if outcome is None:
                 ProjectState.objects.postpone(
-                    project, database_now() + timedelta(seconds=PROBE_AGAIN)
+                    project, capability, database_now() + timedelta(seconds=PROBE_AGAIN)
                 )
                 return done
             if isinstance(outcome, (Paused, Failed)) or outcome.heard:
@@ -180,13 +204,10 @@ class Loop:
 
     def _claim(self) -> list[Job]:
         """Take a job that nothing holds up, or a handful that call nobody but receivers."""
-        paused = ProjectState.objects.using(database()).paused()
-        self._held = frozenset(paused.values_list("project", flat=True))
-        free = (
-            Job.objects.filter(project="")
-            if conf.options().PAUSED
-            else Job.objects.exclude(project__in=self._held)
-        )
+        self._held = frozenset(_paused())
+        free = Job.objects.filter(project="") if conf.options().PAUSED else Job.objects.all()
+        for project, capability in self._held:
+            free = free.exclude(_of(project, capability))
         now = database_now()
         claimed: list[Job] = free.claim(1, now=now, lease=_lease())
         if claimed and not claimed[0].project:
@@ -195,6 +216,7 @@ class Loop:
             claimed += more.claim(HANDFUL - 1, now=now, lease=_lease())
         return claimed
 
+    @again_after_deadlock
     def take(self, kind: str, object_id: int) -> Job | None:
         """Claim the job of one object before its time, unless somebody has it in hand."""
         if self.is_held(kind, object_id):
@@ -207,12 +229,12 @@ class Loop:
         return next(iter(jobs.claim(1, now=now, lease=_lease())), None)
 
     def is_held(self, kind: str, object_id: int) -> bool:
-        """Whether the project of this object is paused, or everything is."""
-        job = Job.objects.using(database()).filter(kind=kind, object_id=object_id)
-        paused = ProjectState.objects.using(database()).paused()
-        return (
-            conf.options().PAUSED
-            or job.filter(project__in=paused.values_list("project", flat=True)).exists()
+        """Whether what this object waits for is paused, or everything is."""
+        if conf.options().PAUSED:
+            return True
+        jobs = Job.objects.using(database()).filter(kind=kind, object_id=object_id)
+        return any(
+            jobs.filter(_of(project, capability)).exists() for project, capability in _paused()
         )
 
     def carry(self, job: Job) -> Outcome | None:
@@ -243,37 +265,74 @@ class Loop:
         now = database_now()
         delay = NEAR
         match outcome:
-            case Paused(code, reason, after):
-                self._pause(job, code, reason, after, now)
+            case Paused():
+                if job.kind not in NEEDS.get(outcome.capability, ()):
+                    outcome = replace(outcome, capability="")
+                self._pause(job, outcome, now)
+                if outcome.capability:
+                    # Craftkit has answered, which ends a pause of more than that.
+                    self._resume(job, but=outcome.capability)
             case Failed(error, after):
                 failures = job.failures + 1
                 delay = max(retry_delay(failures), after or 0.0)
                 at = now + timedelta(seconds=delay)
                 Job.objects.again(job, at, error=error, failures=failures)
-                ProjectState.objects.postpone(job.project, at)
+                for project, capability in self._holding(job):
+                    ProjectState.objects.postpone(project, capability, at)
             case Again(delay, error):
                 Job.objects.again(job, now + timedelta(seconds=delay), error=error)
             case Done():
                 Job.objects.done(job)
         if isinstance(outcome, (Again, Done)) and outcome.heard:
-            self._resume(job.project)
+            self._resume(job)
         if delay < NEAR and self._wake:
             transaction.on_commit(partial(self._wake, delay), using=database())
 
-    def _resume(self, project: str) -> None:
-        if project in self._held and ProjectState.objects.resume(project):
-            logger.warning("Craftkit project %r goes on.", project)
+    def _holding(self, job: Job) -> list[tuple[str, str]]:
+        """Return the pauses that this job was a probe of."""
+        return [
+            (project, capability)
+            for project, capability in self._held
+            if project == job.project and job.kind in NEEDS.get(capability, (job.kind,))
+        ]
 
-    def _pause(self, job: Job, code: str, reason: str, after: float | None, now: datetime) -> None:
-        state = ProjectState.objects.of(job.project)
+    def _resume(self, job: Job, *, but: str | None = None) -> None:
+        for project, capability in self._holding(job):
+            if capability != but and ProjectState.objects.resume(project, capability):
+                logger.warning("Craftkit project %r goes on%s.", project, _named(capability))
+
+    def _pause(self, job: Job, pause: Paused, now: datetime) -> None:
+        state = ProjectState.objects.of(job.project, pause.capability)
+        after = pause.after
         delay = probe_delay(state.probes) if after is None else max(after, MIN_PROBE_DELAY)
-        probe_at = now + timedelta(seconds=delay)
-        Job.objects.again(job, now, error=reason, failures=job.failures)
+        Job.objects.again(job, now, error=pause.reason, failures=job.failures)
         ProjectState.objects.pause(
-            job.project, code=code, reason=reason, now=now, probe_at=probe_at
+            job.project,
+            pause.capability,
+            code=pause.code,
+            reason=pause.reason,
+            now=now,
+            probe_at=now + timedelta(seconds=delay),
         )
         if state.paused_at is None:
-            logger.error("Craftkit project %r is paused: %s", job.project, reason)
+            what = _named(pause.capability)
+            logger.error("Craftkit project %r is paused%s: %s", job.project, what, pause.reason)
+
+
+def _paused() -> list[tuple[str, str]]:
+    """Return what is paused, by project and capability."""
+    paused = ProjectState.objects.using(database()).paused()
+    return list(paused.values_list("project", "capability"))
+
+
+def _of(project: str, capability: str) -> Q:
+    """Return what finds the jobs that a pause holds up."""
+    kinds = NEEDS.get(capability)
+    return Q(project=project) if kinds is None else Q(project=project, kind__in=kinds)
+
+
+def _named(capability: str) -> str:
+    return f" with {capability}" if capability else ""
 
 
 def _lease() -> timedelta:
@@ -316,7 +375,9 @@ def _run(job: Job) -> Outcome:
 PACE = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 
-def carry_out(kind: str, object_id: int, *, timeout: float, until: Callable[[], bool]) -> None:
+def carry_out(
+    kind: str, object_id: int, *, timeout: float, until: Callable[[], bool] | None = None
+) -> bool:
     """Do what is due for one object in this thread, until it is so or ``timeout`` is over.
 
     Ends at once where its project is paused: what is left is the worker's.
@@ -324,16 +385,21 @@ def carry_out(kind: str, object_id: int, *, timeout: float, until: Callable[[], 
     deadline = time.monotonic() + timeout
     loop = Loop(threads=1)
     pace = iter(PACE)
-    while not until():
-        job = loop.take(kind, object_id)
-        if job is not None:
-            loop.carry(job)
-            if until():
-                return
+    while until is None or not until():
+        with patience(deadline - time.monotonic()):
+            job = loop.take(kind, object_id)
+            outcome = loop.carry(job) if job is not None else None
+        if until is None:
+            if isinstance(outcome, Again):
+                return outcome.heard and not outcome.error
+            return isinstance(outcome, Done) and outcome.heard
+        if until():
+            return True
         pause = next(pace, PACE[-1])
         if loop.is_held(kind, object_id) or time.monotonic() + pause > deadline:
-            return
+            return False
         time.sleep(pause)
+    return True
 
 
 dispatch.register(carry_out)

@@ -13,12 +13,19 @@ from django_craftkit.client import (
 )
 from django_craftkit.client.retry import backoff
 
-#: Codes of a 503 that are the project's fault, not the row's.
-_PROJECT_CODES = frozenset({"queue_unavailable", "signatures_unavailable", "email_not_configured"})
+#: Codes that are the project's fault, not the row's, and the capability that is lacking.
+_PROJECT_CODES = {
+    "queue_unavailable": "",
+    "signatures_unavailable": "signatures",
+    "signature_credits_exhausted": "signatures",
+    "email_not_configured": "email",
+}
 #: Seconds between two tries of a paused project, at least and at most.
 MIN_PROBE_DELAY, MAX_PROBE_DELAY = 1.0, 60.0
 #: Seconds between two tries of a job, at most.
 MAX_DELAY = 900.0
+#: Seconds to the next look at what waits for something else.
+PARKED = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +55,12 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The project is at fault: everything of it waits, and one job probes."""
+    """The project is at fault: all of it, or of a capability, waits, and one job probes."""
 
     code: str
     reason: str
     after: float | None = None
+    capability: str = ""
 
 
 Outcome = Done | Again | Failed | Paused
@@ -64,8 +72,21 @@ def outcome_of(error: CraftkitError) -> Failed | Paused:
         isinstance(error, (AuthenticationError, PermissionDenied, CreditsExhausted, RateLimited))
         or error.code in _PROJECT_CODES
     ):
-        return Paused(error.code or str(error.status), str(error), error.retry_after)
+        return Paused(
+            error.code or str(error.status),
+            str(error),
+            error.retry_after,
+            _PROJECT_CODES.get(error.code, ""),
+        )
     return Failed(str(error), error.retry_after)
+
+
+def outcome_of_open(error: CraftkitError) -> Failed | Paused:
+    """Tell what an error means for a request that is out: a want of credits is none of its own."""
+    outcome = outcome_of(error)
+    if isinstance(outcome, Paused) and outcome.capability:
+        return Failed(outcome.reason, outcome.after)
+    return outcome
 
 
 def retry_delay(failures: int) -> float:

@@ -8,16 +8,33 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django_craftkit import clock
-from django_craftkit.builders import BuilderError, UnknownBuilder, build
+from django_craftkit import clock, conf
+from django_craftkit.builders import (
+    BuilderError,
+    Built,
+    UnknownBuilder,
+    ask_signatures,
+    build,
+    renew_signatures,
+)
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, lock, storable, update_many
-from django_craftkit.models import Change, Job, ProjectState, Render, Share, WebhookDelivery
+from django_craftkit.database import database, in_transaction, lock, storable, update_many
+from django_craftkit.models import (
+    Change,
+    Job,
+    ProjectState,
+    Render,
+    RenderWithdrawn,
+    Share,
+    SignatureRequest,
+    WebhookDelivery,
+)
 from django_craftkit.models.render import BUILDER_FAILED, FINAL, KIND
+from django_craftkit.models.signature import SEND as SEND_SIGNATURE
 from django_craftkit.projects import get_client
 
-from .facts import earliest, in_transaction, join_answers, record
+from .facts import earliest, join_answers, record, refusal, used_elsewhere
 from .moments import here
 from .outcomes import Again, Done, Failed, Outcome
 
@@ -102,16 +119,18 @@ def step(job: Job) -> Outcome:
         return Done()
     if render.status != Status.PENDING:
         return _poll(render)
-    if render.data is None and (outcome := _build(render, job)):
-        return outcome
-    return _send(render)
+    if render.withdrawn_at is not None and render.sent_at is None:
+        fact = Fact(Status.CANCELLED, error="It was withdrawn before it was sent.")
+        return _decide(render, fact, Change.Cause.HERE)
+    outcome = _build(render, job) if render.data is None else _prepare_again(render)
+    return outcome or _send(render)
 
 
 def _build(render: Render, job: Job) -> Outcome | None:
     """Make the data from what was really saved; return ``None`` where they can be sent."""
     error = render.error if render.error_code == BUILDER_FAILED else ""
     try:
-        data = None if error else build(render)
+        built = None if error else build(render)
     except UnknownBuilder as unknown:
         # Another worker, or this one once it is restarted, may well know it.
         return Failed(str(unknown))
@@ -120,17 +139,48 @@ def _build(render: Render, job: Job) -> Outcome | None:
     if error:
         fact = Fact(Status.REJECTED, error=error, error_code=BUILDER_FAILED)
         return _decide(render, fact, Change.Cause.HERE)
-    if data is None:
+    if built is None:
         return _drop(render, job)
+    try:
+        stored = _store(render, built)
+    except RenderWithdrawn:
+        stored = False
+    render.data = built.data
+    # Another was faster where nothing was stored: look again at what there is to do.
+    return None if stored else Again(0.0)
+
+
+@in_transaction
+def _store(render: Render, built: Built) -> bool:
+    """Store the data and who is to sign them: both, or neither."""
     # Stored before it is sent: other data never go out under a key that was used.
     stored = (
         Render.objects.using(database())
         .filter(pk=render.pk, attempt=render.attempt, status=Status.PENDING, data__isnull=True)
-        .update(data=data)
+        .update(data=built.data)
     )
-    render.data = data
-    # Another worker was faster where nothing was stored: look again at what there is to do.
-    return None if stored else Again(0.0)
+    if stored:
+        ask_signatures(render, built.envelope)
+    return bool(stored)
+
+
+def _prepare_again(render: Render) -> Outcome | None:
+    """Ask for the signatures of a snapshot that is tried again: nobody makes its data anew."""
+    if render.attempt == 1 or render.builder or render.sent_at is not None:
+        return None
+    try:
+        return None if _renew(render) else Again(0.0)
+    except RenderWithdrawn:
+        return Again(0.0)
+
+
+@in_transaction
+def _renew(render: Render) -> bool:
+    rows = lock(Render.objects.using(database())).filter(pk=render.pk, attempt=render.attempt)
+    if not rows.filter(status=Status.PENDING).values_list("pk"):
+        return False
+    renew_signatures(render)
+    return True
 
 
 @in_transaction
@@ -142,7 +192,11 @@ def _drop(render: Render, job: Job) -> Outcome:
     if not Job.objects.using(database()).filter(pk=job.pk, version=job.version).exists():
         # The event fired again, and there may be something now.
         return Again(0.0)
-    if Share.objects.using(database()).filter(render=row).exists() or row.attempt > 1:
+    wishes = (Share, SignatureRequest)
+    is_wanted = any(
+        model._default_manager.using(database()).filter(render=row).exists() for model in wishes
+    )
+    if is_wanted or row.attempt > 1:
         fact = Fact(
             Status.CANCELLED,
             error="The function that makes its data returned None: there is nothing to render.",
@@ -165,22 +219,10 @@ def _send(render: Render) -> Outcome:
     except (InvalidRequest, NotFound, Conflict) as error:
         if is_passing(error):
             raise
-        fact = Fact(
-            Status.REJECTED,
-            error=storable(error.message),
-            error_code=error.code[:64],
-            field_errors=storable(getattr(error, "field_errors", {})),
-        )
+        fact = Fact(Status.REJECTED, **refusal(error))
         return _decide(render, fact, Change.Cause.ANSWER)
     if answer.replayed and here(answer.created_at) < sent_at - SKEW:
-        fact = Fact(
-            Status.REJECTED,
-            error=(
-                f"Craftkit knows this key from {answer.created_at:%Y-%m-%d %H:%M} UTC, before "
-                "it was used here: another database with the same namespace has sent it."
-            ),
-            error_code="key_used_elsewhere",
-        )
+        fact = Fact(Status.REJECTED, **used_elsewhere(answer.created_at))
         return _decide(render, fact, Change.Cause.ANSWER)
     row = hear_one(render, Fact.of(answer), Change.Cause.ANSWER)
     if row is None:
@@ -214,6 +256,13 @@ def remote_id_of(render: Render) -> uuid.UUID:
     if render.remote_id is None:
         raise ValueError(f"{render} is {render.status} and has no id at Craftkit.")
     return render.remote_id
+
+
+@in_transaction
+def is_final_by_now(pk: int) -> bool:
+    """Whether a document has come to its end, waiting for whoever is about to say so."""
+    render: Render = lock(Render.objects.using(database())).only("status").get(pk=pk)
+    return render.is_final
 
 
 def wire_key(render: Render) -> str:
@@ -267,31 +316,29 @@ def hear_one(render: Render, fact: Fact, cause: Change.Cause) -> Render | None:
     if not is_of_use:
         return None
     is_new = row.remote_id is None and fact.remote_id is not None
-    _hear([(row, [fact])], cause)
+    hear([(row, [fact])], cause)
     if is_new:
         WebhookDelivery.objects.pull_forward(row.project, fact.remote_id)
     return row
 
 
-def hear_many(
-    facts: Mapping[tuple[str, uuid.UUID], Iterable[Fact]], cause: Change.Cause
-) -> set[tuple[str, uuid.UUID]]:
-    """Join facts by project and Craftkit's id; return those that there is a row for.
-
-    To be called inside a transaction.
-    """
-    rows = list(
+def lock_known(
+    keys: Iterable[tuple[str, uuid.UUID]],
+) -> dict[tuple[str, uuid.UUID], Render]:
+    """Lock the documents that these projects' ids stand for; those that there is a row for."""
+    keys = set(keys)
+    rows = (
         lock(Render.objects.using(database()))
-        .only("project", "attempt", *COLUMNS)
-        .filter(remote_id__in=[remote_id for _, remote_id in facts])
+        .only("project", "attempt", "counts", *COLUMNS)
+        .filter(remote_id__in={remote_id for _, remote_id in keys})
         .order_by("pk")
     )
     known = {(row.project, row.remote_id): row for row in rows if row.remote_id}
-    _hear([(row, facts[key]) for key, row in known.items() if key in facts], cause)
-    return known.keys() & facts.keys()
+    return {key: row for key, row in known.items() if key in keys}
 
 
-def _hear(found: list[tuple[Render, Iterable[Fact]]], cause: Change.Cause) -> None:
+def hear(found: Iterable[tuple[Render, Iterable[Fact]]], cause: Change.Cause) -> None:
+    """Join facts to their documents, which are locked; inside a transaction."""
     changed, changes, ended = [], [], []
     columns = {"updated_at"}
     for row, facts in found:
@@ -319,7 +366,7 @@ def _hear(found: list[tuple[Render, Iterable[Fact]]], cause: Change.Cause) -> No
             if row.status in FINAL:
                 ended.append(row)
     update_many(changed, columns)
-    record(changes, {KIND: Render})
+    record(changes)
     _after(ended)
 
 
@@ -335,12 +382,18 @@ def _after(ended: list[Render]) -> None:
     jobs = Job.objects.using(using).filter(kind=KIND, object_id__in=[row.pk for row in ended])
     jobs.delete()
     ready = [row.pk for row in ended if row.status == Status.SUCCEEDED]
+    if ready and conf.options().ARCHIVE_RENDERS:
+        Job.objects.wish_for("archive render", [row for row in ended if row.pk in ready])
+    requests = SignatureRequest.objects.using(using).filter(
+        render__in=[row.pk for row in ended], status=SignatureRequest.Status.PENDING
+    )
+    Job.objects.wish_for(SEND_SIGNATURE, requests.only("project"))
     shares = Share.objects.using(using).filter(render__in=ready, status=Share.Status.PENDING)
-    by_project: dict[str, list[int]] = {}
-    for pk, project in shares.values_list("pk", "project"):
-        by_project.setdefault(project, []).append(pk)
-    for project, pks in by_project.items():
-        Job.objects.wish("share", pks, project)
+    waiting: dict[str, list[Share]] = {}
+    for share in shares.only("project", "by_mail"):
+        waiting.setdefault(share.kind, []).append(share)
+    for kind, rows in waiting.items():
+        Job.objects.wish_for(kind, rows)
 
 
 def join(row: Render, fact: Fact) -> None:

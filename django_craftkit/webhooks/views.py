@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from django_craftkit import clock, conf, dispatch
-from django_craftkit.database import database
+from django_craftkit.database import database, non_atomic
 from django_craftkit.models import WebhookDelivery
 
 from .signature import is_genuine, is_timely
 
 logger = logging.getLogger(__name__)
-
-View = Callable[..., HttpResponse]
-
-
-def non_atomic(view: View) -> View:
-    """Keep a view out of ``ATOMIC_REQUESTS``, for every database."""
-    for alias in connections:
-        view = transaction.non_atomic_requests(using=alias)(view)
-    return view
 
 
 # Each for a reason: Craftkit has no CSRF token, no session (LoginRequiredMiddleware), and a

@@ -106,7 +106,7 @@ def test_the_doctor_tells_that_nobody_is_at_work(well):
 def test_the_doctor_tells_a_pause_and_what_is_set_aside(well, settings):
     now = timezone.now()
     ProjectState.objects.pause(
-        "default", code="forbidden", reason="The project is gone.", now=now, probe_at=now
+        "default", "", code="forbidden", reason="The project is gone.", now=now, probe_at=now
     )
     Job.objects.create(
         kind="render", object_id=1, project="default", due_at=now, leased_until=now + DAY

@@ -27,6 +27,8 @@ class Workers:
         self._folder = folder
         (folder / "broker" / "control").mkdir(parents=True)
         self._running: list[subprocess.Popen[bytes]] = []
+        #: Where they keep what was signed.
+        self.archive = folder / "archive"
         self._environment = {
             **os.environ,
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'example_project'}",
@@ -36,6 +38,7 @@ class Workers:
             "CELERY_FOLDER": str(folder / "broker"),
             "CELERY_QUEUE": f"craftkit-{uuid.uuid4()}",
             "CRAFTKIT_BASE_URL": base_url,
+            "CRAFTKIT_ARCHIVE": str(self.archive),
         }
 
     def start(self, *, celery: bool = True) -> subprocess.Popen[bytes]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import file_broker  # noqa: F401 - mends the broker that is used where no other is named
+
 from tests.settings import *  # noqa: F403
-from tests.settings import CRAFTKIT_PROJECTS, env
+from tests.settings import CRAFTKIT_PROJECTS, STORAGES, env
 
 CRAFTKIT_PROJECTS = {
     "default": {
@@ -13,6 +15,14 @@ CRAFTKIT_PROJECTS = {
     }
 }
 CRAFTKIT = {"LEASE": 6}
+
+STORAGES = {
+    **STORAGES,
+    "craftkit": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": env("CRAFTKIT_ARCHIVE")},
+    },
+}
 
 if env("CELERY_BROKER_URL").startswith("filesystem:"):
     _folder = env("CELERY_FOLDER")

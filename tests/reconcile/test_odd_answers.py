@@ -33,15 +33,6 @@ def ask() -> Render:
 
 
 @pytest.fixture
-def ready(craftkit) -> Render:
-    """A document that a link can be made to."""
-    render = ask()
-    craftkit.run()
-    render.refresh_from_db()
-    return render
-
-
-@pytest.fixture
 def built_by(monkeypatch):
     """Have the data of orders made by another function."""
 

@@ -13,26 +13,17 @@ from django.utils import timezone
 from django_craftkit import conf
 from django_craftkit.models import Job, ProjectState, Render
 from django_craftkit.models.work import ProjectStateQuerySet
-from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.outcomes import MAX_PROBE_DELAY
 from django_craftkit.sandbox import SandboxAdapter
-from tests.helpers import settle
+from tests.helpers import Killed, settle, work
 
 POST = {"method": "POST", "path": "/v1/templates/*/render"}
 
 
-class Killed(BaseException):
-    """The worker ends in the middle of it."""
-
-
-def work() -> int:
-    return Loop(threads=1, wake=None).run()
-
-
-def pause(probe_at=None, project: str = "default") -> None:
+def pause(probe_at=None, project: str = "default", capability: str = "") -> None:
     now = timezone.now()
     ProjectState.objects.pause(
-        project, code="unauthorized", reason="No.", now=now, probe_at=probe_at or now
+        project, capability, code="unauthorized", reason="No.", now=now, probe_at=probe_at or now
     )
 
 
@@ -181,3 +172,68 @@ def test_a_probe_that_does_not_get_through_is_followed_by_others(craftkit):
     render.refresh_from_db()
     assert render.status == "succeeded"
     assert len(craftkit.renders) == 1
+
+
+def test_a_project_goes_on_though_the_oldest_of_its_work_is_mail_that_cannot_be_sent(craftkit):
+    """Craftkit's answer that it sends no mail is an answer: the key is right again."""
+    ready = Render.objects.request("invoice", {}, key="ready")
+    craftkit.run()
+    craftkit.sandbox.project("default").email_configured = False
+    pause(probe_at=timezone.now() + timedelta(minutes=1))
+    for number in range(5):
+        ready.email("ada@example.com", key=str(number))
+    render = Render.objects.request("invoice", {}, key="waits")
+    Job.objects.filter(kind="email").update(due_at=timezone.now() - timedelta(minutes=1))
+    waited = 0
+    while render.remote_id is None and waited < 600:
+        craftkit.pass_time(5)
+        waited += 5
+        work()
+        render.refresh_from_db()
+    assert waited <= 65
+    assert [state.capability for state in ProjectState.objects.paused()] == ["email"]
+
+
+def test_a_project_that_is_paused_with_its_mails_is_not_probed_by_mail(craftkit):
+    ready = Render.objects.request("invoice", {}, key="ready")
+    craftkit.run()
+    craftkit.sandbox.project("default").email_configured = False
+    ready.email("ada@example.com")
+    craftkit.run()
+    Job.objects.filter(kind="email").update(due_at=timezone.now() - timedelta(hours=1))
+    later = timezone.now() + timedelta(hours=1)
+    ProjectState.objects.filter(capability="email").update(probe_at=later)
+    pause()
+    render = Render.objects.request("invoice", {}, key="waits")
+    posts = len(craftkit.sandbox.requests)
+    work()
+    render.refresh_from_db()
+    assert render.remote_id is not None
+    mails = [call for call in craftkit.sandbox.requests[posts:] if call.path.endswith("/email")]
+    assert mails == []
+
+
+def test_a_mail_that_gets_through_ends_both_pauses(craftkit):
+    ready = Render.objects.request("invoice", {}, key="ready")
+    craftkit.run()
+    pause()
+    pause(capability="email")
+    ready.email("ada@example.com")
+    assert seconds_until_resumed(craftkit, 600) <= MAX_PROBE_DELAY
+    assert len(craftkit.mails) == 1
+
+
+@pytest.mark.parametrize("capability", ["", "email"])
+def test_a_person_has_a_pause_tried_again_at_once(craftkit, capability):
+    ready = Render.objects.request("invoice", {}, key="ready")
+    craftkit.run()
+    pause(probe_at=timezone.now() + timedelta(hours=1), capability=capability)
+    ready.email("ada@example.com")
+    craftkit.run()
+    assert craftkit.mails == []
+    state = ProjectState.objects.paused().get()
+    assert state.try_again()
+    craftkit.run()
+    assert len(craftkit.mails) == 1
+    assert not ProjectState.objects.paused().exists()
+    assert not state.try_again(), "there is nothing to try"

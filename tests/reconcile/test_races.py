@@ -7,18 +7,27 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
 from django_craftkit import builders
 from django_craftkit.models import Job, Render, Share
 from django_craftkit.models.work import JobQuerySet
-from django_craftkit.reconcile import renders
-from django_craftkit.reconcile import shares as machine
+from django_craftkit.reconcile import renders, sending
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.sandbox import SandboxAdapter
-from tests.helpers import settle
+from tests.helpers import (
+    LEASE_OVER,
+    PATIENCE,
+    Elsewhere,
+    Killed,
+    before_sending,
+    elsewhere,
+    settle,
+    work,
+)
 from tests.shop.models import Order
 
 if TYPE_CHECKING:
@@ -28,46 +37,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 POST_SHARE = {"method": "POST", "path": "/v1/renders/*/shares"}
 LIST_SHARES = {"method": "GET", "path": "/v1/renders/*/shares"}
-#: Seconds after which a lease is over, by any clock.
-LEASE_OVER = 130
-#: Seconds that one thread waits for another at most: only a failing test does.
-PATIENCE = 10
-
-
-class Killed(BaseException):
-    """The worker ends in the middle of it."""
-
-
-class Elsewhere(threading.Thread):
-    """Another process, by a connection of its own; what it raises is raised where it is awaited."""
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        super().__init__(daemon=True)
-        self._act = act
-        self.error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._act()
-        except BaseException as error:
-            self.error = error
-        finally:
-            connections.close_all()
-
-    def wait(self) -> None:
-        self.join(PATIENCE)
-        assert not self.is_alive(), "it waits for something that never comes"
-        if self.error and not isinstance(self.error, Killed):
-            raise self.error
-
-
-def elsewhere(act: Callable[[], object]) -> None:
-    Elsewhere(act).wait()
-
-
-def work() -> int:
-    return Loop(threads=1, wake=None).run()
 
 
 def confirm(**fields: object) -> Order:
@@ -85,28 +54,6 @@ def after_building(monkeypatch, act: Callable[[], object]) -> None:
         return data
 
     monkeypatch.setattr(renders, "build", interrupted)
-
-
-def before_sending(monkeypatch, ending: str, act: Callable[[], object]) -> None:
-    """Let something happen while a POST is on its way to Craftkit."""
-    send = SandboxAdapter.send
-
-    def stalled(self, request, *args, **kwargs):
-        if request.method == "POST" and request.path_url.endswith(ending):
-            monkeypatch.setattr(SandboxAdapter, "send", send)
-            act()
-        return send(self, request, *args, **kwargs)
-
-    monkeypatch.setattr(SandboxAdapter, "send", stalled)
-
-
-@pytest.fixture
-def ready(craftkit) -> Render:
-    """A document that a link can be made to."""
-    render = Render.objects.request("invoice", {}, key="i-1")
-    craftkit.run()
-    render.refresh_from_db()
-    return render
 
 
 @pytest.fixture
@@ -267,10 +214,10 @@ def test_a_late_refusal_does_not_put_a_link_back_that_another_settles(
 
 def test_a_late_refusal_does_not_put_a_link_back_that_another_is_sending(ready):
     late = ready.share()
-    assert machine._begin(late)
+    assert sending.begin(late)
     since = late.sending_since + timedelta(seconds=LEASE_OVER)
     Share.objects.update(sending_since=since)
-    machine._put_back(late)
+    sending.put_back(late)
     assert Share.objects.get().sending_since == since
 
 
@@ -415,3 +362,44 @@ def test_a_database_that_fails_while_the_end_of_a_step_is_noted_sets_no_job_asid
     settle(craftkit)
     render.refresh_from_db()
     assert render.status == "succeeded"
+
+
+FACES = {
+    "request": lambda render: Render.objects.request("invoice", {}, key="another"),
+    "share": lambda render: render.share(),
+    "email": lambda render: render.email("ada@example.com"),
+    "withdraw": lambda render: render.withdraw(),
+    "refresh": lambda render: render.refresh(),
+    "record": lambda render: render.record("viewed"),
+    "revoke": lambda render: render.shares.get().revoke(),
+}
+
+
+@pytest.mark.parametrize("act", FACES.values(), ids=FACES)
+def test_a_deadlock_is_nothing_that_a_user_hears_of(craftkit, monkeypatch, act):
+    """In a transaction of their own it is: only they can start over."""
+    render = Render.objects.request("invoice", {})
+    craftkit.run()
+    render.refresh_from_db()
+    render.share()
+    craftkit.run()
+    victims = []
+    execute = CursorWrapper.execute
+
+    def lose(self, sql, params=None):
+        if victims and sql.startswith(("INSERT", "UPDATE")) and "craftkit_job" in sql:
+            victims.pop()
+            raise OperationalError("deadlock detected")
+        return execute(self, sql, params)
+
+    monkeypatch.setattr(CursorWrapper, "execute", lose)
+    victims.append(act)
+    with pytest.raises(OperationalError), transaction.atomic():
+        act(render)
+    assert not Job.objects.exists()
+    victims.extend([act, act])
+    act(render)
+    assert victims == []
+    assert Job.objects.exists()
+    monkeypatch.undo()
+    settle(craftkit)

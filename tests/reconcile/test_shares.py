@@ -280,6 +280,6 @@ def test_a_fact_of_a_share_changes_nothing_the_second_time(craftkit, render):
 
     (found,) = get_client().shares.list(render.remote_id)
     before = Share.objects.values().get()
-    machine._hear(share.pk, found, Change.Cause.READ_BACK)
+    machine.hear(share.pk, found, Change.Cause.READ_BACK)
     after = Share.objects.values().get()
     assert {**before, "updated_at": None} == {**after, "updated_at": None}

@@ -164,12 +164,13 @@ def _look_at_broker() -> Iterator[Finding]:
 
 
 def _look_at_state(state: ProjectState) -> Iterator[Finding]:
-    heard = state.webhook_heard_at
-    when = f"{heard:%Y-%m-%d %H:%M %Z}" if heard else "never"
-    yield Finding(f"{state.project}: last webhook heard: {when}")
+    if not state.capability:
+        heard = state.webhook_heard_at
+        when = f"{heard:%Y-%m-%d %H:%M %Z}" if heard else "never"
+        yield Finding(f"{state.project}: last webhook heard: {when}")
     if state.paused_at is not None:
         yield Finding(
-            f"{state.project}: is running",
+            f"{state}: is running",
             f"it is paused: {state.pause_reason}",
             f"It is tried again at {state.probe_at:%H:%M:%S %Z}, and goes on if that gets through. "
             "Workers read settings when they start: restart them after a change.",
@@ -179,13 +180,13 @@ def _look_at_state(state: ProjectState) -> Iterator[Finding]:
 def _look_at_worker(aliases: list[str]) -> Iterator[Finding]:
     what = "somebody looks for work"
     try:
-        states = {s.project: s for s in ProjectState.objects.using(database()).all()}
+        states = list(ProjectState.objects.using(database()).order_by("project", "capability"))
         aside = Job.objects.using(database()).aside().count()
     except DatabaseError as error:
         yield Finding(what, str(error), "Run manage.py migrate.")
         return
-    swept = [states[alias].swept_at for alias in aliases if alias in states]
-    last = max((moment for moment in swept if moment is not None), default=None)
+    states = [state for state in states if state.project in aliases]
+    last = max((state.swept_at for state in states if state.swept_at), default=None)
     remedy = (
         "Start a Celery worker and beat with CELERY_BEAT_SCHEDULE = "
         "{**django_craftkit.beat_schedule()}, or manage.py craftkit_work."
@@ -196,9 +197,8 @@ def _look_at_worker(aliases: list[str]) -> Iterator[Finding]:
         yield Finding(what, f"nobody has looked for work for {age:.0f} seconds", remedy)
     else:
         yield Finding(f"{what}: {age:.0f} seconds ago")
-    for alias in aliases:
-        if state := states.get(alias):
-            yield from _look_at_state(state)
+    for state in states:
+        yield from _look_at_state(state)
     if conf.options().PAUSED:
         yield Finding("nothing is held", 'CRAFTKIT["PAUSED"] is on')
     if aside:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError
 
+from django_craftkit.reconcile import retention
 from django_craftkit.reconcile.loop import Loop, note_sweep
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 logger = logging.getLogger(__name__)
+
+#: Seconds between two looks for what is not to be kept any longer.
+PRUNE_EVERY = 86_400.0
 
 
 class Command(BaseCommand):
@@ -43,10 +49,14 @@ class Command(BaseCommand):
             signal.signal(number, end)
         self.stdout.write("Looking for work. Ctrl-C ends it after the calls under way.")
         total = 0
+        prune_at = time.monotonic()
         while True:
             try:
                 note_sweep()
                 total += (done := loop.run())
+                if not done and not options["once"] and time.monotonic() >= prune_at:
+                    prune_at = time.monotonic() + PRUNE_EVERY
+                    deque(retention.prune(), maxlen=0)
             except (InterfaceError, OperationalError):
                 # A database that restarts is back in a while; a worker that ended is not.
                 if options["once"]:

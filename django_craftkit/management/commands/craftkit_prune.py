@@ -1,0 +1,38 @@
+"""``manage.py craftkit_prune``: drop what is not to be kept any longer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand
+
+from django_craftkit.reconcile import retention
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    help = (
+        "Drops the addresses and browsers in engagement events after ENGAGEMENT_KEEP_DAYS, and "
+        "the bodies of webhooks that were worked off after DELIVERY_KEEP_DAYS. Rows stay."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["dry_run"]:
+            self.stdout.write(f"{retention.people().count()} addresses and browsers would go.")
+            self.stdout.write(f"{retention.bodies().count()} bodies of webhooks would go.")
+            return
+        dropped: Counter[str] = Counter()
+        for name, number in retention.prune():
+            dropped[name] += number
+            if self.stderr.isatty():
+                self.stderr.write(f"\r{dropped[name]} {name}", ending="")
+        if self.stderr.isatty() and dropped:
+            self.stderr.write("")
+        summary = ", ".join(f"{number} {name}" for name, number in dropped.items())
+        self.stdout.write(f"Dropped: {summary or 'nothing was due'}.")

@@ -1,0 +1,67 @@
+"""The project's own copies: what was rendered and what was signed, with size and hash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit import clock
+from django_craftkit.database import database
+
+if TYPE_CHECKING:
+    from django.core.files.storage import Storage
+
+#: The alias in ``STORAGES`` that is used where there is one.
+ALIAS = "craftkit"
+
+
+def archive_storage() -> Storage:
+    """Return ``STORAGES["craftkit"]``, else the default storage."""
+    return storages[ALIAS if ALIAS in settings.STORAGES else "default"]
+
+
+class ArchivedFileQuerySet(models.QuerySet[Any]):
+    def of(self, kind: str, object_id: int) -> ArchivedFile | None:
+        found: ArchivedFile | None = (
+            self.using(database()).filter(kind=kind, object_id=object_id).first()
+        )
+        return found
+
+
+class ArchivedFile(models.Model):
+    """A file in the project's own storage, written once and never changed."""
+
+    class Kind(models.TextChoices):
+        RENDER = "render", _("document")
+        SIGNED = "signed", _("signed PDF")
+        CERTIFICATE = "certificate", _("certificate")
+
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind)
+    #: Of a ``Render``, or of the ``SignatureRequest`` for what was signed.
+    object_id = models.BigIntegerField(_("object"))
+    #: In the storage.
+    name = models.CharField(_("name"), max_length=255)
+    #: Bytes.
+    size = models.PositiveBigIntegerField(_("size"))
+    sha256 = models.CharField("SHA-256", max_length=64)
+    archived_at = models.DateTimeField(_("archived at"), default=clock.now)
+
+    objects: ClassVar[models.Manager[ArchivedFile]] = ArchivedFileQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("archived file")
+        verbose_name_plural = _("archived files")
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "object_id"], name="craftkit_archived_object"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self) -> BinaryIO:
+        """Return it as a binary file object; raises what the storage raises."""
+        return cast("BinaryIO", archive_storage().open(self.name))

@@ -1,0 +1,537 @@
+"""A document sent out to be signed: who is to sign it, how far they are, what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
+
+from django.conf import settings
+from django.db import models, transaction
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit import clock, conf, dispatch
+from django_craftkit.client.envelope import check_signature
+from django_craftkit.database import (
+    again_after_deadlock,
+    database,
+    in_transaction,
+    insert_or_get,
+    lock,
+)
+from django_craftkit.projects import get_client, patience
+from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_hours
+
+from .archive import ArchivedFile
+from .change import Change
+from .mirror import Mirror, check_key, check_text, hash_key
+from .render import KeyConflict, Render, hold, refuse_withdrawn
+from .work import Job, ProjectState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from django.contrib.auth.models import AbstractBaseUser
+
+#: Characters; https://docs.craftkit.dev/api-reference/cancel-signature
+MAX_REASON = 500
+
+
+class SignatureRequestQuerySet(models.QuerySet[Any]):
+    def for_object(self, source: models.Model) -> Self:
+        """Return the requests for documents about an object, newest first."""
+        renders = Render.objects.for_object(source).order_by()
+        return self.filter(render__in=renders).order_by("-requested_at", "-pk")
+
+    def open(self) -> Self:
+        """Return the requests that somebody is still to act on."""
+        return self.filter(status__in=OPEN)
+
+    def alive(self) -> Self:
+        """Return the requests that have not come to their end."""
+        # Named, not excluded: an index finds a few statuses, and none that is left out.
+        return self.filter(status__in=(SignatureRequest.Status.PENDING, *sorted(OPEN)))
+
+    def held(self) -> Self:
+        """Return the requests that aren't sent because something that sends them is paused."""
+        waiting = self.filter(status=SignatureRequest.Status.PENDING)
+        if conf.options().PAUSED:
+            return waiting
+        capabilities = ("", ProjectState.Capability.SIGNATURES)
+        paused = ProjectState.objects.using(database()).paused()
+        paused = paused.filter(capability__in=capabilities)
+        return waiting.filter(project__in=set(paused.values_list("project", flat=True)))
+
+    def failed_since(self, moment: datetime) -> Self:
+        """Return the requests that were declined, failed or rejected since then."""
+        return self.filter(status__in=LOST, updated_at__gte=moment)
+
+    def ask(
+        self,
+        render: Render,
+        recipients: Sequence[Recipient],
+        *,
+        fields: Sequence[SignatureField],
+        anchor_tags: Sequence[AnchorTag],
+        name: str,
+        expires_in: timedelta | None,
+        key: str | None,
+        user: AbstractBaseUser | None,
+        wait: float,
+    ) -> SignatureRequest:
+        """Write the wish that a document be signed; see ``Render.send_for_signature``."""
+        # All that can be wrong is found before the first query: one that fails would break the
+        # transaction of the caller.
+        hours = whole_hours(expires_in)
+        name = (name or "").strip()
+        check_signature(
+            recipients,
+            fields=fields,
+            anchor_tags=anchor_tags,
+            name=name or None,
+            expiration_hours=hours,
+        )
+        if wait:
+            dispatch.refuse_transaction()
+        wish = self.model(
+            render=render,
+            project=render.project,
+            name=name,
+            expiration_hours=hours,
+            fields=[field.as_json() for field in fields],
+            anchor_tags=[tag.as_json() for tag in anchor_tags],
+            requested_by=user,
+        )
+        rows = [
+            SignatureRecipient.wished(position, recipient)
+            for position, recipient in enumerate(recipients)
+        ]
+        wish.key = check_key(_default_key(wish, rows) if key is None else key)
+        wish.key_hash = hash_key(wish.key)
+        wish.asked_hash = _asked_hash(wish, rows)
+        request = self._store(wish, rows)
+        if wait:
+            request._carry_out(dispatch.seconds(wait))
+        return request
+
+    @again_after_deadlock
+    def _store(
+        self, wish: SignatureRequest, rows: Sequence[SignatureRecipient]
+    ) -> SignatureRequest:
+        using = database()
+        known: SignatureRequest | None = (
+            self.using(using).filter(render=wish.render_id, key_hash=wish.key_hash).first()
+        )
+        if known is None:
+            refuse_withdrawn(wish.render)
+            with transaction.atomic(using=using, savepoint=False):
+                hold(wish.render)
+                known = insert_or_get(wish, "render", "key_hash")
+                # Whoever lost a race for the key has its own values over the winner's row.
+                known = lock(self.using(using)).get(pk=known.pk)
+                if known.is_asked_by(wish):
+                    for row in rows:
+                        row.pk, row.request = None, known
+                    SignatureRecipient.objects.using(using).bulk_create(rows, ignore_conflicts=True)
+                    Job.objects.start(SEND, known.pk, known.project)
+        known.check_same(wish)
+        return known
+
+    def cancel_all(
+        self, render: Render, *, user: AbstractBaseUser | None
+    ) -> list[SignatureRequest]:
+        """Ask for the end of every request for a document, inside a transaction; return them."""
+        mine = self.using(database()).filter(render=render, cancel_requested_at=None)
+        requests = list(lock(mine.exclude(status__in=FINAL)).order_by("pk"))
+        pks = [request.pk for request in requests]
+        mine.filter(pk__in=pks).update(cancel_requested_at=clock.now(), cancel_requested_by=user)
+        Job.objects.ask(KIND, pks, render.project)
+        return requests
+
+
+def _default_key(wish: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
+    text = json.dumps([wish.name, [[row.email.casefold(), row.designation] for row in rows]])
+    return f"sign:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _asked_hash(wish: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
+    people = [[row.email.casefold(), row.designation, row.order] for row in rows]
+    return hash_key(json.dumps([wish.name, people, wish.fields, wish.anchor_tags]))
+
+
+class SignatureRequest(Mirror):
+    """One envelope: a document, the people who are to sign it, and its evidence."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("pending")
+        SENT = "sent", _("sent")
+        VIEWED = "viewed", _("opened")
+        COMPLETED = "completed", _("signed")
+        DECLINED = "declined", _("declined")
+        EXPIRED = "expired", _("expired")
+        CANCELLED = "cancelled", _("cancelled")
+        FAILED = "failed", _("failed")
+        REJECTED = "rejected", _("rejected")
+
+    render = models.ForeignKey(
+        Render,
+        on_delete=models.PROTECT,
+        related_name="signature_requests",
+        verbose_name=_("document"),
+    )
+    key = models.CharField(_("key"), max_length=255)
+    key_hash = models.CharField(max_length=64, editable=False)
+    #: What was asked for under the key, so that another wish can't pass for it.
+    asked_hash = models.CharField(max_length=64, editable=False)
+    name = models.CharField(_("name"), max_length=255, blank=True)
+    status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.PENDING)
+    #: Where to sign, as Craftkit takes it.
+    fields = models.JSONField(_("fields"), default=list, blank=True)
+    anchor_tags = models.JSONField(_("anchor tags"), default=list, blank=True)
+    expiration_hours = models.PositiveIntegerField(_("hours to sign"), null=True, blank=True)
+    attempt = models.PositiveIntegerField(_("attempt"), default=1)
+    #: Committed before each call: first and last time that this attempt was sent.
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    sending_since = models.DateTimeField(null=True, blank=True, editable=False)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
+    completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
+    #: When Craftkit is to be asked next; ``None``: not any more.
+    poll_at = models.DateTimeField(_("next question at"), null=True, blank=True)
+    #: Since when Craftkit answers that it knows of no such request.
+    unknown_since = models.DateTimeField(_("unknown at Craftkit since"), null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(
+        _("cancellation asked for at"), null=True, blank=True
+    )
+    cancel_requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("cancellation asked for by"),
+    )
+    cancel_reason = models.CharField(_("reason"), max_length=MAX_REASON, blank=True)
+
+    objects: ClassVar[models.Manager[SignatureRequest]] = SignatureRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("signature request")
+        verbose_name_plural = _("signature requests")
+        permissions = [
+            ("cancel_signaturerequest", _("Can cancel a signature request")),
+            ("retry_signaturerequest", _("Can send a rejected signature request again")),
+            ("download_signaturerequest", _("Can open the signed PDF and its certificate")),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["render", "key_hash"], name="craftkit_signature_key"),
+        ]
+        indexes = [
+            models.Index(fields=["-requested_at", "-id"], name="craftkit_sign_newest"),
+            models.Index(fields=["status", "-requested_at", "-id"], name="craftkit_sign_status"),
+            models.Index(fields=["status", "updated_at"], name="craftkit_sign_lately"),
+            models.Index(fields=["project", "-requested_at", "-id"], name="craftkit_sign_project"),
+            models.Index(fields=["project", "-accepted_at", "-id"], name="craftkit_sign_accepted"),
+            models.Index(fields=["project", "poll_at"], name="craftkit_sign_poll"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(_("signatures on %(render)s") % {"render": self.render})
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nobody will act on it any more."""
+        return self.status in FINAL
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody is still to act on it."""
+        return self.status in OPEN
+
+    @property
+    def is_cancellable(self) -> bool:
+        """Whether there is something to cancel that nobody has asked for yet."""
+        return not self.is_final and self.cancel_requested_at is None
+
+    @property
+    def is_retriable(self) -> bool:
+        """Whether it never went out, so that another attempt makes sense."""
+        return self.status == self.Status.REJECTED
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the time to sign is over; Craftkit gives a week where nothing was asked for."""
+        if self.accepted_at is None:
+            return None
+        return self.accepted_at + timedelta(hours=self.expiration_hours or DEFAULT_HOURS)
+
+    def is_asked_by(self, wish: SignatureRequest) -> bool:
+        return self.asked_hash == wish.asked_hash
+
+    def check_same(self, other: SignatureRequest) -> None:
+        """Raise ``KeyConflict`` where something else is asked for under this one's key."""
+        if not self.is_asked_by(other):
+            raise KeyConflict(
+                f"The key {self.key!r} already stands for another signature request of this "
+                "document: other people, another name, or other places to sign. "
+                "A new request wants a new key."
+            )
+
+    def cancel(
+        self, *, reason: str = "", user: AbstractBaseUser | None = None, wait: float = False
+    ) -> bool:
+        """Ask for its end.
+
+        ``reason`` has at most 500 characters. Returns ``False`` where that was asked for before,
+        or nobody is to act on it any more. ``wait`` is as in ``Render.share``.
+        """
+        check_text("reason", reason, MAX_REASON)
+        if wait:
+            dispatch.refuse_transaction()
+        asked = self._ask_cancellation(reason, user)
+        if asked and wait:
+            self._carry_out(dispatch.seconds(wait))
+        self.refresh_from_db(using=database())
+        return asked
+
+    @in_transaction
+    def _ask_cancellation(self, reason: str, user: AbstractBaseUser | None) -> bool:
+        asked = (
+            SignatureRequest.objects.using(database())
+            .filter(pk=self.pk, cancel_requested_at=None)
+            .exclude(status__in=FINAL)
+            .update(cancel_requested_at=clock.now(), cancel_requested_by=user, cancel_reason=reason)
+        )
+        if asked:
+            Job.objects.ask(KIND, [self.pk], self.project)
+        return bool(asked)
+
+    def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
+        """Send one that was rejected once more; ``False`` for any other.
+
+        ``wait`` is as in ``Render.share``. Raises ``RenderWithdrawn``.
+        """
+        if wait:
+            dispatch.refuse_transaction()
+        if not self._ask_again(user):
+            return False
+        if wait:
+            self._carry_out(dispatch.seconds(wait))
+        self.refresh_from_db(using=database())
+        return True
+
+    @in_transaction
+    def _ask_again(self, user: AbstractBaseUser | None) -> bool:
+        hold(self.render)
+        refuse_withdrawn(self.render)
+        row = lock(SignatureRequest.objects.using(database())).get(pk=self.pk)
+        if not row.is_retriable or row._is_superseded():
+            return False
+        previous, row.status = row.status, self.Status.PENDING
+        row.attempt += 1
+        row.remote_id = row.sent_at = row.sending_since = row.accepted_at = None
+        row.cancel_requested_at = row.cancel_requested_by = None
+        row.cancel_reason = row.error = row.error_code = ""
+        row.answer, row.field_errors = {}, {}
+        row.save(using=database())
+        Change.objects.using(database()).create(
+            kind=KIND,
+            object_id=row.pk,
+            attempt=row.attempt,
+            from_status=previous,
+            to_status=row.status,
+            cause=Change.Cause.ASKED,
+            person=cast("Any", user),
+        )
+        Job.objects.ask(SEND, [row.pk], row.project)
+        return True
+
+    def _is_superseded(self) -> bool:
+        """Whether a later attempt of a declared document has asked the same people."""
+        if not self.key.startswith(DECLARED):
+            return False
+        later = SignatureRequest.objects.using(database()).filter(
+            render=self.render_id, key__startswith=DECLARED, pk__gt=self.pk
+        )
+        return later.exists()
+
+    def refresh(self, *, wait: float = False) -> bool:
+        """Ask Craftkit soon how far it is; also one that Craftkit did not know.
+
+        A final status stays. ``wait`` is as in ``Render.share``; returns whether Craftkit has
+        answered by now.
+        """
+        if wait:
+            dispatch.refuse_transaction()
+        self.refresh_from_db(using=database())
+        kind = self._next_kind()
+        Job.objects.ask(kind, [self.pk], self.project)
+        if not wait:
+            return False
+        heard = dispatch.carry_out(kind, self.pk, timeout=dispatch.seconds(wait))
+        self.refresh_from_db(using=database())
+        return heard
+
+    def open_signed(self, *, timeout: float | None = None) -> BinaryIO:
+        """Return the signed PDF as a binary file object: from the archive, else from Craftkit.
+
+        ``timeout`` is as in ``Render.open``. Raises ``FileNotFoundError`` where nobody has signed
+        it whole, and ``CraftkitError``.
+        """
+        return self._open(ArchivedFile.Kind.SIGNED, timeout)
+
+    def open_certificate(self, *, timeout: float | None = None) -> BinaryIO:
+        """Return the certificate of completion, which tells who signed when; as ``open_signed``."""
+        return self._open(ArchivedFile.Kind.CERTIFICATE, timeout)
+
+    def _open(self, kind: ArchivedFile.Kind, timeout: float | None) -> BinaryIO:
+        archived = ArchivedFile.objects.of(kind, self.pk)
+        if archived is not None:
+            return archived.open()
+        if self.status != self.Status.COMPLETED or self.remote_id is None:
+            raise FileNotFoundError(f"{self} is {self.status}: there is nothing signed yet.")
+        if timeout is None:
+            signatures = get_client(self.project).signatures
+        else:
+            with patience(timeout):
+                signatures = get_client(self.project, max_retries=0).signatures
+        fetch = {
+            ArchivedFile.Kind.SIGNED: signatures.signed_pdf,
+            ArchivedFile.Kind.CERTIFICATE: signatures.certificate,
+        }
+        return cast("BinaryIO", fetch[kind](self.remote_id))
+
+    def as_sent(self) -> dict[str, Any]:
+        """Return what the client sends for it."""
+        return {
+            "recipients": [row.as_recipient() for row in self.read_recipients()],
+            "fields": [SignatureField.from_json(field) for field in self.fields],
+            "anchor_tags": [AnchorTag.from_json(tag) for tag in self.anchor_tags],
+            "name": self.name or None,
+            "expires_in_hours": self.expiration_hours,
+        }
+
+    def read_recipients(self) -> list[SignatureRecipient]:
+        """Read who is to sign, approve or get a copy, in the order in which they were named."""
+        rows = SignatureRecipient.objects.using(database()).filter(request=self.pk)
+        return list(rows.order_by("position"))
+
+    def _next_kind(self) -> str:
+        """Return the kind of the job that brings it on."""
+        if self.status == self.Status.COMPLETED:
+            return ARCHIVE
+        if self.status == self.Status.PENDING and self.cancel_requested_at is None:
+            return SEND
+        return KIND
+
+    def _carry_out(self, timeout: float = 30.0) -> None:
+        """Do what is due for this request now, for up to ``timeout`` seconds."""
+        end = time.monotonic() + timeout
+        self.refresh_from_db(using=database())
+        render = Render.objects.using(database()).get(pk=self.render_id)
+        if self.cancel_requested_at is None and not render.is_final:
+            render._carry_out(max(end - time.monotonic(), 0.0))
+        left = max(end - time.monotonic(), 0.0)
+        if left:
+            dispatch.carry_out(self._next_kind(), self.pk, timeout=left, until=self._is_settled)
+
+    def _is_settled(self) -> bool:
+        self.refresh_from_db(using=database())
+        if self.cancel_requested_at is not None:
+            return self.is_final
+        return self.status != self.Status.PENDING
+
+
+class SignatureRecipient(models.Model):
+    """One person of a request: to sign it, to approve it, or to get a copy."""
+
+    class Designation(models.TextChoices):
+        SIGNER = "Signer", _("signs")
+        APPROVER = "Approver", _("approves")
+        CC = "CC", _("gets a copy")
+
+    request = models.ForeignKey(
+        SignatureRequest,
+        on_delete=models.CASCADE,
+        related_name="recipients",
+        verbose_name=_("signature request"),
+    )
+    #: From 0, as they were named; fields and anchor tags refer to it.
+    position = models.PositiveSmallIntegerField(_("position"))
+    remote_id = models.CharField(_("Craftkit's id"), max_length=128, blank=True)
+    first_name = models.CharField(_("first name"), max_length=100)
+    last_name = models.CharField(_("last name"), max_length=100, blank=True)
+    email = models.EmailField(_("e-mail address"), max_length=255)
+    designation = models.CharField(
+        _("role"), max_length=16, choices=Designation, default=Designation.SIGNER
+    )
+    #: Whose turn it is, from 1; ``None``: as they were named.
+    order = models.PositiveSmallIntegerField(_("turn"), null=True, blank=True)
+    signed_at = models.DateTimeField(_("signed at"), null=True, blank=True)
+    declined_at = models.DateTimeField(_("declined at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("recipient")
+        verbose_name_plural = _("recipients")
+        ordering = ["request", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request", "position"], name="craftkit_recipient_position"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["email", "id"],
+                name="craftkit_recipient_email",
+                opclasses=["varchar_pattern_ops", "int8_ops"],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.full_name} <{self.email}>"
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @classmethod
+    def wished(cls, position: int, recipient: Recipient) -> SignatureRecipient:
+        """Return the row of somebody who is to get a request that is not stored yet."""
+        return cls(
+            position=position,
+            first_name=recipient.first_name,
+            last_name=recipient.last_name,
+            email=recipient.email,
+            designation=recipient.designation,
+            order=recipient.order,
+        )
+
+    def as_recipient(self) -> Recipient:
+        return Recipient(
+            self.first_name,
+            self.last_name,
+            self.email,
+            designation=self.designation,
+            order=self.order,
+        )
+
+
+KIND = "signature"
+#: The kinds of the jobs that send one, and that fetch what was signed.
+SEND, ARCHIVE = "send signature", "archive signature"
+#: The kind of the job that asks Craftkit about all open requests of a project.
+POLL = "poll signatures"
+#: What the keys begin with of requests that a declaration asks for; the attempt follows.
+DECLARED = "declared "
+#: Hours; what Craftkit's provider gives where nothing is asked for.
+DEFAULT_HOURS = 168
+OPEN = frozenset({SignatureRequest.Status.SENT, SignatureRequest.Status.VIEWED})
+FINAL = frozenset(SignatureRequest.Status) - OPEN - {SignatureRequest.Status.PENDING}
+#: What went wrong; time that ran out is seen in a list of its own.
+LOST = (
+    SignatureRequest.Status.DECLINED,
+    SignatureRequest.Status.FAILED,
+    SignatureRequest.Status.REJECTED,
+)

@@ -1,0 +1,97 @@
+"""What is kept of the people who open documents: as the settings say, from the door on."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from typing import Any
+
+from . import conf
+from .database import storable
+
+#: Bits of an address that are kept of a truncated one: a provider's region, no household.
+PREFIX = {4: 24, 6: 48}
+#: Characters of a browser's name that are kept.
+MAX_USER_AGENT = 512
+
+#: What a stored webhook must not hold as it came: people, and a link that is public for ever.
+_NEEDLES = (b"sourceIp", b"userAgent", b"downloadUrl")
+#: The same in any of JSON's encodings, or what may spell it in escapes.
+_SUSPECT = re.compile(
+    b"|".join(
+        re.escape(gap.join(needle[i : i + 1] for i in range(len(needle))))
+        for needle in _NEEDLES
+        for gap in (b"", b"\0", b"\0\0\0")
+    )
+    + rb"|\\u"
+)
+
+
+def kept_address(text: str | None) -> str | None:
+    """Return what ``CRAFTKIT["ENGAGEMENT_STORE_IP"]`` leaves of an address; no other text."""
+    how = conf.options().ENGAGEMENT_STORE_IP
+    try:
+        address = ipaddress.ip_address((text or "").strip().partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if how == "full":
+        return str(address)
+    if how != "truncated":
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.sixtofour:
+        # What would be left of it is a whole IPv4 address.
+        address = address.sixtofour
+    network = ipaddress.ip_network((address, PREFIX[address.version]), strict=False)
+    return str(network.network_address)
+
+
+def kept_user_agent(text: str | None) -> str:
+    """Return what ``CRAFTKIT["ENGAGEMENT_STORE_USER_AGENT"]`` leaves of a browser's name."""
+    if not text or not conf.options().ENGAGEMENT_STORE_USER_AGENT:
+        return ""
+    kept: str = storable(text)[:MAX_USER_AGENT]
+    return kept
+
+
+def kept_body(body: bytes) -> bytes:
+    """Return a webhook's body as it may be stored; one that holds nothing of the kind, as it is."""
+    is_named = any(needle in body for needle in _NEEDLES)
+    # A name may be spelled in escapes, or in UTF-16.
+    if not is_named and b"\\u" not in body and b"\0" not in body:
+        return body
+    try:
+        payload = json.loads(body)
+        kept = _kept(payload)
+        if kept == payload and not is_named:
+            return body
+        text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        # It will be shown as unusable, as far as nobody can be in it.
+        return _SUSPECT.split(body, maxsplit=1)[0]
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_kept(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _kept_field(name, item) for name, item in value.items() if name != "downloadUrl"}
+
+
+def _kept_field(name: str, value: Any) -> Any:
+    match name:
+        case "sourceIp":
+            return kept_address(_text(value))
+        case "userAgent":
+            return kept_user_agent(_text(value)) or None
+        case "metadata":
+            return value  # what this site, or its application, has told of its own will
+    return _kept(value)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,179 @@
+"""Links that Craftkit tells of: those with a row hear it, those without one get one.
+
+A link that nobody here has made is adopted, so that it can be revoked, unless one of its document
+is being sent: that may be it. One of a withdrawn document, or of a mail that failed, is revoked at
+once.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django_craftkit import clock
+from django_craftkit.database import database, in_transaction, lock, storable, update_many
+from django_craftkit.models import Change, EngagementEvent, Job, Render, Share
+from django_craftkit.models.engagement import KIND as ENGAGEMENT
+from django_craftkit.models.share import KIND, MAX_EMAIL
+
+from . import shares
+from .facts import MAX_COUNT, earliest, record
+from .moments import here
+from .shares import LOOK_AGAIN, Status
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from django_craftkit import client
+
+#: What a listing may change, besides the status.
+COLUMNS = ("remote_id", "url", "click_count", "revoked_at", "answer", "error", "error_code")
+#: What engagement events may change.
+HEARD = ("status", "click_count", "revoked_at", "mailed_at", "error", "error_code", "updated_at")
+
+
+@in_transaction
+def hear_listed(
+    render: Render, listed: Sequence[client.Share], sent: Iterable[uuid.UUID | None]
+) -> bool:
+    """Join all links that Craftkit lists of a document, and adopt those that have no row.
+
+    ``sent`` are those that an e-mail is known of. Returns ``False`` where some could not be
+    adopted yet.
+    """
+    # Whoever withdraws the document comes before this, or finds the links.
+    row = shares.lock_render(render.pk)
+    siblings = shares.siblings_of(render.pk)
+    known = {one.remote_id: one for one in siblings}
+    for found in listed:
+        if found.id in known:
+            _join_if_new(known[found.id], found)
+    strange = [found for found in listed if found.id not in known]
+    if strange and any(_is_being_sent(one) for one in siblings):
+        return False
+    sent = {*sent, *shares.known_mails([found.id for found in strange])}
+    for found in strange:
+        _adopt(row, found, siblings, is_mailed=found.id in sent)
+    return True
+
+
+def _join_if_new(row: Share, found: client.Share) -> None:
+    before = {name: getattr(row, name) for name in COLUMNS}
+    status = shares.join(row, found)
+    if status != row.status or before != {name: getattr(row, name) for name in COLUMNS}:
+        shares.store(row, status, Change.Cause.POLL)
+
+
+def _is_being_sent(share: Share) -> bool:
+    is_open = share.status in (Status.PENDING, Status.UNKNOWN) and not share.is_unsettled
+    return is_open and share.sending_since is not None
+
+
+def _adopt(
+    render: Render, found: client.Share, siblings: Sequence[Share], *, is_mailed: bool
+) -> None:
+    """Give a link a row of its own; one that should not be open is revoked."""
+    # One that somebody has got is another's: a colleague's, say, who mailed it there instead.
+    # A mail that failed may have been sent again since.
+    of_failed_mail = not (is_mailed or found.click_count) and any(
+        one.by_mail and shares.matches(one, found, one.requested_at) for one in siblings
+    )
+    is_surplus = (of_failed_mail or render.withdrawn_at is not None) and not found.revoked_at
+    like = Share(
+        render=render,
+        project=render.project,
+        channel=storable(found.channel)[:8],
+        recipient_email=storable(found.recipient_email or "")[:MAX_EMAIL],
+        message=storable(found.message or ""),
+        expires_at=here(found.expires_at),
+    )
+    row = Share.objects.add_found(
+        like,
+        remote_id=found.id,
+        url=found.url,
+        status=Status.REVOKED if found.revoked_at else Status.ACTIVE,
+        revoked_at=here(found.revoked_at),
+        click_count=min(found.click_count or 0, MAX_COUNT),
+        requested_at=shares.made_at(found),
+        revoke_requested_at=clock.now() if is_surplus else None,
+        answer=storable({**found.extra, "revokedReason": found.revoked_reason}),
+    )
+    shares.note(row, "", Change.Cause.READ_BACK, "")
+
+
+def hear_events(
+    renders: Mapping[int, Render], events: Sequence[EngagementEvent], cause: Change.Cause
+) -> None:
+    """Join what engagement events say of links; inside a transaction, documents locked."""
+    about = {event.share_remote_id for event in events if event.share_remote_id is not None}
+    if not about:
+        return
+    using = database()
+    rows = lock(Share.objects.using(using)).filter(render__in=list(renders), remote_id__in=about)
+    links = {row.remote_id: row for row in rows.order_by("pk")}
+    views = EngagementEvent.objects.using(using).views_of(links)
+    known: dict[uuid.UUID | None, list[EngagementEvent]] = {}
+    strange = []
+    for event in events:
+        if event.share_remote_id in links:
+            known.setdefault(event.share_remote_id, []).append(event)
+        elif event.share_remote_id is not None:
+            strange.append(event)
+    _store_heard(
+        [
+            (links[remote_id], _join_events(links[remote_id], mine, views.get(remote_id, 0)))
+            for remote_id, mine in known.items()
+        ],
+        cause,
+    )
+    _look_for(strange)
+
+
+def _join_events(row: Share, events: Sequence[EngagementEvent], views: int) -> Share.Status:
+    """Join what events say of a link to its row; return the status it leads to."""
+    row.click_count = min(max(row.click_count, views), MAX_COUNT)
+    status = Status(row.status)
+    for event in events:
+        if event.type == EngagementEvent.Type.SHARE_REVOKED:
+            row.revoked_at = earliest(row.revoked_at, event.occurred_at)
+            status = Status.REVOKED
+        elif event.type == EngagementEvent.Type.EMAIL_SENT:
+            row.mailed_at = earliest(row.mailed_at, event.occurred_at)
+            status = shares.furthest(status, Status.ACTIVE)
+    if status != row.status:
+        row.error = row.error_code = ""
+    return status
+
+
+def _store_heard(heard: Sequence[tuple[Share, Share.Status]], cause: Change.Cause) -> None:
+    """Write what events said of links, with as many queries for many as for one."""
+    changes = []
+    unwanted = []
+    for row, status in heard:
+        before, row.status = row.status, status
+        row.updated_at = clock.now()
+        if before == status:
+            continue
+        changes.append(shares.change_of(row, before, cause, row.error))
+        if status == Status.ACTIVE and row.revoke_requested_at is not None:
+            unwanted.append(row)
+    update_many([row for row, _status in heard], HEARD)
+    record(changes)
+    Job.objects.wish_for(KIND, unwanted)
+
+
+def _look_for(strange: Sequence[EngagementEvent]) -> None:
+    """Have the links read that events name and no row has."""
+    # Somebody else's, or one whose answer is on its way.
+    at = clock.now() + timedelta(seconds=LOOK_AGAIN)
+    for project in {event.project for event in strange}:
+        mine = [event for event in strange if event.project == project]
+        Job.objects.wish(ENGAGEMENT, {event.render_id for event in mine}, project, at=at)
+        sent = {event.render_id for event in mine if event.type == EngagementEvent.Type.EMAIL_SENT}
+        if sent:
+            # Somebody waits to hear of the document's mails.
+            waiting = Share.objects.using(database()).filter(
+                render__in=sent, by_mail=True, status=Status.UNKNOWN
+            )
+            Job.objects.wish(KIND, waiting.values_list("pk", flat=True), project)

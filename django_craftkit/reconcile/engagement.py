@@ -1,0 +1,151 @@
+"""Engagement: this site's own is told to Craftkit, everybody's is heard, from webhooks and by GET.
+
+An event is known by Craftkit's id, so the two ways converge. What is counted is the greater of
+what Craftkit says and what is stored: it names the newest 25 events only.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from django_craftkit.client import InvalidRequest, NotFound
+from django_craftkit.database import database, in_transaction, lock, storable, update_many
+from django_craftkit.models import Change, EngagementEvent, Job, Render
+from django_craftkit.models.engagement import KIND
+from django_craftkit.privacy import kept_address, kept_user_agent
+from django_craftkit.projects import get_client
+from django_craftkit.signals import engagement_recorded
+
+from . import adoption, shares
+from .facts import MAX_COUNT, record
+from .moments import here
+from .outcomes import PARKED, Again, Done, Outcome
+from .renders import is_passing, remote_id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from django_craftkit import client
+
+logger = logging.getLogger(__name__)
+
+
+def step(job: Job) -> Outcome:
+    """Tell what this site has seen of a document, then hear of its links and its events."""
+    render = Render.objects.using(database()).defer("data").filter(pk=job.object_id).first()
+    if render is None or render.remote_id is None:
+        return Done()
+    craftkit = get_client(render.project, max_retries=0)
+    try:
+        _tell(render, craftkit)
+        listed = craftkit.shares.list(render.remote_id)
+        read = craftkit.engagement.read(render.remote_id)
+        is_settled = adoption.hear_listed(render, listed, shares.mailed(read))
+        hear_read(render, read)
+    except NotFound as error:
+        if is_passing(error):
+            raise
+        return Again(PARKED, error=str(error), heard=True)
+    return Done(heard=True) if is_settled else Again(shares.LOOK_AGAIN, heard=True)
+
+
+def _tell(render: Render, craftkit: client.Craftkit) -> None:
+    """Tell Craftkit what this site has seen. What is told twice, its window of 5 minutes drops."""
+    events = EngagementEvent.objects.using(database()).to_be_told().filter(render=render)
+    for event in events:
+        try:
+            craftkit.engagement.track(remote_id_of(render), event.type, metadata=event.metadata)
+        except InvalidRequest as error:
+            if is_passing(error):
+                raise
+            logger.warning("Craftkit does not take an event of %s: %s", render, error)
+        # Craftkit's own event takes its place: it has an id.
+        event.delete(using=database())
+
+
+@in_transaction
+def hear_read(render: Render, read: client.Engagement) -> None:
+    """Join what Craftkit says of a document: its counts, and its newest events."""
+    rows = lock(Render.objects.using(database())).only("project", "counts")
+    row = rows.filter(pk=render.pk, remote_id=render.remote_id).first()
+    if row is not None:
+        hear([(row, read.recent)], Change.Cause.POLL, read.counts)
+
+
+def hear(
+    found: Sequence[tuple[Render, Iterable[client.EngagementEvent]]],
+    cause: Change.Cause,
+    counts: Mapping[str, int] | None = None,
+) -> None:
+    """Join events to their documents, which are locked; inside a transaction.
+
+    ``counts`` are what Craftkit says of each of them.
+    """
+    using = database()
+    events = {
+        (render.project, event.id): (render, event) for render, heard in found for event in heard
+    }
+    known = EngagementEvent.objects.using(using).filter(event_id__in=[pk for _, pk in events])
+    for key in known.values_list("project", "event_id"):
+        events.pop(key, None)
+    new = EngagementEvent.objects.using(using).bulk_create(
+        [_row(render, event) for render, event in events.values()]
+    )
+    renders = {render.pk: render for render, _heard in found}
+    _count(renders, counts or {}, new)
+    if new and engagement_recorded.receivers_of(EngagementEvent):
+        _announce(new, cause)
+    adoption.hear_events(renders, new, cause)
+
+
+def _row(render: Render, event: client.EngagementEvent) -> EngagementEvent:
+    metadata = event.metadata
+    return EngagementEvent(
+        project=render.project,
+        event_id=event.id,
+        render=render,
+        share_remote_id=event.share_id,
+        type=storable(event.event_type)[:32],
+        actor=storable(event.actor)[:32],
+        ip_address=kept_address(event.source_ip),
+        user_agent=kept_user_agent(event.user_agent),
+        metadata=None if metadata is None else storable(metadata),
+        occurred_at=here(event.created_at),
+    )
+
+
+def _count(
+    renders: Mapping[int, Render], said: Mapping[str, int], new: Iterable[EngagementEvent]
+) -> None:
+    fresh = {event.render_id for event in new}
+    stored = EngagementEvent.objects.using(database()).filter(render__in=fresh).counted()
+    changed = []
+    for pk, render in renders.items():
+        counts = dict(render.counts)
+        for kind, number in (*said.items(), *stored.get(pk, {}).items()):
+            name = storable(kind)
+            counts[name] = min(max(counts.get(name, 0), number), MAX_COUNT)
+        if counts != render.counts:
+            render.counts = counts
+            changed.append(render)
+    update_many(changed, ["counts"])
+
+
+def _announce(new: Sequence[EngagementEvent], cause: Change.Cause) -> None:
+    pks = {event.event_id: event.pk for event in new}
+    if None in pks.values():  # MySQL does not return them
+        rows = EngagementEvent.objects.using(database()).filter(event_id__in=list(pks))
+        pks = dict(rows.values_list("event_id", "pk"))
+    record(
+        [
+            Change(
+                kind=KIND,
+                object_id=pks[event.event_id],
+                to_status=event.type[:16],
+                cause=cause,
+                signal=engagement_recorded.name,
+            )
+            for event in new
+        ]
+    )

@@ -1,0 +1,203 @@
+"""Links: made once, settled by reading back where the answer was lost, revoked.
+
+Whoever finds a link that is being sent asks Craftkit which there are, by this rule: a link is ours
+if it has the channel, recipient, message and expiry that were asked for, was made no earlier than
+the sending (clocks may differ by five minutes), and belongs to no other row. Of several, the
+oldest. Where there is none after a lease, it was not made, and is sent again.
+
+Of an e-mail, the link alone proves nothing: it was sent if Craftkit also has an ``email_sent``
+event of that link. A link without one, after a lease, is for a person to decide.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django_craftkit import client, conf
+from django_craftkit.client import CraftkitError, NotFound
+from django_craftkit.clock import database_now
+from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.models import Change, Job, Share
+from django_craftkit.models.engagement import KIND as ENGAGEMENT
+from django_craftkit.models.share import FINAL, UNPROVEN
+from django_craftkit.projects import get_client
+
+from . import sending, shares
+from .moments import here, there
+from .outcomes import PARKED, Again, Done, Outcome
+from .renders import remote_id_of
+from .shares import LOOK_AGAIN, Status
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+logger = logging.getLogger(__name__)
+
+
+def step(job: Job) -> Outcome:
+    """Do what a link needs next."""
+    share = (
+        Share.objects.using(database()).select_related("render").filter(pk=job.object_id).first()
+    )
+    if share is None or share.status in FINAL:
+        return Done()
+    if share.revoke_requested_at and share.remote_id is not None:
+        return _revoke(share, share.remote_id)
+    if share.status == Status.ACTIVE:
+        return Done()
+    if share.status == Status.UNKNOWN or share.sending_since is not None:
+        return _settle(share)
+    is_wanted = not (share.revoke_requested_at or share.render.withdrawn_at)
+    if share.by_mail and is_wanted:
+        return Done()  # a job of its own sends it
+    return sending.held_back(share) or _send(share)
+
+
+def _send(share: Share) -> Outcome:
+    craftkit = get_client(share.project, max_retries=0)
+
+    def unsure(error: CraftkitError) -> Outcome:
+        logger.warning("Share %s may have been made: %s", share.pk, error)
+        shares.move(share, Status.UNKNOWN, Change.Cause.ANSWER, error=str(error))
+        return Again(LOOK_AGAIN, error=str(error))
+
+    answer = sending.send(
+        share,
+        lambda: craftkit.shares.create(
+            remote_id_of(share.render),
+            channel=share.channel,
+            recipient_email=share.recipient_email or None,
+            message=share.message or None,
+            expires_at=there(share.expires_at),
+        ),
+        unsure,
+    )
+    if not isinstance(answer, client.Share):
+        return answer
+    row = shares.hear(share.pk, answer, Change.Cause.ANSWER)
+    is_settled = row.status == Status.ACTIVE and not row.revoke_requested_at
+    # Where another row has taken this link meanwhile, this one is still to be settled.
+    return Done(heard=True) if is_settled or row.status in FINAL else Again(0.0, heard=True)
+
+
+def _settle(share: Share) -> Outcome:
+    if share.status == Status.PENDING:
+        shares.move(share, Status.UNKNOWN, Change.Cause.HERE)
+    craftkit, render_id = get_client(share.project, max_retries=0), remote_id_of(share.render)
+    try:
+        listed = craftkit.shares.list(render_id)
+        sent = shares.mailed(craftkit.engagement.read(render_id)) if share.by_mail else {}
+    except NotFound as error:
+        return _of_gone(share.pk, error)
+    return _read_back(share.pk, listed, sent)
+
+
+@in_transaction
+def _of_gone(pk: int, error: NotFound) -> Outcome:
+    """Leave an e-mail to staff whose document Craftkit does not know any more."""
+    share = lock(Share.objects.using(database())).get(pk=pk)
+    is_left = share.by_mail and share.status == Status.UNKNOWN
+    if is_left and _is_lease_over(share, database_now()):
+        return _leave_to_staff(share, "Craftkit does not know the document of this e-mail.")
+    # Another project's key answers like this too, so it ends nothing.
+    return Again(PARKED, error=str(error), heard=True)
+
+
+@in_transaction
+def _read_back(
+    pk: int, listed: Sequence[client.Share], sent: Mapping[uuid.UUID | None, datetime]
+) -> Outcome:
+    """Find the link whose answer was lost among those that Craftkit lists."""
+    now = database_now()
+    share = Share.objects.using(database()).get(pk=pk)
+    # All of a document's links, so that two rows never take the same one.
+    siblings = shares.siblings_of(share.render_id)
+    share = next(row for row in siblings if row.pk == pk)
+    if share.status != Status.UNKNOWN:
+        return Again(0.0, heard=True)
+    if share.by_mail:
+        # The newest 25 events may not reach back to it.
+        sent = {**sent, **shares.known_mails([found.id for found in listed])}
+    known = {row.remote_id for row in siblings if row.pk != pk}
+    free = [found for found in listed if found.id not in known]
+    mine = [
+        found
+        for found in free
+        if found.id == share.remote_id or shares.matches(share, found, _sent_at(share))
+    ]
+    proven = [found for found in mine if not share.by_mail or found.id in sent]
+    if proven:
+        found = min(proven, key=shares.made_at)
+        if len(free) > 1:
+            _find_others(share)
+        share.remote_id = found.id
+        share.mailed_at = sent.get(found.id)
+        shares.store(share, shares.join(share, found), Change.Cause.READ_BACK)
+        return Again(0.0, heard=True)
+    if share.is_unsettled:
+        return Done(heard=True)
+    if not _is_lease_over(share, now):
+        return Again(LOOK_AGAIN, heard=True)
+    if len(free) > len(mine[:1]):
+        _find_others(share)
+    if mine:
+        found = min(mine, key=shares.made_at)
+        share.remote_id, share.url = found.id, found.url
+        return _leave_to_staff(
+            share, "Craftkit has the link of this e-mail and no record that it was sent."
+        )
+    if share.revoke_requested_at:
+        shares.move(share, Status.REVOKED, Change.Cause.READ_BACK, revoked_at=now)
+        return Done(heard=True)
+    shares.move(share, Status.PENDING, Change.Cause.READ_BACK, sending_since=None, error="")
+    Job.objects.wish(share.kind, [pk], share.project)
+    return Again(0.0, heard=True)
+
+
+def _sent_at(share: Share) -> datetime:
+    return share.sending_since or share.requested_at
+
+
+def _is_lease_over(share: Share, now: datetime) -> bool:
+    """Whether the worker that was sending it has lost it by now."""
+    return now - _sent_at(share) >= timedelta(seconds=conf.options().LEASE)
+
+
+def _find_others(share: Share) -> None:
+    """Have the links adopted that Craftkit lists and no row has."""
+    Job.objects.wish(ENGAGEMENT, [share.render_id], share.project)
+
+
+def _leave_to_staff(share: Share, why: str) -> Outcome:
+    """Note that nothing says whether an e-mail went out; inside a transaction."""
+    if share.is_unsettled:
+        return Done(heard=True)
+    share.error_code = UNPROVEN
+    share.error = f"{why} Ask the recipient, then say that it was sent, or send it again."
+    share.save(using=database())
+    logger.error("Nobody knows whether the e-mail of share %s was sent: staff decide.", share.pk)
+    # What was asked for meanwhile is done to the link.
+    is_unwanted = share.revoke_requested_at is not None and share.remote_id is not None
+    return Again(0.0, heard=True) if is_unwanted else Done(heard=True)
+
+
+def _revoke(share: Share, remote_id: uuid.UUID) -> Outcome:
+    craftkit, render_id = get_client(share.project, max_retries=0), remote_id_of(share.render)
+    try:
+        revoked_at = here(craftkit.shares.revoke(render_id, remote_id).revoked_at)
+    except NotFound:
+        # Revoked before, or never there: the list tells since when.
+        listed = craftkit.shares.list(render_id)
+        found = next((one for one in listed if one.id == remote_id), None)
+        if found is not None and found.revoked_at is None:
+            return Again(LOOK_AGAIN, error="Craftkit lists the link as open.", heard=True)
+        if found is not None:
+            shares.hear(share.pk, found, Change.Cause.READ_BACK)
+            return Done(heard=True)
+        revoked_at = database_now()
+    shares.move(share, Status.REVOKED, Change.Cause.ANSWER, revoked_at=revoked_at)
+    return Done(heard=True)

@@ -1,0 +1,169 @@
+"""Rounds of questions about open signature requests: never more calls than requests, or pages.
+
+A page of Craftkit's list answers for a hundred requests, a GET for one. The list goes back in time
+from any moment: so a page begins at the newest request that is due, and is asked for where the
+mirror knows of another due one among the next hundred. Each call answers at least for the request
+that it was made for, and a request that its page leaves out is asked for by its id.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from celery.exceptions import SoftTimeLimitExceeded
+
+from django_craftkit import conf
+from django_craftkit.client import CraftkitError
+from django_craftkit.clock import database_now
+from django_craftkit.database import database, in_transaction
+from django_craftkit.models import Change, Job, SignatureRequest
+from django_craftkit.models.signature import OPEN
+from django_craftkit.projects import get_client
+
+from . import envelopes, signatures
+from .moments import there
+from .outcomes import Again, Done, Failed, Outcome, Paused, outcome_of_open
+from .signatures import MAX_POLL, Fact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from django.db.models import QuerySet
+
+    from django_craftkit import client
+
+logger = logging.getLogger(__name__)
+
+#: Requests on a page of Craftkit's list; https://docs.craftkit.dev/api-reference/list-signatures
+PAGE = 100
+#: Seconds between two rounds, at least.
+PAUSE = 5.0
+#: After so many failures in a row the round is left.
+MAX_FAILURES = 3
+
+
+def step(job: Job) -> Outcome:
+    """Ask about the requests that are due, newest first, for a part of the lease."""
+    end = time.monotonic() + conf.options().LEASE / 4
+    round_ = _Round(job.project)
+    while time.monotonic() < end:
+        request = round_.next()
+        if request is None:
+            return _rest(job.project, round_.heard)
+        outcome = round_.ask(request)
+        if outcome is not None:
+            return outcome
+    return Again(0.0, heard=round_.heard)
+
+
+def _rest(project: str, heard: bool) -> Outcome:
+    """Return when the next round begins."""
+    waiting = _of(project).filter(poll_at__isnull=False)
+    at = waiting.order_by("poll_at").values_list("poll_at", flat=True).first()
+    if at is None:
+        return Done(heard=heard)
+    return Again(max((at - database_now()).total_seconds(), PAUSE), heard=heard)
+
+
+def _of(project: str) -> QuerySet[SignatureRequest]:
+    return SignatureRequest.objects.using(database()).filter(project=project)
+
+
+class _Round:
+    def __init__(self, project: str) -> None:
+        self._project = project
+        self._client = get_client(project, max_retries=0)
+        self._started = database_now()
+        self._failures = 0
+        #: Whether Craftkit has answered.
+        self.heard = False
+        #: Whether pages are of use, which they aren't once one left out what it was asked for.
+        self._by_page = True
+
+    def next(self) -> SignatureRequest | None:
+        """Return the newest request that is due."""
+        due = _of(self._project).filter(poll_at__lte=self._started)
+        found: SignatureRequest | None = due.order_by("-accepted_at", "-pk").first()
+        return found
+
+    def ask(self, request: SignatureRequest) -> Outcome | None:
+        """Ask about one request, and whatever comes along with it; return what ends the round."""
+        try:
+            outcome = self._by_page_or_id(request)
+        except CraftkitError as error:
+            outcome = outcome_of_open(error)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:
+            # A mistake of ours about one of them must not hold up the others.
+            logger.exception("Asking about %s raised.", request.remote_id)
+            outcome = Failed(f"{type(error).__name__}: {error}")
+        if isinstance(outcome, Paused):
+            return outcome
+        if isinstance(outcome, Failed):
+            return self._failed(request, outcome)
+        self._failures = 0
+        self.heard = True
+        return None
+
+    def _by_page_or_id(self, request: SignatureRequest) -> Outcome:
+        if self._by_page and self._is_page_worthwhile(request):
+            try:
+                self._by_page = self._ask_page(request)
+            except CraftkitError as error:
+                if isinstance(outcome_of_open(error), Paused):
+                    raise
+                # One request on it that can't be read must not hold up the others.
+                logger.warning("A page of Craftkit's signature requests did not come: %s", error)
+                self._by_page = False
+            except SoftTimeLimitExceeded:
+                raise
+            except Exception:
+                logger.exception("A page of Craftkit's signature requests could not be joined.")
+                self._by_page = False
+            if self._by_page:
+                return Done(heard=True)
+        return envelopes.ask(request)
+
+    def _failed(self, request: SignatureRequest, failure: Failed) -> Outcome | None:
+        """Leave a request for later that could not be asked about, so that others are."""
+        logger.warning("Craftkit did not tell of %s: %s", request.remote_id, failure.error)
+        self._failures += 1
+        again = database_now() + timedelta(seconds=MAX_POLL)
+        # One that a webhook has told of meanwhile stays due.
+        rows = _of(self._project).filter(pk=request.pk, poll_at__lte=self._started)
+        rows.update(poll_at=again)
+        return failure if self._failures >= MAX_FAILURES else None
+
+    def _is_page_worthwhile(self, request: SignatureRequest) -> bool:
+        """Whether another one that is due, or will be soon, is among the hundred from there on."""
+        soon = self._started + timedelta(seconds=MAX_POLL / 2)
+        rows = _of(self._project).filter(accepted_at__lte=request.accepted_at)
+        page = rows.order_by("-accepted_at", "-pk").values_list("poll_at", flat=True)[:PAGE]
+        return sum(at is not None and at <= soon for at in page) > 1
+
+    def _ask_page(self, request: SignatureRequest) -> bool:
+        """Hear a page that begins at a request; return whether the request was on it."""
+        asked_at = database_now()
+        # Strictly before the next millisecond: with those that were made together with it.
+        made_at = there(request.accepted_at)
+        cursor = made_at and made_at + timedelta(milliseconds=1)
+        page = self._client.signatures.list(limit=PAGE, cursor=cursor)
+        hear(self._project, page.items, asked_at)
+        return any(found.id == request.remote_id for found in page.items)
+
+
+@in_transaction
+def hear(project: str, listed: Sequence[client.SignatureRequest], asked_at: datetime) -> None:
+    """Join what a page of the list says of requests that are open here."""
+    known = signatures.lock_known([(project, found.id) for found in listed])
+    facts = [
+        (row, [Fact.of(found)])
+        for found in listed
+        if (row := known.get((project, found.id))) is not None and row.status in OPEN
+    ]
+    signatures.hear(facts, Change.Cause.POLL, asked_at)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from django_craftkit.models import Render
+from django_craftkit.projects import get_client
+from django_craftkit.sandbox import certificate as papers
+
+if TYPE_CHECKING:
+    from django_craftkit.client import Craftkit
+
+
+@pytest.fixture
+def ready(craftkit) -> Render:
+    """A document that a link can be made to."""
+    render = Render.objects.request("invoice", {"number": "1"}, key="i-1")
+    craftkit.run()
+    render.refresh_from_db()
+    return render
+
+
+@pytest.fixture
+def dashboard(craftkit) -> Craftkit:
+    """Craftkit's own dashboard, where somebody does things that no row here knows of."""
+    return get_client()
+
+
+@pytest.fixture(autouse=True)
+def _quick_papers(monkeypatch) -> None:
+    """Have Craftkit's signed PDFs and certificates without their fonts: half a second each."""
+    for name in ("signed", "certificate"):
+        paper = b"%%PDF-1.7\n%% %s " % name.encode()
+        monkeypatch.setattr(papers, name, lambda request, paper=paper: paper + request.id.encode())

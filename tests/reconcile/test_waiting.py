@@ -1,0 +1,176 @@
+"""Whoever waits, waits as long as they said, and what is not done by then is done later."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from django.db import transaction
+
+from django_craftkit.models import Render, Share, WebhookDelivery
+from django_craftkit.projects import get_client, patience
+from django_craftkit.reconcile import loop as loops
+from django_craftkit.sandbox import Sandbox, SandboxAdapter, SandboxServer
+from tests.helpers import settle, work
+
+ENGAGEMENT = {"method": "GET", "path": "/v1/renders/*/engagement"}
+
+
+@pytest.fixture
+def asleep(monkeypatch) -> list[float]:
+    """How long those who wait sleep, without sleeping."""
+    naps: list[float] = []
+    monkeypatch.setattr(loops.time, "sleep", naps.append)
+    return naps
+
+
+def test_a_refresh_says_whether_craftkit_has_answered(craftkit, ready):
+    assert ready.refresh(wait=5)
+    assert not ready.refresh(), "it is asked for, and not waited for"
+    craftkit.run()
+    craftkit.sandbox.faults.add("status", status=500, **ENGAGEMENT)
+    assert not ready.refresh(wait=5)
+    settle(craftkit)
+    craftkit.sandbox.revoke_key("ck_test_default")
+    assert not ready.refresh(wait=5)
+    assert not ready.refresh(wait=5), "it is paused by now"
+
+
+def test_a_refresh_of_a_document_under_way_brings_its_status(craftkit):
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    craftkit.sandbox.render_time = 60.0
+    render = Render.objects.request("invoice", {})
+    craftkit.run()
+    craftkit.pass_time(61)
+    assert render.refresh(wait=5)
+    assert render.status == "succeeded"
+
+
+def test_a_refresh_brings_the_links_and_the_events(craftkit, ready):
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    get_client().shares.create(ready.remote_id)
+    craftkit.open(craftkit.shares[0])
+    assert ready.refresh(wait=5)
+    assert ready.counts["viewed"] == 1
+    assert ready.shares.get().click_count == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_waited_for_inside_a_transaction(craftkit, ready):
+    share = ready.share()
+    acts = [
+        lambda: ready.refresh(wait=1),
+        lambda: ready.email("ada@example.com", wait=1),
+        lambda: ready.withdraw(wait=1),
+        lambda: ready.retry(wait=1),
+        lambda: share.retry(wait=1),
+        lambda: share.revoke(wait=1),
+    ]
+    for act in acts:
+        with transaction.atomic(), pytest.raises(RuntimeError, match="inside a transaction"):
+            act()
+    ready.refresh_from_db()
+    assert (Share.objects.count(), ready.withdrawn_at) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("wait", "timeout"), [(0.3, (1.0, 1.0)), (1, (1.0, 1.0)), (2.9, (2.0, 2.0)), (60, (3.05, 30.0))]
+)
+def test_patience_is_the_longest_that_a_call_may_take(craftkit, ready, monkeypatch, wait, timeout):
+    allowed = []
+    send = SandboxAdapter.send
+
+    def note(self, request, **options):
+        allowed.append(options["timeout"])
+        return send(self, request, **options)
+
+    monkeypatch.setattr(SandboxAdapter, "send", note)
+    with patience(wait):
+        get_client().shares.list(ready.remote_id)
+    get_client().shares.list(ready.remote_id)
+    assert allowed == [timeout, (3.05, 30.0)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("ask", ["share", "email"])
+def test_a_slow_craftkit_holds_nobody_up_and_makes_no_second_link(settings, ask):
+    """In real time, over a socket."""
+    with SandboxServer(Sandbox(api_keys=["ck_test_sandbox"], lenient=True)) as server:
+        sandbox = server.sandbox
+        project = {**settings.CRAFTKIT_PROJECTS["default"], "BASE_URL": sandbox.public_url}
+        settings.CRAFTKIT_PROJECTS = {"default": project}
+        render = Render.objects.request("invoice", {}, wait=True)
+        assert render.status == "succeeded"
+        path = "*/shares" if ask == "share" else "*/email"
+        sandbox.faults.add("delay", seconds=8, method="POST", path=path)
+        began = time.monotonic()
+        share = render.share(wait=1) if ask == "share" else render.email("ada@example.com", wait=1)
+        assert time.monotonic() - began < 2.5
+        # A mail's proof may be there at once; a link's fate is looked for by the worker.
+        assert share.status in ("unknown", "active")
+        assert len(sandbox.shares) == 1
+        share.refresh()
+        work()
+        share.refresh_from_db()
+        assert (share.status, len(sandbox.shares)) == ("active", 1)
+
+
+def test_whoever_waits_for_a_link_waits_for_its_document_too(craftkit, asleep):
+    craftkit.sandbox.render_time = 0.0
+    render = Render.objects.request("invoice", {})
+    assert render.share(wait=5).is_open
+    assert render.email("ada@example.com", wait=5).is_open
+    craftkit.sandbox.render_time = None
+    share = Render.objects.request("invoice", {}, key="i-2").share(wait=0.2)
+    assert share.status == "pending"
+
+
+def test_a_retry_that_is_waited_for_is_over_when_it_returns(craftkit, asleep):
+    craftkit.sandbox.faults.add("render_failed", message="No.")
+    render = Render.objects.request("invoice", {}, wait=True)
+    assert render.status == "failed"
+    assert render.retry(wait=5)
+    assert render.status == "succeeded"
+
+
+def test_a_webhook_can_be_worked_off_again_as_long_as_its_body_is_kept(craftkit, ready):
+    delivery = WebhookDelivery.objects.get()
+    before = delivery.processed_at
+    craftkit.pass_time(60)
+    assert delivery.replay()
+    assert WebhookDelivery.objects.get().status == "received"
+    craftkit.run()
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.error) == ("processed", "")
+    assert delivery.processed_at > before
+    WebhookDelivery.objects.update(body=b"")
+    assert not delivery.replay()
+
+
+def test_a_webhook_that_was_given_up_can_be_worked_off_again(craftkit, ready, monkeypatch):
+    from django_craftkit.reconcile import deliveries
+
+    def broken(delivery, facts):
+        raise ArithmeticError("no")
+
+    WebhookDelivery.objects.all().delete()
+    read = deliveries._read
+    monkeypatch.setattr(deliveries, "_read", broken)
+    craftkit.sandbox.subscribe("http://craftkit.sandbox/to/default", "webhook secret of default")
+    craftkit.open(ready.share(wait=True))
+    for _ in range(40):
+        craftkit.run()
+        craftkit.pass_time(3600)
+    monkeypatch.setattr(deliveries, "_read", read)
+    given_up = list(WebhookDelivery.objects.filter(status="abandoned"))
+    assert given_up
+    assert WebhookDelivery.objects.replay([delivery.pk for delivery in given_up]) == len(given_up)
+    craftkit.run()
+    assert set(WebhookDelivery.objects.values_list("status", flat=True)) == {"processed"}
+    ready.refresh_from_db()
+    assert ready.counts["viewed"] == 1
+
+
+def test_a_document_that_craftkit_does_not_know_is_no_news(craftkit, ready):
+    craftkit.sandbox.faults.add("status", status=404, code="not_found", times=None)
+    assert ready.refresh(wait=5) is False
