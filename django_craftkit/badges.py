@@ -1,4 +1,4 @@
-"""The badge of a document's status, and the view that keeps it fresh.
+"""The badges of documents and signature requests, and the view that keeps them fresh.
 
 Whoever was shown a badge may refresh it: the page carries a signed token for each, so neither
 rights nor sessions have to be looked up, and nothing can be guessed.
@@ -6,19 +6,26 @@ rights nor sessions have to be looked up, and nothing can be guessed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, JsonResponse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from .database import database
-from .models import Render
+from .models import Render, SignatureRecipient, SignatureRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _SALT = "django_craftkit.badges"
+#: Another one, so that no token stands for a row of the other table.
+_SIGNATURE_SALT = "django_craftkit.badges.signature"
 #: Seconds that an open page goes on refreshing its badges.
 MAX_AGE = 86_400
 #: Badges that one request refreshes at most; ``badges.js`` knows it too.
@@ -38,6 +45,42 @@ def token_of(render: Render) -> str:
     return signing.TimestampSigner(salt=_SALT).sign(str(render.pk))
 
 
+def describe_signature(request: SignatureRequest) -> dict[str, Any]:
+    """Return what a badge shows of a signature request: how far it is, and nobody's name."""
+    acting = [
+        one
+        for one in request.recipients.all()
+        if one.designation != SignatureRecipient.Designation.CC
+    ]
+    signed = sum(one.signed_at is not None for one in acting)
+    label = str(request.get_status_display())
+    is_under_way = request.is_open or (signed and request.status != request.Status.COMPLETED)
+    if acting and is_under_way:
+        label = gettext("%(status)s, %(signed)s of %(all)s signed") % {
+            "status": label,
+            "signed": signed,
+            "all": len(acting),
+        }
+    return {
+        "status": request.status,
+        "label": label,
+        "final": request.is_final,
+        "signed": signed,
+    }
+
+
+def signature_token_of(request: SignatureRequest) -> str:
+    return signing.TimestampSigner(salt=_SIGNATURE_SALT).sign(str(request.pk))
+
+
+def with_signers(requests: QuerySet[Any]) -> QuerySet[Any]:
+    """Read with signature requests what their badges show: one query more, however many."""
+    people = SignatureRecipient.objects.using(requests.db).only(
+        "request", "designation", "signed_at"
+    )
+    return requests.prefetch_related(Prefetch("recipients", people))
+
+
 # A POST, since the tokens of a long list don't fit into an address. It changes nothing, so that
 # there is nothing to forge.
 @csrf_exempt
@@ -45,16 +88,34 @@ def token_of(render: Render) -> str:
 @never_cache
 @require_POST
 def statuses(request: HttpRequest) -> JsonResponse:
-    """Answer ``{token: {status, label, final}}`` for each ``token`` that is genuine."""
+    """Answer ``{token: {status, label, final}}`` for each ``token`` that is genuine.
+
+    That of a signature request has ``signed``, too: how many have.
+    """
+    tokens = request.POST.getlist("token")[:MAX_BADGES]
+    documents, envelopes = _genuine(tokens, _SALT), _genuine(tokens, _SIGNATURE_SALT)
+    # From where it is written: what a replica doesn't have yet would be given up as gone.
+    renders = Render.objects.using(database()).only("status")
+    requests = with_signers(SignatureRequest.objects.using(database()).only("status"))
+    known = _described(renders, documents, describe)
+    known |= _described(requests, envelopes, describe_signature)
+    return JsonResponse({token: known[token] for token in tokens if token in known})
+
+
+def _genuine(tokens: Iterable[str], salt: str) -> dict[str, int]:
+    """Return the primary keys that tokens stand for, without those that stand for none."""
+    signer = signing.TimestampSigner(salt=salt)
     pks = {}
-    signer = signing.TimestampSigner(salt=_SALT)
-    for token in request.POST.getlist("token")[:MAX_BADGES]:
+    for token in tokens:
         try:
             pks[token] = int(signer.unsign(token, max_age=MAX_AGE))
         except signing.BadSignature:
             continue
-    # From where it is written: what a replica doesn't have yet would be given up as gone.
-    renders = Render.objects.using(database()).only("status").in_bulk(set(pks.values()))
-    return JsonResponse(
-        {token: describe(renders[pk]) for token, pk in pks.items() if pk in renders}
-    )
+    return pks
+
+
+def _described(
+    rows: QuerySet[Any], pks: dict[str, int], describe: Callable[[Any], dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    found = rows.in_bulk(set(pks.values()))
+    return {token: describe(found[pk]) for token, pk in pks.items() if pk in found}

@@ -1,4 +1,4 @@
-"""The functions that make a document's data, by their dotted names.
+"""The functions that make a document's data and say who signs it, by their dotted names.
 
 ``events.py`` declares them, the reconciler calls them: neither has to know the other.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from .database import database, storable
+from .models import SignatureRequest
 from .models.mirror import check_data
+from .models.signature import DECLARED
+from .signing import Envelope
 
 if TYPE_CHECKING:
     from .models import Render
@@ -21,8 +25,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Builder = Callable[..., dict[str, Any] | None]
+#: Who signs a document about an object; ``None``: nobody.
+SignWith = Callable[[Any], Envelope | None]
 
 _builders: dict[str, Builder] = {}
+#: By builder, template and project: one function may make the data of several.
+_sign_with: dict[tuple[str, str, str], SignWith | None] = {}
 _templates: dict[str, set[str]] = {}
 #: The models that events were declared for: a proxy's function wants a proxy.
 _senders: dict[str, Any] = {}
@@ -36,8 +44,30 @@ class UnknownBuilder(Exception):
     """No function of this name is declared here: this process may be older than the code."""
 
 
-def register(name: str, builder: Builder, *, template: str, project: str, sender: Any) -> None:
+class Built(NamedTuple):
+    """What the functions of a declaration made of a source."""
+
+    data: dict[str, Any]
+    envelope: Envelope | None
+
+
+def register(
+    name: str,
+    builder: Builder,
+    *,
+    template: str,
+    project: str,
+    sender: Any,
+    sign_with: SignWith | None = None,
+) -> None:
+    key = (name, template, project)
+    if _builders.get(name) is builder and _sign_with.get(key, sign_with) is not sign_with:
+        raise ValueError(
+            f"{name} is declared twice for the template {template!r}. A document doesn't know "
+            "which event it is of, so give both declarations the same sign_with function."
+        )
     _builders[name] = builder
+    _sign_with[key] = sign_with
     _senders[name] = sender
     _templates.setdefault(project, set()).add(template)
 
@@ -47,8 +77,8 @@ def templates_of(project: str) -> set[str]:
     return set(_templates.get(project, ()))
 
 
-def build(render: Render) -> dict[str, Any] | None:
-    """Return the data of a declared document, from its source as it is saved now.
+def build(render: Render) -> Built | None:
+    """Return data and signers of a declared document, from its source as it is saved now.
 
     Raises ``BuilderError`` where the function raises or its source is gone, and
     ``UnknownBuilder`` where no such function is declared.
@@ -65,24 +95,105 @@ def build(render: Render) -> dict[str, Any] | None:
     source = render.read_source(_senders.get(render.builder))
     if source is None:
         raise BuilderError(f"{render.source_type} {render.source_id} does not exist any more.")
-    return call(builder, source, {}, using=render.source_db or database())
+    sign_with = _sign_with.get((render.builder, render.template, render.project))
+    return call(builder, sign_with, source, {}, using=render.source_db or database())
 
 
 def call(
-    builder: Builder, source: object, arguments: Mapping[str, Any], *, using: str
-) -> dict[str, Any] | None:
-    """Return what a builder makes of a source, as plain JSON; raise ``BuilderError``.
+    builder: Builder,
+    sign_with: SignWith | None,
+    source: object,
+    arguments: Mapping[str, Any],
+    *,
+    using: str,
+) -> Built | None:
+    """Return what the functions make of a source, checked; raise ``BuilderError``.
 
-    It runs in a transaction, or savepoint, of the source's database, so that an error of the
-    database in it breaks nothing else.
+    They run in a transaction, or savepoint, of the source's database, so that an error of the
+    database in them breaks nothing else. Without data nobody is asked who signs.
     """
+    at = "makes the data of"
     try:
         with transaction.atomic(using=using):
             data = builder(source, **arguments)
-        return None if data is None else check_data(data)
+            if data is None:
+                return None
+            data = check_data(data)
+            at = "says who signs"
+            envelope = sign_with(source) if sign_with else None
+        return Built(data, _checked(envelope))
     except SoftTimeLimitExceeded:
         raise
     except Exception as error:
         # Staff are shown what it says; whoever mends it wants to know where.
-        logger.exception("The function that makes the data of a document raised.")
+        logger.exception("The function that %s a document raised.", at)
         raise BuilderError(storable(f"{type(error).__name__}: {error}")) from error
+
+
+def _checked(envelope: Envelope | None) -> Envelope | None:
+    if envelope is None:
+        return None
+    if not isinstance(envelope, Envelope):
+        raise TypeError(
+            f"The sign_with function returned a {type(envelope).__name__}. "
+            "Return a django_craftkit.signing.Envelope, or None where nobody is to sign."
+        )
+    envelope.check()
+    return envelope
+
+
+#: Why a request is cancelled whose document goes through another attempt.
+MADE_ANEW = "Its document is made anew."
+
+
+def ask_signatures(render: Render, envelope: Envelope | None) -> None:
+    """Write the signature request of this attempt, in the transaction that stores its data.
+
+    What somebody has cancelled is not asked for again unasked.
+    """
+    last = _last_declared(render)
+    if last is not None:
+        if last.cancel_requested_at is not None and last.cancel_reason != MADE_ANEW:
+            return
+        if last.status == SignatureRequest.Status.PENDING:
+            last.cancel(reason=MADE_ANEW)  # nobody shall be asked twice
+    if envelope is not None:
+        SignatureRequest.objects.ask(
+            render,
+            envelope.recipients,
+            fields=envelope.fields,
+            anchor_tags=envelope.anchor_tags,
+            name=envelope.name,
+            expires_in=envelope.expires_in,
+            key=_key(render),
+            user=None,
+            wait=False,
+        )
+
+
+def renew_signatures(render: Render) -> None:
+    """Ask the people of the attempt before, where this one goes with the data of that."""
+    last = _last_declared(render)
+    if last is None:
+        return
+    sent = last.as_sent()
+    hours = sent.pop("expires_in_hours")
+    envelope = Envelope(
+        **sent | {"name": last.name}, expires_in=None if hours is None else timedelta(hours=hours)
+    )
+    ask_signatures(render, envelope)
+
+
+def _last_declared(render: Render) -> SignatureRequest | None:
+    """Return the declared request of an earlier attempt, the newest one."""
+    if render.attempt == 1:
+        return None
+    rows = SignatureRequest.objects.using(database()).filter(
+        render=render.pk, key__startswith=DECLARED
+    )
+    last: SignatureRequest | None = rows.exclude(key=_key(render)).order_by("-pk").first()
+    return last
+
+
+def _key(render: Render) -> str:
+    return f"{DECLARED}{render.attempt}"

@@ -34,6 +34,7 @@ def render_on(
     key: Callable[[Any], str],
     when: Callable[[Any], bool] | None = None,
     snapshot: bool = False,
+    sign_with: builders.SignWith | None = None,
     project: str = DEFAULT_PROJECT,
 ) -> Callable[[F], F]:
     """Declare that an event renders a document; the function returns the template's data.
@@ -46,6 +47,10 @@ def render_on(
     Saves with ``raw=True`` (fixtures) are ignored. A function that returns ``None`` has nothing to
     render; one that raises makes the document ``rejected``, which staff can retry.
 
+    ``sign_with`` gets what ``key`` gets, when the data are built, and returns an ``Envelope``
+    (``django_craftkit.signing``) that says who is to sign the document, or ``None``. Where it
+    raises, or names what can't be sent, the document is ``rejected`` too.
+
     What ``when`` or ``key`` raise is logged, and the event goes on. A query that fails in them
     fails in the event's transaction, as any other would: let them look at the instance alone.
     """
@@ -54,13 +59,20 @@ def render_on(
         name = f"{function.__module__}.{function.__qualname__}"
         if "<lambda>" in name:
             raise ValueError("A function that makes a document's data needs a name to be found by.")
-        builders.register(name, function, template=template, project=project, sender=sender)
+        builders.register(
+            name,
+            function,
+            template=template,
+            project=project,
+            sender=sender,
+            sign_with=sign_with,
+        )
 
         def receive(sender: Any, raw: bool = False, **kwargs: Any) -> None:
             if raw:
                 return
             try:
-                event = _Event(sender, kwargs, name, function)
+                event = _Event(sender, kwargs, name, function, sign_with)
                 if when is None or when(event.about):
                     event.ask(template, key(event.about), project, snapshot=snapshot)
             except Exception:
@@ -77,7 +89,12 @@ class _Event:
     """One time that a signal fired."""
 
     def __init__(
-        self, sender: Any, kwargs: dict[str, Any], name: str, function: builders.Builder
+        self,
+        sender: Any,
+        kwargs: dict[str, Any],
+        name: str,
+        function: builders.Builder,
+        sign_with: builders.SignWith | None,
     ) -> None:
         instance = kwargs.get("instance")
         self.source = instance if isinstance(instance, models.Model) else None
@@ -86,6 +103,7 @@ class _Event:
         self._arguments = {k: v for k, v in kwargs.items() if k not in ("instance", "signal")}
         self._name = name
         self._function = function
+        self._sign_with = sign_with
 
     def _database(self) -> str:
         if self.source is None:
@@ -94,21 +112,21 @@ class _Event:
 
     def ask(self, template: str, key: str, project: str, *, snapshot: bool) -> None:
         """Write the wish: with the event's transaction, or right after it in another database."""
-        data: dict[str, Any] | None = None
+        built: builders.Built | None = None
         error = ""
         if snapshot or self.source is None:
             try:
-                data = builders.call(self._function, self.about, self._arguments, using=self.using)
+                built = self._build()
             except BuilderError as raised:
                 error = str(raised)
             else:
-                if data is None:
+                if built is None:
                     return
 
-        def write() -> None:
-            Render.objects.declare(
+        def declare() -> Render:
+            return Render.objects.declare(
                 template,
-                data,
+                built.data if built else None,
                 builder=self._name,
                 build_error=error,
                 source=self.source,
@@ -116,7 +134,23 @@ class _Event:
                 project=project,
             )
 
+        def write() -> None:
+            if built is None or built.envelope is None:
+                declare()
+                return
+            with transaction.atomic(using=database()):
+                # A row that was there has other data, and the signers that go with those.
+                is_known = Render.objects.is_known(key, project)
+                render = declare()
+                if not is_known:
+                    builders.ask_signatures(render, built.envelope)
+
         if self.using == database():
             write()
         else:
             transaction.on_commit(write, using=self.using, robust=True)
+
+    def _build(self) -> builders.Built | None:
+        return builders.call(
+            self._function, self._sign_with, self.about, self._arguments, using=self.using
+        )

@@ -14,8 +14,8 @@ from django.urls import resolve, reverse
 
 import django_craftkit
 from django_craftkit import badges
-from django_craftkit.badges import MAX_AGE, MAX_BADGES, token_of
-from django_craftkit.models import Render
+from django_craftkit.badges import MAX_AGE, MAX_BADGES, signature_token_of, token_of
+from django_craftkit.models import Render, SignatureRecipient, SignatureRequest
 
 pytestmark = pytest.mark.django_db
 
@@ -33,15 +33,27 @@ def make(number: int = 1, status: str = "pending") -> list[Render]:
     ) and list(Render.objects.order_by("pk"))
 
 
+def make_requests(number: int = 1, status: str = "sent") -> list[SignatureRequest]:
+    (render,) = make(status="succeeded")
+    for count in range(number):
+        request = SignatureRequest.objects.create(
+            render=render, key=str(count), key_hash=str(count), status=status
+        )
+        for position in range(2):
+            SignatureRecipient.objects.create(
+                request=request, position=position, first_name="Ada", email="ada@example.com"
+            )
+    return list(SignatureRequest.objects.order_by("pk"))
+
+
 def ask(*tokens: str, client: Client | None = None):
     return (client or Client(enforce_csrf_checks=True)).post(URL, {"token": tokens})
 
 
 def test_tells_status_label_and_whether_it_is_final_and_nothing_else():
     (render,) = make()
-    assert ask(token_of(render)).json() == {
-        token_of(render): {"status": "pending", "label": "pending", "final": False}
-    }
+    token = token_of(render)  # it holds the second
+    assert ask(token).json() == {token: {"status": "pending", "label": "pending", "final": False}}
 
 
 @pytest.mark.parametrize(
@@ -156,3 +168,36 @@ def test_its_script_asks_for_no_more_than_is_answered():
     assert reverse("craftkit:statuses") == URL
     (most,) = re.findall(r"^const MOST = (\d+);$", SCRIPT.read_text(), re.MULTILINE)
     assert int(most) == MAX_BADGES
+
+
+def test_tells_of_a_signature_request_how_many_have_signed_and_of_nobody():
+    (request,) = make_requests()
+    token = signature_token_of(request)
+    assert ask(token).json() == {
+        token: {"status": "sent", "label": "sent, 0 of 2 signed", "final": False, "signed": 0}
+    }
+
+
+def test_a_token_of_one_kind_is_none_of_the_other():
+    """A document and a request may have the same primary key."""
+    (render,) = make(status="succeeded")
+    request = SignatureRequest.objects.create(pk=render.pk, render=render, status="sent")
+    tokens = [signature_token_of(request), token_of(render)]
+    assert tokens[0].split(":")[0] == tokens[1].split(":")[0]
+    said = ask(*tokens).json()
+    assert [said[token]["status"] for token in tokens] == ["sent", "succeeded"]
+
+
+def test_a_token_of_a_request_that_was_tampered_with_is_not_answered():
+    requests = make_requests(2)
+    assert ask(*tampered(signature_token_of(requests[0]))).json() == {}
+
+
+def test_badges_of_both_kinds_cost_three_queries(django_assert_num_queries):
+    requests = make_requests(5)
+    tokens = [signature_token_of(request) for request in requests]
+    tokens.append(token_of(requests[0].render))
+    with django_assert_num_queries(3):
+        assert list(ask(*tokens).json()) == tokens
+    with django_assert_num_queries(2):
+        ask(*tokens[:-1])

@@ -14,8 +14,9 @@ from django.template import Context, Engine, Template
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from django_craftkit.models import Job, Render, Share
+from django_craftkit.models import Job, Render, Share, SignatureRecipient, SignatureRequest
 from django_craftkit.models.mirror import hash_key
+from django_craftkit.signing import AnchorTag, Recipient
 from tests.shop.models import Line, Order
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +44,27 @@ def share(render: Render, url: str = "https://craftkit.dev/s/1", **more) -> Shar
     return Share.objects.create(
         **{"render": render, "key": key, "key_hash": key, "status": "active", "url": url, **more}
     )
+
+
+def ask_to_sign(
+    render: Render, status: str = "sent", people: tuple[str, ...] = ("Signer", "Signer"), **more
+) -> SignatureRequest:
+    """``more`` may say how many have ``signed``."""
+    signed = more.pop("signed", 0)
+    key = str(SignatureRequest.objects.count())
+    request = SignatureRequest.objects.create(
+        **{"render": render, "key": key, "key_hash": key, "status": status, **more}
+    )
+    for position, designation in enumerate(people):
+        SignatureRecipient.objects.create(
+            request=request,
+            position=position,
+            first_name="Ada",
+            email=f"{position}@example.com",
+            designation=designation,
+            signed_at=NOW() if position < signed else None,
+        )
+    return request
 
 
 def show(text: str, **context) -> str:
@@ -143,6 +165,10 @@ class TestShareUrl:
         assert url_for(SimpleLazyObject(lambda: user)) == "https://craftkit.dev/s/1"
 
 
+def signature_for(about, template: str | None = None) -> str:
+    return show("{% craftkit_signature about template=slug %}", about=about, slug=template)
+
+
 NOTHING = [None, "", "text", 7, [], AnonymousUser(), Order(), Render(), SimpleNamespace(pk=1)]
 
 
@@ -151,6 +177,7 @@ def test_about_nothing_there_is_nothing(about, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert url_for(about) == ""
         assert badge_for(about) == ""
+        assert signature_for(about) == ""
 
 
 def test_about_what_the_context_does_not_hold_there_is_nothing():
@@ -158,7 +185,9 @@ def test_about_what_the_context_does_not_hold_there_is_nothing():
 
 
 def test_about_an_object_without_documents_there_is_nothing(order):
-    assert (url_for(order), badge_for(order)) == ("", "")
+    assert (url_for(order), badge_for(order), signature_for(order)) == ("", "", "")
+    render = make(order)
+    assert (signature_for(order), signature_for(render)) == ("", "")
 
 
 class Page(HTMLParser):
@@ -251,6 +280,110 @@ class TestStatus:
         assert "`data`" not in queries[0]["sql"]
 
 
+class TestSignature:
+    def test_says_how_far_it_is(self, order):
+        ask_to_sign(make(order), "viewed", signed=1)
+        ((tag, attributes), script) = Page(signature_for(order)).elements
+        assert tag == "span"
+        assert attributes["class"] == "craftkit-badge craftkit-badge--viewed"
+        assert attributes["role"] == "status"
+        assert attributes["data-craftkit-signed"] == "1"
+        assert script == ("script", {"type": "module", "src": "/static/django_craftkit/badges.js"})
+        assert ">opened, 1 of 2 signed</span>" in signature_for(order)
+
+    @pytest.mark.parametrize(
+        ("status", "signed", "label"),
+        [
+            ("pending", 0, "pending"),
+            ("sent", 0, "sent, 0 of 2 signed"),
+            ("viewed", 0, "opened, 0 of 2 signed"),
+            ("viewed", 2, "opened, 2 of 2 signed"),
+            ("completed", 2, "signed"),
+            ("declined", 0, "declined"),
+            ("declined", 1, "declined, 1 of 2 signed"),
+            ("expired", 1, "expired, 1 of 2 signed"),
+            ("cancelled", 0, "cancelled"),
+            ("failed", 0, "failed"),
+            ("rejected", 0, "rejected"),
+        ],
+    )
+    def test_says_what_there_is_to_say_of_a_status(self, order, status, signed, label):
+        request = ask_to_sign(make(order), status, signed=signed)
+        html = signature_for(order)
+        assert f">{label}</span>" in html
+        assert ("data-craftkit-token" in html) is not request.is_final
+
+    def test_counts_nobody_who_only_gets_a_copy(self, order):
+        ask_to_sign(make(order), people=("Signer", "Approver", "CC"), signed=1)
+        assert "1 of 2 signed" in signature_for(order)
+
+    def test_of_nobody_who_signs_is_the_status(self, order):
+        ask_to_sign(make(order), people=("CC",))
+        assert ">sent</span>" in signature_for(order)
+
+    def test_names_nobody(self, order):
+        ask_to_sign(make(order))
+        assert "Ada" not in signature_for(order)
+        assert "example.com" not in signature_for(order)
+
+    def test_is_refreshed_with_its_token(self, order, client):
+        request = ask_to_sign(make(order))
+        ((_, attributes), _) = Page(signature_for(order)).elements
+        url, token = attributes["data-craftkit-url"], attributes["data-craftkit-token"]
+        request.recipients.update(signed_at=NOW())
+        SignatureRequest.objects.update(status="completed")
+        assert client.post(url, {"token": token}).json() == {
+            token: {"status": "completed", "label": "signed", "final": True, "signed": 2}
+        }
+
+    def test_is_the_newest_requests(self, order):
+        now = NOW()
+        render = make(order)
+        for minutes, status in ((2, "declined"), (1, "completed"), (3, "expired")):
+            ask_to_sign(render, status, requested_at=now - timedelta(minutes=minutes))
+        for about in (order, render):
+            assert ">signed<" in signature_for(about)
+
+    def test_is_that_of_an_older_document_where_the_newest_is_for_nobody_to_sign(self, order):
+        ask_to_sign(make(order), "completed")
+        make(order)
+        assert ">signed<" in signature_for(order)
+
+    def test_is_narrowed_by_a_template(self, order):
+        request = ask_to_sign(make(order, template="contract"), "completed")
+        ask_to_sign(make(order, template="invoice"), "declined")
+        for about in (request, request.render, order):
+            assert ">signed<" in signature_for(about, "contract")
+        assert signature_for(order, "other") == ""
+        for about in (request, request.render):
+            assert signature_for(about, "invoice") == ""
+
+    def test_is_that_of_a_shares_document(self, order):
+        render = make(order)
+        ask_to_sign(render, "completed")
+        assert ">signed<" in signature_for(share(render))
+
+    def test_takes_two_queries(self, order, django_assert_num_queries):
+        request = ask_to_sign(make(order))
+        signature_for(order)
+        for about in (order, request.render):
+            with django_assert_num_queries(2):
+                assert signature_for(about)
+            with django_assert_num_queries(2):
+                assert signature_for(about, "invoice")
+        request = SignatureRequest.objects.get()
+        with django_assert_num_queries(1):
+            assert signature_for(request)
+        request = SignatureRequest.objects.prefetch_related("recipients").get()
+        with django_assert_num_queries(0):
+            assert signature_for(request)
+
+    def test_has_one_script_with_the_other_badges_of_the_page(self, order):
+        ask_to_sign(make(order, status="pending"))
+        html = show("{% craftkit_status o %}{% craftkit_signature o %}", o=order)
+        assert html.count("<script") == 1
+
+
 class TestOnePage:
     @pytest.fixture
     def orders(self):
@@ -304,25 +437,40 @@ def test_no_tag_ever_calls_craftkit(craftkit, order):
     Render.objects.get().share()
     craftkit.run()
     Render.objects.request("note", {"a": 1}, source=order)
+    made = Render.objects.earliest("pk")
+    made.send_for_signature(
+        [Recipient("Ada", "Byron", "ada@example.com")], anchor_tags=[AnchorTag("x", "signature")]
+    )
     before = len(craftkit.sandbox.requests)
     jobs = Job.objects.count()
     assert url_for(order).startswith("http")
     assert ">pending<" in badge_for(order)
+    assert ">pending<" in signature_for(order)
     assert (len(craftkit.sandbox.requests), Job.objects.count()) == (before, jobs)
 
 
 class TestAList:
-    def test_of_a_hundred_objects_costs_two_queries(self, db, django_assert_num_queries):
+    def test_of_a_hundred_objects_costs_four_queries(self, db, django_assert_num_queries):
         orders = [Order.objects.create(number=str(number)) for number in range(100)]
         for order in orders[:50]:
-            share(make(order))
+            render = make(order)
+            share(render)
+            ask_to_sign(render, "declined")
+            ask_to_sign(render, "viewed", signed=1)
         orders.append(Order(number="unsaved"))
         ContentType.objects.get_for_model(Order)
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(4):
             Render.objects.prefetch_for(orders)
-            shown = [(url_for(order), badge_for(order)) for order in orders]
-        assert all(url and ">ready<" in badge for url, badge in shown[:50])
-        assert shown[50:] == [("", "")] * 51
+            shown = [(url_for(one), badge_for(one), signature_for(one)) for one in orders]
+        assert all(url and ">ready<" in badge for url, badge, _ in shown[:50])
+        assert all(">opened, 1 of 2 signed<" in signature for _, _, signature in shown[:50])
+        assert shown[50:] == [("", "", "")] * 51
+
+    def test_that_nobody_signs_costs_three(self, order, django_assert_num_queries):
+        make(order)
+        with django_assert_num_queries(3):
+            Render.objects.prefetch_for([order])
+            assert signature_for(order) == ""
 
     def test_shows_what_it_would_show_without(self, order):
         share(make(order, template="receipt"), url="https://example.com/receipt")
@@ -330,13 +478,15 @@ class TestAList:
         share(
             make(order, template="invoice", status="failed"), expires_at=NOW() - timedelta(days=9)
         )
+        ask_to_sign(Render.objects.earliest("pk"), "completed")
+        ask_to_sign(Render.objects.latest("pk"), "declined")
         shown = {
-            slug: (url_for(order, slug), badge_for(order, slug))
+            slug: (url_for(order, slug), badge_for(order, slug), signature_for(order, slug))
             for slug in (None, "invoice", "receipt", "other")
         }
         Render.objects.prefetch_for([order])
         assert shown == {
-            slug: (url_for(order, slug), badge_for(order, slug))
+            slug: (url_for(order, slug), badge_for(order, slug), signature_for(order, slug))
             for slug in (None, "invoice", "receipt", "other")
         }
 

@@ -1,4 +1,4 @@
-"""``{% load craftkit %}``: links and statuses. No tag ever calls Craftkit."""
+"""``{% load craftkit %}``: links, statuses and signatures. No tag ever calls Craftkit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ from django.template.loader import get_template
 from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
 
-from django_craftkit.badges import describe, token_of
-from django_craftkit.models import Render, Share
+from django_craftkit.badges import (
+    describe,
+    describe_signature,
+    signature_token_of,
+    token_of,
+    with_signers,
+)
+from django_craftkit.models import Render, Share, SignatureRequest
 from django_craftkit.models.render import PREFETCHED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.template.context import Context
 
 register = template.Library()
@@ -46,6 +54,23 @@ def _newest_link(about: Model, slug: str | None) -> Share | None:
         Share.objects.to_hand_out().filter(render__in=renders.values("pk")).only("url").first()
     )
     return share
+
+
+def _newest_request(about: Model, slug: str | None) -> SignatureRequest | None:
+    if isinstance(about, SignatureRequest):
+        return about if not slug or slug == about.render.template else None
+    if (prefetched := _prefetched(about, slug)) is not None:
+        found = [request for render in prefetched for request in render.newest_requests]
+        return max(found, key=lambda request: (request.requested_at, request.pk), default=None)
+    requests = (
+        SignatureRequest.objects.filter(render=about.pk).order_by("-requested_at", "-pk")
+        if isinstance(about, Render)
+        else SignatureRequest.objects.for_object(about)
+    )
+    if slug:
+        requests = requests.filter(render__template=slug)
+    request: SignatureRequest | None = with_signers(requests.only("status")).first()
+    return request
 
 
 def _prefetched(about: Model, slug: str | None) -> list[Any] | None:
@@ -94,11 +119,31 @@ def craftkit_status(context: Context, about: Any, template: str | None = None) -
     render = _newest_render(about, template)
     if render is None:
         return SafeString()
-    badge = describe(render)
+    return _badge(context, describe(render), lambda: token_of(render))
+
+
+@register.simple_tag(takes_context=True)
+def craftkit_signature(context: Context, about: Any, template: str | None = None) -> SafeString:
+    """Return how far the newest signature request is, as a badge that refreshes itself.
+
+    ``about`` is a signature request, a render, a share, or any object that documents are about;
+    ``template`` narrows it to one template's documents.
+    """
+    if isinstance(about, Share):
+        about = about.render
+    if not isinstance(about, Model) or about.pk is None:
+        return SafeString()
+    request = _newest_request(about, template)
+    if request is None:
+        return SafeString()
+    return _badge(context, describe_signature(request), lambda: signature_token_of(request))
+
+
+def _badge(context: Context, badge: dict[str, Any], token: Callable[[], str]) -> SafeString:
     # The lowest layer is the page's own: each include has its layer over it.
     page: dict[Any, Any] = context.render_context.dicts[0]
     scripted = page.get("craftkit_badges", False)
     if not badge["final"] and (url := _statuses_url()):
         page["craftkit_badges"] = True
-        badge |= {"token": token_of(render), "url": url, "script": not scripted}
+        badge |= {"token": token(), "url": url, "script": not scripted}
     return SafeString(get_template("craftkit/badge.html").render(badge))

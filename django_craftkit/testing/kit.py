@@ -9,17 +9,23 @@ from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
 from django_craftkit import clock, conf
+from django_craftkit.models import Share, SignatureRequest
 from django_craftkit.reconcile.loop import Loop
+from django_craftkit.sandbox import Mail, Sandbox, SandboxAdapter
 from django_craftkit.sandbox import Render as SandboxRender
-from django_craftkit.sandbox import Sandbox, SandboxAdapter
 from django_craftkit.sandbox import Share as SandboxShare
+from django_craftkit.sandbox import SignatureRequest as SandboxSignatureRequest
 from django_craftkit.webhooks.views import receive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from requests import Response
+
 BASE_URL = "http://craftkit.sandbox"
+#: Where guests call from; an address that is nobody's.
+GUEST = "203.0.113.7"
 
 
 class Kit:
@@ -28,7 +34,8 @@ class Kit:
     Templates that nobody has put there take any data; ``put_template`` makes one that checks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Any = None) -> None:
+        """``settings`` is where ``CRAFTKIT_PROJECTS`` is set; ``None``: over Django's own."""
         aliases = conf.project_aliases() or [conf.DEFAULT_PROJECT]
         self._offset = timedelta(0)
         self._standing: datetime | None = None
@@ -40,9 +47,9 @@ class Kit:
         )
         for alias in aliases:
             self.sandbox.subscribe(f"{BASE_URL}/to/{alias}", _secret(alias), project=alias)
-        self._settings = override_settings(
-            CRAFTKIT_PROJECTS={alias: self._project(alias) for alias in aliases}
-        )
+        self._projects = {alias: self._project(alias) for alias in aliases}
+        self._settings = settings
+        self._override = override_settings(CRAFTKIT_PROJECTS=self._projects)
 
     def _project(self, alias: str) -> dict[str, Any]:
         return {
@@ -53,7 +60,10 @@ class Kit:
         }
 
     def __enter__(self) -> Self:
-        self._settings.enable()
+        if self._settings is None:
+            self._override.enable()
+        else:
+            self._settings.CRAFTKIT_PROJECTS = self._projects
         clock.set_clock(self._now)
         return self
 
@@ -64,7 +74,8 @@ class Kit:
         traceback: TracebackType | None,
     ) -> None:
         clock.set_clock(None)
-        self._settings.disable()
+        if self._settings is None:
+            self._override.disable()
 
     def _now(self) -> datetime:
         return self._standing or timezone.now() + self._offset
@@ -82,6 +93,70 @@ class Kit:
     def shares(self) -> list[SandboxShare]:
         """The links that Craftkit has made."""
         return self.sandbox.shares
+
+    @property
+    def mails(self) -> list[Mail]:
+        """The e-mails that Craftkit has sent, oldest first."""
+        return self.sandbox.mails
+
+    @property
+    def signatures(self) -> list[SandboxSignatureRequest]:
+        """The signature requests that Craftkit has, oldest first."""
+        return self.sandbox.signatures
+
+    def open(self, what: Share | SandboxShare | Mail, *, ip: str = GUEST) -> Response:
+        """Be the guest: open the page of a link, or read a mail; return what the browser got.
+
+        Craftkit counts one guest once in five minutes; another ``ip`` is another guest.
+        """
+        if isinstance(what, Share):
+            what.refresh_from_db()
+        if not what.url:
+            raise ValueError(f"{what} has no link yet: let the worker run() first.")
+        with SandboxAdapter(self.sandbox, ip).session() as browser:
+            if isinstance(what, Mail):
+                browser.get(f"{what.url}/pixel.png")
+            return browser.get(what.url)
+
+    def sign(
+        self, request: SignatureRequest | SandboxSignatureRequest, email: str | None = None
+    ) -> SandboxSignatureRequest:
+        """Be the signer with this address, or all who have still to sign or approve.
+
+        The last one completes the request. Raises ``ValueError`` where there is nothing to sign.
+        """
+        there = self._there(request)
+        if email is None:
+            return self.sandbox.sign_all(there.id)
+        return self.sandbox.sign(there.id, email)
+
+    def decline(
+        self,
+        request: SignatureRequest | SandboxSignatureRequest,
+        email: str | None = None,
+        reason: str = "",
+    ) -> SandboxSignatureRequest:
+        """Be the signer with this address, or the next one, who doesn't want to."""
+        there = self._there(request)
+        return self.sandbox.decline(there.id, email or _next_of(there), reason or None)
+
+    def view(
+        self, request: SignatureRequest | SandboxSignatureRequest, email: str | None = None
+    ) -> SandboxSignatureRequest:
+        """Be the signer with this address, or the next one, and look at the document."""
+        there = self._there(request)
+        return self.sandbox.view_signature(there.id, email or _next_of(there))
+
+    def _there(
+        self, request: SignatureRequest | SandboxSignatureRequest
+    ) -> SandboxSignatureRequest:
+        if isinstance(request, SandboxSignatureRequest):
+            return request
+        request.refresh_from_db()
+        found = [one for one in self.signatures if one.id == str(request.remote_id)]
+        if not found:
+            raise ValueError(f"{request} is {request.status}: let the worker run() first.")
+        return found[0]
 
     def put_template(self, slug: str, manifest: Mapping[str, Any], **options: Any) -> None:
         """Publish a template whose manifest data are checked against, as Craftkit does."""
@@ -112,6 +187,14 @@ class Kit:
             url, body, content_type="application/json", headers=dict(headers)
         )
         return receive(request, project=url.rpartition("/")[2]).status_code
+
+
+def _next_of(request: SandboxSignatureRequest) -> str:
+    """Return the address of who is to act next."""
+    waiting = [one for one in request.recipients if one.acts and not one.acted]
+    if not waiting:
+        raise ValueError(f"nobody is left to sign: {request.status}")
+    return min(waiting, key=lambda one: one.order).email
 
 
 def _key(alias: str) -> str:

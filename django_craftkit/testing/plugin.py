@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def craftkit(db: None) -> Iterator[Kit]:
+def craftkit(db: None, settings: Any) -> Iterator[Kit]:
     """A Craftkit for this test alone: nothing leaves the process, nothing happens by itself."""
     from .kit import Kit
 
-    with Kit() as kit:
+    # Through pytest-django's own: settings are given back in the order in which it took them.
+    with Kit(settings) as kit:
         yield kit

@@ -1,5 +1,6 @@
 // Keeps the status badges of a page fresh while work is under way: one request for all of them.
-// A badge that changes sends the event "craftkit:status" with {status, final}, which bubbles.
+// A badge that changes sends the event "craftkit:status", which bubbles, with {status, final}, and
+// for a signature request with `signed`, how many have.
 
 const PACE = [1000, 1000, 2000, 3000, 5000];
 const SLOWEST = 15000;
@@ -8,14 +9,16 @@ const MOST = 200;
 
 const open = () => [...document.querySelectorAll("[data-craftkit-token]")].slice(0, MOST);
 
-function show(badge, { status, label, final }) {
-  const changed = !badge.classList.contains(`craftkit-badge--${status}`);
+function show(badge, { status, label, final, signed }) {
+  const further = signed !== undefined && badge.dataset.craftkitSigned !== String(signed);
+  const changed = further || !badge.classList.contains(`craftkit-badge--${status}`);
   if (final) delete badge.dataset.craftkitToken;
   if (!changed) return;
   badge.className = `craftkit-badge craftkit-badge--${status}`;
   badge.textContent = label;
+  if (further) badge.dataset.craftkitSigned = signed;
   badge.dispatchEvent(
-    new CustomEvent("craftkit:status", { bubbles: true, detail: { status, final } }),
+    new CustomEvent("craftkit:status", { bubbles: true, detail: { status, final, signed } }),
   );
 }
 

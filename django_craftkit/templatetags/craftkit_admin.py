@@ -1,0 +1,311 @@
+"""``{% load craftkit_admin %}``: what the front page counts, and the banner of every page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.core.exceptions import EmptyResultSet, ImproperlyConfigured
+from django.db import connections
+from django.urls import NoReverseMatch, reverse
+from django.utils import formats
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy
+
+from django_craftkit import clock, conf
+from django_craftkit.database import database
+from django_craftkit.models import (
+    Change,
+    ProjectState,
+    Render,
+    Share,
+    SignatureRequest,
+    WebhookDelivery,
+)
+from django_craftkit.words import ago, since, why_paused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from django.db.models import QuerySet
+    from django.template.context import Context
+
+register = template.Library()
+
+#: What is counted ends there: "1,000+" says as much as the number would.
+MOST = 1000
+#: Seconds without a sweep after which nobody seems to look after a project.
+QUIET = 60.0
+
+
+@register.inclusion_tag("admin/craftkit/banner.html", takes_context=True)
+def craftkit_banner(context: Context) -> dict[str, Any]:
+    """Say what holds anything up, and what to do."""
+    holds = _holds(*_states(context), sees_settings=_sees_settings(context))
+    if _may_try_again(context):
+        for hold in holds:
+            hold["url"] = _page_of(context, hold.get("state"))
+    return {"holds": holds}
+
+
+@register.simple_tag(takes_context=True)
+def craftkit_desk(context: Context) -> dict[str, Any]:
+    """Return what the front page shows above the list of models, as this person may see it."""
+    lists = _lists(context)
+    shown = [figure for figure in _figures() if figure["model"] in lists]
+    numbers = _count([figure["rows"] for figure in shown])
+    for figure, number in zip(shown, numbers, strict=True):
+        figure["url"] = f"{lists[figure['model']]}?{figure['query']}"
+        figure["number"] = _grouped(min(number, MOST)) + ("+" if number > MOST else "")
+        figure["label"] = figure["label"] % number
+        figure["tone"] = figure["tone"] if number else "calm"
+    return {
+        "figures": shown,
+        "projects": (
+            _projects(*_states(context), sees_settings=_sees_settings(context))
+            if ProjectState in lists
+            else []
+        ),
+        "projects_url": lists.get(ProjectState, ""),
+    }
+
+
+def _lists(context: Context) -> dict[Any, str]:
+    """Return the address of each list of ours that the person may see on this site."""
+    request = context["request"]
+    found = {}
+    for app in context.get("app_list") or ():
+        for entry in app["models"]:
+            if entry.get("admin_url") and entry.get("model") is not None:
+                found[entry["model"]] = entry["admin_url"]
+    return found if request.user.is_active else {}
+
+
+def _figures() -> list[dict[str, Any]]:
+    day = clock.now() - timedelta(days=1)
+    waiting = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.RECEIVED)
+    given_up = Change.objects.filter(announcement=Change.Announcement.ABANDONED)
+    renders: Any = Render.objects.all()
+    shares: Any = Share.objects.all()
+    requests: Any = SignatureRequest.objects.all()
+    rows: list[tuple[Any, Any, str, Any, str]] = [
+        (
+            Render,
+            ngettext_lazy("document under way", "documents under way"),
+            "state=under_way",
+            renders.under_way(),
+            "",
+        ),
+        (
+            Render,
+            ngettext_lazy("document held", "documents held"),
+            "state=held",
+            renders.held(),
+            "warn",
+        ),
+        (
+            Render,
+            ngettext_lazy("document overdue", "documents overdue"),
+            "state=overdue",
+            renders.overdue(),
+            "warn",
+        ),
+        (
+            Render,
+            ngettext_lazy("failed in the last day", "failed in the last day"),
+            "state=failed",
+            renders.failed_since(day),
+            "bad",
+        ),
+        (
+            Share,
+            ngettext_lazy("e-mail needs a decision", "e-mails need a decision"),
+            "state=unsettled",
+            shares.unsettled(),
+            "bad",
+        ),
+        (
+            SignatureRequest,
+            ngettext_lazy("waiting for signatures", "waiting for signatures"),
+            "state=open",
+            requests.open(),
+            "",
+        ),
+        (
+            SignatureRequest,
+            ngettext_lazy("signature request held", "signature requests held"),
+            "state=held",
+            requests.held(),
+            "warn",
+        ),
+        (
+            SignatureRequest,
+            ngettext_lazy(
+                "declined or failed in the last week", "declined or failed in the last week"
+            ),
+            "state=failed",
+            requests.failed_since(clock.now() - timedelta(days=7)),
+            "bad",
+        ),
+        (
+            WebhookDelivery,
+            ngettext_lazy("webhook waiting", "webhooks waiting"),
+            "status__exact=received",
+            waiting,
+            "",
+        ),
+        (
+            Change,
+            ngettext_lazy("signal given up", "signals given up"),
+            "announcement__exact=abandoned",
+            given_up,
+            "bad",
+        ),
+    ]
+    names = ("model", "label", "query", "rows", "tone")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _grouped(number: int) -> str:
+    return formats.number_format(number, force_grouping=True)
+
+
+def _count(querysets: Sequence[QuerySet[Any]]) -> list[int]:
+    """Count up to ``MOST`` and one rows of each, with one query for all."""
+    using = database()
+    connection = connections[using]
+    parts, params = [], []
+    for rows in querysets:
+        few = rows.using(using).order_by().values("pk")[: MOST + 1]
+        try:
+            sql, values = few.query.get_compiler(using).as_sql()
+        except EmptyResultSet:
+            parts.append("0")
+            continue
+        parts.append(f"(SELECT COUNT(*) FROM ({sql}) craftkit_{len(parts)})")  # noqa: S608
+        params += values
+    if not parts:
+        return []
+    with connection.cursor() as cursor:
+        suffix = connection.features.bare_select_suffix
+        cursor.execute(f"SELECT {', '.join(parts)}{suffix}", params)
+        return [int(number) for number in cursor.fetchone()]
+
+
+def _states(context: Context) -> tuple[list[ProjectState], datetime]:
+    """Read what is known of the projects, and the database's time; once a page."""
+    request: Any = context.get("request")
+    found: tuple[list[ProjectState], datetime] | None = getattr(request, "craftkit_states", None)
+    if found is None:
+        rows: Any = ProjectState.objects.using(database()).order_by("project", "capability")
+        states = list(rows.annotate(read_at=clock.database_now_expression()))
+        found = (states, clock.moment(states[0].read_at if states else None))
+        if request is not None:
+            request.craftkit_states = found
+    return found
+
+
+def _sees_settings(context: Context) -> bool:
+    """Whether the person may see what is wrong with the settings."""
+    user = getattr(context.get("request"), "user", None)
+    return user is not None and user.has_perm("craftkit.view_projectstate")
+
+
+def _may_try_again(context: Context) -> bool:
+    user = getattr(context.get("request"), "user", None)
+    rights = ("craftkit.view_projectstate", "craftkit.resume_projectstate")
+    return user is not None and user.has_perms(rights)
+
+
+def _page_of(context: Context, state: int | None) -> str:
+    """Return the page of a paused project, where it can be tried again; "" where there is none."""
+    site = getattr(context["request"], "current_app", None)
+    try:
+        name = "admin:craftkit_projectstate_change"
+        return reverse(name, args=[state], current_app=site) if state else ""
+    except NoReverseMatch:
+        return ""
+
+
+def _holds(
+    states: Iterable[ProjectState], now: datetime, *, sees_settings: bool = False
+) -> list[dict[str, Any]]:
+    """Return what holds anything up, the worst first."""
+    states = list(states)
+    holds: list[dict[str, Any]] = []
+    if conf.options().PAUSED:
+        holds.append({"kind": "held"})
+    holds += [
+        {
+            "kind": "paused",
+            "state": state.pk,
+            "project": state.project,
+            "capability": state.get_capability_display() if state.capability else "",
+            "stops_signatures": state.capability == ProjectState.Capability.SIGNATURES,
+            "reason": why_paused(state, sees_settings=sees_settings),
+            "since": since(state.paused_at, now),
+            "moment": state.paused_at,
+        }
+        for state in states
+        if state.paused_at is not None
+    ]
+    swept = {state.project: state.swept_at for state in states if not state.capability}
+    holds += [
+        {"kind": "unswept", "project": alias, "ago": _ago(swept.get(alias), now)}
+        for alias in conf.project_aliases()
+        if not _is_fresh(swept.get(alias), now)
+    ]
+    holds += [
+        {"kind": "secret", "project": alias}
+        for alias in conf.project_aliases()
+        if not _has_secret(alias)
+    ]
+    return holds
+
+
+def _projects(
+    states: Iterable[ProjectState], now: datetime, *, sees_settings: bool
+) -> list[dict[str, Any]]:
+    """Return when each configured project was looked after, and what of it is paused."""
+    by_project: dict[str, list[ProjectState]] = {}
+    for state in states:
+        by_project.setdefault(state.project, []).append(state)
+    shown = []
+    for alias in conf.project_aliases():
+        mine = by_project.get(alias, [])
+        swept_at = next((state.swept_at for state in mine if not state.capability), None)
+        shown.append(
+            {
+                "alias": alias,
+                "swept": _ago(swept_at, now) or _("never"),
+                "swept_at": swept_at,
+                "is_fresh": _is_fresh(swept_at, now),
+                "pauses": [
+                    {
+                        "what": state.get_capability_display(),
+                        "reason": why_paused(state, sees_settings=sees_settings),
+                        "since": since(state.paused_at, now),
+                    }
+                    for state in mine
+                    if state.paused_at is not None
+                ],
+            }
+        )
+    return shown
+
+
+def _is_fresh(swept_at: datetime | None, now: datetime) -> bool:
+    return swept_at is not None and (now - swept_at).total_seconds() <= QUIET
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    return "" if moment is None else ago(moment, now)
+
+
+def _has_secret(alias: str) -> bool:
+    try:
+        return bool(conf.webhook_secrets(alias))
+    except ImproperlyConfigured:
+        return False
