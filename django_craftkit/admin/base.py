@@ -6,16 +6,34 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils import formats, timezone
 from django.utils.html import format_html
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
-from django_craftkit import conf
-from django_craftkit.models import ProjectState
+from django_craftkit import clock
+from django_craftkit.database import database
+from django_craftkit.words import ago
+
+from .buttons import buttons_of
+from .lists import IndexedSearch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from django.db.models import Model, QuerySet
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import URLPattern
     from django.utils.safestring import SafeString
+
+
+#: Characters of a key that a list shows.
+LONGEST = 48
 
 
 def pretty(value: Any) -> SafeString:
@@ -33,48 +51,84 @@ def shown(text: str) -> SafeString:
 _PUBLIC_LINK = re.compile(r'("downloadUrl"\s*:\s*)"(?:[^"\\]|\\.)*"?')
 
 
-def holds() -> list[dict[str, Any]]:
-    """Return why anything is held up, for the banner."""
-    found: list[dict[str, Any]] = [
-        {"project": state.project, "since": state.paused_at, "reason": state.pause_reason}
-        for state in ProjectState.objects.paused().order_by("project")
-    ]
-    if conf.options().PAUSED:
-        found.insert(0, {"project": None})
-    return found
+def badge(label: Any, tone: str) -> SafeString:
+    """Return a word on a colour: good, bad, warn, busy or quiet."""
+    return format_html('<span class="craftkit-badge craftkit-badge--{}">{}</span>', tone, label)
 
 
-# The generics are the type checker's alone.
-if TYPE_CHECKING:
-    from django.db.models import Model
-    from django.http import HttpRequest, HttpResponse
-
-    ModelAdmin = admin.ModelAdmin[Any]
-    TabularInline = admin.TabularInline[Any, Any]
-else:
-    ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
+def local(moment: datetime) -> datetime:
+    """Return a moment in the reader's time zone; without ``USE_TZ`` it is in it already."""
+    return timezone.localtime(moment) if timezone.is_aware(moment) else moment
 
 
-class ProjectFilter(admin.SimpleListFilter):
-    """The configured projects: to ask the rows which there are would read all of them."""
-
-    title = _("project")
-    parameter_name = "project"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(alias, alias) for alias in conf.project_aliases()]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(project=self.value()) if self.value() else queryset
+def exact(moment: datetime) -> str:
+    """Return a moment to the second, in the reader's time zone and order of day and month."""
+    here = local(moment)
+    return f"{formats.date_format(here, 'DATE_FORMAT')}, {formats.date_format(here, 'H:i:s')}"
 
 
-class MirrorAdmin(ModelAdmin):
-    """Read-only; what staff may do are actions, each behind its own permission."""
+def on_day(moment: datetime) -> SafeString:
+    """Return the day of a moment, the exact moment as its title."""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        exact(moment),
+        formats.date_format(local(moment), "DATE_FORMAT"),
+    )
+
+
+def age(moment: datetime) -> SafeString:
+    """Return how long ago something was, the exact moment as its title."""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        exact(moment),
+        ago(moment, clock.now()),
+    )
+
+
+def linked(url: str, label: Any, *, title: str = "") -> Any:
+    """Return a label that leads to a page; the label alone where this site has no such page."""
+    if not url:
+        return label
+    if title:
+        return format_html('<a href="{}" title="{}">{}</a>', url, title, label)
+    return format_html('<a href="{}">{}</a>', url, label)
+
+
+def brief(text: str) -> str | SafeString:
+    """Return the beginning of a long text, the whole of it as its title."""
+    if len(text) <= LONGEST:
+        return text
+    return format_html('<span title="{}">{}…</span>', text, text[: LONGEST - 1])
+
+
+def name_of(person: Any) -> str:
+    """Return what a person is called here; "" for nobody."""
+    if person is None:
+        return ""
+    # AbstractBaseUser has a user name, and no other.
+    full_name = getattr(person, "get_full_name", str)
+    return str(full_name() or person.get_username())
+
+
+class MirrorAdmin(IndexedSearch):
+    """Read-only; what staff may do are buttons and actions, each behind its own permission."""
 
     list_per_page = 50
-    show_full_result_count = False
     #: Columns that a page doesn't show as they are, and that no filter in an address may try out.
     unseen: tuple[str, ...] = ()
+
+    class Media:
+        css = {"all": ["django_craftkit/admin.css"]}
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*buttons_of(self), *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        queryset: QuerySet[Any] = super().get_queryset(request)
+        # What is acted upon is read where it is written: a replica may be behind.
+        return queryset if _only_shows(request) else queryset.using(database())
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup.partition("__")[0] not in self.unseen and super().lookup_allowed(
@@ -83,6 +137,10 @@ class MirrorAdmin(ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        # Not whoever may "change", as Django has it: nobody changes these.
+        return self.allows(request, f"view_{self.opts.model_name}", obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -93,22 +151,106 @@ class MirrorAdmin(ModelAdmin):
     def person(self, request: HttpRequest) -> Any:
         return request.user
 
-    def allows(self, request: HttpRequest, codename: str) -> bool:
-        """Whether the person has a permission of this app."""
-        return request.user.has_perm(f"craftkit.{codename}")
+    def allows(self, request: HttpRequest, codename: str, obj: Model | None = None) -> bool:
+        """Whether the person has a permission of this app, for everything or for this object."""
+        name = f"craftkit.{codename}"
+        user = request.user
+        return user.has_perm(name) or (obj is not None and user.has_perm(name, obj))
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        context = {"craftkit_holds": holds(), **(extra_context or {})}
-        return super().changelist_view(request, context)
+    def address(self, page: str, pk: Any = None, *, model: str = "") -> str:
+        """Return the address of a page of ours; "" where this site has none."""
+        name = f"admin:{self.opts.app_label}_{model or self.opts.model_name}_{page}"
+        arguments = [] if pk is None else [quote(pk)]
+        try:
+            return reverse(name, args=arguments, current_app=self.admin_site.name)
+        except NoReverseMatch:
+            return ""
 
-    def changeform_view(
+    def back(self, request: HttpRequest, obj: Any = None, filters: str = "") -> HttpResponse:
+        """Lead to the page of an object, or to the list, as far as the person may see them."""
+        url = reverse("admin:index", current_app=self.admin_site.name)
+        if obj is not None and self.has_view_permission(request, obj):
+            url = self.address("change", obj.pk)
+        elif self.has_view_permission(request):
+            url = self.address("changelist") + (f"?{filters}" if filters else "")
+        return HttpResponseRedirect(url)
+
+    def page(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+        """Return a page of our own in the frame of the admin."""
+        request.current_app = self.admin_site.name
+        frame = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "has_view_permission": self.has_view_permission(request),
+        }
+        return TemplateResponse(request, f"admin/craftkit/{template}", {**frame, **context})
+
+    def each(
         self,
         request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = {"craftkit_holds": holds(), **(extra_context or {})}
-        return super().changeform_view(request, object_id, form_url, context)
+        rows: Iterable[Any],
+        do: Callable[[Any], object],
+        *,
+        log: Any,
+        done: Any,
+        left: Any = None,
+    ) -> int:
+        """Do something to each row, log it, and say of how many it was done, or not done.
+
+        ``done`` and ``left`` are lazy plurals; ``do`` returns something true where it was done.
+        """
+        # Read at once: a page that is filtered by status loses them as they change.
+        count, others = 0, 0
+        for row in list(rows):
+            if do(row):
+                self.log_change(request, row, str(log))
+                count += 1
+            else:
+                others += 1
+        if count:
+            self.message_user(request, done % count, "success")
+        if others and left is not None:
+            self.message_user(request, left % others, "warning")
+        return count
+
+
+def _only_shows(request: HttpRequest) -> bool:
+    """Whether a request is for a page of Django's own that changes nothing."""
+    match = request.resolver_match
+    if request.method != "GET" or match is None:
+        return request.method == "GET"
+    return (match.url_name or "").endswith(("_changelist", "_change", "_history"))
+
+
+def may_see_source(request: HttpRequest, render: Any) -> bool:
+    """Whether the person may see what a document is about, by the permissions of its own app."""
+    if render.source_type is None:
+        return False
+    app, model = render.source_type.natural_key()
+    return any(request.user.has_perm(f"{app}.{verb}_{model}") for verb in ("view", "change"))
+
+
+def source_link(render: Any, site: str, *, may_see: bool) -> str | SafeString:
+    """Return what a document is about, linked to its page where the person may see it."""
+    if render.source_type is None:
+        return "–"
+    label = f"{render.source_type.name} {render.source_id}"
+    if not may_see:
+        return label
+    name = f"admin:{render.source_type.app_label}_{render.source_type.model}_change"
+    try:
+        url = reverse(name, args=[quote(render.source_id)], current_app=site)
+    except NoReverseMatch:
+        url = ""
+    shown_link: str | SafeString = linked(url, label)
+    return shown_link
+
+
+def outward(url: str, label: Any = None) -> str | SafeString:
+    """Return a link that leads away, and tells nobody where from."""
+    if not url.startswith(("https://", "http://")):
+        return "–"
+    return format_html(
+        '<a href="{}" rel="noreferrer noopener" target="_blank">{}</a>', url, label or _("Open")
+    )

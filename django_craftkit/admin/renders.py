@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.utils import quote
-from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html, format_html_join
+from django.contrib import admin
+from django.db.models import Count, Exists, OuterRef
+from django.utils import formats
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from django_craftkit import builders, conf
-from django_craftkit.models import Change, Render, Share
+from django_craftkit import builders, clock, conf
+from django_craftkit.models import Render, Share, SignatureRequest
 
-from .base import MirrorAdmin, ProjectFilter, TabularInline, pretty
+from .base import age, brief, may_see_source, pretty, source_link
+from .document import document_page
+from .handing import Handing, link_to
+from .lists import ProjectFilter, StateFilter, is_list
+from .signing import Signing
+from .states import render_badges
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
 
-class ShareInline(TabularInline):
-    model = Share
-    fk_name = "render"
-    fields = ("status", "channel", "recipient_email", "expires_at", "requested_by", "revoked_at")
-    readonly_fields = fields
-    extra = 0
-    can_delete = False
-    show_change_link = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Share]:
-        queryset: QuerySet[Share] = super().get_queryset(request)
-        return queryset.select_related("requested_by", "render").defer(
-            "render__data", "render__answer", "render__field_errors"
-        )
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 class TemplateFilter(admin.SimpleListFilter):
-    """The templates that are declared; the search finds the others."""
+    """The templates that are declared; an address may name any other."""
 
     title = _("template")
     parameter_name = "template"
@@ -59,64 +45,108 @@ class TemplateFilter(admin.SimpleListFilter):
         return queryset.filter(template=self.value()) if self.value() else queryset
 
 
+class RenderState(StateFilter):
+    # The front page counts by the same methods.
+    states = {
+        "under_way": (_("under way"), lambda renders: renders.under_way()),
+        "held": (_("held"), lambda renders: renders.held()),
+        "overdue": (_("overdue"), lambda renders: renders.overdue()),
+        "failed": (
+            _("failed in the last day"),
+            lambda renders: renders.failed_since(clock.now() - timedelta(days=1)),
+        ),
+    }
+
+
 @admin.register(Render)
-class RenderAdmin(MirrorAdmin):
-    list_display = ("key", "template", "shown_status", "source_link", "requested_at", "attempt")
-    list_filter = ("status", ProjectFilter, TemplateFilter)
-    search_fields = ("key", "template", "=source_id")
+class RenderAdmin(Signing, Handing):
+    list_display = (
+        "shown_key",
+        "template",
+        "shown_status",
+        "about",
+        "shown_age",
+        "open_links",
+        "views",
+    )
+    list_filter = (RenderState, "status", ProjectFilter, TemplateFilter)
+    search_prefixes = ("key",)
+    search_exact = ("source_id", "remote_id")
     ordering = ("-requested_at", "-pk")
-    actions = ("retry", "share")
-    inlines = (ShareInline,)
+    # What an index serves, and nothing else.
+    sortable_by = ("shown_age",)
+    actions = ("retry", "share", "withdraw")
     fieldsets = (
-        (None, {"fields": ("shown_status", "template", "version", "key", "source_link")}),
-        (_("What went wrong"), {"fields": ("error", "error_code", "shown_field_errors")}),
-        (_("The way of this document"), {"fields": ("timeline", "attempt")}),
         (_("Data"), {"fields": ("shown_data", "builder"), "classes": ("collapse",)}),
         (
             _("At Craftkit"),
             {
-                "fields": ("project", "remote_id", "accepted_at", "completed_at", "shown_answer"),
+                "fields": (
+                    "project",
+                    "remote_id",
+                    "version",
+                    "attempt",
+                    "attempted_at",
+                    "accepted_at",
+                    "completed_at",
+                    "updated_at",
+                    "shown_answer",
+                ),
                 "classes": ("collapse",),
             },
         ),
     )
-    readonly_fields = (
-        "shown_status",
-        "source_link",
-        "shown_field_errors",
-        "timeline",
-        "shown_data",
-        "shown_answer",
-    )
+    readonly_fields = ("shown_data", "shown_answer", "updated_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Render]:
-        queryset = super().get_queryset(request).select_related("source_type")
-        match = request.resolver_match
-        if match and match.url_name and match.url_name.endswith("_changelist"):
-            queryset = queryset.defer("data", "answer", "field_errors")
-        return queryset
+        queryset: Any = super().get_queryset(request).select_related("source_type")
+        if is_list(request):
+            listed: QuerySet[Render] = queryset.defer("data", "answer", "field_errors")
+            return listed
+        # Most documents are signed by nobody, and their pages need not look for it.
+        requests = SignatureRequest.objects.filter(render=OuterRef("pk"))
+        queryset = queryset.annotate(has_requests=Exists(requests))
+        people: QuerySet[Render] = queryset.select_related("requested_by", "withdrawn_by")
+        return people
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = super().get_fieldsets(request, obj)
-        return [entry for entry in shown if entry[0] != shown[1][0] or (obj and obj.error)]
+    def get_list_display(self, request: HttpRequest) -> Any:
+        sees_links = self.allows(request, "view_share")
+        return [name for name in self.list_display if name != "open_links" or sees_links]
 
-    @admin.display(description=_("status"), ordering="status")
-    def shown_status(self, render: Render) -> str:
-        label = str(render.get_status_display())
-        return f"{label} ({_('overdue')})" if render.is_overdue else label
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        for render in rows:
+            render.sees_source = may_see_source(request, render)
+        if not (is_list(request) and self.allows(request, "view_share")):
+            return
+        shares = Share.objects.open().filter(render__in=[render.pk for render in rows])
+        counted = shares.order_by().values("render").annotate(number=Count("pk"))
+        numbers = dict(counted.values_list("render", "number"))
+        for render in rows:
+            render.open_links = numbers.get(render.pk, 0)
+
+    @admin.display(description=_("key"))
+    def shown_key(self, render: Render) -> str | SafeString:
+        return brief(render.key)
+
+    @admin.display(description=_("status"))
+    def shown_status(self, render: Render) -> SafeString:
+        return render_badges(render)
 
     @admin.display(description=_("about"))
-    def source_link(self, render: Render) -> str | SafeString:
-        if render.source_type is None:
-            return "–"
-        label = f"{render.source_type.name} {render.source_id}"
-        name = f"admin:{render.source_type.app_label}_{render.source_type.model}_change"
-        try:
-            return format_html(
-                '<a href="{}">{}</a>', reverse(name, args=[quote(render.source_id)]), label
-            )
-        except NoReverseMatch:
-            return label
+    def about(self, render: Any) -> str | SafeString:
+        return source_link(render, self.admin_site.name, may_see=render.sees_source)
+
+    @admin.display(description=_("asked for"), ordering="-requested_at")
+    def shown_age(self, render: Render) -> SafeString:
+        return age(render.requested_at)
+
+    @admin.display(description=_("open links"))
+    def open_links(self, render: Any) -> str:
+        return _figure(render.open_links)
+
+    @admin.display(description=pgettext_lazy("how often a document was", "opened"))
+    def views(self, render: Render) -> str:
+        return _figure(render.counts.get("viewed", 0))
 
     @admin.display(description=_("data"))
     def shown_data(self, render: Render) -> str | SafeString:
@@ -126,35 +156,13 @@ class RenderAdmin(MirrorAdmin):
     def shown_answer(self, render: Render) -> SafeString:
         return pretty(render.answer)
 
-    @admin.display(description=_("errors by field"))
-    def shown_field_errors(self, render: Render) -> str | SafeString:
-        rows = [(name, "; ".join(errors)) for name, errors in sorted(render.field_errors.items())]
-        return format_html_join("", "<div><code>{}</code>: {}</div>", rows) or "–"
-
-    @admin.display(description=_("timeline"))
-    def timeline(self, render: Render) -> SafeString:
-        changes = Change.objects.filter(kind="render", object_id=render.pk)
-        statuses = {str(value): label for value, label in Render.Status.choices}
-        rows: list[tuple[Any, ...]] = [
-            (render.requested_at, _("asked for"), render.requested_by or "", "")
-        ]
-        rows += [
-            (
-                change.created_at,
-                statuses.get(change.to_status, change.to_status),
-                change.person or change.get_cause_display(),
-                change.note,
-            )
-            for change in changes.select_related("person").order_by("pk")
-        ]
-        return format_html(
-            "<table><tbody>{}</tbody></table>",
-            format_html_join(
-                "",
-                "<tr><td>{}</td><td><strong>{}</strong></td><td>{}</td><td>{}</td></tr>",
-                [(_local(at), what, who, note) for at, what, who, note in rows],
-            ),
-        )
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        render = kwargs.get("obj")
+        if render is not None:
+            context["document"] = document_page(self, request, render)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return self.allows(request, "retry_render")
@@ -162,44 +170,52 @@ class RenderAdmin(MirrorAdmin):
     def has_share_permission(self, request: HttpRequest) -> bool:
         return self.allows(request, "add_share")
 
+    def has_withdraw_permission(self, request: HttpRequest) -> bool:
+        return self.allows(request, "withdraw_render")
+
     @admin.action(description=_("Retry the selected documents"), permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
-        # Read at once: a page that is filtered by status loses them as they are retried.
-        renders = list(queryset.order_by("pk"))
-        retried = 0
-        for render in renders:
-            if render.retry(user=self.person(request)):
-                self.log_change(request, render, str(_("Asked for another attempt.")))
-                retried += 1
-        left = len(renders) - retried
-        if retried:
-            text = ngettext("%d document is tried again.", "%d documents are tried again.", retried)
-            self.message_user(request, text % retried, messages.SUCCESS)
-        if left:
-            text = ngettext(
+        person = self.person(request)
+        self.each(
+            request,
+            queryset.order_by("pk"),
+            lambda render: render.retry(user=person),
+            log=_("Asked for another attempt."),
+            done=ngettext_lazy("%d document is tried again.", "%d documents are tried again."),
+            left=ngettext_lazy(
                 "%d document was left as it is: it is ready or still under way.",
                 "%d documents were left as they are: they are ready or still under way.",
-                left,
-            )
-            self.message_user(request, text % left, messages.WARNING)
-
-    @admin.action(description=_("Make a link to the selected documents"), permissions=["share"])
-    def share(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
-        made = 0
-        for render in queryset.order_by("pk"):
-            render.share(user=self.person(request))
-            self.log_change(request, render, str(_("Asked for a link.")))
-            made += 1
-        text = ngettext(
-            "%d link was asked for; it appears under Shares once Craftkit has made it.",
-            "%d links were asked for; they appear under Shares once Craftkit has made them.",
-            made,
+            ),
         )
-        self.message_user(request, text % made, messages.SUCCESS)
+
+    @admin.action(
+        description=_("Make a link to the selected documents, for 7 days"), permissions=["share"]
+    )
+    def share(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
+        person = self.person(request)
+        self.each(
+            request,
+            queryset.order_by("pk"),
+            lambda render: link_to(render, person),
+            log=_("Asked for a link."),
+            done=ngettext_lazy(
+                "%d link is asked for; it appears in the list of links.",
+                "%d links are asked for; they appear in the list of links.",
+            ),
+            left=ngettext_lazy(
+                "%d document was left as it is: there is nothing to link to, or you asked for "
+                "its link a moment ago.",
+                "%d documents were left as they are: there is nothing to link to, or you asked "
+                "for their links a moment ago.",
+            ),
+        )
+
+    @admin.action(description=_("Withdraw the selected documents"), permissions=["withdraw"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Render]) -> Any:
+        return self.confirm_many(request, queryset)
 
 
-def _local(moment: Any) -> str:
-    from django.utils import formats, timezone
-
-    aware = timezone.localtime(moment) if timezone.is_aware(moment) else moment
-    return formats.date_format(aware, "DATETIME_FORMAT")
+def _figure(number: Any) -> str:
+    # Right-aligned by the stylesheet; nothing is quieter than a zero.
+    shown = formats.number_format(number, force_grouping=True) if number else "–"
+    return format_html('<span class="craftkit-figure">{}</span>', shown)

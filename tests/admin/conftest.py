@@ -10,11 +10,30 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from django_craftkit.models import Change, Job, ProjectState, Render, Share, WebhookDelivery
+from django_craftkit.models import (
+    Change,
+    EngagementEvent,
+    Job,
+    ProjectState,
+    Render,
+    Share,
+    SignatureRecipient,
+    SignatureRequest,
+    WebhookDelivery,
+)
 from django_craftkit.models.mirror import hash_key
 from tests.shop.models import Order
 
-MODELS = (Render, Share, WebhookDelivery, Job, Change, ProjectState)
+MODELS = (
+    Render,
+    Share,
+    SignatureRequest,
+    EngagementEvent,
+    WebhookDelivery,
+    Job,
+    Change,
+    ProjectState,
+)
 NAMES = [model._meta.model_name for model in MODELS]
 
 
@@ -49,6 +68,12 @@ class Desk(Client):
 
 def told(response: Any) -> list[tuple[str, str]]:
     return [(message.level_tag, str(message)) for message in response.context["messages"]]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Wait for Craftkit as long as it takes in a test, and not as long as people do."""
+    monkeypatch.setattr("django_craftkit.admin.buttons.SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -92,6 +117,52 @@ def make_share(render: Render, status: str = "active", **more: Any) -> Share:
     )
 
 
+def make_request(
+    render: Render, status: str = "sent", *people: dict[str, Any], **more: Any
+) -> SignatureRequest:
+    """Make a signature request; a person is what is not as usual of them."""
+    key = more.pop("key", None) or str(uuid.uuid4())
+    request = SignatureRequest.objects.create(
+        **{
+            "render": render,
+            "project": render.project,
+            "key": key,
+            "key_hash": hash_key(key),
+            "status": status,
+            "anchor_tags": [
+                {"anchorString": "{{sign_here}}", "type": "signature", "recipientIndex": 0}
+            ],
+            **more,
+        }
+    )
+    for position, person in enumerate(people or ({},)):
+        SignatureRecipient.objects.create(
+            **{
+                "request": request,
+                "position": position,
+                "first_name": "Jane",
+                "last_name": f"Doe {position}",
+                "email": f"jane-{position}@example.com",
+                **person,
+            }
+        )
+    return request
+
+
+def make_event(render: Render, kind: str = "viewed", **more: Any) -> EngagementEvent:
+    return EngagementEvent.objects.create(
+        **{
+            "project": render.project,
+            "event_id": uuid.uuid4(),
+            "render": render,
+            "type": kind,
+            "actor": "recipient",
+            "occurred_at": timezone.now(),
+            **more,
+        }
+    )
+
+
 def make_delivery(body: bytes = b'{"event": "render.queued"}', **more: Any) -> WebhookDelivery:
     return WebhookDelivery.objects.create(
         **{
@@ -124,6 +195,16 @@ def make_rows(number: int) -> None:
             requested_by=person,
             revoke_requested_by=person,
         )
+        make_request(
+            render,
+            SignatureRequest.Status.values[n % len(SignatureRequest.Status.values)],
+            {},
+            {"signed_at": now, "designation": "Approver"},
+            {"designation": "CC"},
+            requested_by=person,
+            cancel_requested_by=person,
+        )
+        make_event(render)
         make_delivery(json.dumps({"event": name}).encode())
         Job.objects.create(
             kind=("render", "share")[n % 2], object_id=render.pk, project="default", error="later"

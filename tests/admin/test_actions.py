@@ -81,7 +81,6 @@ class TestBeingStaff:
 ACTIONS = [
     ("retry", Render, "retry_render"),
     ("share", Render, "add_share"),
-    ("revoke", Share, "revoke_share"),
     ("take_up", Job, "carry_out_job"),
 ]
 
@@ -96,11 +95,15 @@ def a_row(model):
     return render if model is Render else make_share(render)
 
 
+def a_row_for(action: str, model):
+    """Return a row that the action does something to."""
+    return make_render() if action == "share" else a_row(model)
+
+
 def is_done(action: str) -> bool:
     return {
         "retry": Render.objects.filter(attempt=2, status="pending").exists,
         "share": Share.objects.filter(status="pending").exists,
-        "revoke": Share.objects.exclude(revoke_requested_at=None).exists,
         "take_up": Job.objects.filter(leased_until=None, kind="render", object_id=1).exists,
     }[action]()
 
@@ -111,7 +114,7 @@ class TestAnAction:
         return f"view_{model._meta.model_name}"
 
     def test_takes_the_right_to_see_and_its_own(self, staff, action, model, permission):
-        row = a_row(model)
+        row = a_row_for(action, model)
         desk = staff(self.view(model), permission)
         assert f'<option value="{action}">' in desk.shows(address(model))
         response = desk.act(action, row)
@@ -149,7 +152,7 @@ class TestAnAction:
         assert not is_done(action)
 
     def test_is_logged_with_the_person(self, staff, action, model, permission):
-        row = a_row(model)
+        row = a_row_for(action, model)
         desk = staff(self.view(model), permission)
         desk.act(action, row)
         entry = LogEntry.objects.get()
@@ -233,49 +236,112 @@ class TestShare:
         assert (share.channel, share.recipient_email) == ("link", "")
         ((level, text),) = told(response)
         assert level == "success"
-        assert text.startswith("1 link was asked for")
+        assert text.startswith("1 link is asked for")
         craftkit.run()
         share.refresh_from_db()
         assert share.url in boss.shows(address(Share))
 
     def test_counts(self, boss):
         ((_, text),) = told(boss.act("share", make_render(), make_render()))
-        assert text.startswith("2 links were asked for")
+        assert text.startswith("2 links are asked for")
         assert LogEntry.objects.count() == 2
 
 
-class TestRevoke:
-    def test_takes_the_link_back_in_the_persons_name(self, boss, craftkit):
-        render = Render.objects.request("invoice", {"total": 1})
-        share = render.share()
-        craftkit.run()
-        response = boss.act("revoke", share)
-        share.refresh_from_db()
-        assert share.revoke_requested_by == boss.user
-        assert told(response) == [
-            ("success", "1 link is taken back: it is offered nowhere from now on.")
-        ]
-        assert "being revoked" in boss.shows(address(Share))
-        craftkit.run()
-        share.refresh_from_db()
-        assert share.status == "revoked"
+class TestAPageToConfirm:
+    """Withdrawing and revoking many: asked first, with what will stop working."""
 
-    def test_leaves_what_has_ended_and_says_how_many(self, boss):
+    @pytest.fixture
+    def share(self, craftkit):
+        render = Render.objects.request("invoice", {"total": 1}, key="invoice-1")
+        share = render.share(channel="email", recipient_email="jane@example.com")
+        craftkit.run()
+        return Share.objects.get(pk=share.pk)
+
+    @pytest.mark.parametrize(("action", "model"), [("revoke", Share), ("withdraw", Render)])
+    def test_names_what_stops_working_and_changes_nothing(self, boss, share, action, model):
+        row = share if model is Share else share.render
+        response = boss.act(action, row)
+        html = response.content.decode()
+        assert "jane@example.com" in html
+        assert "invoice-1" in html
+        assert "stops working" in html
+        assert not Share.objects.exclude(revoke_requested_at=None).exists()
+        assert not Render.objects.exclude(withdrawn_at=None).exists()
+        assert not LogEntry.objects.exists()
+
+    @pytest.mark.parametrize(("action", "model"), [("revoke", Share), ("withdraw", Render)])
+    def test_takes_a_thousand_at_most_and_says_so(self, boss, share, action, model, monkeypatch):
+        for module in ("buttons", "handing", "shares"):
+            monkeypatch.setattr(f"django_craftkit.admin.{module}.MOST", 1)
+        other = make_share(make_render())
+        rows = [share, other] if model is Share else [share.render, other.render]
+        ((level, text),) = told(boss.act(action, *rows))
+        assert level == "error"
+        assert text.startswith("At most 1 can be done at once.")
+        boss.post(address(model, f"{action}/"), {"ids": f"{rows[0].pk},{rows[1].pk}"})
+        assert Share.objects.filter(revoke_requested_at=None).count() == 2
+
+    def test_of_links_revokes_them_in_the_persons_name(self, boss, share):
+        path = address(Share, "revoke/")
+        response = boss.post(path, {"ids": share.pk, "confirm": "1"}, follow=True)
+        share.refresh_from_db()
+        assert (share.status, share.revoke_requested_by) == ("revoked", boss.user)
+        assert told(response) == [("success", "1 link is revoked.")]
+        assert response.redirect_chain[-1][0] == address(Render, "change", share.render_id)
+        entry = LogEntry.objects.get()
+        assert (entry.user, entry.object_id) == (boss.user, str(share.pk))
+
+    def test_of_links_claims_nothing_that_has_not_happened(self, boss, share, craftkit):
+        craftkit.sandbox.faults.add("status", status=503, method="DELETE", times=None)
+        path = address(Share, "revoke/")
+        response = boss.post(path, {"ids": share.pk, "confirm": "1"}, follow=True)
+        ((level, text),) = told(response)
+        assert level == "warning"
+        assert text.startswith("1 link is offered nowhere from now on, and will be revoked as soon")
+        assert "being revoked" in boss.shows(address(Share))
+
+    def test_of_links_leaves_what_has_ended_and_says_how_many(self, boss):
         render = make_render()
         rows = [make_share(render, status) for status in Share.Status.values]
         rows.append(make_share(render, revoke_requested_at=timezone.now()))
-        assert told(boss.act("revoke", *rows)) == [
-            ("success", "3 links are taken back: they are offered nowhere from now on."),
-            (
-                "warning",
-                "3 links were left as they are: they were taken back before, or never made.",
-            ),
-        ]
+        ids = ",".join(str(row.pk) for row in rows)
+        response = boss.post(address(Share, "revoke/"), {"ids": ids, "confirm": "1"}, follow=True)
+        assert told(response)[-1] == (
+            "warning",
+            "3 links were left as they are: they were revoked before, or never made.",
+        )
         assert LogEntry.objects.count() == 3
 
-    def test_of_what_was_taken_back_is_no_success(self, boss):
+    def test_of_links_that_have_ended_is_not_shown(self, boss):
         share = make_share(make_render(), "revoked")
         assert [level for level, _ in told(boss.act("revoke", share))] == ["warning"]
+
+    def test_leads_back_to_the_list_as_it_was_filtered(self, boss, share):
+        other = make_share(make_render())
+        html = boss.act("revoke", share, other, query="?channel__exact=email").content.decode()
+        assert 'name="filters" value="channel__exact=email"' in html
+        response = boss.post(
+            address(Share, "revoke/"),
+            {"ids": f"{share.pk},{other.pk}", "confirm": "1", "filters": "channel__exact=email"},
+        )
+        assert response.url == address(Share) + "?channel__exact=email"
+
+    def test_of_documents_withdraws_them(self, boss, share):
+        other = make_render()
+        path = address(Render, "withdraw/")
+        response = boss.post(path, {"ids": f"{share.render_id},{other.pk}"}, follow=True)
+        assert [level for level, _ in told(response)] == ["success"]
+        assert Render.objects.filter(withdrawn_by=boss.user).count() == 2
+        share.refresh_from_db()
+        assert share.revoke_requested_by == boss.user
+        assert LogEntry.objects.count() == 2
+        response = boss.post(path, {"ids": str(other.pk)}, follow=True)
+        assert told(response) == [("warning", "1 document was withdrawn before.")]
+
+    @pytest.mark.parametrize("ids", ["", "x", "1,,2", "-1", "9" * 30, "1;drop", "٣"])
+    def test_takes_any_nonsense_for_nothing(self, boss, ids):
+        for path in (address(Share, "revoke/"), address(Render, "withdraw/")):
+            assert boss.post(path, {"ids": ids, "confirm": "1"}).status_code == 302
 
 
 class TestALink:
@@ -320,11 +386,13 @@ class TestALink:
             assert f">{label}<" in html
             assert share.url not in html
 
-    def test_is_not_among_a_documents_shares(self, boss):
+    def test_is_among_a_documents_links_for_who_may_see_it(self, staff, boss):
         share = make_share(make_render())
-        html = boss.shows(address(Render, "change", share.render_id))
+        may_not = staff("view_render", "view_share", "revoke_share")
+        html = may_not.shows(address(Render, "change", share.render_id))
         assert f"/admin/craftkit/share/{share.pk}/change/" in html
         assert share.url not in html
+        assert share.url in boss.shows(address(Render, "change", share.render_id))
 
     def test_and_its_document_are_two_rights(self, staff):
         share = make_share(make_render(), recipient_email="jane@example.com")

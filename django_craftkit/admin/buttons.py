@@ -1,0 +1,136 @@
+"""Buttons: views of our own, each behind its permission, out of any transaction."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from django_craftkit import dispatch
+from django_craftkit.database import non_atomic
+from django_craftkit.models import RenderWithdrawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.forms import Form
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import URLPattern
+
+    _View = Callable[..., HttpResponse]
+
+#: Seconds that a person at a screen waits for Craftkit.
+SECONDS = 5.0
+#: Rows that one confirmation takes.
+MOST = 1000
+
+_MARK = "craftkit_button"
+_ONE = "<path:object_id>/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Button:
+    name: str
+    route: str
+    permission: str | Callable[[Any], str] | None
+    methods: tuple[str, ...]
+
+    @property
+    def is_of_object(self) -> bool:
+        return self.route.startswith(_ONE)
+
+
+def button(
+    route: str, permission: str | Callable[[Any], str] | None, *methods: str, name: str = ""
+) -> Callable[[Any], Any]:
+    """Make a method of a ModelAdmin a view at ``<pk>/route/``, or at ``/route`` of the list.
+
+    ``permission`` is its codename, or what returns it for an object; ``None``: the method looks
+    itself. It is called with the request, and with the object unless it is of the list.
+    """
+    of_list = route.startswith("/")
+    slug = route.strip("/")
+    made = _Button(
+        name or slug, f"{slug}/" if of_list else f"{_ONE}{slug}/", permission, methods or ("POST",)
+    )
+
+    def mark(method: Any) -> Any:
+        setattr(method, _MARK, made)
+        return method
+
+    return mark
+
+
+def buttons_of(model_admin: Any) -> Iterator[URLPattern]:
+    """Return the addresses of a ModelAdmin's buttons."""
+    opts = model_admin.opts
+    for attribute in sorted(dir(type(model_admin))):
+        made = getattr(getattr(type(model_admin), attribute), _MARK, None)
+        if made is not None:
+            name = f"{opts.app_label}_{opts.model_name}_{made.name}"
+            yield path(made.route, _view(model_admin, attribute, made), name=name)
+
+
+def _view(model_admin: Any, attribute: str, made: _Button) -> _View:
+    method = getattr(model_admin, attribute)
+
+    @functools.wraps(method)
+    def view(request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        arguments = []
+        if object_id is not None:
+            arguments.append(model_admin.get_object(request, unquote(object_id)))
+        _check(model_admin, request, made, *arguments)
+        answer: HttpResponse = method(request, *arguments)
+        return answer
+
+    # Craftkit is called while nothing is open that could be rolled back.
+    guarded = require_http_methods(made.methods)(view)
+    return non_atomic(cast("_View", model_admin.admin_site.admin_view(guarded)))
+
+
+def _check(model_admin: Any, request: HttpRequest, made: _Button, obj: Any = None) -> None:
+    """Raise ``PermissionDenied``, or ``Http404`` for an object that isn't there, in this order."""
+    is_there = obj is not None
+    codename = made.permission
+    if callable(codename):
+        codename = codename(obj) if is_there else None
+    if codename is not None and not model_admin.allows(request, codename, obj):
+        raise PermissionDenied
+    if made.is_of_object and not is_there:
+        raise Http404
+
+
+def patience() -> float:
+    """Return for how long to wait: not at all where somebody else has opened a transaction."""
+    try:
+        dispatch.refuse_transaction()
+    except RuntimeError:
+        return 0.0
+    return SECONDS
+
+
+def asked(form: Form, do: Callable[[], Any]) -> Any:
+    """Return what ``do`` does; ``None`` where it refused, which the form then says."""
+    try:
+        return do()
+    except RenderWithdrawn:
+        form.add_error(None, _("This document was withdrawn: there is no new link to it."))
+    except ValidationError as error:
+        form.add_error(None, error)
+    except ValueError as error:
+        form.add_error(None, str(error))
+    return None
+
+
+def chosen(request: HttpRequest) -> list[int]:
+    """Return the primary keys that a confirmation is about."""
+    words = request.POST.get("ids", "").split(",")
+    pks = [int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 19]
+    return sorted(set(pks))

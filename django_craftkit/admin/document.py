@@ -1,0 +1,200 @@
+"""What the page of one document shows, laid out for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import OuterRef, Subquery
+from django.utils.translation import gettext as _
+
+from django_craftkit import clock
+from django_craftkit.models import EngagementEvent, Render, Share
+
+from .base import age, exact, local, may_see_source, name_of, on_day, outward, source_link
+from .envelope import request_row
+from .handing import can_be_handed_out
+from .outcomes import field_errors
+from .people import MOST_REQUESTS, requests_of
+from .picture import DAYS, KINDS, legend, picture
+from .states import Act, can_be_revoked, channel_of, render_badges, share_badges, whom
+from .timeline import actor, changes_of, timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.http import HttpRequest
+
+    from .handing import Handing
+
+#: Links and events that the page shows at most, the newest ones.
+MOST_SHARES, MOST_EVENTS = 50, 10
+#: What the links and the timeline tell already.
+DONE_HERE = (
+    EngagementEvent.Type.EMAIL_SENT,
+    EngagementEvent.Type.SHARE_CREATED,
+    EngagementEvent.Type.SHARE_REVOKED,
+)
+
+
+def document_page(site: Handing, request: HttpRequest, render: Any) -> dict[str, Any]:
+    """Return what the template needs, as far as this person may see it."""
+    shares: list[Any] = []
+    if sees_shares := site.allows(request, "view_share"):
+        shares = _shares_of(render)
+    events: list[EngagementEvent] = []
+    if sees_events := site.allows(request, "view_engagementevent"):
+        newest = EngagementEvent.objects.filter(render=render).exclude(type__in=DONE_HERE)
+        events = list(newest.order_by("-occurred_at", "-pk")[:MOST_EVENTS])
+    listed = shares[:MOST_SHARES]
+    firsts = {share.pk: share.first_opened for share in listed if share.first_opened}
+    requests: list[Any] = []
+    if render.has_requests and site.allows(request, "view_signaturerequest"):
+        requests = requests_of(render)
+    envelopes = requests[:MOST_REQUESTS]
+    changes = changes_of(render, listed, envelopes)
+    page = {
+        "badges": render_badges(render),
+        "about": source_link(render, site.admin_site.name, may_see=may_see_source(request, render)),
+        "age": age(render.requested_at),
+        "asked_by": name_of(render.requested_by),
+        "field_errors": field_errors(render),
+        "acts": list(_acts(site, request, render)),
+        "sees_shares": sees_shares,
+        "shares": [_share_row(site, request, share) for share in listed],
+        "undecided": [
+            {"whom": whom(share), "url": site.address("change", share.pk, model="share")}
+            for share in shares
+            if share.is_unsettled
+        ],
+        "more_shares": len(shares) > MOST_SHARES,
+        "shares_url": _of_document(site, "share", render),
+        "revoke_url": site.address("revoke", model="share"),
+        "requests": [request_row(site, row) for row in envelopes],
+        "more_requests": len(requests) > MOST_REQUESTS,
+        "requests_url": _of_document(site, "signaturerequest", render),
+        "timeline": timeline(
+            render, changes, listed, events, firsts if sees_events else None, envelopes
+        ),
+        "legend": legend(render.counts),
+        "sees_events": sees_events,
+        "is_read": any(render.counts.get(kind) for kind in KINDS) or bool(events),
+    }
+    if sees_events:
+        today = local(clock.now()).date()
+        rows = EngagementEvent.objects.filter(render=render).per_day(today, DAYS)
+        links = {share.remote_id: share for share in shares if share.remote_id is not None}
+        page |= {
+            "picture": picture(rows, today),
+            "events": [_event_row(event, links) for event in events],
+            "events_url": _of_document(site, "engagementevent", render),
+        }
+    return page
+
+
+def _shares_of(render: Render) -> list[Any]:
+    """Read the newest links, each with the moment it was opened for the first time."""
+    opened = EngagementEvent.objects.filter(
+        share_remote_id=OuterRef("remote_id"), type=EngagementEvent.Type.VIEWED
+    )
+    first = opened.order_by("occurred_at")[:1]
+    shares = Share.objects.filter(render=render).order_by("-requested_at", "-pk")
+    shares = shares.annotate(first_opened=Subquery(first.values("occurred_at")))
+    people = shares.select_related("requested_by", "revoke_requested_by")
+    return list(people.defer("answer")[: MOST_SHARES + 1])
+
+
+def _acts(site: Handing, request: HttpRequest, render: Render) -> Iterator[Act]:
+    """Yield the buttons that are permitted and make sense now."""
+
+    def may(codename: str) -> bool:
+        return site.allows(request, codename, render)
+
+    def url(page: str) -> str:
+        return site.address(page, render.pk)
+
+    is_ready = render.status == Render.Status.SUCCEEDED and render.remote_id is not None
+    if is_ready and may("download_render"):
+        yield Act(_("Open PDF"), url("pdf"), tone="main")
+    if can_be_handed_out(render):
+        if may("add_share"):
+            yield Act(_("Make a link"), url("share"))
+        if may("email_render"):
+            yield Act(_("Send by e-mail"), url("email"))
+        if may("add_signaturerequest"):
+            yield Act(_("Send for signature"), url("sign"))
+    if render.is_retriable and may("retry_render"):
+        yield Act(_("Try again"), url("retry"), is_post=True, tone="main")
+    if (is_ready or not render.is_final) and may("view_render"):
+        yield Act(_("Ask Craftkit for news"), url("refresh"), is_post=True)
+    if render.withdrawn_at is None and may("withdraw_render"):
+        yield Act(_("Withdraw"), url("withdraw"), tone="danger")
+
+
+def _share_row(site: Handing, request: HttpRequest, share: Any) -> dict[str, Any]:
+    sees_link = share.is_open and site.allows(request, "see_share_link", share)
+    may_revoke = (
+        can_be_revoked(share)
+        and site.allows(request, "revoke_share", share)
+        and bool(site.address("revoke", model="share"))
+    )
+    return {
+        "share": share,
+        "url": site.address("change", share.pk, model="share"),
+        "whom": whom(share),
+        "channel": channel_of(share),
+        "badges": share_badges(share),
+        "age": age(share.requested_at),
+        "by": name_of(share.requested_by),
+        "expires": share.expires_at and on_day(share.expires_at),
+        "link": outward(share.url, _("Open link")) if sees_link else "",
+        "may_revoke": may_revoke,
+    }
+
+
+def _event_row(event: EngagementEvent, links: dict[Any, Any]) -> dict[str, Any]:
+    share = links.get(event.share_remote_id)
+    return {
+        "event": event,
+        "at": exact(event.occurred_at),
+        "what": event.get_type_display(),
+        "by": actor(event, share),
+        "browser": browser(event.user_agent),
+        "address": event.ip_address or "",
+    }
+
+
+#: Told by the first word that is found: each claims to be those below it.
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Windows", "Windows"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Mac OS X", "Mac"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser(user_agent: str) -> str:
+    """Return what a browser is called, in two words where they are known."""
+    name = next((name for word, name in _BROWSERS if word in user_agent), "")
+    system = next((name for word, name in _SYSTEMS if word in user_agent), "")
+    if name and system:
+        return _("%(browser)s, %(system)s") % {"browser": name, "system": system}
+    return name or system or user_agent.partition(" ")[0][:30]
+
+
+def _of_document(site: Handing, model: str, render: Render) -> str:
+    """Return the list of what belongs to this document; "" where this site has none."""
+    url = site.address("changelist", model=model)
+    return url and f"{url}?render__id__exact={render.pk}"

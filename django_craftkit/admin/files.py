@@ -1,0 +1,43 @@
+"""Files that staff open: streamed, kept by no cache, and errors in words."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import FileResponse
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from django_craftkit.models import CraftkitError, RenderFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+logger = logging.getLogger(__name__)
+
+
+def streamed(fetch: Callable[[], BinaryIO], name: str, row: Any) -> tuple[Any, str]:
+    """Return a PDF as a response; else ``None``, and why Craftkit or the archive has none."""
+    try:
+        pdf = fetch()
+    except RenderFailed:
+        raise
+    except CraftkitError as error:
+        logger.warning("A file of %s could not be opened: %s", row, error)
+        return None, error.message
+    except ImproperlyConfigured as error:
+        # What is wrong with settings is no business of whoever reads documents.
+        logger.warning("A file of %s could not be opened: %s", row, error)
+        return None, ""
+    except Exception:
+        # A storage raises what it likes, a file that was moved away included.
+        logger.exception("The archive did not hand out a file of %s.", row)
+        return None, _("This site's archive did not hand it out.")
+    name = slugify(name) or f"document-{row.pk}"
+    response = FileResponse(pdf, content_type="application/pdf", filename=f"{name}.pdf")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "private, no-store"
+    return response, ""

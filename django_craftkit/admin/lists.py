@@ -1,0 +1,275 @@
+"""Lists that stay fast: nothing in them reads a whole table, however long it is."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib import admin
+from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Page, Paginator
+from django.db import connections, models
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Coalesce
+from django.utils.functional import cached_property, lazy
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit import conf
+from django_craftkit.database import storable
+
+# The generics are the type checker's alone.
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from django.http import HttpRequest, HttpResponse
+
+    ModelAdmin = admin.ModelAdmin[Any]
+    BasePaginator = Paginator[Any]
+else:
+    ModelAdmin, BasePaginator = admin.ModelAdmin, Paginator
+
+#: Rows of a list that can be reached, and that are counted.
+LIMIT = 5000
+#: Rows that a search finds at most.
+SEARCHED = 250
+
+
+class BoundedPaginator(BasePaginator):
+    """Counts to ``LIMIT`` and ends there: to count a million takes longer than to show fifty."""
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._counted, LIMIT)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there are more rows than can be reached."""
+        return self._counted > LIMIT
+
+    @cached_property
+    def _counted(self) -> int:
+        rows: Any = self.object_list
+        if not isinstance(rows, models.QuerySet):
+            return len(rows)
+        if (found := getattr(rows, "count_of_found", None)) is not None:
+            return int(found)
+        return rows.order_by()[: LIMIT + 1].count()
+
+    def page(self, number: Any) -> Any:
+        number = self.validate_number(number)
+        bottom = (number - 1) * self.per_page
+        rows: Any = self.object_list
+        if not bottom or not isinstance(rows, models.QuerySet) or hasattr(rows, "count_of_found"):
+            return super().page(number)
+        # The rows before are counted off in an index: neither read nor joined to anything.
+        pks = _pks(rows, slice(bottom, min(bottom + self.per_page, self.count)))
+        return Page(rows.filter(pk__in=pks), number, self)
+
+
+class _PreparedList(ChangeList):
+    model_admin: BoundedList
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        # The same objects are shown: a queryset keeps what it has read.
+        self.model_admin.prepare_rows(request, list(self.result_list))
+
+
+def is_list(request: HttpRequest) -> bool:
+    """Whether a list is asked for, and no page of one row."""
+    match = request.resolver_match
+    return bool(match and match.url_name and match.url_name.endswith("_changelist"))
+
+
+class BoundedList(ModelAdmin):
+    """A list of at most ``LIMIT`` rows, whatever is counted, shown or acted upon."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    # Each would count the whole table.
+    show_facets = admin.ShowFacets.NEVER
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Read what each row of a page shows besides, for all of them at once."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return _PreparedList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            self.prepare_rows(request, [row])
+        return row
+
+    def response_action(
+        self, request: HttpRequest, queryset: Any, *args: Any, **options: Any
+    ) -> HttpResponse | None:
+        if request.POST.get("select_across", "0") != "0":
+            # "Select all 5,000" is those, not the million behind them.
+            reachable = list(queryset.values_list("pk", flat=True)[:LIMIT])
+            queryset = queryset.filter(pk__in=reachable)
+        return super().response_action(request, queryset, *args, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to find a text: what it means, and what an index finds it by."""
+
+    means: models.Q
+    found_by: models.Q
+    is_all: bool = True
+
+
+class IndexedSearch(BoundedList):
+    """A search of one text, each of whose arms is found by an index.
+
+    ``search_prefixes`` are fields that may begin with the text: on PostgreSQL each needs an index
+    of it, with ``varchar_pattern_ops``, and of the primary key. ``search_exact`` are fields that
+    may be it. Both may lead through foreign keys.
+    """
+
+    search_prefixes: tuple[str, ...] = ()
+    search_exact: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Django shows the box where this is not empty.
+        cls.search_fields = (*cls.search_prefixes, *cls.search_exact)
+
+    def __init__(self, model: type[models.Model], admin_site: admin.AdminSite) -> None:
+        super().__init__(model, admin_site)
+        if self.search_fields and not self.search_help_text:
+            help_text: Any = lazy(self._search_help, str)()
+            vars(self)["search_help_text"] = help_text
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        found: set[Any] = set()
+        is_cut = False
+        # One OR of all would be a sequential scan.
+        for arm in self.search_arms(queryset, text) if text == storable(text) else ():
+            pks = _pks(queryset.filter(arm.found_by).order_by(), slice(SEARCHED + 1))
+            if len(pks) > SEARCHED or not arm.is_all:
+                is_cut = True
+                # An index finds them in its own order; the first of the list come before them.
+                found.update(_pks(_first(queryset).filter(arm.means), slice(SEARCHED)))
+            found.update(pks[: max(SEARCHED - len(found), 0)])
+        if is_cut and request.method == "GET":
+            words = _("More than %d match: these are the newest and some of the others. Type more.")
+            self.message_user(request, words % SEARCHED, "warning", fail_silently=True)
+        return (_found(queryset, found) if found else queryset.none()), False
+
+    def search_arms(self, queryset: models.QuerySet[Any], text: str) -> Iterable[Arm]:
+        """Return the ways to find a text, each with an index of its own."""
+        for path in self.search_prefixes:
+            if _fits(self._field(path), text, queryset.db):
+                yield self._arm(path, f"{path}__startswith", text, queryset.db)
+        for path in self.search_exact:
+            if _fits(self._field(path), text, queryset.db):
+                yield self._arm(path, path, text, queryset.db)
+
+    def _arm(self, path: str, lookup: str, text: str, using: str) -> Arm:
+        means = models.Q((lookup, text))
+        key, _sep, beyond = lookup.partition("__")
+        if "__" not in path:
+            return Arm(means, means)
+        # What is found beyond a key is found first: a join may be begun at the wrong end.
+        model: Any = self.opts.get_field(key).related_model
+        rows = model._default_manager.using(using).filter(**{beyond: text})
+        pks = _pks(rows, slice(SEARCHED + 1))
+        return Arm(means, models.Q((f"{key}__in", pks)), is_all=len(pks) <= SEARCHED)
+
+    def _field(self, path: str) -> Any:
+        return get_fields_from_path(self.model, path)[-1]
+
+    def _search_help(self) -> str:
+        def names(paths: Iterable[str]) -> str:
+            return ", ".join(
+                " – ".join(str(field.verbose_name) for field in fields)
+                for fields in (get_fields_from_path(self.model, path) for path in paths)
+            )
+
+        parts = []
+        if self.search_prefixes:
+            parts.append(str(_("Beginning of: %s.") % names(self.search_prefixes)))
+        if self.search_exact:
+            parts.append(str(_("Exactly: %s.") % names(self.search_exact)))
+        return capfirst(" ".join(parts))
+
+
+def _pks(queryset: models.QuerySet[Any], part: slice) -> list[Any]:
+    return list(queryset.values_list("pk", flat=True)[part])
+
+
+def _first(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+    """Return the first rows of a list, to be filtered."""
+    pks: Any = queryset.values("pk")[:SEARCHED]
+    if not connections[queryset.db].features.allow_sliced_subqueries_with_in:
+        pks = list(pks.values_list("pk", flat=True))
+    return queryset.filter(pk__in=pks).order_by()
+
+
+def _found(queryset: Any, pks: set[Any]) -> models.QuerySet[Any]:
+    """Return a few rows of a list, to be sorted: along the index of its order all may be read."""
+    order = [
+        OrderBy(Coalesce(name.lstrip("-"), name.lstrip("-")), descending=name.startswith("-"))
+        if isinstance(name, str)
+        else name
+        for name in queryset.query.order_by
+    ]
+    rows = queryset.filter(pk__in=pks).order_by(*order)
+    # To count them is to send all of them once more.
+    rows.count_of_found = len(pks)
+    return cast("models.QuerySet[Any]", rows)
+
+
+def _fits(field: Any, text: str, using: str) -> bool:
+    """Whether a field could hold a text: what it can't hold, no database has to be asked for."""
+    if isinstance(field, models.UUIDField):
+        try:
+            uuid.UUID(text)
+        except ValueError:
+            return False
+        return True
+    if isinstance(field, (models.IntegerField, models.AutoField)):
+        if not (text.isascii() and text.isdigit() and len(text) < 20):
+            return False
+        kind = field.get_internal_type()
+        _least, most = connections[using].ops.integer_field_range(kind)
+        return most is None or int(text) <= most
+    return field.max_length is None or len(text) <= field.max_length
+
+
+class ProjectFilter(admin.SimpleListFilter):
+    """The configured projects: to ask the rows which there are would read all of them."""
+
+    title = _("project")
+    parameter_name = "project"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(alias, alias) for alias in conf.project_aliases()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(project=self.value()) if self.value() else queryset
+
+
+class StateFilter(admin.SimpleListFilter):
+    """States that are more than one column: to each its name, and what finds it by an index."""
+
+    title = _("state")
+    parameter_name = "state"
+    states: Mapping[str, tuple[Any, Callable[[Any], Any]]] = {}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(value, label) for value, (label, _find) in self.states.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        _label, find = self.states.get(self.value() or "", (None, None))
+        return find(queryset) if find else queryset

@@ -1,0 +1,258 @@
+"""What staff fill in to have a document signed: by whom, where, and until when."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit import clock
+from django_craftkit.database import database
+from django_craftkit.models import SignatureRecipient, SignatureRequest
+from django_craftkit.models.mirror import hash_key
+from django_craftkit.signing import AnchorTag, Recipient
+
+from .base import exact, name_of
+from .forms import DOUBLE_CLICK
+from .people import MOST_PEOPLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django_craftkit.models import Render
+    from django_craftkit.signing import InvalidSignatureRequest
+
+#: Rows for people that the form has at first, and that one press adds.
+ROWS = 4
+#: What the text is that marks where to sign, unless somebody writes another.
+ANCHOR = "{{sign_here}}"
+DAYS = [
+    ("7", _("7 days")),
+    ("14", _("14 days")),
+    ("30", _("30 days")),
+    ("", _("as long as Craftkit gives by itself (7 days)")),
+]
+SIGNER = SignatureRecipient.Designation.SIGNER
+
+_PLACE = re.compile(r"(recipients|anchor_tags)\[(\d+)\](?:\.(\w+))?")
+_FIELDS = {"name": "name", "expires_in_hours": "days"}
+
+
+class PersonForm(forms.Form):
+    first_name = forms.CharField(label=_("First name"), max_length=100)
+    last_name = forms.CharField(label=_("Last name"), max_length=100, required=False)
+    email = forms.EmailField(label=_("E-mail address"), max_length=255)
+    designation = forms.ChoiceField(
+        label=_("Role"), choices=SignatureRecipient.Designation.choices, initial=SIGNER
+    )
+    anchor = forms.CharField(
+        label=_("Signs where the PDF says"),
+        max_length=200,
+        required=False,
+    )
+
+    def __init__(self, *args: Any, number: int = 0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Two people who look for the same text would sign at the same place.
+        self.fields["anchor"].initial = f"{ANCHOR[:-2]}_{number + 1}}}}}" if number else ANCHOR
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        signs = cleaned.get("designation") == SIGNER
+        if (
+            signs
+            and self.has_changed()
+            and not cleaned.get("anchor")
+            and "anchor" not in self.errors
+        ):
+            self.add_error("anchor", _("Write the text that marks where this person signs."))
+        return cleaned
+
+
+class People(forms.BaseFormSet):  # type: ignore[type-arg]
+    """A row for each person; those that were left empty are nobody."""
+
+    #: What was typed before more rows were asked for.
+    typed: Mapping[str, Any] | None = None
+
+    def get_form_kwargs(self, index: Any) -> dict[str, Any]:
+        kwargs = super().get_form_kwargs(index)
+        if index is None:
+            return kwargs
+        kwargs["number"] = index
+        if self.typed is not None:
+            prefix = f"{self.add_prefix(index)}-"
+            names = (name for name in self.typed if name.startswith(prefix))
+            kwargs["initial"] = {name.removeprefix(prefix): self.typed[name] for name in names}
+        return kwargs
+
+    @property
+    def filled(self) -> list[Any]:
+        return [form for form in self.forms if form.has_changed()]
+
+    def clean(self) -> None:
+        if not any(self.errors) and not self.filled:
+            raise forms.ValidationError(_("Name at least one person."), code="nobody")
+
+
+PeopleForms: Any = forms.formset_factory(
+    PersonForm, formset=People, max_num=MOST_PEOPLE, absolute_max=MOST_PEOPLE, validate_max=True
+)
+
+
+class SigningForm(forms.Form):
+    """The whole of it; ``people`` are the rows."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=255,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text=_("What the people read that they are to sign. At most 255 characters."),
+    )
+    days = forms.ChoiceField(label=_("Time to sign"), choices=DAYS, required=False, initial="7")
+    once_more = forms.BooleanField(label=_("Send it once more"), required=False)
+    #: The request that the form was shown with, so that "once more" pressed twice is once.
+    after = forms.RegexField(r"\A[0-9]{1,18}\Z", required=False, widget=forms.HiddenInput)
+
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        render: Render,
+        person: Any,
+        rows: int = ROWS,
+        typed: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, initial={"name": render.key, **(typed or {})})
+        self.craftkit_render = render
+        self.person = person
+        self.people = PeopleForms(data, prefix="people")
+        self.people.extra, self.people.typed = rows, typed
+        #: The latest request to the same people, where that stands in the way.
+        self.before: SignatureRequest | None = None
+        #: What another press of the same has made.
+        self.repeated: SignatureRequest | None = None
+        self.key = ""
+
+    def is_valid(self) -> bool:
+        return super().is_valid() and self.people.is_valid()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.people.is_valid() and not self.errors:
+            self._find_key(cleaned)
+        return cleaned
+
+    @property
+    def recipients(self) -> list[Recipient]:
+        return [
+            Recipient(
+                form.cleaned_data["first_name"],
+                form.cleaned_data["last_name"],
+                form.cleaned_data["email"],
+                designation=form.cleaned_data["designation"],
+            )
+            for form in self.people.filled
+        ]
+
+    @property
+    def anchor_tags(self) -> list[AnchorTag]:
+        return [
+            AnchorTag(form.cleaned_data["anchor"], "signature", recipient=number, required=True)
+            for number, form in self._signers()
+        ]
+
+    @property
+    def expires_in(self) -> timedelta | None:
+        days = self.cleaned_data["days"]
+        return timedelta(days=int(days)) if days else None
+
+    def _signers(self) -> list[tuple[int, Any]]:
+        filled = enumerate(self.people.filled)
+        return [(n, form) for n, form in filled if form.cleaned_data["designation"] == SIGNER]
+
+    def _people(self) -> list[tuple[str, str]]:
+        return sorted((one.email.casefold(), one.designation) for one in self.recipients)
+
+    def _known(self) -> list[SignatureRequest]:
+        """Return the requests to these people, newest first, whoever or whatever asked for them."""
+        rows = SignatureRecipient.objects.using(database()).filter(
+            request__render=self.craftkit_render
+        )
+        asked: dict[SignatureRequest, list[tuple[str, str]]] = {}
+        for one in rows.select_related("request__requested_by").order_by("-request_id"):
+            people = asked.setdefault(one.request, [])
+            people.append((one.email.casefold(), one.designation))
+        mine = self._people()
+        return [request for request, people in asked.items() if sorted(people) == mine]
+
+    def _find_key(self, cleaned: dict[str, Any]) -> None:
+        """Name the request after the one before it: who asks at once asks for the same one."""
+        # What the keys of all requests from here to these people begin with.
+        people = json.dumps(self._people())
+        chain = f"desk:{hashlib.sha256(people.encode()).hexdigest()}:"
+        known = self._known()
+        latest = known[0] if known else None
+        if latest is None:
+            self.key = f"{chain}0"
+        elif cleaned["once_more"] and any(str(one.pk) == cleaned["after"] for one in known):
+            self.key = f"{chain}{cleaned['after']}"
+            self.repeated = next((one for one in known if one.key == self.key), None)
+        elif self._is_own_of_now(latest):
+            self.key, self.repeated = latest.key, latest
+        else:
+            self.stand_in_the_way(latest)
+
+    def _is_own_of_now(self, request: SignatureRequest) -> bool:
+        seconds = (clock.now() - request.requested_at).total_seconds()
+        return request.requested_by_id == self.person.pk and 0 <= seconds < DOUBLE_CLICK
+
+    def stand_in_the_way(self, request: SignatureRequest) -> None:
+        """Ask whether these people are to get the document once more."""
+        self.before = request
+        self.add_error(
+            None,
+            forms.ValidationError(
+                _("These people were asked to sign this document before; see below."), code="before"
+            ),
+        )
+
+    def find_who_was_faster(self) -> SignatureRequest | None:
+        """Return what stands for something else under the key of this form."""
+        rows = SignatureRequest.objects.using(database()).select_related("requested_by")
+        known: SignatureRequest | None = rows.filter(
+            render=self.craftkit_render, key_hash=hash_key(self.key)
+        ).first()
+        return known
+
+    @property
+    def before_at(self) -> str:
+        """When that one was sent, or asked for where it wasn't."""
+        return "" if self.before is None else exact(_moment(self.before))
+
+    @property
+    def before_by(self) -> str:
+        """Who asked for that one."""
+        return "" if self.before is None else name_of(self.before.requested_by)
+
+    def blame(self, error: InvalidSignatureRequest) -> None:
+        """Say what Craftkit would refuse at the field that it is about."""
+        text = _("Craftkit does not take this: %s") % str(error).removeprefix(f"'{error.field}' ")
+        place = _PLACE.fullmatch(error.field)
+        if place is None:
+            self.add_error(_FIELDS.get(error.field), text)
+            return
+        what, number, name = place[1], int(place[2]), place[3]
+        form = self.people.filled[number] if what == "recipients" else self._signers()[number][1]
+        field = "anchor" if what == "anchor_tags" else name
+        form.add_error(field if field in form.fields else None, text)
+
+
+def _moment(request: SignatureRequest) -> Any:
+    return request.accepted_at or request.requested_at

@@ -1,0 +1,273 @@
+"""The front page and the banner: what waits, what is held up and why, at a glance."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from html import unescape
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from django_craftkit.models import (
+    Change,
+    ProjectState,
+    Render,
+    Share,
+    SignatureRequest,
+    WebhookDelivery,
+)
+from django_craftkit.models.share import UNPROVEN
+
+from .conftest import (
+    MODELS,
+    NAMES,
+    address,
+    make_delivery,
+    make_render,
+    make_request,
+    make_rows,
+    make_share,
+)
+
+if TYPE_CHECKING:
+    from django.test import RequestFactory
+
+pytestmark = pytest.mark.django_db
+
+FRONT = "/admin/craftkit/"
+TILE = re.compile(
+    r'<a class="craftkit-tile craftkit-tile--(\w+)" href="([^"]+)"><strong>([^<]*)</strong> '
+    r"<span>([^<]*)</span>"
+)
+
+
+@pytest.fixture(params=MODELS, ids=NAMES)
+def model(request):
+    return request.param
+
+
+@pytest.fixture
+def swept():
+    """A project that somebody looks after."""
+    return ProjectState.objects.create(project="default", swept_at=timezone.now())
+
+
+def tiles(desk) -> dict[str, tuple[str, str, str]]:
+    """Return tone, address and number by the words below."""
+    found = TILE.findall(desk.shows(FRONT))
+    return {label: (tone, unescape(url), number) for tone, url, number, label in found}
+
+
+def make_everything() -> None:
+    now = timezone.now()
+    for status in Render.Status.values:
+        make_render(status, attempted_at=now)
+    make_render("queued", attempted_at=now - timedelta(days=1))
+    make_render("pending", project="eu", attempted_at=now)
+    old = make_render("failed")
+    Render.objects.filter(pk=old.pk).update(updated_at=now - timedelta(days=2))
+    ProjectState.objects.create(project="eu", paused_at=now, pause_reason="No credits.")
+    for error_code in (UNPROVEN, ""):
+        make_share(old, "unknown", error_code=error_code, by_mail=True)
+    make_share(old)
+    for status in SignatureRequest.Status.values:
+        make_request(old, status)
+    make_request(old, "pending", project="eu")
+    long_ago = make_request(old, "declined")
+    SignatureRequest.objects.filter(pk=long_ago.pk).update(updated_at=now - timedelta(days=8))
+    for status in ("received", "processed", "failed"):
+        make_delivery(status=status)
+    for announcement in ("abandoned", "due", "abandoned"):
+        Change.objects.create(
+            kind="render",
+            object_id=old.pk,
+            to_status="failed",
+            cause="poll",
+            announcement=announcement,
+        )
+
+
+class TestTheFrontPage:
+    def test_counts_what_waits_and_what_went_wrong(self, boss):
+        make_everything()
+        numbers = {label: (tone, number) for label, (tone, _url, number) in tiles(boss).items()}
+        assert numbers == {
+            "documents under way": ("plain", "5"),
+            "document held": ("warn", "1"),
+            "document overdue": ("warn", "1"),
+            "failed in the last day": ("bad", "2"),
+            "e-mail needs a decision": ("bad", "1"),
+            "waiting for signatures": ("plain", "2"),
+            "signature request held": ("warn", "1"),
+            "declined or failed in the last week": ("bad", "3"),
+            "webhook waiting": ("plain", "1"),
+            "signals given up": ("bad", "2"),
+        }
+
+    def test_leads_to_exactly_what_it_counts(self, boss):
+        make_everything()
+        for label, (_tone, url, number) in tiles(boss).items():
+            response = boss.get(url)
+            assert response.context["cl"].result_count == int(number), label
+            assert len(response.context["cl"].result_list) == int(number), label
+
+    def test_is_calm_about_nothing(self, boss):
+        assert {tone for tone, _url, _number in tiles(boss).values()} == {"calm"}
+        assert {number for _tone, _url, number in tiles(boss).values()} == {"0"}
+
+    def test_counts_no_further_than_anybody_reads(self, boss, monkeypatch):
+        monkeypatch.setattr("django_craftkit.templatetags.craftkit_admin.MOST", 3)
+        for _ in range(5):
+            make_render("queued")
+        assert tiles(boss)["documents under way"][2] == "3+"
+
+    def test_writes_large_numbers_to_be_read(self, boss, monkeypatch):
+        monkeypatch.setattr("django_craftkit.templatetags.craftkit_admin._count", _a_thousand)
+        assert tiles(boss)["documents held"][2] == "1,000+"
+
+    def test_says_when_each_project_was_looked_after(self, boss, swept, settings):
+        settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "eu": {"API_KEY": "x"}}
+        ProjectState.objects.update(swept_at=timezone.now() - timedelta(seconds=12))
+        html = boss.shows(FRONT)
+        assert re.search(r"last sweep: 1[2-4] seconds ago", html)
+        assert "last sweep: never" in html
+
+    def test_says_what_is_paused_why_and_since_when(self, boss, swept):
+        ProjectState.objects.create(
+            project="default",
+            capability="email",
+            paused_at=timezone.now() - timedelta(hours=3),
+            pause_reason="No sender.",
+        )
+        panel = boss.shows(FRONT).partition('id="craftkit-projects"')[2]
+        assert re.search(r"e-mail, for 3\s+hours: No sender\.", panel.replace("\xa0", " "))
+
+    def test_keeps_the_list_of_models(self, boss, model):
+        assert f'href="{address(model)}"' in boss.shows(FRONT)
+
+    def test_shows_what_the_person_may_see(self, staff):
+        make_everything()
+        assert set(tiles(staff("view_share"))) == {"e-mail needs a decision"}
+        assert set(tiles(staff("view_change"))) == {"signals given up"}
+        html = staff("view_share").shows(FRONT)
+        assert "last sweep" not in html.partition('id="content"')[2]
+        assert "last sweep" in staff("view_projectstate").shows(FRONT)
+        assert staff().get(FRONT).status_code == 404
+
+    def test_is_there_on_a_site_of_the_projects_own(self, rf: RequestFactory):
+        class Site(admin.AdminSite):
+            pass
+
+        site = Site(name="admin")
+        for one in (Render, Share):
+            site.register(one, type(admin.site._registry[one]))
+        make_everything()
+        request = rf.get(FRONT)
+        request.user = User.objects.create_superuser("other")
+        html = site.app_index(request, "craftkit").render().content.decode()
+        labels = [label for *_, label in TILE.findall(html)]
+        assert labels[0] == "documents under way"
+        assert "webhooks waiting" not in labels
+
+    def test_takes_ten_queries_at_most_however_much_there_is(self, staff, swept):
+        desk = staff(*(f"view_{name}" for name in NAMES))
+        desk.shows(FRONT)
+        with CaptureQueriesContext(connection) as few:
+            desk.shows(FRONT)
+        make_everything()
+        make_rows(20)
+        with CaptureQueriesContext(connection) as many:
+            desk.shows(FRONT)
+        assert len(few) == len(many) <= 10
+
+
+def _a_thousand(querysets):
+    return [1001 for _ in querysets]
+
+
+class TestTheBanner:
+    @pytest.fixture
+    def paused(self, swept):
+        return ProjectState.objects.create(
+            project="eu",
+            paused_at=timezone.now() - timedelta(hours=2, minutes=1),
+            pause_code="credits_exhausted",
+            pause_reason="The credits are used up.",
+        )
+
+    def pages(self, model) -> list[str]:
+        return [FRONT, address(model), address(model, "change", model.objects.first().pk)]
+
+    def test_says_once_which_project_is_paused_and_why(self, boss, paused, model):
+        make_rows(1)
+        for path in self.pages(model):
+            html = boss.shows(path)
+            assert html.count("The Craftkit project “eu” has been paused for") == 1
+            assert "2\xa0hours" in html
+            assert "The credits are used up." in html
+            assert "Nothing is lost" in html
+
+    def test_says_what_of_a_project_is_paused(self, boss, paused):
+        ProjectState.objects.update(capability="email")
+        assert "“eu” has been paused (e-mail) for" in boss.shows(address(Render))
+
+    def test_says_so_for_each_project(self, boss, paused):
+        ProjectState.objects.create(project="us", paused_at=timezone.now(), pause_reason="Why.")
+        html = boss.shows(address(Render))
+        assert html.index("project “eu”") < html.index("project “us”")
+
+    def test_says_that_a_setting_holds_everything(self, boss, settings):
+        settings.CRAFTKIT = {"PAUSED": True}
+        html = boss.shows(address(Render))
+        assert html.count("Everything is held") == 1
+        assert 'CRAFTKIT["PAUSED"]' in unescape(html)
+
+    @pytest.mark.parametrize("seconds", [None, 61, 86_400 * 3])
+    def test_says_that_nobody_looks_after_a_project_and_what_to_do(self, boss, swept, seconds):
+        moment = None if seconds is None else timezone.now() - timedelta(seconds=seconds)
+        ProjectState.objects.update(swept_at=moment)
+        html = boss.shows(address(Render))
+        assert html.count("after the Craftkit project “default”") == 1
+        assert "craftkit_work" in html
+        if seconds == 86_400 * 3:
+            assert "the last sweep was 3\xa0days ago" in html
+
+    def test_says_so_where_no_sweep_ever_came(self, boss):
+        assert "Nobody has looked after the Craftkit project “default” yet" in boss.shows(FRONT)
+
+    def test_goes_by_the_clock_of_the_database(self, boss, swept, monkeypatch):
+        ahead = timezone.now() + timedelta(hours=1)
+        monkeypatch.setattr("django_craftkit.clock.moment", lambda value: ahead)
+        assert "Nobody looks after" in boss.shows(address(Render))
+
+    def test_takes_a_capability_for_no_project(self, boss, swept):
+        ProjectState.objects.update(capability="email")
+        assert "Nobody has looked after" in boss.shows(address(Render))
+
+    @pytest.mark.parametrize("secrets", [None, [], [""], "a string", [7]])
+    def test_says_which_project_has_no_webhook_secret(self, boss, swept, settings, secrets):
+        settings.CRAFTKIT_PROJECTS = {"default": {"API_KEY": "x", "WEBHOOK_SECRETS": secrets}}
+        html = boss.shows(address(Render))
+        assert "The Craftkit project “default” has no webhook secret" in html
+        assert "a string" not in html
+
+    def test_is_not_there_while_all_is_well(self, boss, swept):
+        for path in (FRONT, address(Render), address(Render, "change", make_render().pk)):
+            assert "craftkit-banner" not in boss.shows(path)
+
+    def test_stays_out_of_other_apps(self, boss, paused):
+        assert "has been paused" not in boss.shows("/admin/auth/user/")
+
+    def test_takes_one_query(self, boss, swept, paused):
+        path = address(WebhookDelivery)
+        boss.shows(path)
+        with CaptureQueriesContext(connection) as queries:
+            boss.shows(path)
+        told = [query["sql"] for query in queries if "projectstate" in query["sql"]]
+        assert len(told) == 1
