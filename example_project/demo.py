@@ -1,12 +1,14 @@
 """The whole thing on one machine, with nothing but this checkout: `make demo`.
 
-Starts a Craftkit of our own (the sandbox), the site, a Celery worker and Celery's beat, signs a
-boat off as staff do in the admin, and tells line by line what becomes of its document. Then it
-serves until Ctrl-C; with --once it ends when the document is there.
+Starts a Craftkit of our own (the sandbox), the site, a Celery worker and Celery's beat. Confirms a
+booking as staff do in the admin, plays guest and skipper who sign its agreement, signs a boat off,
+and tells line by line what becomes of the documents. Then it serves until Ctrl-C; with --once it
+ends when they are there.
 """
 
 import argparse
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -19,20 +21,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from charter.models import Booking
-    from django_craftkit.models import Render, Share
+    from django_craftkit.models import ArchivedFile, Change, Render, Share, SignatureRequest
 
 ROOT = Path(__file__).resolve().parent
 VAR = ROOT / "var"
 LOGS = VAR / "log"
 HOST = "127.0.0.1"
-CODE = "AEG-2031"
+CODE = "AEG-2031"  # its boat is signed off
+OPTION = "AEG-2035"  # it is confirmed, and its agreement signed
 
 START_SECONDS = 60  # for one process to answer
 DOCUMENT_SECONDS = 60  # from the sign-off to the guest's link
+AGREEMENT_SECONDS = 90  # from the confirmation to the signed PDF
 STOP_SECONDS = 3  # for the processes to end when asked to; then they are killed
 
 
@@ -206,33 +212,50 @@ def sign_off() -> "Booking":
     return booking
 
 
+class Story:
+    """The changes of some rows, told as they are written, each once."""
+
+    def __init__(self, began: "datetime") -> None:
+        self.began = began
+        self.told: set[int] = set()
+
+    def tell(self, **rows: list[int]) -> None:
+        from django.db.models import Q
+
+        from django_craftkit.models import Change
+
+        about = Q()
+        for kind, pks in rows.items():
+            about |= Q(kind=kind, object_id__in=pks)
+        changes = Change.objects.filter(about).exclude(pk__in=self.told).order_by("pk")
+        for change in changes.select_related("recipient"):
+            self.told.add(change.pk)
+            self.say(change)
+
+    def say(self, change: "Change") -> None:
+        seconds = (change.created_at - self.began).total_seconds()
+        who = change.recipient.full_name if change.recipient else change.from_status
+        step = f"{change.kind:<10} {who} → {change.to_status}"
+        say(f"{seconds:8.2f} s  {step:<40} {change.get_cause_display()} {change.note}".rstrip())
+
+
 def follow(children: Children, booking: "Booking") -> "Share":
-    """Tell the story of the booking's document as it is written, until its link is there."""
-    from django.db.models import Q
+    """Tell the story of the booking's protocol as it is written, until its link is there."""
+    from charter.craftkit import HANDOVER
+    from django_craftkit.models import Render
 
-    from django_craftkit.models import Change, Render
-
-    render = Render.objects.for_object(booking).get()
-    story = Change.objects.filter(
-        Q(kind="render", object_id=render.pk)
-        | Q(kind="share", object_id__in=render.shares.values("pk"))
-    ).order_by("pk")
-    told: set[int] = set()
+    render = Render.objects.for_object(booking).get(template=HANDOVER)
+    story = Story(booking.signed_off_at)
     deadline = time.monotonic() + DOCUMENT_SECONDS
     say(f"{0:8.2f} s  {render.template} is {render.get_status_display()}, with the sign-off")
     while True:
         render.refresh_from_db()
         share = render.shares.first()
         is_there = share is not None and share.is_open
-        for change in story.exclude(pk__in=told):
-            told.add(change.pk)
-            seconds = (change.created_at - booking.signed_off_at).total_seconds()
-            step = f"{change.kind:<7} {change.from_status} → {change.to_status}"
-            say(f"{seconds:8.2f} s  {step:<32} {change.get_cause_display()} {change.note}".rstrip())
+        story.tell(render=[render.pk], share=[share.pk] if share else [])
         if is_there:
             return share
-        if render.is_final and render.status != Render.Status.SUCCEEDED:
-            raise DemoFailed(f"{render} is {render.status}: {render.error}", log_of("worker"))
+        check_progress(render)
         if time.monotonic() > deadline:
             raise DemoFailed(
                 f"After {DOCUMENT_SECONDS} s {render} is {render.status} and its link is "
@@ -240,6 +263,70 @@ def follow(children: Children, booking: "Booking") -> "Share":
                 log_of("worker"),
             )
         children.pause(0.1)
+
+
+def check_progress(render: "Render") -> None:
+    if render.is_final and render.status != render.Status.SUCCEEDED:
+        raise DemoFailed(f"{render} is {render.status}: {render.error}", log_of("worker"))
+
+
+def confirm() -> "Booking":
+    """What staff do in the admin when the guest has paid."""
+    from django.db import transaction
+
+    from charter.models import Booking
+
+    booking = Booking.objects.get(code=OPTION)
+    booking.status = Booking.Status.CONFIRMED
+    with transaction.atomic():
+        booking.save()
+    return booking
+
+
+def follow_agreement(children: Children, booking: "Booking", sandbox: str) -> "ArchivedFile":
+    """Tell the story of the booking's agreement, and sign it, until the signed PDF is kept."""
+    from charter.craftkit import AGREEMENT
+    from charter.views import newest_request, signed_file
+    from django_craftkit.models import Render
+
+    render = Render.objects.for_object(booking).get(template=AGREEMENT)
+    story, played = Story(render.requested_at), set[str]()
+    deadline = time.monotonic() + AGREEMENT_SECONDS
+    say(f"{0:8.2f} s  {render.template} is {render.get_status_display()}, with the booking")
+    while True:
+        render.refresh_from_db()
+        check_progress(render)
+        request = newest_request(booking)
+        story.tell(render=[render.pk], signature=[request.pk] if request else [])
+        if request is not None:
+            signed = signed_file(request)
+            if signed is not None:
+                return signed
+            if request.is_final and request.status != request.Status.COMPLETED:
+                raise DemoFailed(f"{request} is {request.status}: {request.error}")
+            play_next_signer(request, sandbox, played)
+        if time.monotonic() > deadline:
+            status = request.status if request else "not asked for"
+            raise DemoFailed(
+                f"After {AGREEMENT_SECONDS} s {render} is {render.status} and its signature "
+                f"request {status}.",
+                log_of("worker"),
+            )
+        children.pause(0.1)
+
+
+def play_next_signer(request: "SignatureRequest", sandbox: str, played: set[str]) -> None:
+    """Sign in the place of whoever is next, once the site has heard of the one before."""
+    waiting = {one.email: one.full_name for one in request.recipients.all() if not one.signed_at}
+    if not request.is_open or not waiting or waiting.keys() & played:
+        return
+    email, name = next(iter(waiting.items()))
+    played.add(email)
+    say(f"            {name} signs at Craftkit")
+    url = f"{sandbox}/_sandbox/signatures/{request.remote_id}/sign"
+    body = json.dumps({"email": email}).encode()
+    with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=10):
+        pass
 
 
 def save_pdf(render: "Render") -> Path:
@@ -257,20 +344,29 @@ def demonstrate(children: Children, *, once: bool) -> None:
     fill_database()
     start_everything(children, site, sandbox)
 
+    say(f"\nStaff confirm booking {OPTION}: guest and skipper get its agreement to sign.\n")
+    option = confirm()
+    signed = follow_agreement(children, option, sandbox)
+
     say(f"\nStaff sign off the boat of booking {CODE}.\n")
     booking = sign_off()
     share = follow(children, booking)
     path = save_pdf(share.render)
 
-    say(f"\n  document  {path} ({path.stat().st_size:,} bytes)")
+    say(f"\n  signed    {VAR / 'documents' / signed.name} ({signed.size:,} bytes)")
+    say(f"            SHA-256 {signed.sha256}")
+    say(f"  document  {path} ({path.stat().st_size:,} bytes)")
     say(f"  link      {share.url}")
     if once:
         say("\nThat was all. `make demo` keeps it up, to look at and to try.")
         return
     say(f"  guest     {site}{booking.get_absolute_url()}")
+    say(f"  signed    {site}{option.get_absolute_url()}")
     say(f"  site      {site}/")
     say(f"  admin     {site}/admin/charter/booking/ (admin, password admin)")
-    say("\nServing. In the admin, complete the inspection of AEG-2034 and sign it off as well.")
+    say(f"  mails     {sandbox}/_sandbox/mails")
+    say("\nServing. The agreement of AEG-2034 waits to be signed: its link is in the mails.")
+    say("In the admin, complete the inspection of AEG-2034 and sign its boat off as well.")
     say("Ctrl-C ends it all.")
     while True:
         children.pause(0.5)

@@ -2,6 +2,7 @@
 
 import os
 
+import file_broker  # noqa: F401 - mends the broker that the demonstration uses
 from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agency.settings")

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from charter.models import Boat, Booking, Guest, InspectionArea
 from django_craftkit.models import Render
 
-BOOKING = ["code", "boat", "guest", "skipper", "starts_on", "ends_on"]
+BOOKING = ["code", "boat", "guest", "skipper", "skipper_email", "starts_on", "ends_on"]
 INSPECTION = ["inspector", "engine_hours", "fuel", "notes"]
 SIGN_OFF = ["signed_off_at", "signed_off_by", "document"]
 
@@ -50,7 +50,10 @@ class AreaInline(admin.TabularInline):
 
 @admin.register(Booking)
 class BookingAdmin(admin.ModelAdmin):
-    list_display = ["code", "document", "boat", "guest", "starts_on", "ends_on", "status"]
+    list_display = [
+        *("code", "status", "agreement", "document"),
+        *("boat", "guest", "starts_on", "ends_on"),
+    ]
     list_per_page = 25
     list_filter = ["status", ("signed_off_at", admin.EmptyFieldListFilter), "boat"]
     list_select_related = ["boat", "guest"]
@@ -76,6 +79,11 @@ class BookingAdmin(admin.ModelAdmin):
     @admin.display(description=_("handover protocol"))
     def document(self, booking: Booking) -> str:
         badge = get_template("admin/charter/booking/document.html")
+        return badge.render({"booking": booking})
+
+    @admin.display(description=_("charter agreement"))
+    def agreement(self, booking: Booking) -> str:
+        badge = get_template("admin/charter/booking/signatures.html")
         return badge.render({"booking": booking})
 
     def has_sign_off_permission(self, request: HttpRequest) -> bool:

@@ -12,9 +12,63 @@ from charter.models import Booking
 from django_craftkit.events import render_on
 from django_craftkit.models import Render
 from django_craftkit.signals import render_succeeded
+from django_craftkit.signing import AnchorTag, Envelope, Recipient
 
+AGREEMENT = "charter-agreement"
 HANDOVER = "charter-handover"
 DAY = "j F Y"
+# They stand in the PDF where somebody is to sign.
+GUEST_SIGNS, SKIPPER_SIGNS = "[[guest signs here]]", "[[skipper signs here]]"
+
+
+def signers(booking: Booking) -> Envelope:
+    """Who signs the agreement: the guest, and the skipper if that is somebody else."""
+    people = [recipient(booking.guest.name, booking.guest.email)]
+    places = [AnchorTag(GUEST_SIGNS, "signature", recipient=0)]
+    if has_skipper_of_its_own(booking):
+        people.append(recipient(booking.skipper, booking.skipper_email))
+        places.append(AnchorTag(SKIPPER_SIGNS, "signature", recipient=1))
+    return Envelope(people, anchor_tags=places, name=f"{_('Charter agreement')} {booking.code}")
+
+
+def has_skipper_of_its_own(booking: Booking) -> bool:
+    address = booking.skipper_email.casefold()
+    return bool(address) and address != booking.guest.email.casefold()
+
+
+def recipient(name: str, email: str) -> Recipient:
+    first_name, _space, last_name = name[:100].partition(" ")
+    return Recipient(first_name, last_name, email)
+
+
+@render_on(
+    post_save,
+    sender=Booking,
+    template=AGREEMENT,
+    when=lambda booking: booking.status == Booking.Status.CONFIRMED and not booking.signed_off_at,
+    key=lambda booking: f"charter-{booking.code}",
+    sign_with=signers,
+)
+def agreement(booking: Booking, **kwargs: Any) -> dict[str, Any]:
+    """The data of the agreement that guest and skipper sign once the booking is confirmed."""
+    return {
+        "booking": {
+            "code": booking.code,
+            "startsOn": date_format(booking.starts_on, DAY),
+            "endsOn": date_format(booking.ends_on, DAY),
+            "skipper": booking.skipper,
+        },
+        "boat": {
+            "name": booking.boat.name,
+            "model": booking.boat.model,
+            "homePort": booking.boat.home_port,
+        },
+        "guest": {"name": booking.guest.name},
+        "signatures": {
+            "guest": GUEST_SIGNS,
+            "skipper": SKIPPER_SIGNS if has_skipper_of_its_own(booking) else "",
+        },
+    }
 
 
 @render_on(

@@ -89,6 +89,11 @@ class Booking(models.Model):
         Guest, models.PROTECT, related_name="bookings", verbose_name=_("guest")
     )
     skipper = models.CharField(_("skipper"), max_length=120)
+    skipper_email = models.EmailField(
+        _("skipper's e-mail"),
+        blank=True,
+        help_text=_("To sign the agreement. Empty where the guest is the skipper."),
+    )
     starts_on = models.DateField(_("from"))
     ends_on = models.DateField(_("until"))
     status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.OPTION)

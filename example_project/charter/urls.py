@@ -9,4 +9,5 @@ urlpatterns = [
     path("", views.Home.as_view(), name="home"),
     path("boats/<slug:slug>/", views.BoatPage.as_view(), name="boat"),
     path("b/<str:token>/", views.BookingPage.as_view(), name="booking"),
+    path("b/<str:token>/agreement/", views.signed_agreement, name="agreement"),
 ]

@@ -1,12 +1,18 @@
 """The public pages."""
 
+from typing import Any
+
 from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpRequest
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import DetailView, ListView
 
+from charter.craftkit import AGREEMENT
 from charter.models import Boat, Booking
+from django_craftkit.models import ArchivedFile, SignatureRequest
 
 
 class Home(ListView):
@@ -34,3 +40,37 @@ class BookingPage(DetailView):
 
     def get_queryset(self) -> QuerySet[Booking]:
         return Booking.objects.select_related("boat", "guest").prefetch_related("areas")
+
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
+        request = newest_request(self.object)
+        return super().get_context_data(
+            signature_request=request, signed=request and signed_file(request), **kwargs
+        )
+
+
+@never_cache
+def signed_agreement(request: HttpRequest, token: str) -> FileResponse:
+    """The signed agreement, for whoever may read the page of its booking."""
+    booking = get_object_or_404(Booking, token=token)
+    found = newest_request(booking)
+    signed = found and signed_file(found)
+    if not signed:
+        raise Http404
+    # FileResponse closes the file.
+    return FileResponse(
+        signed.open(), content_type="application/pdf", filename=f"agreement-{booking.code}.pdf"
+    )
+
+
+def newest_request(booking: Booking) -> SignatureRequest | None:
+    """How far the agreement is, and who has signed it."""
+    requests: QuerySet[Any] = SignatureRequest.objects.for_object(booking)
+    found: SignatureRequest | None = (
+        requests.filter(render__template=AGREEMENT).prefetch_related("recipients").first()
+    )
+    return found
+
+
+def signed_file(request: SignatureRequest) -> ArchivedFile | None:
+    """The agency's own copy of what was signed; it is here some seconds after the last name."""
+    return ArchivedFile.objects.of(ArchivedFile.Kind.SIGNED, request.pk)

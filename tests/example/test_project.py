@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def run(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "agency.settings", **env},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=170,
         check=False,
     )
 
@@ -63,4 +64,9 @@ def test_the_demonstration_ends_with_a_document():
     done = run(str(ROOT / "demo.py"), "--once")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "succeeded" in done.stdout
+    assert "completed" in done.stdout
+    (signed,) = (ROOT / "var" / "documents" / "craftkit" / "default" / "signed").rglob("*.pdf")
+    assert str(signed) in done.stdout
+    assert hashlib.sha256(signed.read_bytes()).hexdigest() in done.stdout
+    assert signed.stat().st_mode & 0o077 == 0
     assert (ROOT / "var" / "handover-AEG-2031.pdf").read_bytes().startswith(b"%PDF")

@@ -87,8 +87,11 @@ BOOKINGS = [
     ("AEG-2031", "nereid", "eleni", "Søren Kjær", 0, 7, "confirmed", "inspected"),
     ("AEG-2032", "petrel", "zoe", "Zoë Müller-Lüdenscheidt", 2, 1, "confirmed", ""),
     ("AEG-2034", "alcyone", "soren", "Søren Kjær", 5, 14, "confirmed", ""),
-    ("AEG-2035", "nereid", "yulia", "Юлия Соколова", 21, 7, "option", ""),
+    ("AEG-2035", "nereid", "yulia", "Στάθης Βαμβακάς", 21, 7, "option", ""),
 ]
+
+# Skippers who are not the guest; they sign the agreement, too.
+SKIPPERS = {"Στάθης Βαμβακάς": "stathis@example.com", "Søren Kjær": "soren@example.com"}
 
 INSPECTION = {
     "inspector": "Νίκος Αντωνίου",
@@ -129,6 +132,7 @@ class Command(BaseCommand):
             "boat": Boat.objects.get(slug=boat),
             "guest": Guest.objects.get(email=f"{guest}@example.com"),
             "skipper": skipper,
+            "skipper_email": SKIPPERS.get(skipper, ""),
             "starts_on": starts_at.date(),
             "ends_on": starts_at.date() + timedelta(days=nights),
             "status": status,
