@@ -7,7 +7,7 @@ import os
 import platform
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,18 +22,50 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.benchmarks.settings"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short, less certain run")
-    quick = parser.parse_args().quick
+    parser.add_argument("--pages", action="store_true", help="staff's pages alone")
+    parser.add_argument("--signatures", action="store_true", help="signature requests alone")
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     django.setup()
-    with _database(), _broker():
-        from . import measure, saves, webhooks
+    with _database():
+        from . import measure
 
-        rounds = 5 if quick else 15
-        figures = webhooks.intake(rounds, requests=500)
-        figures += webhooks.application_of(4 if quick else 12, deliveries=500)
-        figures += saves.saves(rounds, bookings=100 if quick else 200)
+        figures: list[Any] = []
+        every = not (options.pages or options.signatures)
+        if every:
+            with _broker():
+                figures += _of_the_rest(quick=options.quick)
+        if every or options.signatures:
+            figures += _of_signatures(quick=options.quick)
+        if every or options.pages:
+            figures += _of_pages(quick=options.quick)
         print(f"\n{_machine()}\n\n{measure.table(figures)}")  # noqa: T201
     return int(any(figure.missed for figure in figures))
+
+
+def _of_the_rest(*, quick: bool) -> list[Any]:
+    from . import saves, webhooks
+
+    rounds = 5 if quick else 15
+    figures: list[Any] = webhooks.intake(rounds, requests=500)
+    figures += webhooks.application_of(4 if quick else 12, deliveries=500)
+    figures += saves.saves(rounds, bookings=100 if quick else 200)
+    return figures
+
+
+def _of_signatures(*, quick: bool) -> list[Any]:
+    from . import signatures
+
+    finished = 100_000 if quick else 1_000_000
+    # Memory first: what a million rows leave free would hide what is taken.
+    return signatures.keeping(20) + signatures.following(10_000, 100, finished)
+
+
+def _of_pages(*, quick: bool) -> list[Any]:
+    from . import pages
+
+    renders, events = (100_000, 300_000) if quick else (1_000_000, 3_000_000)
+    return pages.pages(2 if quick else 3, renders, events)
 
 
 def _end(*args: object) -> None:
@@ -42,17 +74,22 @@ def _end(*args: object) -> None:
 
 @contextmanager
 def _database() -> Iterator[None]:
-    from django.db import connection
+    from django.db import connections
 
-    if connection.vendor != "postgresql":
-        sys.exit("The benchmarks want PostgreSQL: leave DATABASE_URL out, or name one there.")
-    name = connection.settings_dict["NAME"]
-    try:
-        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    with ExitStack() as made:
+        for connection in connections.all():
+            if connection.vendor != "postgresql":
+                sys.exit("The benchmarks want PostgreSQL: leave DATABASE_URL out, or name one.")
+            name = connection.settings_dict["NAME"]
+            # Also where making it fails half way.
+            made.callback(_drop, connection, name)
+            connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         yield
-    finally:
-        if connection.settings_dict["NAME"] != name:
-            connection.creation.destroy_test_db(name, verbosity=0)
+
+
+def _drop(connection: Any, name: str) -> None:
+    if connection.settings_dict["NAME"] != name:
+        connection.creation.destroy_test_db(name, verbosity=0)
 
 
 @contextmanager

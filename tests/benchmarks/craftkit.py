@@ -7,11 +7,12 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.signals import post_save
-from django.dispatch import receiver
+from django.dispatch import Signal, receiver
 
 from django_craftkit.events import render_on
 
 from .models import DeclaredBooking, HandBooking
+from .rows import TEMPLATES
 from .tasks import render_by_hand
 
 
@@ -23,6 +24,16 @@ from .tasks import render_by_hand
 )
 def booking_data(booking: DeclaredBooking, **kwargs: Any) -> dict[str, Any]:
     return {"code": booking.code}
+
+
+def _nothing(instance: Any, **kwargs: Any) -> None:
+    """Stands for the data of documents that are only looked at."""
+
+
+# Nobody sends it: the templates are declared, so that a list can be filtered by them.
+_never = Signal()
+for _template in sorted(TEMPLATES.keys() - {"booking"}):
+    render_on(_never, template=_template, key=str)(_nothing)
 
 
 @receiver(post_save, sender=HandBooking)

@@ -67,7 +67,7 @@ def table(figures: list[Figure]) -> str:
 
 def seconds(function: Callable[[], object]) -> float:
     """Return how long a function takes."""
-    with _prepared():
+    with prepared():
         began = time.perf_counter()
         function()
         return time.perf_counter() - began
@@ -90,7 +90,7 @@ def _race(one: Work, other: Work) -> tuple[float, float]:
     """Do both sides' work in turns, so that what else the machine does meets both."""
     spent = [0.0, 0.0]
     sides = [(0, one), (1, other)]
-    with _prepared():
+    with prepared():
         for start in range(0, len(one), BLOCK):
             for side, work in sides:
                 began = time.perf_counter()
@@ -102,7 +102,7 @@ def _race(one: Work, other: Work) -> tuple[float, float]:
 
 
 @contextmanager
-def _prepared() -> Iterator[None]:
+def prepared() -> Iterator[None]:
     """Keep what was prepared from the garbage collector, which would pay for it in the round."""
     gc.collect()
     gc.freeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib import admin
 from django.urls import include, path, re_path
 
 from .views import bare
@@ -9,6 +10,7 @@ from .views import bare
 hooks = [re_path(r"^webhooks/(?P<project>[^/]+)/?$", bare)]
 
 urlpatterns = [
+    path("admin/", admin.site.urls),
     path("bare/", include((hooks, "bare"))),
     path("craftkit/", include("django_craftkit.urls")),
 ]
