@@ -12,11 +12,17 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
 
     The sweep is the safety net under every message that a broker, a crash or a lost webhook can
     swallow. It runs every 5 seconds; a message that waited longer is dropped for the next one.
+    What is not to be kept any longer is dropped once a day.
     """
     return {
         "craftkit.sweep": {
             "task": "craftkit.sweep",
             "schedule": 5.0,
             "options": {"expires": 5.0, "ignore_result": True},
+        },
+        "craftkit.prune": {
+            "task": "craftkit.prune",
+            "schedule": 86_400.0,
+            "options": {"expires": 3600.0, "ignore_result": True},
         },
     }

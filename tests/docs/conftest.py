@@ -25,6 +25,7 @@ def order(db: None) -> Order:
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Only what a snippet connects is heard, and only until its end."""
     monkeypatch.setattr(builders, "_builders", dict(builders._builders))
+    monkeypatch.setattr(builders, "_sign_with", dict(builders._sign_with))
     monkeypatch.setattr(builders, "_templates", dict(builders._templates))
     with ExitStack() as stack:
         for signal in (post_save, *SIGNALS.values()):

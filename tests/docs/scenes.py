@@ -25,8 +25,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_craftkit import client
-from django_craftkit.models import Job, Render, Share, WebhookDelivery
+from django_craftkit.models import Job, Render, Share, SignatureRequest, WebhookDelivery
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
+from django_craftkit.signing import AnchorTag, Recipient
 from tests.shop.models import Line, Order
 
 if TYPE_CHECKING:
@@ -190,6 +191,50 @@ def scene_revoke(stage: Stage) -> Scene:
 
 
 @scene
+def scene_email(stage: Stage) -> Scene:
+    kit = _kit(stage)
+    yield {"render": _ready(stage), "timedelta": timedelta, "timezone": timezone}
+    kit.run()
+    (mail,) = kit.sandbox.mails
+    assert (mail.to, mail.recipient_name) == ("jane@example.com", "Jane Doe")
+    assert Share.objects.get().mailed_at
+
+
+@scene
+def scene_unsettled(stage: Stage) -> Scene:
+    share = _ready(stage).email("jane@example.com")
+    Share.objects.filter(pk=share.pk).update(status="unknown", error_code="mail_unproven")
+    yield {"Share": Share}
+    assert Share.objects.get().status == "active"
+
+
+@scene
+def scene_record(stage: Stage) -> Scene:
+    kit = _kit(stage)
+    yield {"render": _ready(stage)}
+    kit.run()
+    assert Render.objects.get().counts["downloaded"] == 1
+
+
+@scene
+def scene_withdraw(stage: Stage) -> Scene:
+    kit, render = _kit(stage), _ready(stage)
+    render.share()
+    kit.run()
+    yield {"render": render}
+    kit.run()
+    assert kit.shares[0].revoked
+
+
+@scene
+def scene_second_site(stage: Stage) -> Scene:
+    names = yield {}
+    registered = names["backoffice"]._registry
+    assert {model._meta.app_label for model in registered} == {"craftkit"}
+    assert Render in registered
+
+
+@scene
 def scene_retry(stage: Stage) -> Scene:
     kit = _kit(stage)
     kit.sandbox.faults.add("render_failed")
@@ -228,6 +273,94 @@ def scene_prune(stage: Stage) -> Scene:
     WebhookDelivery.objects.store("default", "", b"{}")
     yield {}
     assert {bytes(one.body) for one in WebhookDelivery.objects.all()} == {b"garbage", b"{}"}
+
+
+# Signatures.
+
+
+def _agreement(stage: Stage) -> SignatureRequest:
+    """One that is out to be signed by one person."""
+    render = Render.objects.request("agreement", {}, source=_order(stage))
+    request = render.send_for_signature(
+        [Recipient("Jane", "Doe", "jane@example.com")],
+        anchor_tags=[AnchorTag("{{sign_here}}", "signature")],
+    )
+    _kit(stage).run()
+    return request
+
+
+@scene
+def scene_sign(stage: Stage) -> Scene:
+    kit = _kit(stage)
+    names = yield {"render": _asked(_order(stage))}
+    kit.run()
+    names["request"].refresh_from_db()
+    assert names["request"].status == "sent"
+    (there,) = kit.signatures
+    assert (there.name, there.expiration_hours) == ("Charter agreement", 168)
+    assert [tag["recipientIndex"] for tag in there.anchor_tags] == [0, 1]
+
+
+@scene
+def scene_sign_with(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    yield {}
+    order.confirmed = True
+    order.save()
+    kit.run()
+    assert kit.signatures == [], "it is for nobody to sign below 100"
+    expensive = Order.objects.create(number="A-2", total=100, confirmed=True)
+    kit.run()
+    (there,) = kit.signatures
+    assert there.name == "Order A-2"
+    assert SignatureRequest.objects.for_object(expensive).get().status == "sent"
+
+
+@scene
+def scene_sign_find(stage: Stage) -> Scene:
+    request = _agreement(stage)
+    names = yield {"order": _order(stage)}
+    assert names["newest"] == request
+    assert list(names["still_open"]) == [request]
+    assert names["missing"] == ["Jane Doe"]
+
+
+@scene
+def scene_sign_receiver(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    yield {}
+    kit, request = _kit(stage), _agreement(stage)
+    kit.sign(request)
+    kit.run()
+    first, second = Line.objects.order_by("pk").values_list("text", flat=True)
+    assert first == "Jane Doe has signed"
+    assert second.startswith("signed, ")
+
+
+@scene
+def scene_sign_cancel(stage: Stage) -> Scene:
+    request = _agreement(stage)
+    yield {"request": request, "user": get_user_model().objects.create_user("ada")}
+    _kit(stage).run()
+    request.refresh_from_db()
+    assert (request.status, request.cancel_reason) == ("cancelled", "The dates have changed.")
+
+
+@scene
+def scene_sign_view(stage: Stage) -> Scene:
+    names = yield {}
+    kit, request = _kit(stage), _agreement(stage)
+    kit.sign(request)
+    kit.run()
+    visit = RequestFactory().get("/")
+    visit.user = AnonymousUser()
+    with pytest.raises(PermissionDenied):
+        names["signed_agreement"](visit, request.pk)
+    visit.user = get_user_model().objects.create_superuser("admin", "admin@example.com", "x")
+    response = names["signed_agreement"](visit, request.pk)
+    assert b"".join(response).startswith(b"%PDF-")
+    response.close()
 
 
 # Settings and urls.

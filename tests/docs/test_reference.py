@@ -14,10 +14,11 @@ from django.apps import apps
 from django.contrib import admin
 from django.core.management import get_commands
 
-from django_craftkit import client, conf, models, signals
+from django_craftkit import client, conf, models, signals, signing
 from django_craftkit.client import CraftkitError
 from django_craftkit.events import render_on
 from django_craftkit.models import render, share
+from django_craftkit.models import signature as signature_model
 from django_craftkit.models.render import RenderQuerySet
 from django_craftkit.reconcile.renders import RANK
 from django_craftkit.sandbox import cli, faults
@@ -60,17 +61,20 @@ def test_every_system_check_is_documented():
 def test_every_permission_is_documented():
     config = apps.get_app_config("craftkit")
     own = {codename for model in config.get_models() for codename, _ in model._meta.permissions}
-    views = {f"view_{model._meta.model_name}" for model in config.get_models()}
-    documented = set(table("docs/admin.md", "permission", "allows"))
-    assert documented == {f"craftkit.{name}" for name in own | views | {"add_share"}}
+    shown = [model for model in config.get_models() if model in admin.site._registry]
+    views = {f"view_{model._meta.model_name}" for model in shown}
+    adds = {"add_share", "add_signaturerequest"}
+    documented = set(table("docs/staff.md", "permission", "allows"))
+    assert documented == {f"craftkit.{name}" for name in own | views | adds}
 
 
 def test_the_actions_of_the_admin_are_named_as_they_are():
     told = " ".join(
-        row["allows"] for row in table("docs/admin.md", "permission", "allows").values()
+        row["allows"] for row in table("docs/staff.md", "permission", "allows").values()
     )
-    for model in apps.get_app_config("craftkit").get_models():
-        page = admin.site._registry[model]
+    for model, page in admin.site._registry.items():
+        if model._meta.app_label != "craftkit":
+            continue
         for name in page.actions or ():
             assert f'"{getattr(page, name).short_description}"' in told
 
@@ -82,13 +86,18 @@ def test_every_signal_is_documented_with_its_sender():
     rows = table("docs/signals.md", "signal", "sender")
     assert set(rows) == set(signals.SIGNALS)
     for name, row in rows.items():
-        assert name.startswith(row["sender"].strip("`").lower())
+        senders = {"document": ("`Render`", "`SignatureRequest`")}
+        family = name.partition("_")[0]
+        for sender in row["sender"].split(" or "):
+            assert sender in senders.get(family, [sender])
+            assert family in senders or sender.strip("`").lower().startswith(family)
 
 
 @pytest.mark.parametrize(
     ("page", "column", "choices"),
     [
         ("docs/documents.md", "final", {*models.Render.Status.values, *models.Share.Status.values}),
+        ("docs/signatures.md", "ended", set(models.SignatureRequest.Status.values)),
         ("docs/webhooks.md", "meaning", set(models.WebhookDelivery.Status.values)),
     ],
 )
@@ -100,6 +109,9 @@ def test_final_statuses_are_told_as_such():
     rows = table("docs/documents.md", "status", "final")
     final = {name for name, row in rows.items() if row["final"] == "yes"}
     assert final == {str(status.value) for status in (*render.FINAL, *share.FINAL)}
+    rows = table("docs/signatures.md", "status", "ended")
+    ended = {name for name, row in rows.items() if row["ended"] == "yes"}
+    assert ended == {str(status.value) for status in signature_model.FINAL}
 
 
 def test_the_ranks_are_told_in_their_order():
@@ -117,14 +129,16 @@ def test_every_command_is_documented():
     told = " ".join(page.read_text() for page in PAGES if name_of(page) != "docs/roadmap.md")
     named = set(re.findall(r"\bcraftkit_[a-z_]+\b", told))
     assert ours <= named
-    assert named <= ours | set(tags.register.tags), "these are neither commands nor tags"
+    of_benchmarks = {"craftkit_fill"}
+    known = ours | of_benchmarks | set(tags.register.tags)
+    assert named <= known, "these are neither commands nor tags"
 
 
 def test_every_class_of_a_badge_is_one_of_a_status():
     told = " ".join(page.read_text() for page in PAGES)
     classes = set(re.findall(r"craftkit-badge--([a-z]+)", told))
     assert classes
-    assert classes <= set(models.Render.Status.values)
+    assert classes <= {*models.Render.Status.values, *models.SignatureRequest.Status.values}
 
 
 def test_the_event_of_the_badge_is_named_as_it_is():
@@ -155,6 +169,7 @@ def test_every_error_of_the_client_is_documented():
         ("docs/events.md", render_on),
         ("docs/documents.md", RenderQuerySet.request),
         ("docs/documents.md", models.Render.share),
+        ("docs/signatures.md", models.Render.send_for_signature),
     ],
 )
 def test_every_argument_is_documented_with_its_default(page: str, function: Any):
@@ -171,6 +186,23 @@ def test_every_argument_is_documented_with_its_default(page: str, function: Any)
             assert default is Parameter.empty
         elif told.startswith("`"):
             assert value(told) == default
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [
+        ("of a recipient", signing.Recipient),
+        ("of an anchor tag", signing.AnchorTag),
+        ("of a field", signing.SignatureField),
+    ],
+)
+def test_every_part_of_an_envelope_is_documented_with_its_default(heading: str, kind: Any):
+    rows = table("docs/signatures.md", heading, "type", "default")
+    told = {
+        name: dataclasses.MISSING if row["default"] == "–" else value(row["default"])
+        for name, row in rows.items()
+    }
+    assert told == {field.name: field.default for field in dataclasses.fields(kind)}
 
 
 def test_every_option_of_the_sandbox_is_documented():

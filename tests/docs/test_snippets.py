@@ -56,7 +56,7 @@ def readers_tests() -> list[Any]:
         for block in PYTHON
         if block.name == "tests"
         for node in ast.parse(block.text).body
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     ]
 
 
