@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from django_craftkit import client, conf
 from django_craftkit.client import InvalidResponse
 from django_craftkit.database import database, in_transaction, storable
-from django_craftkit.models import Change, EngagementEvent, ProjectState, WebhookDelivery
+from django_craftkit.models import (
+    Change,
+    EngagementEvent,
+    ProjectState,
+    SignatureRequest,
+    WebhookDelivery,
+)
 
 from . import engagement, renders, signatures
+from .facts import lock_by_remote_id
 from .outcomes import retry_delay
 
 if TYPE_CHECKING:
@@ -155,7 +162,7 @@ class Facts:
     def _join_requests(self) -> set[Key]:
         if not self.notices:
             return set()
-        rows = signatures.lock_known(self.notices)
+        rows = lock_by_remote_id(SignatureRequest.objects.using(database()), self.notices)
         signatures.hear_told([(row, self.notices[key]) for key, row in rows.items()])
         return set(rows)
 

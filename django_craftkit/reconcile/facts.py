@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from django_craftkit.database import database, storable
+from django_craftkit.database import database, lock, storable
 from django_craftkit.models import (
     Change,
     EngagementEvent,
@@ -18,10 +18,16 @@ from django_craftkit.models import (
 from django_craftkit.signals import SIGNALS
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from django.db.models import QuerySet
+
     from django_craftkit.client import CraftkitError
+
+#: What Craftkit gives an id of its own.
+R = TypeVar("R", Render, SignatureRequest)
 
 #: Whose history a change is a line of, by its kind.
 SENDERS: dict[str, type[Any]] = {
@@ -32,6 +38,32 @@ SENDERS: dict[str, type[Any]] = {
 }
 #: What the column of a count holds, whatever is said.
 MAX_COUNT = 2**31 - 1
+
+
+def lock_about(rows: QuerySet[R], row: R, remote_id: uuid.UUID | None) -> R | None:
+    """Lock the row of this attempt; ``None`` where what is known is not about it any longer.
+
+    Without an id it is a decision made here, about one that waits and that no other worker has
+    sent.
+    """
+    found = lock(rows).filter(pk=row.pk, attempt=row.attempt).first()
+    if found is None:
+        return None
+    if remote_id is None:
+        is_about = found.status == found.Status.PENDING
+    else:
+        is_about = found.remote_id in (None, remote_id)
+    return found if is_about else None
+
+
+def lock_by_remote_id(
+    rows: QuerySet[R], keys: Iterable[tuple[str, uuid.UUID]]
+) -> dict[tuple[str, uuid.UUID], R]:
+    """Lock the rows that these projects' ids stand for; those that there is a row for."""
+    keys = set(keys)
+    rows = lock(rows).filter(remote_id__in={remote_id for _, remote_id in keys}).order_by("pk")
+    known = {(row.project, row.remote_id): row for row in rows if row.remote_id}
+    return {key: row for key, row in known.items() if key in keys}
 
 
 def earliest(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -24,6 +24,7 @@ from django_craftkit.models.signature import OPEN
 from django_craftkit.projects import get_client
 
 from . import envelopes, signatures
+from .facts import lock_by_remote_id
 from .moments import there
 from .outcomes import Again, Done, Failed, Outcome, Paused, outcome_of_open
 from .signatures import MAX_POLL, Fact
@@ -160,7 +161,9 @@ class _Round:
 @in_transaction
 def hear(project: str, listed: Sequence[client.SignatureRequest], asked_at: datetime) -> None:
     """Join what a page of the list says of requests that are open here."""
-    known = signatures.lock_known([(project, found.id) for found in listed])
+    known = lock_by_remote_id(
+        SignatureRequest.objects.using(database()), [(project, found.id) for found in listed]
+    )
     facts = [
         (row, [Fact.of(found)])
         for found in listed

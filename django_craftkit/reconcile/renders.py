@@ -34,7 +34,15 @@ from django_craftkit.models.render import BUILDER_FAILED, FINAL, KIND
 from django_craftkit.models.signature import SEND as SEND_SIGNATURE
 from django_craftkit.projects import get_client
 
-from .facts import earliest, join_answers, record, refusal, used_elsewhere
+from .facts import (
+    earliest,
+    join_answers,
+    lock_about,
+    lock_by_remote_id,
+    record,
+    refusal,
+    used_elsewhere,
+)
 from .moments import here
 from .outcomes import Again, Done, Failed, Outcome
 
@@ -304,16 +312,9 @@ def poll_delay(age: float) -> float:
 @in_transaction
 def hear_one(render: Render, fact: Fact, cause: Change.Cause) -> Render | None:
     """Join a fact that is known to be about this attempt; return the row, or ``None``."""
-    rows = lock(Render.objects.using(database())).defer("data")
-    row: Render | None = rows.filter(pk=render.pk, attempt=render.attempt).first()
+    rows = Render.objects.using(database()).defer("data")
+    row: Render | None = lock_about(rows, render, fact.remote_id)
     if row is None:
-        return None
-    if fact.remote_id is None:
-        # A decision about a document that waits, and none about one that another worker has sent.
-        is_of_use = row.status == Status.PENDING
-    else:
-        is_of_use = row.remote_id in (None, fact.remote_id)
-    if not is_of_use:
         return None
     is_new = row.remote_id is None and fact.remote_id is not None
     hear([(row, [fact])], cause)
@@ -326,15 +327,8 @@ def lock_known(
     keys: Iterable[tuple[str, uuid.UUID]],
 ) -> dict[tuple[str, uuid.UUID], Render]:
     """Lock the documents that these projects' ids stand for; those that there is a row for."""
-    keys = set(keys)
-    rows = (
-        lock(Render.objects.using(database()))
-        .only("project", "attempt", "counts", *COLUMNS)
-        .filter(remote_id__in={remote_id for _, remote_id in keys})
-        .order_by("pk")
-    )
-    known = {(row.project, row.remote_id): row for row in rows if row.remote_id}
-    return {key: row for key, row in known.items() if key in keys}
+    columns = ("project", "attempt", "counts", *COLUMNS)
+    return lock_by_remote_id(Render.objects.using(database()).only(*columns), keys)
 
 
 def hear(found: Iterable[tuple[Render, Iterable[Fact]]], cause: Change.Cause) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction, lock, storable, update_many
+from django_craftkit.database import database, in_transaction, storable, update_many
 from django_craftkit.models import (
     Change,
     Job,
@@ -19,7 +19,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.signature import ARCHIVE, KIND, OPEN, POLL
 
-from .facts import earliest, join_answers, record
+from .facts import earliest, join_answers, lock_about, record
 from .moments import here
 from .renders import WEBHOOKS_LATELY
 
@@ -124,33 +124,15 @@ def hear_one(
     asked_at: datetime | None = None,
 ) -> SignatureRequest | None:
     """Join a fact that is known to be about this attempt; return the row, or ``None``."""
-    rows = lock(SignatureRequest.objects.using(database()))
-    row: SignatureRequest | None = rows.filter(pk=request.pk, attempt=request.attempt).first()
+    rows = SignatureRequest.objects.using(database())
+    row: SignatureRequest | None = lock_about(rows, request, fact.remote_id)
     if row is None:
-        return None
-    if fact.remote_id is None:
-        # A decision about one that waits, and none about one that another worker has sent.
-        is_of_use = row.status == Status.PENDING
-    else:
-        is_of_use = row.remote_id in (None, fact.remote_id)
-    if not is_of_use:
         return None
     is_new = row.remote_id is None and fact.remote_id is not None
     hear([(row, [fact])], cause, asked_at)
     if is_new:
         WebhookDelivery.objects.pull_forward(row.project, fact.remote_id)
     return row
-
-
-def lock_known(
-    keys: Iterable[tuple[str, uuid.UUID]],
-) -> dict[tuple[str, uuid.UUID], SignatureRequest]:
-    """Lock the requests that these projects' ids stand for; those that there is a row for."""
-    keys = set(keys)
-    rows = lock(SignatureRequest.objects.using(database()))
-    rows = rows.filter(remote_id__in={remote_id for _, remote_id in keys}).order_by("pk")
-    known = {(row.project, row.remote_id): row for row in rows if row.remote_id}
-    return {key: row for key, row in known.items() if key in keys}
 
 
 def hear_told(found: Sequence[tuple[SignatureRequest, Iterable[Fact]]]) -> None:
