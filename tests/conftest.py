@@ -5,13 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What is worth more says so itself.
-settings.register_profile("suite", max_examples=40)
+# What is worth more says so itself. A busy machine is no fault, and what lands is judged by the
+# same examples each time: new ones are tried at the desk.
+settings.register_profile(
+    "suite",
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize="CI_REQUIRES_ALL" in os.environ,
+)
 settings.load_profile("suite")
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -207,7 +207,7 @@ ABSURD = st.recursive(
 )
 
 
-@hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=100)
 @given(projects=st.dictionaries(st.text() | st.integers(), ABSURD) | ABSURD, options=ABSURD)
 def test_no_settings_are_absurd_enough_to_raise(projects, options):
     with override_settings(CRAFTKIT_PROJECTS=projects, CRAFTKIT=options):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from responses.matchers import json_params_matcher
 
@@ -223,7 +223,6 @@ def test_what_was_read_is_a_value() -> None:
         assert set(typing.get_type_hints(kind)) == {one.name for one in dataclasses.fields(kind)}
 
 
-@settings(deadline=None)
 @given(
     JSON
     | st.dictionaries(st.sampled_from([*DELIVERED, *ENGAGED]), JSON)

@@ -4,7 +4,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from django_craftkit.client import (
@@ -183,7 +183,6 @@ def test_an_endlessly_nested_body_is_just_text() -> None:
     assert isinstance(from_answer(400, "[" * 900 + "]" * 900).body, str)
 
 
-@settings(deadline=None)
 @given(st.integers(300, 999), st.text() | ENVELOPES.map(lambda body: _json(body)))
 def test_any_answer_at_all_becomes_an_error_of_ours(status: int, text: str) -> None:
     error = from_answer(status, text, method="GET", path="/v1/renders/x")

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from responses.matchers import header_matcher, json_params_matcher, query_param_matcher
 
@@ -1033,7 +1033,6 @@ def test_what_is_no_object_is_no_part(kind: Any, body: Any) -> None:
 # Anything at all
 
 
-@settings(deadline=None)
 @given(JSON | st.dictionaries(st.sampled_from([*SENT, *RECIPIENT, *NOTICE, *page()]), JSON))
 def test_any_json_is_read_or_refused_as_invalid(body: Any) -> None:
     for read in (
@@ -1046,7 +1045,6 @@ def test_any_json_is_read_or_refused_as_invalid(body: Any) -> None:
             read(body)
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(SENT, JSON)))
 def test_any_change_of_an_answer_is_read_or_refused(changes: dict[str, Any]) -> None:
     with contextlib.suppress(InvalidResponse):
@@ -1067,7 +1065,6 @@ def _made(kind: Any, body: Any) -> st.SearchStrategy[Any]:
         return st.nothing()
 
 
-@settings(deadline=None)
 @given(
     JSON | st.lists(parts(but(JANE, order=1), Recipient), max_size=2),
     JSON | st.lists(parts(but(AT_A_PLACE, width=1, required=True), SignatureField), max_size=2),

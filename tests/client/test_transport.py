@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 import responses
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 from responses.registries import OrderedRegistry
@@ -321,7 +321,6 @@ def test_what_an_earlier_try_may_have_done_is_not_forgotten() -> None:
 # Any answer
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     status=st.integers(200, 599),
     body=st.binary() | ENVELOPES.map(_json) | st.just(_json(SHARED)),

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from django_craftkit.client import (
@@ -148,7 +148,6 @@ def test_what_craftkit_said_cant_be_changed_here() -> None:
     assert len({render, Render.from_json(QUEUED | {"new": []})}) == 2
 
 
-@settings(deadline=None)
 @given(JSON | st.dictionaries(st.sampled_from([*QUEUED, *SHARED, "renderId", "event"]), JSON))
 def test_any_json_is_read_or_refused_as_invalid(body: Any) -> None:
     for read in (

@@ -11,8 +11,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from django_craftkit import client
@@ -195,9 +194,6 @@ def hear_all(render: Render, happened, extra: int, way) -> list[object]:
     return end
 
 
-@hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(histories())
 def test_any_order_any_repeats_and_any_batches_end_in_the_same_rows(known, history):
     happened, extra, (one, other) = history

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_craftkit.client import SignatureRecipient as Person
@@ -87,21 +87,19 @@ def rows_after(order: list[Fact]) -> tuple:
     return values(row, mine)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(orders)
 def test_the_order_of_facts_makes_no_difference(both):
     one, other = both
     assert rows_after(one) == rows_after(other)
 
 
-@settings(deadline=None)
 @given(facts)
 def test_repeats_of_facts_make_no_difference(some):
     assert rows_after(some) == rows_after([*some, *some])
     assert rows_after(some) == rows_after([fact for fact in some for _ in "ab"])
 
 
-@settings(deadline=None)
 @given(facts)
 def test_no_status_is_left_for_one_of_a_lower_rank_and_no_final_one_for_an_open_one(some):
     row, mine = new()
@@ -112,7 +110,6 @@ def test_no_status_is_left_for_one_of_a_lower_rank_and_no_final_one_for_an_open_
         assert not (row.status in OPEN and before not in OPEN)
 
 
-@settings(deadline=None)
 @given(facts)
 def test_a_moment_never_gets_later_and_is_never_taken_back(some):
     row, mine = new()
@@ -135,11 +132,7 @@ def render(db) -> Render:
     return Render.objects.create(template="invoice", key="1", key_hash="1", status="succeeded")
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=12)
 @given(orders, st.data())
 def test_batches_make_no_difference_either(render, both, data):
     """In the database: what several batches write, whoever heard them, is what one would."""

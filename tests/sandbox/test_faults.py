@@ -98,7 +98,7 @@ def test_a_cut_after_has_acted_and_looks_the_same(wire, sandbox):
 
 
 def test_an_answer_later_than_the_clients_patience_was_acted_upon(wire, sandbox):
-    sandbox.faults.add("delay", seconds=3)
+    sandbox.faults.add("delay", seconds=60)
 
     started = time.monotonic()
     with pytest.raises(requests.ReadTimeout) as caught:
@@ -109,7 +109,7 @@ def test_an_answer_later_than_the_clients_patience_was_acted_upon(wire, sandbox)
             timeout=(3, 0.2),
         )
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
     assert isinstance(caught.value.args[0], ReadTimeoutError)
     assert len(sandbox.renders) == 1
 
@@ -231,7 +231,7 @@ def test_in_process_nobody_waits(api, sandbox, timeout, late):
     else:
         assert api.get(HEALTH, timeout=timeout).status_code == 200
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_faults_are_asked_for_over_http_too(wire, sandbox):

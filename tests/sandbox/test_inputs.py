@@ -3,7 +3,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from django_craftkit.sandbox.http import ApiError
@@ -204,7 +204,6 @@ def outcome(manifest, data):
         return error
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.dictionaries(st.sampled_from(["value", "areas", "x"]), json_values),
     st.sampled_from(["text", "number", "date", "boolean", "url", "email"]),
@@ -221,7 +220,6 @@ def test_any_json_is_taken_or_refused_and_what_is_taken_is_taken_again(data, dat
         assert outcome(wanted, kept) == kept
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.text(alphabet=string.printable))
 def test_no_text_breaks_a_data_type(text):
     for data_type in ("number", "date", "boolean", "image", "email"):

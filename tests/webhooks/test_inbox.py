@@ -6,8 +6,7 @@ import json
 import uuid
 
 import pytest
-from hypothesis import HealthCheck, example, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from django_craftkit.clock import database_now
@@ -19,9 +18,6 @@ from .conftest import render_event
 
 pytestmark = pytest.mark.django_db
 
-FUZZ = hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 KNOWN = uuid.UUID("7d3c2f1e-0000-4000-8000-000000000001")
 
 
@@ -143,7 +139,6 @@ JSON = st.recursive(
 NAMES = ["event", "renderId", "templateId", "status", "errorMessage", "createdAt", "completedAt"]
 
 
-@FUZZ
 @given(
     changes=st.dictionaries(
         st.sampled_from(NAMES) | st.text(max_size=9).filter(lambda name: name != "remote_id"),
@@ -161,7 +156,6 @@ def test_whatever_craftkit_may_come_to_send_is_noted(known, changes):
     assert bool(delivery.error) == (delivery.status == "failed")
 
 
-@FUZZ
 @given(body=st.binary(max_size=300))
 def test_whatever_bytes_are_signed_are_noted(craftkit, body):
     WebhookDelivery.objects.all().delete()

@@ -16,7 +16,7 @@ from django.db import connection, connections
 from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
-from hypothesis import HealthCheck, example, given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -31,9 +31,7 @@ from .conftest import SECRET, Sender
 pytestmark = pytest.mark.django_db
 
 BODY = b'{"event": "render.queued"}'
-FUZZ = hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FUZZ = hypothesis_settings(max_examples=60)
 #: What a WSGI server makes of a header's bytes.
 HEADER = st.binary(max_size=80).map(lambda value: value.decode("latin-1"))
 
