@@ -1,11 +1,13 @@
 """Staff's desk."""
 
+from .changes import ChangeAdmin
 from .deliveries import WebhookDeliveryAdmin
 from .events import EngagementEventAdmin
+from .jobs import JobAdmin
+from .projects import ProjectStateAdmin
 from .renders import RenderAdmin
 from .shares import ShareAdmin
 from .signatures import SignatureRequestAdmin
-from .work import ChangeAdmin, JobAdmin, ProjectStateAdmin
 
 __all__ = [
     "ChangeAdmin",

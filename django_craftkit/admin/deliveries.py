@@ -11,10 +11,9 @@ from django.utils.translation import ngettext
 
 from django_craftkit.models import EngagementEvent, Render, SignatureRequest, WebhookDelivery
 
-from .base import MirrorAdmin, age, badge, linked, pretty, shown
+from .base import MirrorAdmin, age, badge, linked, press, pretty, shown
 from .buttons import button
 from .lists import ProjectFilter, is_list
-from .work import log_all, press
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +165,7 @@ class WebhookDeliveryAdmin(MirrorAdmin):
         rows = WebhookDelivery.objects.filter(pk__in=pks, leased_until=None).exclude(body=b"")
         able = list(rows.defer("body"))
         asked = WebhookDelivery.objects.replay([delivery.pk for delivery in able])
-        log_all(request, able, _("Asked for it to be worked off again."))
+        self.log_all(request, able, _("Asked for it to be worked off again."))
         if asked:
             text = ngettext(
                 "%d webhook is worked off again.", "%d webhooks are worked off again.", asked

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_craftkit.admin.work import CHANGES, JOBS
+from django_craftkit.admin.about import CHANGES, JOBS
 from django_craftkit.models import Change, EngagementEvent, Job, ProjectState, Render, Share
 from django_craftkit.reconcile.announcements import KINDS
 
