@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django_craftkit.testing import Kit
 
 #: Seconds that one thread waits for another at most: only a failing test does.
-PATIENCE = 10
+PATIENCE = 45
 #: Seconds after which a lease is over, by any clock.
 LEASE_OVER = 130
 

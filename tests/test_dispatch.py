@@ -29,7 +29,7 @@ class Broker:
 
     def apply_async(self, countdown: float, **options: object) -> None:
         assert options["retry"] is False
-        self.hang.wait(10)
+        self.hang.wait(60)
         if self.error:
             raise self.error
         self.sent.append(countdown)
@@ -37,7 +37,8 @@ class Broker:
 
 @pytest.fixture
 def now(monkeypatch):
-    """A monotonic clock that stands still until it is moved."""
+    """A monotonic clock that stands still until it is moved; threads get the time they need."""
+    monkeypatch.setattr(dispatch, "PATIENCE", 30.0)
     moment = [1000.0]
     monkeypatch.setattr(dispatch.time, "monotonic", lambda: moment[0])
 
@@ -105,22 +106,30 @@ def test_a_broker_that_refuses_is_left_alone_for_a_while(now, caplog):
     _until(lambda: len(broker.sent) == 2)
 
 
-def test_a_broker_that_hangs_is_paid_for_once(caplog):
-    first, later = [], []
-    # The best of three: what the machine itself takes of a moment is no promise of ours.
-    for _ in range(3):
-        waker, broker = Waker(), Broker()
-        broker.hang.clear()
-        try:
-            first.append(_took(waker.wake, broker, 0.0))
-            later.append(max(_took(waker.wake, broker, 0.0) for _ in range(4)))
-        finally:
-            broker.hang.set()
-    assert min(first) < 0.1
-    assert min(later) < PATIENCE / 2
+def test_a_broker_that_hangs_is_paid_for_once(monkeypatch):
+    assert PATIENCE < 0.1
+    waited = []
+    wait = threading.Event.wait
+
+    def count(self, timeout=None):
+        if threading.current_thread() is threading.main_thread():
+            waited.append(timeout)
+        return wait(self, timeout)
+
+    waker, broker = Waker(), Broker()
+    broker.hang.clear()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Event, "wait", count)
+            took = [_took(waker.wake, broker, 0.0) for _ in range(5)]
+    finally:
+        broker.hang.set()
+    assert [timeout for timeout in waited if timeout] == [PATIENCE]
+    assert max(took) < 30, "it hangs for a minute"
 
 
-def test_a_thread_that_a_broker_holds_for_ever_is_given_up(now):
+def test_a_thread_that_a_broker_holds_for_ever_is_given_up(now, monkeypatch):
+    monkeypatch.setattr(dispatch, "PATIENCE", 0.01)
     waker, broker = Waker(), Broker()
     broker.hang.clear()
     try:
@@ -169,15 +178,14 @@ def test_a_request_pays_next_to_nothing_for_a_broker_that_is_down_or_hangs(monke
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         app = Celery("held", broker=f"amqp://127.0.0.1:{port}//", set_as_current=False)
-        app.conf.broker_connection_timeout = 3
+        app.conf.broker_connection_timeout = 60
         app.tasks.register(project_app.tasks[dispatch.TASK])
         app.finalize(auto=True)
         monkeypatch.setattr(dispatch, "celery_app", lambda: app)
         monkeypatch.setattr(dispatch, "_current", Waker())
         took = [_took(Render.objects.request, "invoice", {"number": number}) for number in range(4)]
-    # It gives up after 3 seconds: nobody has waited for that.
-    assert max(took) < 1.5
-    assert min(took[1:]) < PATIENCE
+    # It gives up after a minute: nobody has waited for that.
+    assert sum(took) < 30
     assert Render.objects.count() == 4
 
 

@@ -25,6 +25,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
     def due(self, now: datetime) -> Self:
         return self.filter(Q(leased_until=None) | Q(leased_until__lte=now), due_at__lte=now)
 
+    @again_after_deadlock
     def claim(self, limit: int, *, now: datetime, lease: timedelta) -> list[Any]:
         """Take up to ``limit`` due rows that nobody has in hand, oldest first.
 

@@ -72,8 +72,9 @@ def told(response: Any) -> list[tuple[str, str]]:
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    """Wait for Craftkit as long as it takes in a test, and not as long as people do."""
-    monkeypatch.setattr("django_craftkit.admin.buttons.SECONDS", 0.3)
+    """Look twice at what Craftkit makes of it, however long that takes, and no third time."""
+    monkeypatch.setattr("django_craftkit.admin.buttons.SECONDS", 60.0)
+    monkeypatch.setattr("django_craftkit.reconcile.loop.PACE", (0.25, 3600.0))
 
 
 @pytest.fixture

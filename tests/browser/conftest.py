@@ -43,11 +43,14 @@ class Browser:
         self.driver.get(self.site + path)
 
     def until(self, condition: Callable[[], Any], *, reload: bool = False) -> Any:
-        """Wait for something to be so; ``reload`` looks at the page anew each time."""
+        """Wait for something to be so; ``reload`` looks at the page anew each further time."""
+        seen = False
 
         def look(driver: Chrome) -> Any:
-            if reload:
+            nonlocal seen
+            if reload and seen:
                 driver.refresh()
+            seen = True
             return condition()
 
         try:
@@ -108,6 +111,13 @@ class Browser:
         command("Emulation.setEmulatedMedia", {"features": []})
 
 
+def _until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 @pytest.fixture
 def craftkit_server() -> Iterator[Sandbox]:
     with SandboxServer(Sandbox(api_keys=["ck_test_sandbox"], lenient=True)) as server:
@@ -115,8 +125,10 @@ def craftkit_server() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def site(craftkit_server, live_server, tmp_path) -> Iterator[str]:
+def site(craftkit_server, live_server, tmp_path, monkeypatch) -> Iterator[str]:
     """The site with its worker, as strict as a careful project has it."""
+    # A busy machine is no Craftkit that does not answer.
+    monkeypatch.setattr("django_craftkit.admin.buttons.SECONDS", SECONDS)
     craftkit_server.subscribe(f"{live_server.url}/craftkit/webhooks/default/", "whsec-tests")
     project = {**settings.CRAFTKIT_PROJECTS["default"], "BASE_URL": craftkit_server.public_url}
     workers = Workers(tmp_path, craftkit_server.public_url)
@@ -140,6 +152,8 @@ def site(craftkit_server, live_server, tmp_path) -> Iterator[str]:
         try:
             workers.start(celery=False)
             yield live_server.url
+            # What is still told would be told to the next test.
+            _until(lambda: all(one.status != "pending" for one in craftkit_server.deliveries))
         finally:
             workers.stop()
             connection["ATOMIC_REQUESTS"] = before

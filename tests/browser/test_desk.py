@@ -62,8 +62,8 @@ def test_a_document_is_found_shared_opened_seen_and_taken_back(documents, browse
     # The view is in the picture, told by the webhook.
     staff.driver.get(document)
     staff.until(lambda: staff.all(".craftkit-engagement svg .craftkit-bar--viewed"), reload=True)
-    assert "1 opened" in staff.find(".craftkit-engagement").text
-    assert "1 time" in _row_of_link(staff)
+    staff.until(lambda: "1 opened" in staff.find(".craftkit-engagement").text)
+    staff.until(lambda: "1 time" in _row_of_link(staff), reload=True)
     staff.picture("staff-document")
     staff.picture("staff-document-dark", dark=True)
     staff.picture("staff-document-narrow", width=390)
@@ -80,8 +80,8 @@ def test_a_document_is_found_shared_opened_seen_and_taken_back(documents, browse
     staff.sees("This link has been withdrawn")
 
     staff.driver.get(document)
-    assert "revoked" in _row_of_link(staff)
-    assert "Link revoked · Maria" in " ".join(staff.text.split())
+    staff.until(lambda: "revoked" in _row_of_link(staff))
+    staff.until(lambda: "Link revoked · Maria" in " ".join(staff.text.split()))
 
 
 def test_an_e_mail_is_sent_once_read_and_seen(documents, browser, craftkit_server):
@@ -90,7 +90,9 @@ def test_an_e_mail_is_sent_once_read_and_seen(documents, browser, craftkit_serve
     staff.fill("username", "maria")
     staff.fill("password", "her secret")
     staff.click("Log in")
+    staff.sees("MARIA")
     staff.click(KEY)
+    staff.until(lambda: staff.driver.current_url.endswith("/change/"))
     staff.until(lambda: "Send by e-mail" in staff.text, reload=True)
     document = staff.driver.current_url
 

@@ -39,6 +39,7 @@ def test_an_agreement_is_signed_by_two_people(agreement, browser, craftkit_serve
     staff.fill("username", "maria")
     staff.fill("password", "her secret")
     staff.click("Log in")
+    staff.sees("MARIA")
     staff.until(lambda: "Send for signature" in staff.text, reload=True)
     document = staff.driver.current_url
 
@@ -74,7 +75,7 @@ def test_an_agreement_is_signed_by_two_people(agreement, browser, craftkit_serve
     staff.click(KEY)
     staff.picture("staff-signature-request")
     signed = ArchivedFile.objects.get(kind="signed")
-    assert signed.sha256 in staff.text
+    staff.sees(signed.sha256)
     cookies = {cookie["name"]: cookie["value"] for cookie in staff.driver.get_cookies()}
     pdf = requests.get(f"{staff.driver.current_url}/../../signed/", cookies=cookies, timeout=10)
     assert pdf.content.startswith(b"%PDF-")
@@ -107,10 +108,10 @@ def test_a_bookings_page_moves_while_its_agreement_is_signed(confirmed, browser,
         driver.switch_to.window(page)
         guest.sees(f"{number} of 2 signed" if number == 1 else "Open the signed agreement")
         if number == 1:
-            assert guest.text.count("has not signed yet") == 1
+            guest.until(lambda: guest.text.count("has not signed yet") == 1)
             driver.switch_to.window(driver.window_handles[-1])
     assert driver.execute_script("return window.isTheSamePage")
-    assert guest.text.count("signed on") == 2
+    guest.until(lambda: guest.text.count("signed on") == 2)
     guest.picture("booking")
     guest.picture("booking-dark", dark=True)
     guest.picture("booking-narrow", width=390)

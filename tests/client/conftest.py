@@ -127,7 +127,8 @@ class RawServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
         for number in range(100):
@@ -135,8 +136,9 @@ class RawServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection:
-                connection.settimeout(5)
+            # Some clients hang up on it.
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(60)
                 self.requests.append(_request(connection))
                 self.scripts[min(number, len(self.scripts) - 1)](connection)
 
@@ -145,6 +147,7 @@ class RawServer:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._thread.join(10)
 
 
 def _request(connection: socket.socket) -> bytes:

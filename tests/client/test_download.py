@@ -128,15 +128,14 @@ def test_a_download_that_stalls_ends(serve: Serve) -> None:
 
     def stall(connection: Any) -> None:
         answers(200, b"%PDF-", IS_PDF, length=100)(connection)
-        release.wait(5)
+        release.wait(60)
 
-    download = client(serve(stall), timeout=(1.0, 0.1)).renders.download(RENDER)
     try:
-        with pytest.raises(CraftkitTimeout):
+        download = client(serve(stall), timeout=(30.0, 3.0)).renders.download(RENDER)
+        with download, pytest.raises(CraftkitTimeout):
             download.read()
     finally:
         release.set()
-        download.close()
 
 
 def test_a_compressed_download_is_unpacked(serve: Serve) -> None:

@@ -93,6 +93,7 @@ def test_a_template_renders(block: Block, craftkit: Any, order: Order):
 # The installation, followed to the letter but for the ports.
 
 
+@pytest.mark.timeout(400)
 def test_the_installation_leads_to_a_pdf(tmp_path: Path, unused_port: int):
     page = [b for b in pages.blocks("python", "sh") if b.page.name == "installation.md"]
     environment = {
@@ -109,7 +110,7 @@ def test_the_installation_leads_to_a_pdf(tmp_path: Path, unused_port: int):
             input=feed,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout

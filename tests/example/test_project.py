@@ -23,7 +23,7 @@ def run(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "agency.settings", **env},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=300,
         check=False,
     )
 
@@ -60,6 +60,7 @@ def test_seed_can_be_repeated(db, settings, debug):
     assert admin.check_password("admin") is debug
 
 
+@pytest.mark.timeout(320)
 def test_the_demonstration_ends_with_a_document():
     done = run(str(ROOT / "demo.py"), "--once")
     assert done.returncode == 0, done.stdout + done.stderr

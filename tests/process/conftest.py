@@ -29,7 +29,7 @@ class Workers:
         self._running: list[subprocess.Popen[bytes]] = []
         #: Where they keep what was signed.
         self.archive = folder / "archive"
-        self._environment = {
+        self.environment = {
             **os.environ,
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'example_project'}",
             "DJANGO_SETTINGS_MODULE": "tests.process.settings",
@@ -54,7 +54,7 @@ class Workers:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command.split()],
                 cwd=self._folder,
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -75,7 +75,7 @@ class Workers:
     def logs(self) -> str:
         return "\n".join(path.read_text()[-4000:] for path in self._folder.glob("*.log"))
 
-    def until(self, condition: Callable[[], object], seconds: float = 45.0) -> None:
+    def until(self, condition: Callable[[], object], seconds: float = 90.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, self.logs()

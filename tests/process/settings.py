@@ -7,14 +7,15 @@ import file_broker  # noqa: F401 - mends the broker that is used where no other 
 from tests.settings import *  # noqa: F403
 from tests.settings import CRAFTKIT_PROJECTS, STORAGES, env
 
+_patience = env.int("CRAFTKIT_PATIENCE", default=4)
 CRAFTKIT_PROJECTS = {
     "default": {
         **CRAFTKIT_PROJECTS["default"],
         "BASE_URL": env("CRAFTKIT_BASE_URL"),
-        "TIMEOUT": (1, 4),
+        "TIMEOUT": (1, _patience),
     }
 }
-CRAFTKIT = {"LEASE": 6}
+CRAFTKIT = {"LEASE": _patience + 2}
 
 STORAGES = {
     **STORAGES,

@@ -17,7 +17,10 @@ from django_craftkit.models import (
 )
 from django_craftkit.signing import AnchorTag, Recipient
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
+
+#: What a worker has left, or has noted in the moment before it was killed.
+NOT_KNOWN = ("pending", "unknown")
 
 
 def test_a_worker_killed_between_a_renders_post_and_its_answer(sandbox, workers):
@@ -44,7 +47,7 @@ def test_a_worker_killed_between_a_shares_post_and_its_answer(sandbox, workers):
     workers.until(lambda: sandbox.shares)
     workers.kill(first)
     share.refresh_from_db()
-    assert (share.status, share.sending_since is None) == ("pending", False)
+    assert share.status in NOT_KNOWN
     assert not Share.objects.open().exists()
 
     assert share.revoke(), "asked for while nobody knows whether the link exists"
@@ -62,7 +65,7 @@ def test_a_worker_killed_between_a_mails_post_and_its_answer(sandbox, workers):
     workers.until(lambda: sandbox.mails)
     workers.kill(first)
     share.refresh_from_db()
-    assert (share.status, share.sending_since is None) == ("pending", False)
+    assert share.status in NOT_KNOWN
 
     workers.start()
     workers.until(lambda: _status(share) == "active")
@@ -81,7 +84,7 @@ def test_a_worker_killed_before_a_mails_post_has_reached_craftkit(sandbox, worke
     Share.objects.update(sending_since=database_now())
 
     workers.start()
-    workers.until(lambda: _status(share) == "active", seconds=60)
+    workers.until(lambda: _status(share) == "active")
     assert [mail.share.id for mail in sandbox.mails] == [str(share.remote_id)]
 
 
@@ -108,7 +111,7 @@ def test_a_worker_killed_between_a_signature_requests_post_and_its_answer(sandbo
     workers.until(lambda: sandbox.signatures)
     workers.kill(first)
     request.refresh_from_db()
-    assert (request.status, request.sending_since is None) == ("pending", False)
+    assert (request.status, request.remote_id) == ("pending", None)
 
     workers.start()
     workers.until(lambda: _status(request) == "sent")
@@ -156,6 +159,7 @@ def test_a_worker_killed_while_it_keeps_what_was_signed(sandbox, workers, tmp_pa
 
 
 def test_two_sweeps_at_once_send_each_document_once(sandbox, workers):
+    workers.environment["CRAFTKIT_PATIENCE"] = "60"
     for number in range(40):
         Render.objects.request("invoice", {"number": number})
     workers.start()

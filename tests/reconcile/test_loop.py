@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
-from django.db import connections
 
 from django_craftkit.models import Render
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.sandbox import SandboxAdapter
+from tests.helpers import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,18 +33,7 @@ def test_calls_are_under_way_at_the_same_time(craftkit, monkeypatch):
 def test_loops_at_once_do_each_job_once(craftkit):
     for number in range(30):
         Render.objects.request("invoice", {"number": number})
-    loops = [threading.Thread(target=run_and_close) for _ in range(3)]
-    for loop in loops:
-        loop.start()
-    for loop in loops:
-        loop.join()
+    assert at_once(*[lambda: Loop(threads=2, wake=None).run()] * 3) == [None] * 3
     posts = [call for call in craftkit.sandbox.requests if call.method == "POST"]
     assert len(posts) == 30
     assert Render.objects.filter(remote_id__isnull=False).count() == 30
-
-
-def run_and_close() -> None:
-    try:
-        Loop(threads=2, wake=None).run()
-    finally:
-        connections.close_all()

@@ -292,7 +292,7 @@ def test_a_link_is_revoked_and_renewed_in_one_transaction_while_its_document_suc
 
     def pause(ended):
         heard.set()
-        went_through.append(renewed.wait(PATIENCE / 5))
+        went_through.append(renewed.wait(PATIENCE / 3))
         after(ended)
 
     def renew():
@@ -340,7 +340,8 @@ def test_a_loop_that_fails_ends_after_all_its_threads(craftkit, monkeypatch):
     with pytest.raises(ArithmeticError):
         Loop(threads=3, wake=None).run()
     over.set()
-    assert outlived == [False, False]
+    assert len(outlived) >= 2
+    assert not any(outlived)
 
 
 def test_a_database_that_fails_while_the_end_of_a_step_is_noted_sets_no_job_aside(

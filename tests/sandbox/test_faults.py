@@ -10,7 +10,7 @@ from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutErr
 
 from django_craftkit.sandbox import Fault, SandboxServer
 
-from .conftest import Api
+from .conftest import Api, until
 
 HEALTH = "/v1/health"
 
@@ -111,6 +111,7 @@ def test_an_answer_later_than_the_clients_patience_was_acted_upon(wire, sandbox)
 
     assert time.monotonic() - started < 30
     assert isinstance(caught.value.args[0], ReadTimeoutError)
+    until(lambda: sandbox.renders)
     assert len(sandbox.renders) == 1
 
 

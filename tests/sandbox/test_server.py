@@ -131,7 +131,7 @@ def test_the_program_says_where_it_is_and_ends_when_it_is_told(kind, tmp_path):
         assert other.get("/v1/templates").json() == {"templates": []}
         assert api.get("/v1/templates", headers={"Authorization": "Bearer x"}).status_code == 401
         process.send_signal(kind)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 0
     assert "POST /v1/templates/invoice/render 202" in errors
     assert "Traceback" not in errors
