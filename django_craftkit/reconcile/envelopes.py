@@ -73,11 +73,10 @@ def _send(request: SignatureRequest) -> Outcome:
     except (InvalidRequest, NotFound, Conflict) as error:
         if is_passing(error):
             raise
-        if before[0] is not None and _find_lost(request):
-            # It is refused to make another: the first call got through.
-            return Again(0.0, heard=True)
+        # It may be refused to make another: then the first call got through.
+        found = _join_lost(request) if before[0] is not None else None
         fact = Fact(Status.REJECTED, **refusal(error))
-        return _decide(request, fact, Change.Cause.ANSWER)
+        return found or _decide(request, fact, Change.Cause.ANSWER)
     except CraftkitError as error:
         if not error.maybe_handled:
             _put_back(request, before)
@@ -167,14 +166,11 @@ def _take_back(request: SignatureRequest) -> Outcome:
     if left > timedelta():
         # Whoever sends it may be about to hear the answer.
         return Again(min(left.total_seconds(), LOOK_AGAIN))
-    if _twins_of(request).exists():
-        # What is listed may be theirs: their keys tell, when they are sent again.
-        return Again(LOOK_AGAIN)
-    return Again(0.0, heard=True) if _find_lost(request) else _decide(request, fact)
+    return _join_lost(request) or _decide(request, fact)
 
 
-def _find_lost(request: SignatureRequest) -> bool:
-    """Look for the request whose answer was lost among those that Craftkit lists, and join it."""
+def _join_lost(request: SignatureRequest) -> Outcome | None:
+    """Join what Craftkit lists that may be this one, whose answer was lost; ``None``: nothing."""
     signatures = get_client(request.project, max_retries=0).signatures
     asked = sorted(one.email.casefold() for one in request.read_recipients())
     ids = {}
@@ -185,21 +181,25 @@ def _find_lost(request: SignatureRequest) -> bool:
                 found = found if found.recipients else signatures.get(found.id)
                 if sorted(one.email.casefold() for one in found.recipients) == asked:
                     ids[found.id] = found
+    if ids and _rivals_of(request).exists():
+        # It may be theirs: their keys tell, when they are sent again. Asked after the list was
+        # read, and before who has which id: whoever was sent meanwhile is found here or there.
+        return Again(LOOK_AGAIN, heard=True)
     known = SignatureRequest.objects.using(database()).filter(remote_id__in=list(ids))
     for remote_id in known.values_list("remote_id", flat=True):
         ids.pop(remote_id, None)
     if not ids:
-        return False
+        return None
     first = min(ids.values(), key=lambda one: one.created_at)
-    return hear_one(request, Fact.of(first), Change.Cause.READ_BACK) is not None
+    hear_one(request, Fact.of(first), Change.Cause.READ_BACK)
+    return Again(0.0, heard=True)
 
 
-def _twins_of(request: SignatureRequest) -> QuerySet[SignatureRequest]:
-    """Return the wanted requests for the same, under other keys, whose answers were lost too."""
+def _rivals_of(request: SignatureRequest) -> QuerySet[SignatureRequest]:
+    """Return the document's other wanted requests that were sent, and had no answer yet."""
     rows = SignatureRequest.objects.using(database()).exclude(pk=request.pk)
     return rows.filter(
         render=request.render_id,
-        asked_hash=request.asked_hash,
         status=Status.PENDING,
         sent_at__isnull=False,
         cancel_requested_at=None,

@@ -25,6 +25,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
+from django_craftkit.models.signature import KIND, SEND
 from django_craftkit.reconcile import deliveries, envelopes, signatures
 from django_craftkit.reconcile.envelopes import wire_key
 from django_craftkit.sandbox.signatures import as_json
@@ -1620,3 +1621,51 @@ def test_facts_about_a_thousand_people_cost_no_query_each(
         deliveries.process(clock.now())
     craftkit.run()
     assert SignatureRequest.objects.filter(status="viewed").count() == len(requests)
+
+
+def corrected(craftkit, ready: Render) -> tuple[SignatureRequest, SignatureRequest]:
+    """One whose call never got there, taken back, and one in its place whose answer was lost."""
+    craftkit.sandbox.faults.add("cut_before", **POST)
+    mistaken = send(ready, anchor_tags=[AnchorTag("{{sing_here}}", "signature")], key="a")
+    work()
+    mistaken.cancel(reason="A misspelt anchor.")
+    craftkit.pass_time(60)
+    craftkit.sandbox.faults.add("cut_after", **POST)
+    wanted = send(ready, key="b")
+    return mistaken, wanted
+
+
+def test_one_that_is_taken_back_takes_none_with_it_that_corrects_it(craftkit, ready, silent):
+    mistaken, wanted = corrected(craftkit, ready)
+    work()
+    # The lost one is looked for first.
+    Job.objects.filter(kind=SEND, object_id=wanted.pk).update(
+        due_at=clock.now() + timedelta(minutes=5)
+    )
+    until(craftkit, wanted, "sent")
+    until(craftkit, mistaken, "cancelled")
+    assert (mistaken.status, mistaken.remote_id) == ("cancelled", None)
+    assert wanted.status == "sent"
+    assert [one.id for one in craftkit.sandbox.signatures] == [str(wanted.remote_id)]
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_nor_one_that_is_sent_while_it_is_looked_for(
+    craftkit, ready, silent, monkeypatch, is_answered
+):
+    mistaken, wanted = corrected(craftkit, ready)
+    if is_answered:
+        craftkit.sandbox.faults.clear()
+    craftkit.pass_time(LEASE_OVER)
+    take_back = Job.objects.get(kind=KIND, object_id=mistaken.pk)
+    Job.objects.exclude(kind=SEND, object_id=wanted.pk).update(
+        due_at=clock.now() + timedelta(hours=1)
+    )
+    before_sending(monkeypatch, str(ready.remote_id), work, method="GET")
+    envelopes.step(take_back)
+    assert len(craftkit.sandbox.signatures) == 1
+    mistaken.refresh_from_db()
+    assert mistaken.remote_id is None
+    until(craftkit, wanted, "sent", minutes=90)
+    until(craftkit, mistaken, "cancelled", minutes=90)
+    assert mistaken.remote_id is None
