@@ -16,7 +16,7 @@ from django.db import transaction
 from .database import database, storable
 from .models import SignatureRequest
 from .models.mirror import check_data
-from .models.signature import DECLARED
+from .models.signature import DECLARED, OTHER_DATA
 from .signing import Envelope
 
 if TYPE_CHECKING:
@@ -153,7 +153,8 @@ def ask_signatures(render: Render, envelope: Envelope | None) -> None:
     """
     last = _last_declared(render)
     if last is not None:
-        if last.cancel_requested_at is not None and last.cancel_reason != MADE_ANEW:
+        ours = (MADE_ANEW, OTHER_DATA)
+        if last.cancel_requested_at is not None and last.cancel_reason not in ours:
             return
         if last.status == SignatureRequest.Status.PENDING:
             last.cancel(reason=MADE_ANEW)  # nobody shall be asked twice
@@ -174,7 +175,7 @@ def ask_signatures(render: Render, envelope: Envelope | None) -> None:
 def renew_signatures(render: Render) -> None:
     """Ask the people of the attempt before, where this one goes with the data of that."""
     last = _last_declared(render)
-    if last is None:
+    if last is None or last.cancel_reason == OTHER_DATA:
         return
     sent = last.as_sent()
     hours = sent.pop("expires_in_hours")

@@ -9,10 +9,10 @@ from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import Signal
 
-from django_craftkit import builders
+from django_craftkit import builders, clock
 from django_craftkit.database import database, insert_or_get
 from django_craftkit.events import render_on
-from django_craftkit.models import Change, Job, Render, SignatureRequest
+from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
 from django_craftkit.reconcile import renders
 from django_craftkit.signing import AnchorTag, Envelope, Recipient, SignatureField
 from tests.helpers import LEASE_OVER, Killed
@@ -308,14 +308,54 @@ def test_the_keys_of_declared_requests_are_nobody_elses(craftkit, django_assert_
     assert people() == ["Jane of 1 <jane@example.com>"]
 
 
-def test_a_retry_with_data_in_hand_asks_nobody(craftkit):
+@BOTH
+def test_a_retry_with_data_in_hand_asks_nobody(craftkit, signal):
+    craftkit.sandbox.faults.add("render_failed", times=2)
+    agree(signal)
+    craftkit.run()
+    render = Render.objects.get()
+    for number in ("by hand", "by hand again"):
+        assert render.retry({"number": number})
+        craftkit.run()
+    render.refresh_from_db()
+    assert (render.status, render.data) == ("succeeded", {"number": "by hand again"})
+    assert SignatureRequest.objects.get().status == "rejected"
+    assert craftkit.sandbox.signatures == []
+
+
+def test_nor_do_those_who_could_not_be_asked_before(craftkit):
+    state = ProjectState.objects.of("default", "signatures")
+    ProjectState.objects.filter(pk=state.pk).update(
+        paused_at=clock.now(), probe_at=clock.now() + timedelta(hours=1)
+    )
     craftkit.sandbox.faults.add("render_failed")
     agree()
     craftkit.run()
-    Render.objects.get().retry({"number": "by hand"})
+    render = Render.objects.get()
+    assert render.status == "failed"
+    render.retry({"number": "by hand"})
     craftkit.run()
-    assert Render.objects.get().status == "succeeded"
-    assert SignatureRequest.objects.get().status == "rejected"
+    ProjectState.objects.get(pk=state.pk).try_again()
+    for _ in range(5):
+        craftkit.pass_time(60)
+        craftkit.run()
+    render.refresh_from_db()
+    assert (render.status, SignatureRequest.objects.get().status) == ("succeeded", "cancelled")
+    assert craftkit.sandbox.signatures == []
+
+
+def test_a_retry_that_makes_the_data_anew_asks_again(craftkit):
+    craftkit.sandbox.faults.add("render_failed", times=2)
+    agree()
+    craftkit.run()
+    render = Render.objects.get()
+    render.retry({"number": "by hand"})
+    craftkit.run()
+    render.refresh_from_db()
+    render.retry()
+    craftkit.run()
+    assert [one.status for one in craftkit.sandbox.signatures] == ["sent"]
+    assert craftkit.sandbox.signatures[0].render.data == {"number": "1"}
 
 
 @pytest.mark.parametrize("name", ["ask_signatures", "hear"])

@@ -371,6 +371,8 @@ class Render(Sourced, Mirror):
 
     @in_transaction
     def _ask_again(self, data: dict[str, Any] | None, user: AbstractBaseUser | None) -> bool:
+        from .signature import SignatureRequest
+
         row = lock(Render.objects.using(database())).get(pk=self.pk)
         if not row.is_retriable:
             return False
@@ -384,6 +386,8 @@ class Render(Sourced, Mirror):
         if data is not None or row.builder:
             row.data = data
         row.save(using=database())
+        if data is not None:
+            SignatureRequest.objects.leave_declared(row, user=user)
         Change.objects.using(database()).create(
             kind=KIND,
             object_id=row.pk,
@@ -628,20 +632,20 @@ FINAL = frozenset(
 UNDER_WAY = tuple(status for status in Render.Status if status not in FINAL)
 
 
-def hold(render: Render) -> None:
+def hold(pk: int) -> None:
     """Lock a document where it can't be referred to while another has it locked.
 
     A row that refers to it would wait for them then, and they for the row: a deadlock.
     """
     features = connections[database()].features
     if features.has_select_for_update and not features.has_select_for_no_key_update:
-        lock(Render.objects.using(database())).filter(pk=render.pk).values("pk").get()
+        lock(Render.objects.using(database())).filter(pk=pk).values("pk").get()
 
 
-def refuse_withdrawn(render: Render) -> None:
+def refuse_withdrawn(pk: int) -> None:
     """Raise ``RenderWithdrawn``; what is written while it is withdrawn is never sent."""
     # No lock: who revokes a link and asks for another, in one transaction, would come to it from
     # the wrong end, and meet the worker.
-    rows = Render.objects.using(database()).filter(pk=render.pk)
-    if rows.values_list("withdrawn_at", flat=True).get() is not None:
+    render = Render.objects.using(database()).only("withdrawn_at", "template", "key").get(pk=pk)
+    if render.withdrawn_at is not None:
         raise RenderWithdrawn(f"{render} was withdrawn: it goes to nobody any more.")

@@ -118,6 +118,8 @@ class ShareQuerySet(models.QuerySet[Any]):
         share = self._store(wish)
         if wait:
             share._carry_out(dispatch.seconds(wait))
+            # A replica may not have it yet.
+            share.render = Render.objects.using(database()).get(pk=share.render_id)
         return share
 
     @again_after_deadlock
@@ -127,9 +129,9 @@ class ShareQuerySet(models.QuerySet[Any]):
             self.using(using).filter(render=wish.render_id, key_hash=wish.key_hash).first()
         )
         if known is None:
-            refuse_withdrawn(wish.render)
+            refuse_withdrawn(wish.render_id)
             with transaction.atomic(using=using, savepoint=False):
-                hold(wish.render)
+                hold(wish.render_id)
                 known = insert_or_get(wish, "render", "key_hash")
                 Job.objects.start(wish.kind, known.pk, known.project)
         known.check_same(wish)
@@ -337,8 +339,8 @@ class Share(Mirror):
 
     @in_transaction
     def _ask_again(self, user: AbstractBaseUser | None) -> bool:
-        hold(self.render)
-        refuse_withdrawn(self.render)
+        hold(self.render_id)
+        refuse_withdrawn(self.render_id)
         row = lock(Share.objects.using(database())).get(pk=self.pk)
         if not (row.status == self.Status.REJECTED or row.is_unsettled):
             return False

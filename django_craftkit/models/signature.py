@@ -115,6 +115,8 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         request = self._store(wish, rows)
         if wait:
             request._carry_out(dispatch.seconds(wait))
+            # A replica may not have it yet.
+            request.render = Render.objects.using(database()).get(pk=request.render_id)
         return request
 
     @again_after_deadlock
@@ -126,9 +128,9 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
             self.using(using).filter(render=wish.render_id, key_hash=wish.key_hash).first()
         )
         if known is None:
-            refuse_withdrawn(wish.render)
+            refuse_withdrawn(wish.render_id)
             with transaction.atomic(using=using, savepoint=False):
-                hold(wish.render)
+                hold(wish.render_id)
                 known = insert_or_get(wish, "render", "key_hash")
                 # Whoever lost a race for the key has its own values over the winner's row.
                 known = lock(self.using(using)).get(pk=known.pk)
@@ -139,6 +141,20 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
                     Job.objects.start(SEND, known.pk, known.project)
         known.check_same(wish)
         return known
+
+    def leave_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
+        """Ask nobody any more whom a declaration asked, inside a transaction.
+
+        The document goes on with other data, and who is to sign those nobody has said.
+        """
+        mine = self.using(database()).filter(
+            render=render, key__startswith=DECLARED, cancel_requested_at=None
+        )
+        waiting = list(lock(mine.exclude(status__in=FINAL)).values_list("pk", flat=True))
+        mine.update(
+            cancel_requested_at=clock.now(), cancel_requested_by=user, cancel_reason=OTHER_DATA
+        )
+        Job.objects.ask(KIND, waiting, render.project)
 
     def cancel_all(
         self, render: Render, *, user: AbstractBaseUser | None
@@ -324,8 +340,8 @@ class SignatureRequest(Mirror):
 
     @in_transaction
     def _ask_again(self, user: AbstractBaseUser | None) -> bool:
-        hold(self.render)
-        refuse_withdrawn(self.render)
+        hold(self.render_id)
+        refuse_withdrawn(self.render_id)
         row = lock(SignatureRequest.objects.using(database())).get(pk=self.pk)
         if not row.is_retriable or row._is_superseded():
             return False
@@ -525,6 +541,8 @@ SEND, ARCHIVE = "send signature", "archive signature"
 POLL = "poll signatures"
 #: What the keys begin with of requests that a declaration asks for; the attempt follows.
 DECLARED = "declared "
+#: Why nobody is asked any more whom the declaration of an earlier attempt asked.
+OTHER_DATA = "Its document was retried with other data."
 #: Hours; what Craftkit's provider gives where nothing is asked for.
 DEFAULT_HOURS = 168
 OPEN = frozenset({SignatureRequest.Status.SENT, SignatureRequest.Status.VIEWED})
