@@ -90,9 +90,14 @@ class ChangeAdmin(AboutAdmin):
     }
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        hidden = set()
+        is_of_signing = obj is not None and obj.kind == SIGNATURE
+        if is_of_signing and not self.allows(request, "view_signaturerequest"):
+            hidden.add("note")  # why somebody has declined, is the request's to tell
         given_up = obj is not None and obj.announcement == Change.Announcement.ABANDONED
-        may = given_up and self.has_replay_permission(request)
-        return [name for name in self.fields if name != "shown_button" or may]
+        if not (given_up and self.has_replay_permission(request)):
+            hidden.add("shown_button")
+        return [name for name in self.fields if name not in hidden]
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         super().prepare_rows(request, rows)

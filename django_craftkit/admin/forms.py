@@ -129,7 +129,8 @@ class EmailForm(HandForm):
         share: Share | None = known.select_related("requested_by").first()
         if share is not None and not cleaned["once_more"]:
             seconds = (clock.now() - share.requested_at).total_seconds()
-            is_own = share.requested_by_id == self.person.pk
+            # Of one that was refused or taken back nothing comes.
+            is_own = share.requested_by_id == self.person.pk and share.is_revocable
             self.is_double_click = is_own and 0 <= seconds < DOUBLE_CLICK
         return None if self.is_double_click else share
 

@@ -32,8 +32,11 @@ DID = {
 def with_people(requests: Iterable[Any]) -> list[Any]:
     """Give each request its ``people`` in their order, with one query for all."""
     rows = list(requests)
+    # Where they were read: a replica may not have what was just asked for.
+    using = rows[0]._state.db if rows else None
     mine: dict[int, list[SignatureRecipient]] = {row.pk: [] for row in rows}
-    for one in SignatureRecipient.objects.filter(request__in=list(mine)).order_by("position"):
+    recipients = SignatureRecipient.objects.using(using).filter(request__in=list(mine))
+    for one in recipients.order_by("position"):
         mine[one.request_id].append(one)
     for row in rows:
         row.people = mine[row.pk]

@@ -210,6 +210,8 @@ class SigningForm(forms.Form):
             self.stand_in_the_way(latest)
 
     def _is_own_of_now(self, request: SignatureRequest) -> bool:
+        if request.is_final or request.cancel_requested_at is not None:
+            return False  # nothing comes of that one
         seconds = (clock.now() - request.requested_at).total_seconds()
         return request.requested_by_id == self.person.pk and 0 <= seconds < DOUBLE_CLICK
 

@@ -365,6 +365,23 @@ class TestSendingAnEmail:
         assert len(list(craftkit.sandbox.mails)) == 1
         assert logged(render) == logged(share) == 1
 
+    def test_one_that_was_refused_a_moment_ago_is_no_double_click(self, boss, render, craftkit):
+        craftkit.sandbox.faults.add("status", status=400, code="invalid_request", method="POST")
+        press(boss, render, "email", **self.fill(recipient_name="M☃x"))
+        assert Share.objects.get().status == "rejected"
+        html = press(boss, render, "email", **self.fill()).content.decode()
+        assert "This person was to get this text before" in html
+
+    @pytest.mark.django_db(databases=["default", "other"])
+    def test_is_answered_and_logged_where_a_replica_lags_behind(
+        self, boss, render, craftkit, settings
+    ):
+        settings.DATABASE_ROUTERS = ["tests.reconcile.test_signatures.Replica"]
+        path = address(Render, "email", render.pk)
+        assert boss.post(path, self.fill()).status_code == 302
+        assert len(list(craftkit.sandbox.mails)) == 1
+        assert LogEntry.objects.filter(content_type__model="share").count() == 1
+
     def test_sends_it_once_by_a_double_click(self, boss, render, craftkit):
         press(boss, render, "email", **self.fill())
         response = press(boss, render, "email", **self.fill())

@@ -224,6 +224,32 @@ class TestSending:
         entry = LogEntry.objects.get(content_type__model="render")
         assert "Jane" not in entry.change_message
 
+    def test_one_that_was_refused_a_moment_ago_is_no_double_click(self, boss, render, craftkit):
+        craftkit.sandbox.faults.add("status", status=400, code="invalid_request", method="POST")
+        send(boss, render, {**JANE, "first_name": "J☃ne"})
+        assert SignatureRequest.objects.get().status == "rejected"
+        response = send(boss, render, JANE)
+        assert "asked to sign this document before" in response.content.decode()
+        assert ONCE not in response.content.decode()
+
+    def test_nor_is_one_that_is_being_cancelled(self, boss, render, craftkit):
+        send(boss, render, {**JANE, "first_name": "Jnae"})
+        request = SignatureRequest.objects.get()
+        request.cancel(reason="A typing error.")
+        response = send(boss, render, JANE)
+        assert "asked to sign this document before" in response.content.decode()
+
+    @pytest.mark.django_db(databases=["default", "other"])
+    def test_is_answered_and_logged_where_a_replica_lags_behind(
+        self, boss, render, craftkit, settings
+    ):
+        settings.DATABASE_ROUTERS = ["tests.reconcile.test_signatures.Replica"]
+        response = boss.post(address(Render, "sign", render.pk), fill(JANE))
+        assert response.status_code == 302
+        assert craftkit.signatures
+        entries = LogEntry.objects.filter(content_type__model="signaturerequest")
+        assert "Jane Doe" in entries.get().change_message
+
     def test_takes_names_in_any_script(self, boss, render, craftkit):
         names = [("محمد", "عبد الله"), ("Ελένη", "Δημητρίου"), ("名無し", ""), ("O'Neil <b>", "&")]
         people = [

@@ -16,7 +16,7 @@ from django_craftkit.admin.about import CHANGES, JOBS
 from django_craftkit.models import Change, EngagementEvent, Job, ProjectState, Render, Share
 from django_craftkit.reconcile.announcements import KINDS
 
-from .conftest import address, make_render, make_share, told
+from .conftest import address, make_render, make_request, make_share, told
 
 pytestmark = pytest.mark.django_db
 
@@ -261,6 +261,13 @@ class TestChanges:
         html = boss.shows(address(Change, "change", change.pk))
         for text in ("shop.hear", "8 tries", "given up", "ValueError: no such order"):
             assert text in html
+
+    def test_keep_to_themselves_why_somebody_has_declined(self, staff):
+        request = make_request(make_render("succeeded"), "declined")
+        change = make_change("signature", request.pk, to_status="declined", note="A divorce.")
+        page = address(Change, "change", change.pk)
+        assert "A divorce." not in staff("view_change").shows(page)
+        assert "A divorce." in staff("view_change", "view_signaturerequest").shows(page)
 
     def test_that_nobody_gave_up_have_no_button(self, boss):
         change = make_change(announcement="done", receivers={})
