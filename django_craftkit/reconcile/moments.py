@@ -17,11 +17,18 @@ def here(moment: None) -> None: ...
 def here(moment: datetime | None) -> datetime | None: ...
 def here(moment: datetime | None) -> datetime | None:
     """Return a moment of Craftkit's as it is stored here."""
-    return moment if moment is None or settings.USE_TZ else timezone.make_naive(moment)
+    return moment if moment is None or settings.USE_TZ else _naive(moment)
 
 
 def there(moment: datetime | None) -> datetime | None:
     """Return a stored moment as Craftkit takes it."""
     if moment is None:
         return None
-    return (timezone.make_aware(moment) if timezone.is_naive(moment) else moment).astimezone(UTC)
+    if timezone.is_naive(moment):
+        moment = timezone.make_aware(moment, timezone.get_default_timezone())
+    return moment.astimezone(UTC)
+
+
+def _naive(moment: datetime) -> datetime:
+    # Not the reader's: what staff have carried out in a request is stored as the worker does.
+    return timezone.make_naive(moment, timezone.get_default_timezone())

@@ -82,7 +82,9 @@ class Kit:
 
     def _timestamp(self) -> float:
         now = self._now()
-        return (timezone.make_aware(now) if timezone.is_naive(now) else now).timestamp()
+        if timezone.is_naive(now):
+            now = timezone.make_aware(now, timezone.get_default_timezone())
+        return now.timestamp()
 
     @property
     def renders(self) -> list[SandboxRender]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -283,3 +283,16 @@ def test_a_fact_of_a_share_changes_nothing_the_second_time(craftkit, render):
     machine.hear(share.pk, found, Change.Cause.READ_BACK)
     after = Share.objects.values().get()
     assert {**before, "updated_at": None} == {**after, "updated_at": None}
+
+
+def test_an_expiry_is_the_same_moment_whoever_carries_it_out(craftkit, ready, settings):
+    """Without ``USE_TZ`` a moment is of the site's zone, in the request of a far traveller too."""
+    settings.USE_TZ = False
+    expires_at = datetime(2130, 1, 1, 12)  # noqa: DTZ001 - as such a project writes it
+    with timezone.override("Asia/Tokyo"):
+        ready.share(expires_at=expires_at, wait=True)
+    ready.share(expires_at=expires_at)
+    craftkit.run()
+    moments = {link.expires_at for link in craftkit.sandbox.shares}
+    assert (len(craftkit.sandbox.shares), len(moments)) == (2, 1)
+    assert set(Share.objects.values_list("expires_at", flat=True)) == {expires_at}
