@@ -194,7 +194,10 @@ def _check_archive() -> Iterator[checks.CheckMessage]:
     if ALIAS not in settings.STORAGES:
         yield checks.Warning(
             "Signed documents are kept in the default storage, which often is public.",
-            hint='Name a private one: STORAGES = {…, "craftkit": {"BACKEND": …}}.',
+            hint=(
+                'Name a private one: STORAGES = {…, "craftkit": {"BACKEND": …}}. If something is '
+                "kept already, move its folder craftkit/ along."
+            ),
             id="craftkit.W005",
         )
 

@@ -118,6 +118,25 @@ def test_back_to_the_first_and_forward_again_with_rows(rows):
         assert model.objects.count() == 1
 
 
+def test_back_to_the_first_leaves_nothing_that_its_loop_can_not_do(rows):
+    Share.objects.update(by_mail=True, status="pending")
+    for kind in ("email", "announce email", "engagement", "announce engagement"):
+        Job.objects.get_or_create(kind=kind, object_id=rows.pk, project="default")
+    Change.objects.create(kind="engagement", object_id=1, to_status="viewed", cause="poll")
+    try:
+        call_command("migrate", "craftkit", "0001", verbosity=0)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT DISTINCT kind FROM craftkit_job")
+            assert list(cursor.fetchall()) == [("render",)]
+            cursor.execute("SELECT DISTINCT kind FROM craftkit_change")
+            assert list(cursor.fetchall()) == [("render",)]
+            cursor.execute("SELECT status, error <> '' FROM craftkit_share")
+            ((status, is_told),) = cursor.fetchall()
+            assert (status, bool(is_told)) == ("rejected", True), "no link that nobody asked for"
+    finally:
+        call_command("migrate", "craftkit", verbosity=0)
+
+
 def test_back_to_the_second_and_forward_again_with_rows(rows):
     """A loop that knows no signatures finds nothing that it can't do."""
     ProjectState.objects.of("default", "signatures")

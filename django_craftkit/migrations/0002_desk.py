@@ -6,10 +6,22 @@ from django.conf import settings
 from django.db import migrations, models
 
 
-def forget_capabilities(apps: Any, schema_editor: Any) -> None:
-    """Make way for one row a project: a pause is found again by whoever meets its cause."""
+def forget_desk(apps: Any, schema_editor: Any) -> None:
+    """Leave nothing to a loop that knows neither e-mails nor engagement.
+
+    A pause is found again by whoever meets its cause. An e-mail that was not sent yet would become
+    a link that nobody asked for.
+    """
+    using = schema_editor.connection.alias
     states = apps.get_model("craftkit", "ProjectState").objects
-    states.using(schema_editor.connection.alias).exclude(capability="").delete()
+    states.using(using).exclude(capability="").delete()
+    kinds = ("email", "announce email", "engagement", "announce engagement")
+    apps.get_model("craftkit", "Job").objects.using(using).filter(kind__in=kinds).delete()
+    apps.get_model("craftkit", "Change").objects.using(using).filter(kind="engagement").delete()
+    shares = apps.get_model("craftkit", "Share").objects.using(using)
+    shares.filter(by_mail=True, status__in=("pending", "unknown")).update(
+        status="rejected", error="E-mails were given up before this one was sent."
+    )
 
 
 class Migration(migrations.Migration):
@@ -324,5 +336,5 @@ class Migration(migrations.Migration):
                 fields=("event_id", "project"), name="craftkit_event_known"
             ),
         ),
-        migrations.RunPython(migrations.RunPython.noop, forget_capabilities),
+        migrations.RunPython(migrations.RunPython.noop, forget_desk),
     ]

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from django_craftkit.client import InvalidRequest, NotFound
+from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, storable, update_many
 from django_craftkit.models import Change, EngagementEvent, Job, Render
 from django_craftkit.models.engagement import KIND
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Seconds between two questions about a document that Craftkit does not know, at most.
+DAY = 86_400.0
+
 
 def step(job: Job) -> Outcome:
     """Tell what this site has seen of a document, then hear of its links and its events."""
@@ -46,7 +50,9 @@ def step(job: Job) -> Outcome:
     except NotFound as error:
         if is_passing(error):
             raise
-        return Again(PARKED, error=str(error), heard=True)
+        # Asked ever less often: it may have been deleted there, and nobody here can know.
+        age = (database_now() - job.created_at).total_seconds()
+        return Again(min(max(PARKED, age / 6), DAY), error=str(error), heard=True)
     return Done(heard=True) if is_settled else Again(shares.LOOK_AGAIN, heard=True)
 
 

@@ -541,6 +541,17 @@ def test_a_document_that_craftkit_does_not_know_keeps_what_is_to_be_told(craftki
     assert len(craftkit.renders[0].events) == 1
 
 
+def test_one_that_was_deleted_there_is_asked_for_ever_less(craftkit, ready):
+    craftkit.sandbox.faults.add("status", status=404, code="not_found", times=None, **TRACK)
+    ready.record("viewed")
+    before = len(craftkit.sandbox.requests)
+    for _ in range(7 * 24):
+        craftkit.run()
+        craftkit.pass_time(3601)
+    assert 10 < len(craftkit.sandbox.requests) - before < 40
+    assert Job.objects.get().error
+
+
 @pytest.mark.django_db(transaction=True)
 def test_an_event_that_is_recorded_while_others_are_told_is_told_too(craftkit, ready, monkeypatch):
     ready.record("viewed")
