@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from django.db import connections
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 PATIENCE = 45
 #: Seconds after which a lease is over, by any clock.
 LEASE_OVER = 130
+
+
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait for another thread or process."""
+    # Not the monotonic clock, which some tests make stand still.
+    end = time.perf_counter() + seconds
+    while not condition():
+        assert time.perf_counter() < end, "it did not come in time"
+        time.sleep(0.01)
 
 
 class Killed(BaseException):

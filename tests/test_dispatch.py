@@ -15,6 +15,7 @@ from django_craftkit import dispatch
 from django_craftkit.dispatch import INTERVAL, PATIENCE, PAUSE, Waker
 from django_craftkit.models import Render
 from tests import app as project_app
+from tests.helpers import until
 
 
 class Broker:
@@ -100,10 +101,10 @@ def test_a_broker_that_refuses_is_left_alone_for_a_while(now, caplog):
     broker.error = None
     now(PAUSE)
     waker.wake(broker, 0.0)
-    _until(lambda: broker.sent)
+    until(lambda: broker.sent)
     now(INTERVAL)
     waker.wake(broker, 0.0)
-    _until(lambda: len(broker.sent) == 2)
+    until(lambda: len(broker.sent) == 2)
 
 
 def test_a_broker_that_hangs_is_paid_for_once(monkeypatch):
@@ -137,7 +138,7 @@ def test_a_thread_that_a_broker_holds_for_ever_is_given_up(now, monkeypatch):
         now(dispatch.STUCK + PAUSE)
         working = Broker()
         waker.wake(working, 0.0)
-        _until(lambda: working.sent)
+        until(lambda: working.sent)
     finally:
         broker.hang.set()
 
@@ -202,10 +203,3 @@ def _took(call, *arguments) -> float:
     start = time.perf_counter()
     call(*arguments)
     return time.perf_counter() - start
-
-
-def _until(condition, seconds: float = 30.0) -> None:
-    end = time.perf_counter() + seconds
-    while not condition():
-        assert time.perf_counter() < end
-        time.sleep(0.01)

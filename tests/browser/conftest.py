@@ -20,6 +20,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from django_craftkit.sandbox import Sandbox, SandboxServer
+from tests.helpers import until
 from tests.process.conftest import Workers
 
 if TYPE_CHECKING:
@@ -111,13 +112,6 @@ class Browser:
         command("Emulation.setEmulatedMedia", {"features": []})
 
 
-def _until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def craftkit_server() -> Iterator[Sandbox]:
     with SandboxServer(Sandbox(api_keys=["ck_test_sandbox"], lenient=True)) as server:
@@ -153,7 +147,9 @@ def site(craftkit_server, live_server, tmp_path, monkeypatch) -> Iterator[str]:
             workers.start(celery=False)
             yield live_server.url
             # What is still told would be told to the next test.
-            _until(lambda: all(one.status != "pending" for one in craftkit_server.deliveries))
+            until(
+                lambda: all(one.status != "pending" for one in craftkit_server.deliveries), SECONDS
+            )
         finally:
             workers.stop()
             connection["ATOMIC_REQUESTS"] = before

@@ -11,7 +11,7 @@ from django_craftkit.models import Render, Share, WebhookDelivery
 from django_craftkit.projects import get_client, patience
 from django_craftkit.reconcile import loop as loops
 from django_craftkit.sandbox import Sandbox, SandboxAdapter, SandboxServer
-from tests.helpers import settle, work
+from tests.helpers import settle, until, work
 
 ENGAGEMENT = {"method": "GET", "path": "/v1/renders/*/engagement"}
 
@@ -106,8 +106,7 @@ def test_a_slow_craftkit_holds_nobody_up_and_makes_no_second_link(settings, ask)
         began = time.monotonic()
         share = render.share(wait=1) if ask == "share" else render.email("ada@example.com", wait=1)
         assert time.monotonic() - began < 25
-        while not sandbox.shares:
-            time.sleep(0.01)
+        until(lambda: sandbox.shares)
         # A mail's proof may be there at once; a link's fate is looked for by the worker.
         assert share.status in ("unknown", "active")
         assert len(sandbox.shares) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +9,6 @@ import pytest
 from django_craftkit.sandbox import DEFAULT_KEY, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import requests
 
 INVOICE: dict[str, Any] = {
@@ -32,14 +29,6 @@ INVOICE: dict[str, Any] = {
     ],
 }
 DATA: dict[str, Any] = {"customer": {"name": "Ada Lovelace"}, "total": 42}
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for another thread."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come in time"
-        time.sleep(0.01)
 
 
 class Clock:

@@ -9,8 +9,9 @@ import requests
 from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutError
 
 from django_craftkit.sandbox import Fault, SandboxServer
+from tests.helpers import until
 
-from .conftest import Api, until
+from .conftest import Api
 
 HEALTH = "/v1/health"
 

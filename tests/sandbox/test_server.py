@@ -7,13 +7,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 import requests
 
 from django_craftkit.sandbox import Sandbox, SandboxServer
 from django_craftkit.sandbox.cli import main
+from tests.helpers import until
 
 from .conftest import INVOICE, Api
 
@@ -69,8 +69,7 @@ def delayed_caller(server) -> threading.Thread:
 
     caller = threading.Thread(target=call, daemon=True)
     caller.start()
-    while not server.sandbox.requests:
-        time.sleep(0.005)
+    until(lambda: server.sandbox.requests)
     return caller
 
 

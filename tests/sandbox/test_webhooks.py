@@ -12,8 +12,9 @@ import pytest
 import requests
 
 from django_craftkit.sandbox import EVENTS, Sandbox, SandboxServer, courier
+from tests.helpers import until
 
-from .conftest import INVOICE, Api, until
+from .conftest import INVOICE, Api
 
 URL = "https://shop.example.com/craftkit/webhooks/default/"
 SECRET = "whsec-1"
