@@ -36,6 +36,16 @@ def has_skipper_of_its_own(booking: Booking) -> bool:
     return bool(address) and address != booking.guest.email.casefold()
 
 
+def stay(booking: Booking) -> dict[str, Any]:
+    """What each document says of the booking itself."""
+    return {
+        "code": booking.code,
+        "startsOn": date_format(booking.starts_on, DAY),
+        "endsOn": date_format(booking.ends_on, DAY),
+        "skipper": booking.skipper,
+    }
+
+
 def recipient(name: str, email: str) -> Recipient:
     first_name, _space, last_name = name[:100].partition(" ")
     return Recipient(first_name, last_name, email)
@@ -52,12 +62,7 @@ def recipient(name: str, email: str) -> Recipient:
 def agreement(booking: Booking, **kwargs: Any) -> dict[str, Any]:
     """The data of the agreement that guest and skipper sign once the booking is confirmed."""
     return {
-        "booking": {
-            "code": booking.code,
-            "startsOn": date_format(booking.starts_on, DAY),
-            "endsOn": date_format(booking.ends_on, DAY),
-            "skipper": booking.skipper,
-        },
+        "booking": stay(booking),
         "boat": {
             "name": booking.boat.name,
             "model": booking.boat.model,
@@ -81,12 +86,7 @@ def agreement(booking: Booking, **kwargs: Any) -> dict[str, Any]:
 def handover(booking: Booking, **kwargs: Any) -> dict[str, Any]:
     """The data of the protocol, built in the worker from what the sign-off has committed."""
     return {
-        "booking": {
-            "code": booking.code,
-            "startsOn": date_format(booking.starts_on, DAY),
-            "endsOn": date_format(booking.ends_on, DAY),
-            "skipper": booking.skipper,
-        },
+        "booking": stay(booking),
         "boat": {
             "name": booking.boat.name,
             "model": booking.boat.model,
