@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock
+from django_craftkit import clock, dispatch
 from django_craftkit.conf import DEFAULT_PROJECT
-from django_craftkit.database import storable
+from django_craftkit.database import database, storable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_KEY = 255
 #: Characters; https://docs.craftkit.dev/api-reference/create-template
@@ -103,3 +106,18 @@ class Mirror(models.Model):
 
     class Meta:
         abstract = True
+
+    def _carry_out(self, timeout: float = 30.0) -> None:
+        """Do what is due for this row now, for up to ``timeout`` seconds."""
+        raise NotImplementedError
+
+    def _asked_for(self, ask: Callable[[], bool], wait: float) -> bool:
+        """Write a wish, and carry it out for as long as the caller waits; whether it was one."""
+        if wait:
+            dispatch.refuse_transaction()
+        if not ask():
+            return False
+        if wait:
+            self._carry_out(dispatch.seconds(wait))
+        self.refresh_from_db(using=database())
+        return True

@@ -360,14 +360,9 @@ class Render(Sourced, Mirror):
         Returns ``False`` where there is nothing to retry (a double click, say). ``wait`` is as in
         ``share``.
         """
-        if wait:
-            dispatch.refuse_transaction()
-        if not self._ask_again(None if data is None else check_data(data), user):
-            return False
-        if wait:
-            self._carry_out(dispatch.seconds(wait))
-        self.refresh_from_db(using=database())
-        return True
+        return self._asked_for(
+            lambda: self._ask_again(None if data is None else check_data(data), user), wait
+        )
 
     @in_transaction
     def _ask_again(self, data: dict[str, Any] | None, user: AbstractBaseUser | None) -> bool:

@@ -328,14 +328,7 @@ class Share(Mirror):
         Of an e-mail, a link that may have gone out is revoked first. Returns ``False`` where there
         is nothing to send again. ``wait`` is as in ``Render.share``.
         """
-        if wait:
-            dispatch.refuse_transaction()
-        if not self._ask_again(user):
-            return False
-        if wait:
-            self._carry_out(dispatch.seconds(wait))
-        self.refresh_from_db(using=database())
-        return True
+        return self._asked_for(lambda: self._ask_again(user), wait)
 
     @in_transaction
     def _ask_again(self, user: AbstractBaseUser | None) -> bool:

@@ -109,14 +109,18 @@ def _statuses_url() -> str:
         return ""
 
 
+def _subject(about: Any) -> Model | None:
+    """Return the row that a badge is about; ``None`` for what isn't one, or isn't saved."""
+    if isinstance(about, Share):
+        about = about.render
+    return about if isinstance(about, Model) and about.pk is not None else None
+
+
 @register.simple_tag(takes_context=True)
 def craftkit_status(context: Context, about: Any, template: str | None = None) -> SafeString:
     """Return the status of the newest document as a badge that refreshes itself."""
-    if isinstance(about, Share):
-        about = about.render
-    if not isinstance(about, Model) or about.pk is None:
-        return SafeString()
-    render = _newest_render(about, template)
+    subject = _subject(about)
+    render = None if subject is None else _newest_render(subject, template)
     if render is None:
         return SafeString()
     return _badge(context, describe(render), lambda: token_of(render))
@@ -129,11 +133,8 @@ def craftkit_signature(context: Context, about: Any, template: str | None = None
     ``about`` is a signature request, a render, a share, or any object that documents are about;
     ``template`` narrows it to one template's documents.
     """
-    if isinstance(about, Share):
-        about = about.render
-    if not isinstance(about, Model) or about.pk is None:
-        return SafeString()
-    request = _newest_request(about, template)
+    subject = _subject(about)
+    request = None if subject is None else _newest_request(subject, template)
     if request is None:
         return SafeString()
     return _badge(context, describe_signature(request), lambda: signature_token_of(request))
