@@ -14,6 +14,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from .database import database, storable
+from .failures import breaks_transaction, is_outage
 from .models import SignatureRequest
 from .models.mirror import check_data
 from .models.signature import DECLARED, OTHER_DATA
@@ -110,7 +111,8 @@ def call(
     """Return what the functions make of a source, checked; raise ``BuilderError``.
 
     They run in a transaction, or savepoint, of the source's database, so that an error of the
-    database in them breaks nothing else. Without data nobody is asked who signs.
+    database in them breaks nothing else. Without data nobody is asked who signs. What is no fault
+    of theirs is raised as it is: an outage, to be tried again, and what has broken a transaction.
     """
     at = "makes the data of"
     try:
@@ -125,9 +127,17 @@ def call(
     except SoftTimeLimitExceeded:
         raise
     except Exception as error:
+        # A savepoint that is gone (MySQL's after a deadlock) protects nobody's transaction.
+        if is_outage(error) or breaks_transaction(error, saved=using):
+            raise
         # Staff are shown what it says; whoever mends it wants to know where.
         logger.exception("The function that %s a document raised.", at)
-        raise BuilderError(storable(f"{type(error).__name__}: {error}")) from error
+        raise BuilderError(describe(error)) from error
+
+
+def describe(error: Exception) -> str:
+    """Return what staff are shown of an exception."""
+    return str(storable(f"{type(error).__name__}: {error}"))
 
 
 def _checked(envelope: Envelope | None) -> Envelope | None:

@@ -6,18 +6,21 @@ Write them in an app's ``craftkit.py``; it is found by itself, like ``admin.py``
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import models, router, transaction
 
 from . import builders
-from .builders import BuilderError
+from .builders import BuilderError, describe
 from .conf import DEFAULT_PROJECT
 from .database import database
+from .failures import breaks_transaction
 from .models import Render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from django.dispatch import Signal
 
@@ -51,8 +54,9 @@ def render_on(
     (``django_craftkit.signing``) that says who is to sign the document, or ``None``. Where it
     raises, or names what can't be sent, the document is ``rejected`` too.
 
-    What ``when`` or ``key`` raise is logged, and the event goes on. A query that fails in them
-    fails in the event's transaction, as any other would: let them look at the instance alone.
+    What ``when`` or ``key`` raise is logged, and the event goes on. What can't be swallowed is
+    raised in the event: an error of a database whose transaction is open there, which nobody could
+    commit any more.
     """
 
     def declare(function: F) -> F:
@@ -71,18 +75,29 @@ def render_on(
         def receive(sender: Any, raw: bool = False, **kwargs: Any) -> None:
             if raw:
                 return
-            try:
+            with _business_goes_on(name):
                 event = _Event(sender, kwargs, name, function, sign_with)
                 if when is None or when(event.about):
                     event.ask(template, key(event.about), project, snapshot=snapshot)
-            except Exception:
-                # The business goes on; what went wrong is for whoever wrote the declaration.
-                logger.exception("The event of %s asked for no document.", name)
 
         signal.connect(receive, sender=sender, weak=False, dispatch_uid=(name, template, project))
         return function
 
     return declare
+
+
+@contextmanager
+def _business_goes_on(name: str) -> Iterator[None]:
+    """Log what goes wrong with a document, where the event's rows are none the worse for it."""
+    try:
+        yield
+    except SoftTimeLimitExceeded:
+        raise  # the task that the event is in
+    except Exception as error:
+        if breaks_transaction(error):
+            raise
+        # What went wrong is for whoever wrote the declaration.
+        logger.exception("The event of %s asked for no document.", name)
 
 
 class _Event:
@@ -119,6 +134,11 @@ class _Event:
                 built = self._build()
             except BuilderError as raised:
                 error = str(raised)
+            except Exception as raised:
+                # An outage. What can't be made again as of this moment waits for staff to say so.
+                if breaks_transaction(raised):
+                    raise
+                error = describe(raised)
             else:
                 if built is None:
                     return
@@ -148,7 +168,15 @@ class _Event:
         if self.using == database():
             write()
         else:
-            transaction.on_commit(write, using=self.using, robust=True)
+            transaction.on_commit(self._going_on(write), using=self.using)
+
+    def _going_on(self, write: Callable[[], None]) -> Callable[[], None]:
+        # Django's robust=True would swallow what breaks a transaction of Craftkit's database.
+        def run() -> None:
+            with _business_goes_on(self._name):
+                write()
+
+        return run
 
     def _build(self) -> builders.Built | None:
         return builders.call(
