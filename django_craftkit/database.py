@@ -6,13 +6,15 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.apps import apps
-from django.db import OperationalError, connections, models, router, transaction
+from django.db import Error, connections, models, router, transaction
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
+
+from .failures import is_lost_race
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +26,7 @@ R = TypeVar("R")
 M = TypeVar("M", bound=models.Model)
 View = TypeVar("View", bound=Callable[..., Any])
 
-#: How often something is tried that loses a deadlock.
+#: How often something is tried that loses a race.
 TRIES = 5
 
 
@@ -41,37 +43,53 @@ def non_atomic(view: View) -> View:
 
 
 def again_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function that writes once more where the database refuses it for another's sake.
+    """Run a function that writes once more where its transaction has lost a race.
 
-    Inside somebody's transaction only they can start over.
+    Inside somebody's transaction only they can start over. What the function commits is the last
+    thing that it does, and nobody's hook runs with it; else use ``in_transaction``.
     """
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        for attempt in range(1, TRIES + 1):
-            outermost = not connections[database()].in_atomic_block
-            try:
-                return function(*args, **kwargs)
-            except OperationalError as error:
-                if not outermost or attempt == TRIES:
-                    raise
-                logger.info("%s is run again: %s", function.__qualname__, error)
-                time.sleep(0.01 * 2**attempt)
-        raise AssertionError("unreachable")
+        return _again(function.__qualname__, lambda: function(*args, **kwargs), lambda: False)
 
     return run
 
 
 def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function in a transaction of Craftkit's database, again if it loses a deadlock."""
+    """Run a function in a transaction of Craftkit's database, again if that has lost a race."""
 
-    @again_after_deadlock
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        with transaction.atomic(using=database()):
-            return function(*args, **kwargs)
+        committed: list[bool] = []
+
+        def once() -> R:
+            with transaction.atomic(using=database()):
+                # The first of its hooks. What another one raises comes too late to start over.
+                transaction.on_commit(partial(committed.append, True), using=database())
+                return function(*args, **kwargs)
+
+        return _again(function.__qualname__, once, lambda: bool(committed))
 
     return run
+
+
+def _again(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -> R:
+    connection = connections[database()]
+    if connection.in_atomic_block:
+        return once()
+    for attempt in range(1, TRIES + 1):
+        try:
+            return once()
+        except Error as error:
+            # One that broke while it rolled back would take the next block for an inner one, and
+            # never leave that.
+            connection.close_if_unusable_or_obsolete()
+            if attempt == TRIES or is_committed() or not is_lost_race(error):
+                raise
+            logger.info("%s is run again: %s", name, error)
+        time.sleep(0.01 * 2**attempt)
+    raise AssertionError("unreachable")
 
 
 def lock(queryset: models.QuerySet[M]) -> models.QuerySet[M]:

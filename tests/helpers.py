@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
     from django_craftkit.testing import Kit
 
@@ -128,3 +129,22 @@ def settle(craftkit: Kit, *, minutes: float = 30) -> None:
         craftkit.pass_time(10)
     left = list(Job.objects.values("kind", "error", "failures", "due_at"))
     raise AssertionError(f"After {minutes} minutes there is still something to do: {left}")
+
+
+def kill_connection(connection: BaseDatabaseWrapper) -> None:
+    """Have the server end a connection, as a failover or an administrator does."""
+    is_postgresql = connection.vendor == "postgresql"
+    own, end = (
+        ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend(%s)")
+        if is_postgresql
+        else ("SELECT CONNECTION_ID()", "KILL %s")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(own)
+        (number,) = cursor.fetchone()
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(end, [number])
+    finally:
+        other.close()

@@ -6,13 +6,13 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Case, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
-from django_craftkit.database import again_after_deadlock, database
+from django_craftkit.database import database, in_transaction
 
 from .mirror import check_data
 from .render import Render
@@ -70,7 +70,6 @@ class EngagementEventQuerySet(models.QuerySet[Any]):
             )
         ]
 
-    @again_after_deadlock
     def ask(self, render: Render, kind: str, metadata: dict[str, Any] | None) -> None:
         """Write the wish that Craftkit be told of an event; see ``Render.record``."""
         if kind not in RECORDED_HERE:
@@ -84,10 +83,7 @@ class EngagementEventQuerySet(models.QuerySet[Any]):
             actor="partner",
             metadata=None if metadata is None else check_data(metadata),
         )
-        using = database()
-        with transaction.atomic(using=using, savepoint=False):
-            event.save(using=using)
-            Job.objects.ask(KIND, [render.pk], render.project)
+        event._store()
 
 
 class EngagementEvent(models.Model):
@@ -148,6 +144,12 @@ class EngagementEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_type_display()}, {self.occurred_at:%Y-%m-%d %H:%M}"
+
+    @in_transaction
+    def _store(self) -> None:
+        self.pk = None  # that of a try that was rolled back
+        self.save(using=database(), force_insert=True)
+        Job.objects.ask(KIND, [self.render_id], self.project)
 
 
 KIND = "engagement"

@@ -293,7 +293,7 @@ def test_a_batch_that_loses_a_deadlock_is_applied_all_the_same(transactional_db,
         put_down(self, ended)
         tries.append(len(ended))
         if len(tries) == 1:
-            raise OperationalError("deadlock detected")
+            raise OperationalError(1213, "deadlock detected")
 
     monkeypatch.setattr(type(WebhookDelivery.objects), "put_down", lose_once, raising=False)
     monkeypatch.setattr(type(WebhookDelivery.objects.all()), "put_down", lose_once)

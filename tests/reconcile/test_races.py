@@ -390,7 +390,7 @@ def test_a_deadlock_is_nothing_that_a_user_hears_of(craftkit, monkeypatch, act):
     def lose(self, sql, params=None):
         if victims and sql.startswith(("INSERT", "UPDATE")) and "craftkit_job" in sql:
             victims.pop()
-            raise OperationalError("deadlock detected")
+            raise OperationalError(1213, "deadlock detected")
         return execute(self, sql, params)
 
     monkeypatch.setattr(CursorWrapper, "execute", lose)
