@@ -13,6 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from django_craftkit.database import database, storable
 from django_craftkit.dispatch import isolated
+from django_craftkit.failures import is_outage
 from django_craftkit.models import Change, Job, SignatureRecipient
 from django_craftkit.signals import SIGNALS, Receiver
 
@@ -56,11 +57,11 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str]) -> None:
         if name in stuck:
             failed.setdefault(name, {"attempts": 0, "error": ""})
             continue
-        error = _call(live.get(name), signal.name, change, instance)
+        error, is_theirs = _call(live.get(name), signal.name, change, instance)
         if not error:
             failed.pop(name, None)
             continue
-        attempts = failed.get(name, {}).get("attempts", 0) + 1
+        attempts = failed.get(name, {}).get("attempts", 0) + is_theirs
         failed[name] = {"attempts": attempts, "error": error}
         if attempts >= MAX_ATTEMPTS:
             failed[name]["abandoned"] = True
@@ -80,10 +81,10 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str]) -> None:
     )
 
 
-def _call(receiver: Receiver | None, name: str, change: Change, instance: Any) -> str:
-    """Return what went wrong, in words; "" if nothing did."""
+def _call(receiver: Receiver | None, name: str, change: Change, instance: Any) -> tuple[str, bool]:
+    """Return what went wrong, in words, and whether that was the receiver's fault; "": nothing."""
     if receiver is None:
-        return "It is not connected any more."
+        return "It is not connected any more.", True
     try:
         with isolated(database()):
             receiver(
@@ -98,5 +99,5 @@ def _call(receiver: Receiver | None, name: str, change: Change, instance: Any) -
     except Exception as error:
         # A receiver may raise anything; it is called again, alone, and shown to staff.
         logger.exception("A receiver of %s raised for %s; it is called again.", name, change)
-        return str(storable(f"{type(error).__name__}: {error}"))
-    return ""
+        return str(storable(f"{type(error).__name__}: {error}")), not is_outage(error)
+    return "", False

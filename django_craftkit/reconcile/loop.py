@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connections, transaction
+from django.db import Error, connections, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Least
 
@@ -25,6 +25,7 @@ from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
 from django_craftkit.database import again_after_deadlock, database, in_transaction
+from django_craftkit.failures import is_outage
 from django_craftkit.models import Job, ProjectState, WebhookDelivery
 from django_craftkit.models.work import MAX_CLAIMS
 from django_craftkit.projects import patience
@@ -83,6 +84,8 @@ ASIDE = timedelta(days=1)
 HANDFUL, SUSPECT = 20, 2
 #: Seconds between two looks into an empty inbox, while there are jobs to do.
 LOOK_EVERY = 0.2
+#: Seconds between the tries to note how a step ended, where the database fails.
+NOTE_AGAIN = (0.05, 0.1, 0.2, 0.4)
 #: Seconds that an idle thread waits before it looks again, while another is busy.
 IDLE = 0.2
 
@@ -252,13 +255,26 @@ class Loop:
         return outcome
 
     def _note(self, job: Job, outcome: Outcome) -> None:
-        if outcome != Done():
-            self._note_more(job, outcome)
-            return
-        try:
+        """Note how a step ended, over a database that goes away and comes back, too.
+
+        Else nobody would take the job up before its lease is over.
+        """
+        for pause in NOTE_AGAIN:
+            try:
+                return self._note_once(job, outcome)
+            except Error as error:
+                if not is_outage(error):
+                    raise
+                logger.warning("How %s ended is noted again: %s", job, error)
+            time.sleep(pause)
+            _renew_connections()
+        return self._note_once(job, outcome)
+
+    def _note_once(self, job: Job, outcome: Outcome) -> None:
+        if outcome == Done():
             Job.objects.done(job)
-        except OperationalError:  # a deadlock, say
-            in_transaction(Job.objects.done)(job)
+        else:
+            self._note_more(job, outcome)
 
     @in_transaction
     def _note_more(self, job: Job, outcome: Outcome) -> None:
@@ -367,7 +383,10 @@ def _run(job: Job) -> Outcome:
         raise
     except Exception as error:
         # A mistake of ours must not lose a document: it is logged, shown and tried again.
-        logger.exception("The step of %s raised.", job)
+        if is_outage(error):
+            logger.warning("The step of %s is tried again: %s", job, error)
+        else:
+            logger.exception("The step of %s raised.", job)
         return Failed(f"{type(error).__name__}: {error}")
 
 
