@@ -1,0 +1,1 @@
+"""Databases that an earlier version has filled, upgraded and worked on."""
