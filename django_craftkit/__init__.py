@@ -15,14 +15,6 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
     What is not to be kept any longer is dropped once a day.
     """
     return {
-        "craftkit.sweep": {
-            "task": "craftkit.sweep",
-            "schedule": 5.0,
-            "options": {"expires": 5.0, "ignore_result": True},
-        },
-        "craftkit.prune": {
-            "task": "craftkit.prune",
-            "schedule": 86_400.0,
-            "options": {"expires": 3600.0, "ignore_result": True},
-        },
+        "craftkit.sweep": {"task": "craftkit.sweep", "schedule": 5.0},
+        "craftkit.prune": {"task": "craftkit.prune", "schedule": 86_400.0},
     }

@@ -1,12 +1,13 @@
 """Waking the loop, and carrying a job out at once.
 
 A wish must cost its caller next to nothing, whatever the broker does: at most one message per
-process and interval, sent by a thread of its own, behind a breaker. What a message that wasn't
-sent leaves undone, the sweep finds.
+process and interval, sent by a thread of its own that nobody waits for, behind a breaker. What a
+message that wasn't sent leaves undone, the sweep finds.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import os
@@ -30,12 +31,15 @@ TASK = "craftkit.advance"
 INTERVAL = 0.5
 #: Seconds after which a message that no worker took is dropped: the sweep has come by then.
 EXPIRES = 60.0
-#: Seconds that a caller waits for the broker, before the message is left to the thread.
-PATIENCE = 0.08
-#: Seconds without another try after a broker failed or hung; the tries after that don't wait.
+#: Seconds without another try after a broker failed.
 PAUSE = 15.0
-#: Seconds after which a thread that waits for the broker is given up.
-STUCK = 60.0
+#: Seconds after which a broker that has not taken a message hangs. A first one takes its time: the
+#: imports, and the connection.
+HANGING = 5.0
+#: Seconds after which a thread that waits for the broker is given up; how many may wait at most.
+STUCK, SENDERS = 60.0, 3
+#: Seconds that a process that ends waits for its last message.
+LAST = 1.0
 
 _celery_app: Celery | None = None
 _carry_out: Callable[..., bool] | None = None
@@ -68,7 +72,7 @@ def wake_on_commit(using: str) -> None:
 def wake(delay: float = 0.0) -> None:
     """Have a worker look at what is due, in ``delay`` seconds.
 
-    Never raises but in eager mode, and waits for the broker for ``PATIENCE`` seconds at most.
+    Never raises but in eager mode, and waits for no broker.
     """
     # Before Celery's settings, which are slow to read.
     if not delay and _current is not None and _current.is_asked_for():
@@ -84,7 +88,7 @@ def wake(delay: float = 0.0) -> None:
 
 
 class Waker:
-    """Sends at most one message per process and interval, and waits for no broker that hangs."""
+    """Sends at most one message per process and interval, and nobody waits for it."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -92,30 +96,43 @@ class Waker:
         self._quiet_until = 0.0
         self._slots: set[int] = set()
         self._next_wake = 0.0
-        self._sender: _Sender | None = None
+        self._senders: list[_Sender] = []
         self._next_try = 0.0
+        self._is_down = False
 
     def wake(self, app: Celery, delay: float) -> None:
         now = time.monotonic()
         with self._lock:
-            trusted = self._next_try == 0.0
             if now < self._next_try:
                 return
+            sender = self._free_sender(now)
             countdown = self._slot(now, delay)
-            if countdown is None:
-                return
-            if self._sender is None or self._sender.is_stuck(now):
-                self._sender = _Sender()
-            if not trusted:
-                self._next_try = now + PAUSE
-            outcome = self._sender.send(app, countdown, self._note)
-        if trusted and not outcome.wait(PATIENCE):
-            self._note(f"no answer in {PATIENCE * 1000:.0f} ms")
+            if sender is not None and countdown is not None:
+                sender.send(app, countdown)
+        if sender is None:
+            self._note(f"no answer in {HANGING:.0f} s")
 
     def is_asked_for(self) -> bool:
         """Whether a message that comes after this moment, and soon, is sent already."""
         now = time.monotonic()
         return now <= self._next_wake <= now + 2 * INTERVAL and self.pid == os.getpid()
+
+    def flush(self, seconds: float) -> bool:
+        """Wait for the messages that are on their way; whether they have gone out, or failed."""
+        until = time.monotonic() + seconds
+        return all(one.wait(until - time.monotonic()) for one in self._senders)
+
+    def _free_sender(self, now: float) -> _Sender | None:
+        """Return who sends the next message; ``None`` where the broker hangs."""
+        if self._senders and not self._senders[-1].waits(now, HANGING):
+            return self._senders[-1]
+        # A connection may be lost without a word. Whoever waits there is left to it, but not again
+        # and again.
+        self._senders = [one for one in self._senders if one.waits(now, 0.0)]
+        if len(self._senders) >= SENDERS or any(not one.waits(now, STUCK) for one in self._senders):
+            return None
+        self._senders.append(_Sender(self._note))
+        return self._senders[-1]
 
     def _slot(self, now: float, delay: float) -> float | None:
         """Return in how many seconds to wake; ``None`` where a message for then is sent."""
@@ -140,14 +157,14 @@ class Waker:
     def _note(self, trouble: str) -> None:
         """Trust the broker again, or leave it alone for a while."""
         with self._lock:
+            was_down, self._is_down = self._is_down, bool(trouble)
             if not trouble:
                 self._next_try = 0.0
                 return
-            first = self._next_try == 0.0
             self._next_try = time.monotonic() + PAUSE
             self._slots.clear()
             self._quiet_until = self._next_wake = 0.0
-        log = logger.warning if first else logger.info
+        log = logger.info if was_down else logger.warning
         log(
             "The broker took no message to wake Craftkit's worker (%s). The sweep carries on; "
             "the next message is tried in %d seconds.",
@@ -159,26 +176,33 @@ class Waker:
 class _Sender:
     """A thread that a hanging broker can hold, in the caller's stead."""
 
-    def __init__(self) -> None:
-        self._messages: queue.SimpleQueue[
-            tuple[Celery, float, threading.Event, Callable[[str], None]]
-        ] = queue.SimpleQueue()
-        self._waiting_since: float | None = None
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
+        self._messages: queue.SimpleQueue[tuple[Celery, float]] = queue.SimpleQueue()
+        self._lock = threading.Condition()
+        self._waiting = 0
+        self._waiting_since = 0.0
         threading.Thread(target=self._run, name="craftkit-wake", daemon=True).start()
 
-    def is_stuck(self, now: float) -> bool:
-        return self._waiting_since is not None and now - self._waiting_since > STUCK
+    def waits(self, now: float, seconds: float) -> bool:
+        """Whether the broker keeps it waiting, for longer than that."""
+        return bool(self._waiting) and now - self._waiting_since >= seconds
 
-    def send(self, app: Celery, countdown: float, note: Callable[[str], None]) -> threading.Event:
-        sent = threading.Event()
-        if self._waiting_since is None:
-            self._waiting_since = time.monotonic()
-        self._messages.put((app, countdown, sent, note))
-        return sent
+    def send(self, app: Celery, countdown: float) -> None:
+        with self._lock:
+            if not self._waiting:
+                self._waiting_since = time.monotonic()
+            self._waiting += 1
+        self._messages.put((app, countdown))
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all that it was given has gone out, or failed; whether it has."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._waiting, max(seconds, 0.0))
 
     def _run(self) -> None:
         while True:
-            app, countdown, sent, note = self._messages.get()
+            app, countdown = self._messages.get()
             trouble = ""
             try:
                 app.tasks[TASK].apply_async(
@@ -189,13 +213,22 @@ class _Sender:
                 )
             except Exception as error:
                 trouble = f"{type(error).__name__}: {error}"
-            self._waiting_since = None
-            note(trouble)
-            sent.set()
+            self._note(trouble)
+            with self._lock:
+                self._waiting -= 1
+                self._waiting_since = time.monotonic()
+                self._lock.notify_all()
 
 
 _current: Waker | None = None
 _current_lock = threading.Lock()
+
+
+@atexit.register
+def _send_the_last() -> None:
+    """Let a script that ends right after its wish wake the worker all the same."""
+    if _current is not None and _current.pid == os.getpid():
+        _current.flush(LAST)
 
 
 def _waker() -> Waker:

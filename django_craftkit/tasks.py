@@ -22,14 +22,15 @@ def advance(self: Task[[], int]) -> int:
     return _loop(self).run(SECONDS)
 
 
-@shared_task(name="craftkit.sweep", bind=True, ignore_result=True)
+# On the task, not in beat's schedule: some schedulers keep nothing but the schedule.
+@shared_task(name="craftkit.sweep", bind=True, ignore_result=True, expires=5.0)
 def sweep(self: Task[[], int]) -> int:
     """Carry out what is due, whether or not anybody said so; run by beat."""
     note_sweep()
     return _loop(self).run(SECONDS)
 
 
-@shared_task(name="craftkit.prune", ignore_result=True)
+@shared_task(name="craftkit.prune", ignore_result=True, expires=3600.0)
 def prune() -> int:
     """Drop what settings say is not kept any longer; run by beat, once a day."""
     return sum(number for _name, number in retention.prune())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -12,7 +14,7 @@ from celery import Celery
 from django.db import connection, transaction
 
 from django_craftkit import dispatch
-from django_craftkit.dispatch import INTERVAL, PATIENCE, PAUSE, Waker
+from django_craftkit.dispatch import HANGING, INTERVAL, PAUSE, SENDERS, STUCK, Waker
 from django_craftkit.models import Render
 from tests import app as project_app
 from tests.helpers import until
@@ -36,10 +38,17 @@ class Broker:
         self.sent.append(countdown)
 
 
+class Flushed(Waker):
+    """Sends at once, for tests that let its clock stand still."""
+
+    def wake(self, app, delay):
+        super().wake(app, delay)
+        until(lambda: self.flush(0))
+
+
 @pytest.fixture
 def now(monkeypatch):
-    """A monotonic clock that stands still until it is moved; threads get the time they need."""
-    monkeypatch.setattr(dispatch, "PATIENCE", 30.0)
+    """A monotonic clock that stands still until it is moved."""
     moment = [1000.0]
     monkeypatch.setattr(dispatch.time, "monotonic", lambda: moment[0])
 
@@ -50,7 +59,7 @@ def now(monkeypatch):
 
 
 def test_a_burst_wakes_once_at_its_beginning_and_once_after_it(now):
-    waker, broker = Waker(), Broker()
+    waker, broker = Flushed(), Broker()
     for _ in range(100):
         waker.wake(broker, 0.0)
     assert broker.sent[0] == 0.0
@@ -59,7 +68,7 @@ def test_a_burst_wakes_once_at_its_beginning_and_once_after_it(now):
 
 
 def test_a_steady_stream_wakes_once_an_interval(now):
-    waker, broker = Waker(), Broker()
+    waker, broker = Flushed(), Broker()
     for _ in range(1000):
         waker.wake(broker, 0.0)
         now(0.01)
@@ -68,7 +77,7 @@ def test_a_steady_stream_wakes_once_an_interval(now):
 
 def test_every_wish_is_followed_by_a_wake(now):
     """No wish is stored after the last message that could have found it."""
-    waker, broker = Waker(), Broker()
+    waker, broker = Flushed(), Broker()
     start, moment = dispatch.time.monotonic(), 0.0
     wakes: list[float] = []
     for step in (0.0, 0.1, 0.3, 0.05, 0.6, 0.2, 0.2, 0.2, 2.0, 0.4):
@@ -82,7 +91,7 @@ def test_every_wish_is_followed_by_a_wake(now):
 
 
 def test_jobs_due_in_the_same_moment_share_a_message(now):
-    waker, broker = Waker(), Broker()
+    waker, broker = Flushed(), Broker()
     for delay in (2.0, 2.0, 2.1, 1.9):
         waker.wake(broker, delay)
     assert len(broker.sent) <= 2
@@ -90,7 +99,7 @@ def test_jobs_due_in_the_same_moment_share_a_message(now):
 
 
 def test_a_broker_that_refuses_is_left_alone_for_a_while(now, caplog):
-    waker, broker = Waker(), Broker()
+    waker, broker = Flushed(), Broker()
     broker.error = ConnectionRefusedError("no")
     for _ in range(10):
         waker.wake(broker, 0.0)
@@ -107,10 +116,9 @@ def test_a_broker_that_refuses_is_left_alone_for_a_while(now, caplog):
     until(lambda: len(broker.sent) == 2)
 
 
-def test_a_broker_that_hangs_is_paid_for_once(monkeypatch):
-    assert PATIENCE < 0.1
+def test_nobody_waits_for_a_broker_that_hangs(monkeypatch):
     waited = []
-    wait = threading.Event.wait
+    wait = threading.Condition.wait
 
     def count(self, timeout=None):
         if threading.current_thread() is threading.main_thread():
@@ -120,27 +128,85 @@ def test_a_broker_that_hangs_is_paid_for_once(monkeypatch):
     waker, broker = Waker(), Broker()
     broker.hang.clear()
     try:
-        with monkeypatch.context() as patch:
-            patch.setattr(threading.Event, "wait", count)
-            took = [_took(waker.wake, broker, 0.0) for _ in range(5)]
+        monkeypatch.setattr(threading.Condition, "wait", count)
+        took = [_took(waker.wake, broker, 0.0) for _ in range(5)]
     finally:
+        monkeypatch.undo()
         broker.hang.set()
-    assert [timeout for timeout in waited if timeout] == [PATIENCE]
+    assert [timeout for timeout in waited if timeout] == [], "but for its thread to begin"
     assert max(took) < 30, "it hangs for a minute"
 
 
-def test_a_thread_that_a_broker_holds_for_ever_is_given_up(now, monkeypatch):
-    monkeypatch.setattr(dispatch, "PATIENCE", 0.01)
+def test_a_first_message_gets_the_time_that_a_first_message_needs(now, caplog):
+    """The imports, and the connection: it is no fault of the broker's."""
     waker, broker = Waker(), Broker()
     broker.hang.clear()
     try:
         waker.wake(broker, 0.0)
-        now(dispatch.STUCK + PAUSE)
+        now(HANGING * 0.9)
+        waker.wake(broker, 0.0)
+    finally:
+        broker.hang.set()
+    until(lambda: waker.flush(0))
+    assert len(broker.sent) == 2
+    assert caplog.text == ""
+
+
+def test_a_broker_that_accepts_and_never_answers_holds_a_few_threads_at_most(now, caplog):
+    waker, broker = Waker(), Broker()
+    broker.hang.clear()
+    before = threading.active_count()
+    try:
+        for _ in range(1000):
+            waker.wake(broker, 0.0)
+            now(PAUSE)
+        assert threading.active_count() - before == SENDERS
+        assert caplog.text.count("took no message") == 1
+    finally:
+        broker.hang.set()
+    until(lambda: waker.flush(0))
+    now(PAUSE)
+    sent = len(broker.sent)
+    waker.wake(broker, 0.0)
+    until(lambda: len(broker.sent) > sent)
+
+
+def test_a_thread_that_a_broker_holds_for_ever_is_given_up(now):
+    waker, broker = Waker(), Broker()
+    broker.hang.clear()
+    try:
+        waker.wake(broker, 0.0)
+        now(STUCK + PAUSE)
         working = Broker()
         waker.wake(working, 0.0)
         until(lambda: working.sent)
     finally:
         broker.hang.set()
+
+
+def test_a_script_that_ends_after_its_wish_has_sent_its_message(tmp_path):
+    script = """
+import time
+from types import SimpleNamespace
+import sys
+sys.path[:0] = %r
+import django.conf
+django.conf.settings.configure()
+from django_craftkit import dispatch
+
+def slow(**options):
+    time.sleep(0.2)
+    open("sent", "w").close()
+
+app = SimpleNamespace(
+    conf=SimpleNamespace(task_always_eager=False),
+    tasks={dispatch.TASK: SimpleNamespace(apply_async=slow)},
+)
+dispatch.celery_app = lambda: app
+dispatch.wake()
+"""
+    subprocess.run([sys.executable, "-c", script % (sys.path,)], cwd=tmp_path, check=True)
+    assert (tmp_path / "sent").exists()
 
 
 def test_a_fork_gets_a_waker_of_its_own(monkeypatch):

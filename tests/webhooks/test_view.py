@@ -383,14 +383,15 @@ class TestStoring:
         clock = SimpleNamespace(monotonic=lambda: 1_000.0)
         monkeypatch.setattr(dispatch, "celery_app", lambda: app)
         monkeypatch.setattr(dispatch, "time", clock)
-        monkeypatch.setattr(dispatch, "_current", dispatch.Waker())
-        # Nothing here waits for a broker; a machine under load may need more than its patience.
-        monkeypatch.setattr(dispatch, "PATIENCE", 30.0)
+        waker = dispatch.Waker()
+        monkeypatch.setattr(dispatch, "_current", waker)
 
         for _ in range(30):
             assert send().status_code == 200
 
         assert stored() == 30
+        monkeypatch.undo()
+        assert waker.flush(30)
         assert messages[0] == 0.0
         assert [0 < later <= 2 * dispatch.INTERVAL for later in messages[1:]] == [True]
 
