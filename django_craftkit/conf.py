@@ -59,7 +59,8 @@ class Options:
     ENGAGEMENT_KEEP_DAYS: int | None = 365
     #: Whether the PDFs of all documents are kept in the project's own storage, too.
     ARCHIVE_RENDERS: bool = False
-    #: Days after which the body of a webhook that has been worked off is dropped; ``None``: never.
+    #: Days after which the body of a webhook that was applied is dropped; ``None``: never. That of
+    #: an event that this version doesn't know stays.
     DELIVERY_KEEP_DAYS: int | None = 30
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Command(BaseCommand):
     help = (
         "Drops the addresses and browsers in engagement events after ENGAGEMENT_KEEP_DAYS, and "
-        "the bodies of webhooks that were worked off after DELIVERY_KEEP_DAYS. Rows stay."
+        "the bodies of webhooks that were applied after DELIVERY_KEEP_DAYS. Rows stay, and so do "
+        "the bodies of events that this version does not know."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
