@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
+import secrets
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -13,9 +14,13 @@ from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import database, non_atomic
 from django_craftkit.models import WebhookDelivery
 
+from .refusals import Refusals
 from .signature import is_genuine, is_timely
 
-logger = logging.getLogger(__name__)
+#: Stands in where a project has no secret: the answer must not come sooner than another's.
+_NOBODYS_SECRET = secrets.token_bytes(32)
+
+_refusals = Refusals()
 
 
 # Each for a reason: Craftkit has no CSRF token, no session (LoginRequiredMiddleware), and a
@@ -27,31 +32,47 @@ logger = logging.getLogger(__name__)
 def receive(request: HttpRequest, project: str) -> HttpResponse:
     """Take one webhook: 200 once it is stored, 4xx for what is not Craftkit's.
 
-    Nothing is parsed here, so nothing that the bytes say can fail.
+    Nothing is parsed here, so nothing that the bytes say can fail. What a stranger is answered
+    depends on what they sent alone, and not on which projects and secrets there are.
     """
-    try:
-        secrets = conf.webhook_secrets(project)
-    except conf.UnknownProject:
-        raise Http404(f"No Craftkit project {project!r}.") from None
     options = conf.options()
     try:
         body = request.read(options.WEBHOOK_MAX_BYTES + 1)
     except UnreadablePostError:
-        return _refuse(project, 400, "the body could not be read")
+        return _refuse(project, 400, "The body could not be read", "the body could not be read")
     if len(body) > options.WEBHOOK_MAX_BYTES:
-        return _refuse(project, 413, f"the body is over {options.WEBHOOK_MAX_BYTES} bytes")
-    if not secrets:
-        return _refuse(project, 401, f"CRAFTKIT_PROJECTS[{project!r}] has no WEBHOOK_SECRETS")
-    if not is_genuine(body, request.headers.get("x-craftkit-signature", ""), secrets):
-        return _refuse(project, 401, "no secret of the project made its signature")
+        why = f"the body is over {options.WEBHOOK_MAX_BYTES} bytes"
+        return _refuse(project, 413, "The body is too large", why)
+    known, why = _secrets(project)
+    signature = request.headers.get("x-craftkit-signature", "")
+    if not is_genuine(body, signature, known or [_NOBODYS_SECRET]) or not known:
+        return _refuse(project, 401, "The signature is wrong", why)
     timestamp = request.headers.get("x-craftkit-timestamp", "")
     if not is_timely(timestamp, options.WEBHOOK_TOLERANCE, clock.now().timestamp()):
-        return _refuse(project, 400, "its timestamp is missing or too far off")
+        why = "its timestamp is missing or too far off"
+        return _refuse(project, 400, "The timestamp is missing or too far off", why)
     WebhookDelivery.objects.store(project, request.headers.get("x-craftkit-delivery-id", ""), body)
     dispatch.wake_on_commit(database())
     return HttpResponse(status=200)
 
 
-def _refuse(project: str, status: int, why: str) -> HttpResponse:
-    logger.warning("A webhook for the project %r was refused: %s.", project, why)
-    return HttpResponse(f"Refused: {why}.\n", status=status, content_type="text/plain")
+def _secrets(project: str) -> tuple[list[bytes], str]:
+    """Return a project's secrets, and why a signature that none of them made is refused."""
+    try:
+        known = conf.webhook_secrets(project)
+    except conf.UnknownProject:
+        return [], "CRAFTKIT_PROJECTS has no such project"
+    except ImproperlyConfigured as error:
+        return [], str(error).rstrip(".")
+    if not known:
+        return [], f"CRAFTKIT_PROJECTS[{project!r}] has no WEBHOOK_SECRETS"
+    return known, "no secret of the project made its signature"
+
+
+def _refuse(project: str, status: int, answer: str, why: str) -> HttpResponse:
+    """Answer in words that tell nothing of the settings; the log gets the reason."""
+    _refusals.note(project if project in conf.project_aliases() else None, project, why)
+    response = HttpResponse(f"{answer}.\n", status=status, content_type="text/plain")
+    # Else Django logs each of them once more (django.utils.log.log_response).
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.test import Client
 
 from django_craftkit import dispatch
+from django_craftkit.webhooks import views
+from django_craftkit.webhooks.refusals import Refusals
 from django_craftkit.webhooks.signature import sign
 
 if TYPE_CHECKING:
@@ -48,6 +50,14 @@ class Sender:
 def send() -> Sender:
     """Craftkit, with the strictest of clients in the middle."""
     return Sender(Client(enforce_csrf_checks=True, raise_request_exception=True))
+
+
+@pytest.fixture(autouse=True)
+def refusals(monkeypatch) -> Refusals:
+    """What this process has refused so far: nothing."""
+    refusals = Refusals()
+    monkeypatch.setattr(views, "_refusals", refusals)
+    return refusals
 
 
 @pytest.fixture
