@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -87,12 +87,19 @@ def with_signers(requests: QuerySet[Any]) -> QuerySet[Any]:
 @login_not_required
 @never_cache
 @require_POST
-def statuses(request: HttpRequest) -> JsonResponse:
+def statuses(request: HttpRequest) -> HttpResponse:
     """Answer ``{token: {status, label, final}}`` for each ``token`` that is genuine.
 
     That of a signature request has ``signed``, too: how many have.
     """
-    tokens = request.POST.getlist("token")[:MAX_BADGES]
+    # As badges.js sends it. Of other forms the sender would choose the encoding, and with it what
+    # texts are made of their bytes; and files.
+    if request.content_type != "application/x-www-form-urlencoded":
+        return HttpResponse(status=415)
+    try:
+        tokens = request.POST.getlist("token")[:MAX_BADGES]
+    except UnreadablePostError:
+        return HttpResponse(status=400)  # nobody is there any more
     documents, envelopes = _genuine(tokens, _SALT), _genuine(tokens, _SIGNATURE_SALT)
     # From where it is written: what a replica doesn't have yet would be given up as gone.
     renders = Render.objects.using(database()).only("status")
@@ -109,8 +116,8 @@ def _genuine(tokens: Iterable[str], salt: str) -> dict[str, int]:
     for token in tokens:
         try:
             pks[token] = int(signer.unsign(token, max_age=MAX_AGE))
-        except signing.BadSignature:
-            continue
+        except (signing.BadSignature, ValueError):
+            continue  # half a surrogate pair, say, which can't be signed
     return pks
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import signing
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.urls import resolve, reverse
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import django_craftkit
 from django_craftkit import badges
@@ -46,8 +50,19 @@ def make_requests(number: int = 1, status: str = "sent") -> list[SignatureReques
     return list(SignatureRequest.objects.order_by("pk"))
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
 def ask(*tokens: str, client: Client | None = None):
-    return (client or Client(enforce_csrf_checks=True)).post(URL, {"token": tokens})
+    body = urlencode({"token": tokens}, doseq=True)
+    client = client or Client(enforce_csrf_checks=True)
+    return post(body, FORM, client)
+
+
+def post(body: bytes | str, content_type: str, client: Client):
+    """Send bytes as they are; the test client's ``post`` would encode them."""
+    # Of a body that is empty it tells no type by itself.
+    return client.generic("POST", URL, body, CONTENT_TYPE=content_type)
 
 
 def test_tells_status_label_and_whether_it_is_final_and_nothing_else():
@@ -103,11 +118,62 @@ def test_one_bad_token_costs_the_others_nothing():
     assert list(ask("bad", token_of(render), "worse").json()) == [token_of(render)]
 
 
-def test_any_bytes_are_answered():
-    response = Client().post(
-        URL, b"token=\xff\xfe&token=%ff&=&;", content_type="application/x-www-form-urlencoded"
-    )
+@given(body=st.binary(max_size=200).map(lambda text: b"token=" + text))
+@example(b"token=\xff\xfe&token=%ff&=&;")
+@example(b"token=" + "½:²:x".encode())
+@example(b"token=%ED%A0%80:1:x")
+def test_any_bytes_are_answered(body):
+    response = post(body, FORM, Client())
     assert (response.status_code, response.json()) == (200, {})
+
+
+@given(token=st.text(st.characters(), max_size=60))
+@example("\ud800:1:x")
+@example("1:\ud800:x")
+@example("½:1:x")
+def test_what_is_no_token_stands_for_nothing(token):
+    for salt in (badges._SALT, badges._SIGNATURE_SALT):
+        assert badges._genuine([token], salt) == {}
+
+
+MULTIPART = "multipart/form-data; boundary=x"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *(MULTIPART, f"{MULTIPART}; charset=unicode_escape", f"{MULTIPART}; charset=hex"),
+        *("application/json", "text/plain", "", "application/x-www-form-urlencoded-too"),
+    ],
+)
+def test_another_kind_of_body_is_refused_before_anybody_reads_it(content_type):
+    said = b'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\n'
+    body = said + rb"\ud800:1:x" + b"\r\n--x--\r\n"
+    response = post(body, content_type, Client(raise_request_exception=False))
+    assert (response.status_code, response.content) == (415, b"")
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "hex", "unicode_escape", "none-such", "UTF-8"])
+def test_a_charset_of_the_senders_choice_is_no_500(charset):
+    client = Client(raise_request_exception=False)
+    response = post("token=%5Cud800:1:x", f"{FORM}; charset={charset}", client)
+    assert response.status_code in (200, 400)
+
+
+@pytest.mark.parametrize("body", ["token=x&" * 1_001, "token=" + "x" * 2_700_000])
+def test_more_than_a_page_asks_for_is_no_500(body):
+    response = post(body, FORM, Client(raise_request_exception=False))
+    assert response.status_code in (400, 413)
+
+
+def test_a_visitor_who_is_gone_in_mid_body_is_no_500():
+    class Gone(io.RawIOBase):
+        def read(self, size: int = -1, /) -> bytes:
+            raise ConnectionResetError("gone")
+
+    environ = {"wsgi.input": Gone(), "CONTENT_LENGTH": "100", "CONTENT_TYPE": FORM}
+    request = RequestFactory().generic("POST", URL, **environ)
+    assert badges.statuses(request).status_code == 400
 
 
 def test_a_token_ends_with_the_day(monkeypatch):

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
@@ -210,6 +211,13 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+def refreshed(client, url: str, token: str) -> dict[str, object]:
+    """What the badge's script is answered."""
+    answer = client.post(url, urlencode({"token": token}), "application/x-www-form-urlencoded")
+    said: dict[str, object] = answer.json()
+    return said
+
+
 class TestStatus:
     def test_says_what_becomes_of_the_document(self, order):
         make(order, status="queued")
@@ -241,7 +249,7 @@ class TestStatus:
         ((_, attributes), _) = Page(badge_for(order)).elements
         url, token = attributes["data-craftkit-url"], attributes["data-craftkit-token"]
         Render.objects.update(status="succeeded")
-        assert client.post(url, {"token": token}).json() == {
+        assert refreshed(client, url, token) == {
             token: {"status": "succeeded", "label": "ready", "final": True}
         }
 
@@ -332,7 +340,7 @@ class TestSignature:
         url, token = attributes["data-craftkit-url"], attributes["data-craftkit-token"]
         request.recipients.update(signed_at=NOW())
         SignatureRequest.objects.update(status="completed")
-        assert client.post(url, {"token": token}).json() == {
+        assert refreshed(client, url, token) == {
             token: {"status": "completed", "label": "signed", "final": True, "signed": 2}
         }
 
