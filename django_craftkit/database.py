@@ -26,6 +26,8 @@ R = TypeVar("R")
 M = TypeVar("M", bound=models.Model)
 View = TypeVar("View", bound=Callable[..., Any])
 
+#: Lists and objects in one another that every database holds in a JSON column: MariaDB's takes 31.
+MAX_DEPTH = 30
 #: How often something is tried that loses a race.
 TRIES = 5
 
@@ -98,20 +100,36 @@ def lock(queryset: models.QuerySet[M]) -> models.QuerySet[M]:
     return queryset.select_for_update(no_key=features.has_select_for_no_key_update)
 
 
-def storable(value: Any) -> Any:
+def is_too_deep(value: Any) -> bool:
+    """Whether a JSON value nests more than ``MAX_DEPTH`` lists and objects in one another."""
+    layer = [value]
+    for _ in range(MAX_DEPTH):
+        layer = [
+            item
+            for one in layer
+            if isinstance(one, (list, Mapping))
+            for item in (one.values() if isinstance(one, Mapping) else one)
+        ]
+    return any(isinstance(one, (list, Mapping)) for one in layer)
+
+
+def storable(value: Any, levels: int = MAX_DEPTH) -> Any:
     """Return a JSON value of Craftkit's without what some database can't store.
 
-    That is NUL characters, halves of surrogate pairs, and numbers that aren't finite.
+    That is NUL characters, halves of surrogate pairs, numbers that aren't finite, and what is
+    nested more than ``levels`` deep.
     """
     match value:
         case str():
             return value.replace("\0", "").encode("utf-8", "replace").decode()
         case float() if not math.isfinite(value):
             return None
+        case list() | Mapping() if levels == 0:
+            return None
         case list():
-            return [storable(item) for item in value]
+            return [storable(item, levels - 1) for item in value]
         case Mapping():
-            return {storable(key): storable(item) for key, item in value.items()}
+            return {storable(key): storable(item, levels - 1) for key, item in value.items()}
         case _:
             return value
 

@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from django_craftkit import clock
-from django_craftkit.database import database
+from django_craftkit.database import database, storable
 from django_craftkit.words import ago
 
 from .buttons import buttons_of
@@ -39,7 +39,12 @@ LONGEST = 48
 
 def pretty(value: Any) -> SafeString:
     """Return a JSON value to be read."""
-    return shown(json.dumps(value, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False))
+    try:
+        text = json.dumps(value, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False)
+    except RecursionError:
+        # Stored by an earlier version, which took data as deep as its database did.
+        text = json.dumps(storable(value), indent=2, ensure_ascii=False)
+    return shown(text)
 
 
 def shown(text: str) -> SafeString:

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_craftkit.database import is_too_deep
 from django_craftkit.models import EngagementEvent, Render, SignatureRequest, WebhookDelivery
 
 from .base import MirrorAdmin, age, badge, linked, press, pretty, shown
@@ -140,9 +141,12 @@ class WebhookDeliveryAdmin(MirrorAdmin):
             return _("Its time was over, so it was dropped; its SHA-256 is kept.")
         body = bytes(delivery.body)
         try:
-            return pretty(json.loads(body[:SHOWN]))
+            payload = json.loads(body[:SHOWN])
         except (ValueError, RecursionError):
+            payload = None
+        if payload is None or is_too_deep(payload):
             return shown(body[:SHOWN].decode("utf-8", "replace"))
+        return pretty(payload)
 
     @admin.display(description=_("what can be done"))
     def shown_button(self, delivery: WebhookDelivery) -> SafeString:

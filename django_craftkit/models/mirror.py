@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, dispatch
 from django_craftkit.conf import DEFAULT_PROJECT
-from django_craftkit.database import database, storable
+from django_craftkit.database import MAX_DEPTH, database, is_too_deep, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +65,13 @@ def check_data(data: Any) -> dict[str, Any]:
     """Return the data as plain JSON values; raise ``TypeError`` or ``ValueError`` in words."""
     if not isinstance(data, dict):
         raise TypeError(f"The data of a template are a dict, not {type(data).__name__}.")
-    text = json.dumps(data, cls=DjangoJSONEncoder, allow_nan=False)
-    plain: dict[str, Any] = json.loads(text)
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(data, cls=DjangoJSONEncoder, allow_nan=False))
+        too_deep = is_too_deep(plain)
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        raise ValueError(f"The data hold more than {MAX_DEPTH} lists and dicts in one another.")
     text = json.dumps(plain, ensure_ascii=False)
     if _NUL.search(text) or not _is_text(text):
         raise ValueError("The data hold a character that is none: NUL, or half a surrogate pair.")

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django_craftkit import client, conf
 from django_craftkit.client import InvalidResponse
-from django_craftkit.database import database, in_transaction, storable
+from django_craftkit.database import (
+    MAX_DEPTH,
+    database,
+    in_transaction,
+    is_too_deep,
+    storable,
+)
 from django_craftkit.models import (
     Change,
     EngagementEvent,
@@ -182,6 +188,8 @@ def _read(delivery: WebhookDelivery, facts: Facts) -> Verdict:
         payload = json.loads(bytes(delivery.body))
     except (ValueError, RecursionError) as error:
         raise Unusable(f"The body is no JSON: {error}") from error
+    if is_too_deep(payload):
+        raise Unusable(f"The body holds more than {MAX_DEPTH} lists and objects in one another.")
     if not isinstance(payload, dict) or not isinstance(payload.get("event"), str):
         raise Unusable("The body is no object with an event.")
     event = storable(payload["event"])[:64]
