@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +14,7 @@ from django.db import transaction
 
 from .database import database, storable
 from .failures import breaks_transaction, is_outage
+from .log import get_logger
 from .models import SignatureRequest
 from .models.mirror import check_data
 from .models.signature import DECLARED, OTHER_DATA
@@ -23,7 +23,7 @@ from .signing import Envelope
 if TYPE_CHECKING:
     from .models import Render
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Builder = Callable[..., dict[str, Any] | None]
 #: Who signs a document about an object; ``None``: nobody.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -15,11 +14,12 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from .failures import is_lost_race
+from .log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")

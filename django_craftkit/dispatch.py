@@ -8,7 +8,6 @@ message that wasn't sent leaves undone, the sweep finds.
 from __future__ import annotations
 
 import atexit
-import logging
 import math
 import os
 import queue
@@ -20,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, current_app
 from django.db import connections, transaction
 
+from .log import get_logger
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 TASK = "craftkit.advance"
 

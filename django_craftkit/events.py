@@ -5,7 +5,6 @@ Write them in an app's ``craftkit.py``; it is found by itself, like ``admin.py``
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +16,7 @@ from .builders import BuilderError, describe
 from .conf import DEFAULT_PROJECT
 from .database import database
 from .failures import breaks_transaction
+from .log import get_logger
 from .models import Render
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from django.dispatch import Signal
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 F = TypeVar("F", bound=builders.Builder)
 

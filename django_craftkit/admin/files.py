@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -10,13 +9,14 @@ from django.http import FileResponse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from django_craftkit.log import get_logger
 from django_craftkit.models import CraftkitError, RenderFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def streamed(fetch: Callable[[], BinaryIO], name: str, row: Any) -> tuple[Any, str]:

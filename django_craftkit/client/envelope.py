@@ -12,7 +12,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final, NoReturn, Self, TypeVar
 
 from django_craftkit.client.encoding import is_address
-from django_craftkit.client.errors import InvalidSignatureRequest, one_line
+from django_craftkit.client.errors import InvalidSignatureRequest
+from django_craftkit.log import one_line
 
 SIGNER: Final = "Signer"
 DESIGNATIONS: Final = (SIGNER, "Approver", "CC")

@@ -10,6 +10,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from django_craftkit.log import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -242,12 +244,6 @@ def from_answer(
         message = "Craftkit answered with a redirect, which is never followed. Is base_url right?"
         return InvalidResponse(message, **facts)
     return InvalidResponse("Craftkit answered with a status that has no meaning here.", **facts)
-
-
-def one_line(text: str, limit: int) -> str:
-    """Text from outside, fit for one line of a log: no control characters, not endless."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
-    return words if len(words) <= limit else words[: limit - 1] + "…"
 
 
 def parse(text: str | bytes) -> Any:

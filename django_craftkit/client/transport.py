@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import itertools
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +28,7 @@ from django_craftkit.client.errors import (
     parse,
     presentable,
 )
+from django_craftkit.log import get_logger
 
 T = TypeVar("T")
 Timeout = float | tuple[float, float]
@@ -47,7 +47,7 @@ Also = Callable[[int, Mapping[str, Any]], bool]
 # OSError; the others are what it forgets to wrap.
 NETWORK_ERRORS: Final = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
 
-logger = logging.getLogger("django_craftkit.client")
+logger = get_logger("django_craftkit.client")
 
 
 def nothing_else(status: int, body: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
 from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.log import one_line
 
 from .work import Job
 
@@ -74,7 +75,8 @@ class Change(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.object_id}: {self.from_status or '–'} → {self.to_status}"
+        steps = f"{self.from_status or '–'} → {self.to_status}"
+        return one_line(f"{self.kind} {self.object_id}: {steps}")
 
     @in_transaction
     def replay(self) -> bool:

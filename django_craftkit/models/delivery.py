@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, dispatch
 from django_craftkit.database import database, in_transaction, update_many
+from django_craftkit.log import one_line
 from django_craftkit.privacy import kept_body
 
 from .work import Leased, LeasedQuerySet
@@ -187,4 +188,4 @@ class WebhookDelivery(Leased):
         )
 
     def __str__(self) -> str:
-        return f"{self.event or _('webhook')} {self.delivery_id}"
+        return one_line(f"{self.event or _('webhook')} {self.delivery_id}")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
 from django_craftkit.database import database, in_transaction
+from django_craftkit.log import one_line
 
 from .mirror import check_data
 from .render import Render
@@ -143,7 +144,8 @@ class EngagementEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_type_display()}, {self.occurred_at:%Y-%m-%d %H:%M}"
+        kind = one_line(self.get_type_display())
+        return f"{kind}, {self.occurred_at:%Y-%m-%d %H:%M}"
 
     @in_transaction
     def _store(self) -> None:

@@ -41,8 +41,10 @@ def check_key(key: str) -> str:
 
 
 def check_template(slug: str) -> str:
-    if not slug or len(slug) > MAX_SLUG or "\0" in slug:
-        raise ValueError(f"A template's slug has 1 to {MAX_SLUG} characters: {slug[:200]!r}.")
+    if not slug or len(slug) > MAX_SLUG or not slug.isprintable():
+        raise ValueError(
+            f"A template's slug has 1 to {MAX_SLUG} printable characters, not {slug[:200]!r}."
+        )
     return slug
 
 

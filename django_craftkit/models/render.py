@@ -22,6 +22,7 @@ from django_craftkit.database import (
     lock,
     storable,
 )
+from django_craftkit.log import one_line
 from django_craftkit.projects import get_client, patience
 
 from .archive import ArchivedFile
@@ -309,7 +310,7 @@ class Render(Sourced, Mirror):
         ]
 
     def __str__(self) -> str:
-        return f"{self.template} {self.key}"
+        return one_line(f"{self.template} {self.key}")
 
     @property
     def is_final(self) -> bool:
@@ -344,7 +345,7 @@ class Render(Sourced, Mirror):
         if mine != (other.source_type_id, other.source_id):
             raise KeyConflict(
                 f"The key {self.key!r} already stands for a document about another object "
-                f"({self.source_type} {self.source_id}). A new document wants a new key."
+                f"({self.source_type} {self.source_id!r}). A new document wants a new key."
             )
 
     def retry(

@@ -21,6 +21,7 @@ from django_craftkit.database import (
     insert_or_get,
     lock,
 )
+from django_craftkit.log import one_line
 from django_craftkit.projects import get_client, patience
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_hours
 
@@ -254,7 +255,7 @@ class SignatureRequest(Mirror):
         ]
 
     def __str__(self) -> str:
-        return self.name or str(_("signatures on %(render)s") % {"render": self.render})
+        return one_line(self.name) or str(_("signatures on %(render)s") % {"render": self.render})
 
     @property
     def is_final(self) -> bool:
@@ -499,7 +500,7 @@ class SignatureRecipient(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.full_name} <{self.email}>"
+        return one_line(f"{self.full_name} <{self.email}>")
 
     @property
     def full_name(self) -> str:

@@ -6,7 +6,6 @@ the others go on.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -14,13 +13,14 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit.database import database, storable
 from django_craftkit.dispatch import isolated
 from django_craftkit.failures import is_outage
+from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRecipient
 from django_craftkit.signals import SIGNALS, Receiver
 
 from .facts import SENDERS, sender_of
 from .outcomes import Done, Failed, Outcome
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 KINDS = tuple(f"announce {kind}" for kind in SENDERS)
 

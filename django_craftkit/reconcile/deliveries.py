@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,6 +16,7 @@ from django_craftkit.database import (
     is_too_deep,
     storable,
 )
+from django_craftkit.log import get_logger
 from django_craftkit.models import (
     Change,
     EngagementEvent,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Container, Mapping
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Key: TypeAlias = "tuple[str, uuid.UUID]"
 Status = WebhookDelivery.Status

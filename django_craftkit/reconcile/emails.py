@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from django_craftkit import client
 from django_craftkit.database import database, in_transaction
+from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.models.engagement import KIND as ENGAGEMENT
 from django_craftkit.models.share import KIND as SHARE
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .outcomes import Outcome
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Craftkit's provider did not take the mail: it was not sent, though its link may be there.
 SEND_FAILED = "email_send_failed"

@@ -6,12 +6,12 @@ what Craftkit says and what is stored: it names the newest 25 events only.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from django_craftkit.client import InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, storable, update_many
+from django_craftkit.log import get_logger
 from django_craftkit.models import Change, EngagementEvent, Job, Render
 from django_craftkit.models.engagement import KIND
 from django_craftkit.privacy import kept_address, kept_user_agent
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from django_craftkit import client
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds between two questions about a document that Craftkit does not know, at most.
 DAY = 86_400.0

@@ -8,7 +8,6 @@ nobody knows is made again, with the same key.
 from __future__ import annotations
 
 import hashlib
-import logging
 import unicodedata
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from django_craftkit import client, clock, conf
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
 from django_craftkit.projects import get_client
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Clocks may differ by so much.
 SKEW = timedelta(minutes=5)

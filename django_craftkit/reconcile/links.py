@@ -11,7 +11,6 @@ event of that link. A link without one, after a lease, is for a person to decide
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from django_craftkit import client, conf
 from django_craftkit.client import CraftkitError, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.models.engagement import KIND as ENGAGEMENT
 from django_craftkit.models.share import FINAL, UNPROVEN
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def step(job: Job) -> Outcome:

@@ -6,7 +6,6 @@ transaction is open while a step runs.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
 from django_craftkit.database import again_after_deadlock, database, in_transaction
 from django_craftkit.failures import is_outage
+from django_craftkit.log import get_logger
 from django_craftkit.models import Job, ProjectState, WebhookDelivery
 from django_craftkit.models.work import MAX_CLAIMS
 from django_craftkit.projects import patience
@@ -56,7 +56,7 @@ from .outcomes import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 STEPS: dict[str, Callable[[Job], Outcome]] = {
     "render": renders.step,

@@ -8,7 +8,6 @@ that it was made for, and a request that its page leaves out is asked for by its
 
 from __future__ import annotations
 
-import logging
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction
+from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.signature import OPEN
 from django_craftkit.projects import get_client
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from django_craftkit import client
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Requests on a page of Craftkit's list; https://docs.craftkit.dev/api-reference/list-signatures
 PAGE = 100

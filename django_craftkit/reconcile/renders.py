@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from django_craftkit.builders import (
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, storable, update_many
+from django_craftkit.log import get_logger
 from django_craftkit.models import (
     Change,
     Job,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from django_craftkit import client
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Status = Render.Status
 

@@ -84,7 +84,7 @@ class Service:
         status = answer.response.status_code if answer.response else None
         with self.state.lock:
             self.state.requests.append(LoggedRequest(request.method, request.path, status))
-        logger.info("%s %s %s", request.method, request.path, status or answer.lost)
+        logger.info("%s %s", _named(request), status or answer.lost)
         if delay is None:
             return answer
         return Answer(answer.response, answer.delay + delay.seconds, answer.lost)
@@ -134,7 +134,7 @@ class Service:
             return error.response(flat=flat)
         except Exception:
             # A sandbox that breaks answers as a service that breaks, and shows where.
-            logger.exception("%s %s broke the sandbox", request.method, request.path)
+            logger.exception("%s broke the sandbox", _named(request))
             return ApiError(500, "internal", "Unexpected server error.").response(flat=flat)
 
     def _run(self, route: Route, request: Request, values: Mapping[str, Any]) -> Response:
@@ -158,6 +158,12 @@ class Service:
         if name not in self.state.projects:
             raise ApiError(403, "forbidden", "The project of this key no longer exists.")
         return self.state.projects[name]
+
+
+def _named(request: Request) -> str:
+    """Method and path on one line, whatever characters they are made of."""
+    text = f"{request.method} {request.path}"
+    return text if text.isprintable() else ascii(text)
 
 
 def _half(response: Response) -> Response:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
 
-logger = logging.getLogger("django_craftkit.webhooks.views")
+from django_craftkit.log import get_logger
+
+logger = get_logger("django_craftkit.webhooks.views")
 
 #: Seconds between two lines about one project.
 INTERVAL = 60.0
@@ -34,11 +35,9 @@ class Refusals:
                 return
             self._next[bucket] = now + INTERVAL
             unsaid = self._unsaid.pop(bucket, Counter())
-        more = "; ".join(f"{number} times: {what}" for what, number in unsaid.most_common())
-        logger.warning(
-            "A webhook for the project %r was refused: %s.%s",
-            # A stranger's text, from the address.
-            project[:64],
-            why,
-            f" Refused since the last such line: {more}." if more else "",
-        )
+        text = f"{why}."
+        if unsaid:
+            more = "; ".join(f"{number} times: {what}" for what, number in unsaid.most_common())
+            text += f" Refused since the last such line: {more}."
+        # The alias is a stranger's text, from the address.
+        logger.warning("A webhook for the project %r was refused: %s", project[:64], text)

@@ -237,3 +237,12 @@ print(json.dumps(sorted(sys.modules)))
     assert not [name for name in modules if name.split(".")[0] in {"django", "celery"}]
     ours = [name for name in modules if name.startswith("django_craftkit.")]
     assert [name for name in ours if not name.startswith("django_craftkit.sandbox")] == []
+
+
+def test_an_address_forges_no_line_in_the_log(guest, caplog):
+    caplog.set_level("INFO", logger="django_craftkit.sandbox")
+    guest.get("/v1/x%0a2026-01-01%20ERROR%20forged%1b[2K")
+    guest.get("/v1/h%C3%A4user")
+    assert len(caplog.messages) == 2
+    assert all(message.isprintable() for message in caplog.messages)
+    assert caplog.messages[1] == "GET /v1/häuser 404"

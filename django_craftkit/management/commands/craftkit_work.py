@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 import time
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError
 
+from django_craftkit.log import get_logger
 from django_craftkit.reconcile import retention
 from django_craftkit.reconcile.loop import Loop, note_sweep
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds between two looks for what is not to be kept any longer.
 PRUNE_EVERY = 86_400.0
