@@ -314,7 +314,7 @@ class Sandbox(SignatureControls):
         Raises:
             ConnectionAbortedError: the connection is to end here; `SandboxServer` does that.
         """
-        answer = self.answer(environ)
+        answer = self.service.answer_for_host(environ)
         if answer.delay:
             self.closing.wait(answer.delay)
         if answer.response is None:

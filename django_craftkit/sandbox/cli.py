@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--public-url",
         metavar="URL",
-        help="what links start with, if it isn't the address listened on",
+        help="what links start with, if it isn't the address listened on; its host is answered for",
     )
     add(
         "--webhook-url",

@@ -307,9 +307,12 @@ def _admit(call: Call) -> None:
         near = False
     if not near and not call.state.remote_control:
         raise ApiError(403, "forbidden", "The sandbox's desk answers this machine only.")
-    # A browser names the page that a request comes from; any other page has no business here.
-    origin = call.request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != call.request.host:
+    # A browser names the page that a request comes from; any other page has no business here. A
+    # link may lead to the desk, from wherever it stands.
+    origin, site = (call.request.headers.get(name) for name in ("Origin", "Sec-Fetch-Site"))
+    is_foreign = origin is not None and urlsplit(origin).netloc != call.request.host
+    is_told = call.request.method not in ("GET", "HEAD")
+    if is_foreign or (is_told and site not in (None, "same-origin", "none")):
         raise ApiError(403, "forbidden", "Not from another site.")
 
 

@@ -11,6 +11,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from .app import Sandbox
 from .courier import Courier
+from .hosts import LOCAL_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,11 @@ DEFAULT_PORT = 9100
 
 class _Handler(WSGIRequestHandler):
     """Says nothing by itself, and closes a connection that the sandbox cuts."""
+
+    def make_environ(self) -> WSGIEnvironment:
+        """The call, with the address of this machine that it came to."""
+        address: str = self.connection.getsockname()[0]
+        return {**super().make_environ(), LOCAL_ADDRESS: address}
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """The sandbox logs its calls itself."""

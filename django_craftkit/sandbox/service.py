@@ -15,6 +15,7 @@ from . import (
     engagement,
     guest,
     health,
+    hosts,
     mailbox,
     renders,
     shares,
@@ -71,6 +72,17 @@ class Service:
 
     def __init__(self, state: State) -> None:
         self.state = state
+
+    def answer_for_host(self, environ: WSGIEnvironment) -> Answer:
+        """As `answer`, for calls that come over a socket, where anybody's page may call."""
+        try:
+            hosts.check(environ, self.state.public_url)
+        except ApiError as refusal:
+            request = Request(environ)
+            request.get_data()
+            logger.warning("%s refused: its Host is another's", _named(request))
+            return Answer(refusal.response())
+        return self.answer(environ)
 
     def answer(self, environ: WSGIEnvironment) -> Answer:
         """What to answer, faults included; waits for nothing and closes nothing."""

@@ -167,6 +167,27 @@ def test_a_page_from_elsewhere_cannot_use_the_desk(api):
     assert api.post("/_sandbox/reset", headers=form).status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": BASE}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({}, 200),
+    ],
+)
+def test_a_form_of_another_page_cannot_use_the_desk(api, headers, status):
+    assert api.post("/_sandbox/reset", headers=headers).status_code == status
+    assert api.delete("/_sandbox/faults", headers=headers).status_code == status
+
+
+def test_a_link_on_another_page_may_lead_to_the_desk(api):
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert api.get("/_sandbox/", headers=elsewhere).status_code == 200
+
+
 def test_a_session_never_leaves_the_process(sandbox):
     session = sandbox.session()
 

@@ -7,12 +7,16 @@ import socket
 import subprocess
 import sys
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 import requests
+from werkzeug.serving import WSGIRequestHandler
 
 from django_craftkit.sandbox import Sandbox, SandboxServer
 from django_craftkit.sandbox.cli import main
+from django_craftkit.sandbox.hosts import LOCAL_ADDRESS
+from django_craftkit.sandbox.server import _Handler
 from tests.helpers import until
 
 from .conftest import INVOICE, Api
@@ -28,6 +32,111 @@ def test_it_serves_on_a_free_port_and_its_links_lead_to_it(sandbox):
         assert page.status_code == 200
         render = api.get(f"{server.url}/v1/renders/{share['renderId']}").json()
         assert requests.get(render["downloadUrl"], timeout=5).content.startswith(b"%PDF-")
+
+
+def status(server: SandboxServer, path: str, host: str | None, method: str = "GET") -> int:
+    """What a call is answered that names this host, or none."""
+    with contextlib.closing(socket.create_connection(server_address(server))) as connection:
+        named = "" if host is None else f"Host: {host}\r\n"
+        connection.sendall(f"{method} {path} HTTP/1.0\r\n{named}Content-Length: 0\r\n\r\n".encode())
+        return int(connection.makefile("rb").readline().split()[1])
+
+
+def server_address(server: SandboxServer) -> tuple[str, int]:
+    port = urlsplit(server.url).port
+    assert port is not None
+    return "127.0.0.1", port
+
+
+FOREIGN = [
+    *("evil.example", "evil.example:9100", "127.0.0.1.evil.example", "localhost.evil.example"),
+    *("127.0.0.1@evil.example", "evil.example@127.0.0.1", "evil.example#127.0.0.1", "é", ".", ":"),
+    *("192.168.1.7", "[2001:db8::1]", "[::1", "127.0.0.1, evil.example", "0.0.0.0", "craftkit"),
+]
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_a_host_that_is_another_s_is_refused_everywhere(sandbox, host):
+    share_path = f"/share/{Api(sandbox.session(), sandbox.public_url).share()['shareToken']}"
+    before = len(sandbox.requests)
+    with SandboxServer(sandbox) as server:
+        for method, path in (
+            *(("GET", "/"), ("GET", "/_sandbox/"), ("GET", "/_sandbox/mails"), ("GET", share_path)),
+            *(
+                ("POST", "/_sandbox/reset"),
+                ("GET", "/v1/templates"),
+                ("GET", "/v1/embed/renders/x"),
+            ),
+            *(("GET", "/health"), ("GET", "/nowhere")),
+        ):
+            assert status(server, path, host, method) == 403
+    assert len(sandbox.renders) == 1
+    assert len(sandbox.requests) == before
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "127.9.9.9",
+        "localhost",
+        "LOCALHOST:9100",
+        "localhost.",
+        "[::1]:9",
+        None,
+        "",
+    ],
+)
+def test_a_host_of_this_machine_is_answered(sandbox, host):
+    with SandboxServer(sandbox) as server:
+        assert status(server, "/_sandbox/", host) == 200
+        assert status(server, "/health", host) == 200
+
+
+def test_a_refusal_says_what_to_do(sandbox):
+    with SandboxServer(sandbox) as server:
+        answer = requests.get(f"{server.url}/health", headers={"Host": "craftkit"}, timeout=30)
+    assert answer.json()["error"]["code"] == "forbidden"
+    assert "--public-url" in answer.json()["error"]["message"]
+    assert "craftkit" not in answer.text.replace("forbidden", "")
+
+
+def test_the_host_of_its_public_url_is_answered(sandbox):
+    sandbox = Sandbox(public_url="https://Tunnel.example:8443/craftkit")
+    with SandboxServer(sandbox) as server:
+        assert status(server, "/health", "tunnel.example") == 200
+        assert status(server, "/health", "tunnel.example:8443") == 200
+        assert status(server, "/health", "www.tunnel.example") == 403
+
+
+@pytest.mark.parametrize("bound", ["0.0.0.0", "127.0.0.1"])
+def test_the_address_that_a_call_came_to_is_answered(bound, monkeypatch):
+    """Of a machine that others call by an address of its own."""
+    monkeypatch.setattr(
+        _Handler, "make_environ", lambda self: came_to("192.0.2.4", WSGIRequestHandler, self)
+    )
+    with SandboxServer(host=bound) as server:
+        assert status(server, "/health", "192.0.2.4:9100") == 200
+        assert status(server, "/health", "192.0.2.5:9100") == 403
+
+
+def came_to(address, base, handler):
+    return {**base.make_environ(handler), LOCAL_ADDRESS: address}
+
+
+def test_the_server_tells_which_address_a_call_came_to(sandbox):
+    seen = []
+    answer = sandbox.service.answer
+
+    def look(environ):
+        seen.append(environ[LOCAL_ADDRESS])
+        return answer(environ)
+
+    sandbox.service.answer = look
+    with SandboxServer(sandbox, host="0.0.0.0") as server:
+        assert status(server, "/health", "127.0.0.1") == 200
+    assert seen == ["127.0.0.1"]
 
 
 def test_a_public_url_that_was_given_stays():
