@@ -3,13 +3,13 @@
 Laid out as Craftkit does for a template without a layout of its own (section 4.4): scalars as
 labelled values, loops as tables. Roboto carries Latin, Greek and Cyrillic; a script it doesn't
 have is drawn as empty boxes, and can be extracted all the same. Images are shown by their
-address, as nothing is fetched here; a data URI in a `text` value is drawn.
+address, as nothing is fetched here; a data URI in a `text` value is drawn if what it holds is a
+PNG, JPEG, GIF or WebP, whatever its label says.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import re
 import tempfile
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from font_roboto import Roboto, RobotoBold  # type: ignore[import-untyped]
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
+from PIL import Image
 
 from . import letters
 from .ids import moment_in_utc
@@ -35,7 +36,9 @@ _ACCENT: Final = (38, 99, 235)
 _MARGIN: Final = 20.0
 _LABEL_WIDTH: Final = 52.0
 _FORMATS: Final = {"a3", "a4", "a5", "letter", "legal"}
-_IMAGE: Final = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,")
+_DATA_URI: Final = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+_PICTURES: Final = ("PNG", "JPEG", "GIF", "WEBP")
+_MOST_PIXELS: Final = 20_000_000
 _ROW_LINE: Final = 5.2
 _ROW_PADDING: Final = 1.3
 _CELL_GAP: Final = 3.0
@@ -150,9 +153,8 @@ class Document(FPDF):
         else:
             self.set_x(self.l_margin + _LABEL_WIDTH)
         self._pen(11, _INK)
-        if _IMAGE.match(value) and self._picture(value):
-            pass
-        else:
+        picture = _picture(value)
+        if picture is None or not self._draw(picture):
             self._text(self.epw - _LABEL_WIDTH, 6, value or "–")
         if self.page_no() == page:
             self.set_y(max(self.get_y(), below_label))
@@ -229,19 +231,37 @@ class Document(FPDF):
     def _text(self, width: float, height: float, text: str) -> None:
         self.multi_cell(width, height, _clean(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
-    def _picture(self, uri: str) -> bool:
+    def _draw(self, picture: bytes) -> bool:
+        if self.will_page_break(32):
+            self.add_page()
+            self.set_x(self.l_margin + _LABEL_WIDTH)
         try:
-            content = base64.b64decode(uri.partition(",")[2], validate=True)
-            if self.will_page_break(32):
-                self.add_page()
-                self.set_x(self.l_margin + _LABEL_WIDTH)
             self.image(
-                io.BytesIO(content), self.get_x(), self.get_y(), 80, 30, keep_aspect_ratio=True
+                io.BytesIO(picture), self.get_x(), self.get_y(), 80, 30, keep_aspect_ratio=True
             )
-        except (binascii.Error, OSError, ValueError):
+        except (OSError, ValueError):
             return False
         self.ln(32)
         return True
+
+
+def _picture(value: str) -> bytes | None:
+    """The picture in a data URI, if there is one in it.
+
+    fpdf2 would draw an SVG too, which may name files of this machine, and Pillow knows formats
+    that run other programs.
+    """
+    if not _DATA_URI.match(value):
+        return None
+    try:
+        content = base64.b64decode(value.partition(",")[2], validate=True)
+        with Image.open(io.BytesIO(content), formats=_PICTURES) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return None
+            image.load()
+    except Exception:  # a decoder raises what it likes; what is no picture is text
+        return None
+    return content
 
 
 def _row(data: dict[str, Any], variable: dict[str, Any]) -> Row:

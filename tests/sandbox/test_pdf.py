@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 
 import pytest
+from PIL import Image
 from pypdf import PdfReader
+
+from django_craftkit.sandbox import pdf
 
 from .conftest import INVOICE
 
@@ -115,6 +119,57 @@ def test_a_republished_template_leaves_older_renders_as_they_are(api, sandbox):
     written = text(PdfReader(io.BytesIO(content)))
     assert "Invoice" in written
     assert "Something else" not in written
+
+
+def uri_of(content: bytes, label: str) -> str:
+    return f"data:{label};base64,{base64.b64encode(content).decode()}"
+
+
+def picture(kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (2, 2), "red").save(file, kind)
+    return file.getvalue()
+
+
+def pictures_in(api, sandbox, value: str) -> tuple[int, str]:
+    sandbox.put_template("anything", manifest={"variables": ANYTHING, "loops": []})
+    reader = document(api, {"v0": value}, slug="anything")
+    return sum(len(page.images) for page in reader.pages), text(reader).replace("\n", "")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+@pytest.mark.parametrize(
+    "label", ["image/png", "image/jpg", "image/svg+xml", "text/html;charset=x", "", "IMAGE/GIF"]
+)
+def test_a_picture_is_drawn_whatever_its_label_says(api, sandbox, kind, label):
+    assert pictures_in(api, sandbox, uri_of(picture(kind), label))[0] == 1
+
+
+NO_PICTURES = {
+    "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9"/></svg>',
+    "SVG with a declaration": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "HTML": b"<!DOCTYPE html><script>alert(1)</script>",
+    "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+    "BMP": picture("BMP"),
+    "TIFF": picture("TIFF"),
+    "half a PNG": picture("PNG")[:50],
+    "a PNG of too many points": PIXEL.replace(
+        struct.pack(">II", 1, 1), struct.pack(">II", 60_000, 60_000)
+    ),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("content", NO_PICTURES.values(), ids=NO_PICTURES.keys())
+@pytest.mark.parametrize("label", ["image/png", "image/svg+xml"])
+def test_what_is_no_picture_is_a_text_whatever_its_label_says(
+    api, sandbox, content, label, monkeypatch
+):
+    monkeypatch.setattr(pdf.Document, "image", None)
+    uri = uri_of(content, label)
+    found, written = pictures_in(api, sandbox, uri)
+    assert found == 0
+    assert uri[:20] in written
 
 
 def test_an_image_in_a_text_is_drawn(api, sandbox):
