@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection, connections
 
-from django_craftkit.models import Job, Render, Share, SignatureRequest
+from django_craftkit.models import Job, Render, Share, SignatureRequest, WebhookDelivery
 from django_craftkit.testing import Kit
 from tests.upgrade import calls
 from tests.upgrade.craft import restore, totals
@@ -145,6 +146,14 @@ def test_a_link_that_was_found_at_craftkit_is_still_nobody_s_to_hand_out(kit):
     assert found.pk not in Share.objects.to_hand_out().values_list("pk", flat=True)
     work(kit)
     assert Share.objects.filter(render=base, message="by hand").count() == 1
+
+
+def test_a_body_that_no_version_has_read_yet_is_kept(kit):
+    kit.run()
+    kit.pass_time(timedelta(days=400).total_seconds())
+    call_command("craftkit_prune", verbosity=0)
+    (delivery,) = WebhookDelivery.objects.filter(event="form.submitted")
+    assert bytes(delivery.body)
 
 
 def test_the_way_back_and_forth_keeps_what_rows_are_known_by(kit, record):
