@@ -82,7 +82,8 @@ def build(render: Render) -> Built | None:
     """Return data and signers of a declared document, from its source as it is saved now.
 
     Raises ``BuilderError`` where the function raises or its source is gone, and
-    ``UnknownBuilder`` where no such function is declared.
+    ``UnknownBuilder`` where no such function is declared. ``WrongSchema`` comes up where this
+    connection can't read in the schema of the source.
     """
     builder = _builders.get(render.builder)
     if builder is None:
@@ -93,11 +94,13 @@ def build(render: Render) -> Built | None:
         )
     if render.source_type is None:
         raise BuilderError("It is about no object, so its data can't be made again.")
-    source = render.read_source(_senders.get(render.builder))
-    if source is None:
-        raise BuilderError(f"{render.source_type} {render.source_id} does not exist any more.")
     sign_with = _sign_with.get((render.builder, render.template, render.project))
-    return call(builder, sign_with, source, {}, using=render.source_db or database())
+    with render.in_schema():  # what the function reads besides is in it too
+        source = render.read_source(_senders.get(render.builder))
+        if source is None:
+            gone = f"{render.source_type} {render.source_id}{render.shown_place}"
+            raise BuilderError(f"{gone} does not exist any more.")
+        return call(builder, sign_with, source, {}, using=render.source_db or database())
 
 
 def call(

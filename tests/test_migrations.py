@@ -43,6 +43,20 @@ def test_they_are_one_line_and_each_can_be_undone():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_the_schema_of_a_source_is_a_column_that_copies_no_table(capsys):
+    (name,) = (
+        migration.name
+        for migration in MigrationLoader(None, ignore_no_migrations=True).disk_migrations.values()
+        for operation in migration.operations
+        if getattr(operation, "name", "") == "source_schema"
+    )
+    call_command("sqlmigrate", "craftkit", name)
+    sql = capsys.readouterr().out
+    assert "ADD COLUMN" in sql
+    assert "INSERT" not in sql
+
+
+@pytest.mark.django_db(transaction=True)
 def test_back_to_zero_and_forward_again():
     Render.objects.create(template="invoice", key="1", key_hash="1")
     before = tables()

@@ -6,6 +6,7 @@ from .archive import ArchivedFile
 from .change import Change
 from .delivery import WebhookDelivery
 from .engagement import EngagementEvent
+from .identity import WrongSchema
 from .render import KeyConflict, Render, RenderFailed, RenderWithdrawn
 from .share import Share
 from .signature import SignatureRecipient, SignatureRequest
@@ -26,4 +27,5 @@ __all__ = [
     "SignatureRecipient",
     "SignatureRequest",
     "WebhookDelivery",
+    "WrongSchema",
 ]

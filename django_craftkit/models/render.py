@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
@@ -27,8 +25,10 @@ from django_craftkit.projects import get_client, patience
 
 from .archive import ArchivedFile
 from .change import Change
+from .default_key import default_key, known_by_label
+from .identity import Identity, any_of, identify_if_known
 from .mirror import Mirror, check_data, check_key, check_template, check_version, hash_key
-from .source import Sourced, about
+from .source import Sourced
 from .work import Job, ProjectState
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ PREFETCHED = "_craftkit_renders"
 class RenderQuerySet(models.QuerySet[Any]):
     def for_object(self, source: models.Model) -> Self:
         """Return the documents about an object, newest first."""
-        type_id, pk = about(source)
-        return self.filter(source_type=type_id, source_id=pk).order_by("-requested_at", "-pk")
+        known = identify_if_known(source)
+        rows = self.none() if known is None else self.filter(known.rows)
+        return rows.order_by("-requested_at", "-pk")
 
     def prefetch_for(self, objects: Iterable[models.Model]) -> None:
         """Read what the template tags show of many objects: four queries, however many.
@@ -77,13 +78,12 @@ class RenderQuerySet(models.QuerySet[Any]):
         from .share import Share
         from .signature import SignatureRequest
 
-        sources = {about(one): one for one in objects if one.pk is not None}
-        by_type: dict[int, list[str]] = {}
-        for type_id, pk in sources:
-            by_type.setdefault(type_id, []).append(pk)
-        wanted = models.Q(pk__in=[])
-        for type_id, pks in by_type.items():
-            wanted |= models.Q(source_type=type_id, source_id__in=pks)
+        sources: dict[Identity, list[models.Model]] = {}
+        for one in objects:
+            if one.pk is not None:
+                setattr(one, PREFETCHED, [])
+                if (known := identify_if_known(one)) is not None:
+                    sources.setdefault(known, []).append(one)
         links = models.Prefetch("shares", Share.objects.to_hand_out(), to_attr="open_links")
         requests = models.Prefetch(
             "signature_requests",
@@ -92,11 +92,11 @@ class RenderQuerySet(models.QuerySet[Any]):
             .prefetch_related("recipients"),
             to_attr="newest_requests",
         )
-        renders = self.filter(wanted).order_by("-requested_at", "-pk")
-        for one in sources.values():
-            setattr(one, PREFETCHED, [])
+        by_row = {row: ones for known, ones in sources.items() for row in known.columns}
+        renders = self.filter(any_of(sources)).order_by("-requested_at", "-pk")
         for render in renders.defer("data", "answer").prefetch_related(links, requests):
-            getattr(sources[render.source_type_id, render.source_id], PREFETCHED).append(render)
+            for one in by_row.get(render.source_columns, ()):
+                getattr(one, PREFETCHED).append(render)
 
     def under_way(self) -> Self:
         # Named, not excluded: an index finds a few statuses, and none that is left out.
@@ -193,45 +193,36 @@ class RenderQuerySet(models.QuerySet[Any]):
         # transaction of the event.
         check_template(render.template)
         check_version(render.version)
-        if source is not None:
-            render.set_source(source)
-        render.key = check_key(key or _default_key(render, source))
+        known = None if source is None else render.set_source(source)
+        render.key = check_key(key or default_key(render, known))
         render.key_hash = hash_key(render.key)
-        return self._store(render)
+        return self._store(render, known, has_own_key=bool(key))
 
     @again_after_deadlock
-    def _store(self, render: Render) -> Render:
+    def _store(self, render: Render, source: Identity | None, *, has_own_key: bool) -> Render:
         using = database()
-        same_key = self.model._default_manager.using(using).filter(
-            project=render.project, key_hash=render.key_hash
-        )
-        known: Render | None = same_key.first()
+        rows = self.model._default_manager.using(using).filter(project=render.project)
+        known: Render | None = rows.filter(key_hash=render.key_hash).first()
+        if known is None and source is not None and not has_own_key:
+            known = known_by_label(rows, render, source)
         if known is not None and known.is_unbuilt:
-            known = self._ask_again(same_key)
+            known = self._ask_again(rows.filter(pk=known.pk))
         if known is None:
             with transaction.atomic(using=using, savepoint=False):
                 render = insert_or_get(render, "project", "key_hash")
                 Job.objects.start(KIND, render.pk, render.project)
             return render
-        known.check_same(render)
+        known.check_same(render, source)
         return known
 
-    def _ask_again(self, same_key: models.QuerySet[Render]) -> Render | None:
+    def _ask_again(self, rows: models.QuerySet[Render]) -> Render | None:
         """Have data made from what is saved now; ``None`` where there was nothing to render."""
         using = database()
         with transaction.atomic(using=using, savepoint=False):
-            known = lock(same_key).first()
+            known = lock(rows).first()
             if known is not None:
                 Job.objects.ask(KIND, [known.pk], known.project)
         return known
-
-
-def _default_key(render: Render, source: models.Model | None) -> str:
-    if source is not None:
-        concrete = source._meta.concrete_model or type(source)
-        return f"{render.template}:{concrete._meta.label_lower}:{source.pk}"
-    text = json.dumps(render.data, cls=DjangoJSONEncoder, sort_keys=True)
-    return f"{render.template}:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 class Render(Sourced, Mirror):
@@ -333,7 +324,7 @@ class Render(Sourced, Mirror):
         limit = timedelta(seconds=conf.options().OVERDUE_AFTER)
         return not self.is_final and clock.now() - self.attempted_at > limit
 
-    def check_same(self, other: Render) -> None:
+    def check_same(self, other: Render, source: Identity | None) -> None:
         """Raise ``KeyConflict`` where another document is asked for under this one's key."""
         if self.template != other.template:
             raise KeyConflict(
@@ -341,11 +332,11 @@ class Render(Sourced, Mirror):
                 f"{self.template!r}, so it can't be one of {other.template!r}. "
                 "A new document wants a new key."
             )
-        mine = (self.source_type_id, self.source_id)
-        if mine != (other.source_type_id, other.source_id):
+        if not self.is_about(source):
             raise KeyConflict(
                 f"The key {self.key!r} already stands for a document about another object "
-                f"({self.source_type} {self.source_id!r}). A new document wants a new key."
+                f"({self.source_type} {self.source_id!r}{self.shown_place}). A new document wants "
+                "a new key."
             )
 
     def retry(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import models
 
 
@@ -41,3 +43,53 @@ class Seat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.row}/{self.number}"
+
+
+class Parcel(models.Model):
+    """Known by a UUID, which has many ways to be written."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Tariff(models.Model):
+    """Known by a number of two places."""
+
+    rate = models.DecimalField(primary_key=True, max_digits=6, decimal_places=2)
+
+    def __str__(self) -> str:
+        return str(self.rate)
+
+
+class Gift(Order):
+    """Rows of its own beside its parent's, whose primary key it has."""
+
+    wish = models.CharField(max_length=80)
+
+
+class Moment(models.Model):
+    at = models.DateTimeField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.at)
+
+
+class Country(models.Model):
+    code = models.CharField(primary_key=True, max_length=40)
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Fingerprint(models.Model):
+    """What no text reads back; MySQL has no such primary key."""
+
+    digest = models.BinaryField(primary_key=True)
+
+    class Meta:
+        managed = False
+
+    def __str__(self) -> str:
+        return "a fingerprint"

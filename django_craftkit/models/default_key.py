@@ -1,0 +1,51 @@
+"""The key of a document that was asked for without one: the template, and what it is about."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import F, Value
+from django.db.models.functions import Concat
+
+from .mirror import MAX_KEY, hash_key
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from .identity import Identity
+    from .render import Render
+
+
+def default_key(render: Render, source: Identity | None) -> str:
+    """Return the key of a document about ``source``, or about its data alone."""
+    if source is None:
+        text = json.dumps(render.data, cls=DjangoJSONEncoder, sort_keys=True)
+        return f"{render.template}:{hashlib.sha256(text.encode()).hexdigest()}"
+    # The content type's id, not the model's label, which another model may have tomorrow.
+    key = f"{render.template}:{source.type_id}{_where(source)}:{source.pk}"
+    return key if len(key) <= MAX_KEY else f"{render.template}:{hash_key(key)}"
+
+
+def _where(source: Identity) -> str:
+    """Return where the object is, quoted; "" for Craftkit's own database."""
+    where = quote(source.database, safe="")
+    if source.schema is not None:
+        where += f"/{quote(source.schema, safe='')}"
+    return where and f"@{where}"
+
+
+def known_by_label(rows: QuerySet[Render], render: Render, source: Identity) -> Render | None:
+    """Return the document of a default key as it was made before, with the model's label.
+
+    The model may have been renamed since, and the object's key have been written in another form.
+    """
+    about = rows.filter(source.rows, template=render.template)
+    candidates = about.filter(key__endswith=Concat(Value(":"), F("source_id")))
+    label = re.compile(rf"{re.escape(render.template)}:[^:.]+\.[^:.]+:")
+    found = [row for row in candidates if label.fullmatch(row.key.removesuffix(row.source_id))]
+    return min(found, key=lambda row: (row.source_id != source.pk, row.pk), default=None)
