@@ -253,8 +253,8 @@ def source_link(render: Any, site: str, *, may_see: bool) -> str | SafeString:
     """Return what a document is about, linked to its page where the person may see it."""
     if render.source_type is None:
         return "–"
-    label = f"{render.source_type.name} {render.source_id}"
-    if not may_see:
+    label = f"{render.source_type.name} {render.source_id}{render.shown_place}"
+    if not (may_see and render.is_where_its_model_is):
         return label
     name = f"admin:{render.source_type.app_label}_{render.source_type.model}_change"
     try:

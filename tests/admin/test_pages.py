@@ -125,6 +125,35 @@ class TestARender:
             assert f"order {render.source_id}" in html
             assert "shop/order" not in html
 
+    @pytest.mark.django_db(transaction=True, databases=["default", "other"])
+    def test_links_to_no_namesake_in_another_database(self, boss, settings):
+        User.objects.create_user("here", pk=77)
+        there = User(pk=77, username="there")
+        there.save(using="other")
+        render = make_render(source=there)
+        for html in (self.page(boss, render), boss.shows(address(Render))):
+            assert "user 77 (other)" in html
+            assert "/admin/auth/user/77/" not in html
+
+        class AllOfIt:
+            """The database that the admin reads too."""
+
+            def db_for_write(self, model, **hints):
+                return "other" if model is User and hints.get("instance") is None else None
+
+        settings.DATABASE_ROUTERS = [AllOfIt()]
+        assert '/admin/auth/user/77/change/">user 77 (other)</a>' in self.page(boss, render)
+
+    def test_links_to_no_namesake_in_another_schema(self, boss, monkeypatch):
+        monkeypatch.setattr(connection, "schema_name", "alpha", raising=False)
+        render = make_render(source=User.objects.create_user("jane"))
+        link = f"/admin/auth/user/{render.source_id}/change/"
+        assert link in self.page(boss, render)
+        connection.schema_name = "beta"
+        for html in (self.page(boss, render), boss.shows(address(Render))):
+            assert f"user {render.source_id} (alpha)" in html
+            assert link not in html
+
     def test_stays_when_what_it_is_about_is_gone(self, boss):
         order = Order.objects.create(number="A-1")
         render = make_render(source=order)
