@@ -17,7 +17,7 @@ from .failures import breaks_transaction, is_outage
 from .log import get_logger
 from .models import SignatureRequest
 from .models.mirror import check_data
-from .models.signature import DECLARED, OTHER_DATA
+from .models.signature import DECLARED
 from .signing import Envelope
 
 if TYPE_CHECKING:
@@ -155,10 +155,6 @@ def _checked(envelope: Envelope | None) -> Envelope | None:
     return envelope
 
 
-#: Why a request is cancelled whose document goes through another attempt.
-MADE_ANEW = "Its document is made anew."
-
-
 def ask_signatures(render: Render, envelope: Envelope | None) -> None:
     """Write the signature request of this attempt, in the transaction that stores its data.
 
@@ -166,11 +162,10 @@ def ask_signatures(render: Render, envelope: Envelope | None) -> None:
     """
     last = _last_declared(render)
     if last is not None:
-        ours = (MADE_ANEW, OTHER_DATA)
-        if last.cancel_requested_at is not None and last.cancel_reason not in ours:
+        if last.ended_by == SignatureRequest.CancelCode.REQUESTED:
             return
         if last.status == SignatureRequest.Status.PENDING:
-            last.cancel(reason=MADE_ANEW)  # nobody shall be asked twice
+            last.make_way()  # nobody shall be asked twice
     if envelope is not None:
         SignatureRequest.objects.ask(
             render,
@@ -182,13 +177,14 @@ def ask_signatures(render: Render, envelope: Envelope | None) -> None:
             key=_key(render),
             user=None,
             wait=False,
+            declared=True,
         )
 
 
 def renew_signatures(render: Render) -> None:
     """Ask the people of the attempt before, where this one goes with the data of that."""
     last = _last_declared(render)
-    if last is None or last.cancel_reason == OTHER_DATA:
+    if last is None or last.ended_by == SignatureRequest.CancelCode.OTHER_DATA:
         return
     sent = last.as_sent()
     hours = sent.pop("expires_in_hours")
@@ -202,9 +198,7 @@ def _last_declared(render: Render) -> SignatureRequest | None:
     """Return the declared request of an earlier attempt, the newest one."""
     if render.attempt == 1:
         return None
-    rows = SignatureRequest.objects.using(database()).filter(
-        render=render.pk, key__startswith=DECLARED
-    )
+    rows = SignatureRequest.objects.using(database()).declared().filter(render=render.pk)
     last: SignatureRequest | None = rows.exclude(key=_key(render)).order_by("-pk").first()
     return last
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import uuid
+from typing import Any
+
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -181,3 +185,84 @@ def test_back_to_the_first_with_a_capability_that_was_paused(rows):
     finally:
         call_command("migrate", "craftkit", verbosity=0)
     assert ProjectState.objects.get().namespace == namespace
+
+
+FOUND = uuid.uuid4()
+MADE_ANEW, OTHER_DATA = "Its document is made anew.", "Its document was retried with other data."
+
+
+@pytest.fixture
+def of_the_third(transactional_db) -> Any:
+    """A database as the third migration left it; the newest again when the test ends."""
+    call_command("migrate", "craftkit", "0003", verbosity=0)
+    try:
+        loader = MigrationExecutor(connection).loader
+        yield loader.project_state([("craftkit", "0003_signatures")]).apps
+    finally:
+        call_command("migrate", "craftkit", verbosity=0)
+
+
+@pytest.mark.parametrize("window", [1000, 2])
+def test_what_was_kept_in_text_is_kept_in_columns_and_back(of_the_third, monkeypatch, window):
+    fill = importlib.import_module("django_craftkit.migrations.0007_state_columns_fill")
+    monkeypatch.setattr(fill, "WINDOW", window)
+
+    def old(name: str, app: str = "craftkit", **values: object) -> Any:
+        return of_the_third.get_model(app, name).objects.create(**values)
+
+    person = old("User", "auth", username="ada")
+    render = old("Render", template="invoice", key="1", key_hash="1")
+    for key, remote_id in ((f"found {FOUND}", FOUND), ("found x", uuid.uuid4()), ("mine", None)):
+        old("Share", render=render, key=key, key_hash=key, remote_id=remote_id)
+    for key, reason, by in (
+        ("declared 1", MADE_ANEW, None),
+        ("declared 2", MADE_ANEW, person),
+        ("declared 3", OTHER_DATA, person),
+        ("declared 4", "Not wanted.", None),
+        ("mine", MADE_ANEW, None),
+    ):
+        old(
+            "SignatureRequest",
+            render=render,
+            key=key,
+            key_hash=key,
+            attempt=2,
+            cancel_requested_at=now(),
+            cancel_requested_by=by,
+            cancel_reason=reason,
+        )
+    identity = ("pk", "key", "key_hash", "attempt")
+    rows = of_the_third.get_model("craftkit", "SignatureRequest").objects.order_by("pk")
+    before = list(rows.values(*identity))
+
+    call_command("migrate", "craftkit", verbosity=0)
+    told = dict(Share.objects.values_list("key", "adopted"))
+    assert told == {f"found {FOUND}": True, "found x": False, "mine": None}
+    assert [one.is_found for one in Share.objects.order_by("pk")] == [True, False, False]
+    codes = dict(SignatureRequest.objects.values_list("key", "cancel_code"))
+    assert codes == {
+        "declared 1": "made_anew",
+        "declared 2": "requested",
+        "declared 3": "other_data",
+        "declared 4": None,
+        "mine": None,
+    }
+    after = SignatureRequest.objects.order_by("pk").values(*identity)
+    assert list(after) == before, "keys on the wire stay the same"
+
+    call_command("migrate", "craftkit", "0003", verbosity=0)
+    assert list(rows.values(*identity)) == before
+    assert rows.filter(cancel_reason=MADE_ANEW).count() == 3
+
+
+def test_what_was_filled_half_way_is_filled_by_another_run(of_the_third):
+    """Nothing is told anew of what is told already."""
+    old = of_the_third.get_model("craftkit", "Render")
+    render = old.objects.create(template="invoice", key="1", key_hash="1")
+    shares = of_the_third.get_model("craftkit", "Share").objects
+    for key in ("found a", "found b"):
+        shares.create(render=render, key=key, key_hash=key)
+    call_command("migrate", "craftkit", "0006", verbosity=0)
+    Share.objects.filter(key="found a").update(adopted=True)
+    call_command("migrate", "craftkit", verbosity=0)
+    assert dict(Share.objects.values_list("key", "adopted")) == {"found a": True, "found b": False}

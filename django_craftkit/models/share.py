@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 #: Characters; https://docs.craftkit.dev/api-reference/email-render
 MAX_MESSAGE, MAX_NAME = 2000, 200
 MAX_EMAIL = 254
-#: What the key of a link begins with that was found at Craftkit without a row.
+#: What the key of a link begins with that was found at Craftkit without a row; ``adopted`` says
+#: whether it was.
 FOUND = "found "
 
 
@@ -61,8 +62,11 @@ class ShareQuerySet(models.QuerySet[Any]):
         """
         return (
             self.open()
-            .filter(channel=Share.Channel.LINK, recipient_email="")
-            .exclude(key__startswith=FOUND)
+            .filter(
+                Q(adopted=False) | Q(adopted=None) & ~Q(key__startswith=FOUND),
+                channel=Share.Channel.LINK,
+                recipient_email="",
+            )
             .order_by("-requested_at", "-pk")
         )
 
@@ -114,6 +118,7 @@ class ShareQuerySet(models.QuerySet[Any]):
             recipient_name=recipient_name,
             by_mail=by_mail,
             requested_by=user,
+            adopted=False,
         )
         share = self._store(wish)
         if wait:
@@ -145,7 +150,9 @@ class ShareQuerySet(models.QuerySet[Any]):
                 "render_id": like.render_id,
                 "project": like.project,
                 "key": key,
-                "key_hash": hash_key(key),
+                # No key that anybody gives has a NUL: none is this one.
+                "key_hash": hash_key(f"\0{key}"),
+                "adopted": True,
                 "channel": like.channel,
                 "recipient_email": like.recipient_email,
                 "recipient_name": like.recipient_name,
@@ -220,6 +227,9 @@ class Share(Mirror):
         verbose_name=_("revocation asked for by"),
     )
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    #: Whether Craftkit had it and no row did; ``None``: an earlier version wrote it, whose key
+    #: tells. No default: SQLite would write the table anew.
+    adopted = models.BooleanField(null=True, editable=False)
 
     objects: ClassVar[models.Manager[Share]] = ShareQuerySet.as_manager()
 
@@ -271,7 +281,7 @@ class Share(Mirror):
     @property
     def is_found(self) -> bool:
         """Whether it was found at Craftkit, where somebody else had made it."""
-        return self.key.startswith(FOUND)
+        return self.key.startswith(FOUND) if self.adopted is None else self.adopted
 
     @property
     def is_unsettled(self) -> bool:
@@ -280,6 +290,11 @@ class Share(Mirror):
 
     def check_same(self, other: Share) -> None:
         """Raise ``KeyConflict`` where another link is asked for under this one's key."""
+        if self.is_found:
+            raise KeyConflict(
+                f"The key {self.key!r} stands for a link that was adopted from Craftkit. A new "
+                "link wants another key."
+            )
         if self.by_mail == other.by_mail and (
             self.recipient_email.casefold() == other.recipient_email.casefold()
         ):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
@@ -66,6 +67,10 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         paused = paused.filter(capability__in=capabilities)
         return waiting.filter(project__in=set(paused.values_list("project", flat=True)))
 
+    def declared(self) -> Self:
+        """Return the requests that a declaration asked for."""
+        return self.filter(Q(declared=True) | Q(declared=None, key__startswith=DECLARED))
+
     def failed_since(self, moment: datetime) -> Self:
         """Return the requests that were declined, failed or rejected since then."""
         return self.filter(status__in=LOST, updated_at__gte=moment)
@@ -82,8 +87,12 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         key: str | None,
         user: AbstractBaseUser | None,
         wait: float,
+        declared: bool = False,
     ) -> SignatureRequest:
-        """Write the wish that a document be signed; see ``Render.send_for_signature``."""
+        """Write the wish that a document be signed; see ``Render.send_for_signature``.
+
+        ``declared`` says that a declaration asks for it, once for each attempt of its document.
+        """
         # All that can be wrong is found before the first query: one that fails would break the
         # transaction of the caller.
         hours = whole_hours(expires_in)
@@ -105,6 +114,7 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
             fields=[field.as_json() for field in fields],
             anchor_tags=[tag.as_json() for tag in anchor_tags],
             requested_by=user,
+            declared=declared,
         )
         rows = [
             SignatureRecipient.wished(position, recipient)
@@ -148,12 +158,13 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
 
         The document goes on with other data, and who is to sign those nobody has said.
         """
-        mine = self.using(database()).filter(
-            render=render, key__startswith=DECLARED, cancel_requested_at=None
-        )
+        mine = self.using(database()).declared().filter(render=render, cancel_requested_at=None)
         waiting = list(lock(mine.exclude(status__in=FINAL)).values_list("pk", flat=True))
         mine.update(
-            cancel_requested_at=clock.now(), cancel_requested_by=user, cancel_reason=OTHER_DATA
+            cancel_requested_at=clock.now(),
+            cancel_requested_by=user,
+            cancel_code=SignatureRequest.CancelCode.OTHER_DATA,
+            cancel_reason=OTHER_DATA,
         )
         Job.objects.ask(KIND, waiting, render.project)
 
@@ -164,7 +175,11 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         mine = self.using(database()).filter(render=render, cancel_requested_at=None)
         requests = list(lock(mine.exclude(status__in=FINAL)).order_by("pk"))
         pks = [request.pk for request in requests]
-        mine.filter(pk__in=pks).update(cancel_requested_at=clock.now(), cancel_requested_by=user)
+        mine.filter(pk__in=pks).update(
+            cancel_requested_at=clock.now(),
+            cancel_requested_by=user,
+            cancel_code=SignatureRequest.CancelCode.REQUESTED,
+        )
         Job.objects.ask(KIND, pks, render.project)
         return requests
 
@@ -192,6 +207,13 @@ class SignatureRequest(Mirror):
         CANCELLED = "cancelled", _("cancelled")
         FAILED = "failed", _("failed")
         REJECTED = "rejected", _("rejected")
+
+    class CancelCode(models.TextChoices):
+        """By whom its end was asked for: a call or a person, or another attempt."""
+
+        REQUESTED = "requested"
+        MADE_ANEW = "made_anew"
+        OTHER_DATA = "other_data"
 
     render = models.ForeignKey(
         Render,
@@ -231,6 +253,11 @@ class SignatureRequest(Mirror):
         verbose_name=_("cancellation asked for by"),
     )
     cancel_reason = models.CharField(_("reason"), max_length=MAX_REASON, blank=True)
+    # No defaults: SQLite would write the table anew.
+    #: A ``CancelCode``; ``None``: nobody asked, or an earlier version, whose reason tells.
+    cancel_code = models.CharField(max_length=16, null=True, editable=False)  # noqa: DJ001
+    #: Whether a declaration asked for it; ``None``: an earlier version wrote it, whose key tells.
+    declared = models.BooleanField(null=True, editable=False)
 
     objects: ClassVar[models.Manager[SignatureRequest]] = SignatureRequestQuerySet.as_manager()
 
@@ -266,6 +293,21 @@ class SignatureRequest(Mirror):
     def is_open(self) -> bool:
         """Whether somebody is still to act on it."""
         return self.status in OPEN
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether a declaration asked for it, not a call."""
+        return self.key.startswith(DECLARED) if self.declared is None else self.declared
+
+    @property
+    def ended_by(self) -> CancelCode | None:
+        """What its end was asked for by; ``None`` where nobody asked."""
+        if self.cancel_requested_at is None:
+            return None
+        if self.cancel_code is None:
+            # An earlier version asked, and kept what it was for in the reason alone.
+            return _CODES.get(self.cancel_reason, self.CancelCode.REQUESTED)
+        return self.CancelCode(self.cancel_code)
 
     @property
     def is_cancellable(self) -> bool:
@@ -307,19 +349,30 @@ class SignatureRequest(Mirror):
         check_text("reason", reason, MAX_REASON)
         if wait:
             dispatch.refuse_transaction()
-        asked = self._ask_cancellation(reason, user)
+        asked = self._ask_cancellation(reason, user, self.CancelCode.REQUESTED)
         if asked and wait:
             self._carry_out(dispatch.seconds(wait))
         self.refresh_from_db(using=database())
         return asked
 
+    def make_way(self) -> None:
+        """Ask for its end, as the next attempt of its document asks the people itself."""
+        self._ask_cancellation(MADE_ANEW, None, self.CancelCode.MADE_ANEW)
+
     @in_transaction
-    def _ask_cancellation(self, reason: str, user: AbstractBaseUser | None) -> bool:
+    def _ask_cancellation(
+        self, reason: str, user: AbstractBaseUser | None, code: SignatureRequest.CancelCode
+    ) -> bool:
         asked = (
             SignatureRequest.objects.using(database())
             .filter(pk=self.pk, cancel_requested_at=None)
             .exclude(status__in=FINAL)
-            .update(cancel_requested_at=clock.now(), cancel_requested_by=user, cancel_reason=reason)
+            .update(
+                cancel_requested_at=clock.now(),
+                cancel_requested_by=user,
+                cancel_code=code,
+                cancel_reason=reason,
+            )
         )
         if asked:
             Job.objects.ask(KIND, [self.pk], self.project)
@@ -343,7 +396,8 @@ class SignatureRequest(Mirror):
         row.attempt += 1
         row.remote_id = row.sent_at = row.sending_since = row.accepted_at = None
         row.cancel_requested_at = row.cancel_requested_by = None
-        row.cancel_reason = row.error = row.error_code = ""
+        row.cancel_code, row.cancel_reason = None, ""
+        row.error = row.error_code = ""
         row.answer, row.field_errors = {}, {}
         row.save(using=database())
         Change.objects.using(database()).create(
@@ -360,12 +414,10 @@ class SignatureRequest(Mirror):
 
     def _is_superseded(self) -> bool:
         """Whether a later attempt of a declared document has asked the same people."""
-        if not self.key.startswith(DECLARED):
+        if not self.is_declared:
             return False
-        later = SignatureRequest.objects.using(database()).filter(
-            render=self.render_id, key__startswith=DECLARED, pk__gt=self.pk
-        )
-        return later.exists()
+        later = SignatureRequest.objects.using(database()).declared()
+        return later.filter(render=self.render_id, pk__gt=self.pk).exists()
 
     def refresh(self, *, wait: float = False) -> bool:
         """Ask Craftkit soon how far it is; also one that Craftkit did not know.
@@ -535,8 +587,13 @@ SEND, ARCHIVE = "send signature", "archive signature"
 POLL = "poll signatures"
 #: What the keys begin with of requests that a declaration asks for; the attempt follows.
 DECLARED = "declared "
-#: Why nobody is asked any more whom the declaration of an earlier attempt asked.
+#: What staff and Craftkit read where a request ends for its document's sake.
+MADE_ANEW = "Its document is made anew."
 OTHER_DATA = "Its document was retried with other data."
+_CODES = {
+    MADE_ANEW: SignatureRequest.CancelCode.MADE_ANEW,
+    OTHER_DATA: SignatureRequest.CancelCode.OTHER_DATA,
+}
 #: Hours; what Craftkit's provider gives where nothing is asked for.
 DEFAULT_HOURS = 168
 OPEN = frozenset({SignatureRequest.Status.SENT, SignatureRequest.Status.VIEWED})
