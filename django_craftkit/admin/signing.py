@@ -54,7 +54,7 @@ class Signing(MirrorAdmin):
             asked = self._send(request, render, form)
             if asked is not None:
                 level, text = outcomes.of_signature(asked)
-                if form.repeated is not None:
+                if form.is_repeat(asked):
                     level = messages.INFO
                     text = _("It was asked for a moment ago and stays as it was: it is sent once.")
                 self.message_user(request, text, level)
@@ -98,7 +98,7 @@ class Signing(MirrorAdmin):
         except ValueError as error:
             form.add_error(None, str(error))
         else:
-            if form.repeated is None:
+            if not form.is_repeat(asked):
                 self._log(request, asked)
             return asked
         return None

@@ -14,7 +14,6 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import clock
 from django_craftkit.database import database
 from django_craftkit.models import SignatureRecipient, SignatureRequest
-from django_craftkit.models.mirror import hash_key
 from django_craftkit.signing import AnchorTag, Recipient
 
 from .base import exact, name_of
@@ -226,12 +225,16 @@ class SigningForm(forms.Form):
         )
 
     def find_who_was_faster(self) -> SignatureRequest | None:
-        """Return what stands for something else under the key of this form."""
+        """Return what stands for something else under the key of this form, the newest one."""
         rows = SignatureRequest.objects.using(database()).select_related("requested_by")
-        known: SignatureRequest | None = rows.filter(
-            render=self.craftkit_render, key_hash=hash_key(self.key)
-        ).first()
+        known: SignatureRequest | None = (
+            rows.filter(render=self.craftkit_render, key=self.key).order_by("-pk").first()
+        )
         return known
+
+    def is_repeat(self, asked: SignatureRequest) -> bool:
+        """Whether a request is one that another press has made."""
+        return self.repeated is not None and self.repeated.pk == asked.pk
 
     @property
     def before_at(self) -> str:

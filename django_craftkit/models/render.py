@@ -43,7 +43,15 @@ if TYPE_CHECKING:
 
 
 class KeyConflict(ValueError):
-    """The key already stands for something else."""
+    """The key already stands for something else.
+
+    ``differences`` names what differs, where a signature request or an e-mail is asked for:
+    ``recipients[0].last_name``, say.
+    """
+
+    def __init__(self, message: str, *, differences: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.differences = tuple(differences)
 
 
 class RenderWithdrawn(ValueError):
@@ -436,10 +444,11 @@ class Render(Sourced, Mirror):
         """Have Craftkit mail a link of its own to one person, as soon as the document is ready.
 
         ``recipient_name`` has at most 200 characters; the rest is as in ``share``. The same
-        ``key`` is the same mail; without one, what it says and to whom is the key, so that a
-        double click mails once. A mail that may have gone out is never sent again by itself: what
-        can't be settled is ``unknown`` and waits for a person (``Share.confirm_mailed``,
-        ``Share.retry``).
+        ``key`` is the same mail, and raises ``KeyConflict`` for another person, name or message;
+        without one, what it says and to whom is the key, so that a double click mails once.
+
+        A mail that may have gone out is never sent again by itself: what can't be settled is
+        ``unknown`` and waits for a person (``Share.confirm_mailed``, ``Share.retry``).
         """
         from .share import Share
 
@@ -472,12 +481,16 @@ class Render(Sourced, Mirror):
 
         ``recipients`` are 1 to 20; where any of them signs, ``fields`` or ``anchor_tags`` say
         where. ``name`` has at most 255 characters and is what the people read; ``expires_in`` is
-        1 hour to a year, in whole hours (``None``: a week). The same ``key`` is the same request;
-        without one, the name and the people are the key, so that a double click sends once.
-        ``wait`` is as in ``share``.
+        1 hour to a year, in whole hours (``None``: a week). ``wait`` is as in ``share``.
 
-        Raises ``InvalidSignatureRequest``, which names the field, ``KeyConflict`` where the key
-        stands for something else, and ``RenderWithdrawn``.
+        The same ``key`` and the same values are the same request, for ever. Without a key, the
+        name and the people (addresses and roles) are the key until the request has ended, so that
+        a double click sends once; after that the call asks for a new one, unless all have signed.
+
+        Raises ``InvalidSignatureRequest``, which names the field, ``RenderWithdrawn``, and
+        ``KeyConflict`` where other values are asked for under the key while its request is under
+        way, or signed: its ``differences`` name them. Once that one is cancelled, declined,
+        expired, failed or rejected, other values are a new request.
         """
         from .signature import DECLARED, SignatureRequest
 

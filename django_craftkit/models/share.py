@@ -104,6 +104,7 @@ class ShareQuerySet(models.QuerySet[Any]):
             check_text("recipient_email", recipient_email, MAX_EMAIL)
         if wait:
             dispatch.refuse_transaction()
+        has_key = key is not None
         if key is None:
             key = mail_key(recipient_email, message) if by_mail else uuid.uuid4().hex
         wish = self.model(
@@ -120,7 +121,7 @@ class ShareQuerySet(models.QuerySet[Any]):
             requested_by=user,
             adopted=False,
         )
-        share = self._store(wish)
+        share = self._store(wish, has_key=has_key)
         if wait:
             share._carry_out(dispatch.seconds(wait))
             # A replica may not have it yet.
@@ -128,7 +129,7 @@ class ShareQuerySet(models.QuerySet[Any]):
         return share
 
     @again_after_deadlock
-    def _store(self, wish: Share) -> Share:
+    def _store(self, wish: Share, *, has_key: bool) -> Share:
         using = database()
         known: Share | None = (
             self.using(using).filter(render=wish.render_id, key_hash=wish.key_hash).first()
@@ -139,7 +140,7 @@ class ShareQuerySet(models.QuerySet[Any]):
                 hold(wish.render_id)
                 known = insert_or_get(wish, "render", "key_hash")
                 Job.objects.start(wish.kind, known.pk, known.project)
-        known.check_same(wish)
+        known.check_same(wish, has_key=has_key)
         return known
 
     def add_found(self, like: Share, *, remote_id: uuid.UUID, url: str, **values: Any) -> Share:
@@ -288,22 +289,35 @@ class Share(Mirror):
         """Whether it is an e-mail that only a person can tell the fate of."""
         return self.status == self.Status.UNKNOWN and self.error_code == UNPROVEN
 
-    def check_same(self, other: Share) -> None:
-        """Raise ``KeyConflict`` where another link is asked for under this one's key."""
+    def check_same(self, other: Share, *, has_key: bool) -> None:
+        """Raise ``KeyConflict`` where another link is asked for under this one's key.
+
+        Whoever gave an e-mail a key would think that it goes out under another name, or with other
+        words. When it ends is often counted from now, and compared nowhere.
+        """
         if self.is_found:
             raise KeyConflict(
                 f"The key {self.key!r} stands for a link that was adopted from Craftkit. A new "
                 "link wants another key."
             )
-        if self.by_mail == other.by_mail and (
-            self.recipient_email.casefold() == other.recipient_email.casefold()
-        ):
+        names = ["by_mail"]
+        names += ["recipient_name", "message"] if self.by_mail and has_key else []
+        differences = [name for name in names if getattr(self, name) != getattr(other, name)]
+        if self.recipient_email.casefold() != other.recipient_email.casefold():
+            differences.append("recipient_email")
+        if not differences:
             return
         what = "an e-mail" if self.by_mail else "a link"
+        if self.by_mail != other.by_mail:
+            whose = "to this document"
+        elif "recipient_email" in differences:
+            whose = "to somebody else"
+        else:
+            whose = f"that differs from this one in {', '.join(differences)}"
         raise KeyConflict(
-            f"The key {self.key!r} already stands for {what} to "
-            f"{'somebody else' if self.by_mail == other.by_mail else 'this document'}. "
-            "What goes another way or to another person wants a key of its own."
+            f"The key {self.key!r} already stands for {what} {whose}. What goes another way, to "
+            "another person or with other words wants a key of its own.",
+            differences=differences,
         )
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
@@ -123,7 +123,7 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         wish.key = check_key(_default_key(wish, rows) if key is None else key)
         wish.key_hash = hash_key(wish.key)
         wish.asked_hash = _asked_hash(wish, rows)
-        request = self._store(wish, rows)
+        request = self._store(wish, rows, has_key=key is not None)
         if wait:
             request._carry_out(dispatch.seconds(wait))
             # A replica may not have it yet.
@@ -132,25 +132,45 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
 
     @again_after_deadlock
     def _store(
-        self, wish: SignatureRequest, rows: Sequence[SignatureRecipient]
+        self, wish: SignatureRequest, rows: Sequence[SignatureRecipient], *, has_key: bool
     ) -> SignatureRequest:
-        using = database()
-        known: SignatureRequest | None = (
-            self.using(using).filter(render=wish.render_id, key_hash=wish.key_hash).first()
-        )
-        if known is None:
+        named = self.using(database()).filter(render=wish.render_id, key=wish.key).order_by("pk")
+        # A collation may take another key for the same.
+        known = [row for row in named if row.key == wish.key]
+        request = _repeated(known, wish, rows, has_key=has_key)
+        if request is None:
             refuse_withdrawn(wish.render_id)
-            with transaction.atomic(using=using, savepoint=False):
-                hold(wish.render_id)
-                known = insert_or_get(wish, "render", "key_hash")
-                # Whoever lost a race for the key has its own values over the winner's row.
-                known = lock(self.using(using)).get(pk=known.pk)
-                if known.is_asked_by(wish):
-                    for row in rows:
-                        row.pk, row.request = None, known
-                    SignatureRecipient.objects.using(using).bulk_create(rows, ignore_conflicts=True)
-                    Job.objects.start(SEND, known.pk, known.project)
-        known.check_same(wish)
+            request = self._write(wish, rows, known[-1] if known else None)
+        request.check_same(wish, rows, has_key=has_key)
+        return request
+
+    def _write(
+        self,
+        wish: SignatureRequest,
+        rows: Sequence[SignatureRecipient],
+        before: SignatureRequest | None,
+    ) -> SignatureRequest:
+        """Write a new request; ``before`` is the one of this key that came to nothing."""
+        using = database()
+        known: SignatureRequest
+        with transaction.atomic(using=using, savepoint=False):
+            hold(wish.render_id)
+            if before is not None:
+                # A write, so that it waits for whoever has that one sent again: one of both is.
+                ended = self.using(using).filter(pk=before.pk, status__in=UNFULFILLED)
+                if not ended.update(updated_at=F("updated_at")):
+                    return lock(self.using(using)).get(pk=before.pk)  # type: ignore[no-any-return]
+                # Named after that one: whoever asks at once asks for the same one. No key of
+                # anybody's has a NUL.
+                wish.key_hash = hash_key(f"{wish.key}\0{before.pk}")
+            known = insert_or_get(wish, "render", "key_hash")
+            # Whoever lost a race for the key has its own values over the winner's row.
+            known = lock(self.using(using)).get(pk=known.pk)
+            if known.is_asked_by(wish):
+                for row in rows:
+                    row.pk, row.request = None, known
+                SignatureRecipient.objects.using(using).bulk_create(rows, ignore_conflicts=True)
+                Job.objects.start(SEND, known.pk, known.project)
         return known
 
     def leave_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
@@ -182,6 +202,29 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         )
         Job.objects.ask(KIND, pks, render.project)
         return requests
+
+
+def _repeated(
+    known: Sequence[SignatureRequest],
+    wish: SignatureRequest,
+    rows: Sequence[SignatureRecipient],
+    *,
+    has_key: bool,
+) -> SignatureRequest | None:
+    """Return which of a key's requests a call repeats; ``None`` where it asks for a new one.
+
+    ``known`` are in the order in which they were asked for; each but the last one has ended.
+    """
+    if not known:
+        return None
+    latest = known[-1]
+    may_follow = latest.status in UNFULFILLED and not wish.declared
+    if has_key and (may_follow or len(known) > 1):
+        # Whoever gave a key may say the same again at any time: a late try of a task, say.
+        same = (one for one in reversed(known) if not one.differences(wish, rows))
+        if (one := next(same, None)) is not None:
+            return one
+    return None if may_follow else latest
 
 
 def _default_key(wish: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
@@ -329,14 +372,49 @@ class SignatureRequest(Mirror):
     def is_asked_by(self, wish: SignatureRequest) -> bool:
         return self.asked_hash == wish.asked_hash
 
-    def check_same(self, other: SignatureRequest) -> None:
-        """Raise ``KeyConflict`` where something else is asked for under this one's key."""
-        if not self.is_asked_by(other):
-            raise KeyConflict(
-                f"The key {self.key!r} already stands for another signature request of this "
-                "document: other people, another name, or other places to sign. "
-                "A new request wants a new key."
-            )
+    def differences(
+        self, wish: SignatureRequest, people: Sequence[SignatureRecipient]
+    ) -> list[str]:
+        """Return in what another wish differs, as ``InvalidSignatureRequest`` names it.
+
+        The time to sign is no part of it: it is often counted from now.
+        """
+        found = [
+            name
+            for name in ("name", "fields", "anchor_tags")
+            if getattr(self, name) != getattr(wish, name)
+        ]
+        mine = self.read_recipients()
+        for number, (one, other) in enumerate(zip(mine, people, strict=False)):
+            found += [f"recipients[{number}].{name}" for name in one.differences(other)]
+        # Those that Craftkit has added come after those that were asked for.
+        is_fewer = len(people) < len(mine) and not found and not self.is_asked_by(wish)
+        if len(people) > len(mine) or is_fewer:
+            found.append("recipients")
+        return found
+
+    def check_same(
+        self, wish: SignatureRequest, people: Sequence[SignatureRecipient], *, has_key: bool = True
+    ) -> None:
+        """Raise ``KeyConflict`` where a call can't be answered with this request.
+
+        Without a key it wants one that goes out, so that one which is being cancelled won't do.
+        """
+        differences = self.differences(wish, people)
+        is_ending = self.cancel_requested_at is not None and not self.is_final
+        if not differences and (has_key or not is_ending):
+            return
+        state = "being cancelled" if is_ending else self.status
+        differs = f" This call differs from it in {', '.join(differences)}." if differences else ""
+        way_out = "" if self.is_final else "wait until it has ended, or "
+        if self.is_cancellable:
+            way_out = "cancel it first, or "
+        raise KeyConflict(
+            f"The key {self.key!r} already stands for a signature request of this document, which "
+            f"is {state}.{differs} To have another one sent, {way_out}give the call a key of its "
+            "own.",
+            differences=differences,
+        )
 
     def cancel(
         self, *, reason: str = "", user: AbstractBaseUser | None = None, wait: float = False
@@ -413,11 +491,13 @@ class SignatureRequest(Mirror):
         return True
 
     def _is_superseded(self) -> bool:
-        """Whether a later attempt of a declared document has asked the same people."""
-        if not self.is_declared:
-            return False
-        later = SignatureRequest.objects.using(database()).declared()
-        return later.filter(render=self.render_id, pk__gt=self.pk).exists()
+        """Whether another has been asked for in its place, by an attempt or by a call."""
+        later = SignatureRequest.objects.using(database()).filter(
+            render=self.render_id, pk__gt=self.pk
+        )
+        if self.is_declared:
+            return later.declared().exists()
+        return self.key in later.filter(key=self.key).values_list("key", flat=True)
 
     def refresh(self, *, wait: float = False) -> bool:
         """Ask Craftkit soon how far it is; also one that Craftkit did not know.
@@ -570,6 +650,14 @@ class SignatureRecipient(models.Model):
             order=recipient.order,
         )
 
+    def differences(self, other: SignatureRecipient) -> list[str]:
+        """Return in what somebody else differs; case makes no other address."""
+        names = ("first_name", "last_name", "designation", "order")
+        found = [name for name in names if getattr(self, name) != getattr(other, name)]
+        if self.email.casefold() != other.email.casefold():
+            found.append("email")
+        return found
+
     def as_recipient(self) -> Recipient:
         return Recipient(
             self.first_name,
@@ -598,6 +686,8 @@ _CODES = {
 DEFAULT_HOURS = 168
 OPEN = frozenset({SignatureRequest.Status.SENT, SignatureRequest.Status.VIEWED})
 FINAL = frozenset(SignatureRequest.Status) - OPEN - {SignatureRequest.Status.PENDING}
+#: Ended, and not signed by all: asked for again, it is another request.
+UNFULFILLED = FINAL - {SignatureRequest.Status.COMPLETED}
 #: What went wrong; time that ran out is seen in a list of its own.
 LOST = (
     SignatureRequest.Status.DECLINED,

@@ -278,6 +278,37 @@ class TestSending:
         assert len(craftkit.signatures) == SignatureRequest.objects.count() == 1
         assert logged(render) == 1
 
+    def test_with_a_corrected_name_is_no_double_click(self, boss, render, craftkit):
+        send(boss, render, {**JANE, "last_name": "Deo"}, MAX)
+        html = send(boss, render, JANE, MAX).content.decode()
+        assert "These people were asked to sign this document before" in html
+        assert len(craftkit.signatures) == 1
+        first = SignatureRequest.objects.get()
+        again = {"once_more": "on", "after": str(first.pk)}
+        response = send(boss, render, JANE, MAX, **again)
+        assert told(response) == [("success", "The document is sent to be signed.")]
+        assert len(craftkit.signatures) == 2
+
+    def test_once_more_with_a_corrected_name_after_that_was_cancelled_is_sent_and_logged(
+        self, boss, render, craftkit
+    ):
+        send(boss, render, JANE)
+        again = {"once_more": "on", "after": str(SignatureRequest.objects.get().pk)}
+        craftkit.pass_time(3600)
+        misspelt = {**JANE, "last_name": "Deo"}
+        send(boss, render, misspelt, **again)
+        assert (
+            "asked to sign this document before"
+            in send(boss, render, JANE, **again).content.decode()
+        )
+        SignatureRequest.objects.latest("pk").cancel(wait=True)
+        for _ in range(2):
+            response = send(boss, render, JANE, **again)
+        assert told(response) == [("info", ONCE)]
+        newest = SignatureRequest.objects.latest("pk")
+        assert (newest.status, newest.recipients.get().last_name) == ("sent", JANE["last_name"])
+        assert (len(craftkit.signatures), logged(render)) == (3, 3)
+
     def test_by_two_people_is_one_whatever_else_they_wrote(self, boss, staff, render, craftkit):
         send(boss, render, JANE, MAX)
         other = staff("add_signaturerequest", "view_render")

@@ -658,6 +658,11 @@ def test_a_key_that_stands_for_another_mail_or_for_a_link_is_refused(craftkit, r
     ready.share(key="handed out")
     with pytest.raises(KeyConflict, match="a link to this document"):
         ready.email(TO, key="handed out")
+    for said in ({"message": "Other words."}, {"recipient_name": "Ada"}):
+        with pytest.raises(KeyConflict) as refused:
+            ready.email(TO, key="k", **said)
+        assert refused.value.differences == tuple(said)
+    assert ready.email(TO, key="k", expires_at=timezone.now() + timedelta(days=7)).key == "k"
     settle(craftkit)
     assert [mail.to for mail in craftkit.mails] == [TO]
 
