@@ -40,6 +40,7 @@ from django_craftkit.client.errors import (
     ServerError,
 )
 from django_craftkit.client.renders import Renders
+from django_craftkit.client.secret import Secret
 from django_craftkit.client.shares import Shares
 from django_craftkit.client.signatures import (
     SignatureNotice,
@@ -49,7 +50,7 @@ from django_craftkit.client.signatures import (
     Signatures,
 )
 from django_craftkit.client.templates import Templates
-from django_craftkit.client.transport import Adapter, Secret, Timeout, Transport
+from django_craftkit.client.transport import Adapter, Timeout, Transport
 from django_craftkit.client.types import (
     DeletedTemplate,
     Health,

@@ -6,7 +6,9 @@ import io
 from typing import TYPE_CHECKING
 
 from django_craftkit.client.errors import CraftkitConnectionError, CraftkitError, InvalidResponse
-from django_craftkit.client.transport import CHUNK, NETWORK_ERRORS, from_exception
+from django_craftkit.client.failures import NETWORK_ERRORS, of_reading
+from django_craftkit.client.secret import Door, Secret
+from django_craftkit.client.transport import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +35,15 @@ class Download(io.RawIOBase):
     """
 
     def __init__(
-        self, response: requests.Response, path: str, *, max_bytes: int | None = None
+        self,
+        response: requests.Response,
+        path: str,
+        *,
+        max_bytes: int | None = None,
+        door: Door | None = None,
     ) -> None:
         super().__init__()
+        self._door = door or Door(Secret(""))
         self._response = response
         self._path = path
         self._chunks: Iterator[bytes] = response.iter_content(CHUNK)
@@ -79,6 +87,8 @@ class Download(io.RawIOBase):
         if self.closed:
             raise ValueError("I/O operation on a closed download.")
         target = memoryview(buffer).cast("B")
+        # `read` brings memory that was used before, by a header perhaps, and error pages show it.
+        target[:] = bytes(len(target))
         filled = 0
         while filled < len(target) and (self._left or self._more()):
             count = min(len(self._left), len(target) - filled)
@@ -96,13 +106,13 @@ class Download(io.RawIOBase):
     def _more(self) -> bool:
         """Fetch the next chunk; False at the end that was agreed on."""
         if self._failure is None:
-            try:
-                chunk = next(self._chunks, b"")
+            chunk = self._door(self._fetch)
+            if isinstance(chunk, CraftkitError):
+                self._failure = chunk
+            else:
                 self._received += len(chunk)
                 self._left = memoryview(chunk)
                 self._failure = self._excess(self._received) or self._shortfall(ended=not chunk)
-            except NETWORK_ERRORS as error:
-                self._failure = from_exception(error, method="GET", path=self._path)
         if self._failure is not None:
             # Bytes that are too many are not handed out by the next read either.
             self._left = memoryview(b"")
@@ -110,6 +120,12 @@ class Download(io.RawIOBase):
             failure = self._failure
             raise type(failure)(failure.message, maybe_handled=True, method="GET", path=self._path)
         return bool(self._left)
+
+    def _fetch(self) -> bytes | CraftkitError:
+        try:
+            return next(self._chunks, b"")
+        except NETWORK_ERRORS as error:
+            return of_reading(error, method="GET", path=self._path)
 
     def _excess(self, count: int) -> InvalidResponse | None:
         if self._max_bytes is None or count <= self._max_bytes:

@@ -97,13 +97,16 @@ class Renders:
         """
         first = path("v1", "renders", id, "download")
         try:
-            return Download(self._transport.stream(first, accept="application/pdf"), first)
+            return self._document(first)
         except NotFound as error:
             unknown = error
-        second = path("v1", "embed", "renders", id, "download")
         try:
-            return Download(self._transport.stream(second, accept="application/pdf"), second)
+            return self._document(path("v1", "embed", "renders", id, "download"))
         except (AuthenticationError, PermissionDenied, NotFound):
             # Says that the project does not embed; the first route took this key and knew nothing.
             pass
         raise unknown
+
+    def _document(self, place: str) -> Download:
+        response = self._transport.stream(place, accept="application/pdf")
+        return Download(response, place, door=self._transport.door)

@@ -397,4 +397,4 @@ class Signatures:
 
     def _document(self, place: str, max_bytes: int) -> Download:
         response = self._transport.stream(place, accept="application/pdf")
-        return Download(response, place, max_bytes=max_bytes)
+        return Download(response, place, max_bytes=max_bytes, door=self._transport.door)

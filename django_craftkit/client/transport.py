@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-import urllib3.exceptions
 from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
@@ -22,12 +20,20 @@ from django_craftkit.client.encoding import dumps
 from django_craftkit.client.errors import (
     CraftkitConnectionError,
     CraftkitError,
-    CraftkitTimeout,
     InvalidResponse,
     from_answer,
     parse,
     presentable,
 )
+from django_craftkit.client.failures import (
+    NETWORK_ERRORS,
+    observed,
+    of_preparing,
+    of_reading,
+    of_sending,
+    pool_of,
+)
+from django_craftkit.client.secret import Door, Secret
 from django_craftkit.log import get_logger
 
 T = TypeVar("T")
@@ -43,33 +49,12 @@ CHUNK: Final = 64 * 1024
 
 Also = Callable[[int, Mapping[str, Any]], bool]
 
-# What requests and what lies below it raise for a call that went wrong. RequestException is an
-# OSError; the others are what it forgets to wrap.
-NETWORK_ERRORS: Final = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
-
 logger = get_logger("django_craftkit.client")
 
 
 def nothing_else(status: int, body: Mapping[str, Any]) -> bool:
     """Only a 2xx is an answer."""
     return False
-
-
-class Secret:
-    """A text that does not show itself: not in a repr, not in `vars()`, not in a pickle."""
-
-    __slots__ = ("reveal",)
-
-    reveal: Callable[[], str]
-
-    def __init__(self, value: str) -> None:
-        self.reveal = lambda: value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("A secret is not pickled.")
 
 
 class Anonymous(AuthBase):
@@ -117,6 +102,7 @@ class Transport:
         self._key = key
         self._adapter = adapter
         self._bearer = Bearer(key, base_url)
+        self.door = Door(key)
         self._local = threading.local()
 
     def call(
@@ -161,7 +147,7 @@ class Transport:
                 error.method, error.path, error.status = method, path, response.status_code
                 raise
 
-        return self._repeat(once, repeatable=repeatable)
+        return self.door(lambda: self._repeat(once, repeatable=repeatable))
 
     def stream(self, path: str, *, accept: str) -> requests.Response:
         """GET something that is not JSON. The caller reads and closes the response."""
@@ -178,7 +164,7 @@ class Transport:
                 response.close()
             raise AssertionError("unreachable")  # pragma: no cover
 
-        return self._repeat(once, repeatable=True)
+        return self.door(lambda: self._repeat(once, repeatable=True))
 
     def _repeat(self, once: Callable[[], T], *, repeatable: bool) -> T:
         handled = False
@@ -209,19 +195,38 @@ class Transport:
     ) -> requests.Response:
         failure: CraftkitError
         try:
-            return self._session().request(
-                method,
-                self.base_url + path + query,
-                data=body,
-                headers=dict(headers),
-                auth=Anonymous() if anonymous else self._bearer,
-                timeout=self.timeout,
-                allow_redirects=False,
-                stream=True,
+            session = self._session()
+            request = session.prepare_request(
+                requests.Request(
+                    method,
+                    self.base_url + path + query,
+                    data=body,
+                    headers=dict(headers),
+                    auth=Anonymous() if anonymous else self._bearer,
+                )
             )
-        except NETWORK_ERRORS as error:
-            failure = from_exception(error, method=method, path=path)
-        # Raised here: frames of the error above hold the header with the key.
+            url = request.url or ""
+            settings = session.merge_environment_settings(url, {}, True, None, None)
+            pool = pool_of(session.get_adapter(url), request, settings)
+        except (*NETWORK_ERRORS, ValueError) as error:
+            # Nothing has been sent, whatever it is.
+            failure = of_preparing(error, method=method, path=path)
+        else:
+            try:
+                response = observed(
+                    pool,
+                    lambda: session.send(
+                        request, timeout=self.timeout, allow_redirects=False, **settings
+                    ),
+                )
+            except NETWORK_ERRORS as error:
+                failure = of_sending(error, method=method, path=path)
+            else:
+                # Whoever holds the response holds no key.
+                response.request = request.copy()
+                response.request.headers.pop("Authorization", None)
+                return response
+        # Raised here, where nothing is being handled: it was raised from nothing.
         raise failure
 
     def _answer(
@@ -271,63 +276,6 @@ class Transport:
         return session
 
 
-def from_exception(error: Exception, *, method: str = "", path: str = "") -> CraftkitError:
-    """What a failure below HTTP means: which error, and whether Craftkit may have acted."""
-    causes = list(_causes(error))
-    kind: type[CraftkitError] = CraftkitConnectionError
-    message, sent = "The connection to Craftkit was cut", True
-    if _any(causes, requests.exceptions.ConnectTimeout) or (
-        _any(causes, urllib3.exceptions.ConnectTimeoutError)
-        and not _any(causes, urllib3.exceptions.NewConnectionError)
-    ):
-        kind, message, sent = CraftkitTimeout, "Craftkit could not be reached in time", False
-    elif _any(causes, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
-        kind, message = CraftkitTimeout, "Craftkit did not answer in time"
-    elif any(type(cause).__name__ == "NameResolutionError" for cause in causes):
-        message, sent = "Craftkit's host name could not be resolved", False
-    elif any(str(cause).startswith("Tunnel connection failed") for cause in causes):
-        message, sent = "The proxy before Craftkit refused the connection", False
-    elif _any(causes, urllib3.exceptions.NewConnectionError):
-        message, sent = "Craftkit could not be reached", False
-    elif any(type(cause).__name__ == "SSLCertVerificationError" for cause in causes):
-        message, sent = "Craftkit's certificate is not trusted", False
-    elif any("TLS CA certificate bundle" in str(cause) for cause in causes):
-        message, sent = "The certificates to check Craftkit's with were not found here", False
-    elif _any(causes, *_NEVER_SENT):
-        message, sent = "The call to Craftkit could not be made", False
-    # The kind only: texts of requests and urllib3 hold addresses, and some hold headers.
-    names = type(causes[-1]).__name__
-    return kind(f"{message} ({names}).", maybe_handled=sent, method=method, path=path)
-
-
-_NEVER_SENT: Final[tuple[type[Exception], ...]] = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidHeader,
-    requests.exceptions.InvalidProxyURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-)
-
-
-def _any(causes: list[BaseException], *kinds: type[BaseException]) -> bool:
-    return any(isinstance(cause, kinds) for cause in causes)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what is behind it, outermost first; urllib3 keeps causes in three places."""
-    seen: list[BaseException] = []
-    todo: list[object] = [error]
-    while todo and len(seen) < 20:
-        cause = todo.pop(0)
-        if not isinstance(cause, BaseException) or any(cause is one for one in seen):
-            continue
-        seen.append(cause)
-        yield cause
-        # Not __context__: what an error happened to follow is not its reason.
-        behind = (getattr(cause, "reason", None), getattr(cause, "original_error", None))
-        todo += [*cause.args, *behind, cause.__cause__]
-
-
 def _read(response: requests.Response, limit: int, method: str, path: str) -> Iterator[bytes]:
     """The body in chunks, until at least `limit` bytes have come."""
     failure: CraftkitError
@@ -340,7 +288,7 @@ def _read(response: requests.Response, limit: int, method: str, path: str) -> It
                 return
         return
     except NETWORK_ERRORS as error:
-        failure = from_exception(error, method=method, path=path)
+        failure = of_reading(error, method=method, path=path)
     raise failure
 
 

@@ -142,11 +142,15 @@ class RawServer:
                 self.requests.append(_request(connection))
                 self.scripts[min(number, len(self.scripts) - 1)](connection)
 
-    def close(self) -> None:
+    def close_listener(self) -> None:
+        """Take no further connection."""
         # Wakes accept(), which close() alone does not on Linux.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    def close(self) -> None:
+        self.close_listener()
         self._thread.join(10)
 
 

@@ -1,0 +1,204 @@
+"""What a call that failed below HTTP proves: whether Craftkit may have acted on it.
+
+An exception's type proves nothing: `InvalidHeader` is raised for a header that can't be sent, and
+for an answer's. Only where no connection came about has no byte left, and that is observed.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+import urllib3.exceptions
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from django_craftkit.client.errors import CraftkitConnectionError, CraftkitError, CraftkitTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+# What requests and what lies below it raise for a call that went wrong. RequestException is an
+# OSError; the others are what it forgets to wrap.
+NETWORK_ERRORS: Final = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
+
+
+class _Seen(threading.local):
+    #: Of the call that this thread makes: None as long as nobody has connected, False once
+    #: somebody tried in vain, True for good once there was a connection to send it by.
+    connected: bool | None = None
+
+
+_seen = _Seen()
+
+
+class _Observed(HTTPConnection):
+    """A connection that tells whether there was one."""
+
+    def connect(self) -> None:
+        if _seen.connected is None:
+            _seen.connected = False
+        # With its handshake, and with what a proxy answers that is asked for a tunnel.
+        super().connect()
+        _seen.connected = True
+
+    def request(self, *args: Any, **options: Any) -> None:
+        if self.sock is not None:
+            _seen.connected = True
+        super().request(*args, **options)
+
+
+@lru_cache(maxsize=32)
+def _observing(kind: type[Any]) -> type[Any]:
+    if not issubclass(kind, HTTPConnection) or issubclass(kind, _Observed):
+        return kind
+    return type(kind.__name__, (_Observed, kind), {})
+
+
+def pool_of(
+    adapter: BaseAdapter, request: requests.PreparedRequest, settings: Mapping[str, Any]
+) -> Any:
+    """Return where requests' own adapter takes its connections from, else None.
+
+    Raises what the adapter would raise before it connects: for a proxy without a host, for
+    certificates that aren't there.
+    """
+    if not isinstance(adapter, HTTPAdapter):
+        return None
+    verify, proxies, cert = settings["verify"], settings["proxies"], settings["cert"]
+    pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+    adapter.cert_verify(pool, request.url or "", verify, cert)  # type: ignore[no-untyped-call]
+    return pool
+
+
+def observed(pool: Any, send: Callable[[], requests.Response]) -> requests.Response:
+    """Send, and observe whether this thread connects."""
+    _seen.connected = None
+    if pool is None:
+        return send()
+    # For this call only: tests replace the class that pools make their connections of.
+    pool.ConnectionCls = _observing(pool.ConnectionCls)
+    try:
+        return send()
+    finally:
+        vars(pool).pop("ConnectionCls", None)
+
+
+def of_preparing(error: Exception, *, method: str, path: str) -> CraftkitError:
+    """What a failure means before anybody has tried to connect: nothing was sent."""
+    message = "The call to Craftkit could not be made"
+    if "TLS CA certificate bundle" in str(error):
+        message = "The certificates to check Craftkit's with were not found here"
+    name = _name(list(_causes(error)))
+    return CraftkitConnectionError(
+        f"{message} ({name}).", maybe_handled=False, method=method, path=path
+    )
+
+
+def of_sending(error: Exception, *, method: str, path: str) -> CraftkitError:
+    """What a failure means between the adapter's begin and Craftkit's answer."""
+    connected = _seen.connected
+    if connected is None:
+        # Nobody has observed this adapter.
+        connected = not _is_about_connecting(error)
+    if connected:
+        return of_reading(error, method=method, path=path)
+    causes = list(_causes(error))
+    kind, message = _why_unconnected(causes)
+    return kind(f"{message} ({_name(causes)}).", maybe_handled=False, method=method, path=path)
+
+
+def of_reading(error: Exception, *, method: str, path: str) -> CraftkitError:
+    """What a failure means once Craftkit may have the call."""
+    causes = list(_causes(error))
+    kind: type[CraftkitError] = CraftkitConnectionError
+    message = "The connection to Craftkit was cut"
+    if _any(causes, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
+        kind, message = CraftkitTimeout, "Craftkit did not answer in time"
+    elif _any(causes, *_UNREADABLE):
+        message = "Craftkit's answer can't be read"
+    return kind(f"{message} ({_name(causes)}).", maybe_handled=True, method=method, path=path)
+
+
+# Of an answer, once one has begun.
+_UNREADABLE: Final[tuple[type[Exception], ...]] = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.ContentDecodingError,
+    urllib3.exceptions.InvalidHeader,
+    urllib3.exceptions.DecodeError,
+)
+
+
+def _why_unconnected(causes: list[BaseException]) -> tuple[type[CraftkitError], str]:
+    if _any(causes, requests.exceptions.ConnectTimeout) or (
+        _any(causes, urllib3.exceptions.ConnectTimeoutError)
+        and not _any(causes, urllib3.exceptions.NewConnectionError)
+    ):
+        return CraftkitTimeout, "Craftkit could not be reached in time"
+    message = "Craftkit could not be reached"
+    if any(type(cause).__name__ == "NameResolutionError" for cause in causes):
+        message = "Craftkit's host name could not be resolved"
+    elif any(_is_refused_tunnel(cause) for cause in causes):
+        message = "The proxy before Craftkit refused the connection"
+    elif _any(causes, ssl.SSLCertVerificationError, CertificateError):
+        message = "Craftkit's certificate is not trusted"
+    elif _any(causes, ssl.SSLError):
+        message = "The connection to Craftkit could not be secured"
+    return CraftkitConnectionError, message
+
+
+def _is_about_connecting(error: object) -> bool:
+    """Whether an exception has the very form in which requests raises that it can't connect.
+
+    Only along the way that urllib3 wraps it: what else is in an exception, it happened to hold.
+    """
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True  # "safe to retry", says requests
+    if isinstance(error, urllib3.exceptions.MaxRetryError):
+        return _is_about_connecting(error.reason)
+    if isinstance(error, urllib3.exceptions.ProxyError):
+        return _is_about_connecting(error.original_error)
+    wraps = (requests.exceptions.ConnectionError, urllib3.exceptions.SSLError)
+    if isinstance(error, wraps) and error.args:
+        return _is_about_connecting(error.args[0])
+    connecting = (
+        urllib3.exceptions.NewConnectionError,
+        urllib3.exceptions.ConnectTimeoutError,
+        ssl.SSLCertVerificationError,
+        CertificateError,
+    )
+    return isinstance(error, connecting) or _is_refused_tunnel(error)
+
+
+def _is_refused_tunnel(error: object) -> bool:
+    # http.client has no type of its own for it. A subclass may quote what a server said.
+    return type(error) is OSError and str(error).startswith("Tunnel connection failed")
+
+
+def _any(causes: list[BaseException], *kinds: type[BaseException]) -> bool:
+    return any(isinstance(cause, kinds) for cause in causes)
+
+
+def _name(causes: list[BaseException]) -> str:
+    # The kind only: texts of requests and urllib3 hold addresses, and some hold headers.
+    return type(causes[-1]).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what is behind it, outermost first; urllib3 keeps causes in three places."""
+    seen: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo and len(seen) < 20:
+        cause = todo.pop(0)
+        if not isinstance(cause, BaseException) or any(cause is one for one in seen):
+            continue
+        seen.append(cause)
+        yield cause
+        # Not __context__: what an error happened to follow is not its reason.
+        behind = (getattr(cause, "reason", None), getattr(cause, "original_error", None))
+        todo += [*cause.args, *behind, cause.__cause__]
