@@ -22,6 +22,8 @@ BODY_LIMIT: Final = 2_000
 NOT_HANDLED: Final = frozenset(
     {"queue_unavailable", "email_not_configured", "signatures_unavailable"}
 )
+# Request Timeout, Misdirected Request, Too Early.
+_OF_THE_MOMENT: Final = frozenset({408, 421, 425})
 # Fields that open a document to anyone who reads them.
 LINKS: Final = frozenset({"downloadurl", "pollurl", "sharetoken"})
 
@@ -37,7 +39,8 @@ class CraftkitError(Exception):
         status: the HTTP status; None if no answer came.
         code: Craftkit's stable error code, `""` if it sent none.
         maybe_handled: False only where the failure proves that Craftkit did not act on the call,
-            in none of its attempts. It says nothing about calls that act on nothing (GET).
+            in none of its attempts, if Craftkit it was who answered: see `proves_inaction`. It
+            says nothing about calls that act on nothing (GET).
         retry_after: seconds Craftkit asks to wait, at most `retry.LONGEST_RETRY_AFTER`, or None.
         method, path: the call, without its host and query; `""` if it belongs to no call.
         body: what Craftkit answered: parsed JSON if it was JSON of up to 2,000 characters, else
@@ -79,6 +82,19 @@ class CraftkitError(Exception):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether a refusal decides nothing: it says that it is about this moment, or nothing
+        shows that Craftkit has said it, whose refusals have a code. A proxy's page, say.
+        """
+        is_refusal = self.status is not None and 400 <= self.status < 500 and self.status != 429
+        return is_refusal and (self.status in _OF_THE_MOMENT or not self.code)
+
+    @property
+    def proves_inaction(self) -> bool:
+        """Whether Craftkit did not act, proven by itself or by a connection that was not made."""
+        return not (self.maybe_handled or self.is_passing)
 
 
 class CraftkitConnectionError(CraftkitError):

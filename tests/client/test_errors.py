@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from django_craftkit.client import (
     AuthenticationError,
     Conflict,
+    CraftkitConnectionError,
     CraftkitError,
     CreditsExhausted,
+    InvalidData,
     InvalidRequest,
     InvalidResponse,
     NotFound,
@@ -70,6 +72,43 @@ def test_the_status_decides_on_the_class(status: int, kind: type[CraftkitError])
 @pytest.mark.parametrize("status", range(400, 500))
 def test_no_4xx_was_handled(status: int) -> None:
     assert from_answer(status, "").maybe_handled is False
+
+
+@pytest.mark.parametrize("status", range(400, 500))
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "<html>Not Found</html>",
+        '{"message": "no Route matched"}',
+        "[]",
+        '{"error": "Not Found"}',
+    ],
+)
+def test_a_refusal_without_a_code_may_be_anybodys_and_proves_nothing(
+    status: int, body: str
+) -> None:
+    error = from_answer(status, body)
+    # Too many calls are too many, whoever counts them.
+    assert error.is_passing is (status != 429)
+    assert error.proves_inaction is (status == 429)
+
+
+@pytest.mark.parametrize("status", range(400, 500))
+def test_a_refusal_with_a_code_is_craftkits_unless_it_is_about_this_moment(status: int) -> None:
+    for body in ('{"error": {"code": "some_code"}}', '{"error": "some_code"}'):
+        error = from_answer(status, body)
+        assert error.is_passing is (status in (408, 421, 425))
+        assert error.proves_inaction is not error.is_passing
+
+
+def test_what_was_refused_here_is_not_passing_and_was_not_sent() -> None:
+    assert not InvalidData().is_passing
+    assert InvalidData().proves_inaction
+    assert not CraftkitConnectionError().proves_inaction
+    assert CraftkitConnectionError(maybe_handled=False).proves_inaction
+    assert not from_answer(500, "").is_passing
+    assert from_answer(503, '{"error": "queue_unavailable"}').proves_inaction
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,11 @@ def _look_at_project(alias: str) -> Iterator[Finding]:
 def _look_at_key(alias: str, client: Any) -> Iterator[Finding]:
     try:
         client.renders.get(uuid.UUID(int=0))
-    except NotFound:
-        yield Finding(f"{alias}: the key is accepted")
+    except NotFound as error:
+        # A proxy's page says nothing of the key.
+        yield Finding(f"{alias}: the key is accepted", str(error) if error.is_passing else "")
+        if error.is_passing:
+            return
     except (AuthenticationError, PermissionDenied) as error:
         yield Finding(
             f"{alias}: the key is accepted",
@@ -119,7 +122,9 @@ def _look_at_template(alias: str, client: Any, slug: str) -> Finding:
     what = f"{alias}: the template {slug} is published"
     try:
         template = client.templates.get(slug)
-    except NotFound:
+    except NotFound as error:
+        if error.is_passing:
+            return Finding(what, str(error))
         remedy = "Make it in Craftkit, or mend the name in the declaration."
         return Finding(what, "this project has no such template", remedy)
     except CraftkitError as error:
