@@ -253,6 +253,8 @@ class Render(Sourced, Mirror):
     attempted_at = models.DateTimeField(_("attempt began at"), default=clock.now)
     #: When this attempt was first sent, by the database's clock.
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    #: When it was last sent.
+    sending_since = models.DateTimeField(null=True, blank=True, editable=False)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.PENDING)
     #: The ``render_on`` function that makes the data, by its dotted name.
     builder = models.CharField(_("builder"), max_length=255, blank=True)
@@ -375,7 +377,8 @@ class Render(Sourced, Mirror):
         row.attempt += 1
         row.attempted_at = clock.now()
         row.status = self.Status.PENDING
-        row.remote_id = row.sent_at = row.accepted_at = row.completed_at = None
+        row.remote_id = row.sent_at = row.sending_since = None
+        row.accepted_at = row.completed_at = None
         row.answer, row.error, row.error_code, row.field_errors = {}, "", "", {}
         row.withdrawn_at = row.withdrawn_by = None
         if data is not None or row.builder:

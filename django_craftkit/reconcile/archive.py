@@ -82,7 +82,10 @@ def _keep(
             with fetch(remote_id) as download:
                 stored.append(_store(what, row, remote_id, download))
         except (Conflict, NotFound) as error:
-            waiting = error
+            if error.is_passing:
+                failed = failed or error
+            else:
+                waiting = error
         except SoftTimeLimitExceeded:
             raise
         except Exception as error:

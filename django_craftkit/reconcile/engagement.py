@@ -22,7 +22,7 @@ from . import adoption, shares
 from .facts import MAX_COUNT, record
 from .moments import here
 from .outcomes import PARKED, Again, Done, Outcome
-from .renders import is_passing, remote_id_of
+from .renders import remote_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -48,7 +48,7 @@ def step(job: Job) -> Outcome:
         is_settled = adoption.hear_listed(render, listed, shares.mailed(read))
         hear_read(render, read)
     except NotFound as error:
-        if is_passing(error):
+        if error.is_passing:
             raise
         # Asked ever less often: it may have been deleted there, and nobody here can know.
         age = (database_now() - job.created_at).total_seconds()
@@ -63,7 +63,7 @@ def _tell(render: Render, craftkit: client.Craftkit) -> None:
         try:
             craftkit.engagement.track(remote_id_of(render), event.type, metadata=event.metadata)
         except InvalidRequest as error:
-            if is_passing(error):
+            if error.is_passing:
                 raise
             logger.warning("Craftkit does not take an event of %s: %s", render, error)
         # Craftkit's own event takes its place: it has an id.

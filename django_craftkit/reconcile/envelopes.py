@@ -12,7 +12,7 @@ import unicodedata
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django_craftkit import client, clock, conf
+from django_craftkit import client, clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
@@ -20,10 +20,11 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
 from django_craftkit.projects import get_client
 
+from . import calls
 from .facts import refusal, used_elsewhere
 from .moments import here
 from .outcomes import PARKED, Again, Done, Failed, Outcome, outcome_of_open
-from .renders import is_final_by_now, is_passing, remote_id_of
+from .renders import is_final_by_now, remote_id_of
 from .signatures import MAX_POLL, UNKNOWN, Fact, Status, hear_one, is_told
 
 if TYPE_CHECKING:
@@ -61,25 +62,26 @@ def send(job: Job) -> Outcome:
 
 def _send(request: SignatureRequest) -> Outcome:
     signatures = get_client(request.project, max_retries=0).signatures
-    started, before = clock.now(), (request.sent_at, request.sending_since)
+    started, before = clock.now(), calls.noted(request)
     if not _begin(request):
         return Again(0.0)
-    if clock.now() - started > timedelta(seconds=conf.options().LEASE) / 2:
-        return Again(0.0)  # whoever has stood still for so long lets others do it
+    if calls.stood_still(started):
+        calls.take_back(request, before)
+        return Again(0.0)
     try:
         answer = signatures.create(
             remote_id_of(request.render), idempotency_key=wire_key(request), **request.as_sent()
         )
     except (InvalidRequest, NotFound, Conflict) as error:
-        if is_passing(error):
+        if error.is_passing:
             raise
         # It may be refused to make another: then the first call got through.
-        found = _join_lost(request) if before[0] is not None else None
+        found = _join_lost(request) if before["sent_at"] is not None else None
         fact = Fact(Status.REJECTED, **refusal(error))
         return found or _decide(request, fact, Change.Cause.ANSWER)
     except CraftkitError as error:
-        if not error.maybe_handled:
-            _put_back(request, before)
+        if error.proves_inaction:
+            calls.take_back(request, before)
         raise
     sent_at = request.sent_at or database_now()
     if answer.replayed and here(answer.created_at) < sent_at - SKEW:
@@ -92,30 +94,12 @@ def _send(request: SignatureRequest) -> Outcome:
 @in_transaction
 def _begin(request: SignatureRequest) -> bool:
     """Say that a request is being sent, unless it is unwanted by now."""
-    now = database_now()
     # Whoever withdraws the document comes before this, or finds the request.
     renders = lock(Render.objects.using(database())).only("withdrawn_at")
     if renders.get(pk=request.render_id).withdrawn_at is not None:
         return False
-    rows = SignatureRequest.objects.using(database()).filter(
-        pk=request.pk,
-        attempt=request.attempt,
-        status=Status.PENDING,
-        cancel_requested_at=None,
-    )
-    if not rows.update(sending_since=now):
-        return False
-    rows.filter(sent_at=None).update(sent_at=now)
-    request.sent_at, request.sending_since = request.sent_at or now, now
-    return True
-
-
-def _put_back(request: SignatureRequest, before: tuple[datetime | None, datetime | None]) -> None:
-    """Note that Craftkit did not act on this call."""
-    rows = SignatureRequest.objects.using(database()).filter(
-        pk=request.pk, attempt=request.attempt, sending_since=request.sending_since
-    )
-    rows.filter(status=Status.PENDING).update(sent_at=before[0], sending_since=before[1])
+    rows = SignatureRequest.objects.using(database())
+    return calls.note(request, rows.filter(attempt=request.attempt, cancel_requested_at=None))
 
 
 def wire_key(request: SignatureRequest) -> str:
@@ -147,7 +131,7 @@ def ask(request: SignatureRequest) -> Outcome:
     try:
         answer = get_client(request.project, max_retries=0).signatures.get(_id_of(request))
     except NotFound as error:
-        if is_passing(error):
+        if error.is_passing:
             raise
         return _unknown(request, asked_at)
     if answer.id != request.remote_id:
@@ -162,10 +146,9 @@ def _take_back(request: SignatureRequest) -> Outcome:
     if request.sent_at is None:
         return _decide(request, fact)
     last = request.sending_since or request.sent_at
-    left = timedelta(seconds=conf.options().LEASE) - (database_now() - last)
-    if left > timedelta():
+    if not calls.is_over(request.project, last, database_now()):
         # Whoever sends it may be about to hear the answer.
-        return Again(min(left.total_seconds(), LOOK_AGAIN))
+        return Again(LOOK_AGAIN)
     return _join_lost(request) or _decide(request, fact)
 
 
@@ -221,7 +204,7 @@ def _cancel(request: SignatureRequest) -> Outcome:
     try:
         fact, cause = _cancel_or_read_back(request)
     except NotFound as error:
-        if is_passing(error):
+        if error.is_passing:
             raise
         outcome = _unknown(request, database_now())
         gone = database_now() - (request.unknown_since or database_now()) > GIVE_UP_AFTER
@@ -239,7 +222,9 @@ def _cancel_or_read_back(request: SignatureRequest) -> tuple[Fact, Change.Cause]
     remote_id = _id_of(request)
     try:
         answer = signatures.cancel(remote_id, reason=request.cancel_reason or None)
-    except Conflict:
+    except Conflict as error:
+        if error.is_passing:
+            raise
         # It has come to its end, by whatever: what that is, is read back.
         return Fact.of(signatures.get(remote_id)), Change.Cause.READ_BACK
     return Fact.of(answer), Change.Cause.ANSWER

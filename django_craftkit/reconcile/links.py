@@ -3,18 +3,17 @@
 Whoever finds a link that is being sent asks Craftkit which there are, by this rule: a link is ours
 if it has the channel, recipient, message and expiry that were asked for, was made no earlier than
 the sending (clocks may differ by five minutes), and belongs to no other row. Of several, the
-oldest. Where there is none after a lease, it was not made, and is sent again.
+oldest. Where there is none once no call can be under way, it was not made, and is sent again.
 
 Of an e-mail, the link alone proves nothing: it was sent if Craftkit also has an ``email_sent``
-event of that link. A link without one, after a lease, is for a person to decide.
+event of that link. A link without one, once no call can be under way, is for a person to decide.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django_craftkit import client, conf
+from django_craftkit import client
 from django_craftkit.client import CraftkitError, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
@@ -24,7 +23,7 @@ from django_craftkit.models.engagement import KIND as ENGAGEMENT
 from django_craftkit.models.share import FINAL, UNPROVEN
 from django_craftkit.projects import get_client
 
-from . import sending, shares
+from . import calls, sending, shares
 from .moments import here, there
 from .outcomes import PARKED, Again, Done, Outcome
 from .renders import remote_id_of
@@ -92,6 +91,8 @@ def _settle(share: Share) -> Outcome:
         listed = craftkit.shares.list(render_id)
         sent = shares.mailed(craftkit.engagement.read(render_id)) if share.by_mail else {}
     except NotFound as error:
+        if error.is_passing:
+            raise
         return _of_gone(share.pk, error)
     return _read_back(share.pk, listed, sent)
 
@@ -101,7 +102,7 @@ def _of_gone(pk: int, error: NotFound) -> Outcome:
     """Leave an e-mail to staff whose document Craftkit does not know any more."""
     share = lock(Share.objects.using(database())).get(pk=pk)
     is_left = share.by_mail and share.status == Status.UNKNOWN
-    if is_left and _is_lease_over(share, database_now()):
+    if is_left and _is_call_over(share, database_now()):
         return _leave_to_staff(share, "Craftkit does not know the document of this e-mail.")
     # Another project's key answers like this too, so it ends nothing.
     return Again(PARKED, error=str(error), heard=True)
@@ -140,7 +141,7 @@ def _read_back(
         return Again(0.0, heard=True)
     if share.is_unsettled:
         return Done(heard=True)
-    if not _is_lease_over(share, now):
+    if not _is_call_over(share, now):
         return Again(LOOK_AGAIN, heard=True)
     if len(free) > len(mine[:1]):
         _find_others(share)
@@ -162,9 +163,9 @@ def _sent_at(share: Share) -> datetime:
     return share.sending_since or share.requested_at
 
 
-def _is_lease_over(share: Share, now: datetime) -> bool:
-    """Whether the worker that was sending it has lost it by now."""
-    return now - _sent_at(share) >= timedelta(seconds=conf.options().LEASE)
+def _is_call_over(share: Share, now: datetime) -> bool:
+    """Whether no worker is sending it any longer."""
+    return calls.is_over(share.project, _sent_at(share), now)
 
 
 def _find_others(share: Share) -> None:
@@ -189,7 +190,9 @@ def _revoke(share: Share, remote_id: uuid.UUID) -> Outcome:
     craftkit, render_id = get_client(share.project, max_retries=0), remote_id_of(share.render)
     try:
         revoked_at = here(craftkit.shares.revoke(render_id, remote_id).revoked_at)
-    except NotFound:
+    except NotFound as error:
+        if error.is_passing:
+            raise
         # Revoked before, or never there: the list tells since when.
         listed = craftkit.shares.list(render_id)
         found = next((one for one in listed if one.id == remote_id), None)

@@ -34,6 +34,7 @@ from django_craftkit.models.render import BUILDER_FAILED, FINAL, KIND
 from django_craftkit.models.signature import SEND as SEND_SIGNATURE
 from django_craftkit.projects import get_client
 
+from . import calls
 from .facts import (
     earliest,
     join_answers,
@@ -216,7 +217,9 @@ def _drop(render: Render, job: Job) -> Outcome:
 
 def _send(render: Render) -> Outcome:
     client_of_project = get_client(render.project, max_retries=0)
-    sent_at = _first_sent_at(render)
+    before = calls.noted(render)
+    if not _begin(render):
+        return Again(0.0)
     try:
         answer = client_of_project.renders.render(
             render.template,
@@ -225,10 +228,15 @@ def _send(render: Render) -> Outcome:
             version=render.version,
         )
     except (InvalidRequest, NotFound, Conflict) as error:
-        if is_passing(error):
+        if error.is_passing:
             raise
         fact = Fact(Status.REJECTED, **refusal(error))
         return _decide(render, fact, Change.Cause.ANSWER)
+    except CraftkitError as error:
+        if error.proves_inaction:
+            calls.take_back(render, before)
+        raise
+    sent_at = render.sent_at or database_now()
     if answer.replayed and here(answer.created_at) < sent_at - SKEW:
         fact = Fact(Status.REJECTED, **used_elsewhere(answer.created_at))
         return _decide(render, fact, Change.Cause.ANSWER)
@@ -245,18 +253,12 @@ def _decide(render: Render, fact: Fact, cause: Change.Cause) -> Outcome:
     return Again(0.0, heard=heard) if hear_one(render, fact, cause) is None else Done(heard=heard)
 
 
-def _first_sent_at(render: Render) -> datetime:
-    """Return when this attempt was first sent, by the clock that leases go by."""
+def _begin(render: Render) -> bool:
+    """Say that this attempt is being sent, unless it was withdrawn before it ever was."""
+    wanted = Render.objects.using(database()).filter(attempt=render.attempt)
     if render.sent_at is None:
-        render.sent_at = database_now()
-        mine = Render.objects.using(database()).filter(pk=render.pk, attempt=render.attempt)
-        mine.filter(sent_at=None).update(sent_at=render.sent_at)
-    return render.sent_at
-
-
-def is_passing(error: CraftkitError) -> bool:
-    """Whether a refusal says nothing of the row: a proxy's, say, or one to come back later."""
-    return error.status in (408, 421, 425) or (error.status == 404 and not error.code)
+        wanted = wanted.filter(withdrawn_at=None)
+    return calls.note(render, wanted)
 
 
 def remote_id_of(render: Render) -> uuid.UUID:
@@ -292,6 +294,8 @@ def _poll(render: Render) -> Outcome:
     try:
         answer = get_client(render.project, max_retries=0).renders.get(remote_id_of(render))
     except NotFound as error:
+        if error.is_passing:
+            raise
         # Another project's key answers like this too, so it ends nothing.
         return Again(max(delay, 60.0), error=str(error), heard=True)
     if answer.id != render.remote_id:

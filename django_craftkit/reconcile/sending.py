@@ -6,18 +6,16 @@ The row says that it is being sent before it is. A call whose end nobody knows i
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from django_craftkit import clock, conf
+from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
-from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction
 from django_craftkit.models import Change, Render, Share
 
-from . import shares
+from . import calls, shares
 from .outcomes import PARKED, Again, Done, Outcome
-from .renders import is_final_by_now, is_passing
+from .renders import is_final_by_now
 from .shares import LOOK_AGAIN, Status
 
 if TYPE_CHECKING:
@@ -51,44 +49,33 @@ def send(
     started = clock.now()
     if not begin(share):
         return Again(0.0)
-    # Whoever has stood still for so long finds that others settle it by now.
-    if clock.now() - started > timedelta(seconds=conf.options().LEASE) / 2:
+    if calls.stood_still(started):
         put_back(share)
         return Again(0.0)
     try:
         return call()
-    except (InvalidRequest, NotFound) as error:
-        if is_passing(error):
-            put_back(share)
-            raise
-        shares.reject(share, error.code, error.message, getattr(error, "field_errors", {}))
-        return Done(heard=True)
-    except Conflict as error:
-        put_back(share)
-        return Again(LOOK_AGAIN, error=str(error), heard=True)
     except CraftkitError as error:
-        if error.maybe_handled:
+        if not error.proves_inaction:
             return unsure(error)
+        if isinstance(error, (InvalidRequest, NotFound)):
+            shares.reject(share, error.code, error.message, getattr(error, "field_errors", {}))
+            return Done(heard=True)
         put_back(share)
+        if isinstance(error, Conflict):
+            return Again(LOOK_AGAIN, error=str(error), heard=True)
         raise
 
 
 @in_transaction
 def begin(share: Share) -> bool:
     """Say that the share is being sent, unless it is unwanted by now."""
-    share.sending_since = database_now()
     # Whoever withdraws the document comes before this, or finds the link.
     if shares.lock_render(share.render_id).withdrawn_at is not None:
         return False
-    return bool(
-        Share.objects.using(database())
-        .filter(pk=share.pk, status=Status.PENDING, sending_since=None, revoke_requested_at=None)
-        .update(sending_since=share.sending_since, error="", error_code="")
-    )
+    wanted = Share.objects.using(database()).filter(revoke_requested_at=None)
+    return calls.note(share, wanted, error="", error_code="")
 
 
 def put_back(share: Share) -> None:
     """Note that Craftkit did not act, so that the share can be sent again."""
-    Share.objects.using(database()).filter(
-        pk=share.pk, status=Status.PENDING, sending_since=share.sending_since
-    ).update(sending_since=None)
+    calls.take_back(share, {"sending_since": None})

@@ -1,0 +1,74 @@
+"""Calls that make something at Craftkit: noted on their row before they are made.
+
+The note says since when a call may be under way. It is taken back only where Craftkit proved that
+it did not act, and only by who wrote it: what a later call, or a later attempt, has written stays.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django_craftkit import clock, conf
+from django_craftkit.clock import database_now
+from django_craftkit.database import database
+from django_craftkit.models import Render, Share, SignatureRequest
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+Row = Render | Share | SignatureRequest
+#: The moment of the first call of an attempt, where the row has it, and of the last one.
+Noted = dict[str, datetime | None]
+
+
+def noted(row: Row) -> Noted:
+    """Return what a row says of its calls."""
+    names = {field.name for field in row._meta.concrete_fields}
+    return {name: getattr(row, name) for name in ("sent_at", "sending_since") if name in names}
+
+
+def note(row: Row, wanted: QuerySet[Any], **also: Any) -> bool:
+    """Note that a call for a row is under way; ``False`` where it may not be made.
+
+    That is where the row is none of ``wanted`` by now, or another call was noted since it was read.
+    ``also`` is written with it.
+    """
+    before, now = noted(row), database_now()
+    values = {name: value or now for name, value in before.items()}
+    values["sending_since"] = now
+    if not wanted.filter(pk=row.pk, status=row.Status.PENDING, **before).update(**values, **also):
+        return False
+    for name, value in values.items():
+        setattr(row, name, value)
+    return True
+
+
+def take_back(row: Row, before: Noted) -> None:
+    """Note that Craftkit did not act on the call that was noted last, by this worker."""
+    rows = type(row)._default_manager.using(database())
+    if not isinstance(row, Share):
+        rows = rows.filter(attempt=row.attempt)
+    mine = rows.filter(pk=row.pk, status=row.Status.PENDING, sending_since=row.sending_since)
+    mine.update(**before)
+
+
+def stood_still(started: datetime) -> bool:
+    """Whether the worker stood still for so long that others may soon settle its call."""
+    return clock.now() - started > timedelta(seconds=conf.options().LEASE) / 2
+
+
+def seconds_until_over(project: str) -> float:
+    """Return how long after it was noted a call may still be under way, in seconds.
+
+    Its worker makes it within half a lease, or not at all: `stood_still`. Then it connects, shakes
+    hands, sends and waits for the answer, each for a timeout at most. By then its lease is over.
+    """
+    lease = conf.options().LEASE
+    connect, read = conf.project(project).timeout
+    return max(lease, lease / 2 + 3 * connect + read)
+
+
+def is_over(project: str, since: datetime, now: datetime) -> bool:
+    """Whether no worker makes the call any longer that was noted then."""
+    return (now - since).total_seconds() >= seconds_until_over(project)

@@ -1,0 +1,340 @@
+"""What is passing, or nobody knows to be Craftkit's word, decides nothing; a proof takes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.utils import timezone
+
+from django_craftkit.models import ArchivedFile, EngagementEvent, Job, Render, Share
+from django_craftkit.reconcile import calls, envelopes, renders
+from tests.helpers import settle
+from tests.reconcile.test_signatures import send as ask_to_sign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django_craftkit.testing import Kit
+
+PAGE = "<html><head><title>Not Found</title></head></html>"
+GATEWAY = '{"message": "no Route matched with those values"}'
+
+#: What something between us and Craftkit may say, or what is over soon: `tests/client` has more.
+PASSING: dict[str, dict[str, Any]] = {
+    "408": {"status": 408, "code": "request_timeout"},
+    "404 page": {"status": 404, "body": PAGE},
+    "409 JSON": {"status": 409, "body": GATEWAY},
+    "422 empty": {"status": 422, "body": ""},
+}
+
+
+@dataclass
+class Step:
+    """A call of the worker's: what leads to it, and how it ends if nothing is wrong."""
+
+    method: str
+    path: str
+    #: Makes what the step is about, with whatever has to happen before.
+    make: Callable[[Kit, Render], Any]
+    #: The row's statuses while the answer is a passing one.
+    open: set[str]
+    end: str
+
+
+def new_render(craftkit: Kit, ready: Render) -> Render:
+    return Render.objects.request("invoice", {"number": "2"}, key="i-2")
+
+
+def queued_render(craftkit: Kit, ready: Render) -> Render:
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    craftkit.sandbox.render_time = 3.0
+    return new_render(craftkit, ready)
+
+
+def mail(craftkit: Kit, ready: Render) -> Share:
+    return ready.email("ada@example.com")
+
+
+def lost_mail(craftkit: Kit, ready: Render) -> Share:
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    craftkit.sandbox.faults.add("cut_after", method="POST", path="/v1/renders/*/email")
+    return mail(craftkit, ready)
+
+
+def unwanted_link(craftkit: Kit, ready: Render) -> Share:
+    share = ready.share()
+    craftkit.run()
+    share.refresh_from_db()
+    share.revoke()
+    return share
+
+
+def seen_render(craftkit: Kit, ready: Render) -> Render:
+    EngagementEvent.objects.create(
+        project=ready.project, render=ready, type="viewed", occurred_at=timezone.now()
+    )
+    Job.objects.wish("engagement", [ready.pk], ready.project)
+    return ready
+
+
+def read_render(craftkit: Kit, ready: Render) -> Render:
+    Job.objects.wish("engagement", [ready.pk], ready.project)
+    return ready
+
+
+def signing(craftkit: Kit, ready: Render) -> Any:
+    return ask_to_sign(ready)
+
+
+def open_signing(craftkit: Kit, ready: Render) -> Any:
+    request = ask_to_sign(ready)
+    craftkit.run()
+    request.refresh_from_db()
+    return request
+
+
+def unwanted_signing(craftkit: Kit, ready: Render) -> Any:
+    request = open_signing(craftkit, ready)
+    request.cancel()
+    return request
+
+
+def archived_render(craftkit: Kit, ready: Render) -> Render:
+    Job.objects.wish("archive render", [ready.pk], ready.project)
+    return ready
+
+
+STEPS = {
+    "render": Step("POST", "/v1/templates/*/render", new_render, {"pending"}, "succeeded"),
+    "poll": Step("GET", "/v1/renders/*", queued_render, {"queued"}, "succeeded"),
+    "link": Step(
+        "POST", "/v1/renders/*/shares", lambda _, ready: ready.share(), {"unknown"}, "active"
+    ),
+    "mail": Step("POST", "/v1/renders/*/email", mail, {"unknown"}, "active"),
+    "settle": Step("GET", "/v1/renders/*/shares", lost_mail, {"unknown"}, "active"),
+    "prove": Step("GET", "/v1/renders/*/engagement", lost_mail, {"unknown"}, "active"),
+    "revoke": Step("DELETE", "/v1/renders/*/shares/*", unwanted_link, {"active"}, "revoked"),
+    "tell": Step("POST", "/v1/renders/*/events", seen_render, {"succeeded"}, "succeeded"),
+    "hear": Step("GET", "/v1/renders/*/engagement", read_render, {"succeeded"}, "succeeded"),
+    "sign": Step("POST", "/v1/signatures", signing, {"pending"}, "sent"),
+    "cancel": Step("POST", "/v1/signatures/*/cancel", unwanted_signing, {"sent"}, "cancelled"),
+    "keep": Step("GET", "/v1/*/download", archived_render, {"succeeded"}, "succeeded"),
+}
+
+
+@pytest.mark.parametrize("answer", PASSING.values(), ids=PASSING)
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_what_is_passing_decides_nothing_and_the_true_answer_does(craftkit, ready, step, answer):
+    row = step.make(craftkit, ready)
+    telling = EngagementEvent.objects.to_be_told()
+    told = telling.count()
+    craftkit.sandbox.faults.add("status", method=step.method, path=step.path, times=None, **answer)
+    # Longer than anybody may still be sending it, or waits before a next look.
+    for _ in range(3):
+        craftkit.run()
+        craftkit.pass_time(1000)
+        row.refresh_from_db()
+        assert (row.status, row.error_code) in {(status, "") for status in step.open}
+        assert telling.count() == told
+        assert Job.objects.exclude(kind="poll signatures").exists(), "somebody tries again"
+
+    craftkit.sandbox.faults.clear()
+    for _ in range(30):
+        craftkit.run()
+        if not Job.objects.exclude(kind="poll signatures").exists():
+            break
+        craftkit.pass_time(60)
+    row.refresh_from_db()
+    assert (row.status, row.error_code, row.error) == (step.end, "", "")
+    assert not telling.exists()
+    if isinstance(row, Share):
+        assert len(craftkit.shares) == 1
+        assert len(craftkit.mails) == row.by_mail
+    assert len(craftkit.renders) == Render.objects.count()
+    if step is STEPS["keep"]:
+        assert ArchivedFile.objects.count() == 1
+
+
+# A proof takes back that it was sent
+
+
+RENDER = {"method": "POST", "path": "/v1/templates/*/render"}
+MAIL = {"method": "POST", "path": "/v1/renders/*/email"}
+
+PROOFS: dict[str, dict[str, Any]] = {
+    "429": {"kind": "status", "status": 429, "code": "rate_limited"},
+    "429 of a proxy": {"kind": "garbage", "status": 429},
+    "403": {"kind": "status", "status": 403, "code": "forbidden"},
+    "402": {"kind": "status", "status": 402, "code": "signature_credits_exhausted"},
+    "503": {"kind": "status", "status": 503, "code": "queue_unavailable"},
+    "refused": {"kind": "refused"},
+    "no connection": {"kind": "connect_timeout"},
+}
+NO_PROOFS: dict[str, dict[str, Any]] = {
+    "500": {"kind": "status", "status": 500},
+    "503": {"kind": "status", "status": 503, "code": "busy"},
+    "403 of a proxy": {"kind": "garbage", "status": 403},
+    "404 of a proxy": {"kind": "garbage", "status": 404},
+    "cut": {"kind": "cut_before"},
+    "no answer": {"kind": "delay", "seconds": 600},
+}
+
+
+@pytest.mark.parametrize("proof", PROOFS.values(), ids=PROOFS)
+def test_a_document_that_was_refused_and_then_withdrawn_is_not_rendered(craftkit, proof):
+    craftkit.sandbox.faults.add(**proof, **RENDER)
+    render = Render.objects.request("invoice", {"number": "1"}, key="i-1")
+    craftkit.run()
+    render.refresh_from_db()
+    assert (render.status, render.sent_at, render.sending_since) == ("pending", None, None)
+    render.withdraw()
+    settle(craftkit)
+    render.refresh_from_db()
+    assert (render.status, craftkit.renders) == ("cancelled", [])
+
+
+@pytest.mark.parametrize("answer", NO_PROOFS.values(), ids=NO_PROOFS)
+def test_a_document_that_may_be_there_is_asked_for_before_it_is_given_up(craftkit, answer):
+    craftkit.sandbox.faults.add(**answer, **RENDER)
+    render = Render.objects.request("invoice", {"number": "1"}, key="i-1")
+    craftkit.run()
+    render.refresh_from_db()
+    assert render.sent_at is not None
+    render.withdraw()
+    settle(craftkit)
+    render.refresh_from_db()
+    assert [there.id for there in craftkit.renders] == [str(render.remote_id)]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 408, 409, 422])
+def test_a_page_that_hides_a_mail_that_was_sent_has_it_sent_once(craftkit, ready, status):
+    craftkit.sandbox.faults.add("garbage", status=status, handled=True, **MAIL)
+    share = ready.email("ada@example.com")
+    settle(craftkit)
+    share.refresh_from_db()
+    assert (share.status, share.error) == ("active", "")
+    assert [mail.share.id for mail in craftkit.mails] == [str(share.remote_id)]
+
+
+def begin_render(ready: Render) -> tuple[Any, Callable[[Any], bool]]:
+    return Render.objects.request("invoice", {"number": "2"}, key="i-2"), renders._begin
+
+
+def begin_signing(ready: Render) -> tuple[Any, Callable[[Any], bool]]:
+    return ask_to_sign(ready), envelopes._begin
+
+
+BEGINS = pytest.mark.parametrize("make", [begin_render, begin_signing], ids=["render", "signing"])
+
+
+@BEGINS
+def test_a_late_refusal_takes_nothing_back_that_another_is_sending(craftkit, ready, make):
+    late, begin = make(ready)
+    before = calls.noted(late)
+    assert begin(late)
+    other = type(late).objects.get(pk=late.pk)
+    craftkit.pass_time(1)
+    assert begin(other)
+    calls.take_back(late, before)
+    row = type(late).objects.get(pk=late.pk)
+    assert calls.noted(row) == calls.noted(other)
+    assert row.sent_at == late.sent_at, "when it was first sent"
+
+
+@BEGINS
+def test_who_read_the_row_before_another_began_does_not_send_it(craftkit, ready, make):
+    first, begin = make(ready)
+    second = type(first).objects.get(pk=first.pk)
+    assert begin(first)
+    assert not begin(second)
+    assert calls.noted(type(first).objects.get(pk=first.pk)) == calls.noted(first)
+
+
+@BEGINS
+def test_a_refusal_of_an_earlier_attempt_takes_nothing_back(craftkit, ready, make):
+    late, begin = make(ready)
+    before = calls.noted(late)
+    assert begin(late)
+    type(late).objects.filter(pk=late.pk).update(attempt=2)
+    calls.take_back(late, before)
+    assert calls.noted(type(late).objects.get(pk=late.pk)) == calls.noted(late)
+
+
+def test_a_withdrawal_in_the_last_moment_before_a_document_is_sent(craftkit, monkeypatch):
+    render = Render.objects.request("invoice", {"number": "1"}, key="i-1")
+    begin = renders._begin
+
+    def late(row):
+        monkeypatch.setattr(renders, "_begin", begin)
+        Render.objects.get().withdraw()
+        return begin(row)
+
+    monkeypatch.setattr(renders, "_begin", late)
+    settle(craftkit)
+    render.refresh_from_db()
+    assert (render.status, craftkit.renders) == ("cancelled", [])
+
+
+def test_the_next_attempt_has_not_been_sent(craftkit):
+    craftkit.sandbox.faults.add("status", status=500, **RENDER)
+    render = Render.objects.request("invoice", {"number": "2"}, key="i-2")
+    craftkit.run()
+    Render.objects.filter(pk=render.pk).update(status="failed")
+    assert render.retry()
+    assert (render.sent_at, render.sending_since) == (None, None)
+
+
+# How long nobody sends it again
+
+
+@pytest.mark.parametrize(
+    ("lease", "timeout"), [(120, (3.05, 30)), (120, (3.05, 100)), (120, 50), (5, (1, 3)), (600, 1)]
+)
+def test_nothing_is_sent_again_while_a_call_may_be_under_way(craftkit, settings, lease, timeout):
+    settings.CRAFTKIT = {**settings.CRAFTKIT, "LEASE": lease}
+    alone = {**settings.CRAFTKIT_PROJECTS["default"], "TIMEOUT": timeout}
+    settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "default": alone}
+    connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    wait = calls.seconds_until_over("default")
+    assert wait >= lease
+    # A worker begins within half a lease, or not at all.
+    assert wait > lease / 2 + connect + read
+    now = timezone.now()
+    assert not calls.is_over("default", now - timedelta(seconds=wait - 0.1), now)
+    assert calls.is_over("default", now - timedelta(seconds=wait), now)
+
+
+@pytest.mark.parametrize("ask", [mail, lambda _, ready: ready.share()], ids=["mail", "link"])
+def test_what_was_lost_is_sent_again_once_the_longest_call_is_over(craftkit, settings, ready, ask):
+    alone = {**settings.CRAFTKIT_PROJECTS["default"], "TIMEOUT": (3.05, 100)}
+    settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "default": alone}
+    craftkit.sandbox.faults.add("cut_before", method="POST", path="/v1/renders/*")
+    share = ask(craftkit, ready)
+    for _ in range(16):
+        craftkit.run()
+        craftkit.pass_time(10)
+    share.refresh_from_db()
+    assert (share.status, craftkit.shares) == ("unknown", []), "its lease is over for long"
+    settle(craftkit)
+    share.refresh_from_db()
+    assert (share.status, len(craftkit.shares)) == ("active", 1)
+
+
+def test_a_request_is_not_given_up_while_its_call_may_be_under_way(craftkit, settings, ready):
+    alone = {**settings.CRAFTKIT_PROJECTS["default"], "TIMEOUT": (3.05, 100)}
+    settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "default": alone}
+    craftkit.sandbox.faults.add("cut_before", method="POST", path="/v1/signatures")
+    request = ask_to_sign(ready)
+    craftkit.run()
+    request.cancel()
+    for _ in range(16):
+        craftkit.run()
+        craftkit.pass_time(10)
+    request.refresh_from_db()
+    assert request.status == "pending"
+    settle(craftkit)
+    request.refresh_from_db()
+    assert (request.status, craftkit.signatures) == ("cancelled", [])
