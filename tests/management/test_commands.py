@@ -57,6 +57,15 @@ def test_the_doctor_tells_a_host_that_is_down(well):
     assert "BASE_URL" in text
 
 
+@pytest.mark.parametrize("path", ["/v1/renders/*", "/v1/templates/*"])
+def test_the_doctor_takes_a_proxys_page_for_no_answer_of_craftkits(well, path):
+    well.sandbox.faults.add("garbage", status=404, path=path, times=None)
+    said, is_well = doctor()
+    assert not is_well
+    assert "mend" in said
+    assert "has no such template" not in said
+
+
 def test_the_doctor_tells_a_missing_key(well, settings):
     project = settings.CRAFTKIT_PROJECTS["default"]
     settings.CRAFTKIT_PROJECTS = {"default": {**project, "API_KEY": " "}}
