@@ -1,17 +1,17 @@
-"""The functions that make a document's data and say who signs it, by their dotted names.
+"""The functions of declarations at work: what makes a document's data and says who signs it.
 
-``events.py`` declares them, the reconciler calls them: neither has to know the other.
+``events.py`` calls them for snapshots, the reconciler for everything else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
+from . import declarations
 from .database import database, storable
 from .failures import breaks_transaction, is_outage
 from .log import get_logger
@@ -21,20 +21,12 @@ from .models.signature import DECLARED
 from .signing import Envelope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .declarations import Builder, SignWith
     from .models import Render
 
 logger = get_logger(__name__)
-
-Builder = Callable[..., dict[str, Any] | None]
-#: Who signs a document about an object; ``None``: nobody.
-SignWith = Callable[[Any], Envelope | None]
-
-_builders: dict[str, Builder] = {}
-#: By builder, template and project: one function may make the data of several.
-_sign_with: dict[tuple[str, str, str], SignWith | None] = {}
-_templates: dict[str, set[str]] = {}
-#: The models that events were declared for: a proxy's function wants a proxy.
-_senders: dict[str, Any] = {}
 
 
 class BuilderError(Exception):
@@ -45,6 +37,10 @@ class UnknownBuilder(Exception):
     """No function of this name is declared here: this process may be older than the code."""
 
 
+class NotConfirmed(Exception):
+    """What the event said is not saved: ``recheck`` is false of the source."""
+
+
 class Built(NamedTuple):
     """What the functions of a declaration made of a source."""
 
@@ -52,55 +48,35 @@ class Built(NamedTuple):
     envelope: Envelope | None
 
 
-def register(
-    name: str,
-    builder: Builder,
-    *,
-    template: str,
-    project: str,
-    sender: Any,
-    sign_with: SignWith | None = None,
-) -> None:
-    key = (name, template, project)
-    if _builders.get(name) is builder and _sign_with.get(key, sign_with) is not sign_with:
-        raise ValueError(
-            f"{name} is declared twice for the template {template!r}. A document doesn't know "
-            "which event it is of, so give both declarations the same sign_with function."
-        )
-    _builders[name] = builder
-    _sign_with[key] = sign_with
-    _senders[name] = sender
-    _templates.setdefault(project, set()).add(template)
-
-
-def templates_of(project: str) -> set[str]:
-    """Return the slugs that declarations render in a project."""
-    return set(_templates.get(project, ()))
-
-
 def build(render: Render) -> Built | None:
     """Return data and signers of a declared document, from its source as it is saved now.
 
-    Raises ``BuilderError`` where the function raises or its source is gone, and
-    ``UnknownBuilder`` where no such function is declared. ``WrongSchema`` comes up where this
-    connection can't read in the schema of the source.
+    Raises ``BuilderError`` where the function raises or its source is gone, ``NotConfirmed``
+    where ``recheck`` is false, and ``UnknownBuilder`` where there is no such declaration.
+    ``WrongSchema`` comes up where this connection can't read in the schema of the source.
     """
-    builder = _builders.get(render.builder)
-    if builder is None:
+    declaration = declarations.of(render.builder, render.template, render.project)
+    if declaration is None:
         raise UnknownBuilder(
             f"This worker knows no function {render.builder!r}. If it is older than the code, "
-            "restart it. If the function was moved or renamed while this document waited, bring "
-            "it back under that name."
+            "restart it. If the function was moved or renamed while this document waited, give "
+            "its declaration that name=, or bring it back."
         )
     if render.source_type is None:
         raise BuilderError("It is about no object, so its data can't be made again.")
-    sign_with = _sign_with.get((render.builder, render.template, render.project))
     with render.in_schema():  # what the function reads besides is in it too
-        source = render.read_source(_senders.get(render.builder))
+        source = render.read_source(declaration.proxy)
         if source is None:
             gone = f"{render.source_type} {render.source_id}{render.shown_place}"
             raise BuilderError(f"{gone} does not exist any more.")
-        return call(builder, sign_with, source, {}, using=render.source_db or database())
+        return call(
+            declaration.function,
+            declaration.sign_with,
+            source,
+            {},
+            using=render.source_db or database(),
+            recheck=declaration.recheck,
+        )
 
 
 def call(
@@ -110,16 +86,21 @@ def call(
     arguments: Mapping[str, Any],
     *,
     using: str,
+    recheck: Callable[[Any], bool] | None = None,
 ) -> Built | None:
     """Return what the functions make of a source, checked; raise ``BuilderError``.
 
     They run in a transaction, or savepoint, of the source's database, so that an error of the
-    database in them breaks nothing else. Without data nobody is asked who signs. What is no fault
-    of theirs is raised as it is: an outage, to be tried again, and what has broken a transaction.
+    database in them breaks nothing else. Without data nobody is asked who signs. Where
+    ``recheck`` is false of the source, ``NotConfirmed`` is raised instead. What is no fault of
+    theirs is raised as it is: an outage, to be tried again, and what has broken a transaction.
     """
-    at = "makes the data of"
+    at = "rechecks the source of"
     try:
         with transaction.atomic(using=using):
+            if recheck is not None and not recheck(source):
+                raise NotConfirmed
+            at = "makes the data of"
             data = builder(source, **arguments)
             if data is None:
                 return None
@@ -127,7 +108,7 @@ def call(
             at = "says who signs"
             envelope = sign_with(source) if sign_with else None
         return Built(data, _checked(envelope))
-    except SoftTimeLimitExceeded:
+    except (NotConfirmed, SoftTimeLimitExceeded):
         raise
     except Exception as error:
         # A savepoint that is gone (MySQL's after a deadlock) protects nobody's transaction.

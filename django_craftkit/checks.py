@@ -12,7 +12,7 @@ from django.core import checks
 from django.db import router
 from django.urls import NoReverseMatch, reverse
 
-from . import conf
+from . import conf, declarations
 from .client import Craftkit
 from .models.archive import ALIAS
 
@@ -21,7 +21,12 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @checks.register("craftkit")
 def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
-    return [*_check_projects(), *_check_options(), *_check_database()]
+    return [
+        *_check_projects(),
+        *_check_options(),
+        *_check_database(),
+        *_check_declarations(),
+    ]
 
 
 @checks.register("craftkit", deploy=True)
@@ -177,6 +182,20 @@ def _check_database() -> Iterator[checks.CheckMessage]:
             hint="Rows refer to users and content types: route the app to their database.",
             id="craftkit.E013",
         )
+
+
+def _check_declarations() -> Iterator[checks.CheckMessage]:
+    projects = getattr(settings, "CRAFTKIT_PROJECTS", None)
+    if not isinstance(projects, Mapping) or not projects:
+        return  # another check tells
+    for one in declarations.declared():
+        if one.project not in projects:
+            yield checks.Error(
+                f"{one.name} ({one.place}) declares documents of the project {one.project!r}, "
+                "which CRAFTKIT_PROJECTS has not: they would wait for ever.",
+                hint=f"Add it, or name one of: {', '.join(map(str, projects))}.",
+                id="craftkit.E014",
+            )
 
 
 def _check_urls() -> Iterator[checks.CheckMessage]:

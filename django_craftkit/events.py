@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import models, router, transaction
 
-from . import builders
+from . import builders, declarations
 from .builders import BuilderError, describe
 from .conf import DEFAULT_PROJECT
 from .database import database
+from .declarations import Builder, Declaration, SignWith
 from .failures import breaks_transaction
 from .log import get_logger
 from .models import Render
+from .models.mirror import check_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-F = TypeVar("F", bound=builders.Builder)
+F = TypeVar("F", bound=Builder)
 
 
 def render_on(
@@ -36,9 +38,11 @@ def render_on(
     template: str,
     key: Callable[[Any], str],
     when: Callable[[Any], bool] | None = None,
+    recheck: Callable[[Any], bool] | None = None,
     snapshot: bool = False,
-    sign_with: builders.SignWith | None = None,
+    sign_with: SignWith | None = None,
     project: str = DEFAULT_PROJECT,
+    name: str = "",
 ) -> Callable[[F], F]:
     """Declare that an event renders a document; the function returns the template's data.
 
@@ -50,37 +54,50 @@ def render_on(
     Saves with ``raw=True`` (fixtures) are ignored. A function that returns ``None`` has nothing to
     render; one that raises makes the document ``rejected``, which staff can retry.
 
+    ``recheck`` is asked in the worker, of the object as it is saved by then, before the data are
+    built: for signals that are sent before the save. Where it is false the worker asks again for
+    a minute, then the document is ``rejected`` with the code ``not_confirmed``.
+
     ``sign_with`` gets what ``key`` gets, when the data are built, and returns an ``Envelope``
     (``django_craftkit.signing``) that says who is to sign the document, or ``None``. Where it
     raises, or names what can't be sent, the document is ``rejected`` too.
 
-    What ``when`` or ``key`` raise is logged, and the event goes on. What can't be swallowed is
-    raised in the event: an error of a database whose transaction is open there, which nobody could
-    commit any more.
+    ``name`` is what documents that wait find the declaration by: up to 255 characters, without
+    it module and name of the function. Two functions never have one name.
+
+    Raises ``TypeError`` for an argument of the wrong kind and ``ValueError`` for one that can't
+    be right, when it is declared. What ``when`` or ``key`` raise is logged, and the event goes on.
+    What can't be swallowed is raised in the event: an error of a database whose transaction is
+    open there, which nobody could commit any more.
     """
 
     def declare(function: F) -> F:
-        name = f"{function.__module__}.{function.__qualname__}"
-        if "<lambda>" in name:
-            raise ValueError("A function that makes a document's data needs a name to be found by.")
-        builders.register(
-            name,
-            function,
-            template=template,
-            project=project,
+        declaration = Declaration(
+            function=function,
+            signal=signal,
             sender=sender,
+            template=template,
+            key=key,
+            when=when,
+            recheck=recheck,
+            snapshot=snapshot,
             sign_with=sign_with,
+            project=project,
+            name=name,
         )
+        check_template(template)
+        for replaced in declarations.add(declaration):
+            replaced.signal.disconnect(sender=replaced.sender, dispatch_uid=replaced)
 
         def receive(sender: Any, raw: bool = False, **kwargs: Any) -> None:
             if raw:
                 return
-            with _business_goes_on(name):
-                event = _Event(sender, kwargs, name, function, sign_with)
+            with _business_goes_on(declaration.name):
+                event = _Event(sender, kwargs, declaration)
                 if when is None or when(event.about):
-                    event.ask(template, key(event.about), project, snapshot=snapshot)
+                    event.ask(key(event.about))
 
-        signal.connect(receive, sender=sender, weak=False, dispatch_uid=(name, template, project))
+        signal.connect(receive, sender=sender, weak=False, dispatch_uid=declaration)
         return function
 
     return declare
@@ -103,33 +120,27 @@ def _business_goes_on(name: str) -> Iterator[None]:
 class _Event:
     """One time that a signal fired."""
 
-    def __init__(
-        self,
-        sender: Any,
-        kwargs: dict[str, Any],
-        name: str,
-        function: builders.Builder,
-        sign_with: builders.SignWith | None,
-    ) -> None:
+    def __init__(self, sender: Any, kwargs: dict[str, Any], declaration: Declaration) -> None:
         instance = kwargs.get("instance")
         self.source = instance if isinstance(instance, models.Model) else None
         self.about = sender if instance is None else instance
         self.using: str = kwargs.get("using") or self._database()
         self._arguments = {k: v for k, v in kwargs.items() if k not in ("instance", "signal")}
-        self._name = name
-        self._function = function
-        self._sign_with = sign_with
+        self._declaration = declaration
 
     def _database(self) -> str:
         if self.source is None:
             return database()
         return router.db_for_write(type(self.source), instance=self.source)
 
-    def ask(self, template: str, key: str, project: str, *, snapshot: bool) -> None:
+    def ask(self, key: str) -> None:
         """Write the wish: with the event's transaction, or right after it in another database."""
+        template, project = self._declaration.template, self._declaration.project
         built: builders.Built | None = None
         error = ""
-        if snapshot or self.source is None:
+        if self.source is None and self._declaration.recheck is not None:
+            raise ValueError("recheck= is asked of a saved object, and this event has none.")
+        if self._declaration.snapshot or self.source is None:
             try:
                 built = self._build()
             except BuilderError as raised:
@@ -147,7 +158,7 @@ class _Event:
             return Render.objects.declare(
                 template,
                 built.data if built else None,
-                builder=self._name,
+                builder=self._declaration.identity,
                 build_error=error,
                 source=self.source,
                 key=key,
@@ -173,12 +184,16 @@ class _Event:
     def _going_on(self, write: Callable[[], None]) -> Callable[[], None]:
         # Django's robust=True would swallow what breaks a transaction of Craftkit's database.
         def run() -> None:
-            with _business_goes_on(self._name):
+            with _business_goes_on(self._declaration.name):
                 write()
 
         return run
 
     def _build(self) -> builders.Built | None:
         return builders.call(
-            self._function, self._sign_with, self.about, self._arguments, using=self.using
+            self._declaration.function,
+            self._declaration.sign_with,
+            self.about,
+            self._arguments,
+            using=self.using,
         )

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
+from django.dispatch import Signal
 from hypothesis import HealthCheck, settings
 
+from django_craftkit import declarations, events
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # What is worth more says so itself. A busy machine is no fault, and what lands is judged by the
 # same examples each time: new ones are tried at the desk.
@@ -51,3 +54,26 @@ def _rows_are_deleted_after_a_test() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operations, "sql_flush", sql_flush)
         yield
+
+
+@pytest.fixture
+def event() -> Signal:
+    return Signal()
+
+
+@pytest.fixture
+def declare(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """``render_on`` for one test; functions are called as if no other function made them."""
+    before = set(declarations.declared())
+    monkeypatch.setattr(declarations, "_declared", dict(declarations._declared))
+
+    def render_on(signal: Any, **options: Any) -> Callable[[Any], Any]:
+        def declaring(function: Any) -> Any:
+            function.__qualname__ = function.__name__
+            return events.render_on(signal, **options)(function)
+
+        return declaring
+
+    yield render_on
+    for made in set(declarations.declared()) - before:
+        made.signal.disconnect(sender=made.sender, dispatch_uid=made)

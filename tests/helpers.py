@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
+from django_craftkit import declarations
 from django_craftkit.models import Job
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.sandbox import SandboxAdapter
@@ -148,3 +150,11 @@ def kill_connection(connection: BaseDatabaseWrapper) -> None:
             cursor.execute(end, [number])
     finally:
         other.close()
+
+
+def with_function(monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., Any]) -> None:
+    """Have the data of declared documents made by another function, for one test."""
+    others = tuple(
+        replace(one, function=function, name=name) for one in declarations._declared[name]
+    )
+    monkeypatch.setitem(declarations._declared, name, others)

@@ -14,10 +14,16 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from django_craftkit import conf
+from django_craftkit import conf, declarations
 from django_craftkit.projects import get_client
 
 GOOD = {"API_KEY": "ck_live_1", "WEBHOOK_SECRETS": ["whsec"]}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_declared(monkeypatch):
+    """What the suite declares is for the project "default", which few of these settings have."""
+    monkeypatch.setattr(declarations, "_declared", {})
 
 
 def found(*, deploy: bool = False) -> list[checks.CheckMessage]:
@@ -304,3 +310,18 @@ def test_an_archive_that_may_be_public_is_told(settings):
     (message,) = [one for one in found(deploy=True) if one.id == "craftkit.W005"]
     assert "private" in message.hint
     assert not [one for one in found() if one.id == "craftkit.W005"]
+
+
+def test_e014_a_declaration_of_a_project_that_is_not_configured(declare, event):
+    @declare(event, template="invoice", key=str, project="eu")
+    def lost(order, **kwargs):
+        return {}
+
+    assert about_project() == []
+    with override_settings(CRAFTKIT_PROJECTS={"default": GOOD}):
+        (message,) = found()
+    assert (message.id, message.level) == ("craftkit.E014", checks.ERROR)
+    assert "tests.test_checks.lost" in message.msg
+    assert __file__ in message.msg
+    assert "'eu'" in message.msg
+    assert "default" in message.hint

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models.signals import post_save
-from django.dispatch import Signal
 
-from django_craftkit import builders, clock
-from django_craftkit.events import render_on
+from django_craftkit import clock, declarations
 from django_craftkit.models import Job, KeyConflict, Render, Share
 from tests.helpers import settle
 from tests.shop.models import Order, RushOrder, Seat
+
+if TYPE_CHECKING:
+    from django.dispatch import Signal
 
 pytestmark = pytest.mark.django_db
 two_databases = pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -32,40 +34,6 @@ class Replica:
 
     def allow_relation(self, one, other, **hints):
         return True
-
-
-@pytest.fixture
-def declare(monkeypatch):
-    """``render_on`` for one test."""
-    connected = []
-    for name in ("_builders", "_senders", "_templates"):
-        monkeypatch.setattr(builders, name, dict(getattr(builders, name)))
-    monkeypatch.setattr(
-        builders,
-        "_templates",
-        {project: set(slugs) for project, slugs in builders._templates.items()},
-    )
-
-    def decorate(signal: Signal, **options):
-        def declaring(function):
-            function.__qualname__ = function.__name__
-            known = len(signal.receivers)
-            render_on(signal, **options)(function)
-            assert len(signal.receivers) > known
-            connected.append((signal, signal.receivers[-1]))
-            return function
-
-        return declaring
-
-    yield decorate
-    for signal, receiver in connected:
-        signal.receivers.remove(receiver)
-        signal.sender_receivers_cache.clear()
-
-
-@pytest.fixture
-def event() -> Signal:
-    return Signal()
 
 
 def fire(event: Signal, order: Order) -> None:
@@ -102,15 +70,18 @@ def test_two_declarations_of_one_function_are_two_documents(craftkit, declare, e
         ("invoice", "i-1", "succeeded"),
         ("receipt", "r-1", "succeeded"),
     ]
-    assert builders.templates_of("default") >= {"invoice", "receipt"}
+    assert declarations.templates_of("default") >= {"invoice", "receipt"}
 
 
 def test_one_declaration_that_is_imported_twice_is_one(craftkit, declare, event):
     def once(order, **kwargs):
         return {}
 
-    declare(event, template="invoice", key=lambda order: "i-1")(once)
-    render_on(event, template="invoice", key=lambda order: "i-1")(once)
+    def key(order):
+        return "i-1"
+
+    declare(event, template="invoice", key=key)(once)
+    declare(event, template="invoice", key=key)(once)
     assert len(event.receivers) == 1
 
 
@@ -207,9 +178,6 @@ MISTAKES = {
     "the key is too long": {"key": lambda order: "k" * 256},
     "the key holds NUL": {"key": lambda order: "k\0"},
     "the key holds half a character": {"key": lambda order: "k\ud800"},
-    "the slug is too long": {"template": "t" * 121},
-    "the slug is empty": {"template": ""},
-    "the slug holds NUL": {"template": "t\0"},
 }
 
 

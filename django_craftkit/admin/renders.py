@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from django_craftkit import builders, clock, conf
+from django_craftkit import clock, conf, declarations
 from django_craftkit.models import Render, Share, SignatureRequest
 
 from .base import age, brief, may_see_source, pretty, source_link
@@ -38,7 +38,7 @@ class TemplateFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         aliases = conf.project_aliases()
-        slugs = {slug for alias in aliases for slug in builders.templates_of(alias)}
+        slugs = {slug for alias in aliases for slug in declarations.templates_of(alias)}
         return [(slug, slug) for slug in sorted(slugs)]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db.models.signals import post_save
 
-from django_craftkit import builders
+from django_craftkit import declarations
 from django_craftkit.signals import SIGNALS
 from tests.shop.models import Order
 
@@ -24,9 +24,7 @@ def order(db: None) -> Order:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Only what a snippet connects is heard, and only until its end."""
-    monkeypatch.setattr(builders, "_builders", dict(builders._builders))
-    monkeypatch.setattr(builders, "_sign_with", dict(builders._sign_with))
-    monkeypatch.setattr(builders, "_templates", dict(builders._templates))
+    monkeypatch.setattr(declarations, "_declared", dict(declarations._declared))
     with ExitStack() as stack:
         for signal in (post_save, *SIGNALS.values()):
             stack.callback(_restore, signal, signal.receivers)

@@ -135,6 +135,50 @@ def test_the_doctor_looks_at_one_project_only_where_that_is_asked_for(well):
     assert "default: " not in text
 
 
+def test_the_doctor_tells_a_declaration_whose_project_is_not_configured(well, declare, event):
+    @declare(event, template="invoice", key=str, project="eu")
+    def lost(order, **kwargs):
+        return {}
+
+    text, is_well = doctor()
+    assert not is_well
+    assert "the project eu of declarations is configured" in text
+    assert "tests.management.test_commands.lost" in text
+    assert __file__ in text
+    assert "the project eu" not in doctor("--project", "default")[0]
+
+
+def test_the_doctor_tells_which_declaration_names_a_template_that_is_not_there(
+    well, declare, event
+):
+    well.sandbox.state.lenient = False
+
+    @declare(event, template="invoyce", key=str)
+    def misspelt(order, **kwargs):
+        return {}
+
+    text, is_well = doctor()
+    assert not is_well
+    assert "the template invoyce is published" in text
+    assert "tests.management.test_commands.misspelt" in text
+
+
+def test_the_doctor_tells_what_waits_for_a_project_that_settings_name_no_longer(well):
+    now = timezone.now()
+    ProjectState.objects.pause(
+        "eu",
+        "",
+        code="not_configured",
+        reason="CRAFTKIT_PROJECTS has no eu.",
+        now=now,
+        probe_at=now,
+    )
+    text, is_well = doctor()
+    assert not is_well
+    assert "it is paused: CRAFTKIT_PROJECTS has no eu." in text
+    assert doctor("--project", "default")[1]
+
+
 def test_the_loop_runs_without_celery(craftkit, settings):
     settings.CRAFTKIT = {"THREADS": 1}
     Render.objects.request("invoice", {})

@@ -9,14 +9,14 @@ import pytest
 from django.dispatch import Signal
 from django.template import Context, Template
 
-from django_craftkit import builders, client
+from django_craftkit import builders, client, declarations
 from django_craftkit.events import render_on
 from django_craftkit.models import Change, Job, Render, Share, WebhookDelivery
 from django_craftkit.reconcile import announcements, renders
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
-from tests.helpers import settle
+from tests.helpers import settle, with_function
 from tests.shop.models import Order
 
 POST = {"method": "POST", "path": "/v1/templates/*/render"}
@@ -37,7 +37,7 @@ def built_by(monkeypatch):
     """Have the data of orders made by another function."""
 
     def replace(builder):
-        monkeypatch.setitem(builders._builders, "tests.shop.craftkit.invoice", builder)
+        with_function(monkeypatch, "tests.shop.craftkit.invoice", builder)
         Order.objects.create(number="1", confirmed=True)
 
     return replace
@@ -178,8 +178,7 @@ def test_what_a_snapshots_builder_raises_is_shown_whatever_its_text(
     craftkit, monkeypatch, odd, plain
 ):
     monkeypatch.setattr(builders.logger, "disabled", True)
-    for name in ("_builders", "_templates", "_senders"):
-        monkeypatch.setattr(builders, name, dict(getattr(builders, name)))
+    monkeypatch.setattr(declarations, "_declared", dict(declarations._declared))
     event = Signal()
     snapshot = raising(ValueError(odd))
     snapshot.__qualname__ = "snapshot"

@@ -12,7 +12,6 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
-from django_craftkit import builders
 from django_craftkit.models import Job, Render, Share
 from django_craftkit.models.work import JobQuerySet
 from django_craftkit.reconcile import renders, sending
@@ -26,6 +25,7 @@ from tests.helpers import (
     before_sending,
     elsewhere,
     settle,
+    with_function,
     work,
 )
 from tests.shop.models import Order
@@ -59,8 +59,8 @@ def after_building(monkeypatch, act: Callable[[], object]) -> None:
 @pytest.fixture
 def data_if_there_is_a_total(monkeypatch):
     """The declared function has nothing to render for an order without a total."""
-    monkeypatch.setitem(
-        builders._builders,
+    with_function(
+        monkeypatch,
         "tests.shop.craftkit.invoice",
         lambda order: {"total": order.total} if order.total else None,
     )

@@ -11,15 +11,18 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
 
-from django_craftkit import builders, conf, dispatch
+from django_craftkit import conf, dispatch
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
 from django_craftkit.clock import database_now
 from django_craftkit.database import database
+from django_craftkit.declarations import declared, templates_of
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from django_craftkit.declarations import Declaration
 
 #: Seconds without a sweep after which nobody is taken to be at work.
 STALE = 60
@@ -50,8 +53,9 @@ class Command(BaseCommand):
         looks: list[Callable[[], Iterator[Finding]]] = [
             *(lambda alias=alias: _look_at_project(alias) for alias in aliases),
             *(lambda alias=alias: _look_at_webhook_address(alias) for alias in aliases),
+            lambda: _look_at_declarations(options["project"]),
             _look_at_broker,
-            lambda: _look_at_worker(aliases),
+            lambda: _look_at_worker(aliases, is_all=not options["project"]),
         ]
         for look in looks:
             for finding in look():
@@ -114,7 +118,7 @@ def _look_at_key(alias: str, client: Any) -> Iterator[Finding]:
     except CraftkitError as error:
         yield Finding(f"{alias}: the key is accepted", str(error))
         return
-    for slug in sorted(builders.templates_of(alias)):
+    for slug in sorted(templates_of(alias)):
         yield _look_at_template(alias, client, slug)
 
 
@@ -125,13 +129,30 @@ def _look_at_template(alias: str, client: Any, slug: str) -> Finding:
     except NotFound as error:
         if error.is_passing:
             return Finding(what, str(error))
-        remedy = "Make it in Craftkit, or mend the name in the declaration."
+        names = _named(one for one in declared() if (one.project, one.template) == (alias, slug))
+        remedy = f"Make it in Craftkit, or mend the name in the declaration: {names}."
         return Finding(what, "this project has no such template", remedy)
     except CraftkitError as error:
         return Finding(what, str(error))
     return Finding(
         what, "" if template.published else "it is there, but not published", "Publish it."
     )
+
+
+def _look_at_declarations(chosen: list[str] | None) -> Iterator[Finding]:
+    known = conf.project_aliases()
+    missing = {one.project for one in declared() if one.project not in known}
+    for alias in sorted(missing if chosen is None else missing & set(chosen)):
+        names = _named(one for one in declared() if one.project == alias)
+        yield Finding(
+            f"the project {alias} of declarations is configured",
+            "CRAFTKIT_PROJECTS has no such alias, so their documents wait for ever",
+            f"Add it, or mend project= in the declaration: {names}.",
+        )
+
+
+def _named(some: Iterable[Declaration]) -> str:
+    return ", ".join(f"{one.name} ({one.place})" for one in some)
 
 
 def _look_at_webhook_address(alias: str) -> Iterator[Finding]:
@@ -182,7 +203,7 @@ def _look_at_state(state: ProjectState) -> Iterator[Finding]:
         )
 
 
-def _look_at_worker(aliases: list[str]) -> Iterator[Finding]:
+def _look_at_worker(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
     what = "somebody looks for work"
     try:
         states = list(ProjectState.objects.using(database()).order_by("project", "capability"))
@@ -190,6 +211,8 @@ def _look_at_worker(aliases: list[str]) -> Iterator[Finding]:
     except DatabaseError as error:
         yield Finding(what, str(error), "Run manage.py migrate.")
         return
+    # What waits for a project that settings name no longer is nobody else's to tell.
+    left_over = [state for state in states if is_all and state.project not in aliases]
     states = [state for state in states if state.project in aliases]
     last = max((state.swept_at for state in states if state.swept_at), default=None)
     remedy = (
@@ -202,7 +225,7 @@ def _look_at_worker(aliases: list[str]) -> Iterator[Finding]:
         yield Finding(what, f"nobody has looked for work for {age:.0f} seconds", remedy)
     else:
         yield Finding(f"{what}: {age:.0f} seconds ago")
-    for state in states:
+    for state in (*states, *(one for one in left_over if one.paused_at is not None)):
         yield from _look_at_state(state)
     if conf.options().PAUSED:
         yield Finding("nothing is held", 'CRAFTKIT["PAUSED"] is on')

@@ -1,0 +1,330 @@
+"""What ``render_on`` registers: which event makes which document, by which functions.
+
+``events.py`` declares them; the worker, the system checks and the doctor find them here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import iscoroutinefunction
+from django.apps import apps
+from django.db.models import Model
+from django.db.models.signals import ModelSignal
+from django.dispatch import Signal
+
+from .conf import ALIAS, DEFAULT_PROJECT
+
+if TYPE_CHECKING:
+    from .signing import Envelope
+
+Builder = Callable[..., dict[str, Any] | None]
+#: Who signs a document about an object; ``None``: nobody.
+SignWith = Callable[[Any], "Envelope | None"]
+
+#: Characters; what the column ``Render.builder`` holds.
+MAX_NAME = 255
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Declaration:
+    """One event that makes a document, checked when it is made.
+
+    The arguments are those of ``render_on``. Raises ``TypeError`` for what is of the wrong kind
+    and ``ValueError`` for what can't be right.
+    """
+
+    function: Builder
+    signal: Signal
+    sender: Any = None
+    template: str
+    key: Callable[[Any], str]
+    when: Callable[[Any], bool] | None = None
+    recheck: Callable[[Any], bool] | None = None
+    snapshot: bool = False
+    sign_with: SignWith | None = None
+    project: str = DEFAULT_PROJECT
+    #: ``""``: module and qualified name of the function.
+    name: str = ""
+    #: Where the function is written, as ``file:line``.
+    place: str = field(init=False)
+    #: The module that the function is of, and which run of it.
+    _run: tuple[str, Any, Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise TypeError(
+                f"render_on decorates a function, not a {_kind(self.function)}: write a function "
+                "that returns the data of the template."
+            )
+        object.__setattr__(self, "name", self._check_name())
+        origin = _origin(self.function)
+        object.__setattr__(self, "place", _place(origin))
+        object.__setattr__(self, "_run", _run(origin))
+        self._check_callables()
+        self._check_values()
+        self._check_sender()
+        if len(self.identity) > MAX_NAME:
+            raise ValueError(
+                f"{self.name} is a name of over {MAX_NAME} characters. Give the declaration a "
+                "shorter one with name=."
+            )
+
+    def _check_name(self) -> str:
+        if not isinstance(self.name, str):
+            raise TypeError(f"name= is a {_kind(self.name)}. Write a str that never changes.")
+        if not self.name:
+            qualified = getattr(self.function, "__qualname__", "")
+            if not qualified or "<lambda>" in qualified:
+                raise ValueError(
+                    "A function that makes a document's data needs a name to be found by: write "
+                    "it with def, or name the declaration with name=."
+                )
+            return f"{self.function.__module__}.{qualified}"
+        if "[" in self.name or not self.name.isprintable() or self.name != self.name.strip():
+            raise ValueError(
+                f"name={self.name[:64]!r} can't be used: write letters, digits, dots, - and _."
+            )
+        return self.name
+
+    def _check_callables(self) -> None:
+        # A snapshot's function may ask for what else the signal says.
+        self._check_callable("The function", self.function, is_alone=False)
+        self._check_callable("key=", self.key)
+        for name in ("when", "recheck", "sign_with"):
+            if (given := getattr(self, name)) is not None:
+                self._check_callable(f"{name}=", given)
+        if self.recheck is not None and self.snapshot:
+            raise ValueError(
+                f"{self.name} has both recheck= and snapshot=True. A snapshot is built from the "
+                "event's own object, and recheck= is asked of the saved one: leave one out."
+            )
+
+    def _check_callable(self, what: str, given: object, *, is_alone: bool = True) -> None:
+        if not callable(given):
+            raise TypeError(
+                f"{what} of {self.name} is a {_kind(given)}. Write a function of the event's "
+                'instance, as in key=lambda order: f"invoice-{order.pk}".'
+            )
+        if iscoroutinefunction(given):
+            raise TypeError(f"{what} of {self.name} is async. Write a plain function.")
+        try:
+            taken = inspect.signature(given, follow_wrapped=False)
+        except ValueError:  # a builtin that doesn't tell
+            return
+        try:
+            (taken.bind if is_alone else taken.bind_partial)(None)
+        except TypeError as error:
+            raise TypeError(
+                f"{what} of {self.name} can't be called with the event's instance: {error}."
+            ) from None
+
+    def _check_values(self) -> None:
+        if not isinstance(self.snapshot, bool):
+            raise TypeError(
+                f"snapshot= of {self.name} is a {_kind(self.snapshot)}. Write True or False."
+            )
+        if not isinstance(self.template, str):
+            raise TypeError(
+                f"template= of {self.name} is a {_kind(self.template)}. Write the slug that the "
+                "template has at Craftkit."
+            )
+        if not isinstance(self.project, str):
+            raise TypeError(
+                f"project= of {self.name} is a {_kind(self.project)}. Write an alias of "
+                "CRAFTKIT_PROJECTS."
+            )
+        if not ALIAS.fullmatch(self.project):
+            raise ValueError(
+                f"project={self.project[:64]!r} of {self.name} can be no alias of "
+                "CRAFTKIT_PROJECTS: that has 1 to 64 letters, digits, - and _."
+            )
+
+    def _check_sender(self) -> None:
+        if not isinstance(self.signal, Signal):
+            raise TypeError(
+                f"The signal of {self.name} is a {_kind(self.signal)}. Write a Signal of Django's "
+                "or of your own, as in render_on(post_save, …)."
+            )
+        if self.sender is None or not isinstance(self.signal, ModelSignal):
+            return
+        if isinstance(self.sender, str):
+            self._check_lazy_sender(self.sender)
+            return
+        if not (isinstance(self.sender, type) and issubclass(self.sender, Model)):
+            raise TypeError(
+                f"sender= of {self.name} is a {_kind(self.sender)}. Django's own signals are sent "
+                'by models: write the class, or "app.Model".'
+            )
+        if self.sender._meta.abstract or self.sender._meta.swapped:
+            raise ValueError(
+                f"sender= of {self.name} is {self.sender._meta.label}, which is "
+                f"{'abstract' if self.sender._meta.abstract else 'swapped out'}: nothing is ever "
+                "saved as it. Name the model that is."
+            )
+
+    def _check_lazy_sender(self, sender: str) -> None:
+        try:
+            if sender.count(".") != 1:
+                raise LookupError("it is not of the form app.Model")
+            # Where models are still being loaded, Django's own check tells (signals.E001).
+            if apps.models_ready:
+                apps.get_model(sender)
+        except (LookupError, ValueError) as error:
+            raise ValueError(
+                f"sender={sender!r} of {self.name} is no model: {error}. Write the class, or "
+                '"app.Model".'
+            ) from None
+
+    @property
+    def proxy(self) -> type[Model] | None:
+        """The proxy model that the function gets its object as."""
+        model = self.sender
+        if isinstance(model, str) and isinstance(self.signal, ModelSignal) and apps.models_ready:
+            app, name = model.lower().split(".")
+            model = apps.all_models.get(app, {}).get(name)
+        is_proxy = isinstance(model, type) and issubclass(model, Model) and model._meta.proxy
+        return model if is_proxy else None
+
+    @property
+    def identity(self) -> str:
+        """What a row holds of it, beside its template and its project.
+
+        The name alone, but for a proxy model, which the row does not tell from the model itself.
+        """
+        proxy = self.proxy
+        return self.name if proxy is None else f"{self.name}[{proxy._meta.label}]"
+
+    def is_repeated_by(self, other: Declaration) -> bool:
+        """Whether another one is the same, made once more."""
+        return (
+            self.signal is other.signal
+            and self.sender == other.sender
+            and (self.template, self.project) == (other.template, other.project)
+            and self.snapshot == other.snapshot
+            and all(
+                _is_same(getattr(self, name), getattr(other, name))
+                for name in ("function", "key", "when", "recheck", "sign_with")
+            )
+        )
+
+    def is_outdated_by(self, other: Declaration) -> bool:
+        """Whether the module that made this one has been run again, and has made the other."""
+        (module, *run), (other_module, *other_run) = self._run, other._run
+        return module == other_module and any(
+            one is not another for one, another in zip(run, other_run, strict=True)
+        )
+
+    def is_mistaken_for(self, other: Declaration) -> bool:
+        """Whether a document couldn't tell which of the two it is of, where that matters."""
+        return (self.identity, self.template, self.project) == (
+            other.identity,
+            other.template,
+            other.project,
+        ) and not all(
+            _is_same(getattr(self, name), getattr(other, name)) for name in ("recheck", "sign_with")
+        )
+
+
+#: By name, in the order in which they were made.
+_declared: dict[str, tuple[Declaration, ...]] = {}
+
+
+def add(new: Declaration) -> list[Declaration]:
+    """Register a declaration and return those that it takes the place of.
+
+    Those are the ones of an earlier run of its module (``importlib.reload``), and the same one
+    made before. Raises ``ValueError`` where two functions have one name, or where a document
+    couldn't tell which of two declarations it is of.
+    """
+    known = _declared.get(new.name, ())
+    replaced = [one for one in known if one.is_outdated_by(new) or one.is_repeated_by(new)]
+    left = [one for one in known if one not in replaced]
+    for one in left:
+        if not _is_same(one.function, new.function):
+            raise ValueError(
+                f"Two functions are declared as {new.name}: one at {one.place}, another at "
+                f"{new.place}. Documents that wait are found by that name: rename one of them, or "
+                "give each a name= of its own, as where another function makes them."
+            )
+        if one.is_mistaken_for(new):
+            raise ValueError(
+                f"{new.name} is declared twice for the template {new.template!r}. A document "
+                "doesn't know which event it is of, so give both declarations the same sign_with "
+                "and recheck functions, or one of them a name= of its own."
+            )
+    _declared[new.name] = (*left, new)
+    return replaced
+
+
+def declared() -> Iterator[Declaration]:
+    """Yield all declarations."""
+    for known in list(_declared.values()):
+        yield from known
+
+
+def templates_of(project: str) -> set[str]:
+    """Return the slugs that declarations render in a project."""
+    return {one.template for one in declared() if one.project == project}
+
+
+def of(identity: str, template: str, project: str) -> Declaration | None:
+    """Return the declaration that a row is of; ``None`` where none has its name.
+
+    A row that an earlier version wrote holds the name alone; one that waited while its
+    declaration was given another template, project or sender goes by its name, too.
+    """
+    # Of several the one made last, as ever.
+    known = reversed(_declared.get(identity.partition("[")[0], ()))
+    return max(
+        known,
+        key=lambda one: (
+            (one.template, one.project) == (template, project),
+            one.identity == identity,
+        ),
+        default=None,
+    )
+
+
+def _kind(given: object) -> str:
+    return "function" if isinstance(given, FunctionType) else type(given).__name__
+
+
+def _origin(function: Any) -> Any:
+    """Return the function under partials and decorators."""
+    while isinstance(function, partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    function = getattr(function, "__func__", function)
+    return function if isinstance(function, FunctionType) else type(function).__call__
+
+
+def _place(origin: Any) -> str:
+    code = getattr(origin, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(origin)
+
+
+def _run(origin: Any) -> tuple[str, Any, Any]:
+    """Return what tells one run of a module from the next: a reload keeps all but its spec."""
+    names = getattr(origin, "__globals__", None)
+    spec = None if names is None else names.get("__spec__")
+    return str(getattr(origin, "__module__", "")), names, spec
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two functions do the same: a def, or a lambda, that was run twice makes two."""
+    if one == other:
+        return True
+    if not (isinstance(one, FunctionType) and isinstance(other, FunctionType)):
+        return False
+    return (
+        one.__code__ == other.__code__
+        and one.__globals__ is other.__globals__
+        and (one.__defaults__, one.__kwdefaults__) == (other.__defaults__, other.__kwdefaults__)
+        and one.__closure__ == other.__closure__
+    )
