@@ -213,23 +213,32 @@ class RenderQuerySet(models.QuerySet[Any]):
         known: Render | None = rows.filter(key_hash=render.key_hash).first()
         if known is None and source is not None and not has_own_key:
             known = known_by_label(rows, render, source)
-        if known is not None and known.is_unbuilt:
-            known = self._ask_again(rows.filter(pk=known.pk))
+        if known is not None:
+            known.check_same(render, source)
+            # It is an event that brings a builder.
+            is_event = bool(render.builder)
+            if known.is_unbuilt or (is_event and known.awaits_event):
+                known = self._ask_again(rows.filter(pk=known.pk), is_event=is_event)
         if known is None:
             with transaction.atomic(using=using, savepoint=False):
-                render = insert_or_get(render, "project", "key_hash")
-                Job.objects.start(KIND, render.pk, render.project)
-            return render
-        known.check_same(render, source)
+                known = insert_or_get(render, "project", "key_hash")
+                Job.objects.start(KIND, known.pk, known.project)
         return known
 
-    def _ask_again(self, rows: models.QuerySet[Render]) -> Render | None:
+    def _ask_again(self, rows: models.QuerySet[Render], *, is_event: bool) -> Render | None:
         """Have data made from what is saved now; ``None`` where there was nothing to render."""
         using = database()
         with transaction.atomic(using=using, savepoint=False):
             known = lock(rows).first()
-            if known is not None:
-                Job.objects.ask(KIND, [known.pk], known.project)
+            if known is None:
+                return None
+            if is_event and known.awaits_event:
+                known.begin_attempt()
+                return known
+            if known.unconfirmed_since is not None:
+                # What confirms it may be saved only now: its minute begins anew.
+                rows.update(unconfirmed_since=None)
+            Job.objects.ask(KIND, [known.pk], known.project)
         return known
 
 
@@ -256,8 +265,10 @@ class Render(Sourced, Mirror):
     #: When it was last sent.
     sending_since = models.DateTimeField(null=True, blank=True, editable=False)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.PENDING)
-    #: The ``render_on`` function that makes the data, by its dotted name.
+    #: The identity of the declaration that makes the data: the dotted name of its function.
     builder = models.CharField(_("builder"), max_length=255, blank=True)
+    #: Since when ``recheck`` has been false of the source, by the database's clock.
+    unconfirmed_since = models.DateTimeField(null=True, blank=True, editable=False)
     #: ``None`` until they are built.
     data = models.JSONField(_("data"), null=True, blank=True, encoder=DjangoJSONEncoder)
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
@@ -329,6 +340,15 @@ class Render(Sourced, Mirror):
         return self.status == self.Status.PENDING and self.data is None
 
     @property
+    def awaits_event(self) -> bool:
+        """Whether an event under its key begins the next attempt: the last was never confirmed."""
+        return (
+            self.status == self.Status.REJECTED
+            and self.error_code == NOT_CONFIRMED
+            and self.withdrawn_at is None
+        )
+
+    @property
     def is_overdue(self) -> bool:
         """Whether it has been under way for longer than ``CRAFTKIT["OVERDUE_AFTER"]``."""
         limit = timedelta(seconds=conf.options().OVERDUE_AFTER)
@@ -373,30 +393,36 @@ class Render(Sourced, Mirror):
         row = lock(Render.objects.using(database())).get(pk=self.pk)
         if not row.is_retriable:
             return False
-        previous = row.status
-        row.attempt += 1
-        row.attempted_at = clock.now()
-        row.status = self.Status.PENDING
-        row.remote_id = row.sent_at = row.sending_since = None
-        row.accepted_at = row.completed_at = None
-        row.answer, row.error, row.error_code, row.field_errors = {}, "", "", {}
-        row.withdrawn_at = row.withdrawn_by = None
-        if data is not None or row.builder:
-            row.data = data
-        row.save(using=database())
+        row.begin_attempt(data, user)
         if data is not None:
             SignatureRequest.objects.leave_declared(row, user=user)
+        return True
+
+    def begin_attempt(
+        self, data: dict[str, Any] | None = None, user: AbstractBaseUser | None = None
+    ) -> None:
+        """Start the next attempt of a locked row, inside a transaction."""
+        previous = self.status
+        self.attempt += 1
+        self.attempted_at = clock.now()
+        self.status = self.Status.PENDING
+        self.remote_id = self.sent_at = self.sending_since = self.unconfirmed_since = None
+        self.accepted_at = self.completed_at = None
+        self.answer, self.error, self.error_code, self.field_errors = {}, "", "", {}
+        self.withdrawn_at = self.withdrawn_by = None
+        if data is not None or self.builder:
+            self.data = data
+        self.save(using=database())
         Change.objects.using(database()).create(
             kind=KIND,
-            object_id=row.pk,
-            attempt=row.attempt,
+            object_id=self.pk,
+            attempt=self.attempt,
             from_status=previous,
-            to_status=row.status,
+            to_status=self.status,
             cause=Change.Cause.ASKED,
             person=cast("Any", user),
         )
-        Job.objects.ask(KIND, [row.pk], row.project)
-        return True
+        Job.objects.ask(KIND, [self.pk], self.project)
 
     def share(
         self,
@@ -623,7 +649,9 @@ class Render(Sourced, Mirror):
 
 
 KIND = "render"
+#: Codes of what ended here: the function raised, ``recheck`` stayed false.
 BUILDER_FAILED = "builder_failed"
+NOT_CONFIRMED = "not_confirmed"
 FINAL = frozenset(
     {
         Render.Status.SUCCEEDED,

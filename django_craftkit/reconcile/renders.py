@@ -11,6 +11,7 @@ from django_craftkit import clock, conf
 from django_craftkit.builders import (
     BuilderError,
     Built,
+    NotConfirmed,
     UnknownBuilder,
     ask_signatures,
     build,
@@ -30,7 +31,12 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.models.render import BUILDER_FAILED, FINAL, KIND
+from django_craftkit.models.render import (
+    BUILDER_FAILED,
+    FINAL,
+    KIND,
+    NOT_CONFIRMED,
+)
 from django_craftkit.models.signature import SEND as SEND_SIGNATURE
 from django_craftkit.projects import get_client
 
@@ -94,6 +100,8 @@ SKEW = timedelta(minutes=5)
 FIRST_POLL, FIRST_POLL_WITH_WEBHOOKS = 1.0, 20.0
 WEBHOOKS_LATELY = timedelta(hours=1)
 MAX_POLL = 900.0
+#: Seconds for which a ``recheck`` that is false is asked again.
+CONFIRM_FOR = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,8 @@ def _build(render: Render, job: Job) -> Outcome | None:
     except UnknownBuilder as unknown:
         # Another worker, or this one once it is restarted, may well know it.
         return Failed(str(unknown))
+    except NotConfirmed:
+        return _confirm_later(render)
     except BuilderError as raised:
         error = str(raised)
     if error:
@@ -157,6 +167,24 @@ def _build(render: Render, job: Job) -> Outcome | None:
     render.data = built.data
     # Another was faster where nothing was stored: look again at what there is to do.
     return None if stored else Again(0.0)
+
+
+@in_transaction
+def _confirm_later(render: Render) -> Outcome:
+    """Give what the event said a minute to be saved; reject the document after that."""
+    row = lock(Render.objects.using(database())).filter(pk=render.pk).first()
+    if row is None or row.attempt != render.attempt or not row.is_unbuilt:
+        return Again(0.0)
+    now = database_now()
+    if row.unconfirmed_since is None:
+        # Another event under its key clears it.
+        Render.objects.using(database()).filter(pk=row.pk).update(unconfirmed_since=now)
+    age = (now - (row.unconfirmed_since or now)).total_seconds()
+    error = "recheck is false of the object as it is saved: what the event said is not in it."
+    if age < CONFIRM_FOR:
+        return Again(min(poll_delay(age), CONFIRM_FOR - age), error=error)
+    fact = Fact(Status.REJECTED, error=error, error_code=NOT_CONFIRMED)
+    return _decide(row, fact, Change.Cause.HERE)
 
 
 @in_transaction

@@ -97,6 +97,21 @@ def scene_snapshot(stage: Stage) -> Scene:
 
 
 @scene
+def scene_recheck(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    names = yield {}
+    order.total = 50
+    names["confirmed"].send(Order, instance=order)
+    kit.run()
+    assert kit.renders == [], "what the event said is not saved"
+    names["confirm"](order)
+    kit.pass_time(60)
+    kit.run()
+    assert kit.renders[0].data == {"number": "A-1", "total": "50.00"}
+
+
+@scene
 def scene_receiver(stage: Stage) -> Scene:
     stage.getfixturevalue("quiet")
     names = yield {}
