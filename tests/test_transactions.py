@@ -15,7 +15,6 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
 
-from django_craftkit.events import render_on
 from django_craftkit.models import Job, Render
 from tests.helpers import PATIENCE, Elsewhere, at_once
 from tests.shop.models import Line, Order
@@ -32,26 +31,19 @@ fired = Signal()
 
 
 @pytest.fixture
-def declare(monkeypatch) -> Callable[..., None]:
+def declare(declare: Callable[..., Any]) -> Callable[..., None]:
     """Declare a document for this test alone."""
 
-    def declare(signal: Signal, **arguments: Any) -> None:
-        monkeypatch.setattr(signal, "receivers", list(signal.receivers))
-        signal.sender_receivers_cache.clear()
-        build = arguments.pop("build", lambda about, **kwargs: {})
-
+    def declare_document(
+        signal: Signal, *, build: Callable[..., Any] | None = None, **arguments: Any
+    ) -> None:
         def document(about: Any, **kwargs: Any) -> Any:
-            return build(about, **kwargs)
+            return {} if build is None else build(about, **kwargs)
 
-        document.__qualname__ = f"document_{len(signal.receivers)}_{id(signal)}"
-        render_on(signal, template="t", **{"key": lambda about: f"k-{about.pk}", **arguments})(
-            document
-        )
+        arguments = {"key": lambda about: f"k-{about.pk}", **arguments}
+        declare(signal, template="t", **arguments)(document)
 
-    yield declare
-    monkeypatch.undo()
-    for signal in (post_save, post_delete, m2m_changed, fired):
-        signal.sender_receivers_cache.clear()
+    return declare_document
 
 
 def fail(using: str = "default") -> Any:

@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404
@@ -15,7 +16,9 @@ from django.views.decorators.http import require_http_methods
 
 from django_craftkit import dispatch
 from django_craftkit.database import non_atomic
-from django_craftkit.models import RenderWithdrawn
+from django_craftkit.models import NothingToRender, RenderWithdrawn
+
+from . import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +90,12 @@ def _view(model_admin: Any, attribute: str, made: _Button) -> _View:
         if object_id is not None:
             arguments.append(model_admin.get_object(request, unquote(object_id)))
         _check(model_admin, request, made, *arguments)
-        answer: HttpResponse = method(request, *arguments)
+        try:
+            answer: HttpResponse = method(request, *arguments)
+        except NothingToRender:
+            # Its page is gone, while its button was pressed.
+            model_admin.message_user(request, outcomes.nothing(), messages.WARNING)
+            answer = model_admin.back(request)
         return answer
 
     # Craftkit is called while nothing is open that could be rolled back.

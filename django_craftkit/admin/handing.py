@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from django_craftkit import clock
 from django_craftkit.database import database
 from django_craftkit.models import (
+    NothingToRender,
     ProjectState,
     Render,
     RenderFailed,
@@ -46,6 +47,11 @@ DAYS = 7
 OF_LIST = "desk:list:"
 #: Seconds within which the same of the same person is the same one.
 TWICE = 60.0
+
+
+def _refuse_gone(render: Render) -> None:
+    if render.is_gone:
+        raise NothingToRender(render)
 
 
 def can_be_handed_out(render: Render) -> bool:
@@ -110,6 +116,7 @@ class Handing(MirrorAdmin):
             self.log_change(request, render, _("Asked for another attempt."))
             level, text = outcomes.of_retry(render)
         else:
+            _refuse_gone(render)
             level = messages.WARNING
             text = _("It was left as it is: it is ready or still under way.")
         self.message_user(request, text, level)
@@ -118,6 +125,7 @@ class Handing(MirrorAdmin):
     @button("refresh", "view_render")
     def refresh_view(self, request: HttpRequest, render: Render) -> HttpResponse:
         heard = render.refresh(wait=patience())
+        _refuse_gone(render)
         self.log_change(request, render, _("Asked Craftkit for news."))
         level, text = outcomes.of_refresh(render, heard=heard)
         self.message_user(request, text, level)
@@ -141,6 +149,7 @@ class Handing(MirrorAdmin):
                 *outcomes.of_cancellations(requests),
             ]:
                 self.message_user(request, text, level)
+        _refuse_gone(render)
         return self.back(request, render)
 
     @button("/withdraw", "withdraw_render", name="withdraw_selected")
@@ -304,7 +313,7 @@ def link_to(render: Render, person: Any) -> Share | None:
     expires_at = clock.now() + timedelta(days=DAYS)
     try:
         return render.share(key=key, expires_at=expires_at, user=person)
-    except RenderWithdrawn:
+    except (NothingToRender, RenderWithdrawn):
         return None
 
 

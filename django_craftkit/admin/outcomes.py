@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from django_craftkit import conf
 from django_craftkit.database import database
 from django_craftkit.models import ProjectState, Render, Share, SignatureRequest
+from django_craftkit.models.render import NOTHING_TO_RENDER
 from django_craftkit.models.share import FINAL
 from django_craftkit.words import why_paused
 
@@ -93,6 +94,8 @@ def of_share(share: Share) -> Told:
         return messages.WARNING, _(
             "Craftkit gave no clear answer. Whether the link was made is being settled."
         )
+    if share.render.error_code == NOTHING_TO_RENDER:
+        return messages.WARNING, nothing()
     what = _("The e-mail is asked for.") if share.by_mail else _("The link is asked for.")
     if not share.render.is_final:
         then = _("It follows as soon as the document is ready.")
@@ -109,6 +112,8 @@ def of_retry(render: Render) -> Told:
         text = _("The document was tried again and is %(status)s: %(reason)s")
         said = {"status": render.get_status_display(), "reason": reason(render)}
         return messages.ERROR, text % said
+    if render.error_code == NOTHING_TO_RENDER:
+        return messages.WARNING, nothing()
     if render.status == Render.Status.CANCELLED:
         return messages.WARNING, _("The document was cancelled.")
     if render.status == Render.Status.PENDING:
@@ -118,6 +123,8 @@ def of_retry(render: Render) -> Told:
 
 def of_refresh(render: Render, *, heard: bool) -> Told:
     """Tell whether a page shows what Craftkit says now."""
+    if render.error_code == NOTHING_TO_RENDER:
+        return messages.WARNING, nothing()
     if heard:
         return messages.SUCCESS, _("This is what Craftkit says now.")
     return _waits(_("Craftkit will be asked."), render.project)
@@ -218,6 +225,11 @@ def of_cancellations(requests: Iterable[SignatureRequest]) -> list[Told]:
         why = next(filter(None, map(why_waiting, sorted({r.project for r in waiting}))), "")
         told.append((messages.WARNING, f"{text % len(waiting)} {why}".strip()))
     return told
+
+
+def nothing() -> str:
+    """Tell that a document turned out to be none."""
+    return _("There is nothing to render: there is no document, and nothing was sent.")
 
 
 def _capability(share: Share) -> str:

@@ -7,7 +7,7 @@ from .change import Change
 from .delivery import WebhookDelivery
 from .engagement import EngagementEvent
 from .identity import WrongSchema
-from .render import KeyConflict, Render, RenderFailed, RenderWithdrawn
+from .render import KeyConflict, NothingToRender, Render, RenderFailed, RenderWithdrawn
 from .share import Share
 from .signature import SignatureRecipient, SignatureRequest
 from .work import Job, ProjectState
@@ -19,6 +19,7 @@ __all__ = [
     "EngagementEvent",
     "Job",
     "KeyConflict",
+    "NothingToRender",
     "ProjectState",
     "Render",
     "RenderFailed",

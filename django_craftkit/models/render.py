@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NoReturn, Self, cast
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
@@ -65,6 +65,10 @@ class RenderFailed(Exception):
         why = f": {render.error}" if render.error else ""
         super().__init__(f"{render} is {render.status}{why}")
         self.render = render
+
+
+class NothingToRender(RenderFailed):
+    """There is no document: the function that makes its data returned ``None``."""
 
 
 #: What ``prefetch_for`` leaves on an object: its documents, newest first.
@@ -285,6 +289,9 @@ class Render(Sourced, Mirror):
         verbose_name=_("withdrawn by"),
     )
 
+    #: Whether its row was removed, because its function returned ``None``.
+    is_gone = False
+
     objects: ClassVar[models.Manager[Render]] = RenderQuerySet.as_manager()
 
     class Meta:
@@ -340,6 +347,12 @@ class Render(Sourced, Mirror):
         return self.status == self.Status.PENDING and self.data is None
 
     @property
+    def may_go(self) -> bool:
+        """Whether its row may be removed, where its function turns out to return ``None``."""
+        is_unbuilt = self.status == self.Status.PENDING or self.is_gone
+        return bool(self.builder) and self.attempt == 1 and is_unbuilt
+
+    @property
     def awaits_event(self) -> bool:
         """Whether an event under its key begins the next attempt: the last was never confirmed."""
         return (
@@ -390,7 +403,10 @@ class Render(Sourced, Mirror):
     def _ask_again(self, data: dict[str, Any] | None, user: AbstractBaseUser | None) -> bool:
         from .signature import SignatureRequest
 
-        row = lock(Render.objects.using(database())).get(pk=self.pk)
+        row = lock(Render.objects.using(database())).filter(pk=self.pk).first()
+        if row is None:
+            self._reread()
+            return False
         if not row.is_retriable:
             return False
         row.begin_attempt(data, user)
@@ -551,7 +567,7 @@ class Render(Sourced, Mirror):
             self._carry_out(0.0)
             for row in ending:
                 row._carry_out(max(until - time.monotonic(), 0.0))
-        self.refresh_from_db(using=database())
+        self._reread()
         return ending is not None
 
     @in_transaction
@@ -606,7 +622,8 @@ class Render(Sourced, Mirror):
         """Ask Craftkit soon for the document's status, its links, and who opened it.
 
         A final status stays. ``wait`` is as in ``share``; returns whether Craftkit has answered
-        by now.
+        by now. A document that turned out to be none is ``cancelled`` then, with the code
+        ``nothing_to_render``.
         """
         from .engagement import KIND as ENGAGEMENT
 
@@ -619,7 +636,7 @@ class Render(Sourced, Mirror):
         if not wait:
             return False
         heard = dispatch.carry_out(kind, self.pk, timeout=dispatch.seconds(wait))
-        self.refresh_from_db(using=database())
+        self._reread()
         return heard
 
     def _carry_out(self, timeout: float = 30.0) -> None:
@@ -627,13 +644,28 @@ class Render(Sourced, Mirror):
         dispatch.carry_out(KIND, self.pk, timeout=timeout, until=lambda: self._is_there())
 
     def _is_there(self) -> bool:
-        self.refresh_from_db(using=database())
+        self._reread()
         return self.is_final
+
+    def _reread(self) -> None:
+        """Read the row as it is now; one whose function had nothing to render is gone by then.
+
+        This object says so then.
+        """
+        try:
+            self.refresh_from_db(using=database())
+        except Render.DoesNotExist:
+            if not self.may_go:
+                raise
+            self.is_gone = True
+            self.status = self.Status.CANCELLED
+            self.error, self.error_code = NOTHING, NOTHING_TO_RENDER
 
     def wait(self, timeout: float = 30.0) -> Self:
         """Return when the document is ready, for scripts and shells; outside of a transaction.
 
-        ``timeout`` is in seconds. Raises ``RenderFailed`` where it ended without a PDF and
+        ``timeout`` is in seconds. Raises ``RenderFailed`` where it ended without a PDF,
+        ``NothingToRender``, which is one too, where its function returned ``None``, and
         ``TimeoutError`` where it has not ended; the worker goes on with it.
         """
         dispatch.refuse_transaction()
@@ -643,15 +675,20 @@ class Render(Sourced, Mirror):
             paused = paused.filter(project=self.project, capability="")
             why = "".join(f" Its project is paused: {state.pause_reason}" for state in paused)
             raise TimeoutError(f"{self} is still {self.status}, {timeout:g} s were given.{why}")
+        if self.error_code == NOTHING_TO_RENDER:
+            raise NothingToRender(self)
         if self.status != self.Status.SUCCEEDED:
             raise RenderFailed(self)
         return self
 
 
 KIND = "render"
-#: Codes of what ended here: the function raised, ``recheck`` stayed false.
+#: Codes of what ended here: the function raised, ``recheck`` stayed false, there are no data.
 BUILDER_FAILED = "builder_failed"
 NOT_CONFIRMED = "not_confirmed"
+NOTHING_TO_RENDER = "nothing_to_render"
+#: What a document says whose function had nothing to render.
+NOTHING = "The function that makes its data returned None: there is nothing to render."
 FINAL = frozenset(
     {
         Render.Status.SUCCEEDED,
@@ -663,20 +700,43 @@ FINAL = frozenset(
 UNDER_WAY = tuple(status for status in Render.Status if status not in FINAL)
 
 
-def hold(pk: int) -> None:
+def hold(pk: int, *, may_go: bool = False) -> bool:
     """Lock a document where it can't be referred to while another has it locked.
 
-    A row that refers to it would wait for them then, and they for the row: a deadlock.
+    A row that refers to it would wait for them then, and they for the row: a deadlock. One that
+    ``may_go`` is kept until the caller's transaction has ended. Returns whether it is there.
     """
-    features = connections[database()].features
-    if features.has_select_for_update and not features.has_select_for_no_key_update:
-        lock(Render.objects.using(database())).filter(pk=pk).values("pk").get()
+    using = database()
+    features = connections[using].features
+    if not features.has_select_for_no_key_update:
+        if not features.has_select_for_update:
+            return True
+        return lock(Render.objects.using(using)).filter(pk=pk).values("pk").first() is not None
+    if not may_go:
+        return True
+    # PostgreSQL looks for the document when the caller's transaction ends. If it were gone by
+    # then, everything in that would be rolled back.
+    with connections[using].cursor() as cursor:
+        table = connections[using].ops.quote_name(Render._meta.db_table)
+        cursor.execute(f"SELECT 1 FROM {table} WHERE id = %s FOR KEY SHARE", [pk])  # noqa: S608
+        return cursor.fetchone() is not None
 
 
-def refuse_withdrawn(pk: int) -> None:
-    """Raise ``RenderWithdrawn``; what is written while it is withdrawn is never sent."""
+def refuse_withdrawn(pk: int) -> Render | None:
+    """Raise ``RenderWithdrawn``; what is written while it is withdrawn is never sent.
+
+    Returns the row; ``None`` where it is gone.
+    """
     # No lock: who revokes a link and asks for another, in one transaction, would come to it from
     # the wrong end, and meet the worker.
-    render = Render.objects.using(database()).only("withdrawn_at", "template", "key").get(pk=pk)
-    if render.withdrawn_at is not None:
-        raise RenderWithdrawn(f"{render} was withdrawn: it goes to nobody any more.")
+    columns = ("withdrawn_at", "template", "key", "status", "builder", "attempt")
+    row: Render | None = Render.objects.using(database()).only(*columns).filter(pk=pk).first()
+    if row is not None and row.withdrawn_at is not None:
+        raise RenderWithdrawn(f"{row} was withdrawn: it goes to nobody any more.")
+    return row
+
+
+def refuse_gone(render: Render) -> NoReturn:
+    """Raise ``NothingToRender`` about a document whose row is gone."""
+    render._reread()
+    raise NothingToRender(render)

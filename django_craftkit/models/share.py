@@ -26,7 +26,7 @@ from django_craftkit.database import (
 
 from .change import Change
 from .mirror import Mirror, check_key, check_text, hash_key
-from .render import KeyConflict, Render, hold, refuse_withdrawn
+from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job
 
 if TYPE_CHECKING:
@@ -135,11 +135,13 @@ class ShareQuerySet(models.QuerySet[Any]):
             self.using(using).filter(render=wish.render_id, key_hash=wish.key_hash).first()
         )
         if known is None:
-            refuse_withdrawn(wish.render_id)
+            render = refuse_withdrawn(wish.render_id)
             with transaction.atomic(using=using, savepoint=False):
-                hold(wish.render_id)
-                known = insert_or_get(wish, "render", "key_hash")
-                Job.objects.start(wish.kind, known.pk, known.project)
+                if render is not None and hold(render.pk, may_go=render.may_go):
+                    known = insert_or_get(wish, "render", "key_hash")
+                    Job.objects.start(wish.kind, known.pk, known.project)
+        if known is None:
+            refuse_gone(wish.render)
         known.check_same(wish, has_key=has_key)
         return known
 

@@ -29,7 +29,7 @@ from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_
 from .archive import ArchivedFile
 from .change import Change
 from .mirror import Mirror, check_key, check_text, hash_key
-from .render import KeyConflict, Render, hold, refuse_withdrawn
+from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job, ProjectState
 
 if TYPE_CHECKING:
@@ -139,8 +139,12 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         known = [row for row in named if row.key == wish.key]
         request = _repeated(known, wish, rows, has_key=has_key)
         if request is None:
-            refuse_withdrawn(wish.render_id)
-            request = self._write(wish, rows, known[-1] if known else None)
+            render = refuse_withdrawn(wish.render_id)
+            before = known[-1] if known else None
+            if render is not None:
+                request = self._write(wish, rows, before, may_go=render.may_go)
+        if request is None:
+            refuse_gone(wish.render)
         request.check_same(wish, rows, has_key=has_key)
         return request
 
@@ -149,12 +153,18 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         wish: SignatureRequest,
         rows: Sequence[SignatureRecipient],
         before: SignatureRequest | None,
-    ) -> SignatureRequest:
-        """Write a new request; ``before`` is the one of this key that came to nothing."""
+        *,
+        may_go: bool,
+    ) -> SignatureRequest | None:
+        """Write a new request; ``before`` is the one of this key that came to nothing.
+
+        ``None``: its document is gone.
+        """
         using = database()
         known: SignatureRequest
         with transaction.atomic(using=using, savepoint=False):
-            hold(wish.render_id)
+            if not hold(wish.render_id, may_go=may_go):
+                return None
             if before is not None:
                 # A write, so that it waits for whoever has that one sent again: one of both is.
                 ended = self.using(using).filter(pk=before.pk, status__in=UNFULFILLED)

@@ -36,6 +36,8 @@ from django_craftkit.models.render import (
     FINAL,
     KIND,
     NOT_CONFIRMED,
+    NOTHING,
+    NOTHING_TO_RENDER,
 )
 from django_craftkit.models.signature import SEND as SEND_SIGNATURE
 from django_craftkit.projects import get_client
@@ -223,7 +225,9 @@ def _renew(render: Render) -> bool:
 @in_transaction
 def _drop(render: Render, job: Job) -> Outcome:
     """Forget a document that there turned out to be no data for, as if it never was asked for."""
-    row = lock(Render.objects.using(database())).filter(pk=render.pk).first()
+    # Not lock(): whoever is about to refer to the row has it locked, until that is to be seen.
+    rows = Render.objects.using(database()).select_for_update()
+    row = rows.filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
         return Again(0.0)
     if not Job.objects.using(database()).filter(pk=job.pk, version=job.version).exists():
@@ -234,10 +238,7 @@ def _drop(render: Render, job: Job) -> Outcome:
         model._default_manager.using(database()).filter(render=row).exists() for model in wishes
     )
     if is_wanted or row.attempt > 1:
-        fact = Fact(
-            Status.CANCELLED,
-            error="The function that makes its data returned None: there is nothing to render.",
-        )
+        fact = Fact(Status.CANCELLED, error=NOTHING, error_code=NOTHING_TO_RENDER)
         return _decide(row, fact, Change.Cause.HERE)
     row.delete(using=database())
     return Done()

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_craftkit.admin import buttons
 from django_craftkit.models import Change, EngagementEvent, Job, ProjectState, Render, Share
 from tests.shop.models import Order
 
@@ -609,3 +610,66 @@ class TestInATransactionOfSomebodyElse:
         press(boss, render, "refresh")
         press(boss, render, "withdraw", confirm="1")
         assert seen == [False, False]
+
+
+class TestNothingToRender:
+    """The function that makes a document's data returned ``None``, so that its row is gone."""
+
+    WORDS = ("warning", "There is nothing to render: there is no document, and nothing was sent.")
+
+    @pytest.fixture
+    def pending(self, craftkit) -> Render:
+        Order.objects.create(number="NOTHING", confirmed=True)
+        return Render.objects.get()
+
+    def test_staff_are_told_so_and_led_to_the_list(self, boss, pending):
+        response = press(boss, pending, "refresh")
+        assert response.redirect_chain == [(address(Render), 302)]
+        assert told(response) == [self.WORDS]
+        assert not Render.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("name", "data"),
+        [
+            ("refresh", {}),
+            ("withdraw", {}),
+            ("share", {"expires": "7", "token": TOKEN}),
+            ("email", {"to": "max@example.com", "expires": "7", "token": TOKEN}),
+            (
+                "sign",
+                {
+                    "people-TOTAL_FORMS": "1",
+                    "people-INITIAL_FORMS": "0",
+                    "people-0-first_name": "Jane",
+                    "people-0-email": "jane@example.com",
+                    "people-0-designation": "Signer",
+                    "people-0-anchor": "{{sign_here}}",
+                    "name": "Agreement",
+                    "days": "7",
+                },
+            ),
+        ],
+    )
+    def test_whatever_they_pressed_as_it_went(
+        self, boss, craftkit, pending, monkeypatch, name, data
+    ):
+        check = buttons._check
+
+        def late(*args):
+            check(*args)
+            craftkit.run()
+
+        monkeypatch.setattr(buttons, "_check", late)
+        response = boss.post(address(Render, name, pending.pk), data, follow=True)
+        assert response.redirect_chain == [(address(Render), 302)]
+        assert told(response) == [self.WORDS]
+
+    def test_one_that_somebody_wants_a_link_to_is_cancelled_and_they_are_told(
+        self, boss, craftkit, pending
+    ):
+        response = press(boss, pending, "share", expires="7", token=TOKEN)
+        assert told(response) == [self.WORDS]
+        response = press(boss, pending, "retry")
+        assert told(response) == [self.WORDS]
+        pending.refresh_from_db()
+        assert (pending.status, pending.attempt) == ("cancelled", 2)

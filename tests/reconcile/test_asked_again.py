@@ -230,9 +230,10 @@ def test_nor_where_somebody_retries_it_in_that_very_moment(craftkit, ready, monk
     become(request, "rejected")
     check = signature.refuse_withdrawn
 
-    def retry_first(pk: int) -> None:
+    def retry_first(pk: int) -> Render | None:
         monkeypatch.setattr(signature, "refuse_withdrawn", check)
         assert request.retry()
+        return check(pk)
 
     monkeypatch.setattr(signature, "refuse_withdrawn", retry_first)
     assert send(ready, JANE) == request

@@ -1,0 +1,289 @@
+"""A function that returned ``None`` leaves nothing behind, and whoever waits is told in words."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.db.models.signals import post_save
+from django.template import Context, Template
+
+from django_craftkit.models import (
+    Change,
+    Job,
+    NothingToRender,
+    Render,
+    RenderFailed,
+    Share,
+    SignatureRequest,
+)
+from django_craftkit.models.render import RenderQuerySet
+from django_craftkit.reconcile import renders
+from django_craftkit.signing import AnchorTag, Recipient
+from tests.helpers import (
+    LEASE_OVER,
+    PATIENCE,
+    Elsewhere,
+    elsewhere,
+    settle,
+    with_function,
+    work,
+)
+from tests.shop.models import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+JANE = [Recipient("Jane", "Doe", "jane@example.com")]
+TAGS = [AnchorTag("{{sign}}", "signature")]
+
+
+@pytest.fixture(autouse=True)
+def _data_if_there_is_a_total(monkeypatch):
+    with_function(
+        monkeypatch,
+        "tests.shop.craftkit.invoice",
+        lambda order: {"total": order.total} if order.total else None,
+    )
+
+
+@pytest.fixture
+def order() -> Order:
+    return Order.objects.create(number="1", confirmed=True)
+
+
+@pytest.fixture
+def gone(craftkit, order) -> Render:
+    """A document in hand whose row is gone."""
+    render = Render.objects.get()
+    craftkit.run()
+    assert not Render.objects.exists()
+    return render
+
+
+def fire(order: Order) -> None:
+    """Let the event fire, with what is saved already."""
+    post_save.send(Order, instance=order, created=False, using="default", update_fields=None)
+
+
+def with_total(order: Order) -> Order:
+    Order.objects.filter(pk=order.pk).update(total=5)
+    return Order.objects.get(pk=order.pk)
+
+
+def assert_one_document(craftkit) -> None:
+    settle(craftkit)
+    render = Render.objects.get(key="invoice-1")
+    assert (render.status, render.error, render.attempt) == ("succeeded", "", 1)
+    assert [document.id for document in craftkit.renders] == [str(render.remote_id)]
+    assert craftkit.renders[0].data == {"total": "5.00"}
+
+
+# Who waits for it
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["while it waits", "before it waits"])
+def test_who_waits_for_it_is_told_in_words(craftkit, order, before):
+    render = Render.objects.get()
+    if before:
+        craftkit.run()
+    for _ in range(2):
+        with pytest.raises(NothingToRender, match="nothing to render") as told:
+            render.wait()
+        assert isinstance(told.value, RenderFailed)
+        assert told.value.render is render
+    assert (render.status, render.error_code) == ("cancelled", "nothing_to_render")
+    assert not Render.objects.exists()
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["while it waits", "before it waits"])
+def test_who_asks_for_news_of_it_finds_it_cancelled(craftkit, order, before):
+    render = Render.objects.get()
+    if before:
+        craftkit.run()
+    for _ in range(2):
+        assert not render.refresh(wait=True)
+        assert (render.status, render.error_code) == ("cancelled", "nothing_to_render")
+        assert render.is_gone
+    render.refresh()
+    craftkit.run()
+    assert not Job.objects.exists()
+
+
+def test_who_asks_for_the_same_document_in_python_and_waits_finds_it_cancelled(craftkit, order):
+    render = Render.objects.request("invoice", {}, source=order, key="invoice-1", wait=True)
+    assert (render.status, render.error_code) == ("cancelled", "nothing_to_render")
+
+
+WISHES: dict[str, Callable[[Render], Any]] = {
+    "share": lambda render: render.share(),
+    "share and wait": lambda render: render.share(wait=True),
+    "email": lambda render: render.email("jane@example.com"),
+    "sign": lambda render: render.send_for_signature(JANE, anchor_tags=TAGS),
+}
+
+
+@pytest.mark.parametrize("wish", WISHES.values(), ids=WISHES)
+def test_who_wants_something_of_it_later_is_told_so(gone, wish):
+    with pytest.raises(NothingToRender, match="nothing to render"):
+        wish(gone)
+    assert gone.is_gone
+
+
+@pytest.mark.parametrize("wish", WISHES.values(), ids=WISHES)
+def test_being_told_so_breaks_no_transaction(gone, wish):
+    with transaction.atomic():
+        with pytest.raises(NothingToRender):
+            wish(gone) if wish is not WISHES["share and wait"] else gone.share()
+        Order.objects.create(number="2")
+    assert Order.objects.filter(number="2").exists()
+
+
+def test_there_is_nothing_to_withdraw_or_to_try_again(gone):
+    assert not gone.withdraw()
+    assert not gone.withdraw(wait=True)
+    assert not gone.retry()
+    assert not gone.retry(wait=True)
+    assert gone.is_gone
+
+
+def test_one_that_somebody_removed_in_another_way_is_no_such_case(craftkit):
+    render = Render.objects.request("invoice", {}, key="k")
+    Render.objects.all().delete()
+    with pytest.raises(Render.DoesNotExist):
+        render.wait()
+
+
+@pytest.mark.parametrize(
+    ("wish", "status"),
+    [
+        (lambda render: render.share(wait=True), "pending"),
+        (lambda render: render.email("jane@example.com", wait=True), "pending"),
+        (lambda render: render.send_for_signature(JANE, anchor_tags=TAGS, wait=True), "rejected"),
+    ],
+    ids=["link", "mail", "signature"],
+)
+def test_one_that_somebody_wants_stays_and_is_cancelled(craftkit, order, wish, status):
+    wanted = wish(Render.objects.get())
+    render = Render.objects.get()
+    assert (render.status, render.error_code) == ("cancelled", "nothing_to_render")
+    assert wanted.status == status
+    with pytest.raises(NothingToRender):
+        render.wait()
+
+
+def test_a_retry_that_has_nothing_to_render_stays_and_is_cancelled(craftkit, order):
+    Render.objects.get().share(wait=True)
+    render = Render.objects.get()
+    assert render.retry(wait=True)
+    assert (render.status, render.error_code, render.attempt) == (
+        "cancelled",
+        "nothing_to_render",
+        2,
+    )
+
+
+def test_it_leaves_no_history_no_job_and_no_signal(gone):
+    assert not Change.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_a_page_shows_nothing_of_it(gone, order):
+    template = Template("{% load craftkit %}{% craftkit_status order %}")
+    assert template.render(Context({"order": order})).strip() == ""
+
+
+# None, then data
+
+
+def test_none_and_then_data_under_one_key_is_one_document(craftkit, order):
+    craftkit.run()
+    fire(with_total(order))
+    fire(with_total(order))
+    assert_one_document(craftkit)
+
+
+def test_it_is_one_where_two_workers_look_at_once(craftkit, order, monkeypatch):
+    """The first one's lease is over, the second one finds nothing too, and there are data then."""
+    build = renders.build
+
+    def slowly(render: Render) -> Any:
+        built = build(render)
+        monkeypatch.setattr(renders, "build", build)
+        craftkit.pass_time(LEASE_OVER)
+        elsewhere(work)
+        assert not Render.objects.exists()
+        fire(with_total(order))
+        return built
+
+    monkeypatch.setattr(renders, "build", slowly)
+    work()
+    assert_one_document(craftkit)
+
+
+def test_it_is_one_where_the_event_fires_while_the_row_is_being_removed(
+    craftkit, order, monkeypatch
+):
+    known = threading.Event()
+    build, ask_again, delete = renders.build, RenderQuerySet._ask_again, Render.delete
+    events: list[Elsewhere] = []
+
+    def too_early(render: Render) -> Any:
+        monkeypatch.setattr(renders, "build", build)
+        built = build(render)
+        with_total(order)
+        return built
+
+    def noticed(self, *args, **kwargs):
+        known.set()
+        return ask_again(self, *args, **kwargs)
+
+    def interrupted(self, *args, **kwargs):
+        monkeypatch.setattr(Render, "delete", delete)
+        events.append(Elsewhere(lambda: fire(order)))
+        assert known.wait(PATIENCE)
+        return delete(self, *args, **kwargs)
+
+    monkeypatch.setattr(renders, "build", too_early)
+    monkeypatch.setattr(RenderQuerySet, "_ask_again", noticed)
+    monkeypatch.setattr(Render, "delete", interrupted)
+    work()
+    (event,) = events
+    event.wait()
+    assert_one_document(craftkit)
+
+
+def test_a_transaction_that_wants_something_of_it_is_not_rolled_back(craftkit, order):
+    """PostgreSQL would look for the document only when that ends."""
+    if not connection.features.has_select_for_update:
+        pytest.skip("Only one transaction writes at a time here.")
+    render = Render.objects.get()
+    (job,) = Job.objects.all()
+    waits = "SET lock_timeout = '200ms'"
+    if connection.vendor == "mysql":
+        waits = "SET innodb_lock_wait_timeout = 1"
+    dropped = []
+
+    def drop() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(waits)
+        with suppress(OperationalError):
+            dropped.append(renders._drop(render, job))
+
+    with transaction.atomic():
+        Order.objects.create(number="2")
+        render.share()
+        render.send_for_signature(JANE, anchor_tags=TAGS)
+        elsewhere(drop)
+    assert Order.objects.filter(number="2").exists()
+    assert dropped == [], "the document was not there any more when the transaction ended"
+    craftkit.run()
+    render.refresh_from_db()
+    assert (render.status, render.error_code) == ("cancelled", "nothing_to_render")
+    assert Share.objects.get().status == "pending"
+    assert SignatureRequest.objects.get().status == "rejected"
