@@ -59,6 +59,8 @@ class Options:
     ENGAGEMENT_KEEP_DAYS: int | None = 365
     #: Whether the PDFs of all documents are kept in the project's own storage, too.
     ARCHIVE_RENDERS: bool = False
+    #: Largest PDF that is read from Craftkit, in bytes: documents, signed PDFs, certificates.
+    DOWNLOAD_MAX_BYTES: int = 100_000_000
     #: Days after which the body of a webhook that was applied is dropped; ``None``: never. That of
     #: an event that this version doesn't know stays.
     DELIVERY_KEEP_DAYS: int | None = 30

@@ -46,17 +46,18 @@ def get_client(alias: str = conf.DEFAULT_PROJECT, *, max_retries: int = 2) -> Cr
         connect, read = project.timeout
         project = replace(project, timeout=(min(connect, limit), min(read, limit)))
     try:
-        return _client(project, max_retries)
+        return _client(project, max_retries, conf.options_or_defaults().DOWNLOAD_MAX_BYTES)
     except ValueError as error:
         raise ImproperlyConfigured(f"CRAFTKIT_PROJECTS[{alias!r}]: {error}") from None
 
 
 @lru_cache(maxsize=32)
-def _client(project: conf.Project, max_retries: int) -> Craftkit:
+def _client(project: conf.Project, max_retries: int, max_download_bytes: int) -> Craftkit:
     return Craftkit(
         project.api_key,
         base_url=project.base_url,
         timeout=project.timeout,
         max_retries=max_retries,
+        max_download_bytes=max_download_bytes,
         adapter=project.adapter,
     )

@@ -253,6 +253,7 @@ def test_e010_an_alias_that_is_no_part_of_an_address(alias):
         {"THREADS": True},
         {"LEASE": -1},
         {"WEBHOOK_MAX_BYTES": "10MB"},
+        {"DOWNLOAD_MAX_BYTES": None},
         {"WEBHOOK_TOLERANCE": 1.5},
     ],
     ids=str,

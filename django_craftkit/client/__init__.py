@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from requests.exceptions import RequestException
 
 from django_craftkit.client import health as _health
-from django_craftkit.client.download import Download
+from django_craftkit.client.download import DOWNLOAD_LIMIT, Download
 from django_craftkit.client.emails import Emails
 from django_craftkit.client.engagement import Engagement, EngagementEvent, EngagementLog
 from django_craftkit.client.envelope import (
@@ -119,6 +119,7 @@ class Craftkit:
         base_url: http or https. A key works in its own environment only.
         timeout: seconds to connect and seconds between two bytes, or one number for both.
         max_retries: further tries of what may safely be tried again; 0 for none.
+        max_download_bytes: of one PDF that is downloaded; a larger one is refused.
         adapter: makes the requests adapter that each session mounts for `base_url`.
 
     Raises:
@@ -140,16 +141,19 @@ class Craftkit:
         base_url: str = "https://api.craftkit.dev",
         timeout: Timeout = (3.05, 30.0),
         max_retries: int = 2,
+        max_download_bytes: int = DOWNLOAD_LIMIT,
         adapter: Adapter | None = None,
     ) -> None:
         # First of all, since error pages show the locals of every frame.
         key, api_key = Secret(api_key.strip() if isinstance(api_key, str) else ""), ""
         _check_key(key)
         _check_timeout(timeout)
-        if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
-            raise ValueError("max_retries is a whole number from 0 up.")
+        _check_number("max_retries", max_retries, least=0)
+        _check_number("max_download_bytes", max_download_bytes, least=1)
         self.base_url = _base_url(base_url)
-        transport = _transport(key, self.base_url, timeout, max_retries, adapter)
+        transport = _transport(
+            key, self.base_url, timeout, max_retries, max_download_bytes, adapter
+        )
         self._transport = transport
         self.templates = Templates(transport)
         self.renders = Renders(transport)
@@ -178,6 +182,11 @@ def _check_key(key: Secret) -> None:
         raise ValueError("The Craftkit API key is empty.")
     if not all("!" <= character <= "~" for character in key.reveal()):
         raise ValueError("The Craftkit API key holds characters that no key has.")
+
+
+def _check_number(name: str, value: int, *, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} is a whole number from {least} up.")
 
 
 def _base_url(url: str) -> str:
@@ -212,11 +221,21 @@ def _check_timeout(timeout: Timeout) -> None:
 
 
 def _transport(
-    key: Secret, base_url: str, timeout: Timeout, max_retries: int, adapter: Adapter | None
+    key: Secret,
+    base_url: str,
+    timeout: Timeout,
+    max_retries: int,
+    max_download_bytes: int,
+    adapter: Adapter | None,
 ) -> Transport:
     try:
         return Transport(
-            key, base_url=base_url, timeout=timeout, max_retries=max_retries, adapter=adapter
+            key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            max_download_bytes=max_download_bytes,
+            adapter=adapter,
         )
     except RequestException:
         raise ValueError("base_url is not an address that can be called.") from None

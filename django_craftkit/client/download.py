@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from django_craftkit.client.errors import CraftkitConnectionError, CraftkitError, InvalidResponse
 from django_craftkit.client.failures import NETWORK_ERRORS, of_reading
@@ -15,6 +15,23 @@ if TYPE_CHECKING:
 
     import requests
     from _typeshed import WriteableBuffer
+
+    from django_craftkit.client.transport import Transport
+
+DOWNLOAD_LIMIT: Final = 100_000_000
+"""Bytes of a PDF that are read, unless the client or the call says otherwise."""
+HEAD: Final = 1024
+"""Bytes in which a PDF has to begin."""
+
+# White space as PDF has it, and a byte order mark: viewers read over them.
+_BEFORE: Final = b"\0\t\n\f\r \xef\xbb\xbf"
+
+
+def fetch(transport: Transport, path: str, max_bytes: int | None) -> Download:
+    """GET a PDF of at most `max_bytes`; None is the limit of the client."""
+    limit = transport.max_download_bytes if max_bytes is None else max_bytes
+    response = transport.stream(path, accept="application/pdf")
+    return Download(response, path, max_bytes=limit, door=transport.door)
 
 
 class Download(io.RawIOBase):
@@ -31,7 +48,8 @@ class Download(io.RawIOBase):
 
     Raises:
         InvalidResponse: Craftkit sent something that is not a PDF, or announced more than
-            `max_bytes`; the response is closed.
+            `max_bytes`; the response is closed. A PDF is what is called so and begins with
+            `%PDF-`; before that, white space and a byte order mark are let pass.
     """
 
     def __init__(
@@ -54,17 +72,11 @@ class Download(io.RawIOBase):
         self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
         self.content_length = _length(response)
         if self.content_type.lower() != "application/pdf" or response.status_code != 200:
-            self.close()
-            raise InvalidResponse(
-                "Craftkit sent something that is not a whole PDF.",
-                status=response.status_code,
-                method="GET",
-                path=path,
-            )
+            self._refuse(InvalidResponse("Craftkit sent something that is not a whole PDF."))
         if (failure := self._excess(self.content_length or 0)) is not None:
-            self.close()
-            failure.status, failure.method, failure.path = response.status_code, "GET", path
-            raise failure
+            self._refuse(failure)
+        if not self._begins_as_pdf():
+            self._refuse(InvalidResponse("What Craftkit sent does not begin as a PDF does."))
 
     def __repr__(self) -> str:
         return f"<Download {self.content_type}, {self.content_length} bytes, {self._path}>"
@@ -105,27 +117,52 @@ class Download(io.RawIOBase):
 
     def _more(self) -> bool:
         """Fetch the next chunk; False at the end that was agreed on."""
-        if self._failure is None:
-            chunk = self._door(self._fetch)
-            if isinstance(chunk, CraftkitError):
-                self._failure = chunk
-            else:
-                self._received += len(chunk)
-                self._left = memoryview(chunk)
-                self._failure = self._excess(self._received) or self._shortfall(ended=not chunk)
+        self._advance()
         if self._failure is not None:
-            # Bytes that are too many are not handed out by the next read either.
-            self._left = memoryview(b"")
             # A fresh one each time: raising one object twice would chain tracebacks.
             failure = self._failure
             raise type(failure)(failure.message, maybe_handled=True, method="GET", path=self._path)
         return bool(self._left)
+
+    def _advance(self) -> None:
+        """Fetch the next chunk, which is empty at the end; or note what keeps it from coming."""
+        # Bytes that are too many are not handed out by the next read either.
+        self._left = memoryview(b"")
+        if self._failure is not None:
+            return
+        chunk = self._door(self._fetch)
+        if isinstance(chunk, CraftkitError):
+            self._failure = chunk
+            return
+        self._received += len(chunk)
+        self._failure = self._excess(self._received) or self._shortfall(ended=not chunk)
+        if self._failure is None:
+            self._left = memoryview(chunk)
 
     def _fetch(self) -> bytes | CraftkitError:
         try:
             return next(self._chunks, b"")
         except NETWORK_ERRORS as error:
             return of_reading(error, method="GET", path=self._path)
+
+    def _begins_as_pdf(self) -> bool:
+        """Look at the first bytes, which stay to be read; what failed by then, reading tells."""
+        head = b""
+        while len(head) < HEAD:
+            self._advance()
+            if not self._left:
+                break
+            head += self._left
+        if self._failure is not None:
+            return True
+        self._left = memoryview(head)
+        return head[:HEAD].lstrip(_BEFORE).startswith(b"%PDF-")
+
+    def _refuse(self, failure: InvalidResponse) -> NoReturn:
+        self.close()
+        failure.status = self._response.status_code
+        failure.method, failure.path = "GET", self._path
+        raise failure
 
     def _excess(self, count: int) -> InvalidResponse | None:
         if self._max_bytes is None or count <= self._max_bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django_craftkit.client.download import Download
+from django_craftkit.client.download import fetch
 from django_craftkit.client.encoding import checked_key, path
 from django_craftkit.client.errors import AuthenticationError, NotFound, PermissionDenied
 from django_craftkit.client.types import Render
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
+    from django_craftkit.client.download import Download
     from django_craftkit.client.transport import Transport
 
 
@@ -83,30 +84,34 @@ class Renders:
             repeatable=True,
         )
 
-    def download(self, id: UUID | str) -> Download:  # noqa: A002 - its name in the API
+    def download(
+        self,
+        id: UUID | str,  # noqa: A002 - its name in the API
+        *,
+        max_bytes: int | None = None,
+    ) -> Download:
         """The PDF, as a file to be read and closed. Never from `downloadUrl`.
 
         Sources: https://www.craftkit.dev/documentation/api/render-download and
         https://docs.craftkit.dev/api-reference/download-render, which is asked if the first
         knows nothing.
 
+        Args:
+            max_bytes: of the PDF; without it the client's `max_download_bytes`.
+
         Raises:
             NotFound: no such render, or it has no PDF yet.
             Conflict: it has not succeeded yet (`not_ready`).
-            InvalidResponse: what came is no PDF.
+            InvalidResponse: what came is no PDF, or is larger, be it found out while reading.
         """
         first = path("v1", "renders", id, "download")
         try:
-            return self._document(first)
+            return fetch(self._transport, first, max_bytes)
         except NotFound as error:
             unknown = error
         try:
-            return self._document(path("v1", "embed", "renders", id, "download"))
+            return fetch(self._transport, path("v1", "embed", "renders", id, "download"), max_bytes)
         except (AuthenticationError, PermissionDenied, NotFound):
             # Says that the project does not embed; the first route took this key and knew nothing.
             pass
         raise unknown
-
-    def _document(self, place: str) -> Download:
-        response = self._transport.stream(place, accept="application/pdf")
-        return Download(response, place, door=self._transport.door)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID  # noqa: TC003 - typing.get_type_hints reads these classes
 
-from django_craftkit.client.download import Download
+from django_craftkit.client.download import fetch
 from django_craftkit.client.encoding import checked_key, iso, path, query
 from django_craftkit.client.envelope import check_signature, check_text
 from django_craftkit.client.errors import InvalidData, InvalidResponse
@@ -17,11 +17,9 @@ from django_craftkit.client.types import Json  # noqa: TC001
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from django_craftkit.client.download import Download
     from django_craftkit.client.envelope import AnchorTag, Recipient, SignatureField
     from django_craftkit.client.transport import Transport
-
-DOCUMENT_LIMIT: Final = 20 * 1024 * 1024
-"""Bytes of a signed PDF or a certificate, unless the caller says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,34 +356,34 @@ class Signatures:
         self,
         id: UUID | str,  # noqa: A002 - its name in the API
         *,
-        max_bytes: int = DOCUMENT_LIMIT,
+        max_bytes: int | None = None,
     ) -> Download:
         """The signed PDF, as a file to be read and closed. Never from `signedDownloadUrl`.
 
         Source: https://docs.craftkit.dev/api-reference/download-signature
 
         Args:
-            max_bytes: of the PDF; 20 MiB by default.
+            max_bytes: of the PDF; without it the client's `max_download_bytes`.
 
         Raises:
             NotFound: no such request.
             Conflict: it is not there yet; may be for a while after `completed` (`conflict`).
             InvalidResponse: what came is no PDF, or is larger, be it found out while reading.
         """
-        return self._document(path("v1", "signatures", id, "download"), max_bytes)
+        return fetch(self._transport, path("v1", "signatures", id, "download"), max_bytes)
 
     def certificate(
         self,
         id: UUID | str,  # noqa: A002 - its name in the API
         *,
-        max_bytes: int = DOCUMENT_LIMIT,
+        max_bytes: int | None = None,
     ) -> Download:
         """The record of who signed when, a PDF, as a file to be read and closed.
 
         Source: https://docs.craftkit.dev/api-reference/get-certificate
 
         Args:
-            max_bytes: of the PDF; 20 MiB by default.
+            max_bytes: of the PDF; without it the client's `max_download_bytes`.
 
         Raises:
             NotFound: no such request.
@@ -393,8 +391,4 @@ class Signatures:
             ServerError: Craftkit did not get it from the signature service (`upstream_error`).
             InvalidResponse: what came is no PDF, or is larger, be it found out while reading.
         """
-        return self._document(path("v1", "signatures", id, "certificate"), max_bytes)
-
-    def _document(self, place: str, max_bytes: int) -> Download:
-        response = self._transport.stream(place, accept="application/pdf")
-        return Download(response, place, max_bytes=max_bytes, door=self._transport.door)
+        return fetch(self._transport, path("v1", "signatures", id, "certificate"), max_bytes)

@@ -94,11 +94,13 @@ class Transport:
         base_url: str,
         timeout: Timeout,
         max_retries: int,
+        max_download_bytes: int,
         adapter: Adapter | None,
     ) -> None:
         self.base_url = base_url
         self.timeout = timeout
         self.max_retries = max_retries
+        self.max_download_bytes = max_download_bytes
         self._key = key
         self._adapter = adapter
         self._bearer = Bearer(key, base_url)

@@ -150,7 +150,7 @@ def test_memory_stays_small_however_large_the_document(serve: Serve) -> None:
 
     def send(connection: Any) -> None:
         answers(200, b"", IS_PDF, length=size)(connection)
-        block = bytes(100_000)
+        block = b"%PDF-".ljust(100_000, b"\0")
         for _ in range(size // len(block)):
             connection.sendall(block)
 
@@ -161,6 +161,97 @@ def test_memory_stays_small_however_large_the_document(serve: Serve) -> None:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_what_unpacks_to_more_than_the_limit_ends_there(serve: Serve) -> None:
+    """A few kB that become 200 MB, of which no more than a few chunks are ever unpacked."""
+    bomb = gzip.compress(b"%PDF-" + bytes(200_000_000))
+    server = serve(answers(200, bomb, IS_PDF, "Content-Encoding: gzip"))
+    download = client(server, max_download_bytes=1_000_000).renders.download(RENDER)
+    got = 0
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidResponse, match="larger than 1,000,000 bytes"):
+            for chunk in download:
+                got += len(chunk)
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert got <= 1_000_000
+    with pytest.raises(InvalidResponse):
+        download.read(1)
+
+
+@pytest.mark.parametrize("length", [None, len(PDF)], ids=["chunked", "announced"])
+def test_a_document_is_no_larger_than_the_clients_limit_or_the_calls(
+    serve: Serve, length: int | None
+) -> None:
+    if length is None:
+        head = f"HTTP/1.1 200 OK\r\n{IS_PDF}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        server = serve(says(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(PDF), PDF)))
+    else:
+        server = serve(answers(200, PDF, IS_PDF))
+    strict = client(server, max_download_bytes=len(PDF) - 1).renders
+    for download in (
+        lambda: strict.download(RENDER),
+        lambda: client(server).renders.download(RENDER, max_bytes=len(PDF) - 1),
+    ):
+        with pytest.raises(InvalidResponse, match=f"larger than {len(PDF) - 1:,} bytes") as caught:
+            download().read()
+        assert caught.value.path == f"/v1/renders/{RENDER}/download"
+    assert strict.download(RENDER, max_bytes=len(PDF)).read() == PDF
+    assert client(server, max_download_bytes=len(PDF)).renders.download(RENDER).read() == PDF
+
+
+def test_the_second_route_has_the_same_limit(api: responses.RequestsMock, once: Craftkit) -> None:
+    api.get(FIRST, status=404)
+    api.get(SECOND, body=PDF, content_type="application/pdf")
+    with pytest.raises(InvalidResponse, match="larger"):
+        once.renders.download(RENDER, max_bytes=len(PDF) - 1).read()
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n", b"\0\t\f ", b" " * 1019], ids=repr
+)
+def test_a_pdf_begins_after_white_space_or_a_byte_order_mark_at_most(
+    api: responses.RequestsMock, once: Craftkit, before: bytes
+) -> None:
+    api.get(FIRST, body=before + PDF, content_type="application/pdf")
+    assert once.renders.download(RENDER).read() == before + PDF, "it is kept as it came"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"%PDF",
+        b"%pdf-1.7",
+        b"x%PDF-1.7",
+        b" " * 1020 + PDF,
+        b"<html>This is not the %PDF-1.7 you are looking for</html>",
+        b'{"error": {"code": "internal"}}',
+        b"PK\3\4" + bytes(100_000),
+        bytes(100_000),
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+def test_what_does_not_begin_as_a_pdf_is_refused_before_anything_is_handed_out(
+    api: responses.RequestsMock, once: Craftkit, body: bytes
+) -> None:
+    api.get(FIRST, body=body, content_type="application/pdf")
+    with pytest.raises(InvalidResponse, match="PDF") as caught:
+        once.renders.download(RENDER)
+    assert (caught.value.status, caught.value.method) == (200, "GET")
+    assert caught.value.path == f"/v1/renders/{RENDER}/download"
+    assert caught.value.body is None
+
+
+def test_the_beginning_may_come_byte_by_byte(serve: Serve) -> None:
+    head = f"HTTP/1.1 200 OK\r\n{IS_PDF}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in PDF[:2000])
+    download = client(serve(says(head + chunks + b"0\r\n\r\n"))).renders.download(RENDER)
+    assert download.read() == PDF[:2000]
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/json", "application/pdfx", ""])

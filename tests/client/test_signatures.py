@@ -39,9 +39,9 @@ from django_craftkit.client import (
     SignatureRequest,
     check_signature,
 )
+from django_craftkit.client.download import DOWNLOAD_LIMIT
 from django_craftkit.client.encoding import dumps
 from django_craftkit.client.envelope import ANCHOR_TYPES, FIELD_TYPES
-from django_craftkit.client.signatures import DOCUMENT_LIMIT
 
 from .conftest import BASE, KEY, RENDER, answers, says
 from .test_errors import JSON
@@ -686,10 +686,10 @@ def test_what_is_no_pdf_is_refused(
 def test_a_document_that_says_it_is_too_large_is_not_read(
     serve: Callable[..., Any], place: str, read: Any
 ) -> None:
-    kind, limit = "Content-Type: application/pdf", DOCUMENT_LIMIT
+    kind, limit = "Content-Type: application/pdf", DOWNLOAD_LIMIT
     server = serve(answers(200, b"%PDF-", kind, length=limit + 1), answers(200, PDF, kind))
     craftkit = Craftkit(KEY, base_url=server.url, max_retries=0)
-    with pytest.raises(InvalidResponse, match="larger than 20,971,520 bytes") as caught:
+    with pytest.raises(InvalidResponse, match="larger than 100,000,000 bytes") as caught:
         read(craftkit)(REQUEST)
     assert (caught.value.status, caught.value.method) == (200, "GET")
     assert caught.value.path == f"/v1/signatures/{REQUEST}/{place}"
