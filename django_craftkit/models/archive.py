@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The alias in ``STORAGES`` that is used where there is one.
 ALIAS = "craftkit"
+#: Characters that a name in the storage may have.
+NAME_LENGTH = 255
 
 
 def archive_storage() -> Storage:
@@ -44,7 +46,7 @@ class ArchivedFile(models.Model):
     #: Of a ``Render``, or of the ``SignatureRequest`` for what was signed.
     object_id = models.BigIntegerField(_("object"))
     #: In the storage.
-    name = models.CharField(_("name"), max_length=255)
+    name = models.CharField(_("name"), max_length=NAME_LENGTH)
     #: Bytes.
     size = models.PositiveBigIntegerField(_("size"))
     sha256 = models.CharField("SHA-256", max_length=64)
@@ -65,3 +67,26 @@ class ArchivedFile(models.Model):
     def open(self) -> BinaryIO:
         """Return it as a binary file object; raises what the storage raises."""
         return cast("BinaryIO", archive_storage().open(self.name))
+
+
+class ArchiveWrite(models.Model):
+    """The name that a worker gives a file, committed before the storage gets the file.
+
+    A worker that dies before an ``ArchivedFile`` vouches for its file leaves this row: by its name
+    the next worker finds the file. Dropped once a row vouches for one.
+    """
+
+    kind = models.CharField(_("kind"), max_length=16, choices=ArchivedFile.Kind)
+    object_id = models.BigIntegerField(_("object"))
+    #: In the storage. No other write has it.
+    name = models.CharField(_("name"), max_length=NAME_LENGTH)
+    #: Of what was to be written.
+    sha256 = models.CharField("SHA-256", max_length=64)
+
+    class Meta:
+        # It has no page.
+        default_permissions = ()
+        indexes = [models.Index(fields=["kind", "object_id"], name="craftkit_archive_write")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,15 +1,19 @@
 """The archive: what was signed, and what was rendered where settings say so, kept by the project.
 
-Craftkit has the files some time after the status says so; until then it is asked again. A file is
-written first, in a folder of its own, and then the row that vouches for it; what else is in the
-folder by then, workers have left that ended in between.
+Craftkit has the files some time after the status says so; until then it is asked again. First the
+name is committed that a file shall have, then the storage gets the file, then a row vouches for
+it. No name is written to twice: a worker that dies half-way, or comes second, damages nothing. What
+it leaves is found again by the name. A storage is the project's: it may hold files of others, name
+files itself, and refuse whatever is asked of it but to keep a file.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
+import secrets
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files import File
@@ -17,8 +21,8 @@ from django.core.files import File
 from django_craftkit.client import Conflict, CraftkitError, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
-from django_craftkit.models import ArchivedFile, Change, Job, ProjectState, Render, SignatureRequest
-from django_craftkit.models.archive import archive_storage
+from django_craftkit.models import ArchivedFile, Change, Job, Render, SignatureRequest
+from django_craftkit.models.archive import NAME_LENGTH, ArchiveWrite, archive_storage
 from django_craftkit.models.render import KIND as RENDER
 from django_craftkit.models.signature import KIND as SIGNATURE
 from django_craftkit.projects import get_client
@@ -32,15 +36,28 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django.core.files.storage import Storage
+    from django.db.models import QuerySet
 
     from django_craftkit.client.download import Download
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 Kind = ArchivedFile.Kind
 
 #: Bytes that are in memory at a time.
 CHUNK = 64 * 1024
 #: Seconds to the next try for a file that isn't there yet, at least and at most.
 MIN_WAIT, MAX_WAIT = 5.0, 6 * 3600.0
+#: Files that are read back at most, to find one that a worker has left.
+MAX_READ_BACK = 3
+
+
+class Content(NamedTuple):
+    """What two files that are the same have in common."""
+
+    size: int
+    sha256: str
 
 
 def keep_signed(job: Job) -> Outcome:
@@ -76,7 +93,10 @@ def _keep(
     failed: Exception | None = None
     stored = []
     for what, fetch in fetches.items():
-        if ArchivedFile.objects.of(what, row.pk) is not None:
+        archived = ArchivedFile.objects.of(what, row.pk)
+        if archived is not None:
+            # Whoever made the row may have died before it came to this.
+            _tidy(archived)
             continue
         try:
             with fetch(remote_id) as download:
@@ -106,47 +126,131 @@ def _keep(
 def _store(what: Kind, row: Any, remote_id: uuid.UUID, download: Download) -> ArchivedFile:
     """Write a download to the storage, then the row that vouches for it."""
     storage = archive_storage()
-    digest = hashlib.sha256()
-    size = 0
     with tempfile.TemporaryFile() as file:
-        while chunk := download.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-            file.write(chunk)
-        file.seek(0)
-        name = _name(what, row.project, remote_id, digest.hexdigest())
-        # A part of it may be another worker's, who is still writing: nothing is deleted before a
-        # row vouches for something else.
-        is_whole = storage.exists(name) and storage.size(name) == size
-        stored = name if is_whole else storage.save(name, File(file, name))
+        content = _measure(download, copy=file)
+        write = _find(storage, what, row.pk, content)
+        if write is None:
+            file.seek(0)
+            write = _write(storage, what, row, remote_id, file, content)
     archived: ArchivedFile
     archived, _is_new = ArchivedFile.objects.using(database()).get_or_create(
         kind=what,
         object_id=row.pk,
-        defaults={"name": stored, "size": size, "sha256": digest.hexdigest()},
+        defaults={"name": write.name, **content._asdict()},
     )
-    _delete_others(storage, archived.name)
+    if archived.name != write.name and write.pk is not None:
+        # Another worker was first, and may have dropped this one's name before it was written to.
+        write.save(using=database())
+    _tidy(archived)
     return archived
 
 
-def _delete_others(storage: Storage, name: str) -> None:
-    """Delete what workers have left that ended half-way, or came second."""
-    folder = name.rpartition("/")[0]
-    try:
-        _folders, files = storage.listdir(folder)
-    except NotImplementedError:
+def _find(storage: Storage, what: Kind, object_id: int, content: Content) -> ArchiveWrite | None:
+    """Return the write of a worker that died between the whole file and the row."""
+    left = _writes(what, object_id).filter(sha256=content.sha256).order_by("-pk")
+    for write in left[:MAX_READ_BACK]:
+        if _ask(_read_back, storage, write.name) == content:
+            return write
+    return None
+
+
+def _write(
+    storage: Storage,
+    what: Kind,
+    row: Any,
+    remote_id: uuid.UUID,
+    file: IO[bytes],
+    content: Content,
+) -> ArchiveWrite:
+    """Write a file under a name of its own.
+
+    What is returned has no primary key where the storage has made up the name: that file may be
+    somebody's, too, as where files are named by what is in them, and it is never deleted.
+    """
+    # Nobody can guess it, and the name of no other file has it.
+    token = secrets.token_hex(16)
+    name = f"craftkit/{row.project}/{what}/{remote_id}/{token}.pdf"
+    write = ArchiveWrite(kind=what, object_id=row.pk, name=name, sha256=content.sha256)
+    write.save(using=database(), force_insert=True)
+    write.name = storage.save(name, File(file, name), max_length=NAME_LENGTH)
+    if token not in write.name:
+        write.delete(using=database())
+    elif write.name != name:
+        write.save(using=database())
+    _check(storage, write.name, content)
+    return write
+
+
+def _check(storage: Storage, name: str, content: Content) -> None:
+    """Raise unless the storage has all of a file, as far as it tells."""
+    size = _ask(storage.size, name)
+    if size == content.size:
         return
-    for file in files:
-        if f"{folder}/{file}" != name:
-            storage.delete(f"{folder}/{file}")
+    # One that encrypts files tells another size, and some tell none.
+    found = _ask(_read_back, storage, name)
+    if found == content or (found is None and size is None):
+        return
+    has = size if found is None else found.size
+    raise OSError(f"The storage has {has} bytes of the {content.size} that it was given.")
 
 
-def _name(what: Kind, project: str, remote_id: uuid.UUID, digest: str) -> str:
-    """Return the name of a file: the same for the same bytes, and nobody can guess it."""
-    namespace = ProjectState.objects.of(project).namespace
-    text = f"{namespace}\n{what}\n{remote_id}\n{digest}"
-    token = hashlib.sha256(text.encode()).hexdigest()
-    return f"craftkit/{project}/{what}/{remote_id}/{token[:32]}.pdf"
+def _tidy(archived: ArchivedFile) -> None:
+    """Delete what workers have left beside a file that is vouched for now, by its name."""
+    writes = _writes(Kind(archived.kind), archived.object_id)
+    names = dict(writes.values_list("pk", "name"))
+    if not names:
+        return
+    left = set(names.values()) - {archived.name}
+    if left:
+        rows = ArchivedFile.objects.using(database()).filter(name__in=left)
+        left.difference_update(rows.values_list("name", flat=True))
+    storage = archive_storage()
+    for name in left:
+        if _ask(_delete, storage, name) is None:
+            logger.warning(
+                "The archive's storage did not delete a file that no row vouches for, in %s",
+                name.rpartition("/")[0],
+            )
+    writes.filter(pk__in=names).delete()
+
+
+def _writes(what: Kind, object_id: int) -> QuerySet[ArchiveWrite]:
+    return ArchiveWrite.objects.using(database()).filter(kind=what, object_id=object_id)
+
+
+def _delete(storage: Storage, name: str) -> bool:
+    storage.delete(name)
+    return True
+
+
+def _read_back(storage: Storage, name: str) -> Content:
+    try:
+        with storage.open(name) as file:
+            return _measure(file)
+    except FileNotFoundError:
+        return Content(0, "")
+
+
+def _measure(source: Any, *, copy: IO[bytes] | None = None) -> Content:
+    """Return what is in a file, read chunk by chunk."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := source.read(CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        if copy is not None:
+            copy.write(chunk)
+    return Content(size, digest.hexdigest())
+
+
+def _ask(question: Callable[..., T], *about: Any) -> T | None:
+    """Return what a storage answers; ``None`` where it does not, whatever it raises."""
+    try:
+        return question(*about)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as error:
+        logger.info("The archive's storage did not answer: %s", type(error).__name__)
+        return None
 
 
 @in_transaction

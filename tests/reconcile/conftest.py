@@ -4,9 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from django_craftkit.models import Render
+from django_craftkit.models import ArchivedFile, Job, Render, SignatureRequest
+from django_craftkit.models.signature import ARCHIVE
 from django_craftkit.projects import get_client
 from django_craftkit.sandbox import certificate as papers
+from django_craftkit.signing import AnchorTag, Recipient
+from tests.helpers import work
+from tests.reconcile.archives import archive_later
 
 if TYPE_CHECKING:
     from django_craftkit.client import Craftkit
@@ -25,6 +29,24 @@ def ready(craftkit) -> Render:
 def dashboard(craftkit) -> Craftkit:
     """Craftkit's own dashboard, where somebody does things that no row here knows of."""
     return get_client()
+
+
+@pytest.fixture
+def completed(craftkit, ready) -> SignatureRequest:
+    """A request that everybody has signed, whose files nobody has fetched yet."""
+    request = ready.send_for_signature(
+        [Recipient("José", "García", "jose@example.com")],
+        anchor_tags=[AnchorTag("{{sign}}", "signature")],
+    )
+    craftkit.run()
+    craftkit.sandbox.sign_all(craftkit.sandbox.signatures[0].id)
+    while not Job.objects.filter(kind=ARCHIVE).exists():
+        craftkit.deliver()
+        archive_later(work)
+    request.refresh_from_db()
+    assert request.status == "completed"
+    assert not ArchivedFile.objects.exists()
+    return request
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,10 @@ import hashlib
 import itertools
 import threading
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, default_storage, storages
+from django.core.files.storage import default_storage, storages
 
 from django_craftkit.client import Conflict
 from django_craftkit.models import (
@@ -30,6 +28,7 @@ from django_craftkit.reconcile import archive
 from django_craftkit.sandbox import certificate as papers
 from django_craftkit.signals import document_archived
 from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, work
+from tests.reconcile.archives import Disk, archive_later, check_rows, full, served, stored
 from tests.reconcile.test_signatures import (
     GET,
     answer,
@@ -44,81 +43,18 @@ DOWNLOAD = {"method": "GET", "path": "/v1/signatures/*/download"}
 CERTIFICATE = {"method": "GET", "path": "/v1/signatures/*/certificate"}
 
 
-class Disk(FileSystemStorage):
-    """A storage in which something can happen before, in the middle of, or after a write.
-
-    And after a look at how large a file is.
-    """
-
-    looked: ClassVar[list] = []
-    before: ClassVar[list] = []
-    midway: ClassVar[list] = []
-    after: ClassVar[list] = []
-
-    def size(self, name):
-        size = super().size(name)
-        if self.looked:
-            self.looked.pop()()
-        return size
-
-    def _save(self, name, content):
-        if self.before:
-            self.before.pop()()
-        if self.midway:
-            act = self.midway.pop()
-            super()._save(name, ContentFile(content.read(100)))
-            act()
-        saved = super()._save(name, content)
-        if self.after:
-            self.after.pop()()
-        return saved
-
-
-def full() -> None:
-    raise OSError("the disk is full")
-
-
 @pytest.fixture
 def disk(tmp_path, settings):
     """The project's storage, as a folder; returns what lists its files."""
     settings.STORAGES = {
         **django_settings.STORAGES,
         "craftkit": {
-            "BACKEND": "tests.reconcile.test_archive.Disk",
+            "BACKEND": "tests.reconcile.archives.Disk",
             "OPTIONS": {"location": str(tmp_path)},
         },
     }
     yield lambda: sorted(path for path in tmp_path.rglob("*") if path.is_file())
-    for moment in (Disk.looked, Disk.before, Disk.midway, Disk.after):
-        moment.clear()
-
-
-@pytest.fixture
-def completed(craftkit, ready) -> SignatureRequest:
-    """A request that everybody has signed, whose files nobody has fetched yet."""
-    request = send(ready)
-    craftkit.run()
-    craftkit.sandbox.sign_all(craftkit.sandbox.signatures[0].id)
-    while not Job.objects.filter(kind=ARCHIVE).exists():
-        craftkit.deliver()
-        archive_later(work)
-    request.refresh_from_db()
-    assert request.status == "completed"
-    assert not ArchivedFile.objects.exists()
-    return request
-
-
-def archive_later(act) -> None:
-    """Do something while no job fetches files."""
-    from django_craftkit.reconcile import loop
-    from django_craftkit.reconcile.outcomes import Again
-
-    step = loop.STEPS[ARCHIVE]
-    loop.STEPS[ARCHIVE] = lambda job: Again(0.5)
-    try:
-        act()
-    finally:
-        loop.STEPS[ARCHIVE] = step
+    Disk.forget()
 
 
 @pytest.fixture
@@ -134,41 +70,14 @@ def heard():
     document_archived.disconnect(listen)
 
 
-def served(dashboard, request: SignatureRequest) -> dict[str, bytes]:
-    """Return what Craftkit serves of a request."""
-    with (
-        dashboard.signatures.signed_pdf(request.remote_id) as signed,
-        dashboard.signatures.certificate(request.remote_id) as certificate,
-    ):
-        return {"signed": signed.read(), "certificate": certificate.read()}
-
-
-def stored() -> dict[str, bytes]:
-    """Return what is in the storage, and check it against what is written of it."""
-    files = {}
-    for row in ArchivedFile.objects.all():
-        with row.open() as file:
-            files[row.kind] = file.read()
-        assert row.size == len(files[row.kind])
-        assert row.sha256 == hashlib.sha256(files[row.kind]).hexdigest()
-    return files
-
-
 def check_kept(dashboard, request: SignatureRequest, disk) -> None:
     """Check that both files are there once, whole, and nothing else is."""
-    settle_files(request)
+    check_rows(request)
     assert stored() == served(dashboard, request)
     names = sorted(ArchivedFile.objects.values_list("name", flat=True))
     assert sorted(path.as_posix().partition("craftkit/")[2] for path in disk()) == [
         name.removeprefix("craftkit/") for name in names
     ]
-    changes = Change.objects.filter(signal="document_archived", object_id=request.pk)
-    assert changes.count() == 1
-
-
-def settle_files(request: SignatureRequest) -> None:
-    rows = ArchivedFile.objects.filter(object_id=request.pk)
-    assert sorted(rows.values_list("kind", flat=True)) == ["certificate", "signed"]
 
 
 def test_both_files_are_kept_as_craftkit_serves_them(craftkit, completed, dashboard, disk, heard):
@@ -374,10 +283,13 @@ def test_no_row_vouches_for_a_file_that_another_worker_deletes(
             sha256=hashlib.sha256(content).hexdigest(),
         )
 
+    def die():
+        finish()
+        raise Killed
+
     def take_over():
         craftkit.pass_time(LEASE_OVER)
-        Disk.looked.append(finish)
-        Disk.before.append(killed)
+        Disk.before.append(die)
         elsewhere(work)
         raise Killed
 
@@ -385,7 +297,7 @@ def test_no_row_vouches_for_a_file_that_another_worker_deletes(
     craftkit.pass_time(1)
     with pytest.raises(Killed):
         work()
-    assert Disk.looked == Disk.before == []
+    assert (Disk.before, ArchivedFile.objects.count()) == ([], 1)
     craftkit.pass_time(LEASE_OVER)
     settle(craftkit)
     check_kept(dashboard, completed, disk)
@@ -446,8 +358,9 @@ LARGE = 20 * 1024 * 1024
 
 
 def test_a_file_that_is_too_large_is_refused_and_said_so_and_holds_nothing_up(
-    craftkit, completed, dashboard, disk, monkeypatch
+    craftkit, completed, dashboard, disk, monkeypatch, settings
 ):
+    settings.CRAFTKIT = {"DOWNLOAD_MAX_BYTES": LARGE}
     signed = papers.signed
     monkeypatch.setattr(papers, "signed", lambda request: b"%PDF-" + bytes(LARGE))
     render = Render.objects.request("invoice", {}, key="i-2")
@@ -469,7 +382,8 @@ def test_a_file_that_is_too_large_is_refused_and_said_so_and_holds_nothing_up(
     check_kept(dashboard, completed, disk)
 
 
-def test_a_file_that_is_just_small_enough_is_kept(craftkit, completed, disk, monkeypatch):
+def test_a_file_that_is_just_small_enough_is_kept(craftkit, completed, disk, monkeypatch, settings):
+    settings.CRAFTKIT = {"DOWNLOAD_MAX_BYTES": LARGE}
     content = b"%PDF-" + bytes(LARGE - 5)
     monkeypatch.setattr(papers, "signed", lambda request: content)
     settle(craftkit)
