@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
+from storages.backends.s3 import S3Storage
 
 from django_craftkit.models import ArchivedFile, Change
 from django_craftkit.models.archive import ArchiveWrite
@@ -54,6 +55,10 @@ class Moments:
 
 class Disk(Moments, FileSystemStorage):
     """A folder."""
+
+
+class Bucket(Moments, S3Storage):
+    """A bucket of an S3 server."""
 
 
 class Overwriting(Disk):

@@ -55,3 +55,11 @@ def _quick_papers(monkeypatch) -> None:
     for name in ("signed", "certificate"):
         paper = b"%%PDF-1.7\n%% %s " % name.encode()
         monkeypatch.setattr(papers, name, lambda request, paper=paper: paper + request.id.encode())
+
+
+@pytest.fixture
+def long_papers(monkeypatch, _quick_papers) -> None:
+    """Papers of which a part is a part."""
+    for name in ("signed", "certificate"):
+        paper = b"%%PDF-1.7\n%% %s " % name.encode() + bytes(range(256)) * 10
+        monkeypatch.setattr(papers, name, lambda request, paper=paper: paper + request.id.encode())

@@ -141,16 +141,6 @@ class Folder:
 
 
 @pytest.fixture
-def long_papers(monkeypatch) -> None:
-    """Papers of which a part is a part."""
-    from django_craftkit.sandbox import certificate as papers
-
-    for name in ("signed", "certificate"):
-        paper = b"%%PDF-1.7\n%% %s " % name.encode() + bytes(range(256)) * 10
-        monkeypatch.setattr(papers, name, lambda request, paper=paper: paper + request.id.encode())
-
-
-@pytest.fixture
 def folder(tmp_path, completed, dashboard, long_papers) -> Folder:
     return Folder(tmp_path, completed, served(dashboard, completed)["signed"])
 
