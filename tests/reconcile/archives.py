@@ -61,6 +61,13 @@ class Bucket(Moments, S3Storage):
     """A bucket of an S3 server."""
 
 
+class BucketOfRandomNames(Bucket):
+    """One that names files itself, beside all else in it."""
+
+    def get_available_name(self, name, max_length=None):
+        return f"{uuid.uuid4()}.pdf"
+
+
 class Overwriting(Disk):
     """Writes over what is there, and a reader sees it half written."""
 

@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.files.storage import default_storage, storages
 
-from django_craftkit.client import Conflict
+from django_craftkit.client import Conflict, InvalidResponse
 from django_craftkit.models import (
     ArchivedFile,
     Change,
@@ -389,6 +389,35 @@ def test_a_file_that_is_just_small_enough_is_kept(craftkit, completed, disk, mon
     settle(craftkit)
     row = ArchivedFile.objects.get(kind="signed")
     assert (row.size, row.sha256) == (LARGE, hashlib.sha256(content).hexdigest())
+
+
+def test_what_is_called_a_pdf_and_is_none_is_asked_for_again_and_never_archived_or_opened(
+    craftkit, completed, dashboard, disk, monkeypatch
+):
+    signed = papers.signed
+    monkeypatch.setattr(papers, "signed", lambda request: b"<html>Please come back later.</html>")
+    craftkit.pass_time(1)
+    work()
+    assert "does not begin as a PDF" in Job.objects.get(kind=ARCHIVE).error
+    assert ArchivedFile.objects.get().kind == "certificate"
+    with pytest.raises(InvalidResponse):
+        completed.open_signed()
+    assert not ProjectState.objects.paused().exists()
+    monkeypatch.setattr(papers, "signed", signed)
+    settle(craftkit)
+    check_kept(dashboard, completed, disk)
+
+
+def test_a_document_that_is_too_large_is_not_opened(ready, settings):
+    with ready.open() as pdf:
+        size = len(pdf.read())
+    settings.CRAFTKIT = {"DOWNLOAD_MAX_BYTES": size - 1}
+    for timeout in (None, 5):
+        with pytest.raises(InvalidResponse, match="larger"):
+            ready.open(timeout=timeout)
+    settings.CRAFTKIT = {"DOWNLOAD_MAX_BYTES": size}
+    with ready.open() as pdf:
+        assert len(pdf.read()) == size
 
 
 def test_signed_files_are_opened_from_craftkit_first_and_then_from_the_archive(

@@ -45,6 +45,8 @@ def server() -> Iterator[str]:
 def bucket(server, settings, request, monkeypatch):
     """The project's bucket, as a client sees it; nothing in it is versioned."""
     name = f"project-{uuid.uuid4()}"
+    given = dict(request.param)
+    backend = given.pop("backend", "Bucket")
     for proxy in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(proxy, raising=False)
         monkeypatch.delenv(proxy.upper(), raising=False)
@@ -55,14 +57,14 @@ def bucket(server, settings, request, monkeypatch):
     settings.STORAGES = {
         **django_settings.STORAGES,
         "craftkit": {
-            "BACKEND": "tests.reconcile.archives.Bucket",
+            "BACKEND": f"tests.reconcile.archives.{backend}",
             "OPTIONS": {
                 "bucket_name": name,
                 "endpoint_url": server,
                 "region_name": ACCESS["region_name"],
                 "access_key": ACCESS["aws_access_key_id"],
                 "secret_key": ACCESS["aws_secret_access_key"],
-                **request.param,
+                **given,
             },
         },
     }
@@ -135,6 +137,23 @@ def check(bucket, theirs, completed, dashboard):
 def test_what_is_kept_is_whole_and_nothing_else_is_touched(craftkit, check):
     settle(craftkit)
     check()
+
+
+@pytest.mark.parametrize("bucket", [options(backend="BucketOfRandomNames")], indirect=True)
+@pytest.mark.parametrize("moment", [None, "midway", "after"])
+def test_random_names_at_the_top_of_the_bucket_cost_nobody_a_file(craftkit, check, moment):
+    if moment is None:
+        settle(craftkit)
+        check()
+        return
+    getattr(Moments, moment).append(killed)
+    craftkit.pass_time(1)
+    with pytest.raises(Killed):
+        work()
+    craftkit.pass_time(LEASE_OVER)
+    settle(craftkit)
+    # It has a name that nobody heard.
+    check(left=1)
 
 
 @every_bucket
