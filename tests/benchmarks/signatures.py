@@ -171,14 +171,16 @@ class _Pages(io.RawIOBase):
     def __init__(self, size: int) -> None:
         super().__init__()
         self._left = size
+        self._beginning = b"%PDF-"
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         count = min(len(buffer), self._left)
-        buffer[:count] = b"%" * count
+        buffer[:count] = self._beginning.ljust(count, b"%")[:count]
         self._left -= count
+        self._beginning = b""
         return count
 
 
