@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.http import Http404
 from django.urls import path
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -21,8 +23,9 @@ from django_craftkit.models import NothingToRender, RenderWithdrawn
 from . import outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from django.db.models import Model, QuerySet
     from django.forms import Form
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
@@ -33,6 +36,12 @@ if TYPE_CHECKING:
 SECONDS = 5.0
 #: Rows that one confirmation takes.
 MOST = 1000
+
+#: Between the primary keys of a form: no language groups the digits of a number by it.
+_BETWEEN = "-"
+#: A primary key as Python writes it: no sign, no spaces, no digits but these ten.
+_PK = re.compile(r"[1-9][0-9]{0,18}")
+_LARGEST_PK = 2**63 - 1
 
 _MARK = "craftkit_button"
 _ONE = "<path:object_id>/"
@@ -90,6 +99,8 @@ def _view(model_admin: Any, attribute: str, made: _Button) -> _View:
         if object_id is not None:
             arguments.append(model_admin.get_object(request, unquote(object_id)))
         _check(model_admin, request, made, *arguments)
+        if any(len(values) > 1 for _name, values in request.POST.lists()):
+            raise BadRequest("No form of this site sends a field twice.")
         try:
             answer: HttpResponse = method(request, *arguments)
         except NothingToRender:
@@ -137,8 +148,44 @@ def asked(form: Form, do: Callable[[], Any]) -> Any:
     return None
 
 
-def chosen(request: HttpRequest) -> list[int]:
-    """Return the primary keys that a confirmation is about."""
-    words = request.POST.get("ids", "").split(",")
-    pks = [int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 19]
-    return sorted(set(pks))
+class Refused(Exception):
+    """A form holds what no page of ours has written, or too much; its text says so to staff."""
+
+
+def pk_of(text: str) -> int | None:
+    """Return the primary key that a text is; ``None`` for one that anything else wrote."""
+    if not _PK.fullmatch(text):
+        return None
+    pk = int(text)
+    return pk if pk <= _LARGEST_PK else None
+
+
+def as_chosen(rows: Iterable[Model]) -> str:
+    """Return rows as the field ``ids`` of a form carries them."""
+    return _BETWEEN.join(str(row.pk) for row in rows)
+
+
+def chosen(request: HttpRequest, rows: QuerySet[Any]) -> list[Any]:
+    """Return all of the rows that the field ``ids`` of a form names, in their order.
+
+    Raises ``Refused`` where one of them can't be read or isn't there, and for more than ``MOST``:
+    who confirms something confirms all of it, never what is left of it.
+    """
+    pks = [pk_of(word) for word in request.POST.get("ids", "").split(_BETWEEN)]
+    if None in pks or len(set(pks)) < len(pks):
+        raise Refused(not_as_written())
+    if len(pks) > MOST:
+        raise Refused(too_many())
+    found = list(rows.filter(pk__in=pks).order_by("pk"))
+    if len(found) < len(pks):
+        raise Refused(_("Some of what was selected is not there any more. Nothing was done."))
+    return found
+
+
+def not_as_written() -> str:
+    return _("This page can't be sent: it does not hold what this site wrote. Nothing was done.")
+
+
+def too_many() -> str:
+    most = number_format(MOST, force_grouping=True)
+    return _("At most %s can be done at once. Narrow the list by a filter or a search.") % most

@@ -11,6 +11,7 @@ from django_craftkit import clock
 from django_craftkit.models import EngagementEvent, Render, Share
 
 from .base import age, exact, local, may_see_source, name_of, on_day, outward, source_link
+from .buttons import as_chosen
 from .envelope import request_row
 from .handing import can_be_handed_out
 from .outcomes import field_errors
@@ -139,6 +140,7 @@ def _share_row(site: Handing, request: HttpRequest, share: Any) -> dict[str, Any
     )
     return {
         "share": share,
+        "ids": as_chosen([share]),
         "url": site.address("change", share.pk, model="share"),
         "whom": whom(share),
         "channel": channel_of(share),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.http import HttpResponseRedirect
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
@@ -26,7 +25,18 @@ from django_craftkit.models.mirror import hash_key
 
 from . import outcomes
 from .base import MirrorAdmin, exact
-from .buttons import MOST, SECONDS, asked, button, chosen, patience
+from .buttons import (
+    MOST,
+    SECONDS,
+    Refused,
+    as_chosen,
+    asked,
+    button,
+    chosen,
+    patience,
+    pk_of,
+    too_many,
+)
 from .files import streamed
 from .forms import EmailForm, ShareForm
 from .people import names, progress, with_people
@@ -154,11 +164,11 @@ class Handing(MirrorAdmin):
 
     @button("/withdraw", "withdraw_render", name="withdraw_selected")
     def withdraw_selected_view(self, request: HttpRequest) -> HttpResponse:
-        pks = chosen(request)
-        if len(pks) > MOST:
-            self.message_user(request, too_many(), messages.ERROR)
+        try:
+            renders = chosen(request, self.get_queryset(request))
+        except Refused as error:
+            self.message_user(request, str(error), messages.ERROR)
             return self.back(request)
-        renders = self.get_queryset(request).filter(pk__in=pks).order_by("pk")
         person = self.person(request)
         self.each(
             request,
@@ -197,7 +207,7 @@ class Handing(MirrorAdmin):
             title=_("Withdraw this document?") if one else many % len(renders),
             original=one,
             url=self.address("withdraw", one.pk) if one else self.address("withdraw_selected"),
-            ids=",".join(str(render.pk) for render in renders),
+            ids="" if one else as_chosen(renders),
             filters=filters or "",
             rows=rows_of(self, request, shares),
             number=len(shares),
@@ -257,10 +267,10 @@ class Handing(MirrorAdmin):
         return self.back(request, share.render)
 
     def _made(self, request: HttpRequest, render: Render) -> Share | None:
-        pk = request.GET.get("made", "")
-        if request.method != "GET" or not (pk.isascii() and pk.isdigit() and len(pk) < 19):
+        pk = pk_of(request.GET.get("made", ""))
+        if request.method != "GET" or pk is None:
             return None
-        shares = Share.objects.using(database()).filter(render=render, pk=int(pk))
+        shares = Share.objects.using(database()).filter(render=render, pk=pk)
         share: Share | None = shares.first()
         if share is None or not share.is_open:
             return None
@@ -345,11 +355,6 @@ def envelope_rows(
         }
         for row in with_people(listed)
     ]
-
-
-def too_many() -> str:
-    most = number_format(MOST, force_grouping=True)
-    return _("At most %s can be done at once. Narrow the list by a filter or a search.") % most
 
 
 def _alive(renders: Iterable[Render]) -> list[Share]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Page, Paginator
@@ -20,11 +21,13 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import conf
 from django_craftkit.database import storable
 
+from .buttons import not_as_written, pk_of
+
 # The generics are the type checker's alone.
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest, HttpResponse, QueryDict
 
     ModelAdmin = admin.ModelAdmin[Any]
     BasePaginator = Paginator[Any]
@@ -107,11 +110,27 @@ class BoundedList(ModelAdmin):
     def response_action(
         self, request: HttpRequest, queryset: Any, *args: Any, **options: Any
     ) -> HttpResponse | None:
+        if not _is_as_written(request.POST):
+            # Django would take a part of it, or everything there is.
+            self.message_user(request, not_as_written(), "error")
+            return None
         if request.POST.get("select_across", "0") != "0":
             # "Select all 5,000" is those, not the million behind them.
             reachable = list(queryset.values_list("pk", flat=True)[:LIMIT])
             queryset = queryset.filter(pk__in=reachable)
         return super().response_action(request, queryset, *args, **options)
+
+
+def _is_as_written(form: QueryDict) -> bool:
+    """Whether the form of an action holds what the list has written: rows, or all of them."""
+    selected = form.getlist(ACTION_CHECKBOX_NAME)
+    return (
+        all(pk_of(text) is not None for text in selected)
+        and len(set(selected)) == len(selected)
+        # The box above the list and the one below it say the same.
+        and set(form.getlist("select_across")) in (set(), {"0"}, {"1"})
+        and form.getlist("index") in ([], ["0"], ["1"])
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class RenderAdmin(Signing, Handing):
                 "fields": (
                     "project",
                     "remote_id",
-                    "version",
+                    "shown_version",
                     "attempt",
                     "attempted_at",
                     "accepted_at",
@@ -96,7 +96,7 @@ class RenderAdmin(Signing, Handing):
             },
         ),
     )
-    readonly_fields = ("shown_data", "shown_answer", "updated_at")
+    readonly_fields = ("shown_data", "shown_version", "shown_answer", "updated_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Render]:
         queryset: Any = super().get_queryset(request).select_related("source_type")
@@ -151,6 +151,11 @@ class RenderAdmin(Signing, Handing):
     @admin.display(description=_("data"))
     def shown_data(self, render: Render) -> str | SafeString:
         return "–" if render.data is None else pretty(render.data)
+
+    @admin.display(description=_("version"))
+    def shown_version(self, render: Render) -> str:
+        # As code names it: it is no quantity.
+        return "–" if render.version is None else str(render.version)
 
     @admin.display(description=_("answer"))
     def shown_answer(self, render: Render) -> SafeString:

@@ -18,8 +18,8 @@ from django_craftkit.models.share import UNPROVEN
 
 from . import outcomes
 from .base import MirrorAdmin, age, linked, name_of, on_day, outward
-from .buttons import MOST, button, chosen, patience
-from .handing import rows_of, too_many
+from .buttons import MOST, Refused, as_chosen, button, chosen, patience, too_many
+from .handing import rows_of
 from .lists import ProjectFilter, StateFilter
 from .states import can_be_revoked, channel_of, share_badges, whom
 
@@ -186,6 +186,7 @@ class ShareAdmin(MirrorAdmin):
                 "sent_url": self.address("sent", share.pk),
                 "retry_url": self.address("retry", share.pk),
                 "may_try": may_try,
+                "ids": as_chosen([share]),
                 "revoke_url": self.address("revoke") if may_revoke else "",
             }
         return super().render_change_form(request, context, *args, **kwargs)
@@ -233,11 +234,13 @@ class ShareAdmin(MirrorAdmin):
     @button("/revoke", None)
     def revoke_view(self, request: HttpRequest) -> HttpResponse:
         """Ask whether links are to be revoked; revoke them once that is confirmed."""
-        pks = chosen(request)
-        if len(pks) > MOST:
-            self.message_user(request, too_many(), messages.ERROR)
+        try:
+            found = chosen(request, self.get_queryset(request))
+        except Refused as error:
+            if not self.has_revoke_permission(request):
+                raise PermissionDenied from error
+            self.message_user(request, str(error), messages.ERROR)
             return self.back(request)
-        found = list(self.get_queryset(request).filter(pk__in=pks).order_by("pk"))
         shares = [share for share in found if self.allows(request, "revoke_share", share)]
         if not shares and not self.has_revoke_permission(request):
             raise PermissionDenied
@@ -287,7 +290,7 @@ class ShareAdmin(MirrorAdmin):
             title=gettext("Revoke this link?") if len(alive) == 1 else title,
             original=None,
             url=self.address("revoke"),
-            ids=",".join(str(share.pk) for share in shares),
+            ids=as_chosen(shares),
             filters=filters,
             rows=rows_of(self, request, alive),
             number=len(alive),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
+from django.core.exceptions import BadRequest
 from django.utils.translation import gettext as _
 
 from django_craftkit.database import database
@@ -18,7 +19,7 @@ from django_craftkit.signing import InvalidSignatureRequest
 
 from . import outcomes
 from .base import MirrorAdmin, age
-from .buttons import button, patience
+from .buttons import button, patience, pk_of
 from .handing import can_be_handed_out
 from .people import MOST_PEOPLE, names, progress, with_people
 from .signing_form import ROWS, SigningForm
@@ -128,9 +129,10 @@ class Signing(MirrorAdmin):
 
 
 def _rows(request: HttpRequest) -> int:
-    asked = request.GET.get("rows", "")
-    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else ROWS
-    return min(max(number, ROWS), MOST_PEOPLE)
+    asked = pk_of(request.GET.get("rows", str(ROWS)))
+    if asked is None and request.method == "POST":
+        raise BadRequest("It would lose the rows that were filled in.")
+    return min(max(asked or ROWS, ROWS), MOST_PEOPLE)
 
 
 def _cannot(render: Render) -> str:

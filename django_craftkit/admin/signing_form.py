@@ -17,6 +17,7 @@ from django_craftkit.models import SignatureRecipient, SignatureRequest
 from django_craftkit.signing import AnchorTag, Recipient
 
 from .base import exact, name_of
+from .buttons import not_as_written, pk_of
 from .forms import DOUBLE_CLICK
 from .people import MOST_PEOPLE
 
@@ -94,9 +95,23 @@ class People(forms.BaseFormSet):  # type: ignore[type-arg]
     def filled(self) -> list[Any]:
         return [form for form in self.forms if form.has_changed()]
 
+    def _is_as_written(self) -> bool:
+        """Whether the form says how many rows it has, and has no others."""
+        total, initial = (self.data.get(f"{self.prefix}-{n}_FORMS") for n in ("TOTAL", "INITIAL"))
+        rows = pk_of(str(total))
+        row = re.compile(rf"{re.escape(str(self.prefix))}-(\d+)-")
+        numbers = {found[1] for name in self.data if (found := row.match(name))}
+        return (
+            rows is not None
+            and str(initial) == "0"
+            and numbers <= {str(number) for number in range(min(rows, MOST_PEOPLE))}
+        )
+
     def clean(self) -> None:
         if not any(self.errors) and not self.filled:
             raise forms.ValidationError(_("Name at least one person."), code="nobody")
+        if not self._is_as_written():
+            raise forms.ValidationError(not_as_written(), code="unexpected")
 
 
 PeopleForms: Any = forms.formset_factory(

@@ -278,7 +278,7 @@ class TestAPageToConfirm:
         ((level, text),) = told(boss.act(action, *rows))
         assert level == "error"
         assert text.startswith("At most 1 can be done at once.")
-        boss.post(address(model, f"{action}/"), {"ids": f"{rows[0].pk},{rows[1].pk}"})
+        boss.post(address(model, f"{action}/"), {"ids": "-".join(str(row.pk) for row in rows)})
         assert Share.objects.filter(revoke_requested_at=None).count() == 2
 
     def test_of_links_revokes_them_in_the_persons_name(self, boss, share):
@@ -304,7 +304,7 @@ class TestAPageToConfirm:
         render = make_render()
         rows = [make_share(render, status) for status in Share.Status.values]
         rows.append(make_share(render, revoke_requested_at=timezone.now()))
-        ids = ",".join(str(row.pk) for row in rows)
+        ids = "-".join(str(row.pk) for row in rows)
         response = boss.post(address(Share, "revoke/"), {"ids": ids, "confirm": "1"}, follow=True)
         assert told(response)[-1] == (
             "warning",
@@ -322,14 +322,14 @@ class TestAPageToConfirm:
         assert 'name="filters" value="channel__exact=email"' in html
         response = boss.post(
             address(Share, "revoke/"),
-            {"ids": f"{share.pk},{other.pk}", "confirm": "1", "filters": "channel__exact=email"},
+            {"ids": f"{share.pk}-{other.pk}", "confirm": "1", "filters": "channel__exact=email"},
         )
         assert response.url == address(Share) + "?channel__exact=email"
 
     def test_of_documents_withdraws_them(self, boss, share):
         other = make_render()
         path = address(Render, "withdraw/")
-        response = boss.post(path, {"ids": f"{share.render_id},{other.pk}"}, follow=True)
+        response = boss.post(path, {"ids": f"{share.render_id}-{other.pk}"}, follow=True)
         assert [level for level, _ in told(response)] == ["success"]
         assert Render.objects.filter(withdrawn_by=boss.user).count() == 2
         share.refresh_from_db()

@@ -124,7 +124,7 @@ class TestPermissionForOneLink:
     def test_is_enough_to_revoke_it(self, desk, share):
         assert REVOKE in desk.shows(address(Share, "change", share.pk))
         other = make_share(make_render())
-        ids = f"{share.pk},{other.pk}"
+        ids = f"{share.pk}-{other.pk}"
         response = desk.post(REVOKE, {"ids": ids, "confirm": "1"}, follow=True)
         assert ("warning", "1 link was left as it is: you may not revoke it.") in told(response)
         share.refresh_from_db()
