@@ -30,6 +30,7 @@ from .lists import Arm
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from django.contrib.admin.views.main import ChangeList
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
@@ -81,11 +82,15 @@ class AboutAdmin(MirrorAdmin):
     kinds: dict[str, Any] = {}
     search_help_text = _("The whole key of a document, or a number.")
 
-    def search_arms(self, queryset: QuerySet[Any], text: str) -> Iterable[Arm]:
+    def search_arms(
+        self, request: HttpRequest, queryset: QuerySet[Any], text: str
+    ) -> Iterable[Arm]:
         if text.isascii() and text.isdigit() and len(text) < 19:
             # The number alone is no index's beginning.
             number = Q(kind__in=list(self.kinds), object_id=int(text))
             yield Arm(number, number)
+        if not self._sees_keys(request):
+            return  # which key a document has, is the document's to tell
         renders = list(Render.objects.filter(key=text).values_list("pk", flat=True)[:50])
         if renders:
             kinds = [kind for kind in self.kinds if model_of(self.model(kind=kind)) is Render]
@@ -94,6 +99,15 @@ class AboutAdmin(MirrorAdmin):
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("object_id",)
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        changelist = super().get_changelist_instance(request)
+        if not self._sees_keys(request):
+            changelist.search_help_text = str(_("A number."))
+        return changelist
+
+    def _sees_keys(self, request: HttpRequest) -> bool:
+        return self.allows(request, "view_render")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         pks: dict[type[Any], set[int]] = {}

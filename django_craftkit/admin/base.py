@@ -20,6 +20,7 @@ from django_craftkit import clock
 from django_craftkit.database import database, storable
 from django_craftkit.words import ago
 
+from . import columns
 from .buttons import buttons_of
 from .lists import IndexedSearch
 
@@ -129,8 +130,9 @@ class MirrorAdmin(IndexedSearch):
     """Read-only; what staff may do are buttons and actions, each behind its own permission."""
 
     list_per_page = 50
-    #: Columns that a page doesn't show as they are, and that no filter in an address may try out.
-    unseen: tuple[str, ...] = ()
+    #: Columns that an address may filter by. Each stands on the pages of a row, as it is, for
+    #: whoever may see them.
+    columns: tuple[str, ...] = ()
 
     class Media:
         css = {"all": ["django_craftkit/admin.css"]}
@@ -143,10 +145,22 @@ class MirrorAdmin(IndexedSearch):
         # What is acted upon is read where it is written: a replica may be behind.
         return queryset if _only_shows(request) else queryset.using(database())
 
+    def get_columns(self, request: HttpRequest) -> Sequence[str]:
+        """Return the columns that this person's addresses may filter by."""
+        return self.columns
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return lookup.partition("__")[0] not in self.unseen and super().lookup_allowed(
-            lookup, value, request
+        # Django lets through any column of the row.
+        return (
+            columns.may_be_asked(self.model, lookup, self.get_columns(request))
+            or lookup
+            in columns.of_filters(self.model, self.get_list_filter(request), self.date_hierarchy)
+            or (lookup, value) in columns.of_choices(self.model)
         )
+
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        # A page is found by what its address holds, and by nothing that it hides.
+        return to_field in ("pk", self.opts.pk.name)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

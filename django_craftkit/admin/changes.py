@@ -54,6 +54,17 @@ class ChangeAdmin(AboutAdmin):
     sortable_by = ()
     ordering = ("-pk",)
     actions = ("replay",)
+    columns = (
+        "kind",
+        "object_id",
+        "attempt",
+        "from_status",
+        "to_status",
+        "cause",
+        "signal",
+        "announcement",
+        "created_at",
+    )
     fields = (
         "created_at",
         "about",
@@ -89,11 +100,16 @@ class ChangeAdmin(AboutAdmin):
         ),
     }
 
+    def get_columns(self, request: HttpRequest) -> Sequence[str]:
+        # Why somebody has declined, is the request's to tell.
+        sees = self.allows(request, "view_signaturerequest")
+        return (*self.columns, "note") if sees else self.columns
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         hidden = set()
         is_of_signing = obj is not None and obj.kind == SIGNATURE
-        if is_of_signing and not self.allows(request, "view_signaturerequest"):
-            hidden.add("note")  # why somebody has declined, is the request's to tell
+        if is_of_signing and "note" not in self.get_columns(request):
+            hidden.add("note")
         given_up = obj is not None and obj.announcement == Change.Announcement.ABANDONED
         if not (given_up and self.has_replay_permission(request)):
             hidden.add("shown_button")

@@ -72,7 +72,19 @@ class WebhookDeliveryAdmin(MirrorAdmin):
     search_exact = ("delivery_id", "about")
     ordering = ("-pk",)
     actions = ("replay",)
-    unseen = ("body",)
+    columns = (
+        "project",
+        "delivery_id",
+        "event",
+        "about",
+        "status",
+        "error",
+        "attempts",
+        "body_hash",
+        "received_at",
+        "processed_at",
+        "due_at",
+    )
     fields = (
         "event",
         "shown_status",

@@ -37,6 +37,16 @@ class EngagementEventAdmin(MirrorAdmin):
     sortable_by = ()
     search_prefixes = ("render__key",)
     ordering = ("-pk",)
+    columns = (
+        "render",
+        "project",
+        "event_id",
+        "type",
+        "actor",
+        "ip_address",
+        "user_agent",
+        "occurred_at",
+    )
     fields = (
         "exact_at",
         "shown_type",

@@ -33,6 +33,16 @@ class JobAdmin(AboutAdmin):
     sortable_by = ("due_at",)
     ordering = ("due_at", "pk")
     actions = ("take_up",)
+    columns = (
+        "kind",
+        "object_id",
+        "project",
+        "due_at",
+        "attempts",
+        "failures",
+        "error",
+        "created_at",
+    )
     fields = (
         "shown_kind",
         "about",

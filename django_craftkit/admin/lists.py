@@ -75,6 +75,11 @@ class BoundedPaginator(BasePaginator):
 class _PreparedList(ChangeList):
     model_admin: BoundedList
 
+    def get_ordering_field(self, field_name: Any) -> Any:
+        # Django has the address sort by any column, offered or not.
+        offered = self.sortable_by or ()
+        return super().get_ordering_field(field_name) if field_name in offered else None
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         # The same objects are shown: a queryset keeps what it has read.
@@ -173,7 +178,7 @@ class IndexedSearch(BoundedList):
         found: set[Any] = set()
         is_cut = False
         # One OR of all would be a sequential scan.
-        for arm in self.search_arms(queryset, text) if text == storable(text) else ():
+        for arm in self.search_arms(request, queryset, text) if text == storable(text) else ():
             pks = _pks(queryset.filter(arm.found_by).order_by(), slice(SEARCHED + 1))
             if len(pks) > SEARCHED or not arm.is_all:
                 is_cut = True
@@ -185,8 +190,10 @@ class IndexedSearch(BoundedList):
             self.message_user(request, words % SEARCHED, "warning", fail_silently=True)
         return (_found(queryset, found) if found else queryset.none()), False
 
-    def search_arms(self, queryset: models.QuerySet[Any], text: str) -> Iterable[Arm]:
-        """Return the ways to find a text, each with an index of its own."""
+    def search_arms(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], text: str
+    ) -> Iterable[Arm]:
+        """Return this person's ways to find a text, each with an index of its own."""
         for path in self.search_prefixes:
             if _fits(self._field(path), text, queryset.db):
                 yield self._arm(path, f"{path}__startswith", text, queryset.db)

@@ -32,6 +32,17 @@ class ProjectStateAdmin(MirrorAdmin):
     )
     ordering = ("project", "capability")
     actions = ("try_again",)
+    columns = (
+        "project",
+        "capability",
+        "paused_at",
+        "pause_code",
+        "pause_reason",
+        "probes",
+        "probe_at",
+        "swept_at",
+        "webhook_heard_at",
+    )
     fields = (
         "project",
         "capability",

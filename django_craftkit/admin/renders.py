@@ -76,6 +76,25 @@ class RenderAdmin(Signing, Handing):
     # What an index serves, and nothing else.
     sortable_by = ("shown_age",)
     actions = ("retry", "share", "withdraw")
+    columns = (
+        "project",
+        "template",
+        "version",
+        "key",
+        "source_type",
+        "source_id",
+        "status",
+        "builder",
+        "error",
+        "remote_id",
+        "attempt",
+        "requested_at",
+        "attempted_at",
+        "accepted_at",
+        "completed_at",
+        "withdrawn_at",
+        "updated_at",
+    )
     fieldsets = (
         (_("Data"), {"fields": ("shown_data", "builder"), "classes": ("collapse",)}),
         (

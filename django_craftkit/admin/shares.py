@@ -70,7 +70,25 @@ class ShareAdmin(MirrorAdmin):
     ordering = ("-requested_at", "-pk")
     sortable_by = ("made",)
     actions = ("revoke",)
-    unseen = ("url",)
+    # The link itself stands here for those alone who may see it, and only while it opens something.
+    columns = (
+        "render",
+        "project",
+        "status",
+        "channel",
+        "by_mail",
+        "recipient_email",
+        "message",
+        "click_count",
+        "error",
+        "remote_id",
+        "requested_at",
+        "mailed_at",
+        "expires_at",
+        "revoke_requested_at",
+        "revoked_at",
+        "updated_at",
+    )
     fieldsets = (
         (
             None,
@@ -99,7 +117,10 @@ class ShareAdmin(MirrorAdmin):
         ),
         (
             _("At Craftkit"),
-            {"fields": ("project", "remote_id", "updated_at"), "classes": ("collapse",)},
+            {
+                "fields": ("project", "status", "channel", "remote_id", "updated_at"),
+                "classes": ("collapse",),
+            },
         ),
     )
     readonly_fields = (

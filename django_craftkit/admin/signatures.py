@@ -83,6 +83,22 @@ class SignatureRequestAdmin(MirrorAdmin):
     ordering = ("-requested_at", "-pk")
     # What an index serves, and nothing else.
     sortable_by = ("asked_for",)
+    columns = (
+        "render",
+        "project",
+        "name",
+        "status",
+        "remote_id",
+        "attempt",
+        "requested_at",
+        "sent_at",
+        "accepted_at",
+        "completed_at",
+        "cancel_requested_at",
+        "cancel_reason",
+        "poll_at",
+        "updated_at",
+    )
     fieldsets = (
         (
             _("Where to sign"),
@@ -118,8 +134,10 @@ class SignatureRequestAdmin(MirrorAdmin):
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         with_people(rows)
 
-    def search_arms(self, queryset: QuerySet[Any], text: str) -> Iterable[Arm]:
-        yield from super().search_arms(queryset, text)
+    def search_arms(
+        self, request: HttpRequest, queryset: QuerySet[Any], text: str
+    ) -> Iterable[Arm]:
+        yield from super().search_arms(request, queryset, text)
         people = SignatureRecipient.objects.using(queryset.db).filter(email__startswith=text)
         found = list(people.order_by().values_list("request", flat=True)[: SEARCHED + 1])
         means = Q(recipients__email__startswith=text)
