@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.utils.text import Truncator
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext, npgettext_lazy
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
     from django_craftkit.models import ProjectState
 
+#: Characters of a reason that a line shows; the page of the project shows more.
+LONGEST_REASON = 400
 # Django's own words stand alone; after "ago" and "for" many languages want another case.
 _UNITS: Any = {
     "year": npgettext_lazy("ago", "%(num)d year", "%(num)d years", "num"),
@@ -40,4 +43,4 @@ def why_paused(state: ProjectState, *, sees_settings: bool = False) -> str:
     """Return why a project is paused; what is wrong with settings, only to who may see them."""
     if state.pause_code == "not_configured" and not sees_settings:
         return gettext("Its settings are wrong.")
-    return state.pause_reason
+    return Truncator(state.pause_reason).chars(LONGEST_REASON)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import quote
-from django.core.serializers.json import DjangoJSONEncoder
-from django.http import HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import linebreaksbr
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import formats, timezone
@@ -17,45 +15,25 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from django_craftkit import clock
-from django_craftkit.database import database, storable
+from django_craftkit.database import database
 from django_craftkit.words import ago
 
-from . import columns
-from .buttons import buttons_of
-from .lists import IndexedSearch
+from . import columns, texts
+from .buttons import button, buttons_of
+from .lists import IndexedSearch, is_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from django.db.models import Model, QuerySet
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
 
 #: Characters of a key that a list shows.
 LONGEST = 48
-
-
-def pretty(value: Any) -> SafeString:
-    """Return a JSON value to be read."""
-    try:
-        text = json.dumps(value, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False)
-    except RecursionError:
-        # Stored by an earlier version, which took data as deep as its database did.
-        text = json.dumps(storable(value), indent=2, ensure_ascii=False)
-    return shown(text)
-
-
-def shown(text: str) -> SafeString:
-    """Return a text as it is, but for what would be no UTF-8 or opens a document to anybody."""
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return format_html("<pre>{}</pre>", _PUBLIC_LINK.sub(r'\1"…"', text))
-
-
-#: Craftkit's ``downloadUrl`` needs no right and never ends.
-_PUBLIC_LINK = re.compile(r'("downloadUrl"\s*:\s*)"(?:[^"\\]|\\.)*"?')
 
 
 def badge(label: Any, tone: str) -> SafeString:
@@ -130,6 +108,9 @@ class MirrorAdmin(IndexedSearch):
     """Read-only; what staff may do are buttons and actions, each behind its own permission."""
 
     list_per_page = 50
+    list_max_show_all = 100
+    #: Columns of any length: a page shows the beginning of each, and leads to the whole.
+    wholes: tuple[str, ...] = ()
     #: Columns that an address may filter by. Each stands on the pages of a row, as it is, for
     #: whoever may see them.
     columns: tuple[str, ...] = ()
@@ -142,6 +123,11 @@ class MirrorAdmin(IndexedSearch):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         queryset: QuerySet[Any] = super().get_queryset(request)
+        # What may be too deep to be read is read as text, where it is shown at all.
+        deep = [name for name in self.wholes if texts.is_json(self.opts.get_field(name))]
+        queryset = queryset.defer(*(self.wholes if is_list(request) else deep))
+        if _is_page(request):
+            queryset = queryset.annotate(**{f"{name}_text": texts.as_text(name) for name in deep})
         # What is acted upon is read where it is written: a replica may be behind.
         return queryset if _only_shows(request) else queryset.using(database())
 
@@ -162,6 +148,54 @@ class MirrorAdmin(IndexedSearch):
         # A page is found by what its address holds, and by nothing that it hides.
         return to_field in ("pk", self.opts.pk.name)
 
+    def get_wholes(self, request: HttpRequest, obj: Any) -> Sequence[str]:
+        """Return the columns of a row that this person may have whole."""
+        return self.wholes
+
+    @button("raw", lambda row: f"view_{row._meta.model_name}", "GET")
+    def raw_view(self, request: HttpRequest, row: Any) -> HttpResponse:
+        """Hand out as a file what the page shows the beginning of."""
+        name = request.GET.get("of", "")
+        if name not in self.get_wholes(request, row):
+            raise Http404
+        content, kind = texts.whole(row, name)
+        mime = "application/json" if kind == "json" else "text/plain; charset=utf-8"
+        file = f"{self.opts.model_name}-{row.pk}-{name}.{kind}"
+        headers = {
+            "Content-Disposition": f'attachment; filename="{file}"',
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, no-store",
+        }
+        return HttpResponse(content, content_type=mime, headers=headers)
+
+    def more_of(self, row: Any, name: str, *, is_cut: bool = True) -> str | SafeString:
+        """Return the line that says of a column that there is more of it, and leads there."""
+        if not is_cut:
+            return ""
+        return format_html(
+            '<p class="craftkit-quiet craftkit-cut">{} <a href="{}?of={}">{}</a></p>',
+            _("This is only its beginning."),
+            self.address("raw", row.pk),
+            name,
+            _("Download the whole"),
+        )
+
+    def text_of(self, row: Any, name: str) -> str | SafeString:
+        """Return a text of any length for the page of its row."""
+        text = str(getattr(row, name) or "")
+        if not texts.is_cut(text, texts.LONGEST_TEXT):
+            return text or self.get_empty_value_display()
+        head = linebreaksbr(texts.start(text, texts.LONGEST_TEXT))
+        return format_html("<div>{}{}</div>", head, self.more_of(row, name))
+
+    def json_of(self, row: Any, name: str) -> str | SafeString:
+        """Return JSON of any length and depth for the page of its row."""
+        text = getattr(row, f"{name}_text", None)
+        if text is None:
+            return "–"
+        laid_out, is_cut = texts.laid_out(text)
+        return format_html("{}{}", laid_out, self.more_of(row, name, is_cut=is_cut))
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -174,6 +208,12 @@ class MirrorAdmin(IndexedSearch):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
+        # What Craftkit or a storage says may be of any length.
+        super().message_user(
+            request, texts.start(str(message), texts.LONGEST_TEXT), *args, **kwargs
+        )
 
     def person(self, request: HttpRequest) -> Any:
         return request.user
@@ -247,6 +287,12 @@ class MirrorAdmin(IndexedSearch):
             LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, change_message=str(text))
 
 
+def _is_page(request: HttpRequest) -> bool:
+    """Whether the page of one row is asked for."""
+    match = request.resolver_match
+    return bool(match and (match.url_name or "").endswith("_change"))
+
+
 def _only_shows(request: HttpRequest) -> bool:
     """Whether a request is for a page of Django's own that changes nothing."""
     match = request.resolver_match
@@ -279,9 +325,14 @@ def source_link(render: Any, site: str, *, may_see: bool) -> str | SafeString:
     return shown_link
 
 
+def is_link(url: str) -> bool:
+    """Whether a link may lead somewhere; Craftkit's have some fifty characters."""
+    return url.startswith(("https://", "http://")) and len(url) <= texts.LONGEST_LINE
+
+
 def outward(url: str, label: Any = None) -> str | SafeString:
     """Return a link that leads away, and tells nobody where from."""
-    if not url.startswith(("https://", "http://")):
+    if not is_link(url):
         return "–"
     return format_html(
         '<a href="{}" rel="noreferrer noopener" target="_blank">{}</a>', url, label or _("Open")

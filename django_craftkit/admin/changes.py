@@ -18,6 +18,7 @@ from .about import CHANGES, AboutAdmin, KindFilter
 from .base import badge, press
 from .buttons import button
 from .people import name_of
+from .texts import LONGEST_LINE, LONGEST_NAME, loads, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
+#: Receivers that a page lists.
+MOST_RECEIVERS = 50
 #: What a status is called, by the kind of what has it.
 STATUSES: dict[str, dict[str, Any]] = {
     RENDER: {**dict(Render.Status.choices), "archived": _("archived")},
@@ -54,6 +57,7 @@ class ChangeAdmin(AboutAdmin):
     sortable_by = ()
     ordering = ("-pk",)
     actions = ("replay",)
+    wholes = ("note", "receivers")
     columns = (
         "kind",
         "object_id",
@@ -73,7 +77,7 @@ class ChangeAdmin(AboutAdmin):
         "step",
         "cause",
         "person",
-        "note",
+        "shown_note",
         "signal",
         "shown_announcement",
         "shown_receivers",
@@ -83,6 +87,7 @@ class ChangeAdmin(AboutAdmin):
         "about",
         "shown_kind",
         "step",
+        "shown_note",
         "shown_announcement",
         "shown_receivers",
         "shown_button",
@@ -105,11 +110,14 @@ class ChangeAdmin(AboutAdmin):
         sees = self.allows(request, "view_signaturerequest")
         return (*self.columns, "note") if sees else self.columns
 
+    def get_wholes(self, request: HttpRequest, obj: Any) -> Sequence[str]:
+        sees = obj.kind != SIGNATURE or "note" in self.get_columns(request)
+        return [name for name in self.wholes if name != "note" or sees]
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         hidden = set()
-        is_of_signing = obj is not None and obj.kind == SIGNATURE
-        if is_of_signing and "note" not in self.get_columns(request):
-            hidden.add("note")
+        if obj is not None and "note" not in self.get_wholes(request, obj):
+            hidden.add("shown_note")
         given_up = obj is not None and obj.announcement == Change.Announcement.ABANDONED
         if not (given_up and self.has_replay_permission(request)):
             hidden.add("shown_button")
@@ -129,30 +137,40 @@ class ChangeAdmin(AboutAdmin):
         step = f"{labels.get(before, before) or '–'} → {labels.get(after, after)}"
         return f"{step}: {change.signer}" if change.signer else step
 
+    @admin.display(description=_("note"))
+    def shown_note(self, change: Change) -> str | SafeString:
+        return self.text_of(change, "note")
+
     @admin.display(description=_("announcement"))
     def shown_announcement(self, change: Change) -> SafeString:
         tone = self._TONES.get(change.announcement, "quiet")
         return badge(change.get_announcement_display(), tone)
 
     @admin.display(description=_("receivers that failed"))
-    def shown_receivers(self, change: Change) -> str | SafeString:
-        receivers = change.receivers if isinstance(change.receivers, dict) else {}
+    def shown_receivers(self, change: Any) -> str | SafeString:
+        found = loads(change.receivers_text)
+        receivers = found if isinstance(found, dict) else {}
         rows = []
-        for name, entry in sorted(receivers.items()):
+        for name, entry in sorted(receivers.items())[:MOST_RECEIVERS]:
             failed = entry if isinstance(entry, dict) else {}
-            attempts = int(failed.get("attempts") or 0)
+            counted = failed.get("attempts")
+            attempts = counted if isinstance(counted, int) else 0
             tries = ngettext("%d try", "%d tries", attempts) % attempts
             given_up = badge(_("given up"), "bad") if failed.get("abandoned") else ""
-            rows.append((name, tries, given_up, failed.get("error", "")))
+            error = start(str(failed.get("error", "")), LONGEST_LINE)
+            rows.append((start(name, LONGEST_NAME), tries, given_up, error))
+        is_unreadable = found is None and change.receivers_text not in (None, "null")
         if not rows:
-            return "–"
+            return self.more_of(change, "receivers", is_cut=is_unreadable) or "–"
+        is_cut = len(receivers) > len(rows) or any(str(row[-1]).endswith("…") for row in rows)
         return format_html(
-            "<table><tbody>{}</tbody></table>",
+            "<div><table><tbody>{}</tbody></table>{}</div>",
             format_html_join(
                 "",
                 "<tr><td><code>{}</code></td><td>{} {}</td><td>{}</td></tr>",
                 rows,
             ),
+            self.more_of(change, "receivers", is_cut=is_cut),
         )
 
     @admin.display(description=_("what can be done"))

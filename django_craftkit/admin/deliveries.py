@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_craftkit.database import is_too_deep
 from django_craftkit.models import EngagementEvent, Render, SignatureRequest, WebhookDelivery
 
-from .base import MirrorAdmin, age, badge, linked, press, pretty, shown
+from .base import MirrorAdmin, age, badge, linked, press
 from .buttons import button
-from .lists import ProjectFilter, is_list
+from .lists import ProjectFilter
+from .texts import SHOWN, body_of, laid_out, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
-#: Characters of a body that are shown.
-SHOWN = 20_000
 #: The events that are worked off; the others are ignored.
 EVENTS = (
     "render.succeeded",
@@ -72,6 +70,7 @@ class WebhookDeliveryAdmin(MirrorAdmin):
     search_exact = ("delivery_id", "about")
     ordering = ("-pk",)
     actions = ("replay",)
+    wholes = ("body", "error")
     columns = (
         "project",
         "delivery_id",
@@ -88,7 +87,7 @@ class WebhookDeliveryAdmin(MirrorAdmin):
     fields = (
         "event",
         "shown_status",
-        "error",
+        "shown_error",
         "document",
         "project",
         "received_at",
@@ -101,15 +100,11 @@ class WebhookDeliveryAdmin(MirrorAdmin):
         "about",
         "body_hash",
     )
-    readonly_fields = ("shown_status", "document", "shown_button", "shown_body")
+    readonly_fields = ("shown_status", "shown_error", "document", "shown_button", "shown_body")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         may = obj is not None and obj.is_body_kept and self.has_replay_permission(request)
         return [name for name in self.fields if name != "shown_button" or may]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
-        queryset: QuerySet[WebhookDelivery] = super().get_queryset(request)
-        return queryset.defer("body") if is_list(request) else queryset
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         ids = {row.about for row in rows if row.about is not None}
@@ -152,13 +147,15 @@ class WebhookDeliveryAdmin(MirrorAdmin):
         if not delivery.is_body_kept:
             return _("Its time was over, so it was dropped; its SHA-256 is kept.")
         body = bytes(delivery.body)
-        try:
-            payload = json.loads(body[:SHOWN])
-        except (ValueError, RecursionError):
-            payload = None
-        if payload is None or is_too_deep(payload):
-            return shown(body[:SHOWN].decode("utf-8", "replace"))
-        return pretty(payload)
+        if len(body) <= SHOWN and (text := body_of(body)) is not None:
+            page, is_cut = laid_out(text)
+        else:
+            page, is_cut = shown(body[:SHOWN].decode("utf-8", "replace")), len(body) > SHOWN
+        return format_html("{}{}", page, self.more_of(delivery, "body", is_cut=is_cut))
+
+    @admin.display(description=_("error"))
+    def shown_error(self, delivery: WebhookDelivery) -> str | SafeString:
+        return self.text_of(delivery, "error")
 
     @admin.display(description=_("what can be done"))
     def shown_button(self, delivery: WebhookDelivery) -> SafeString:

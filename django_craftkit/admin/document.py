@@ -14,11 +14,12 @@ from .base import age, exact, local, may_see_source, name_of, on_day, outward, s
 from .buttons import as_chosen
 from .envelope import request_row
 from .handing import can_be_handed_out
-from .outcomes import field_errors
+from .outcomes import what_went_wrong
 from .people import MOST_REQUESTS, requests_of
 from .picture import DAYS, KINDS, legend, picture
 from .states import Act, can_be_revoked, channel_of, render_badges, share_badges, whom
-from .timeline import actor, changes_of, timeline
+from .texts import LONG, LONGEST_NAME, start
+from .timeline import actor, changes_of, timeline, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def document_page(site: Handing, request: HttpRequest, render: Any) -> dict[str,
     events: list[EngagementEvent] = []
     if sees_events := site.allows(request, "view_engagementevent"):
         newest = EngagementEvent.objects.filter(render=render).exclude(type__in=DONE_HERE)
-        events = list(newest.order_by("-occurred_at", "-pk")[:MOST_EVENTS])
+        events = list(newest.order_by("-occurred_at", "-pk").defer("metadata")[:MOST_EVENTS])
     listed = shares[:MOST_SHARES]
     firsts = {share.pk: share.first_opened for share in listed if share.first_opened}
     requests: list[Any] = []
@@ -58,12 +59,15 @@ def document_page(site: Handing, request: HttpRequest, render: Any) -> dict[str,
         "about": source_link(render, site.admin_site.name, may_see=may_see_source(request, render)),
         "age": age(render.requested_at),
         "asked_by": name_of(render.requested_by),
-        "field_errors": field_errors(render),
+        **what_went_wrong(site, render),
         "acts": list(_acts(site, request, render)),
         "sees_shares": sees_shares,
         "shares": [_share_row(site, request, share) for share in listed],
         "undecided": [
-            {"whom": whom(share), "url": site.address("change", share.pk, model="share")}
+            {
+                "whom": start(whom(share), LONGEST_NAME),
+                "url": site.address("change", share.pk, model="share"),
+            }
             for share in shares
             if share.is_unsettled
         ],
@@ -73,8 +77,12 @@ def document_page(site: Handing, request: HttpRequest, render: Any) -> dict[str,
         "requests": [request_row(site, row) for row in envelopes],
         "more_requests": len(requests) > MOST_REQUESTS,
         "requests_url": _of_document(site, "signaturerequest", render),
-        "timeline": timeline(
-            render, changes, listed, events, firsts if sees_events else None, envelopes
+        **told(
+            site,
+            request,
+            render,
+            changes,
+            timeline(render, changes, listed, events, firsts if sees_events else None, envelopes),
         ),
         "legend": legend(render.counts),
         "sees_events": sees_events,
@@ -101,7 +109,7 @@ def _shares_of(render: Render) -> list[Any]:
     shares = Share.objects.filter(render=render).order_by("-requested_at", "-pk")
     shares = shares.annotate(first_opened=Subquery(first.values("occurred_at")))
     people = shares.select_related("requested_by", "revoke_requested_by")
-    return list(people.defer("answer")[: MOST_SHARES + 1])
+    return list(people.defer(*LONG[Share])[: MOST_SHARES + 1])
 
 
 def _acts(site: Handing, request: HttpRequest, render: Render) -> Iterator[Act]:
@@ -142,7 +150,7 @@ def _share_row(site: Handing, request: HttpRequest, share: Any) -> dict[str, Any
         "share": share,
         "ids": as_chosen([share]),
         "url": site.address("change", share.pk, model="share"),
-        "whom": whom(share),
+        "whom": start(whom(share), LONGEST_NAME),
         "channel": channel_of(share),
         "badges": share_badges(share),
         "age": age(share.requested_at),
@@ -159,7 +167,7 @@ def _event_row(event: EngagementEvent, links: dict[Any, Any]) -> dict[str, Any]:
         "event": event,
         "at": exact(event.occurred_at),
         "what": event.get_type_display(),
-        "by": actor(event, share),
+        "by": start(actor(event, share), LONGEST_NAME),
         "browser": browser(event.user_agent),
         "address": event.ip_address or "",
     }

@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from django_craftkit.models import ArchivedFile, SignatureRequest
 
 from .base import age, brief, exact, linked, name_of, on_day
-from .outcomes import field_errors
-from .people import names, people_rows, progress, why_ended
+from .outcomes import what_went_wrong
+from .people import MOST_LISTED, MOST_PEOPLE, names, people_rows, progress, why_ended
 from .states import Act, signature_badges
-from .timeline import changes_of_request, timeline_of_request
+from .texts import LONGEST_LINE, start
+from .timeline import changes_of_request, timeline_of_request, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +31,10 @@ def request_page(site: MirrorAdmin, request: HttpRequest, row: Any) -> dict[str,
     """Return what the template needs, as far as this person may see it."""
     files = list(ArchivedFile.objects.filter(kind__in=KINDS, object_id=row.pk).order_by("-kind"))
     document = linked(site.address("change", row.render_id, model="render"), row.render.key)
+    changes = changes_of_request(row)
     is_cancelled = row.status == SignatureRequest.Status.CANCELLED
     return {
-        "title": row.name or names(row.people),
+        "title": start(row.name or names(row.people), LONGEST_LINE),
         "badges": signature_badges(row),
         "document": document,
         "age": age(row.requested_at),
@@ -40,18 +42,20 @@ def request_page(site: MirrorAdmin, request: HttpRequest, row: Any) -> dict[str,
         "is_lost": bool(row.unknown_since) and not row.is_final,
         "lost_since": exact(row.unknown_since) if row.unknown_since else "",
         "is_given_up": row.poll_at is None,
-        "why": "" if row.unknown_since and not row.is_final else why_ended(row),
+        **what_went_wrong(
+            site, row, "" if row.unknown_since and not row.is_final else why_ended(row)
+        ),
         "why_title": _why_title(row),
         "is_bad": not is_cancelled and row.status != SignatureRequest.Status.EXPIRED,
-        "field_errors": field_errors(row),
         "cancelling": _cancelling(row),
         "acts": list(_acts(site, request, row, files)),
         "progress": progress(row.people),
-        "people": people_rows(row),
+        "people": people_rows(row, MOST_LISTED),
+        "more_people": max(len(row.people) - MOST_LISTED, 0),
         "expires": on_day(row.expires_at) if row.expires_at and not row.is_final else "",
         "files": [_file_row(file) for file in files],
         "is_kept": len(files) == len(KINDS),
-        "timeline": timeline_of_request(row, changes_of_request(row)),
+        **told(site, request, row, changes, timeline_of_request(row, changes)),
     }
 
 
@@ -63,6 +67,7 @@ def request_row(site: MirrorAdmin, row: Any) -> dict[str, Any]:
         "badges": signature_badges(row),
         "progress": progress(row.people),
         "people": people_rows(row),
+        "more_people": max(len(row.people) - MOST_PEOPLE, 0),
         "age": age(row.requested_at),
         "by": name_of(row.requested_by),
         "expires": on_day(row.expires_at) if row.expires_at else "",

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit.models import EngagementEvent, Share
 
-from .base import MirrorAdmin, age, exact, linked, pretty
+from .base import MirrorAdmin, age, exact, linked
 from .lists import ProjectFilter
 from .states import whom
 
@@ -37,6 +37,7 @@ class EngagementEventAdmin(MirrorAdmin):
     sortable_by = ()
     search_prefixes = ("render__key",)
     ordering = ("-pk",)
+    wholes = ("metadata",)
     columns = (
         "render",
         "project",
@@ -72,7 +73,11 @@ class EngagementEventAdmin(MirrorAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[EngagementEvent]:
         queryset: QuerySet[EngagementEvent] = super().get_queryset(request)
         return queryset.select_related("render").defer(
-            "render__data", "render__answer", "render__field_errors", "render__counts"
+            "render__data",
+            "render__answer",
+            "render__error",
+            "render__field_errors",
+            "render__counts",
         )
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
@@ -127,7 +132,7 @@ class EngagementEventAdmin(MirrorAdmin):
 
     @admin.display(description=_("further data"))
     def shown_metadata(self, event: EngagementEvent) -> str | SafeString:
-        return "–" if event.metadata is None else pretty(event.metadata)
+        return self.json_of(event, "metadata")
 
     @admin.display(description=_("Craftkit's id"))
     def known_as(self, event: EngagementEvent) -> Any:

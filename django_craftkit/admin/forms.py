@@ -17,6 +17,7 @@ from django_craftkit.models.mirror import hash_key
 from django_craftkit.models.share import MAX_EMAIL, MAX_MESSAGE, MAX_NAME, mail_key
 
 from .base import exact, name_of
+from .texts import LONG
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -126,7 +127,7 @@ class EmailForm(HandForm):
         key = mail_key(cleaned["to"], cleaned["message"])
         shares = Share.objects.using(database())
         known = shares.filter(render=self.craftkit_render, key_hash=hash_key(key))
-        share: Share | None = known.select_related("requested_by").first()
+        share: Share | None = known.select_related("requested_by").defer(*LONG[Share]).first()
         if share is not None and not cleaned["once_more"]:
             seconds = (clock.now() - share.requested_at).total_seconds()
             # Of one that was refused or taken back nothing comes.

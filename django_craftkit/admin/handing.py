@@ -24,7 +24,7 @@ from django_craftkit.models import (
 from django_craftkit.models.mirror import hash_key
 
 from . import outcomes
-from .base import MirrorAdmin, exact
+from .base import MirrorAdmin, exact, is_link
 from .buttons import (
     MOST,
     SECONDS,
@@ -41,6 +41,7 @@ from .files import streamed
 from .forms import EmailForm, ShareForm
 from .people import names, progress, with_people
 from .states import share_badges, signature_badges, whom
+from .texts import LONG, LONGEST_NAME, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -261,7 +262,7 @@ class Handing(MirrorAdmin):
         if share.is_open and not may_see:
             text = _("The link is ready. Somebody who may see links has to hand it over.")
         self.message_user(request, text, level)
-        if share.is_open and may_see:
+        if share.is_open and may_see and is_link(share.url):
             # An address of its own, so that reloading the page asks for nothing.
             return HttpResponseRedirect(f"{request.path}?made={share.pk}")
         return self.back(request, share.render)
@@ -271,8 +272,8 @@ class Handing(MirrorAdmin):
         if request.method != "GET" or pk is None:
             return None
         shares = Share.objects.using(database()).filter(render=render, pk=pk)
-        share: Share | None = shares.first()
-        if share is None or not share.is_open:
+        share: Share | None = shares.defer(*LONG[Share]).first()
+        if share is None or not share.is_open or not is_link(share.url):
             return None
         return share if self.allows(request, "see_share_link", share) else None
 
@@ -334,7 +335,12 @@ def rows_of(
     if not all(site.allows(request, "view_share", share) for share in shares[:LISTED]):
         return []
     return [
-        {"share": share, "whom": whom(share), "badges": share_badges(share)}
+        {
+            "share": share,
+            "document": start(share.render.key, LONGEST_NAME),
+            "whom": start(whom(share), LONGEST_NAME),
+            "badges": share_badges(share),
+        }
         for share in shares[:LISTED]
     ]
 
@@ -348,8 +354,8 @@ def envelope_rows(
         return []
     return [
         {
-            "request": row,
-            "names": names(row.people),
+            "document": start(row.render.key, LONGEST_NAME),
+            "names": start(names(row.people), LONGEST_NAME),
             "badges": signature_badges(row),
             "progress": progress(row.people),
         }
@@ -361,7 +367,7 @@ def _alive(renders: Iterable[Render]) -> list[Share]:
     """Return the links that a withdrawal ends."""
     shares = Share.objects.using(database()).filter(render__in=[render.pk for render in renders])
     shares = shares.revocable().select_related("render").order_by("render", "pk")
-    return list(shares.defer("render__data", "render__answer", "render__field_errors"))
+    return list(shares.defer(*LONG[Share], *(f"render__{name}" for name in LONG[Render])))
 
 
 def _to_be_signed(renders: Iterable[Render]) -> list[SignatureRequest]:
@@ -369,7 +375,8 @@ def _to_be_signed(renders: Iterable[Render]) -> list[SignatureRequest]:
     pks = [render.pk for render in renders]
     rows = SignatureRequest.objects.using(database()).filter(render__in=pks)
     rows = rows.alive().filter(cancel_requested_at=None).select_related("render")
-    return list(rows.order_by("render", "pk").defer("render__data", "render__answer", "answer"))
+    left = (*LONG[SignatureRequest], *(f"render__{name}" for name in LONG[Render]))
+    return list(rows.order_by("render", "pk").defer(*left))
 
 
 def _is_known(render: Render, key: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -13,11 +14,12 @@ from django_craftkit.models import Job
 from .about import JOBS, AboutAdmin, KindFilter
 from .base import badge, press
 from .buttons import button
-from .lists import ProjectFilter
+from .lists import ProjectFilter, is_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
@@ -33,6 +35,7 @@ class JobAdmin(AboutAdmin):
     sortable_by = ("due_at",)
     ordering = ("due_at", "pk")
     actions = ("take_up",)
+    wholes = ("error",)
     columns = (
         "kind",
         "object_id",
@@ -51,11 +54,11 @@ class JobAdmin(AboutAdmin):
         "hand",
         "attempts",
         "failures",
-        "error",
+        "shown_error",
         "created_at",
         "shown_button",
     )
-    readonly_fields = ("shown_kind", "about", "hand", "shown_button")
+    readonly_fields = ("shown_kind", "about", "hand", "shown_error", "shown_button")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         may = self.has_take_up_permission(request)
@@ -69,9 +72,17 @@ class JobAdmin(AboutAdmin):
             return badge(_("set aside"), "bad")
         return badge(_("in hand"), "busy")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        queryset: QuerySet[Job] = super().get_queryset(request)
+        return queryset.annotate(error_start=Left("error", SHORT)) if is_list(request) else queryset
+
     @admin.display(description=_("error"))
-    def short_error(self, job: Job) -> str:
-        return job.error[:SHORT]
+    def short_error(self, job: Any) -> str:
+        return str(job.error_start)
+
+    @admin.display(description=_("error"))
+    def shown_error(self, job: Job) -> str | SafeString:
+        return self.text_of(job, "error")
 
     @admin.display(description=_("what can be done"))
     def shown_button(self, job: Job) -> SafeString:

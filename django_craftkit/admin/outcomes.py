@@ -16,9 +16,16 @@ from django_craftkit.models.render import NOTHING_TO_RENDER
 from django_craftkit.models.share import FINAL
 from django_craftkit.words import why_paused
 
+from .texts import LONGEST_LINE, LONGEST_NAME, LONGEST_TEXT, loads, start
+from .texts import is_cut as is_cut_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .base import MirrorAdmin
+
+#: Fields that a page lists the errors of, and errors that it lists of each.
+MOST_FIELDS, MOST_ERRORS = 30, 3
 #: Characters of an error that a message shows; the page shows all of it.
 _LONGEST = 400
 
@@ -52,6 +59,33 @@ def why_waiting(project: str, capability: str = "") -> str:
     return _("The project “%(project)s” is paused: %(reason)s Nothing is lost.") % said
 
 
+def what_went_wrong(site: MirrorAdmin, row: Any, error: str | None = None) -> dict[str, Any]:
+    """Return what a page says of an error, in words and by field, as far as there is room for it.
+
+    ``error`` are other words than the row's own.
+    """
+    text = row.error if error is None else error
+    fields = field_errors(row)
+    listed = [
+        (start(name, LONGEST_NAME), [start(str(one), LONGEST_LINE) for one in errors[:MOST_ERRORS]])
+        for name, errors in fields[:MOST_FIELDS]
+    ]
+    is_all = all(
+        name == was and list(map(str, errors)) == given
+        for (name, errors), (was, given) in zip(fields, listed, strict=False)
+    )
+    is_unread = not fields and getattr(row, "field_errors_text", None) not in (None, "{}", "null")
+    is_cut = is_unread or len(fields) > len(listed) or not is_all
+    return {
+        "error": start(text, LONGEST_TEXT),
+        "error_more": site.more_of(
+            row, "error", is_cut=text == row.error and is_cut_text(text, LONGEST_TEXT)
+        ),
+        "field_errors": listed,
+        "field_errors_more": site.more_of(row, "field_errors", is_cut=is_cut),
+    }
+
+
 def reason(row: Render | Share | SignatureRequest) -> str:
     """Return an error and what is wrong with which field, in one line."""
     parts = [row.error] if row.error else []
@@ -61,7 +95,13 @@ def reason(row: Render | Share | SignatureRequest) -> str:
 
 def field_errors(row: Render | Share | SignatureRequest) -> list[tuple[str, list[Any]]]:
     """Return what is wrong with which field, as lists whatever Craftkit said."""
-    found = row.field_errors if isinstance(row.field_errors, dict) else {}
+    try:
+        # As its page has read it, or else as it is.
+        text = getattr(row, "field_errors_text", None)
+        known = row.field_errors if text is None else loads(text)
+    except RecursionError:
+        known = None
+    found = known if isinstance(known, dict) else {}
     return [
         (str(name), errors if isinstance(errors, list) else [errors])
         for name, errors in sorted(found.items())

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_craftkit.models import SignatureRecipient, SignatureRequest
 
 from .base import badge, exact
+from .texts import LONG, LONGEST_NAME, loads, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MOST_REQUESTS = 10
 #: People of one request; Craftkit takes no more.
 MOST_PEOPLE = 20
+#: People that the page of a request lists.
+MOST_LISTED = 60
 #: People that one line names; of the others it says how many there are.
 NAMED = 3
 #: What a person did who acted, by what they were asked for.
@@ -47,6 +50,7 @@ def requests_of(render: Render) -> list[Any]:
     """Read the newest requests for a document, each with its ``people``: one query for all."""
     rows = SignatureRecipient.objects.filter(request__render=render)
     rows = rows.select_related("request__requested_by", "request__cancel_requested_by")
+    rows = rows.defer(*(f"request__{name}" for name in LONG[SignatureRequest]))
     rows = rows.order_by("-request__requested_at", "-request_id", "position")
     found: dict[int, Any] = {}
     for one in rows[: (MOST_REQUESTS + 1) * MOST_PEOPLE]:
@@ -80,18 +84,18 @@ def name_of(one: SignatureRecipient) -> str:
     return one.full_name or one.email
 
 
-def people_rows(request: Any) -> list[dict[str, Any]]:
-    """Return how far each person of a request is."""
+def people_rows(request: Any, most: int = MOST_PEOPLE) -> list[dict[str, Any]]:
+    """Return how far each person of a request is, the first ones."""
     return [
         {
-            "name": name_of(one),
-            "email": one.email,
+            "name": start(name_of(one), LONGEST_NAME),
+            "email": start(one.email, LONGEST_NAME),
             "role": one.get_designation_display(),
             "turn": one.order or one.position + 1,
             "badge": _badge(request, one),
             "at": exact(moment) if (moment := one.signed_at or one.declined_at) else "",
         }
-        for one in request.people
+        for one in request.people[:most]
     ]
 
 
@@ -112,9 +116,20 @@ def _approves(one: SignatureRecipient) -> bool:
     return one.designation == SignatureRecipient.Designation.APPROVER
 
 
+def _answer(request: Any) -> dict[str, Any]:
+    """Return what Craftkit said of a request; nothing where that is too deep to be read."""
+    try:
+        # As its page has read it, or else as it is.
+        text = getattr(request, "answer_text", None)
+        said = request.answer if text is None else loads(text)
+    except RecursionError:
+        said = None
+    return said if isinstance(said, dict) else {}
+
+
 def why_ended(request: SignatureRequest) -> str:
     """Return why a request came to no good end, in the words of whoever ended it; "" if so."""
-    said = request.answer.get("reason") if isinstance(request.answer, dict) else None
+    said = _answer(request).get("reason")
     if request.status == SignatureRequest.Status.DECLINED and said:
         return str(said)
     if request.status == SignatureRequest.Status.CANCELLED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -12,10 +13,13 @@ from django_craftkit.models import ProjectState
 
 from .base import MirrorAdmin, age, badge, press
 from .buttons import button
+from .lists import is_list
+from .texts import LONGEST_LINE, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
@@ -26,12 +30,13 @@ class ProjectStateAdmin(MirrorAdmin):
         "project",
         "capability",
         "state",
-        "pause_reason",
+        "short_reason",
         "shown_swept",
         "shown_webhook",
     )
     ordering = ("project", "capability")
     actions = ("try_again",)
+    wholes = ("pause_reason",)
     columns = (
         "project",
         "capability",
@@ -49,14 +54,14 @@ class ProjectStateAdmin(MirrorAdmin):
         "state",
         "paused_at",
         "pause_code",
-        "pause_reason",
+        "shown_reason",
         "probes",
         "probe_at",
         "swept_at",
         "webhook_heard_at",
         "shown_button",
     )
-    readonly_fields = ("state", "shown_button")
+    readonly_fields = ("state", "shown_reason", "shown_button")
     _TRY = {
         "log": _("Asked for it to be tried again now."),
         "done": ngettext_lazy("%d project is tried again now.", "%d projects are tried again now."),
@@ -71,6 +76,20 @@ class ProjectStateAdmin(MirrorAdmin):
     @admin.display(description=_("state"))
     def state(self, state: ProjectState) -> SafeString:
         return badge(_("running"), "good") if state.paused_at is None else badge(_("paused"), "bad")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProjectState]:
+        queryset: QuerySet[ProjectState] = super().get_queryset(request)
+        if not is_list(request):
+            return queryset
+        return queryset.annotate(reason_start=Left("pause_reason", LONGEST_LINE + 1))
+
+    @admin.display(description=_("reason"))
+    def short_reason(self, state: Any) -> str:
+        return start(state.reason_start, LONGEST_LINE)
+
+    @admin.display(description=_("reason"))
+    def shown_reason(self, state: ProjectState) -> str | SafeString:
+        return self.text_of(state, "pause_reason")
 
     @admin.display(description=_("last sweep"), ordering="swept_at")
     def shown_swept(self, state: ProjectState) -> str | SafeString:

@@ -15,12 +15,13 @@ from django.utils.translation import ngettext_lazy, pgettext_lazy
 from django_craftkit import clock, conf, declarations
 from django_craftkit.models import Render, Share, SignatureRequest
 
-from .base import age, brief, may_see_source, pretty, source_link
+from .base import age, brief, may_see_source, source_link
 from .document import document_page
 from .handing import Handing, link_to
 from .lists import ProjectFilter, StateFilter, is_list
 from .signing import Signing
 from .states import render_badges
+from .texts import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,7 @@ class RenderAdmin(Signing, Handing):
     # What an index serves, and nothing else.
     sortable_by = ("shown_age",)
     actions = ("retry", "share", "withdraw")
+    wholes = LONG[Render]
     columns = (
         "project",
         "template",
@@ -120,7 +122,7 @@ class RenderAdmin(Signing, Handing):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Render]:
         queryset: Any = super().get_queryset(request).select_related("source_type")
         if is_list(request):
-            listed: QuerySet[Render] = queryset.defer("data", "answer", "field_errors")
+            listed: QuerySet[Render] = queryset
             return listed
         # Most documents are signed by nobody, and their pages need not look for it.
         requests = SignatureRequest.objects.filter(render=OuterRef("pk"))
@@ -169,7 +171,7 @@ class RenderAdmin(Signing, Handing):
 
     @admin.display(description=_("data"))
     def shown_data(self, render: Render) -> str | SafeString:
-        return "–" if render.data is None else pretty(render.data)
+        return self.json_of(render, "data")
 
     @admin.display(description=_("version"))
     def shown_version(self, render: Render) -> str:
@@ -177,8 +179,8 @@ class RenderAdmin(Signing, Handing):
         return "–" if render.version is None else str(render.version)
 
     @admin.display(description=_("answer"))
-    def shown_answer(self, render: Render) -> SafeString:
-        return pretty(render.answer)
+    def shown_answer(self, render: Render) -> str | SafeString:
+        return self.json_of(render, "answer")
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit.database import database
-from django_craftkit.models import RenderWithdrawn, Share
+from django_craftkit.models import Render, RenderWithdrawn, Share
 from django_craftkit.models.share import UNPROVEN
 
 from . import outcomes
@@ -22,6 +22,7 @@ from .buttons import MOST, Refused, as_chosen, button, chosen, patience, too_man
 from .handing import rows_of
 from .lists import ProjectFilter, StateFilter
 from .states import can_be_revoked, channel_of, share_badges, whom
+from .texts import LONG
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -71,6 +72,7 @@ class ShareAdmin(MirrorAdmin):
     sortable_by = ("made",)
     actions = ("revoke",)
     # The link itself stands here for those alone who may see it, and only while it opens something.
+    wholes = ("message", "error", "field_errors")
     columns = (
         "render",
         "project",
@@ -97,7 +99,7 @@ class ShareAdmin(MirrorAdmin):
                     "document",
                     "link",
                     "for_whom",
-                    "message",
+                    "shown_message",
                     "expires",
                     "opened",
                 )
@@ -126,6 +128,7 @@ class ShareAdmin(MirrorAdmin):
     readonly_fields = (
         "document",
         "for_whom",
+        "shown_message",
         "made",
         "expires",
         "opened",
@@ -135,7 +138,7 @@ class ShareAdmin(MirrorAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Share]:
         queryset = super().get_queryset(request).select_related("render", "requested_by")
-        return queryset.defer("answer", "render__data", "render__answer", "render__field_errors")
+        return queryset.defer("answer", *(f"render__{name}" for name in LONG[Render]))
 
     def get_list_display(self, request: HttpRequest) -> Any:
         may_see = self.allows(request, "see_share_link")
@@ -143,6 +146,8 @@ class ShareAdmin(MirrorAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         hidden = {name for name in _MAYBE if obj is None or not getattr(obj, name)}
+        if "message" in hidden:
+            hidden.add("shown_message")
         if not self.allows(request, "see_share_link", obj):
             hidden.add("link")
         return [
@@ -167,6 +172,10 @@ class ShareAdmin(MirrorAdmin):
             share.recipient_email or whom(share),
             channel_of(share),
         )
+
+    @admin.display(description=_("message"))
+    def shown_message(self, share: Share) -> str | SafeString:
+        return self.text_of(share, "message")
 
     @admin.display(description=_("made"), ordering="-requested_at")
     def made(self, share: Share) -> SafeString:
@@ -200,8 +209,7 @@ class ShareAdmin(MirrorAdmin):
             context["craftkit_link"] = {
                 "badges": share_badges(share),
                 "whom": whom(share),
-                "reason": share.error,
-                "field_errors": outcomes.field_errors(share),
+                **outcomes.what_went_wrong(self, share),
                 "may_decide": share.is_unsettled and may_send,
                 "may_resend": share.revoke_requested_at is None,
                 "sent_url": self.address("sent", share.pk),

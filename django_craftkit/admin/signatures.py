@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
 from django_craftkit.models import (
     ArchivedFile,
+    Render,
     RenderWithdrawn,
     SignatureRecipient,
     SignatureRequest,
@@ -22,7 +23,7 @@ from django_craftkit.models import (
 from django_craftkit.models.signature import MAX_REASON
 
 from . import outcomes
-from .base import MirrorAdmin, age, brief, linked, name_of, on_day, pretty
+from .base import MirrorAdmin, age, brief, linked, name_of, on_day
 from .buttons import SECONDS, button, patience
 from .envelope import request_page
 from .files import streamed
@@ -30,9 +31,10 @@ from .forms import TextField
 from .lists import SEARCHED, Arm, ProjectFilter, StateFilter, is_list
 from .people import names, progress, with_people
 from .states import signature_badges
+from .texts import LONG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
 
     from django.db.models import QuerySet
@@ -83,6 +85,7 @@ class SignatureRequestAdmin(MirrorAdmin):
     ordering = ("-requested_at", "-pk")
     # What an index serves, and nothing else.
     sortable_by = ("asked_for",)
+    wholes = LONG[SignatureRequest]
     columns = (
         "render",
         "project",
@@ -126,9 +129,9 @@ class SignatureRequestAdmin(MirrorAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SignatureRequest]:
         queryset = super().get_queryset(request).select_related("render", "requested_by")
-        queryset = queryset.defer("render__data", "render__answer", "render__field_errors")
+        queryset = queryset.defer(*(f"render__{name}" for name in LONG[Render]))
         if is_list(request):
-            return queryset.defer("answer", "field_errors", "fields", "anchor_tags")
+            return queryset
         return queryset.select_related("cancel_requested_by")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
@@ -171,12 +174,17 @@ class SignatureRequestAdmin(MirrorAdmin):
         return on_day(row.expires_at) if row.expires_at else "–"
 
     @admin.display(description=_("where to sign"))
-    def shown_places(self, row: SignatureRequest) -> SafeString:
-        return pretty([*row.fields, *row.anchor_tags])
+    def shown_places(self, row: SignatureRequest) -> str | SafeString:
+        return format_html_join("", "{}", self._places(row)) or "–"
+
+    def _places(self, row: SignatureRequest) -> Iterator[tuple[Any]]:
+        for name in ("fields", "anchor_tags"):
+            if getattr(row, f"{name}_text", "[]") != "[]":
+                yield (self.json_of(row, name),)
 
     @admin.display(description=_("answer"))
-    def shown_answer(self, row: SignatureRequest) -> SafeString:
-        return pretty(row.answer)
+    def shown_answer(self, row: SignatureRequest) -> str | SafeString:
+        return self.json_of(row, "answer")
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -24,6 +24,7 @@ from .handing import can_be_handed_out
 from .people import MOST_PEOPLE, names, progress, with_people
 from .signing_form import ROWS, SigningForm
 from .states import signature_badges
+from .texts import LONG, LONGEST_LINE, start
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -115,11 +116,11 @@ class Signing(MirrorAdmin):
         if not self.allows(request, "view_signaturerequest"):
             return []
         requests = SignatureRequest.objects.using(database()).filter(render=render)
-        alive = requests.alive().order_by("-pk")[:SHOWN]
+        alive = requests.alive().order_by("-pk").defer(*LONG[SignatureRequest])[:SHOWN]
         return [
             {
                 "url": self.address("change", row.pk, model="signaturerequest"),
-                "names": names(row.people),
+                "names": start(names(row.people), LONGEST_LINE),
                 "badges": signature_badges(row),
                 "progress": progress(row.people),
                 "age": age(row.requested_at),

@@ -20,6 +20,7 @@ from .base import exact, name_of
 from .buttons import not_as_written, pk_of
 from .forms import DOUBLE_CLICK
 from .people import MOST_PEOPLE
+from .texts import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -199,8 +200,10 @@ class SigningForm(forms.Form):
         rows = SignatureRecipient.objects.using(database()).filter(
             request__render=self.craftkit_render
         )
+        known = rows.select_related("request__requested_by")
+        known = known.defer(*(f"request__{name}" for name in LONG[SignatureRequest]))
         asked: dict[SignatureRequest, list[tuple[str, str]]] = {}
-        for one in rows.select_related("request__requested_by").order_by("-request_id"):
+        for one in known.order_by("-request_id"):
             people = asked.setdefault(one.request, [])
             people.append((one.email.casefold(), one.designation))
         mine = self._people()
@@ -243,7 +246,10 @@ class SigningForm(forms.Form):
         """Return what stands for something else under the key of this form, the newest one."""
         rows = SignatureRequest.objects.using(database()).select_related("requested_by")
         known: SignatureRequest | None = (
-            rows.filter(render=self.craftkit_render, key=self.key).order_by("-pk").first()
+            rows.filter(render=self.craftkit_render, key=self.key)
+            .defer(*LONG[SignatureRequest])
+            .order_by("-pk")
+            .first()
         )
         return known
 

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
+from django.db.models.functions import Left
 from django.utils import formats
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_craftkit.models import Change, Render, Share, SignatureRequest
+from django_craftkit.models.render import KIND as RENDER
 from django_craftkit.models.signature import KIND as SIGNATURE
 
 from .base import local, name_of
 from .people import DID, names, why_ended
 from .people import name_of as called
+from .texts import LONGEST_LINE, LONGEST_NAME, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from django.http import HttpRequest
+
     from django_craftkit.models import EngagementEvent
 
-#: Changes that a page shows at most, the latest ones.
-MOST_CHANGES = 200
+    from .base import MirrorAdmin
+
+#: Changes that a page reads at most, and steps that it shows: the latest ones.
+MOST_CHANGES, MOST_STEPS = 200, 250
 
 #: Who did it, where it was no person.
 CAUSES = {
@@ -122,7 +129,35 @@ def changes_of_request(request: SignatureRequest) -> list[Change]:
 
 def _latest(about: Q) -> list[Change]:
     rows = Change.objects.filter(about).select_related("person", "recipient").order_by("-pk")
-    return list(rows[:MOST_CHANGES])[::-1]
+    rows = rows.defer("note", "receivers").annotate(note_start=Left("note", LONGEST_LINE + 1))
+    latest: list[Any] = list(rows[:MOST_CHANGES])[::-1]
+    for change in latest:
+        change.note = change.note_start
+    return latest
+
+
+def told(
+    site: MirrorAdmin,
+    request: HttpRequest,
+    row: Any,
+    changes: Sequence[Change],
+    steps: list[Step],
+) -> dict[str, Any]:
+    """Return what the page of a row shows of its way: the latest steps, and where all of it is."""
+    latest = [_shortened(step) for step in steps[-MOST_STEPS:]]
+    is_cut = len(changes) >= MOST_CHANGES or latest != steps
+    kind = SIGNATURE if isinstance(row, SignatureRequest) else RENDER
+    url = site.address("changelist", model="change") if site.allows(request, "view_change") else ""
+    return {
+        "timeline": latest,
+        "is_way_cut": is_cut,
+        "way_url": url and f"{url}?kind={kind}&object_id={row.pk}",
+    }
+
+
+def _shortened(step: Step) -> Step:
+    whom, who = start(step.whom, LONGEST_NAME), start(step.who, LONGEST_NAME)
+    return replace(step, whom=whom, who=who, why=start(step.why, LONGEST_LINE))
 
 
 def timeline(

@@ -34,6 +34,7 @@ NOBODY = ""
 #: What each page of every model takes; nobody adds, changes or deletes.
 PAGES = {
     "changelist": "view_{}",
+    "raw": "view_{}",
     "change": "view_{}",
     "history": "view_{}",
     "add": NOBODY,
