@@ -54,7 +54,8 @@ class LeasedQuerySet(models.QuerySet[Any]):
         while candidates := list(due.values_list("pk", flat=True)[:limit]):
             still_due = due.order_by().filter(pk__in=candidates)
             if still_due.update(attempts=F("attempts") + 1, **taken):
-                mine = self.using(due.db).filter(
+                # By the token alone: a claim changes what its queryset may filter by.
+                mine = self.model._default_manager.using(due.db).filter(
                     pk__in=candidates, lease_token=taken["lease_token"]
                 )
                 return list(mine.order_by("due_at", "pk"))
