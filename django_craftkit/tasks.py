@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from celery import shared_task
 
 from .reconcile import retention
-from .reconcile.loop import Loop, note_sweep
+from .reconcile.loop import Loop
 
 if TYPE_CHECKING:
     from celery import Task
@@ -26,8 +26,7 @@ def advance(self: Task[[], int]) -> int:
 @shared_task(name="craftkit.sweep", bind=True, ignore_result=True, expires=5.0)
 def sweep(self: Task[[], int]) -> int:
     """Carry out what is due, whether or not anybody said so; run by beat."""
-    note_sweep()
-    return _loop(self).run(SECONDS)
+    return _loop(self).sweep(SECONDS)
 
 
 @shared_task(name="craftkit.prune", ignore_result=True, expires=3600.0)

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections
+from django.db import connection, connections
 
 from django_craftkit import declarations
 from django_craftkit.models import Job
@@ -120,6 +120,30 @@ def after_sending(
 
 def killed() -> None:
     raise Killed
+
+
+def cut_connections() -> None:
+    """End every connection to this database, as its server does when it restarts.
+
+    SQLite has no server.
+    """
+    elsewhere(_cut_the_others)
+
+
+def _cut_the_others() -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            return
+        cursor.execute(
+            "SELECT id FROM information_schema.processlist "
+            "WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+        )
+        for (number,) in cursor.fetchall():
+            cursor.execute(f"KILL {number}")
 
 
 def settle(craftkit: Kit, *, minutes: float = 30) -> None:

@@ -40,6 +40,7 @@ from . import (
     links,
     polling,
     renders,
+    sweeping,
 )
 from .outcomes import (
     MIN_PROBE_DELAY,
@@ -99,6 +100,8 @@ class Loop:
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
         self._stop = threading.Event()
+        #: Set where a run fails: its other threads end, and the next run begins anew.
+        self._failed = threading.Event()
         self._held: frozenset[tuple[str, str]] = frozenset()
         self._lock = threading.Lock()
         self._busy = 0
@@ -107,42 +110,61 @@ class Loop:
         """End after the steps under way."""
         self._stop.set()
 
+    def sweep(self, seconds: float = 20.0) -> int:
+        """Note that somebody looks for work, then ``run``: for whoever looks unasked."""
+        renew_connections()
+        sweeping.note_sweep()
+        return self.run(seconds)
+
     def run(self, seconds: float = 20.0) -> int:
-        """Return how many deliveries and jobs were carried out in up to ``seconds``."""
+        """Return how many deliveries and jobs were carried out in up to ``seconds``.
+
+        Raises what the database raises; another ``run`` begins with connections that work.
+        """
         deadline = time.monotonic() + seconds
-        _renew_connections()
+        renew_connections()
+        self._failed.clear()
         if self.threads <= 1 or not _is_anything_due():
             return self._drain(deadline)
         counts: list[int] = []
+        errors: list[Exception] = []
         helpers = [
-            threading.Thread(target=self._help, args=(deadline, counts), name=f"craftkit-{number}")
+            threading.Thread(
+                target=self._help, args=(deadline, counts, errors), name=f"craftkit-{number}"
+            )
             for number in range(self.threads - 1)
         ]
         for helper in helpers:
             helper.start()
+        known: BaseException | None = None
         try:
             done = self._drain(deadline)
-        except BaseException:
-            self.stop()
+        except BaseException as error:
+            known = error
+            self._failed.set()
             raise
         finally:
             for helper in helpers:
                 helper.join()
+            _tell_errors(errors, known)
         return done + sum(counts)
 
-    def _help(self, deadline: float, counts: list[int]) -> None:
+    def _help(self, deadline: float, counts: list[int], errors: list[Exception]) -> None:
         try:
             counts.append(self._drain(deadline))
-        except Exception:
-            logger.exception("A thread of Craftkit's loop ended; the sweep takes its jobs up.")
+        except Exception as error:
+            errors.append(error)
         finally:
             connections.close_all()
+
+    def _is_over(self) -> bool:
+        return self._stop.is_set() or self._failed.is_set()
 
     def _drain(self, deadline: float) -> int:
         """Do what is due until nothing is and no other thread may still bring something."""
         done = carried = 0
         looked = 0.0
-        while not self._stop.is_set():
+        while not self._is_over():
             if time.monotonic() >= deadline:
                 if self._wake:
                     self._wake(0.0)
@@ -251,6 +273,8 @@ class Loop:
             )
             return None
         outcome = _run(job)
+        # A connection that broke in the step must not keep its end from being noted.
+        drop_broken_connections()
         self._note(job, outcome)
         return outcome
 
@@ -267,7 +291,7 @@ class Loop:
                     raise
                 logger.warning("How %s ended is noted again: %s", job, error)
             time.sleep(pause)
-            _renew_connections()
+            connecting.renew()
         return self._note_once(job, outcome)
 
     def _note_once(self, job: Job, outcome: Outcome) -> None:
@@ -364,11 +388,36 @@ def _is_anything_due() -> bool:
     )
 
 
-def _renew_connections() -> None:
-    """Let go of connections that broke since this process last worked."""
+def renew_connections() -> None:
+    """Let go of this thread's connections that are too old, or broke since it last worked."""
     for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
+        if connection.in_atomic_block:
+            continue
+        connection.close_if_unusable_or_obsolete()
+        # That looks at those alone which have failed here; a server that restarts tells nobody.
+        if connection.connection is not None and not connection.is_usable():
+            connection.close()
+
+
+def drop_broken_connections() -> None:
+    """Let go of this thread's connections that failed and can't be used any more."""
+    for connection in connections.all(initialized_only=True):
+        if connection.errors_occurred and not connection.in_atomic_block:
+            if connection.connection is None or connection.is_usable():
+                connection.errors_occurred = False
+            else:
+                connection.close()
+
+
+def _tell_errors(errors: list[Exception], known: BaseException | None) -> None:
+    """Log what ended the helping threads of a run: what ended several of them once."""
+    told = {type(known)}
+    for error in errors:
+        if type(error) not in told:
+            told.add(type(error))
+            logger.error(
+                "A thread of Craftkit's loop ended; its jobs are taken up again.", exc_info=error
+            )
 
 
 def _run(job: Job) -> Outcome:
@@ -422,11 +471,3 @@ def carry_out(
 
 
 dispatch.register(carry_out)
-
-
-def note_sweep() -> None:
-    """Note that somebody looks after each project, which doctors and staff are shown."""
-    now = database_now()
-    for alias in conf.project_aliases():
-        state = ProjectState.objects.of(alias)
-        ProjectState.objects.using(database()).filter(pk=state.pk).update(swept_at=now)

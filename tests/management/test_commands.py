@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from django_craftkit.models import Job, ProjectState, Render
 from django_craftkit.projects import get_client
-from django_craftkit.reconcile.loop import note_sweep
+from django_craftkit.reconcile.sweeping import note_sweep
 
 DAY = timezone.timedelta(days=1)
 

@@ -9,11 +9,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 
 from django_craftkit.log import get_logger
 from django_craftkit.reconcile import retention
-from django_craftkit.reconcile.loop import Loop, note_sweep
+from django_craftkit.reconcile.loop import Loop
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -22,6 +22,10 @@ logger = get_logger(__name__)
 
 #: Seconds between two looks for what is not to be kept any longer.
 PRUNE_EVERY = 86_400.0
+#: What is raised where the database is away, or is a replica that is about to take over.
+AWAY = (InterfaceError, InternalError, OperationalError)
+#: Seconds between two looks while the database is away, at most.
+MAX_PAUSE = 30.0
 
 
 class Command(BaseCommand):
@@ -48,25 +52,32 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
         self.stdout.write("Looking for work. Ctrl-C ends it after the calls under way.")
-        total = 0
+        total = self._work(loop, stop, options["interval"], once=options["once"])
+        self.stdout.write(f"{total} deliveries and jobs carried out.")
+
+    def _work(self, loop: Loop, stop: threading.Event, interval: float, *, once: bool) -> int:
+        """Look for work until told to stop, or once; return how much was carried out."""
+        total = failures = 0
         prune_at = time.monotonic()
         while True:
             try:
-                note_sweep()
-                total += (done := loop.run())
-                if not done and not options["once"] and time.monotonic() >= prune_at:
+                total += (done := loop.sweep())
+                if not done and not once and time.monotonic() >= prune_at:
                     prune_at = time.monotonic() + PRUNE_EVERY
                     deque(retention.prune(), maxlen=0)
-            except (InterfaceError, OperationalError):
+                if failures:
+                    logger.warning("The database answers again.")
+                failures = 0
+            except AWAY:
                 # A database that restarts is back in a while; a worker that ended is not.
-                if options["once"]:
+                if once:
                     raise
-                logger.exception("The database did not answer.")
+                if not failures:
+                    logger.exception("The database did not answer. It is tried until it does.")
+                failures += 1
                 done = 0
-            if options["once"] and not done:
-                break
-            if not done and stop.wait(options["interval"]):
-                break
-            if stop.is_set():
-                break
-        self.stdout.write(f"{total} deliveries and jobs carried out.")
+            if once and not done:
+                return total
+            away = min(2.0 ** min(failures - 1, 10), MAX_PAUSE) if failures else 0.0
+            if (not done and stop.wait(max(interval, away))) or stop.is_set():
+                return total
