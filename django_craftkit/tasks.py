@@ -8,12 +8,15 @@ from celery import shared_task
 
 from .reconcile import retention
 from .reconcile.loop import Loop
+from .reconcile.room import Room
 
 if TYPE_CHECKING:
     from celery import Task
 
 #: Seconds that one task runs at most, before it hands over to the next.
 SECONDS = 20.0
+#: Where the steps of all tasks of this process run: a pool of threads has several at once.
+_room = Room()
 
 
 @shared_task(name="craftkit.advance", bind=True, ignore_result=True)
@@ -37,4 +40,4 @@ def prune() -> int:
 
 def _loop(task: Task[[], int]) -> Loop:
     # Eager tasks run in their caller's process, whose transaction no other thread sees.
-    return Loop(threads=1) if task.request.is_eager else Loop()
+    return Loop(threads=1) if task.request.is_eager else Loop(room=_room)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime, timedelta
 
-#: How many claims may end without a word before the work is set aside as one that kills workers.
+#: The attempt of a job that isn't made any more: each one before it has ended a worker.
 MAX_CLAIMS = 5
 
 
@@ -26,25 +26,27 @@ class LeasedQuerySet(models.QuerySet[Any]):
         return self.filter(Q(leased_until=None) | Q(leased_until__lte=now), due_at__lte=now)
 
     @again_after_deadlock
-    def claim(self, limit: int, *, now: datetime, lease: timedelta) -> list[Any]:
+    def claim(
+        self, limit: int, *, now: datetime, lease: timedelta, begin: bool = True
+    ) -> list[Any]:
         """Take up to ``limit`` due rows that nobody has in hand, oldest first.
 
         Each carries a token and is this caller's until ``now + lease``; a crash before that
-        leaves it to whoever comes next. Counts the attempt.
+        leaves it to whoever comes next. Counts the attempt, but with ``begin=False``: what waits
+        for its turn ends no worker.
         """
         taken = {"lease_token": uuid.uuid4(), "leased_until": now + lease}
+        count = {"attempts": F("attempts") + 1} if begin else {}
         due = self.using(database()).due(now).order_by("due_at", "pk")
         if not connections[due.db].features.has_select_for_update_skip_locked:
-            return self._claim_by_update(due, limit, taken)
+            return self._claim_by_update(due, limit, taken | count)
         with transaction.atomic(using=due.db):
             rows = list(due.select_for_update(skip_locked=True)[:limit])
             if rows:
                 manager = self.model._default_manager.using(due.db)
-                manager.filter(pk__in=[row.pk for row in rows]).update(
-                    attempts=F("attempts") + 1, **taken
-                )
+                manager.filter(pk__in=[row.pk for row in rows]).update(**taken, **count)
         for row in rows:
-            row.attempts += 1
+            row.attempts += int(begin)
             for name, value in taken.items():
                 setattr(row, name, value)
         return rows
@@ -53,7 +55,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
         """Claim where rows can't be locked: the guard is in the UPDATE, one writer at a time."""
         while candidates := list(due.values_list("pk", flat=True)[:limit]):
             still_due = due.order_by().filter(pk__in=candidates)
-            if still_due.update(attempts=F("attempts") + 1, **taken):
+            if still_due.update(**taken):
                 # By the token alone: a claim changes what its queryset may filter by.
                 mine = self.model._default_manager.using(due.db).filter(
                     pk__in=candidates, lease_token=taken["lease_token"]
@@ -132,9 +134,31 @@ class JobQuerySet(LeasedQuerySet):
         self._add(kind, [object_id], project, clock.now())
         dispatch.wake_on_commit(database())
 
+    def mine(self, job: Job) -> Self:
+        """Return the row of a claimed job, for as long as nobody has taken it over."""
+        return self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
+
+    def begin(self, job: Job) -> bool:
+        """Count that the step of a claimed job begins; ``False`` where it was taken over."""
+        return self._count(job, 1)
+
+    def wait(self, job: Job) -> None:
+        """Take back that the step of a claimed job has begun: it waits for its turn."""
+        self._count(job, -1)
+
+    def _count(self, job: Job, attempts: int) -> bool:
+        is_mine = bool(self.mine(job).update(attempts=F("attempts") + attempts))
+        if is_mine:
+            job.attempts += attempts
+        return is_mine
+
+    def leave(self, job: Job, at: datetime) -> None:
+        """Put a job back for a time whose step has not begun."""
+        self.mine(job).update(due_at=_at(job, at), leased_until=None, lease_token=None)
+
     def done(self, job: Job) -> None:
         """Drop a finished job; one that was wished for again meanwhile stays due."""
-        mine = self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
+        mine = self.mine(job)
         # delete() would look first and delete then, by primary key alone, where any application
         # listens to the deletion of every model: a wish in between would be lost.
         if not mine.filter(version=job.version)._raw_delete(mine.db):
@@ -142,8 +166,8 @@ class JobQuerySet(LeasedQuerySet):
 
     def again(self, job: Job, at: datetime, *, error: str = "", failures: int = 0) -> None:
         """Put a job back for a time."""
-        self.using(database()).filter(pk=job.pk, lease_token=job.lease_token).update(
-            due_at=Case(When(version=job.version, then=Value(at)), default=F("due_at")),
+        self.mine(job).update(
+            due_at=_at(job, at),
             failures=failures,
             error=storable(error),
             **_PUT_DOWN,
@@ -151,13 +175,16 @@ class JobQuerySet(LeasedQuerySet):
 
     def set_aside(self, job: Job, until: datetime, *, error: str) -> None:
         """Leave a job alone that ends its workers, unless somebody asks for it."""
-        self.using(database()).filter(pk=job.pk, lease_token=job.lease_token).update(
-            **{**_PUT_DOWN, "leased_until": until}, error=error
-        )
+        self.mine(job).update(**{**_PUT_DOWN, "leased_until": until}, error=error)
 
     def aside(self) -> Self:
         """Return the jobs that were set aside."""
         return self.filter(lease_token=None, leased_until__isnull=False)
+
+
+def _at(job: Job, at: datetime) -> Case:
+    """Return when a job is due that is put down: at once where it was wished for meanwhile."""
+    return Case(When(version=job.version, then=Value(at)), default=F("due_at"))
 
 
 _PUT_DOWN: dict[str, Any] = {"leased_until": None, "lease_token": None, "attempts": 0}

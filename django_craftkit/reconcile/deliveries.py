@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from django.db.models import Q
+
 from django_craftkit import client, conf
 from django_craftkit.client import InvalidResponse
 from django_craftkit.database import (
@@ -32,6 +34,8 @@ from .outcomes import retry_delay
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Container, Mapping
+
+    from django_craftkit.models.work import LeasedQuerySet
 
 logger = get_logger(__name__)
 
@@ -64,12 +68,30 @@ class Unusable(ValueError):
 
 def process(now: datetime) -> int:
     """Work off a batch of due deliveries; return how many."""
+    inbox = WebhookDelivery.objects.filter(lease_token=None, attempts__lt=SUSPECT)
+    return _process(inbox, BATCH, now)
+
+
+def is_any_suspect(now: datetime) -> bool:
+    """Whether a delivery is due that is to be worked off alone."""
+    return _suspects().due(now).exists()
+
+
+def process_suspect(now: datetime) -> int:
+    """Work off a due delivery that a worker may have ended with; return how many."""
+    return _process(_suspects(), 1, now)
+
+
+def _suspects() -> LeasedQuerySet:
+    """Return what has ended a worker, which leaves its token behind, or may break batches."""
+    may_break = Q(lease_token__isnull=False) | Q(attempts__gte=SUSPECT)
+    suspects: LeasedQuerySet = WebhookDelivery.objects.using(database()).filter(may_break)
+    return suspects
+
+
+def _process(inbox: LeasedQuerySet, most: int, now: datetime) -> int:
     lease = timedelta(seconds=conf.options().LEASE)
-    inbox = WebhookDelivery.objects
-    # One that ends its workers must not take a batch with it again and again.
-    batch: list[WebhookDelivery] = inbox.filter(attempts__lt=SUSPECT).claim(
-        BATCH, now=now, lease=lease
-    ) or inbox.claim(1, now=now, lease=lease)
+    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=lease)
     if not batch:
         return 0
     try:
@@ -115,7 +137,7 @@ def _apply(batch: list[WebhookDelivery], now: datetime) -> None:
             continue
         if (delivery.project, verdict.about) in known:
             continue
-        if delivery.attempts > 1:
+        if delivery.attempts > 1 and delivery.about is not None:
             verdict.status, verdict.error = Status.IGNORED, "Nothing here is known by this id."
         else:
             # The answer that tells us this id may be on its way.

@@ -53,6 +53,7 @@ from .outcomes import (
     probe_delay,
     retry_delay,
 )
+from .room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,8 +82,8 @@ NEAR = 5.0
 PROBES, PROBE_AGAIN = 50, 5.0
 #: How long work that ends its workers is left alone.
 ASIDE = timedelta(days=1)
-#: How many announcements are taken at a time, and after how many tries one is taken alone.
-HANDFUL, SUSPECT = 20, 2
+#: How many announcements are taken at a time.
+HANDFUL = 20
 #: Seconds between two looks into an empty inbox, while there are jobs to do.
 LOOK_EVERY = 0.2
 #: Seconds between the tries to note how a step ended, where the database fails.
@@ -95,14 +96,20 @@ class Loop:
     """Does what is due, in as many threads as it is given, until nothing is or time is up."""
 
     def __init__(
-        self, *, threads: int | None = None, wake: Callable[[float], None] | None = dispatch.wake
+        self,
+        *,
+        threads: int | None = None,
+        wake: Callable[[float], None] | None = dispatch.wake,
+        room: Room | None = None,
     ) -> None:
+        """``room`` is where its steps run: loops of one process share one."""
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
         self._stop = threading.Event()
         #: Set where a run fails: its other threads end, and the next run begins anew.
         self._failed = threading.Event()
         self._held: frozenset[tuple[str, str]] = frozenset()
+        self._room = Room() if room is None else room
         self._lock = threading.Lock()
         self._busy = 0
 
@@ -169,10 +176,10 @@ class Loop:
                 if self._wake:
                     self._wake(0.0)
                 break
-            with self._counting():
+            with self._counting(), self._room.beside():
                 heard = 0
                 if not carried or time.monotonic() - looked > LOOK_EVERY:
-                    heard = deliveries.process(database_now())
+                    heard = self._hear()
                     looked = 0.0 if heard else time.monotonic()
                 carried = self._carry_due()
             some = heard + carried
@@ -194,13 +201,25 @@ class Loop:
             with self._lock:
                 self._busy -= 1
 
+    def _hear(self) -> int:
+        """Work webhooks off: a batch of them, and one alone that ended its worker."""
+        now = database_now()
+        heard = deliveries.process(now)
+        if heard < deliveries.BATCH and deliveries.is_any_suspect(now):
+            with self._room.alone() as is_alone:
+                if is_alone:
+                    heard += deliveries.process_suspect(database_now())
+        return heard
+
     def _carry_due(self) -> int:
         done = 0
         began = time.monotonic()
         for job in self._claim():
             if time.monotonic() - began > _lease().total_seconds() / 4:
                 # The lease counts from the claim, and receivers may be slow.
-                Job.objects.again(job, database_now())
+                Job.objects.leave(job, database_now())
+                continue
+            if not job.attempts and not Job.objects.begin(job):
                 continue
             self.carry(job)
             done += 1
@@ -235,10 +254,10 @@ class Loop:
             free = free.exclude(_of(project, capability))
         now = database_now()
         claimed: list[Job] = free.claim(1, now=now, lease=_lease())
-        if claimed and not claimed[0].project:
-            # One that ends its workers must not take a handful with it again and again.
-            more = Job.objects.filter(project="", attempts__lt=SUSPECT)
-            claimed += more.claim(HANDFUL - 1, now=now, lease=_lease())
+        if claimed and not claimed[0].project and claimed[0].attempts == 1:
+            # The first has begun; the others begin one by one, so that only who did is suspected.
+            more = Job.objects.filter(project="", attempts=0)
+            claimed += more.claim(HANDFUL - 1, now=now, lease=_lease(), begin=False)
         return claimed
 
     @again_after_deadlock
@@ -272,6 +291,19 @@ class Loop:
                 error=f"Set aside: {job.attempts - 1} workers ended while on it.",
             )
             return None
+        return self._carry(job) if job.attempts == 1 else self._carry_alone(job)
+
+    def _carry_alone(self, job: Job) -> Outcome | None:
+        """Carry out what a worker has ended with: whatever else ran in it may be innocent."""
+        # While it waits, what ends this process is another.
+        Job.objects.wait(job)
+        with self._room.alone(_lease().total_seconds() / 4) as is_alone:
+            if is_alone and Job.objects.begin(job):
+                return self._carry(job)
+        Job.objects.leave(job, database_now() + timedelta(seconds=NEAR))
+        return None
+
+    def _carry(self, job: Job) -> Outcome:
         outcome = _run(job)
         # A connection that broke in the step must not keep its end from being noted.
         drop_broken_connections()

@@ -1,0 +1,203 @@
+"""Work that ends its workers: nothing that was claimed or ran beside it pays for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from django_craftkit.models import Change, Job, Render, WebhookDelivery
+from django_craftkit.reconcile import deliveries, room
+from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile.room import Room
+from django_craftkit.sandbox import SandboxAdapter
+from django_craftkit.signals import render_succeeded
+from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, settle, until, work
+
+KILLER = "the killer"
+
+
+@pytest.fixture
+def deadly(craftkit):
+    """Have documents announced to a receiver that ends its worker for one of them."""
+    told: list[str] = []
+
+    def receiver(instance, **kwargs):
+        if instance.key == KILLER:
+            raise Killed
+        told.append(instance.key)
+
+    def announce(keys: list[str]) -> list[str]:
+        renders = [Render.objects.request("invoice", {}, key=key) for key in keys]
+        settle(craftkit)
+        render_succeeded.connect(receiver)
+        Change.objects.filter(to_status="succeeded").update(announcement="due", receivers=None)
+        for render in renders:
+            Job.objects.wish("announce render", [render.pk])
+        return told
+
+    yield announce
+    render_succeeded.disconnect(receiver)
+
+
+def run(craftkit) -> None:
+    with contextlib.suppress(Killed):
+        craftkit.run()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("place", [0, 1, 3, 5])
+def test_bystanders_of_a_handful_are_not_counted(craftkit, deadly, place):
+    keys = [f"i-{number}" for number in range(5)]
+    keys.insert(place, KILLER)
+    told = deadly(keys)
+    killer = Render.objects.get(key=KILLER).pk
+    run(craftkit)
+    counted = Job.objects.filter(kind="announce render").exclude(object_id=killer)
+    assert set(counted.values_list("attempts", flat=True)) <= {0}
+    assert sorted(told) == sorted(keys[:place])
+
+    craftkit.pass_time(LEASE_OVER)
+    for _ in range(2):
+        run(craftkit)
+    assert sorted(told) == sorted(set(keys) - {KILLER}), "each once, though the killer is due"
+    for _ in range(4):
+        run(craftkit)
+        aside = Job.objects.aside()
+        assert set(aside.values_list("object_id", flat=True)) <= {killer}
+        craftkit.pass_time(LEASE_OVER)
+    run(craftkit)
+    assert [job.object_id for job in Job.objects.aside()] == [killer]
+
+
+def left_by_a_dead_worker(kind: str = "render", **fields: object) -> None:
+    """Have a job look as if its worker had ended in its step."""
+    long_ago = timezone.now() - timedelta(minutes=5)
+    Job.objects.filter(kind=kind, **fields).update(
+        attempts=1, lease_token=uuid.uuid4(), leased_until=long_ago, due_at=long_ago
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("shared", [False, True], ids=["its own threads", "its process's loops"])
+def test_what_has_ended_a_worker_is_carried_out_alone(craftkit, monkeypatch, shared):
+    suspect = Render.objects.request("invoice", {"number": -1})
+    for number in range(8):
+        Render.objects.request("invoice", {"number": number})
+    left_by_a_dead_worker(object_id=suspect.pk)
+    in_hand, beside, others = threading.Event(), threading.Event(), threading.Event()
+    send = SandboxAdapter.send
+
+    def watch(self, request, *args, **kwargs):
+        is_suspect = request.method == "POST" and b'"number": -1' in request.body
+        if is_suspect:
+            in_hand.set()
+            assert not beside.wait(0.3)
+        elif in_hand.is_set():
+            beside.set()
+        others.set()
+        answer = send(self, request, *args, **kwargs)
+        if is_suspect:
+            in_hand.clear()
+        return answer
+
+    monkeypatch.setattr(SandboxAdapter, "send", watch)
+    place = Room()
+    loops = [Loop(threads=1 if shared else 3, wake=None, room=place) for _ in range(1 + shared)]
+    threads = [Elsewhere(loop.run) for loop in loops]
+    for thread in threads:
+        thread.wait()
+    assert not beside.is_set()
+    assert Render.objects.filter(remote_id__isnull=False).count() == 9
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_alone_waits_uncounted(craftkit, monkeypatch):
+    monkeypatch.setattr(room, "WAIT", 0.05)
+    Render.objects.request("invoice", {})
+    left_by_a_dead_worker()
+    place, over = Room(), threading.Event()
+
+    def never_end():
+        with place.beside():
+            over.wait(PATIENCE)
+
+    stuck = Elsewhere(never_end)
+    until(lambda: place._busy)
+    Loop(threads=1, wake=None, room=place).run()
+    job = Job.objects.get()
+    assert (job.attempts, job.lease_token) == (1, None)
+    assert job.due_at > timezone.now()
+    assert craftkit.sandbox.requests == []
+    over.set()
+    stuck.wait()
+    settle(craftkit)
+    assert Render.objects.get().status == "succeeded"
+
+
+@pytest.mark.django_db
+def test_what_was_innocent_is_forgotten_to_have_been_a_suspect(craftkit):
+    craftkit.sandbox.render_time = None
+    Render.objects.request("invoice", {})
+    left_by_a_dead_worker()
+    work()
+    assert Job.objects.get().attempts == 0
+
+
+def succeeded(render_id: object) -> bytes:
+    payload = {
+        "event": "render.succeeded",
+        "renderId": str(render_id),
+        "templateId": str(uuid.uuid4()),
+        "status": "succeeded",
+        "createdAt": "2026-06-05T10:00:00.000Z",
+    }
+    return json.dumps(payload).encode()
+
+
+def store(body: bytes) -> None:
+    WebhookDelivery.objects.store("default", str(uuid.uuid4()), body)
+
+
+@pytest.mark.django_db
+def test_webhooks_of_a_batch_whose_worker_died_are_worked_off_one_by_one(craftkit, monkeypatch):
+    craftkit.sandbox.render_time = None
+    for number in range(5):
+        Render.objects.request("invoice", {"number": number})
+    craftkit.run()
+    store(b'{"event": "kill"}')
+    for render in Render.objects.all():
+        store(succeeded(render.remote_id))
+    read = deliveries._read
+
+    def deadly(delivery, facts):
+        if b"kill" in delivery.body:
+            raise Killed
+        return read(delivery, facts)
+
+    monkeypatch.setattr(deliveries, "_read", deadly)
+    run(craftkit)
+    assert set(WebhookDelivery.objects.values_list("attempts", flat=True)) == {1}
+    craftkit.pass_time(LEASE_OVER)
+    for _ in range(2):
+        run(craftkit)
+    ended = WebhookDelivery.objects.filter(status="processed")
+    assert list(ended.values_list("attempts", flat=True)) == [2] * 5
+
+
+@pytest.mark.django_db
+def test_a_webhook_whose_worker_died_still_waits_for_its_answer(craftkit):
+    store(succeeded(uuid.uuid4()))
+    long_ago = timezone.now() - timedelta(minutes=5)
+    WebhookDelivery.objects.update(attempts=1, lease_token=uuid.uuid4(), leased_until=long_ago)
+    craftkit.run()
+    assert WebhookDelivery.objects.get().status == "received"
+    craftkit.pass_time(LEASE_OVER)
+    craftkit.run()
+    assert WebhookDelivery.objects.get().status == "ignored"
+    assert not Change.objects.exists()
