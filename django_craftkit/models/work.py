@@ -129,6 +129,10 @@ class JobQuerySet(LeasedQuerySet):
             ignore_conflicts=True,
         )
 
+    def restore(self, kind: str, object_ids: Iterable[int], project: str) -> None:
+        """Write jobs that got lost, due now; one that is there by now stays as it is."""
+        self._add(kind, sorted(object_ids), project, clock.now())
+
     def start(self, kind: str, object_id: int, project: str) -> None:
         """Write the first job of an object that was just made, with one INSERT; wake the loop."""
         self._add(kind, [object_id], project, clock.now())
@@ -164,14 +168,15 @@ class JobQuerySet(LeasedQuerySet):
         if not mine.filter(version=job.version)._raw_delete(mine.db):
             mine.update(**_PUT_DOWN, failures=0, error="")
 
-    def again(self, job: Job, at: datetime, *, error: str = "", failures: int = 0) -> None:
-        """Put a job back for a time."""
-        self.mine(job).update(
+    def again(self, job: Job, at: datetime, *, error: str = "", failures: int = 0) -> bool:
+        """Put a job back for a time; ``False`` where it was taken over."""
+        is_mine = self.mine(job).update(
             due_at=_at(job, at),
             failures=failures,
             error=storable(error),
             **_PUT_DOWN,
         )
+        return bool(is_mine)
 
     def set_aside(self, job: Job, until: datetime, *, error: str) -> None:
         """Leave a job alone that ends its workers, unless somebody asks for it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db.models import Exists
 
 from django_craftkit.database import database, storable
 from django_craftkit.dispatch import isolated
@@ -18,7 +19,7 @@ from django_craftkit.models import Change, Job, SignatureRecipient
 from django_craftkit.signals import SIGNALS, Receiver
 
 from .facts import SENDERS, sender_of
-from .outcomes import Done, Failed, Outcome
+from .outcomes import Again, Done, Failed, Outcome
 
 logger = get_logger(__name__)
 
@@ -42,12 +43,17 @@ def step(job: Job) -> Outcome:
         if change.recipient_id is not None:
             people = SignatureRecipient.objects.using(using).select_related("request")
             about = people.get(pk=change.recipient_id)
-        _announce(change, about, stuck)
+        if not _announce(job, change, about, stuck):
+            # Another has taken the job over, and goes on from what is noted.
+            return Again(0.0)
     return Failed("; ".join(stuck.values())) if stuck else Done()
 
 
-def _announce(change: Change, instance: Any, stuck: dict[str, str]) -> None:
-    """Call the receivers of one change that have yet to succeed; note those that are stuck."""
+def _announce(job: Job, change: Change, instance: Any, stuck: dict[str, str]) -> bool:
+    """Call the receivers of one change that have yet to succeed; note those that are stuck.
+
+    Returns ``False``, and writes nothing, where somebody else has the job by now.
+    """
     signal = SIGNALS[change.signal]
     live = signal.receivers_of(sender_of(change)) if instance is not None else {}
     failed: dict[str, Any] = dict(change.receivers or {})
@@ -76,9 +82,8 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str]) -> None:
     else:
         change.announcement = Change.Announcement.DONE
     change.receivers = failed
-    Change.objects.using(database()).filter(pk=change.pk).update(
-        announcement=change.announcement, receivers=change.receivers
-    )
+    mine = Change.objects.using(database()).filter(Exists(Job.objects.mine(job)), pk=change.pk)
+    return bool(mine.update(announcement=change.announcement, receivers=change.receivers))
 
 
 def _call(receiver: Receiver | None, name: str, change: Change, instance: Any) -> tuple[str, bool]:

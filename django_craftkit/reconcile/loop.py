@@ -120,7 +120,7 @@ class Loop:
     def sweep(self, seconds: float = 20.0) -> int:
         """Note that somebody looks for work, then ``run``: for whoever looks unasked."""
         renew_connections()
-        sweeping.note_sweep()
+        sweeping.sweep()
         return self.run(seconds)
 
     def run(self, seconds: float = 20.0) -> int:
@@ -348,9 +348,9 @@ class Loop:
                 failures = job.failures + 1
                 delay = max(retry_delay(failures), after or 0.0)
                 at = now + timedelta(seconds=delay)
-                Job.objects.again(job, at, error=error, failures=failures)
-                for project, capability in self._holding(job):
-                    ProjectState.objects.postpone(project, capability, at)
+                if Job.objects.again(job, at, error=error, failures=failures):
+                    for project, capability in self._holding(job):
+                        ProjectState.objects.postpone(project, capability, at)
             case Again(delay, error):
                 Job.objects.again(job, now + timedelta(seconds=delay), error=error)
             case Done():

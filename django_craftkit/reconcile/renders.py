@@ -140,7 +140,7 @@ def step(job: Job) -> Outcome:
         return _poll(render)
     if render.withdrawn_at is not None and render.sent_at is None:
         fact = Fact(Status.CANCELLED, error="It was withdrawn before it was sent.")
-        return _decide(render, fact, Change.Cause.HERE)
+        return _decide_here(render, fact, job)
     outcome = _build(render, job) if render.data is None else _prepare_again(render)
     return outcome or _send(render)
 
@@ -154,12 +154,12 @@ def _build(render: Render, job: Job) -> Outcome | None:
         # Another worker, or this one once it is restarted, may well know it.
         return Failed(str(unknown))
     except NotConfirmed:
-        return _confirm_later(render)
+        return _confirm_later(render, job)
     except BuilderError as raised:
         error = str(raised)
     if error:
         fact = Fact(Status.REJECTED, error=error, error_code=BUILDER_FAILED)
-        return _decide(render, fact, Change.Cause.HERE)
+        return _decide_here(render, fact, job)
     if built is None:
         return _drop(render, job)
     try:
@@ -172,7 +172,7 @@ def _build(render: Render, job: Job) -> Outcome | None:
 
 
 @in_transaction
-def _confirm_later(render: Render) -> Outcome:
+def _confirm_later(render: Render, job: Job) -> Outcome:
     """Give what the event said a minute to be saved; reject the document after that."""
     row = lock(Render.objects.using(database())).filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
@@ -186,7 +186,7 @@ def _confirm_later(render: Render) -> Outcome:
     if age < CONFIRM_FOR:
         return Again(min(poll_delay(age), CONFIRM_FOR - age), error=error)
     fact = Fact(Status.REJECTED, error=error, error_code=NOT_CONFIRMED)
-    return _decide(row, fact, Change.Cause.HERE)
+    return _decide_here(row, fact, job)
 
 
 @in_transaction
@@ -230,8 +230,8 @@ def _drop(render: Render, job: Job) -> Outcome:
     row = rows.filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
         return Again(0.0)
-    if not Job.objects.using(database()).filter(pk=job.pk, version=job.version).exists():
-        # The event fired again, and there may be something now.
+    if not Job.objects.mine(job).filter(version=job.version).exists():
+        # The event fired again, and there may be something now, or another builds it.
         return Again(0.0)
     wishes = (Share, SignatureRequest)
     is_wanted = any(
@@ -239,7 +239,7 @@ def _drop(render: Render, job: Job) -> Outcome:
     )
     if is_wanted or row.attempt > 1:
         fact = Fact(Status.CANCELLED, error=NOTHING, error_code=NOTHING_TO_RENDER)
-        return _decide(row, fact, Change.Cause.HERE)
+        return _decide_here(row, fact, job)
     row.delete(using=database())
     return Done()
 
@@ -260,7 +260,7 @@ def _send(render: Render) -> Outcome:
         if error.is_passing:
             raise
         fact = Fact(Status.REJECTED, **refusal(error))
-        return _decide(render, fact, Change.Cause.ANSWER)
+        return _decide(render, fact)
     except CraftkitError as error:
         if error.proves_inaction:
             calls.take_back(render, before)
@@ -268,7 +268,7 @@ def _send(render: Render) -> Outcome:
     sent_at = render.sent_at or database_now()
     if answer.replayed and here(answer.created_at) < sent_at - SKEW:
         fact = Fact(Status.REJECTED, **used_elsewhere(answer.created_at))
-        return _decide(render, fact, Change.Cause.ANSWER)
+        return _decide(render, fact)
     row = hear_one(render, Fact.of(answer), Change.Cause.ANSWER)
     if row is None:
         # Another attempt has begun, or another id is known: look again at what there is to do.
@@ -276,10 +276,20 @@ def _send(render: Render) -> Outcome:
     return Done(heard=True) if row.is_final else Again(_first_poll(row), heard=True)
 
 
-def _decide(render: Render, fact: Fact, cause: Change.Cause) -> Outcome:
-    """End a document that Craftkit has not accepted, unless it has meanwhile."""
-    heard = cause == Change.Cause.ANSWER
-    return Again(0.0, heard=heard) if hear_one(render, fact, cause) is None else Done(heard=heard)
+def _decide(render: Render, fact: Fact) -> Outcome:
+    """End a document that Craftkit refuses, unless it has accepted it meanwhile."""
+    row = hear_one(render, fact, Change.Cause.ANSWER)
+    return Again(0.0, heard=True) if row is None else Done(heard=True)
+
+
+@in_transaction
+def _decide_here(render: Render, fact: Fact, job: Job) -> Outcome:
+    """End a document that is not sent yet, unless another has taken it over."""
+    # The document first, as whoever asks for its job does.
+    lock(Render.objects.using(database())).filter(pk=render.pk).values("pk").first()
+    if not Job.objects.mine(job).exists():
+        return Again(0.0)
+    return Again(0.0) if hear_one(render, fact, Change.Cause.HERE) is None else Done()
 
 
 def _begin(render: Render) -> bool:

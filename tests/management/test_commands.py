@@ -128,6 +128,16 @@ def test_the_doctor_tells_a_pause_and_what_is_set_aside(well, settings):
         assert words in text
 
 
+def test_the_doctor_counts_what_is_due_and_has_no_job(well):
+    for number in range(3):
+        Render.objects.request("invoice", {"number": number})
+    assert doctor()[1]
+    Job.objects.filter(object_id__gt=Render.objects.first().pk).delete()
+    text, is_well = doctor()
+    assert not is_well
+    assert "'render': 2 rows have none" in text
+
+
 def test_the_doctor_looks_at_one_project_only_where_that_is_asked_for(well):
     text, is_well = doctor("--project", "eu")
     assert not is_well

@@ -17,7 +17,7 @@ from django_craftkit.signals import (
     share_created,
     share_revoked,
 )
-from tests.helpers import settle
+from tests.helpers import LEASE_OVER, settle, work
 
 
 @pytest.fixture
@@ -153,6 +153,47 @@ def test_an_announcement_that_a_crash_cut_short_is_made_again(craftkit, heard):
     craftkit.pass_time(300)
     settle(craftkit)
     assert [note[0] for note in notes] == ["one", "one", "dies"], "at least once"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("late", ["fails", "succeeds"])
+def test_who_lost_the_lease_in_a_receiver_changes_nothing_that_another_has_noted(
+    craftkit, heard, late
+):
+    """The other's receiver does what the late one's doesn't."""
+    told: list[str] = []
+
+    def receiver(change, **kwargs):
+        told.append(change.to_status)
+        call = len(told)
+        if call == 1:
+            craftkit.pass_time(LEASE_OVER)
+            work()
+        if call == (1 if late == "fails" else 2):
+            raise LookupError("not now")
+
+    ask()
+    settle(craftkit)
+    change = Change.objects.filter(to_status="succeeded")
+    change.update(announcement="due", receivers=None)
+    # What comes next is the other's as well.
+    later = change.get()
+    later.pk, later.to_status = None, "later"
+    later.save()
+    Job.objects.wish("announce render", [later.object_id])
+    render_succeeded.connect(receiver)
+    try:
+        work()
+        noted = list(Change.objects.filter(receivers__isnull=False).order_by("pk"))
+        by_other = ["succeeded", "later"] if late == "fails" else ["succeeded"]
+        assert told == ["succeeded", *by_other]
+        assert {row.announcement for row in noted} == ({"done"} if late == "fails" else {"due"})
+        assert Job.objects.exists() == (late == "succeeds")
+        settle(craftkit)
+    finally:
+        render_succeeded.disconnect(receiver)
+    assert not Change.objects.filter(announcement="due").exists()
+    assert told[-1] == "later"
 
 
 def test_where_nobody_listens_nothing_is_announced(craftkit):

@@ -159,6 +159,39 @@ def test_who_finds_nothing_to_render_too_late_takes_no_document_away(
     assert len(craftkit.renders) == 1
 
 
+@pytest.mark.parametrize("late", ["raises", "finds nothing"])
+def test_who_is_late_with_building_ends_no_document_that_another_is_about_to_send(
+    craftkit, monkeypatch, late
+):
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    sending, ended = threading.Event(), threading.Event()
+    other: list[Elsewhere] = []
+    build = renders.build
+
+    def late_build(render):
+        monkeypatch.setattr(renders, "build", build)
+        craftkit.pass_time(LEASE_OVER)
+        other.append(Elsewhere(work))
+        assert sending.wait(PATIENCE)
+        if late == "raises":
+            raise builders.BuilderError("no such price")
+
+    def hold():
+        sending.set()
+        assert ended.wait(PATIENCE)
+
+    monkeypatch.setattr(renders, "build", late_build)
+    before_sending(monkeypatch, "/render", hold)
+    confirm()
+    loop = Loop(threads=1, wake=None)
+    loop.carry(loop.take("render", Render.objects.get().pk))
+    ended.set()
+    other[0].wait()
+    settle(craftkit)
+    assert Render.objects.get().status == "succeeded"
+    assert len(craftkit.renders) == 1
+
+
 @pytest.mark.parametrize("revoked", [False, True], ids=["wanted", "revoked meanwhile"])
 def test_a_link_whose_answer_comes_after_its_wish_is_settled_does_not_stay_open(
     craftkit, ready, monkeypatch, revoked

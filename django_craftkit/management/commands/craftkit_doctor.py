@@ -18,6 +18,7 @@ from django_craftkit.database import database
 from django_craftkit.declarations import declared, templates_of
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
+from django_craftkit.reconcile.sweeping import lost_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -208,6 +209,7 @@ def _look_at_worker(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
     try:
         states = list(ProjectState.objects.using(database()).order_by("project", "capability"))
         aside = Job.objects.using(database()).aside().count()
+        lost = lost_jobs()
     except DatabaseError as error:
         yield Finding(what, str(error), "Run manage.py migrate.")
         return
@@ -235,4 +237,11 @@ def _look_at_worker(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
             f"{aside} jobs took several workers with them",
             "Look at them in the admin under Jobs. Once the cause is mended, refresh() of the "
             "document or the share starts them anew.",
+        )
+    for kind, number in lost.items():
+        yield Finding(
+            f"whatever is due has a job of the kind {kind!r}",
+            f"{number} rows have none",
+            "The sweep writes such jobs within minutes, of a large table within hours. If the "
+            "number stays, no sweep runs: start beat, or manage.py craftkit_work.",
         )

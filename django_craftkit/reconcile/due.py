@@ -1,0 +1,187 @@
+"""Which rows have something left to do, by the kind of the job that does it.
+
+Each such row has a job. What is left to itself on purpose is in none of these: an e-mail that only
+a person can tell the fate of, a request that Craftkit has not known for a day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, Value
+from django.db.models.functions import Coalesce
+
+from django_craftkit import conf
+from django_craftkit.clock import database_now
+from django_craftkit.database import database
+from django_craftkit.models import (
+    ArchivedFile,
+    Change,
+    EngagementEvent,
+    Job,
+    ProjectState,
+    Render,
+    Share,
+    SignatureRequest,
+)
+from django_craftkit.models.engagement import KIND as ENGAGEMENT
+from django_craftkit.models.render import KIND as RENDER
+from django_craftkit.models.share import KIND as SHARE
+from django_craftkit.models.share import MAIL, UNPROVEN
+from django_craftkit.models.signature import ARCHIVE, OPEN, POLL, SEND
+from django_craftkit.models.signature import KIND as SIGNATURE
+
+from .envelopes import GIVE_UP_AFTER
+from .facts import SENDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.db.models import QuerySet
+
+    from django_craftkit.models.signature import SignatureRequestQuerySet
+
+#: How many rows of a table are looked at in one go where no index finds those that are due.
+SLICE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The rows that a kind of job has something to do for."""
+
+    kind: str
+    rows: Callable[[], QuerySet[Any]]
+    #: What names the object of the job, and its project.
+    object_id: str = "pk"
+    project: str | None = "project"
+    #: Whether an index finds them; else the sweep goes through the table slice by slice.
+    is_indexed: bool = True
+
+    def lost(self, part: int | None = None) -> QuerySet[Any, tuple[int, str]]:
+        """Return objects and projects of those that are due and have no job.
+
+        ``part`` narrows what no index finds to the newest rows, and to a slice of the others:
+        another one for each number, and all of them after a while.
+        """
+        rows = self.rows()
+        if part is not None and not self.is_indexed:
+            rows = _slice(rows, part)
+        jobs = Job.objects.using(database()).filter(kind=self.kind, object_id=OuterRef("of"))
+        rows = rows.order_by().annotate(
+            of=F(self.object_id), whose=F(self.project) if self.project else Value("")
+        )
+        lost: QuerySet[Any, tuple[int, str]] = rows.filter(~Exists(jobs)).values_list("of", "whose")
+        return lost.distinct()
+
+
+def _slice(rows: QuerySet[Any], part: int) -> QuerySet[Any]:
+    ends = rows.model._default_manager.using(database()).aggregate(
+        first=Coalesce(Min("pk"), 0), last=Coalesce(Max("pk"), 0)
+    )
+    slices = (ends["last"] - ends["first"]) // SLICE + 1
+    start = ends["first"] + part % slices * SLICE
+    return rows.filter(Q(pk__gt=ends["last"] - SLICE) | Q(pk__gte=start, pk__lt=start + SLICE))
+
+
+def _shares() -> QuerySet[Share]:
+    rows: QuerySet[Share] = Share.objects.using(database())
+    return rows
+
+
+def _unsettled_shares() -> QuerySet[Share]:
+    """Return links to be made, or found, and mails to be given up or found."""
+    pending = Q(status=Share.Status.PENDING)
+    return _shares().filter(
+        (pending & (Q(by_mail=False) | Q(revoke_requested_at__isnull=False)))
+        | (Q(status=Share.Status.UNKNOWN) & ~Q(error_code=UNPROVEN))
+        | Q(
+            status=Share.Status.UNKNOWN,
+            revoke_requested_at__isnull=False,
+            remote_id__isnull=False,
+        )
+    )
+
+
+def _unwanted_shares() -> QuerySet[Share]:
+    return _shares().filter(
+        status=Share.Status.ACTIVE, revoke_requested_at__isnull=False, remote_id__isnull=False
+    )
+
+
+def _mails() -> QuerySet[Share]:
+    return _shares().filter(status=Share.Status.PENDING, by_mail=True, revoke_requested_at=None)
+
+
+def _untold_events() -> QuerySet[EngagementEvent]:
+    events: QuerySet[EngagementEvent] = EngagementEvent.objects.using(database()).to_be_told()
+    return events.filter(render__remote_id__isnull=False)
+
+
+def _requests() -> SignatureRequestQuerySet:
+    rows: SignatureRequestQuerySet = SignatureRequest.objects.using(database())
+    return rows
+
+
+def _unsent_requests() -> QuerySet[SignatureRequest]:
+    return _requests().filter(status=SignatureRequest.Status.PENDING, cancel_requested_at=None)
+
+
+def _unwanted_requests() -> QuerySet[SignatureRequest]:
+    given_up = Q(unknown_since__lt=database_now() - GIVE_UP_AFTER)
+    wanted_back = _requests().alive().filter(cancel_requested_at__isnull=False)
+    return wanted_back.exclude(given_up & Q(status__in=OPEN))
+
+
+def _projects_to_ask() -> QuerySet[ProjectState]:
+    open_ones = _requests().filter(project=OuterRef("project"), poll_at__isnull=False)
+    states: QuerySet[ProjectState] = ProjectState.objects.using(database())
+    return states.filter(Exists(open_ones), capability="")
+
+
+def _kept(kind: str) -> Exists:
+    files = ArchivedFile.objects.using(database())
+    return Exists(files.filter(kind=kind, object_id=OuterRef("pk")))
+
+
+def _signed_but_not_kept() -> QuerySet[SignatureRequest]:
+    signed = _requests().filter(status=SignatureRequest.Status.COMPLETED, remote_id__isnull=False)
+    kinds = ArchivedFile.Kind
+    return signed.exclude(_kept(kinds.SIGNED) & _kept(kinds.CERTIFICATE))
+
+
+def _rendered_but_not_kept() -> QuerySet[Render]:
+    renders: QuerySet[Render] = Render.objects.using(database())
+    files = ArchivedFile.objects.using(database()).filter(kind=ArchivedFile.Kind.RENDER)
+    # What was ready before the setting was on is nobody's wish.
+    since = files.order_by("pk").values_list("archived_at", flat=True).first()
+    if since is None or not conf.options().ARCHIVE_RENDERS:
+        return renders.none()
+    ready = renders.filter(
+        status=Render.Status.SUCCEEDED, remote_id__isnull=False, completed_at__gte=since
+    )
+    return ready.exclude(_kept(ArchivedFile.Kind.RENDER))
+
+
+def _unannounced(kind: str) -> QuerySet[Change]:
+    changes: QuerySet[Change] = Change.objects.using(database())
+    return changes.filter(kind=kind, announcement=Change.Announcement.DUE)
+
+
+DUE = (
+    Due(RENDER, lambda: Render.objects.using(database()).under_way()),
+    Due(SHARE, _unsettled_shares),
+    Due(SHARE, _unwanted_shares, is_indexed=False),
+    Due(MAIL, _mails),
+    Due(ENGAGEMENT, _untold_events, object_id="render_id", project="render__project"),
+    Due(SEND, _unsent_requests),
+    Due(SIGNATURE, _unwanted_requests),
+    Due(POLL, _projects_to_ask),
+    Due(ARCHIVE, _signed_but_not_kept, is_indexed=False),
+    Due("archive render", _rendered_but_not_kept, is_indexed=False),
+    *(
+        Due(f"announce {kind}", partial(_unannounced, kind), object_id="object_id", project=None)
+        for kind in SENDERS
+    ),
+)
