@@ -33,6 +33,7 @@ from django_craftkit.projects import patience
 from . import (
     announcements,
     archive,
+    connecting,
     deliveries,
     emails,
     engagement,
@@ -119,7 +120,7 @@ class Loop:
 
     def sweep(self, seconds: float = 20.0) -> int:
         """Note that somebody looks for work, then ``run``: for whoever looks unasked."""
-        renew_connections()
+        connecting.renew()
         sweeping.sweep()
         return self.run(seconds)
 
@@ -129,7 +130,7 @@ class Loop:
         Raises what the database raises; another ``run`` begins with connections that work.
         """
         deadline = time.monotonic() + seconds
-        renew_connections()
+        connecting.renew()
         self._failed.clear()
         if self.threads <= 1 or not _is_anything_due():
             return self._drain(deadline)
@@ -306,7 +307,7 @@ class Loop:
     def _carry(self, job: Job) -> Outcome:
         outcome = _run(job)
         # A connection that broke in the step must not keep its end from being noted.
-        drop_broken_connections()
+        connecting.drop_broken()
         self._note(job, outcome)
         return outcome
 
@@ -418,27 +419,6 @@ def _is_anything_due() -> bool:
         model._default_manager.using(database()).due(now).exists()
         for model in (WebhookDelivery, Job)
     )
-
-
-def renew_connections() -> None:
-    """Let go of this thread's connections that are too old, or broke since it last worked."""
-    for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block:
-            continue
-        connection.close_if_unusable_or_obsolete()
-        # That looks at those alone which have failed here; a server that restarts tells nobody.
-        if connection.connection is not None and not connection.is_usable():
-            connection.close()
-
-
-def drop_broken_connections() -> None:
-    """Let go of this thread's connections that failed and can't be used any more."""
-    for connection in connections.all(initialized_only=True):
-        if connection.errors_occurred and not connection.in_atomic_block:
-            if connection.connection is None or connection.is_usable():
-                connection.errors_occurred = False
-            else:
-                connection.close()
 
 
 def _tell_errors(errors: list[Exception], known: BaseException | None) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -75,12 +78,68 @@ class Workers:
     def logs(self) -> str:
         return "\n".join(path.read_text()[-4000:] for path in self._folder.glob("*.log"))
 
+    def said(self, words: str) -> int:
+        """Return how often the processes have said something."""
+        return sum(path.read_text().count(words) for path in self._folder.glob("*.log"))
+
     def until(self, condition: Callable[[], object], seconds: float = 90.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, self.logs()
             assert all(p.poll() in (None, -signal.SIGKILL) for p in self._running), self.logs()
             time.sleep(0.05)
+
+
+class Door:
+    """A way to the database's server that can be shut: connections are cut, new ones refused."""
+
+    def __init__(self) -> None:
+        settings = connection.settings_dict
+        self._server = (settings["HOST"], int(settings["PORT"]))
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address: tuple[str, int] = self._listener.getsockname()
+        self._start()
+
+    def _start(self) -> None:
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _address = listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._server)
+            self._open += client, server
+            for one, other in ((client, server), (server, client)):
+                threading.Thread(target=self._copy, args=(one, other), daemon=True).start()
+
+    def _copy(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+        for end in (one, other):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def shut(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for end in self._open:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._open.clear()
+
+    def open(self) -> None:
+        self._listener = socket.create_server(self.address)
+        self._start()
+
+    def url(self) -> str:
+        host, port = self._server
+        return _database_url().replace(f"@{host}:{port}/", "@{}:{}/".format(*self.address))
 
 
 def _database_url() -> str:
@@ -96,6 +155,15 @@ def _database_url() -> str:
 def sandbox() -> Iterator[Sandbox]:
     with SandboxServer(Sandbox(api_keys=["ck_test_sandbox"], lenient=True)) as server:
         yield server.sandbox
+
+
+@pytest.fixture
+def door(transactional_db: None) -> Iterator[Door]:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no server that could go away.")
+    door = Door()
+    yield door
+    door.shut()
 
 
 @pytest.fixture

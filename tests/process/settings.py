@@ -5,7 +5,9 @@ from __future__ import annotations
 import file_broker  # noqa: F401 - mends the broker that is used where no other is named
 
 from tests.settings import *  # noqa: F403
-from tests.settings import CRAFTKIT_PROJECTS, STORAGES, env
+from tests.settings import CRAFTKIT_PROJECTS, INSTALLED_APPS, STORAGES, env
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.process"]
 
 _patience = env.int("CRAFTKIT_PATIENCE", default=4)
 CRAFTKIT_PROJECTS = {

@@ -16,6 +16,9 @@ from django_craftkit.models import (
     SignatureRequest,
 )
 from django_craftkit.signing import AnchorTag, Recipient
+from tests.shop.models import Order
+
+from .apps import BUILDER, KILLER
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -168,6 +171,53 @@ def test_two_sweeps_at_once_send_each_document_once(sandbox, workers):
     posts = [request for request in sandbox.requests if request.method == "POST"]
     assert len(posts) == 40
     assert len(sandbox.renders) == 40
+
+
+def test_what_ran_beside_work_that_kills_its_worker_ends_well(sandbox, workers):
+    """All four have begun, each in a thread of its own, when the first worker dies."""
+    workers.environment["CRAFTKIT_PATIENCE"] = "1"
+    orders = [Order.objects.create(number=number) for number in ("1", "2", "3", KILLER)]
+    renders = [
+        Render.objects.declare(
+            "invoice",
+            None,
+            builder=BUILDER,
+            build_error="",
+            source=order,
+            key=order.number,
+            project="default",
+        )
+        for order in orders
+    ]
+    *innocent, killer = renders
+    workers.start()
+
+    def is_over() -> bool:
+        aside = set(Job.objects.aside().values_list("object_id", flat=True))
+        assert aside <= {killer.pk}
+        return bool(aside) and {_status(render) for render in innocent} == {"succeeded"}
+
+    workers.until(is_over)
+    assert "4 workers ended" in Job.objects.aside().get().error
+    assert len(sandbox.renders) == 3
+
+
+@pytest.mark.parametrize("celery", [False, True], ids=["craftkit_work", "celery"])
+def test_a_worker_whose_database_was_away_goes_on_when_it_is_back(sandbox, workers, door, celery):
+    workers.environment["DATABASE_URL"] = door.url()
+    worker = workers.start(celery=celery)
+    first = Render.objects.request("invoice", {"number": 1})
+    workers.until(lambda: _status(first) == "succeeded")
+    door.shut()
+    second = Render.objects.request("invoice", {"number": 2})
+    words = "OperationalError" if celery else "The database did not answer"
+    workers.until(lambda: workers.said(words))
+    assert _status(second) == "pending"
+    door.open()
+    workers.until(lambda: _status(second) == "succeeded")
+    assert worker.poll() is None
+    if not celery:
+        assert workers.said(words) == 1
 
 
 def _send(render: Render, name: str = "Charter") -> SignatureRequest:

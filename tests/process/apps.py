@@ -1,0 +1,42 @@
+"""What the processes of the tests have beside the suite's apps: work that kills them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import connection
+from django.dispatch import Signal
+
+#: The function that makes the data, and the order that it kills its process for.
+BUILDER, KILLER = "tests.process.apps.build", "KILLER"
+
+#: Where several of them run at once, all have begun before one dies.
+_begun = threading.Barrier(4, timeout=1.5)
+
+
+def build(order: Any) -> dict[str, Any]:
+    """Make the data of four orders, in four threads; one of them ends the process."""
+    if connection.vendor != "sqlite":  # which makes the others wait for this one
+        with contextlib.suppress(threading.BrokenBarrierError):
+            _begun.wait()
+            if order.number != KILLER:
+                time.sleep(60)  # it never comes to that
+    if order.number == KILLER:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"number": order.number}
+
+
+class ProcessConfig(AppConfig):
+    name = "tests.process"
+    label = "process"
+
+    def ready(self) -> None:
+        from django_craftkit.events import render_on
+
+        render_on(Signal(), template="invoice", key=lambda order: order.number)(build)
