@@ -17,7 +17,7 @@ from django_craftkit.database import MAX_DEPTH, is_too_deep, storable
 from django_craftkit.models import EngagementEvent, Job, Render, WebhookDelivery
 from django_craftkit.privacy import kept_body
 from django_craftkit.reconcile import deliveries
-from tests.helpers import settle
+from tests.helpers import settle, with_function
 from tests.shop.models import Order
 from tests.webhooks.conftest import render_event
 
@@ -68,8 +68,7 @@ def test_data_are_refused_at_the_door(levels):
 @TOO_DEEP
 def test_a_builders_data_reject_the_document(craftkit, monkeypatch, levels):
     monkeypatch.setattr(builders.logger, "disabled", True)
-    builder = "tests.shop.craftkit.invoice"
-    monkeypatch.setitem(builders._builders, builder, lambda order: dicts(levels))
+    with_function(monkeypatch, "tests.shop.craftkit.invoice", lambda order: dicts(levels))
     Order.objects.create(number="1", confirmed=True)
     settle(craftkit)
     render = Render.objects.get()

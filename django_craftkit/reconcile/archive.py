@@ -10,7 +10,6 @@ files itself, and refuse whatever is asked of it but to keep a file.
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets
 import tempfile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -21,6 +20,7 @@ from django.core.files import File
 from django_craftkit.client import Conflict, CraftkitError, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.log import get_logger
 from django_craftkit.models import ArchivedFile, Change, Job, Render, SignatureRequest
 from django_craftkit.models.archive import NAME_LENGTH, ArchiveWrite, archive_storage
 from django_craftkit.models.render import KIND as RENDER
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from django_craftkit.client.download import Download
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 T = TypeVar("T")
 Kind = ArchivedFile.Kind

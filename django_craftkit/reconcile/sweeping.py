@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from django_craftkit import conf
 from django_craftkit.clock import database_now
 from django_craftkit.database import database
+from django_craftkit.log import get_logger
 from django_craftkit.models import Job, ProjectState
 
 from .due import DUE
@@ -15,7 +15,7 @@ from .due import DUE
 if TYPE_CHECKING:
     from datetime import datetime
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds between two looks for rows that are due and have no job.
 MEND_EVERY = 60

@@ -12,6 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
+from django_craftkit.builders import BuilderError
 from django_craftkit.models import Job, Render, Share
 from django_craftkit.models.work import JobQuerySet
 from django_craftkit.reconcile import renders, sending
@@ -174,7 +175,7 @@ def test_who_is_late_with_building_ends_no_document_that_another_is_about_to_sen
         other.append(Elsewhere(work))
         assert sending.wait(PATIENCE)
         if late == "raises":
-            raise builders.BuilderError("no such price")
+            raise BuilderError("no such price")
 
     def hold():
         sending.set()
