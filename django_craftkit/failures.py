@@ -57,7 +57,8 @@ def is_outage(error: BaseException) -> bool:
     """Whether something that code relies on failed under it: a database, a network, a disk.
 
     The same code may well succeed later, so nothing is decided by it. What an error was raised
-    from, or while it was handled, counts too: libraries wrap.
+    from, or while it was handled, counts too: libraries wrap. Of a call to Craftkit that failed
+    nothing of the kind is left, so its error says it of itself.
     """
     return any(_is_outage(one) for one in _chain(error))
 
@@ -75,6 +76,8 @@ def _is_outage(error: BaseException) -> bool:
             requests.exceptions.Timeout,
         ),
     ):
+        return True
+    if getattr(error, "is_outage", False) is True:
         return True
     return isinstance(error, OSError) and (
         error.errno in _SYSTEM_OUTAGES or type(error).__module__ in ("socket", "ssl")

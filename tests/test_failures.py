@@ -23,6 +23,14 @@ from django.db import (
 )
 from django.db.models.signals import post_save
 
+from django_craftkit.client import (
+    AuthenticationError,
+    CraftkitTimeout,
+    InvalidResponse,
+    NotFound,
+    RateLimited,
+    ServerError,
+)
 from django_craftkit.database import again_after_deadlock, database, in_transaction
 from django_craftkit.failures import is_lost_race, is_outage
 from django_craftkit.models import EngagementEvent, Job, Render
@@ -133,6 +141,10 @@ OUTAGES = [
     OSError(errno.EMFILE, "too many"),
     requests.ConnectionError(),
     requests.ReadTimeout(),
+    CraftkitTimeout(),
+    RateLimited(status=429),
+    NotFound(status=404),  # a proxy's page
+    raised_from(RuntimeError("wrapped"), ServerError(status=503)),
     raised_from(RuntimeError("wrapped by a library"), ConnectionRefusedError()),
     ExceptionGroup("of a task group", [LookupError(), ConnectionError()]),
 ]
@@ -142,6 +154,9 @@ FAULTS = [
     FileNotFoundError(errno.ENOENT, "no logo"),
     PermissionError(errno.EACCES, "no"),
     requests.HTTPError(),
+    NotFound(status=404, code="not_found"),
+    AuthenticationError(status=401, code="invalid_api_key"),
+    InvalidResponse(),
     ProgrammingError(),
     IntegrityError(),
     DataError(),

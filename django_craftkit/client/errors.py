@@ -92,6 +92,11 @@ class CraftkitError(Exception):
         return is_refusal and (self.status in _OF_THE_MOMENT or not self.code)
 
     @property
+    def is_outage(self) -> bool:
+        """Whether the same call may well succeed later: nobody answered, or not for now."""
+        return self.is_passing
+
+    @property
     def proves_inaction(self) -> bool:
         """Whether Craftkit did not act, proven by itself or by a connection that was not made."""
         return not (self.maybe_handled or self.is_passing)
@@ -101,6 +106,7 @@ class CraftkitConnectionError(CraftkitError):
     """No whole answer came: refused, cut, not found in DNS, not trusted."""
 
     message = "The connection to Craftkit failed."
+    is_outage = True
 
 
 class CraftkitTimeout(CraftkitConnectionError):
@@ -192,6 +198,7 @@ class RateLimited(CraftkitError):
 
     message = "Craftkit asks for fewer calls."
     maybe_handled = False
+    is_outage = True
 
 
 class CreditsExhausted(CraftkitError):
@@ -205,6 +212,7 @@ class ServerError(CraftkitError):
     """5xx: Craftkit, or a proxy before it, failed."""
 
     message = "Craftkit failed."
+    is_outage = True
 
 
 class InvalidResponse(CraftkitError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import requests
 from django.db import OperationalError, connection, transaction
 from django.dispatch import Signal
 
+from django_craftkit.client import Craftkit, ServerError
 from django_craftkit.events import render_on
 from django_craftkit.models import Change, Job, Render, SignatureRequest
 from django_craftkit.reconcile.announcements import MAX_ATTEMPTS
@@ -70,6 +72,12 @@ def lose_the_database() -> None:
     Order.objects.count()
 
 
+def call_craftkit_in_vain() -> None:
+    """Have the code itself ask Craftkit, for an earlier document's PDF, say."""
+    nobody = Craftkit("ck_test_nobody", base_url="http://127.0.0.1:1", max_retries=0)
+    nobody.renders.get(uuid.uuid4())
+
+
 def wrap() -> None:
     try:
         raise ConnectionResetError
@@ -81,6 +89,8 @@ OUTAGES = {
     "the database is lost": lose_the_database,
     "a lock does not come": raiser(OperationalError(1205, "Lock wait timeout exceeded")),
     "a service is away": raiser(requests.ConnectionError()),
+    "Craftkit is away": call_craftkit_in_vain,
+    "Craftkit fails": raiser(ServerError(status=502)),
     "a disk is full": raiser(OSError(errno.ENOSPC, "full")),
     "a library wraps it": wrap,
 }
@@ -119,7 +129,10 @@ def test_what_the_code_does_wrong_rejects_the_document(craftkit):
     assert (render.status, render.error_code) == ("rejected", "builder_failed")
 
 
-@pytest.mark.parametrize("outage", [OUTAGES["a service is away"], OUTAGES["a library wraps it"]])
+@pytest.mark.parametrize(
+    "outage",
+    [OUTAGES[name] for name in ("a service is away", "a library wraps it", "Craftkit is away")],
+)
 def test_a_receiver_is_not_given_up_for_an_outage(craftkit, outage):
     heard = []
 
