@@ -84,14 +84,26 @@ def _again(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -
         try:
             return once()
         except Error as error:
-            # One that broke while it rolled back would take the next block for an inner one, and
-            # never leave that.
-            connection.close_if_unusable_or_obsolete()
+            _drop_unusable(connection)
             if attempt == TRIES or is_committed() or not is_lost_race(error):
                 raise
             logger.info("%s is run again: %s", name, error)
         time.sleep(0.01 * 2**attempt)
     raise AssertionError("unreachable")
+
+
+def _drop_unusable(connection: Any) -> None:
+    """Let go of a connection that failed and can't be used any more.
+
+    Not of one that is merely old: its session may hold the caller's, an advisory lock, say.
+    """
+    if connection.connection is None or connection.in_atomic_block:
+        return
+    # One that broke while it rolled back would take the next block for an inner one, and never
+    # leave that.
+    is_left_open = connection.get_autocommit() != connection.settings_dict["AUTOCOMMIT"]
+    if is_left_open or (connection.errors_occurred and not connection.is_usable()):
+        connection.close()
 
 
 def lock(queryset: models.QuerySet[M]) -> models.QuerySet[M]:

@@ -204,6 +204,25 @@ def test_only_a_lost_race_is_run_again(error, decorate):
     assert not connection.in_atomic_block
 
 
+@pytest.mark.parametrize("decorate", [again_after_deadlock, in_transaction])
+def test_a_connection_that_works_keeps_its_session_when_a_block_is_run_again(decorate):
+    assert connection.settings_dict["CONN_MAX_AGE"] == 0
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE of_the_session (number integer)")
+    tries = []
+
+    @decorate
+    def write() -> None:
+        tries.append(Order.objects.count())
+        if len(tries) == 1:
+            raise OperationalError(1213, "deadlock")
+
+    write()
+    assert len(tries) == 2
+    run("SELECT number FROM of_the_session")
+    connection.close()
+
+
 def test_a_lost_race_is_left_to_whoever_began_the_transaction():
     @in_transaction
     def write() -> None:
