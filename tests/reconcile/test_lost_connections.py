@@ -99,7 +99,8 @@ def test_a_loop_that_failed_once_works_the_next_time(craftkit, monkeypatch):
         loop.run()
     ask(2)
     loop.run()
-    assert statuses() == ["queued", "queued"]
+    # Not by their status: on a slow machine the loop has polled by then.
+    assert len(craftkit.renders) == 2
 
 
 @pytest.mark.parametrize("threads", [1, 3])
