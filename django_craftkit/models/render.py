@@ -710,7 +710,8 @@ def hold(pk: int, *, may_go: bool = False) -> bool:
     features = connections[using].features
     if not features.has_select_for_no_key_update:
         if not features.has_select_for_update:
-            return True
+            # SQLite has one writer, and it is this one from here on, or its transaction fails.
+            return not may_go or Render.objects.using(using).filter(pk=pk).exists()
         return lock(Render.objects.using(using)).filter(pk=pk).values("pk").first() is not None
     if not may_go:
         return True

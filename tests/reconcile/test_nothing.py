@@ -20,6 +20,9 @@ from django_craftkit.models import (
     Share,
     SignatureRequest,
 )
+from django_craftkit.models import render as render_models
+from django_craftkit.models import share as share_models
+from django_craftkit.models import signature as signature_models
 from django_craftkit.models.render import RenderQuerySet
 from django_craftkit.reconcile import renders
 from django_craftkit.signing import AnchorTag, Recipient
@@ -133,6 +136,22 @@ def test_who_wants_something_of_it_later_is_told_so(gone, wish):
     with pytest.raises(NothingToRender, match="nothing to render"):
         wish(gone)
     assert gone.is_gone
+
+
+@pytest.mark.parametrize("wish", WISHES.values(), ids=WISHES)
+def test_who_wants_something_of_it_while_it_goes_is_told_so(order, craftkit, monkeypatch, wish):
+    render = Render.objects.get()
+
+    def look_then_lose(pk: int) -> Render | None:
+        found = render_models.refuse_withdrawn(pk)
+        elsewhere(work)
+        assert not Render.objects.exists()
+        return found
+
+    for module in (share_models, signature_models):
+        monkeypatch.setattr(module, "refuse_withdrawn", look_then_lose)
+    with pytest.raises(NothingToRender):
+        wish(render)
 
 
 @pytest.mark.parametrize("wish", WISHES.values(), ids=WISHES)
