@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 
 from . import builders, declarations
 from .builders import BuilderError, describe
@@ -124,7 +124,9 @@ class _Event:
         instance = kwargs.get("instance")
         self.source = instance if isinstance(instance, models.Model) else None
         self.about = sender if instance is None else instance
-        self.using: str = kwargs.get("using") or self._database()
+        # A signal of the project's own may mean anything by it.
+        using = kwargs.get("using")
+        self.using: str = using if using in list(connections) else self._database()
         self._arguments = {k: v for k, v in kwargs.items() if k not in ("instance", "signal")}
         self._declaration = declaration
 

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.core import serializers
 from django.db import transaction
+from django.dispatch import Signal
 
 from django_craftkit import events
 from django_craftkit.models import Job, Render
@@ -217,6 +218,19 @@ def test_the_same_key_for_another_object_is_logged_and_the_event_goes_on(craftki
     assert Order.objects.count() == 2
     assert Render.objects.count() == 1
     assert "new document wants a new key" in caplog.text
+
+
+def test_a_signal_of_the_project_may_mean_anything_by_using(craftkit, declare):
+    paid = Signal()
+
+    @declare(paid, template="receipt", key=lambda order: f"r-{order.pk}")
+    def receipt(order, **kwargs):
+        return {}
+
+    for using in ("card", ["card", "cash"]):
+        order = Order.objects.create(number="1")
+        paid.send(Order, instance=order, using=using)
+        assert Render.objects.for_object(order).exists()
 
 
 def test_a_nameless_function_is_refused():
