@@ -437,6 +437,7 @@ FORMS = {
         Decimal("7.00"),
         [Decimal(7), "7", "7.0", Decimal("7.000"), 7.0, Decimal("0.7E1")],
     ),
+    "a zero": (Tariff, Decimal("0.00"), [0, -0.0, "-0", Decimal("-0.00")]),
     "a parent's": (Gift, 7, [7, "7"]),
     "a moment": (
         Moment,

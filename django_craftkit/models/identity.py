@@ -137,6 +137,7 @@ def _python_key(model: type[models.Model], value: Any) -> Any:
         places = getattr(column, "decimal_places", None)
         if isinstance(value, Decimal) and places is not None:
             value = value.quantize(Decimal(1).scaleb(-places), context=column.context)
+            value = value or abs(value)  # a column has no negative zero
     except (ArithmeticError, TypeError, ValueError, ValidationError) as error:
         name = f"{model._meta.label}.{column.name}"
         raise ValueError(f"{value!r} is no value of {name}, the primary key.") from error
