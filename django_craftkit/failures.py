@@ -36,6 +36,8 @@ _MYSQL_OUTAGES = frozenset(
 #: PostgreSQL's classes: connections, lost races, resources, not in the state for it (a lock that
 #: did not come), intervention of an operator (shutdown, cancelled), system; and read-only.
 _POSTGRESQL_OUTAGES = ("08", "40", "53", "55", "57", "58", "25006")
+#: What libpq says of a transaction that failed, and of a connection that is lost.
+_ABORTED = (3, 4)
 #: Errors of the system that pass: full, too many files, a network that is not there.
 _SYSTEM_OUTAGES = frozenset(
     code
@@ -119,7 +121,7 @@ def breaks_transaction(error: BaseException, *, saved: str = "") -> bool:
     block that needs a rollback raises nothing.
     """
     open_ones = [one for one in connections.all(initialized_only=True) if one.in_atomic_block]
-    if any(connection.needs_rollback for connection in open_ones):
+    if any(one.needs_rollback or _is_aborted(one) for one in open_ones):
         return True
     for one in _chain(error):
         if isinstance(one, Error):
@@ -128,6 +130,17 @@ def breaks_transaction(error: BaseException, *, saved: str = "") -> bool:
             if any(failed in (None, other) for other in open_ones if other.alias != saved):
                 return True
     return False
+
+
+def _is_aborted(connection: BaseDatabaseWrapper) -> bool:
+    """Whether PostgreSQL's driver says that a transaction can't be committed, whoever broke it.
+
+    The error that did may be out of sight: caught, or the driver's own.
+    """
+    if connection.vendor != "postgresql":
+        return False
+    info = getattr(connection.connection, "info", None)
+    return getattr(info, "transaction_status", None) in _ABORTED
 
 
 def _connection_of(error: Error) -> BaseDatabaseWrapper | None:

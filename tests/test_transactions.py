@@ -59,6 +59,17 @@ def fail_and_say_something_else(about: Any) -> Any:
         raise LookupError("no such key") from error
 
 
+def fail_and_hide_it(about: Any) -> Any:
+    try:
+        fail()
+    except Error:
+        raise LookupError("no such key") from None
+
+
+def fail_beside_django(about: Any) -> Any:
+    connection.connection.cursor().execute("SELECT * FROM no_such_table")
+
+
 def save_what_is_not_there(about: Any) -> Any:
     Line(pk=99, order_id=about.pk, text="").save(force_update=True)
 
@@ -91,6 +102,15 @@ def test_without_a_transaction_it_is_logged_and_the_row_stays(declare, failure, 
     assert "asked for no document" in caplog.text
     order.refresh_from_db()
     assert not connection.in_atomic_block
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="Others go on after an error.")
+@pytest.mark.parametrize("query", [fail_and_hide_it, fail_beside_django])
+def test_a_transaction_that_nobody_can_commit_is_raised_in_whatever_the_error_hides(declare, query):
+    declare(post_save, sender=Order, key=query)
+    with pytest.raises(Exception, match=r"no_such_table|no such key"), transaction.atomic():
+        Order.objects.create(number="1")
+    assert not Order.objects.exists()
 
 
 def get_or_create() -> None:
