@@ -38,7 +38,7 @@ class UnknownBuilder(Exception):
 
 
 class NotConfirmed(Exception):
-    """What the event said is not saved: ``recheck`` is false of the source."""
+    """What the event said is not saved: ``recheck`` is false of the source, or there is none."""
 
 
 class Built(NamedTuple):
@@ -67,6 +67,8 @@ def build(render: Render) -> Built | None:
     with render.in_schema():  # what the function reads besides is in it too
         source = render.read_source(declaration.proxy)
         if source is None:
+            if declaration.recheck is not None:
+                raise NotConfirmed  # not saved yet: pre_save, where the key is made beforehand
             gone = f"{render.source_type} {render.source_id}{render.shown_place}"
             raise BuilderError(f"{gone} does not exist any more.")
         return call(

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.db.models.signals import pre_save
 from django.dispatch import Signal
 
 from django_craftkit.models import Change, Job, Render
 from django_craftkit.reconcile import renders
 from tests.helpers import settle
-from tests.shop.models import Order
+from tests.shop.models import Order, Parcel
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +93,37 @@ def test_what_is_saved_within_a_minute_is_in_time(craftkit, built):
     craftkit.pass_time(15)
     craftkit.run()
     assert built == ["7.00"]
+
+
+def test_an_object_that_is_still_to_be_saved_is_waited_for_too(craftkit, declare):
+    """Its key was made beforehand, so the event of its first save knows it."""
+
+    @declare(
+        pre_save,
+        sender=Parcel,
+        template="label",
+        key=lambda parcel: f"l-{parcel.pk}",
+        recheck=lambda parcel: True,
+    )
+    def label(parcel: Parcel, **kwargs: Any) -> dict[str, Any]:
+        return {"id": str(parcel.pk)}
+
+    parcel = Parcel()
+    pre_save.send(Parcel, instance=parcel, raw=False, using="default")
+    craftkit.run()
+    assert state() == ("pending", "", 1)
+    parcel.save()
+    settle(craftkit)
+    assert state() == ("succeeded", "", 1)
+
+
+def test_an_object_that_is_never_saved_is_not_confirmed_after_a_minute(craftkit, built):
+    order = Order.objects.create(number="1")
+    with transaction.atomic():
+        set_price(order)
+        Order.objects.all().delete()
+    settle(craftkit)
+    assert state() == ("rejected", "not_confirmed", 1)
 
 
 def test_what_is_never_saved_is_rejected_after_a_minute_and_nothing_is_built(craftkit, built):
