@@ -13,7 +13,7 @@ from django.db import Error, connections, models, router, transaction
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
-from .failures import is_lost_race
+from .failures import is_busy, is_lost_race
 from .log import get_logger
 
 if TYPE_CHECKING:
@@ -81,11 +81,13 @@ def _again(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -
     if connection.in_atomic_block:
         return once()
     for attempt in range(1, TRIES + 1):
+        began = time.monotonic()
         try:
             return once()
         except Error as error:
+            is_lost = is_lost_race(error) or _is_refused(error, time.monotonic() - began)
             _drop_unusable(connection)
-            if attempt == TRIES or is_committed() or not is_lost_race(error):
+            if attempt == TRIES or is_committed() or not is_lost:
                 raise
             logger.info("%s is run again: %s", name, error)
         time.sleep(0.01 * 2**attempt)
@@ -104,6 +106,16 @@ def _drop_unusable(connection: Any) -> None:
     is_left_open = connection.get_autocommit() != connection.settings_dict["AUTOCOMMIT"]
     if is_left_open or (connection.errors_occurred and not connection.is_usable()):
         connection.close()
+
+
+def _is_refused(error: Error, seconds: float) -> bool:
+    """Whether SQLite has not even waited for a lock, of an error that took so long to come.
+
+    It does not where two deferred transactions have read and both go on to write: they would wait
+    for each other. Its code is that of a lock that did not come in time.
+    """
+    patience: float = connections[database()].settings_dict["OPTIONS"].get("timeout", 5.0)
+    return is_busy(error) and seconds < patience
 
 
 def lock(queryset: models.QuerySet[M]) -> models.QuerySet[M]:

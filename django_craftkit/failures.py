@@ -55,6 +55,15 @@ def is_lost_race(error: BaseException) -> bool:
     return any(isinstance(one, Error) and _code_of(one) in _LOST_RACES for one in _chain(error))
 
 
+def is_busy(error: BaseException) -> bool:
+    """Whether a lock of SQLite's file did not come, or was not even waited for."""
+    return any(
+        isinstance(one.__cause__, sqlite3.OperationalError)
+        and getattr(one.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        for one in _chain(error)
+    )
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether something that code relies on failed under it: a database, a network, a disk.
 

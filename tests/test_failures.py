@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import socket
+import sqlite3
 import ssl
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,7 +40,8 @@ from tests.helpers import PATIENCE, at_once, kill_connection
 from tests.shop.models import Order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,6 +73,49 @@ def test_a_statement_that_is_wrong_is_no_outage(sql):
     error = caught(lambda: run(sql))
     assert not is_outage(error)
     assert not is_lost_race(error)
+
+
+@pytest.fixture
+def be_refused(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """What SQLite does not wait for: two have read, one writes, and the other goes on to write."""
+    one, other = (sqlite3.connect(tmp_path / "db", isolation_level=None) for _ in range(2))
+    one.execute("CREATE TABLE a (b)")
+
+    def refuse() -> None:
+        for each in (one, other):
+            each.execute("BEGIN")
+            each.execute("SELECT * FROM a").fetchall()
+        one.execute("INSERT INTO a VALUES (1)")
+        try:
+            with connections["default"].wrap_database_errors:
+                other.execute("INSERT INTO a VALUES (2)")
+        finally:
+            one.rollback()
+            other.rollback()
+
+    yield refuse
+    one.close()
+    other.close()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="Servers have codes for it.")
+@pytest.mark.parametrize(("timeout", "tries"), [(5.0, 2), (0.0, 1)])
+def test_a_lock_that_sqlite_does_not_wait_for_is_a_lost_race(
+    be_refused, monkeypatch, timeout, tries
+):
+    """One that did not come within the timeout is none: it was waited for long enough."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", timeout)
+    calls = []
+
+    @in_transaction
+    def write() -> None:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            be_refused()
+
+    with pytest.raises(OperationalError) if tries == 1 else nullcontext():
+        write()
+    assert len(calls) == tries
 
 
 @SERVERS
