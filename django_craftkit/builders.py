@@ -16,7 +16,7 @@ from .database import database, storable
 from .failures import breaks_transaction, is_outage
 from .log import get_logger
 from .models import SignatureRequest
-from .models.mirror import check_data
+from .models.arguments import check_data
 from .models.signature import DECLARED
 from .signing import Envelope
 

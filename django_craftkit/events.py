@@ -19,7 +19,7 @@ from .declarations import Builder, Declaration, SignWith
 from .failures import breaks_transaction
 from .log import get_logger
 from .models import Render
-from .models.mirror import check_template
+from .models.arguments import check_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

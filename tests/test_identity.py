@@ -20,8 +20,8 @@ from django.test.utils import CaptureQueriesContext
 
 from django_craftkit.builders import build
 from django_craftkit.models import Job, KeyConflict, Render, Share, SignatureRequest, WrongSchema
+from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.identity import schema_of
-from django_craftkit.models.mirror import hash_key
 from tests.helpers import at_once, settle
 from tests.shop.craftkit import shipped
 from tests.shop.models import (

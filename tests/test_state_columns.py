@@ -10,7 +10,7 @@ from django.template import Context, Template
 from django.utils import timezone
 
 from django_craftkit.models import KeyConflict, Render, Share, SignatureRequest
-from django_craftkit.models.mirror import hash_key
+from django_craftkit.models.arguments import hash_key
 from django_craftkit.projects import get_client
 from tests.helpers import settle
 from tests.test_sign_with import BOTH, agree, agreed

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from django_craftkit.models import Job, Render, Share, SignatureRecipient, SignatureRequest
-from django_craftkit.models.mirror import hash_key
+from django_craftkit.models.arguments import hash_key
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.shop.models import Line, Order
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import clock
 from django_craftkit.database import database
 from django_craftkit.models import Share
-from django_craftkit.models.mirror import hash_key
+from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.share import MAX_EMAIL, MAX_MESSAGE, MAX_NAME, mail_key
 
 from .base import exact, name_of

@@ -21,7 +21,7 @@ from django_craftkit.models import (
     Share,
     SignatureRequest,
 )
-from django_craftkit.models.mirror import hash_key
+from django_craftkit.models.arguments import hash_key
 
 from . import outcomes
 from .base import MirrorAdmin, exact, is_link
@@ -76,6 +76,8 @@ class Handing(MirrorAdmin):
     @button("pdf", "download_render", "GET")
     def pdf_view(self, request: HttpRequest, render: Render) -> Any:
         try:
+            if not render.is_final:
+                raise RenderFailed(render)
             response, why = streamed(lambda: render.open(timeout=SECONDS), render.key, render)
         except RenderFailed:
             text = _("There is no PDF: the document is %s.") % render.get_status_display()

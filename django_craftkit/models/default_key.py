@@ -12,7 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 
-from .mirror import MAX_KEY, hash_key
+from .arguments import MAX_KEY, hash_key
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -15,7 +15,7 @@ from django_craftkit import clock
 from django_craftkit.database import database, in_transaction
 from django_craftkit.log import one_line
 
-from .mirror import check_data
+from .arguments import check_data
 from .render import Render
 from .work import Job
 
@@ -82,7 +82,7 @@ class EngagementEventQuerySet(models.QuerySet[Any]):
             render=render,
             type=kind,
             actor="partner",
-            metadata=None if metadata is None else check_data(metadata),
+            metadata=None if metadata is None else check_data(metadata, "metadata"),
         )
         event._store()
 

@@ -20,14 +20,23 @@ from django_craftkit.database import (
     lock,
     storable,
 )
-from django_craftkit.log import one_line
+from django_craftkit.log import get_logger, one_line
 from django_craftkit.projects import get_client, patience
 
 from .archive import ArchivedFile
+from .arguments import (
+    check_data,
+    check_key,
+    check_template,
+    check_user,
+    check_version,
+    hash_key,
+    may_wait,
+)
 from .change import Change
 from .default_key import default_key, known_by_label
 from .identity import Identity, any_of, identify_if_known
-from .mirror import Mirror, check_data, check_key, check_template, check_version, hash_key
+from .mirror import Mirror
 from .source import Sourced
 from .work import Job, ProjectState
 
@@ -40,6 +49,9 @@ if TYPE_CHECKING:
 
     from .share import Share
     from .signature import SignatureRequest
+
+
+logger = get_logger(__name__)
 
 
 class KeyConflict(ValueError):
@@ -141,32 +153,31 @@ class RenderQuerySet(models.QuerySet[Any]):
         project: str = conf.DEFAULT_PROJECT,
         version: int | None = None,
         user: AbstractBaseUser | None = None,
-        wait: bool = False,
+        wait: float = False,
     ) -> Render:
         """Ask for a document and return its row at once; the same key gets the same row.
 
         ``template`` is a slug, ``data`` what its manifest asks for, ``version`` a published
         version to pin. Without a ``key``, what it is about is the key: template and ``source``,
-        or template and data. ``wait=True`` carries it out before returning, outside of any
-        transaction, and leaves what is not ready in 30 seconds to the worker.
+        or template and data. ``wait`` carries it out before returning, outside of any transaction,
+        for that many seconds at most (``True``: 30); what is not ready by then is the worker's.
 
         Raises ``KeyConflict`` where the key stands for another template or source, ``ValueError``
         or ``TypeError`` for data that aren't JSON, ``UnknownProject`` for a project that is not
         configured.
         """
         conf.project(project)
-        if wait:
-            dispatch.refuse_transaction()
+        timeout = may_wait(wait)
         render = self.model(
             project=project,
             template=template,
             version=version,
             data=check_data(data),
-            requested_by=user,
+            requested_by=cast("Any", check_user(user)),
         )
         render = self._ask(render, source, key)
-        if wait:
-            render._carry_out()
+        if timeout:
+            render._carry_out(timeout)
         return render
 
     def is_known(self, key: str, project: str) -> bool:
@@ -206,9 +217,9 @@ class RenderQuerySet(models.QuerySet[Any]):
         check_template(render.template)
         check_version(render.version)
         known = None if source is None else render.set_source(source)
-        render.key = check_key(key or default_key(render, known))
+        render.key = check_key(default_key(render, known) if key is None else key)
         render.key_hash = hash_key(render.key)
-        return self._store(render, known, has_own_key=bool(key))
+        return self._store(render, known, has_own_key=key is not None)
 
     @again_after_deadlock
     def _store(self, render: Render, source: Identity | None, *, has_own_key: bool) -> Render:
@@ -392,12 +403,12 @@ class Render(Sourced, Mirror):
         """Start the next attempt of a failed, rejected or cancelled document.
 
         A declared document builds its data anew; others go with ``data``, or with what they had.
-        Returns ``False`` where there is nothing to retry (a double click, say). ``wait`` is as in
-        ``share``.
+        Returns ``False`` where there is nothing to retry (it is ready, or a double click), and
+        logs why. ``wait`` is as in ``share``.
         """
-        return self._asked_for(
-            lambda: self._ask_again(None if data is None else check_data(data), user), wait
-        )
+        check_user(user)
+        plain = None if data is None else check_data(data)
+        return self._asked_for(lambda: self._ask_again(plain, user), wait)
 
     @in_transaction
     def _ask_again(self, data: dict[str, Any] | None, user: AbstractBaseUser | None) -> bool:
@@ -408,6 +419,7 @@ class Render(Sourced, Mirror):
             self._reread()
             return False
         if not row.is_retriable:
+            logger.info("%s is not tried again: it is %s.", row, row.status)
             return False
         row.begin_attempt(data, user)
         if data is not None:
@@ -539,7 +551,7 @@ class Render(Sourced, Mirror):
         """
         from .signature import DECLARED, SignatureRequest
 
-        if key is not None and key.startswith(DECLARED):
+        if key is not None and check_key(key).startswith(DECLARED):
             raise ValueError(f"Keys that begin with {DECLARED!r} are those of sign_with=.")
         return SignatureRequest.objects.ask(
             self,
@@ -559,11 +571,10 @@ class Render(Sourced, Mirror):
         No new one can be made. A document that was not sent yet is cancelled. Returns ``False``
         where it was withdrawn before. ``wait`` is as in ``share``.
         """
-        if wait:
-            dispatch.refuse_transaction()
-        ending = self._ask_back(user)
+        timeout = may_wait(wait)
+        ending = self._ask_back(check_user(user))
         if ending is not None and wait:
-            until = time.monotonic() + dispatch.seconds(wait)
+            until = time.monotonic() + timeout
             self._carry_out(0.0)
             for row in ending:
                 row._carry_out(max(until - time.monotonic(), 0.0))
@@ -604,12 +615,14 @@ class Render(Sourced, Mirror):
         """Return the PDF as a binary file object: from the archive, else streamed from Craftkit.
 
         ``timeout`` is in seconds, for each step of one try; ``None`` is what the project's
-        settings say, with further tries. Raises ``RenderFailed`` where there is no PDF, and
-        ``CraftkitError``.
+        settings say, with further tries. Raises ``FileNotFoundError`` where it isn't ready yet,
+        ``RenderFailed`` where it ended without a PDF, and ``CraftkitError``.
         """
         archived = ArchivedFile.objects.of(ArchivedFile.Kind.RENDER, self.pk)
         if archived is not None:
             return archived.open()
+        if not self.is_final:
+            raise FileNotFoundError(f"{self} is {self.status}: it isn't ready yet.")
         if self.status != self.Status.SUCCEEDED or self.remote_id is None:
             raise RenderFailed(self)
         if timeout is None:
@@ -627,15 +640,14 @@ class Render(Sourced, Mirror):
         """
         from .engagement import KIND as ENGAGEMENT
 
-        if wait:
-            dispatch.refuse_transaction()
+        timeout = may_wait(wait)
         rows = Render.objects.using(database()).filter(pk=self.pk)
         is_ready = rows.filter(status=self.Status.SUCCEEDED).exists()
         kind = ENGAGEMENT if is_ready else KIND
         Job.objects.ask(kind, [self.pk], self.project)
         if not wait:
             return False
-        heard = dispatch.carry_out(kind, self.pk, timeout=dispatch.seconds(wait))
+        heard = dispatch.carry_out(kind, self.pk, timeout=timeout)
         self._reread()
         return heard
 

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.core.validators import validate_email
 from django.db import models, transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, dispatch
@@ -24,8 +23,9 @@ from django_craftkit.database import (
     lock,
 )
 
+from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
 from .change import Change
-from .mirror import Mirror, check_key, check_text, hash_key
+from .mirror import Mirror
 from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job
 
@@ -97,13 +97,12 @@ class ShareQuerySet(models.QuerySet[Any]):
         # transaction of the caller.
         check_text("message", message, MAX_MESSAGE)
         check_text("recipient_name", recipient_name, MAX_NAME)
-        if expires_at is not None and settings.USE_TZ and timezone.is_naive(expires_at):
-            raise ValueError("expires_at must be aware: a naive time means another moment there.")
+        check_expiry(expires_at)
+        check_user(user)
         if Share.Channel(channel) == Share.Channel.EMAIL or recipient_email:
             validate_email(recipient_email)
             check_text("recipient_email", recipient_email, MAX_EMAIL)
-        if wait:
-            dispatch.refuse_transaction()
+        timeout = may_wait(wait)
         has_key = key is not None
         if key is None:
             key = mail_key(recipient_email, message) if by_mail else uuid.uuid4().hex
@@ -123,7 +122,7 @@ class ShareQuerySet(models.QuerySet[Any]):
         )
         share = self._store(wish, has_key=has_key)
         if wait:
-            share._carry_out(dispatch.seconds(wait))
+            share._carry_out(timeout)
             # A replica may not have it yet.
             share.render = Render.objects.using(database()).get(pk=share.render_id)
         return share
@@ -333,11 +332,10 @@ class Share(Mirror):
         Returns ``False`` where that was asked for before, or there is nothing to end. ``wait`` is
         as in ``Render.share``.
         """
+        timeout = may_wait(wait)
+        asked = self._ask_revocation(check_user(user))
         if wait:
-            dispatch.refuse_transaction()
-        asked = self._ask_revocation(user)
-        if wait:
-            self._carry_out(dispatch.seconds(wait))
+            self._carry_out(timeout)
         self.refresh_from_db(using=database())
         return asked
 
@@ -359,6 +357,7 @@ class Share(Mirror):
         Of an e-mail, a link that may have gone out is revoked first. Returns ``False`` where there
         is nothing to send again. ``wait`` is as in ``Render.share``.
         """
+        check_user(user)
         return self._asked_for(lambda: self._ask_again(user), wait)
 
     @in_transaction
@@ -382,7 +381,7 @@ class Share(Mirror):
 
     def confirm_mailed(self, *, user: AbstractBaseUser | None = None) -> bool:
         """Say that an e-mail nobody knows the fate of has come; ``False`` for any other."""
-        confirmed = self._confirm_mailed(user)
+        confirmed = self._confirm_mailed(check_user(user))
         if confirmed:
             self.refresh_from_db(using=database())
         return confirmed

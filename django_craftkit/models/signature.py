@@ -27,8 +27,9 @@ from django_craftkit.projects import get_client, patience
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_hours
 
 from .archive import ArchivedFile
+from .arguments import check_key, check_text, check_user, hash_key, may_wait
 from .change import Change
-from .mirror import Mirror, check_key, check_text, hash_key
+from .mirror import Mirror
 from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job, ProjectState
 
@@ -104,8 +105,8 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
             name=name or None,
             expiration_hours=hours,
         )
-        if wait:
-            dispatch.refuse_transaction()
+        check_user(user)
+        timeout = may_wait(wait)
         wish = self.model(
             render=render,
             project=render.project,
@@ -125,7 +126,7 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         wish.asked_hash = _asked_hash(wish, rows)
         request = self._store(wish, rows, has_key=key is not None)
         if wait:
-            request._carry_out(dispatch.seconds(wait))
+            request._carry_out(timeout)
             # A replica may not have it yet.
             request.render = Render.objects.using(database()).get(pk=request.render_id)
         return request
@@ -435,11 +436,10 @@ class SignatureRequest(Mirror):
         or nobody is to act on it any more. ``wait`` is as in ``Render.share``.
         """
         check_text("reason", reason, MAX_REASON)
-        if wait:
-            dispatch.refuse_transaction()
-        asked = self._ask_cancellation(reason, user, self.CancelCode.REQUESTED)
+        timeout = may_wait(wait)
+        asked = self._ask_cancellation(reason, check_user(user), self.CancelCode.REQUESTED)
         if asked and wait:
-            self._carry_out(dispatch.seconds(wait))
+            self._carry_out(timeout)
         self.refresh_from_db(using=database())
         return asked
 
@@ -471,6 +471,7 @@ class SignatureRequest(Mirror):
 
         ``wait`` is as in ``Render.share``. Raises ``RenderWithdrawn``.
         """
+        check_user(user)
         return self._asked_for(lambda: self._ask_again(user), wait)
 
     @in_transaction
@@ -515,14 +516,13 @@ class SignatureRequest(Mirror):
         A final status stays. ``wait`` is as in ``Render.share``; returns whether Craftkit has
         answered by now.
         """
-        if wait:
-            dispatch.refuse_transaction()
+        timeout = may_wait(wait)
         self.refresh_from_db(using=database())
         kind = self._next_kind()
         Job.objects.ask(kind, [self.pk], self.project)
         if not wait:
             return False
-        heard = dispatch.carry_out(kind, self.pk, timeout=dispatch.seconds(wait))
+        heard = dispatch.carry_out(kind, self.pk, timeout=timeout)
         self.refresh_from_db(using=database())
         return heard
 

@@ -21,7 +21,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.models.mirror import hash_key
+from django_craftkit.models.arguments import hash_key
 from tests.shop.models import Order
 
 MODELS = (

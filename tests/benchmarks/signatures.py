@@ -20,7 +20,7 @@ from urllib3 import HTTPResponse
 
 from django_craftkit.clock import database_now
 from django_craftkit.models import ArchivedFile, Job, ProjectState, Render, SignatureRequest
-from django_craftkit.models.mirror import hash_key
+from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.signature import ARCHIVE, POLL
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import archive, polling

@@ -20,7 +20,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.utils import timezone
 
 from django_craftkit.models import Change, Job, Render, WebhookDelivery
-from django_craftkit.models.mirror import hash_key
+from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.render import KIND
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.signals import render_succeeded

@@ -19,7 +19,6 @@ from django_craftkit.models import (
     Job,
     ProjectState,
     Render,
-    RenderFailed,
     SignatureRequest,
 )
 from django_craftkit.models.archive import ArchivedFileQuerySet
@@ -468,7 +467,7 @@ def test_nothing_is_kept_of_what_was_not_signed(craftkit, ready, end):
 def test_documents_are_kept_where_settings_say_so(craftkit, settings, disk, heard):
     settings.CRAFTKIT = {"ARCHIVE_RENDERS": True}
     render = Render.objects.request("invoice", {"number": "1"})
-    with pytest.raises(RenderFailed):
+    with pytest.raises(FileNotFoundError):
         render.open()
     craftkit.sandbox.faults.add("status", status=500, path="*/download")
     craftkit.run()

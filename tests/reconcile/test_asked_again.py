@@ -12,7 +12,7 @@ from django_craftkit.models import (
     SignatureRequest,
     signature,
 )
-from django_craftkit.models.mirror import hash_key
+from django_craftkit.models.arguments import hash_key
 from django_craftkit.reconcile.envelopes import wire_key
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField
 from tests.helpers import at_once

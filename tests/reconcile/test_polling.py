@@ -22,7 +22,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.models.mirror import hash_key
+from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.signature import POLL
 from django_craftkit.reconcile import deliveries, polling, signatures
 from django_craftkit.reconcile.outcomes import Again
