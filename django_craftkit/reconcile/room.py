@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Seconds that whoever waits to be alone holds up new steps, at most; and how long nobody may wait
-#: again after one that never ended.
-WAIT, PAUSE = 10.0, 120.0
+#: Seconds that whoever waits to be alone holds up new steps, at most; and for how many times as
+#: long nobody waits again, after a step that did not end meanwhile.
+WAIT, PAUSE = 10.0, 12.0
 
 
 class Room:
@@ -21,7 +21,9 @@ class Room:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._busy = 0
+        #: How many are alone, or want to be; whether one of them is.
         self._alone = 0
+        self._taken = False
         self._not_before = 0.0
 
     @contextmanager
@@ -43,18 +45,24 @@ class Room:
 
         Yields ``False`` where they haven't ended by then.
         """
+        left = min(seconds, WAIT)
         with self._changed:
             self._alone += 1
             self._busy -= 1
             self._changed.notify_all()
-            left = 0.0 if time.monotonic() < self._not_before else min(seconds, WAIT)
+            if time.monotonic() < self._not_before:
+                left = 0.0
             is_alone = self._changed.wait_for(lambda: self._busy <= 0, left)
             self._busy += 1
-            if not is_alone and left:
-                self._not_before = time.monotonic() + PAUSE
+            if is_alone:
+                self._taken = True
+            elif left and not self._taken:
+                self._not_before = time.monotonic() + PAUSE * left
         try:
             yield is_alone
         finally:
             with self._changed:
                 self._alone -= 1
+                if is_alone:
+                    self._taken = False
                 self._changed.notify_all()

@@ -17,7 +17,7 @@ from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.room import Room
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
-from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, settle, until, work
+from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, at_once, settle, until, work
 
 KILLER = "the killer"
 
@@ -197,3 +197,47 @@ def test_a_webhook_whose_worker_died_still_waits_for_its_answer(craftkit):
     craftkit.run()
     assert WebhookDelivery.objects.get().status == "ignored"
     assert not Change.objects.exists()
+
+
+def test_those_who_want_to_be_alone_take_turns():
+    place, inside, seen = Room(), [], []
+
+    def act():
+        for _ in range(3):
+            with place.beside(), place.alone() as is_alone:
+                inside.append(is_alone)
+                seen.append(len(inside))
+                inside.pop()
+
+    assert at_once(*[act] * 4) == [None] * 4
+    assert seen == [1] * 12
+
+
+def test_who_missed_a_turn_waits_for_the_next_one():
+    place, taken, over = Room(), threading.Event(), threading.Event()
+    missed = []
+
+    def want():
+        with place.beside(), place.alone(0.3) as is_alone:
+            missed.append(not is_alone)
+
+    with place.beside():
+        late = Elsewhere(want)
+        until(lambda: place._alone)
+        with place.alone() as is_alone:
+            assert is_alone
+            until(lambda: missed)
+    late.wait()
+    assert missed == [True]
+
+    def stay():
+        with place.beside():
+            taken.set()
+            over.wait(PATIENCE)
+
+    busy = Elsewhere(stay)
+    assert taken.wait(PATIENCE)
+    threading.Timer(0.05, over.set).start()
+    with place.beside(), place.alone(5.0) as is_alone:
+        assert is_alone, "it waits for the one that is busy"
+    busy.wait()
