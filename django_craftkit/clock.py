@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.db import connections
-from django.db.models import TextField, Value
+from django.db.models import DateTimeField, TextField, Value
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
@@ -22,6 +22,13 @@ _CLOCKS = {
     "postgresql": "SELECT statement_timestamp() AT TIME ZONE 'UTC'",
     "mysql": "SELECT UTC_TIMESTAMP(6)",
     "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')",
+}
+
+#: The same as what a column of moments holds, ``shift`` seconds from UTC.
+_MOMENTS = {
+    "postgresql": "STATEMENT_TIMESTAMP()",
+    "mysql": "UTC_TIMESTAMP(6) + INTERVAL {shift} SECOND",
+    "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '{shift} seconds')",
 }
 
 _stand_in: Callable[[], datetime] | None = None
@@ -44,6 +51,21 @@ def database_now_expression() -> Combinable:
     if query is None or _stand_in is not None:
         return Value(None, output_field=TextField())
     return RawSQL(query.replace("%", "%%"), ())  # noqa: S611
+
+
+def database_moment() -> datetime | RawSQL:
+    """Return the database's time to be written, without a query of its own where it can be.
+
+    What is compared with the database's clock is written by it: a web server's may be off.
+    """
+    sql = _MOMENTS.get(connections[database()].vendor)
+    if sql is None or _stand_in is not None:
+        return database_now()
+    shift = 0
+    if not settings.USE_TZ:
+        offset = datetime.now(timezone.get_default_timezone()).utcoffset()
+        shift = int(offset.total_seconds()) if offset else 0
+    return RawSQL(sql.format(shift=f"{shift:+d}"), (), output_field=DateTimeField())  # noqa: S611
 
 
 def database_now() -> datetime:

@@ -8,7 +8,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connections, models
+from django.db.models import DateTimeField
 from django.db.models.constants import OnConflict
+from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery
 from django.utils.translation import gettext_lazy as _
 
@@ -45,19 +47,21 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
     def store(self, project: str, delivery_id: str, body: bytes) -> None:
         """Keep a verified delivery with one INSERT that ignores a known id."""
         digest = hashlib.sha256(body).hexdigest()
-        now = clock.now()
-        kept = kept_body(body)
-        values = (project, _uuid(delivery_id or digest), kept, digest, now, now)
         using = database()
-        statement, fields = _insertion(using)
+        values = {
+            "project": project,
+            "delivery_id": _uuid(delivery_id or digest),
+            "body": kept_body(body),
+            "body_hash": digest,
+            "due_at": clock.database_moment(),
+            "received_at": clock.now(),
+        }
+        statement, fields = _insertion(using, getattr(values["due_at"], "sql", ""))
         connection = connections[using]
         with connection.cursor() as cursor:
             cursor.execute(
                 statement,
-                [
-                    field.get_db_prep_save(value, connection)
-                    for field, value in zip(fields, values, strict=True)
-                ],
+                [field.get_db_prep_save(values[field.name], connection) for field in fields],
             )
 
     def held(self, batch: Sequence[WebhookDelivery]) -> list[WebhookDelivery]:
@@ -87,7 +91,7 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
             .update(
                 status=WebhookDelivery.Status.RECEIVED,
                 attempts=0,
-                due_at=clock.now(),
+                due_at=clock.database_moment(),
                 error="",
                 processed_at=None,
             )
@@ -99,29 +103,35 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
         """Make the deliveries due that came before their object was known here."""
         self.using(database()).filter(
             project=project, about=about, due_at__isnull=False, leased_until=None
-        ).update(due_at=clock.now())
+        ).update(due_at=clock.database_moment())
 
 
 @lru_cache
-def _insertion(using: str) -> tuple[str, list[Any]]:
+def _insertion(using: str, clock_sql: str) -> tuple[str, list[Any]]:
     """Compile the INSERT that ignores a known delivery: half of what storing one would cost.
 
-    bulk_create(ignore_conflicts=True) would add BEGIN and COMMIT. The other columns are the
-    database's to fill.
+    Returns it with the fields of its parameters: ``clock_sql`` is what ``due_at`` is told by, if
+    it is none. bulk_create(ignore_conflicts=True) would add BEGIN and COMMIT. The other columns
+    are the database's to fill.
     """
     fields: list[Any] = [WebhookDelivery._meta.get_field(name) for name in _STORED]
-    sample = WebhookDelivery(delivery_id=_NAMESPACE, body=b"", due_at=clock.now())
+    due_at: Any = clock.now()
+    if clock_sql:
+        due_at = RawSQL(clock_sql, (), output_field=DateTimeField())  # noqa: S611
+    sample = WebhookDelivery(delivery_id=_NAMESPACE, body=b"", due_at=due_at)
     query = InsertQuery(WebhookDelivery, on_conflict=OnConflict.IGNORE)
     query.insert_values(fields, [sample])
     ((statement, _params),) = query.get_compiler(using).as_sql()
-    return statement, fields
+    return statement, [field for field in fields if not (clock_sql and field.name == "due_at")]
 
 
 def _uuid(delivery_id: str) -> uuid.UUID:
     try:
-        return uuid.UUID(delivery_id)
+        known = uuid.UUID(delivery_id)
     except ValueError:
-        return uuid.uuid5(_NAMESPACE, delivery_id)
+        known = None
+    # MariaDB's type takes no version that there isn't.
+    return known if known and known.version else uuid.uuid5(_NAMESPACE, delivery_id)
 
 
 class WebhookDelivery(Leased):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import connections, models, transaction
@@ -15,7 +16,9 @@ from django_craftkit.database import again_after_deadlock, database, in_transact
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-    from datetime import datetime, timedelta
+    from datetime import timedelta
+
+    from django.db.models.expressions import Combinable
 
 #: The attempt of a job that isn't made any more: each one before it has ended a worker.
 MAX_CLAIMS = 5
@@ -104,13 +107,13 @@ class JobQuerySet(LeasedQuerySet):
         that was set aside is taken up again.
         """
         pks = sorted(set(object_ids))
-        now = at or clock.now()
+        now = at or clock.database_moment()
         jobs = self.using(database()).filter(kind=kind, object_id__in=pks)
         # The loop ends with all of them locked: one that was added may have been another's, and
         # be done by then.
         while jobs.update(
             version=F("version") + 1,
-            due_at=Least(F("due_at"), Value(now)),
+            due_at=Least(F("due_at"), Value(now) if isinstance(now, datetime) else now),
             leased_until=Case(When(lease_token=None, then=None), default=F("leased_until")),
         ) < len(pks):
             self._add(kind, pks, project, now)
@@ -123,19 +126,22 @@ class JobQuerySet(LeasedQuerySet):
         for project, pks in by_project.items():
             self.wish(kind, pks, project)
 
-    def _add(self, kind: str, object_ids: list[int], project: str, now: datetime) -> None:
+    def _add(
+        self, kind: str, object_ids: list[int], project: str, now: datetime | Combinable
+    ) -> None:
+        due_at: Any = now
         self.using(database()).bulk_create(
-            [Job(kind=kind, object_id=pk, project=project, due_at=now) for pk in object_ids],
+            [Job(kind=kind, object_id=pk, project=project, due_at=due_at) for pk in object_ids],
             ignore_conflicts=True,
         )
 
     def restore(self, kind: str, object_ids: Iterable[int], project: str) -> None:
         """Write jobs that got lost, due now; one that is there by now stays as it is."""
-        self._add(kind, sorted(object_ids), project, clock.now())
+        self._add(kind, sorted(object_ids), project, clock.database_moment())
 
     def start(self, kind: str, object_id: int, project: str) -> None:
         """Write the first job of an object that was just made, with one INSERT; wake the loop."""
-        self._add(kind, [object_id], project, clock.now())
+        self._add(kind, [object_id], project, clock.database_moment())
         dispatch.wake_on_commit(database())
 
     def mine(self, job: Job) -> Self:
