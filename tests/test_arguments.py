@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.serializers.json import DjangoJSONEncoder
 from django.test import override_settings
 from django.utils.functional import SimpleLazyObject
 from django.utils.timezone import now
+from django.utils.translation import gettext_lazy
 
 from django_craftkit.models import Render, RenderFailed, Share, SignatureRequest
 from django_craftkit.models.arguments import LATEST
@@ -217,3 +223,43 @@ def test_a_moment_in_the_very_next_minute_is_one_to_come(craftkit):
     craftkit.run()
     share.refresh_from_db()
     assert share.status == "active"
+
+
+KOLKATA = timezone(timedelta(hours=5, minutes=30))
+FORMS = [
+    (Decimal("1E+2"), "100"),
+    (Decimal("0E-8"), "0.00000000"),
+    (Decimal("1.50"), "1.50"),
+    (datetime(2026, 6, 5, 1, 0, tzinfo=KOLKATA), "2026-06-04T19:30:00.000Z"),
+    (datetime(2026, 6, 5, 1, 0), "2026-06-05T01:00:00"),  # noqa: DTZ001
+    (date(2026, 6, 5), "2026-06-05"),
+    (timedelta(hours=2), "P0DT02H00M00S"),
+    (gettext_lazy("pending"), "pending"),
+    (MappingProxyType({"a": Decimal(1)}), {"a": "1"}),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), FORMS, ids=repr)
+def test_data_are_stored_as_they_are_sent(craftkit, value, text):
+    """One encoder makes both, and what a document without a key is known by."""
+    render = Render.objects.request("invoice", {"value": value})
+    craftkit.run()
+    assert craftkit.renders[0].data == {"value": text}
+    render.refresh_from_db()
+    assert render.data == {"value": text}
+    assert Render.objects.request("invoice", {"value": text}) == render
+
+
+@pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), float("nan")], ids=repr)
+def test_what_is_no_number_is_refused(db, django_assert_num_queries, value):
+    refused(django_assert_num_queries, ValueError, ".", lambda: request(data={"value": value}))
+
+
+@pytest.mark.parametrize("value", [value for value, _text in FORMS], ids=repr)
+def test_data_of_an_earlier_encoding_are_the_same_document(db, value):
+    """Django's encoder made the key of a document that was asked for without one."""
+    data = {"value": dict(value) if isinstance(value, MappingProxyType) else value}
+    text = json.dumps(json.loads(json.dumps(data, cls=DjangoJSONEncoder)), sort_keys=True)
+    key = f"invoice:{hashlib.sha256(text.encode()).hexdigest()}"
+    earlier = Render.objects.request("invoice", json.loads(text), key=key)
+    assert Render.objects.request("invoice", data) == earlier

@@ -29,7 +29,7 @@ def dumps(value: Any) -> bytes:
     problem = ""
     try:
         text = json.dumps(
-            value, default=_plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+            value, default=plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")
         )
         return text.encode()
     except UnicodeEncodeError:
@@ -114,7 +114,13 @@ class _NotDataError(TypeError):
     """A type that has no place in data."""
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
+    """What stands for a value that JSON has no form of, for `default=` of `json.dumps`.
+
+    Raises:
+        TypeError: it is not data.
+        ValueError: it is not finite.
+    """
     match value:
         case datetime():
             return iso(value) if value.utcoffset() is not None else value.isoformat()
@@ -124,7 +130,7 @@ def _plain(value: object) -> Any:
             return str(value)
         case Decimal():
             if not math.isfinite(value):
-                raise ValueError("not finite")
+                raise ValueError("a decimal that is not finite")
             return format(value, "f")
         case Mapping():
             return dict(value)

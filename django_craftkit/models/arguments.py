@@ -11,15 +11,17 @@ import hashlib
 import json
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
+from django.utils.duration import duration_iso_string
+from django.utils.functional import Promise
 
 from django_craftkit import clock, dispatch
+from django_craftkit.client import encoding
 from django_craftkit.database import MAX_DEPTH, is_too_deep, storable
 
 if TYPE_CHECKING:
@@ -131,11 +133,14 @@ def may_wait(wait: float) -> float:
 
 
 def check_data(data: Any, name: str = "data") -> dict[str, Any]:
-    """Return data, or metadata, as plain JSON values."""
+    """Return data, or metadata, as plain JSON values: as the client sends them.
+
+    A decimal is its digits in a text, an aware moment is in UTC.
+    """
     if not isinstance(data, dict):
         raise TypeError(f"{name} is a {type(data).__name__}: write a dict.")
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(data, cls=DjangoJSONEncoder, allow_nan=False))
+        plain: dict[str, Any] = json.loads(json.dumps(data, default=_encoded, allow_nan=False))
         too_deep = is_too_deep(plain)
     except RecursionError:
         too_deep = True
@@ -145,6 +150,16 @@ def check_data(data: Any, name: str = "data") -> dict[str, Any]:
     if _NUL.search(text) or not _is_text(text):
         raise ValueError(f"{name} holds a character that is none: NUL, or half a surrogate pair.")
     return plain
+
+
+def _encoded(value: object) -> Any:
+    """Encode what Django has beside what the client knows: lazy texts and durations."""
+    match value:
+        case Promise():
+            return str(value)
+        case timedelta():
+            return duration_iso_string(value)
+    return encoding.plain(value)
 
 
 def _is_text(text: str) -> bool:

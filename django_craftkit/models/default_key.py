@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -24,11 +24,23 @@ if TYPE_CHECKING:
 def default_key(render: Render, source: Identity | None) -> str:
     """Return the key of a document about ``source``, or about its data alone."""
     if source is None:
-        text = json.dumps(render.data, cls=DjangoJSONEncoder, sort_keys=True)
-        return f"{render.template}:{hashlib.sha256(text.encode()).hexdigest()}"
+        return _of_data(render.template, render.data)
     # The content type's id, not the model's label, which another model may have tomorrow.
     key = f"{render.template}:{source.type_id}{_where(source)}:{source.pk}"
     return key if len(key) <= MAX_KEY else f"{render.template}:{hash_key(key)}"
+
+
+def earlier_key(template: str, data: dict[str, Any]) -> str:
+    """Return the key that data had when Django's encoder made their text."""
+    try:
+        return _of_data(template, json.loads(json.dumps(data, cls=DjangoJSONEncoder)))
+    except (TypeError, ValueError):
+        return ""  # it did not take them
+
+
+def _of_data(template: str, data: Any) -> str:
+    text = json.dumps(data, sort_keys=True)
+    return f"{template}:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _where(source: Identity) -> str:

@@ -34,7 +34,7 @@ from .arguments import (
     may_wait,
 )
 from .change import Change
-from .default_key import default_key, known_by_label
+from .default_key import default_key, earlier_key, known_by_label
 from .identity import Identity, any_of, identify_if_known
 from .mirror import Mirror
 from .source import Sourced
@@ -175,7 +175,8 @@ class RenderQuerySet(models.QuerySet[Any]):
             data=check_data(data),
             requested_by=cast("Any", check_user(user)),
         )
-        render = self._ask(render, source, key)
+        earlier = earlier_key(template, data) if key is None and source is None else ""
+        render = self._ask(render, source, key, earlier=earlier)
         if timeout:
             render._carry_out(timeout)
         return render
@@ -211,7 +212,9 @@ class RenderQuerySet(models.QuerySet[Any]):
         )
         return self._ask(render, source, key)
 
-    def _ask(self, render: Render, source: models.Model | None, key: str | None) -> Render:
+    def _ask(
+        self, render: Render, source: models.Model | None, key: str | None, *, earlier: str = ""
+    ) -> Render:
         # All that can be wrong is found before the first query: one that fails would break the
         # transaction of the event.
         check_template(render.template)
@@ -219,15 +222,20 @@ class RenderQuerySet(models.QuerySet[Any]):
         known = None if source is None else render.set_source(source)
         render.key = check_key(default_key(render, known) if key is None else key)
         render.key_hash = hash_key(render.key)
-        return self._store(render, known, has_own_key=key is not None)
+        has_own_key = key is not None
+        return self._store(render, known, has_own_key=has_own_key, earlier=earlier)
 
     @again_after_deadlock
-    def _store(self, render: Render, source: Identity | None, *, has_own_key: bool) -> Render:
+    def _store(
+        self, render: Render, source: Identity | None, *, has_own_key: bool, earlier: str
+    ) -> Render:
         using = database()
         rows = self.model._default_manager.using(using).filter(project=render.project)
         known: Render | None = rows.filter(key_hash=render.key_hash).first()
         if known is None and source is not None and not has_own_key:
             known = known_by_label(rows, render, source)
+        if known is None and earlier not in ("", render.key):
+            known = rows.filter(key_hash=hash_key(earlier)).first()
         if known is not None:
             known.check_same(render, source)
             # It is an event that brings a builder.
