@@ -38,9 +38,10 @@ class Fields:
         return value
 
     def url(self, name: str) -> str:
-        """An address that may stand in a page: http or https."""
+        """An address that may stand in a page, and in one line of a mail: http or https."""
         value = self.text(name)
-        if not value.lower().startswith(("https://", "http://")):
+        is_one = value.isprintable() and " " not in value
+        if not (is_one and value.lower().startswith(("https://", "http://"))):
             raise self._wrong(name, "an http(s) address")
         return value
 

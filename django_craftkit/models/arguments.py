@@ -32,8 +32,8 @@ MAX_KEY = 255
 MAX_SLUG = 120
 #: What the column holds.
 MAX_VERSION = 2**31 - 1
-#: The last moment that can be shown, and read back, in every zone.
-LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+#: The first and the last moment that can be shown, and read back, in every zone.
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 #: NUL as JSON has it, and not a backslash followed by "u0000".
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")

@@ -8,6 +8,8 @@ from typing import overload
 from django.conf import settings
 from django.utils import timezone
 
+from django_craftkit.models.arguments import EARLIEST, LATEST
+
 
 @overload
 def here(moment: datetime) -> datetime: ...
@@ -16,8 +18,11 @@ def here(moment: None) -> None: ...
 @overload
 def here(moment: datetime | None) -> datetime | None: ...
 def here(moment: datetime | None) -> datetime | None:
-    """Return a moment of Craftkit's as it is stored here."""
-    return moment if moment is None or settings.USE_TZ else _naive(moment)
+    """Return a moment of Craftkit's as it is stored here; one that each time zone has."""
+    if moment is None:
+        return None
+    moment = min(max(moment, EARLIEST), LATEST)
+    return moment if settings.USE_TZ else _naive(moment)
 
 
 def there(moment: datetime | None) -> datetime | None:

@@ -159,3 +159,19 @@ def test_any_json_is_read_or_refused_as_invalid(body: Any) -> None:
     ):
         with contextlib.suppress(InvalidResponse):
             read(body)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)",
+        "https://craftkit.example/s/a\nSubject: paid",
+        "https://craftkit.example/s/a\r\n",
+        "https://craftkit.example/s/a b",
+        "https://craftkit.example/s/\u2028a",
+        "https://craftkit.example/s/\x1b[2J",
+    ],
+)
+def test_a_link_is_one_address_in_one_line(address: str) -> None:
+    with pytest.raises(InvalidResponse, match="shareUrl"):
+        Share.from_json(SHARED | {"shareUrl": address})

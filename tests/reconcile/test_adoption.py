@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
 from django_craftkit.models import Change, Job, Share
+from django_craftkit.models.arguments import LATEST
 from django_craftkit.reconcile.engagement import step as read_engagement
 from tests.helpers import (
     LEASE_OVER,
@@ -265,6 +266,21 @@ def test_what_is_odd_about_a_found_link_is_kept_or_cut(craftkit, ready, dashboar
     assert share.revoke()
     settle(craftkit)
     assert link.revoked
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "UTC", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("expires_at", [datetime(9999, 12, 31, 23, 59, tzinfo=UTC), None])
+def test_a_found_link_that_never_ends_can_be_shown_everywhere(
+    craftkit, ready, dashboard, zone, expires_at
+):
+    dashboard.shares.create(ready.remote_id, expires_at=expires_at)
+    settle(craftkit)
+    share = Share.objects.get()
+    assert share.is_open
+    with timezone.override(zone):
+        assert (share.expires_at and timezone.localtime(share.expires_at)) == (
+            expires_at and LATEST
+        )
 
 
 def test_a_found_link_is_handed_out_to_nobody_else(craftkit, ready, dashboard):
