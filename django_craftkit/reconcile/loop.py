@@ -87,6 +87,9 @@ ASIDE = timedelta(days=1)
 HANDFUL = 20
 #: Seconds between two looks into an empty inbox, while there are jobs to do.
 LOOK_EVERY = 0.2
+#: Seconds for which webhooks that ended a worker are worked off alone, one by one: a whole batch
+#: ends with its worker, and to wait for the other threads before each would take minutes.
+ALONE_FOR = 1.0
 #: Seconds between the tries to note how a step ended, where the database fails.
 NOTE_AGAIN = (0.05, 0.1, 0.2, 0.4)
 #: Seconds that an idle thread waits before it looks again, while another is busy.
@@ -203,13 +206,16 @@ class Loop:
                 self._busy -= 1
 
     def _hear(self) -> int:
-        """Work webhooks off: a batch of them, and one alone that ended its worker."""
+        """Work webhooks off: a batch of them, and alone those that ended their worker."""
         now = database_now()
         heard = deliveries.process(now)
         if heard < deliveries.BATCH and deliveries.is_any_suspect(now):
             with self._room.alone() as is_alone:
-                if is_alone:
-                    heard += deliveries.process_suspect(database_now())
+                end = time.monotonic() + ALONE_FOR
+                while is_alone and deliveries.process_suspect(database_now()):
+                    heard += 1
+                    if time.monotonic() > end or self._is_over():
+                        break
         return heard
 
     def _carry_due(self) -> int:

@@ -187,6 +187,26 @@ def test_webhooks_of_a_batch_whose_worker_died_are_worked_off_one_by_one(craftki
 
 
 @pytest.mark.django_db
+def test_the_webhooks_of_a_dead_worker_do_not_stop_the_others_for_each_of_them(
+    craftkit, monkeypatch
+):
+    for _ in range(40):
+        store(b'{"event": "form.submitted"}')
+    long_ago = timezone.now() - timedelta(minutes=5)
+    WebhookDelivery.objects.update(attempts=1, lease_token=uuid.uuid4(), leased_until=long_ago)
+    alone, stops = Room.alone, []
+
+    def counted(self, *args):
+        stops.append(self)
+        return alone(self, *args)
+
+    monkeypatch.setattr(Room, "alone", counted)
+    craftkit.run()
+    assert set(WebhookDelivery.objects.values_list("status", "attempts")) == {("ignored", 2)}
+    assert len(stops) < 20
+
+
+@pytest.mark.django_db
 def test_a_webhook_whose_worker_died_still_waits_for_its_answer(craftkit):
     store(succeeded(uuid.uuid4()))
     long_ago = timezone.now() - timedelta(minutes=5)
