@@ -210,7 +210,8 @@ class RenderQuerySet(models.QuerySet[Any]):
             error=storable(build_error),
             error_code=BUILDER_FAILED if build_error else "",
         )
-        return self._ask(render, source, key)
+        # A declaration's "" has always meant: one document about one object.
+        return self._ask(render, source, None if key == "" else key)
 
     def _ask(
         self, render: Render, source: models.Model | None, key: str | None, *, earlier: str = ""
