@@ -18,6 +18,7 @@ from django_craftkit.database import (
     is_too_deep,
     storable,
 )
+from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
 from django_craftkit.models import (
     Change,
@@ -116,6 +117,10 @@ def _apply_alone(delivery: WebhookDelivery, now: datetime) -> None:
 @in_transaction
 def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> None:
     held = WebhookDelivery.objects.held([delivery])
+    if held and is_outage(error):
+        # Its own turn, if it can be that it brings the outage about, and never given up for it.
+        rows = WebhookDelivery.objects.using(database()).filter(pk=delivery.pk)
+        rows.update(attempts=min(delivery.attempts, SUSPECT))
     _note({delivery.pk: _failure(delivery, error, now)}, held, now)
 
 
@@ -227,7 +232,7 @@ def _read(delivery: WebhookDelivery, facts: Facts) -> Verdict:
 
 def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Verdict:
     text = str(error) if isinstance(error, Unusable) else f"{type(error).__name__}: {error}"
-    if delivery.attempts >= MAX_ATTEMPTS:
+    if delivery.attempts >= MAX_ATTEMPTS and not is_outage(error):
         return Verdict(Status.ABANDONED, event=delivery.event, error=text)
     due_at = now + timedelta(seconds=30 * retry_delay(delivery.attempts))
     return Verdict(Status.FAILED, event=delivery.event, error=text, due_at=due_at)

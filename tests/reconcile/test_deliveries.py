@@ -205,6 +205,23 @@ def test_signed_bytes_that_are_of_no_use_are_kept_shown_and_given_up_in_the_end(
     assert delivery.attempts == deliveries.MAX_ATTEMPTS
 
 
+def test_an_outage_gives_no_webhook_up(craftkit, monkeypatch):
+    store(json.dumps({"event": "other"}).encode())
+    read = deliveries._read
+
+    def fail(delivery, facts):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(deliveries, "_read", fail)
+    for _ in range(2 * deliveries.MAX_ATTEMPTS):
+        craftkit.run()
+        craftkit.pass_time(3600)
+    assert WebhookDelivery.objects.get().status == "failed"
+    monkeypatch.setattr(deliveries, "_read", read)
+    craftkit.run()
+    assert WebhookDelivery.objects.get().status == "ignored"
+
+
 def test_one_that_ends_its_workers_takes_no_other_with_it(craftkit, monkeypatch):
     class Killed(BaseException):
         pass
