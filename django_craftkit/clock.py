@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
@@ -58,14 +59,23 @@ def database_moment() -> datetime | RawSQL:
 
     What is compared with the database's clock is written by it: a web server's may be off.
     """
-    sql = _MOMENTS.get(connections[database()].vendor)
-    if sql is None or _stand_in is not None:
-        return database_now()
+    sql = moment_sql(database())
+    return RawSQL(sql, (), output_field=DateTimeField()) if sql else database_now()  # noqa: S611
+
+
+def moment_sql(using: str) -> str:
+    """Return the SQL of ``database_moment``; "" where it takes a query of its own."""
+    sql = "" if _stand_in is not None else _MOMENTS.get(connections[using].vendor, "")
     shift = 0
     if not settings.USE_TZ:
         offset = datetime.now(timezone.get_default_timezone()).utcoffset()
         shift = int(offset.total_seconds()) if offset else 0
-    return RawSQL(sql.format(shift=f"{shift:+d}"), (), output_field=DateTimeField())  # noqa: S611
+    return _shifted(sql, shift)
+
+
+@lru_cache
+def _shifted(sql: str, shift: int) -> str:
+    return sql.format(shift=f"{shift:+d}")
 
 
 def database_now() -> datetime:

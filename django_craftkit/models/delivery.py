@@ -48,15 +48,16 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
         """Keep a verified delivery with one INSERT that ignores a known id."""
         digest = hashlib.sha256(body).hexdigest()
         using = database()
+        clock_sql = clock.moment_sql(using)
         values = {
             "project": project,
             "delivery_id": _uuid(delivery_id or digest),
             "body": kept_body(body),
             "body_hash": digest,
-            "due_at": clock.database_moment(),
+            "due_at": None if clock_sql else clock.database_now(),
             "received_at": clock.now(),
         }
-        statement, fields = _insertion(using, getattr(values["due_at"], "sql", ""))
+        statement, fields = _insertion(using, clock_sql)
         connection = connections[using]
         with connection.cursor() as cursor:
             cursor.execute(
