@@ -16,7 +16,7 @@ from django_craftkit.models.render import NOTHING_TO_RENDER
 from django_craftkit.models.share import FINAL
 from django_craftkit.words import why_paused
 
-from .texts import LONGEST_LINE, LONGEST_NAME, LONGEST_TEXT, loads, start
+from .texts import LONGEST_LINE, LONGEST_NAME, LONGEST_TEXT, object_of, start
 from .texts import is_cut as is_cut_text
 
 if TYPE_CHECKING:
@@ -95,16 +95,9 @@ def reason(row: Render | Share | SignatureRequest) -> str:
 
 def field_errors(row: Render | Share | SignatureRequest) -> list[tuple[str, list[Any]]]:
     """Return what is wrong with which field, as lists whatever Craftkit said."""
-    try:
-        # As its page has read it, or else as it is.
-        text = getattr(row, "field_errors_text", None)
-        known = row.field_errors if text is None else loads(text)
-    except RecursionError:
-        known = None
-    found = known if isinstance(known, dict) else {}
     return [
         (str(name), errors if isinstance(errors, list) else [errors])
-        for name, errors in sorted(found.items())
+        for name, errors in sorted(object_of(row, "field_errors").items())
     ]
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_craftkit.models import SignatureRecipient, SignatureRequest
 
 from .base import badge, exact
-from .texts import LONG, LONGEST_NAME, loads, start
+from .texts import LONG, LONGEST_NAME, object_of, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -116,20 +116,9 @@ def _approves(one: SignatureRecipient) -> bool:
     return one.designation == SignatureRecipient.Designation.APPROVER
 
 
-def _answer(request: Any) -> dict[str, Any]:
-    """Return what Craftkit said of a request; nothing where that is too deep to be read."""
-    try:
-        # As its page has read it, or else as it is.
-        text = getattr(request, "answer_text", None)
-        said = request.answer if text is None else loads(text)
-    except RecursionError:
-        said = None
-    return said if isinstance(said, dict) else {}
-
-
 def why_ended(request: SignatureRequest) -> str:
     """Return why a request came to no good end, in the words of whoever ended it; "" if so."""
-    said = _answer(request).get("reason")
+    said = object_of(request, "answer").get("reason")
     if request.status == SignatureRequest.Status.DECLINED and said:
         return str(said)
     if request.status == SignatureRequest.Status.CANCELLED:

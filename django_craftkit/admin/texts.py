@@ -95,6 +95,17 @@ def loads(text: str | None) -> Any:
         return None
 
 
+def object_of(row: Any, name: str) -> dict[str, Any]:
+    """Return a JSON column as an object; an empty one for what is none, or too deep to be read."""
+    try:
+        # As its page has read it, or else as it is.
+        text = getattr(row, f"{name}_text", None)
+        value = getattr(row, name) if text is None else loads(text)
+    except RecursionError:
+        value = None
+    return value if isinstance(value, dict) else {}
+
+
 def body_of(body: bytes) -> str | None:
     """Return the text of a body that is JSON, in whichever encoding; ``None`` for any other."""
     try:
