@@ -84,7 +84,19 @@ def identify(source: models.Model) -> Identity:
     Raises ``ValueError`` where it has no primary key yet, or one that no row can hold, and
     ``TypeError`` for a composite or binary one, which can't be read back from text.
     """
-    pk = _checked_key(source)  # first: it asks no database
+    return _identity(source, _checked_key(source))
+
+
+def identify_if_known(source: models.Model) -> Identity | None:
+    """Return what an object is known by; ``None`` where no row can be about it."""
+    try:
+        pk = _checked_key(source)
+    except (TypeError, ValueError):
+        return None
+    return _identity(source, pk)
+
+
+def _identity(source: models.Model, pk: str) -> Identity:
     # Where it is written, not the replica it may have been read from.
     model = source.__class__  # of what is behind a lazy object
     home = router.db_for_write(model, instance=source)
@@ -96,15 +108,6 @@ def identify(source: models.Model) -> Identity:
         pk=pk,
         forms=_forms(source, pk),
     )
-
-
-def identify_if_known(source: models.Model) -> Identity | None:
-    """Return what an object is known by; ``None`` where no row can be about it."""
-    try:
-        _checked_key(source)
-    except (TypeError, ValueError):
-        return None
-    return identify(source)
 
 
 def stored_key(model: type[models.Model], value: Any) -> str:
