@@ -261,11 +261,6 @@ def carry_out(
     return _carry_out(kind, object_id, timeout=timeout, until=until)
 
 
-def seconds(wait: float) -> float:
-    """Return for how long a ``wait=`` lets its caller wait."""
-    return 30.0 if wait is True else float(wait)
-
-
 def refuse_transaction() -> None:
     """Raise ``RuntimeError`` inside a transaction: nothing is sent that could be rolled back."""
     for connection in connections.all(initialized_only=True):

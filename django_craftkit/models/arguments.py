@@ -129,7 +129,7 @@ def may_wait(wait: float) -> float:
         raise ValueError(f"wait= is {wait!r}: write True, or seconds from 0 on.")
     if wait:
         dispatch.refuse_transaction()
-    return dispatch.seconds(wait)
+    return 30.0 if wait is True else float(wait)
 
 
 def check_data(data: Any, name: str = "data") -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -40,7 +39,7 @@ def earlier_key(template: str, data: dict[str, Any]) -> str:
 
 def _of_data(template: str, data: Any) -> str:
     text = json.dumps(data, sort_keys=True)
-    return f"{template}:{hashlib.sha256(text.encode()).hexdigest()}"
+    return f"{template}:{hash_key(text)}"
 
 
 def _where(source: Identity) -> str:

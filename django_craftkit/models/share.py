@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import uuid
@@ -184,7 +183,7 @@ class ShareQuerySet(models.QuerySet[Any]):
 def mail_key(to: str, message: str) -> str:
     """Return what an e-mail is known by that was asked for without a key: what it says to whom."""
     text = json.dumps([to.casefold(), message])
-    return f"mail:{hashlib.sha256(text.encode()).hexdigest()}"
+    return f"mail:{hash_key(text)}"
 
 
 class Share(Mirror):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from datetime import timedelta
@@ -240,7 +239,7 @@ def _repeated(
 
 def _default_key(wish: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
     text = json.dumps([wish.name, [[row.email.casefold(), row.designation] for row in rows]])
-    return f"sign:{hashlib.sha256(text.encode()).hexdigest()}"
+    return f"sign:{hash_key(text)}"
 
 
 def _asked_hash(wish: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
