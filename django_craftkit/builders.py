@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from . import declarations
-from .database import database, storable
+from .database import database, describe
 from .failures import breaks_transaction, is_outage
 from .log import get_logger
 from .models import SignatureRequest
@@ -21,9 +21,9 @@ from .models.signature import DECLARED
 from .signing import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from .declarations import Builder, SignWith
+    from .declarations import Declaration
     from .models import Render
 
 logger = get_logger(__name__)
@@ -71,26 +71,13 @@ def build(render: Render) -> Built | None:
                 raise NotConfirmed  # not saved yet: pre_save, where the key is made beforehand
             gone = f"{render.source_type} {render.source_id}{render.shown_place}"
             raise BuilderError(f"{gone} does not exist any more.")
-        return call(
-            declaration.function,
-            declaration.sign_with,
-            source,
-            {},
-            using=render.source_db or database(),
-            recheck=declaration.recheck,
-        )
+        return call(declaration, source, {}, using=render.source_db or database())
 
 
 def call(
-    builder: Builder,
-    sign_with: SignWith | None,
-    source: object,
-    arguments: Mapping[str, Any],
-    *,
-    using: str,
-    recheck: Callable[[Any], bool] | None = None,
+    declaration: Declaration, source: object, arguments: Mapping[str, Any], *, using: str
 ) -> Built | None:
-    """Return what the functions make of a source, checked; raise ``BuilderError``.
+    """Return what a declaration's functions make of a source, checked; raise ``BuilderError``.
 
     They run in a transaction, or savepoint, of the source's database, so that an error of the
     database in them breaks nothing else. Without data nobody is asked who signs. Where
@@ -100,15 +87,15 @@ def call(
     at = "rechecks the source of"
     try:
         with transaction.atomic(using=using):
-            if recheck is not None and not recheck(source):
+            if declaration.recheck is not None and not declaration.recheck(source):
                 raise NotConfirmed
             at = "makes the data of"
-            data = builder(source, **arguments)
+            data = declaration.function(source, **arguments)
             if data is None:
                 return None
             data = check_data(data)
             at = "says who signs"
-            envelope = sign_with(source) if sign_with else None
+            envelope = declaration.sign_with(source) if declaration.sign_with else None
         return Built(data, _checked(envelope))
     except (NotConfirmed, SoftTimeLimitExceeded):
         raise
@@ -119,11 +106,6 @@ def call(
         # Staff are shown what it says; whoever mends it wants to know where.
         logger.exception("The function that %s a document raised.", at)
         raise BuilderError(describe(error)) from error
-
-
-def describe(error: Exception) -> str:
-    """Return what staff are shown of an exception."""
-    return str(storable(f"{type(error).__name__}: {error}"))
 
 
 def _checked(envelope: Envelope | None) -> Envelope | None:

@@ -158,6 +158,11 @@ def storable(value: Any, levels: int = MAX_DEPTH) -> Any:
             return value
 
 
+def describe(error: Exception) -> str:
+    """Return what staff are shown of an exception."""
+    return str(storable(f"{type(error).__name__}: {error}"))
+
+
 def insert_or_get(row: M, *names: str) -> M:
     """Insert a row, or return the one that is unique by the same values in ``names``: one query.
 

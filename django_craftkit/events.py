@@ -12,9 +12,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections, models, router, transaction
 
 from . import builders, declarations
-from .builders import BuilderError, describe
+from .builders import BuilderError
 from .conf import DEFAULT_PROJECT
-from .database import database
+from .database import database, describe
 from .declarations import Builder, Declaration, SignWith
 from .failures import breaks_transaction
 from .log import get_logger
@@ -181,21 +181,9 @@ class _Event:
         if self.using == database():
             write()
         else:
-            transaction.on_commit(self._going_on(write), using=self.using)
-
-    def _going_on(self, write: Callable[[], None]) -> Callable[[], None]:
-        # Django's robust=True would swallow what breaks a transaction of Craftkit's database.
-        def run() -> None:
-            with _business_goes_on(self._declaration.name):
-                write()
-
-        return run
+            # Django's robust=True would swallow what breaks a transaction of Craftkit's database.
+            go_on = _business_goes_on(self._declaration.name)
+            transaction.on_commit(go_on(write), using=self.using)
 
     def _build(self) -> builders.Built | None:
-        return builders.call(
-            self._declaration.function,
-            self._declaration.sign_with,
-            self.about,
-            self._arguments,
-            using=self.using,
-        )
+        return builders.call(self._declaration, self.about, self._arguments, using=self.using)

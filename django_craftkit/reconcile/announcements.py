@@ -11,7 +11,7 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models import Exists
 
-from django_craftkit.database import database, storable
+from django_craftkit.database import database, describe
 from django_craftkit.dispatch import isolated
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
@@ -104,5 +104,5 @@ def _call(receiver: Receiver | None, name: str, change: Change, instance: Any) -
     except Exception as error:
         # A receiver may raise anything; it is called again, alone, and shown to staff.
         logger.exception("A receiver of %s raised for %s; it is called again.", name, change)
-        return str(storable(f"{type(error).__name__}: {error}")), not is_outage(error)
+        return describe(error), not is_outage(error)
     return "", False

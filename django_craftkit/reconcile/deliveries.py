@@ -14,6 +14,7 @@ from django_craftkit.client import InvalidResponse
 from django_craftkit.database import (
     MAX_DEPTH,
     database,
+    describe,
     in_transaction,
     is_too_deep,
     storable,
@@ -231,7 +232,7 @@ def _read(delivery: WebhookDelivery, facts: Facts) -> Verdict:
 
 
 def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Verdict:
-    text = str(error) if isinstance(error, Unusable) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, Unusable) else describe(error)
     if delivery.attempts >= MAX_ATTEMPTS and not is_outage(error):
         return Verdict(Status.ABANDONED, event=delivery.event, error=text)
     due_at = now + timedelta(seconds=30 * retry_delay(delivery.attempts))

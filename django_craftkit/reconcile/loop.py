@@ -23,7 +23,7 @@ from django.db.models.functions import Least
 from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import again_after_deadlock, database, in_transaction
+from django_craftkit.database import again_after_deadlock, database, describe, in_transaction
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
 from django_craftkit.models import Job, ProjectState, WebhookDelivery
@@ -454,7 +454,7 @@ def _run(job: Job) -> Outcome:
             logger.warning("The step of %s is tried again: %s", job, error)
         else:
             logger.exception("The step of %s raised.", job)
-        return Failed(f"{type(error).__name__}: {error}")
+        return Failed(describe(error))
 
 
 #: Seconds between two looks while a person waits; https://docs.craftkit.dev/guides/render-lifecycle

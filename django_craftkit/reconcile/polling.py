@@ -17,7 +17,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction
+from django_craftkit.database import database, describe, in_transaction
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.signature import OPEN
@@ -102,7 +102,7 @@ class _Round:
         except Exception as error:
             # A mistake of ours about one of them must not hold up the others.
             logger.exception("Asking about %s raised.", request.remote_id)
-            outcome = Failed(f"{type(error).__name__}: {error}")
+            outcome = Failed(describe(error))
         if isinstance(outcome, Paused):
             return outcome
         if isinstance(outcome, Failed):

@@ -205,6 +205,18 @@ def test_signed_bytes_that_are_of_no_use_are_kept_shown_and_given_up_in_the_end(
     assert delivery.attempts == deliveries.MAX_ATTEMPTS
 
 
+def test_what_went_wrong_is_noted_as_every_database_can_store_it(craftkit, monkeypatch):
+    store(json.dumps({"event": "other"}).encode())
+
+    def fail(delivery, facts):
+        raise ArithmeticError("a NUL: \0.")
+
+    monkeypatch.setattr(deliveries, "_read", fail)
+    craftkit.run()
+    delivery = WebhookDelivery.objects.get()
+    assert (delivery.status, delivery.error) == ("failed", "ArithmeticError: a NUL: .")
+
+
 def test_an_outage_gives_no_webhook_up(craftkit, monkeypatch):
     store(json.dumps({"event": "other"}).encode())
     read = deliveries._read
