@@ -125,15 +125,18 @@ class Loop:
         """Note that somebody looks for work, then ``run``: for whoever looks unasked."""
         connecting.renew()
         sweeping.sweep()
-        return self.run(seconds)
+        return self._work(seconds)
 
     def run(self, seconds: float = 20.0) -> int:
         """Return how many deliveries and jobs were carried out in up to ``seconds``.
 
         Raises what the database raises; another ``run`` begins with connections that work.
         """
-        deadline = time.monotonic() + seconds
         connecting.renew()
+        return self._work(seconds)
+
+    def _work(self, seconds: float) -> int:
+        deadline = time.monotonic() + seconds
         self._failed.clear()
         if self.threads <= 1 or not _is_anything_due():
             return self._drain(deadline)
