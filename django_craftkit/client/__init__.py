@@ -116,7 +116,8 @@ class Craftkit:
 
     Args:
         api_key: a project key (`ck_live_…`, `ck_test_…`). Goes to the host of `base_url` alone.
-        base_url: http or https. A key works in its own environment only.
+        base_url: http or https, without the `/v1` that each call adds. A key works in its own
+            environment only.
         timeout: seconds to connect and seconds between two bytes, or one number for both.
         max_retries: further tries of what may safely be tried again; 0 for none.
         max_download_bytes: of one PDF that is downloaded; a larger one is refused.
@@ -204,6 +205,9 @@ def _base_url(url: str) -> str:
         usable = usable and url.isprintable() and " " not in url and "\\" not in url
     if not usable:
         raise ValueError("base_url is not an http or https address with a host.")
+    if parts.path.endswith("/v1"):
+        # Under it every call would meet a 404 in Craftkit's own words: "no such template".
+        raise ValueError("base_url must not end in /v1: each call adds it.")
     return url
 
 

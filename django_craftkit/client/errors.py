@@ -258,6 +258,9 @@ def from_answer(
     }
     if 400 <= status < 500:
         kind = _BY_STATUS.get(status, InvalidRequest)
+        if status == 404 and parsed is None and text:
+            message = "This is no address of Craftkit's API: it answered with a page. "
+            message += "Is base_url right?"
         if kind is InvalidRequest:
             facts["field_errors"], facts["form_errors"] = _issues(issues)
         return kind(message, **facts)
@@ -265,7 +268,10 @@ def from_answer(
         handled = status != 503 or code.lower() not in NOT_HANDLED
         return ServerError(message, maybe_handled=handled, **facts)
     if 300 <= status < 400:
-        message = "Craftkit answered with a redirect, which is never followed. Is base_url right?"
+        message = (
+            "This is no address of Craftkit's API: it answered with a redirect, which is never "
+            "followed. Is base_url right?"
+        )
         return InvalidResponse(message, **facts)
     return InvalidResponse("Craftkit answered with a status that has no meaning here.", **facts)
 

@@ -176,6 +176,8 @@ def test_cookies_are_not_kept(serve: Serve) -> None:
         "https://[",
         "https://api.craftkit.dev\\@evil.example",
         "https://*.craftkit.dev",
+        "https://api.craftkit.dev/v1",
+        "https://api.craftkit.dev/v1/",
         None,
     ],
 )
