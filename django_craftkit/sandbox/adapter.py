@@ -114,6 +114,7 @@ class SandboxAdapter(BaseAdapter):
             "REQUEST_METHOD": request.method or "GET",
             "SCRIPT_NAME": "",
             "PATH_INFO": unquote_to_bytes(url.path or "/").decode("latin-1"),
+            "REQUEST_URI": request.path_url,
             "QUERY_STRING": url.query,
             "SERVER_NAME": url.hostname or "localhost",
             "SERVER_PORT": str(url.port or (443 if url.scheme == "https" else 80)),

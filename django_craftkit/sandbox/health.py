@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from werkzeug.wrappers import Response
-
 from .http import json_response
 from .routing import Routes
 
 if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
     from .http import Call
 
 routes = Routes(door="open")
@@ -23,11 +23,11 @@ def short(call: Call) -> Response:
 
 @routes("GET", "/v1/health")
 def full(call: Call) -> Response:
-    """The form of the reference. For a degraded one ask for a fault with status 503."""
+    """The form of the reference. A fault with the code `degraded` makes it `degraded`."""
     return json_response({"status": "ok", "version": "local", "checks": {"database": "ok"}})
 
 
-@routes("GET", "/")
-def home(call: Call) -> Response:
-    """Craftkit sends what is no API call to its web site; here that is the page for people."""
-    return Response(status=302, headers={"Location": "/_sandbox/"})
+def degraded() -> Response:
+    """What a health check that fails answers: not the envelope of errors."""
+    body = {"status": "degraded", "version": "local", "checks": {"database": "error"}}
+    return json_response(body, 503)

@@ -10,12 +10,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Request, Response
+
+from .paths import readable, sent_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from werkzeug.wrappers import Request
+    from wsgiref.types import WSGIEnvironment
 
     from .records import Project
     from .state import State
@@ -72,6 +73,19 @@ class Issues:
         """Raise a 400 if anything was noted."""
         if self:
             raise ApiError(400, code, message, self.as_json())
+
+
+class SandboxRequest(Request):
+    """A request whose `path` keeps `%2F` and `%25` as they were sent.
+
+    Attributes:
+        route: the path in the spelling of `paths.sent_path`, to be matched.
+    """
+
+    def __init__(self, environ: WSGIEnvironment) -> None:
+        super().__init__(environ)
+        self.route = sent_path(environ)
+        self.path = readable(self.route)
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,13 @@ def not_found_page() -> Response:
     return notice("Nothing here", "This address does not lead anywhere.", 404)
 
 
+def redirect_page(address: str) -> Response:
+    """What leads a browser elsewhere, and tells a program that it called no API."""
+    response = notice("Not the API", "There is no API at this address.", 302)
+    response.headers["Location"] = address
+    return response
+
+
 def proxy_page(status: int, body: str | None) -> Response:
     """What a proxy sends when it has its own opinion: HTML where JSON was expected."""
     html = body or (

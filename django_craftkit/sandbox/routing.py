@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 from werkzeug.routing import Map, Rule
+from werkzeug.routing.converters import UnicodeConverter
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
@@ -53,11 +55,18 @@ class Routes:
         return iter(self._routes)
 
 
+class _Segment(UnicodeConverter):
+    """One segment of a path of `paths.sent_path`, decoded: it may hold a slash."""
+
+    def to_python(self, value: str) -> str:
+        return unquote(value)
+
+
 def url_map(resources: Iterable[Routes]) -> Map:
-    """The map of all resources; an endpoint is its `Route`."""
+    """The map of all resources, for paths of `paths.sent_path`; an endpoint is its `Route`."""
     rules: list[Any] = [
         Rule(route.path, methods=[route.method], endpoint=route)
         for routes in resources
         for route in routes
     ]
-    return Map(rules, strict_slashes=False, merge_slashes=False)
+    return Map(rules, strict_slashes=False, merge_slashes=False, converters={"default": _Segment})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
-from werkzeug.wrappers import Request, Response
+from werkzeug.wrappers import Response
 
 from . import (
     control,
@@ -23,13 +23,13 @@ from . import (
     signing,
     templates,
 )
-from .http import ApiError, Call
-from .pages import not_found_page, proxy_page
+from .http import ApiError, Call, SandboxRequest
+from .pages import not_found_page, proxy_page, redirect_page
 from .routing import Route, url_map
 from .state import LoggedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from wsgiref.types import WSGIEnvironment
 
     from .faults import Fault
@@ -53,6 +53,11 @@ _URL_MAP = url_map(
         control.routes,
     ]
 )
+
+# What Craftkit's API host answers itself. All else there is led to its web site (section 0).
+_API: Final = ("/v1", "/health", "/api/auth")
+# The web site that it is led to, on the same address here: guests, signers, mails, files, desk.
+_PAGES: Final = ("/share", "/sign", "/mail", "/files", control.PREFIX)
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Service:
         try:
             hosts.check(environ, self.state.public_url)
         except ApiError as refusal:
-            request = Request(environ)
+            request = SandboxRequest(environ)
             request.get_data()
             logger.warning("%s refused: its Host is another's", _named(request))
             return Answer(refusal.response())
@@ -86,10 +91,10 @@ class Service:
 
     def answer(self, environ: WSGIEnvironment) -> Answer:
         """What to answer, faults included; waits for nothing and closes nothing."""
-        request = Request(environ)
+        request = SandboxRequest(environ)
         # First of all, so that no answer, however early, leaves half a request in the pipe.
         request.get_data()
-        if request.path == "/" or request.path.startswith(control.PREFIX):
+        if request.path == "/" or _is_below(request.path, [control.PREFIX]):
             return Answer(self._handle(request))
         delay, fault = self.state.faults.for_call(request.method, request.path)
         answer = self._answer_wrongly(request, fault) if fault else Answer(self._handle(request))
@@ -101,7 +106,7 @@ class Service:
             return answer
         return Answer(answer.response, answer.delay + delay.seconds, answer.lost)
 
-    def _answer_wrongly(self, request: Request, fault: Fault) -> Answer:
+    def _answer_wrongly(self, request: SandboxRequest, fault: Fault) -> Answer:
         match fault.kind:
             case "cut_before":
                 return Answer(None, lost="cut")
@@ -128,16 +133,20 @@ class Service:
             response.headers["Retry-After"] = str(fault.retry_after)
         return Answer(response)
 
-    def _handle(self, request: Request) -> Response:
+    def _handle(self, request: SandboxRequest) -> Response:
         flat = request.path.startswith("/v1/embed/")
         try:
-            route, values = _URL_MAP.bind_to_environ(request.environ).match()
+            route, values = _URL_MAP.bind("craftkit").match(request.route, request.method)
         except NotFound:
-            if request.path.startswith("/v1/"):
+            if _is_below(request.path, _API):
                 return ApiError(404, "not_found", "No such endpoint.").response(flat=flat)
-            return not_found_page()
+            if _is_below(request.path, _PAGES):
+                return not_found_page()
+            # Without a host, so that nobody is led away from the sandbox.
+            return redirect_page(f"{control.PREFIX}/")
         except MethodNotAllowed as error:
-            response = ApiError(405, "method_not_allowed", "Method not allowed.").response()
+            refusal = ApiError(405, "method_not_allowed", "Method not allowed.")
+            response = refusal.response(flat=flat)
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
             return response
         try:
@@ -149,7 +158,7 @@ class Service:
             logger.exception("%s broke the sandbox", _named(request))
             return ApiError(500, "internal", "Unexpected server error.").response(flat=flat)
 
-    def _run(self, route: Route, request: Request, values: Mapping[str, Any]) -> Response:
+    def _run(self, route: Route, request: SandboxRequest, values: Mapping[str, Any]) -> Response:
         with self.state.lock:
             self.state.settle()
             project = None if route.door == "open" else self._project(request, route)
@@ -157,7 +166,7 @@ class Service:
             self.state.settle()
         return result if isinstance(result, Response) else result()
 
-    def _project(self, request: Request, route: Route) -> Project:
+    def _project(self, request: SandboxRequest, route: Route) -> Project:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         embed = route.door == "embed"
         if scheme.lower() != "bearer" or not key.strip():
@@ -172,7 +181,11 @@ class Service:
         return self.state.projects[name]
 
 
-def _named(request: Request) -> str:
+def _is_below(path: str, places: Iterable[str]) -> bool:
+    return any(path == place or path.startswith(f"{place}/") for place in places)
+
+
+def _named(request: SandboxRequest) -> str:
     """Method and path on one line, whatever characters they are made of."""
     text = f"{request.method} {request.path}"
     return text if text.isprintable() else ascii(text)
