@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from .http import Issues, json_type
 from .ids import is_date
 from .manifest import MOST_ITEMS
-from .shapes import is_email, is_web_url
+from .shapes import is_email
+from .urls import is_web_url
 
 if TYPE_CHECKING:
     from .manifest import Manifest

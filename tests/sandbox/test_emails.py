@@ -224,6 +224,24 @@ def test_email_is_switched_off_over_http_and_for_one_project(api, guest, sandbox
     assert status(api) == 201
 
 
+def test_an_address_is_judged_alike_wherever_it_is_sent(api):
+    """Signers' have 255 characters at most, the documentation has no limit for the others."""
+    path = f"/v1/renders/{api.render().json()['id']}"
+    for address, taken in (
+        (f"{'a' * 400}@example.com", True),
+        ("Client@ACME.com", True),
+        ("Client <client@acme.com>", False),
+        ("client@acme.com,boss@acme.com", False),
+        ("client@mün.chen", False),
+    ):
+        share = {"channel": "email", "recipientEmail": address}
+        statuses = {
+            api.post(f"{path}/email", {"to": address}).status_code,
+            api.post(f"{path}/shares", share).status_code,
+        }
+        assert statuses == {201 if taken else 400}, address
+
+
 @pytest.mark.parametrize("body", [{}, {"email_configured": 0}, {"email_configured": None}, []])
 def test_a_switch_that_is_none_is_refused(api, sandbox, body):
     answer = api("PATCH", "/_sandbox/projects/default", json=body)
