@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 DEFAULT_SECRET = "sandbox-webhook-secret"  # noqa: S105 - of a service that exists in this process
 SECRET_VARIABLE = "CRAFTKIT_SANDBOX_WEBHOOK_SECRET"  # noqa: S105 - the name of one
+
+# What stands before the first "=" is a project, if it is no part of a URL.
+_NAMED_URL = re.compile(r"([^=:/?#]+)=(.*)", re.DOTALL)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,13 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--webhook-url",
         action="append",
         default=[],
-        metavar="URL",
-        help="where to send the webhooks of the first project; may be repeated",
+        metavar="[PROJECT=]URL",
+        help="where to send the webhooks of a project, else of the first; may be repeated",
     )
     add(
         "--webhook-secret",
-        metavar="SECRET",
-        help=f"what signs them; else ${SECRET_VARIABLE}, else {DEFAULT_SECRET}",
+        action="append",
+        metavar="[PROJECT=]SECRET",
+        help=f"what signs them; may be repeated; else ${SECRET_VARIABLE}, else {DEFAULT_SECRET}",
     )
     add(
         "--templates",
@@ -77,8 +82,8 @@ def build(options: argparse.Namespace) -> Sandbox:
     """The sandbox that the options describe.
 
     Raises:
-        ValueError: the file of templates is not one.
-        OSError: it can't be read.
+        ValueError: the file of templates is not one; no key opens the project of a webhook.
+        OSError: the file can't be read.
     """
     keys = {}
     for text in options.key or [DEFAULT_KEY]:
@@ -92,10 +97,26 @@ def build(options: argparse.Namespace) -> Sandbox:
         remote_control=options.remote_control,
         templates=_templates(options.templates) if options.templates else (),
     )
-    secret = options.webhook_secret or os.environ.get(SECRET_VARIABLE) or DEFAULT_SECRET
-    for url in options.webhook_url:
-        sandbox.subscribe(url, secret, project=next(iter(keys.values())))
+    _subscribe(sandbox, options, list(keys.values()))
     return sandbox
+
+
+def _subscribe(sandbox: Sandbox, options: argparse.Namespace, projects: list[str]) -> None:
+    """Subscribe each URL for its project, under the project's secret."""
+    shared = os.environ.get(SECRET_VARIABLE) or DEFAULT_SECRET
+    own: dict[str, str] = {}
+    given = options.webhook_secret or []
+    for text in [given] if isinstance(given, str) else given:  # of call_command
+        project, equals, secret = text.partition("=")
+        # A secret may hold "=" itself.
+        if equals and project in projects:
+            own[project] = secret
+        else:
+            shared = text
+    for text in options.webhook_url:
+        named = _NAMED_URL.fullmatch(text)
+        project, url = (named[1], named[2]) if named else (projects[0], text)
+        sandbox.subscribe(url, own.get(project) or shared, project=project)
 
 
 def _templates(path: Path) -> list[dict[str, Any]]:

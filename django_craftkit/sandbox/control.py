@@ -9,6 +9,9 @@ with `remote_control=True`; and a page from elsewhere that a browser shows can't
 - `GET /_sandbox/mails` the e-mails that were sent, as a page
 - `PATCH /_sandbox/projects/{name}` let it send e-mails and signature requests or not:
   `{"email_configured": false, "signatures_configured": false}`
+- `GET /_sandbox/projects/{name}/webhooks` where the webhooks of a project go; `POST` one more
+  (`{"url": …, "secret": …, "events": ["render.succeeded"]}`, without events all): 201;
+  `DELETE …/webhooks/{id}` one. No answer shows a secret
 - `PATCH /_sandbox/signatures` `{"credits": 3, "archive_delay": 5, "certificate_delay": 9}`
 - `POST /_sandbox/signatures/{id}/{view,sign,decline,expire,fail}` in the place of a recipient
   (`{"email": …}`, and the `reason` to decline), or of the provider (the `message` to fail)
@@ -19,7 +22,7 @@ from __future__ import annotations
 
 import ipaddress
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Response
@@ -33,12 +36,14 @@ from .pages import page
 from .routing import Routes
 from .shapes import Shape
 from .signatures import as_json
+from .urls import is_web_url
+from .webhooks import EVENTS, Subscription, known_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .http import Call
-    from .records import Mail
+    from .records import Mail, Project
 
 PREFIX = "/_sandbox"
 _SHOWN = 50
@@ -129,6 +134,19 @@ def overview(call: Call) -> Response:
                 ),
             ),
             _section(
+                "Where webhooks go",
+                ("Project", "URL", "Events"),
+                (
+                    (
+                        escape(project.name),
+                        escape(each.url),
+                        escape("all" if each.events is None else ", ".join(sorted(each.events))),
+                    )
+                    for project in state.projects.values()
+                    for each in project.subscriptions
+                ),
+            ),
+            _section(
                 "Faults that wait",
                 ("Id", "Kind", "Calls", "Webhooks", "Times"),
                 (
@@ -178,9 +196,7 @@ def mails(call: Call) -> Response:
 def set_project(call: Call, name: str) -> Response:
     """Switch the e-mails or signatures of a project off, and on again."""
     _admit(call)
-    project = call.state.projects.get(name)
-    if project is None:
-        raise ApiError(404, "not_found", "Project not found.")
+    project = _project(call, name)
     issues = Issues()
     shape = Shape(call.json(), issues)
     switches = {name: shape.boolean(name) for name in _SWITCHES}
@@ -191,6 +207,44 @@ def set_project(call: Call, name: str) -> Response:
         if to is not None:
             setattr(project, switch, to)
     return json_response({"name": name} | {name: getattr(project, name) for name in switches})
+
+
+@routes("GET", PREFIX + "/projects/<name>/webhooks")
+def list_webhooks(call: Call, name: str) -> Response:
+    """The subscriptions of a project, oldest first."""
+    _admit(call)
+    subscriptions = _project(call, name).subscriptions
+    return json_response({"webhooks": [_subscription(each) for each in subscriptions]})
+
+
+@routes("POST", PREFIX + "/projects/<name>/webhooks")
+def add_webhook(call: Call, name: str) -> Response:
+    """Send the events of a project, and of no other, to one URL more."""
+    _admit(call)
+    project = _project(call, name)
+    issues = Issues()
+    shape = Shape(call.json(), issues)
+    url = shape.string("url", required=True)
+    if url is not None and not is_web_url(url):
+        shape.wrong("url", "Invalid url")
+    secret = shape.string("secret", required=True, least=1)
+    events = shape.choices("events", EVENTS)
+    issues.refuse()
+    subscription = Subscription(str(url), str(secret), known_events(events))
+    project.subscriptions.append(subscription)
+    return json_response(_subscription(subscription), 201)
+
+
+@routes("DELETE", PREFIX + "/projects/<name>/webhooks/<subscription_id>")
+def remove_webhook(call: Call, name: str, subscription_id: str) -> Response:
+    """Queue no more for it; what is queued is sent."""
+    _admit(call)
+    subscriptions = _project(call, name).subscriptions
+    kept = [each for each in subscriptions if each.id != subscription_id]
+    if len(kept) == len(subscriptions):
+        raise ApiError(404, "not_found", "Webhook not found.")
+    subscriptions[:] = kept
+    return json_response({"id": subscription_id, "deleted": True})
 
 
 @routes("PATCH", PREFIX + "/signatures")
@@ -314,6 +368,18 @@ def _admit(call: Call) -> None:
     is_told = call.request.method not in ("GET", "HEAD")
     if is_foreign or (is_told and site not in (None, "same-origin", "none")):
         raise ApiError(403, "forbidden", "Not from another site.")
+
+
+def _project(call: Call, name: str) -> Project:
+    project = call.state.projects.get(name)
+    if project is None:
+        raise ApiError(404, "not_found", "Project not found.")
+    return project
+
+
+def _subscription(subscription: Subscription) -> dict[str, Any]:
+    events = [event for event in EVENTS if subscription.wants(event)]
+    return {"id": subscription.id, "url": subscription.url, "events": events}
 
 
 def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import signal
@@ -14,7 +15,7 @@ import requests
 from werkzeug.serving import WSGIRequestHandler
 
 from django_craftkit.sandbox import Sandbox, SandboxServer
-from django_craftkit.sandbox.cli import main
+from django_craftkit.sandbox.cli import add_arguments, build, main
 from django_craftkit.sandbox.hosts import LOCAL_ADDRESS
 from django_craftkit.sandbox.server import _Handler
 from tests.helpers import until
@@ -244,6 +245,53 @@ def test_the_program_says_where_it_is_and_ends_when_it_is_told(kind, tmp_path):
     assert "POST /v1/templates/invoice/render 202" in errors
     assert "Traceback" not in errors
     assert "ck_test" not in errors
+
+
+def subscribed(*arguments: str) -> dict[str, list[tuple[str, str]]]:
+    """Where each project's webhooks go, and what signs them, with these options."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    keys = ("--key", "north=ck_a", "--key", "south=ck_b")
+    sandbox = build(parser.parse_args([*keys, *arguments]))
+    return {
+        name: [(each.url, each.secret) for each in sandbox.project(name).subscriptions]
+        for name in ("north", "south")
+    }
+
+
+URL = "http://a.example/?x=1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "north", "south"),
+    [
+        (("url", URL), [(URL, "sandbox-webhook-secret")], []),
+        (("url", URL, "url", "http://b.example"), [(URL, "s"), ("http://b.example", "s")], []),
+        (("url", f"south={URL}"), [], [(URL, "s")]),
+        (("url", URL, "url", f"south={URL}"), [(URL, "s")], [(URL, "s")]),
+        (("url", f"south={URL}", "secret", "south=own"), [], [(URL, "own")]),
+        (
+            ("url", URL, "url", f"south={URL}", "secret", "all", "secret", "south=own"),
+            [(URL, "all")],
+            [(URL, "own")],
+        ),
+        (("url", URL, "secret", "south=own"), [(URL, "s")], []),
+        (("url", URL, "secret", "c2VjcmV0=="), [(URL, "c2VjcmV0==")], []),
+        (("url", f"south={URL}", "secret", "south=c2VjcmV0=="), [], [(URL, "c2VjcmV0==")]),
+    ],
+)
+def test_each_project_has_its_own_webhooks(monkeypatch, arguments, north, south):
+    monkeypatch.setenv("CRAFTKIT_SANDBOX_WEBHOOK_SECRET", "s")
+    if north[:1] == [(URL, "sandbox-webhook-secret")]:
+        monkeypatch.delenv("CRAFTKIT_SANDBOX_WEBHOOK_SECRET")
+    options = [f"--webhook-{word}" if word in {"url", "secret"} else word for word in arguments]
+
+    assert subscribed(*options) == {"north": north, "south": south}
+
+
+def test_a_webhook_of_a_project_that_no_key_opens_is_an_error():
+    with pytest.raises(ValueError, match="no such project: 'west'"):
+        subscribed("--webhook-url", "west=http://a.example")
 
 
 @pytest.mark.parametrize("content", ["{", "{}", "[7]", '[{"name": "x"}]', '[{"slug": "x"}]'])

@@ -171,6 +171,75 @@ def test_each_subscription_gets_its_own_events_under_its_own_secret(clock):
     assert sandbox.deliver_due(receiver) == 0
 
 
+@pytest.fixture
+def two_projects(clock):
+    sandbox = Sandbox(clock=clock, api_keys={"ck_a": "north", "ck_b": "south"}, lenient=True)
+    sandbox.subscribe("https://north.example", "one", project="north")
+    return sandbox
+
+
+def of(sandbox: Sandbox, key: str) -> Api:
+    return Api(sandbox.session(), "https://api.craftkit.test", key)
+
+
+def test_the_desk_subscribes_one_project_and_no_other(two_projects):
+    desk = of(two_projects, "ck_a")
+    south = "/_sandbox/projects/south/webhooks"
+    wanted = {"url": "https://south.example", "secret": "two", "events": ["render.succeeded"]}
+
+    made = desk.post(south, wanted)
+
+    assert made.status_code == 201
+    shown = {"id": made.json()["id"], "url": wanted["url"], "events": wanted["events"]}
+    assert made.json() == shown
+    assert desk.get(south).json() == {"webhooks": [shown]}
+    (first,) = desk.get("/_sandbox/projects/north/webhooks").json()["webhooks"]
+    assert (first["url"], first["events"]) == ("https://north.example", list(EVENTS))
+    receiver = Receiver()
+    for key in ("ck_a", "ck_b"):
+        of(two_projects, key).render()
+    two_projects.deliver_due(receiver)
+    assert [url for url, *_ in receiver.calls] == ["https://north.example", "https://south.example"]
+    for (_, body, headers), secret in zip(receiver.calls, ("one", "two"), strict=True):
+        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        assert headers["X-Craftkit-Signature"] == signature
+    page = desk.get("/_sandbox/").text
+    assert "https://south.example" in page
+    assert desk.delete(f"{south}/{shown['id']}").json() == {"id": shown["id"], "deleted": True}
+    assert desk.delete(f"{south}/{shown['id']}").status_code == 404
+    of(two_projects, "ck_b").render()
+    assert two_projects.deliver_due(receiver) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"url": None}, "url"),
+        ({"url": "/hook"}, "url"),
+        ({"secret": ""}, "secret"),
+        ({"events": "render.failed"}, "events"),
+        ({"events": ["render.failed", "signature.failed"]}, "events.1"),
+        ({"events": [["render.failed"]]}, "events.0"),
+    ],
+)
+def test_the_desk_refuses_what_is_no_subscription(two_projects, changes, path):
+    desk, webhooks = of(two_projects, "ck_a"), "/_sandbox/projects/south/webhooks"
+
+    answer = desk.post(webhooks, {"url": "https://a.example", "secret": "s", **changes})
+
+    assert answer.status_code == 400
+    assert list(answer.json()["error"]["issues"]["fieldErrors"]) == [path]
+    assert desk.get(webhooks).json() == {"webhooks": []}
+    assert desk.get("/_sandbox/projects/west/webhooks").status_code == 404
+
+
+def test_no_page_and_no_answer_shows_a_secret(two_projects):
+    desk, webhooks = of(two_projects, "ck_a"), "/_sandbox/projects/south/webhooks"
+    made = desk.post(webhooks, {"url": "https://a.example", "secret": "whsec-hidden"})
+    shown = [made.text, desk.get(webhooks).text, desk.get("/_sandbox/").text]
+    assert "whsec-hidden" not in "".join(shown) + repr(two_projects.project("south").subscriptions)
+
+
 def test_an_event_that_craftkit_does_not_have_cannot_be_subscribed_to(sandbox):
     assert len(EVENTS) == 17
     with pytest.raises(ValueError, match=r"signature\.failed"):
@@ -347,6 +416,29 @@ def test_the_server_posts_webhooks_by_itself(sandbox, http_receiver):
     ((body, signature),) = http_receiver.bodies
     assert signature == hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     assert sandbox.deliveries[0].attempts[0].status == 204
+
+
+def test_over_sockets_each_project_s_webhooks_go_to_its_own_receiver(two_projects, http_receiver):
+    other = HttpReceiver()
+    webhooks = "/_sandbox/projects/{}/webhooks"
+    two_projects.unsubscribe(two_projects.project("north").subscriptions[0])
+    try:
+        with SandboxServer(two_projects) as server:
+            for name, to in (("north", http_receiver), ("south", other)):
+                body = {"url": to.url, "secret": f"of {name}"}
+                answer = Api(requests.Session(), server.url).post(webhooks.format(name), body)
+                assert answer.status_code == 201
+            renders = {
+                name: Api(requests.Session(), server.url, key).render().json()["id"]
+                for name, key in (("north", "ck_a"), ("south", "ck_b"))
+            }
+            until(lambda: [one.status for one in two_projects.deliveries] == ["delivered"] * 2)
+    finally:
+        other.close()
+    for name, receiver in (("north", http_receiver), ("south", other)):
+        ((body, signature),) = receiver.bodies
+        assert json.loads(body)["renderId"] == renders[name]
+        assert signature == hmac.new(f"of {name}".encode(), body, hashlib.sha256).hexdigest()
 
 
 def test_a_slow_receiver_holds_up_neither_the_api_nor_other_receivers(
