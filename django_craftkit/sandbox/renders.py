@@ -115,7 +115,7 @@ def public_file(call: Call, project_id: str, render_id: str) -> Callable[[], Res
 
 def find(project: Project, render_id: str) -> Render:
     """The render of an id; 404 `not_found`, also for what is no UUID."""
-    render = project.renders.get(render_id)
+    render = project.renders.get(render_id.lower())
     if render is None:
         raise not_found()
     return render

@@ -125,6 +125,8 @@ class Service:
             return Answer(proxy_page(fault.status or 502, fault.body))
         if fault.body is not None:
             response = Response(fault.body, fault.status or 500)
+        elif fault.code == "degraded" and request.path == "/v1/health":
+            response = health.degraded()
         else:
             response = ApiError(fault.status or 500, fault.code, fault.message).response(
                 flat=request.path.startswith("/v1/embed/")

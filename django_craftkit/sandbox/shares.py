@@ -52,7 +52,7 @@ def revoke(call: Call, render_id: str, share_id: str) -> Response:
     """Withdraw a link, once: the second time it is 404, as for an unknown one."""
     render = find(call.project, render_id)
     for share in render.shares:
-        if share.id == share_id and not share.revoked:
+        if share.id == share_id.lower() and not share.revoked:
             share.revoked_at = now = call.state.clock()
             share.revoked_reason = _REVOKED_BY_KEY
             engagement.record(call, render, "share_revoked", actor="partner", share=share)

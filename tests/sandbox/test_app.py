@@ -63,6 +63,14 @@ def test_a_key_whose_project_is_gone_is_forbidden(api, sandbox):
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
 
 
+def test_an_id_may_be_written_in_capitals(api):
+    render_id = api.render({"customer": {"name": "Ada"}}).json()["id"]
+    assert api.get(f"/v1/renders/{render_id.upper()}").json()["id"] == render_id
+    path = f"/v1/renders/{render_id}/shares"
+    share_id = api.post(path, {}).json()["id"]
+    assert api.delete(f"{path}/{share_id.upper()}").status_code == 200
+
+
 def test_health_is_open_to_everybody(guest):
     assert guest.get("/health").json() == {"status": "ok"}
     assert guest.get("/v1/health").json() == {
@@ -70,6 +78,15 @@ def test_health_is_open_to_everybody(guest):
         "version": "local",
         "checks": {"database": "ok"},
     }
+
+
+def test_a_health_check_that_fails_answers_in_its_own_shape(guest, sandbox):
+    sandbox.faults.add("status", status=503, code="degraded", path="/v1/health")
+    answer = guest.get("/v1/health")
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"status": "degraded", "version": "local", "checks": {"database": "error"}},
+    )
 
 
 def test_what_is_no_endpoint_says_so(api):
@@ -147,6 +164,9 @@ def test_the_desk_answers_this_machine_only(sandbox):
         ("GET", "/_sandbox/"),
         ("GET", "/_sandbox/mails"),
         ("PATCH", "/_sandbox/projects/default"),
+        ("GET", "/_sandbox/projects/default/webhooks"),
+        ("POST", "/_sandbox/projects/default/webhooks"),
+        ("DELETE", "/_sandbox/projects/default/webhooks/x"),
         ("GET", "/_sandbox/faults"),
         ("POST", "/_sandbox/faults"),
         ("DELETE", "/_sandbox/faults"),
