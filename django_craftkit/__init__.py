@@ -11,7 +11,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
     """Return the entries for ``CELERY_BEAT_SCHEDULE``; reads no settings.
 
     The sweep is the safety net under every message that a broker, a crash or a lost webhook can
-    swallow. It runs every 5 seconds; a message that waited longer is dropped for the next one.
+    swallow. It runs every 5 seconds; a message that waited for two minutes is dropped.
     What is not to be kept any longer is dropped once a day.
     """
     return {

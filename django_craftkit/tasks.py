@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from celery import shared_task
 
+from . import dispatch
 from .reconcile import retention
 from .reconcile.loop import Loop
+from .reconcile.pulse import Pulse
 from .reconcile.room import Room
 
 if TYPE_CHECKING:
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 SECONDS = 20.0
 #: Where the steps of all tasks of this process run: a pool of threads has several at once.
 _room = Room()
+#: What gives their signs of life.
+_pulse = Pulse()
 
 
 @shared_task(name="craftkit.advance", bind=True, ignore_result=True)
@@ -25,19 +30,25 @@ def advance(self: Task[[], int]) -> int:
     return _loop(self).run(SECONDS)
 
 
-# On the task, not in beat's schedule: some schedulers keep nothing but the schedule.
-@shared_task(name="craftkit.sweep", bind=True, ignore_result=True, expires=5.0)
+# On the task, not in beat's schedule: some schedulers keep nothing but the schedule. Twice as long
+# as that of a message that wakes a worker: on a long queue those are dropped before their turn, and
+# a sweep that were dropped like them would never come.
+@shared_task(name="craftkit.sweep", bind=True, ignore_result=True, expires=2 * dispatch.EXPIRES)
 def sweep(self: Task[[], int]) -> int:
     """Carry out what is due, whether or not anybody said so; run by beat."""
     return _loop(self).sweep(SECONDS)
 
 
-@shared_task(name="craftkit.prune", ignore_result=True, expires=3600.0)
-def prune() -> int:
+@shared_task(name="craftkit.prune", bind=True, ignore_result=True, expires=3600.0)
+def prune(self: Task[[], int]) -> int:
     """Drop what settings say is not kept any longer; run by beat, once a day."""
-    return sum(number for _name, number in retention.prune())
+    with nullcontext() if self.request.is_eager else _pulse.beat():
+        return sum(number for _name, number in retention.prune())
 
 
 def _loop(task: Task[[], int]) -> Loop:
-    # Eager tasks run in their caller's process, whose transaction no other thread sees.
-    return Loop(threads=1) if task.request.is_eager else Loop(room=_room)
+    # Eager tasks run in their caller's process, whose transaction no other thread sees, and which
+    # is no worker.
+    if task.request.is_eager:
+        return Loop(threads=1)
+    return Loop(room=_room, pulse=_pulse)

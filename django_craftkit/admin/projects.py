@@ -31,6 +31,7 @@ class ProjectStateAdmin(MirrorAdmin):
         "capability",
         "state",
         "short_reason",
+        "shown_seen",
         "shown_swept",
         "shown_webhook",
     )
@@ -45,6 +46,7 @@ class ProjectStateAdmin(MirrorAdmin):
         "pause_reason",
         "probes",
         "probe_at",
+        "worker_seen_at",
         "swept_at",
         "webhook_heard_at",
     )
@@ -57,6 +59,7 @@ class ProjectStateAdmin(MirrorAdmin):
         "shown_reason",
         "probes",
         "probe_at",
+        "worker_seen_at",
         "swept_at",
         "webhook_heard_at",
         "shown_button",
@@ -90,6 +93,10 @@ class ProjectStateAdmin(MirrorAdmin):
     @admin.display(description=_("reason"))
     def shown_reason(self, state: ProjectState) -> str | SafeString:
         return self.text_of(state, "pause_reason")
+
+    @admin.display(description=_("worker last seen"), ordering="worker_seen_at")
+    def shown_seen(self, state: ProjectState) -> str | SafeString:
+        return "–" if state.last_sign_at is None else age(state.last_sign_at)
 
     @admin.display(description=_("last sweep"), ordering="swept_at")
     def shown_swept(self, state: ProjectState) -> str | SafeString:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import connections, models, transaction
@@ -15,13 +15,20 @@ from django_craftkit import clock, dispatch
 from django_craftkit.database import again_after_deadlock, database, in_transaction, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-    from datetime import timedelta
+    from collections.abc import Collection, Iterable, Sequence
 
     from django.db.models.expressions import Combinable
 
 #: The attempt of a job that isn't made any more: each one before it has ended a worker.
 MAX_CLAIMS = 5
+#: Seconds for which a sign of life is not written anew, whoever else gives one.
+SIGN_EVERY = timedelta(seconds=5)
+#: How long without a sign of a worker until none is taken to be running.
+NO_WORKER = timedelta(seconds=60)
+#: How long without a sweep until beat is taken not to be running, beside a worker that is. On a
+#: long queue a sweep's turn comes when the messages before it have expired (``dispatch.EXPIRES``)
+#: and the task under way has ended.
+NO_SWEEP = timedelta(seconds=300)
 
 
 class LeasedQuerySet(models.QuerySet[Any]):
@@ -233,6 +240,46 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
     def of(self, project: str, capability: str = "") -> ProjectState:
         return self.using(database()).get_or_create(project=project, capability=capability)[0]
 
+    @again_after_deadlock
+    def sign(
+        self,
+        column: str,
+        projects: Sequence[str],
+        now: datetime,
+        *,
+        at_least: datetime | None = None,
+    ) -> list[ProjectState]:
+        """Write ``now`` as the last sign of life of these projects, where the last is not recent.
+
+        One from before ``at_least`` is never recent. Returns what was written, as it was before.
+        Waits for nobody: a row that another has locked is left to the next sign.
+        """
+        using = database()
+        states = list(self.using(using).filter(project__in=projects, capability=""))
+        states += map(self.of, set(projects) - {state.project for state in states})
+        recent = (max(now - SIGN_EVERY, at_least or now - SIGN_EVERY), now + SIGN_EVERY)
+        pks = [
+            state.pk
+            for state in states
+            if (last := getattr(state, column)) is None or not recent[0] <= last <= recent[1]
+        ]
+        if not pks:
+            return []
+        # Whoever comes here at the same time finds it recent, too.
+        due = self.using(using).exclude(**{f"{column}__range": recent}).filter(pk__in=pks)
+        if not connections[using].features.has_select_for_update_skip_locked:
+            return [
+                state
+                for state in states
+                if state.pk in pks and due.filter(pk=state.pk).update(**{column: now})
+            ]
+        with transaction.atomic(using=using):
+            states = list(due.select_for_update(skip_locked=True))
+            if states:
+                mine = self.using(using).filter(pk__in=[state.pk for state in states])
+                mine.update(**{column: now})
+        return states
+
     def paused(self) -> Self:
         return self.filter(paused_at__isnull=False)
 
@@ -304,6 +351,7 @@ class ProjectState(models.Model):
     probes = models.PositiveIntegerField(_("tries since"), default=0)
     probe_at = models.DateTimeField(_("next try at"), null=True, blank=True)
     swept_at = models.DateTimeField(_("last sweep"), null=True, blank=True)
+    worker_seen_at = models.DateTimeField(_("worker last seen"), null=True, blank=True)
     webhook_heard_at = models.DateTimeField(_("last webhook"), null=True, blank=True)
 
     objects: ClassVar[models.Manager[ProjectState]] = ProjectStateQuerySet.as_manager()
@@ -322,6 +370,20 @@ class ProjectState(models.Model):
         return (
             f"{self.project} ({self.get_capability_display()})" if self.capability else self.project
         )
+
+    @property
+    def last_sign_at(self) -> datetime | None:
+        """When a worker was last seen to run: a sweep is one, and all that older versions note."""
+        signs = [sign for sign in (self.worker_seen_at, self.swept_at) if sign is not None]
+        return max(signs, default=None)
+
+    def has_worker(self, now: datetime) -> bool:
+        """Whether a worker is running for this project."""
+        return self.last_sign_at is not None and now - self.last_sign_at <= NO_WORKER
+
+    def has_sweep(self, now: datetime) -> bool:
+        """Whether somebody sweeps: else work whose message was lost waits."""
+        return self.swept_at is not None and now - self.swept_at <= NO_SWEEP
 
     @in_transaction
     def try_again(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connections, transaction
-from django.db.models import F, Q, Value
+from django.db.models import F, Value
 from django.db.models.functions import Least
 
 from django_craftkit import conf, dispatch
@@ -43,6 +43,7 @@ from . import (
     renders,
     sweeping,
 )
+from .backlog import NEEDS, free_jobs, held_by, pauses
 from .outcomes import (
     MIN_PROBE_DELAY,
     Again,
@@ -59,6 +60,8 @@ from .room import Room
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .pulse import Pulse
+
 logger = get_logger(__name__)
 
 STEPS: dict[str, Callable[[Job], Outcome]] = {
@@ -73,9 +76,6 @@ STEPS: dict[str, Callable[[Job], Outcome]] = {
     "archive render": archive.keep_render,
     **dict.fromkeys(announcements.KINDS, announcements.step),
 }
-
-#: The kinds of jobs that a pause of one capability holds up; one of the whole project holds all.
-NEEDS = {"email": ("email",), "signatures": ("send signature",)}
 
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
 NEAR = 5.0
@@ -105,8 +105,11 @@ class Loop:
         threads: int | None = None,
         wake: Callable[[float], None] | None = dispatch.wake,
         room: Room | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
-        """``room`` is where its steps run: loops of one process share one."""
+        """``room`` is where its steps run, ``pulse`` what gives signs of life: loops of one process
+        share them. A loop without a pulse is no worker: it runs in somebody's stead.
+        """
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
         self._stop = threading.Event()
@@ -114,6 +117,7 @@ class Loop:
         self._failed = threading.Event()
         self._held: frozenset[tuple[str, str]] = frozenset()
         self._room = Room() if room is None else room
+        self._pulse = pulse
         self._lock = threading.Lock()
         self._busy = 0
 
@@ -122,7 +126,7 @@ class Loop:
         self._stop.set()
 
     def sweep(self, seconds: float = 20.0) -> int:
-        """Note that somebody looks for work, then ``run``: for whoever looks unasked."""
+        """Note that somebody sweeps, then ``run``: for whoever looks for work unasked."""
         connecting.renew()
         sweeping.sweep()
         return self._work(seconds)
@@ -136,6 +140,10 @@ class Loop:
         return self._work(seconds)
 
     def _work(self, seconds: float) -> int:
+        with nullcontext() if self._pulse is None else self._pulse.beat():
+            return self._work_in_threads(seconds)
+
+    def _work_in_threads(self, seconds: float) -> int:
         deadline = time.monotonic() + seconds
         self._failed.clear()
         if self.threads <= 1 or not _is_anything_due():
@@ -240,10 +248,10 @@ class Loop:
 
     def _probe(self, project: str, capability: str) -> int:
         """Carry jobs of what is paused out until one of them tells whether Craftkit answers."""
-        jobs = Job.objects.filter(_of(project, capability))
+        jobs = Job.objects.filter(held_by(project, capability))
         for held, lacking in self._held:
             if held == project and lacking not in ("", capability):
-                jobs = jobs.exclude(_of(project, lacking))
+                jobs = jobs.exclude(held_by(project, lacking))
         for done in range(PROBES):
             claimed = jobs.claim(1, now=database_now(), lease=_lease())
             outcome = self.carry(claimed[0]) if claimed else None
@@ -258,12 +266,9 @@ class Loop:
 
     def _claim(self) -> list[Job]:
         """Take a job that nothing holds up, or a handful that call nobody but receivers."""
-        self._held = frozenset(_paused())
-        free = Job.objects.filter(project="") if conf.options().PAUSED else Job.objects.all()
-        for project, capability in self._held:
-            free = free.exclude(_of(project, capability))
+        self._held = frozenset(pauses())
         now = database_now()
-        claimed: list[Job] = free.claim(1, now=now, lease=_lease())
+        claimed: list[Job] = free_jobs(self._held).claim(1, now=now, lease=_lease())
         if claimed and not claimed[0].project and claimed[0].attempts == 1:
             # The first has begun; the others begin one by one, so that only who did is suspected.
             more = Job.objects.filter(project="", attempts=0)
@@ -288,7 +293,7 @@ class Loop:
             return True
         jobs = Job.objects.using(database()).filter(kind=kind, object_id=object_id)
         return any(
-            jobs.filter(_of(project, capability)).exists() for project, capability in _paused()
+            jobs.filter(held_by(project, capability)).exists() for project, capability in pauses()
         )
 
     def carry(self, job: Job) -> Outcome | None:
@@ -399,18 +404,6 @@ class Loop:
         if state.paused_at is None:
             what = _named(pause.capability)
             logger.error("Craftkit project %r is paused%s: %s", job.project, what, pause.reason)
-
-
-def _paused() -> list[tuple[str, str]]:
-    """Return what is paused, by project and capability."""
-    paused = ProjectState.objects.using(database()).paused()
-    return list(paused.values_list("project", "capability"))
-
-
-def _of(project: str, capability: str) -> Q:
-    """Return what finds the jobs that a pause holds up."""
-    kinds = NEEDS.get(capability)
-    return Q(project=project) if kinds is None else Q(project=project, kind__in=kinds)
 
 
 def _named(capability: str) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from django_craftkit import conf
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
 from django_craftkit.log import get_logger
 from django_craftkit.models import Job, ProjectState
 
@@ -24,30 +23,24 @@ BATCH = 1000
 
 
 def sweep() -> None:
-    """Note that somebody looks for work, and once a minute mend what has lost its job."""
+    """Note that somebody sweeps, and once a minute mend what has lost its job."""
     now = database_now()
     if note_sweep(now):
         mend(int(now.timestamp()) // MEND_EVERY)
 
 
 def note_sweep(now: datetime | None = None) -> bool:
-    """Note that somebody looks after each project, which doctors and staff are shown.
+    """Note for each project that somebody sweeps, which doctors and staff are shown.
 
     Returns whether this is the first sweep of its minute, of all processes.
     """
     now = now or database_now()
     minute = now.replace(second=0, microsecond=0)
-    is_first = False
-    for number, alias in enumerate(conf.project_aliases()):
-        state = ProjectState.objects.of(alias)
-        mine = ProjectState.objects.using(database()).filter(pk=state.pk)
-        if state.swept_at is None or state.swept_at < minute:
-            # Of two that come here at the same time, one finds what it has read.
-            is_new = mine.filter(swept_at=state.swept_at).update(swept_at=now)
-            is_first |= bool(is_new) and number == 0
-        else:
-            mine.update(swept_at=now)
-    return is_first
+    aliases = conf.project_aliases()
+    return any(
+        state.project == aliases[0] and (state.swept_at is None or state.swept_at < minute)
+        for state in ProjectState.objects.sign("swept_at", aliases, now, at_least=minute)
+    )
 
 
 def mend(part: int) -> int:

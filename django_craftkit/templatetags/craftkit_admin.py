@@ -36,8 +36,6 @@ register = template.Library()
 
 #: What is counted ends there: "1,000+" says as much as the number would.
 MOST = 1000
-#: Seconds without a sweep after which nobody seems to look after a project.
-QUIET = 60.0
 
 
 @register.inclusion_tag("admin/craftkit/banner.html", takes_context=True)
@@ -251,12 +249,19 @@ def _holds(
         for state in states
         if state.paused_at is not None
     ]
-    swept = {state.project: state.swept_at for state in states if not state.capability}
-    holds += [
-        {"kind": "unswept", "project": alias, "ago": _ago(swept.get(alias), now)}
-        for alias in conf.project_aliases()
-        if not _is_fresh(swept.get(alias), now)
-    ]
+    for whole in _configured(states):
+        if not whole.has_worker(now):
+            holds.append(
+                {
+                    "kind": "workerless",
+                    "project": whole.project,
+                    "ago": _ago(whole.last_sign_at, now),
+                }
+            )
+        elif not whole.has_sweep(now):
+            holds.append(
+                {"kind": "unswept", "project": whole.project, "ago": _ago(whole.swept_at, now)}
+            )
     holds += [
         {"kind": "secret", "project": alias}
         for alias in conf.project_aliases()
@@ -268,36 +273,35 @@ def _holds(
 def _projects(
     states: Iterable[ProjectState], now: datetime, *, sees_settings: bool
 ) -> list[dict[str, Any]]:
-    """Return when each configured project was looked after, and what of it is paused."""
+    """Return who works for each configured project, and what of it is paused."""
     by_project: dict[str, list[ProjectState]] = {}
     for state in states:
         by_project.setdefault(state.project, []).append(state)
-    shown = []
-    for alias in conf.project_aliases():
-        mine = by_project.get(alias, [])
-        swept_at = next((state.swept_at for state in mine if not state.capability), None)
-        shown.append(
-            {
-                "alias": alias,
-                "swept": _ago(swept_at, now) or _("never"),
-                "swept_at": swept_at,
-                "is_fresh": _is_fresh(swept_at, now),
-                "pauses": [
-                    {
-                        "what": state.get_capability_display(),
-                        "reason": why_paused(state, sees_settings=sees_settings),
-                        "since": since(state.paused_at, now),
-                    }
-                    for state in mine
-                    if state.paused_at is not None
-                ],
-            }
-        )
-    return shown
+    return [
+        {
+            "alias": whole.project,
+            "seen": _ago(whole.last_sign_at, now) or _("never"),
+            "swept": _ago(whole.swept_at, now) or _("never"),
+            "has_worker": whole.has_worker(now),
+            "has_sweep": whole.has_sweep(now),
+            "pauses": [
+                {
+                    "what": state.get_capability_display(),
+                    "reason": why_paused(state, sees_settings=sees_settings),
+                    "since": since(state.paused_at, now),
+                }
+                for state in by_project.get(whole.project, ())
+                if state.paused_at is not None
+            ],
+        }
+        for whole in _configured(states)
+    ]
 
 
-def _is_fresh(swept_at: datetime | None, now: datetime) -> bool:
-    return swept_at is not None and (now - swept_at).total_seconds() <= QUIET
+def _configured(states: Iterable[ProjectState]) -> list[ProjectState]:
+    """Return the state of each project that settings name: a new one where it has none yet."""
+    wholes = {state.project: state for state in states if not state.capability}
+    return [wholes.get(alias, ProjectState(project=alias)) for alias in conf.project_aliases()]
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:

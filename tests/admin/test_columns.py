@@ -71,7 +71,7 @@ SHOWN = {
     ),
     ProjectState: (
         "id project capability paused_at pause_code pause_reason probes probe_at swept_at "
-        "webhook_heard_at"
+        "webhook_heard_at worker_seen_at"
     ),
 }
 #: What they show besides to who has one more permission.

@@ -54,8 +54,18 @@ def model(request):
 
 @pytest.fixture
 def swept():
-    """A project that somebody looks after."""
+    """A project that a worker is running for, and that somebody sweeps."""
     return ProjectState.objects.create(project="default", swept_at=timezone.now())
+
+
+def signed(seen: int | None, swept: int | None) -> None:
+    """Let the last signs of life be so many seconds old."""
+    now = timezone.now()
+    ago = {
+        name: None if seconds is None else now - timedelta(seconds=seconds)
+        for name, seconds in (("worker_seen_at", seen), ("swept_at", swept))
+    }
+    ProjectState.objects.create(project="default", **ago)
 
 
 def tiles(desk) -> dict[str, tuple[str, str, str]]:
@@ -131,12 +141,19 @@ class TestTheFrontPage:
         monkeypatch.setattr("django_craftkit.templatetags.craftkit_admin._count", _a_thousand)
         assert tiles(boss)["documents held"][2] == "1,000+"
 
-    def test_says_when_each_project_was_looked_after(self, boss, swept, settings):
+    def test_says_when_a_worker_was_seen_for_each_project_and_when_it_was_swept(
+        self, boss, swept, settings
+    ):
         settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "eu": {"API_KEY": "x"}}
-        ProjectState.objects.update(swept_at=timezone.now() - timedelta(seconds=12))
-        html = boss.shows(FRONT)
-        assert re.search(r"last sweep: (1[2-9]|[2-5]\d) seconds ago", html)
-        assert "last sweep: never" in html
+        now = timezone.now()
+        ProjectState.objects.update(
+            worker_seen_at=now - timedelta(seconds=12), swept_at=now - timedelta(minutes=4)
+        )
+        html = boss.shows(FRONT).replace("\xa0", " ")
+        assert re.search(r"seen: (1[2-9]|[2-5]\d) seconds ago; last sweep: 4 minutes ago", html)
+        assert "seen: never; last sweep: never" in html
+        assert html.count("worker running</span>") == 2
+        assert "no worker running</span>" in html
 
     def test_says_what_is_paused_why_and_since_when(self, boss, swept):
         ProjectState.objects.create(
@@ -228,27 +245,43 @@ class TestTheBanner:
         assert html.count("Everything is held") == 1
         assert 'CRAFTKIT["PAUSED"]' in unescape(html)
 
-    @pytest.mark.parametrize("seconds", [None, 61, 86_400 * 3])
-    def test_says_that_nobody_looks_after_a_project_and_what_to_do(self, boss, swept, seconds):
-        moment = None if seconds is None else timezone.now() - timedelta(seconds=seconds)
-        ProjectState.objects.update(swept_at=moment)
+    @pytest.mark.parametrize("seen", [None, 61, 86_400 * 3])
+    @pytest.mark.parametrize("swept", [None, 86_400 * 3])
+    def test_says_that_no_worker_is_running_and_what_to_do(self, boss, seen, swept):
+        signed(seen, swept)
         html = boss.shows(address(Render))
-        assert html.count("after the Craftkit project “default”") == 1
+        assert html.count("for the Craftkit project “default”") == 1
+        assert "No worker " in html
         assert "craftkit_work" in html
-        if seconds == 86_400 * 3:
-            assert "the last sweep was 3\xa0days ago" in html
+        if seen == 86_400 * 3:
+            assert "the last one was seen 3\xa0days ago" in html
 
-    def test_says_so_where_no_sweep_ever_came(self, boss):
-        assert "Nobody has looked after the Craftkit project “default” yet" in boss.shows(FRONT)
+    def test_says_so_where_there_has_never_been_one(self, boss):
+        assert "No worker has run for the Craftkit project “default” yet" in boss.shows(FRONT)
+
+    @pytest.mark.parametrize("swept", [None, 301, 86_400 * 3])
+    def test_says_that_beat_is_not_running_beside_a_worker(self, boss, swept):
+        signed(3, swept)
+        html = boss.shows(address(Render))
+        assert html.count("for the Craftkit project “default”") == 1
+        assert "beat is not: " in html
+        assert "No worker" not in html
+        assert "craftkit_work" not in html
+
+    @pytest.mark.parametrize("seen", [None, 3, 50])
+    def test_calls_no_worker_dead_whose_work_the_sweep_waits_behind(self, boss, seen):
+        """Without its own sign it is one of an earlier version."""
+        signed(seen, 200 if seen else 50)
+        assert "craftkit-banner" not in boss.shows(address(Render))
 
     def test_goes_by_the_clock_of_the_database(self, boss, swept, monkeypatch):
         ahead = timezone.now() + timedelta(hours=1)
         monkeypatch.setattr("django_craftkit.clock.moment", lambda value: ahead)
-        assert "Nobody looks after" in boss.shows(address(Render))
+        assert "No worker is running" in boss.shows(address(Render))
 
     def test_takes_a_capability_for_no_project(self, boss, swept):
         ProjectState.objects.update(capability="email")
-        assert "Nobody has looked after" in boss.shows(address(Render))
+        assert "No worker has run" in boss.shows(address(Render))
 
     @pytest.mark.parametrize("secrets", [None, [], [""], "a string", [7]])
     def test_says_which_project_has_no_webhook_secret(self, boss, swept, settings, secrets):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
+import uuid
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from django_craftkit.models import Job, ProjectState, Render
+from django_craftkit.models import Job, ProjectState, Render, WebhookDelivery
 from django_craftkit.projects import get_client
+from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile.pulse import Pulse, note_worker
 from django_craftkit.reconcile.sweeping import note_sweep
 
-DAY = timezone.timedelta(days=1)
+DAY, MINUTE = timezone.timedelta(days=1), timezone.timedelta(minutes=1)
 
 
 def doctor(*arguments: str) -> tuple[str, bool]:
@@ -23,6 +25,13 @@ def doctor(*arguments: str) -> tuple[str, bool]:
     except CommandError as error:
         return f"{out.getvalue()}{error}", False
     return out.getvalue(), True
+
+
+def pause(project: str, capability: str = "", reason: str = "No.") -> None:
+    now = timezone.now()
+    ProjectState.objects.pause(
+        project, capability, code="forbidden", reason=reason, now=now, probe_at=now
+    )
 
 
 @pytest.fixture
@@ -104,13 +113,126 @@ def test_the_doctor_tells_a_broker_that_is_down(well, monkeypatch):
     assert "hidden" not in text
 
 
-def test_the_doctor_tells_that_nobody_is_at_work(well):
-    ProjectState.objects.update(swept_at=timezone.now() - timezone.timedelta(minutes=9))
+def test_the_doctor_tells_for_which_project_no_worker_is_running(well, settings):
+    settings.CRAFTKIT_PROJECTS = {
+        **settings.CRAFTKIT_PROJECTS,
+        "eu": settings.CRAFTKIT_PROJECTS["default"],
+    }
     text, is_well = doctor()
     assert not is_well
-    assert re.search(r"nobody has looked for work for 5[4-9]\d seconds", text)
-    ProjectState.objects.all().delete()
-    assert "nobody has ever looked for work" in doctor()[0]
+    assert "mend  eu: a worker is running: no worker has run yet" in text
+    assert "ok    default: a worker is running" in text
+    ProjectState.objects.update(
+        swept_at=timezone.now() - DAY, worker_seen_at=timezone.now() - MINUTE * 9
+    )
+    text, is_well = doctor("--project", "default")
+    assert not is_well
+    assert "no worker has been seen for 9 minutes" in text
+    assert "craftkit_work" in text
+    assert "beat is running" not in text, "nobody can know"
+
+
+def test_the_doctor_takes_no_worker_for_dead_that_the_sweep_waits_behind(well):
+    Render.objects.request("invoice", {"number": 1})
+    well.pass_time(90)
+    Loop(threads=1, wake=None, pulse=Pulse()).run()
+    text, is_well = doctor()
+    assert is_well, text
+    assert "a worker is running: last seen 0 seconds ago" in text
+    assert "beat is running: last sweep 90 seconds ago" in text
+
+
+@pytest.mark.parametrize("last_sweep", [None, MINUTE * 6])
+def test_the_doctor_tells_that_beat_is_not_running_beside_a_worker(well, last_sweep):
+    note_worker()
+    ProjectState.objects.update(swept_at=last_sweep and timezone.now() - last_sweep)
+    text, is_well = doctor()
+    assert not is_well
+    assert "ok    default: a worker is running" in text
+    assert "mend  default: beat is running" in text
+    assert "beat_schedule()" in text
+    assert "Start a Celery worker" not in text
+
+
+def due(kind: str = "render", *, since: timezone.timedelta, project: str = "default", **more):
+    number = Job.objects.count() + 1
+    return Job.objects.create(
+        kind=kind, object_id=number, project=project, due_at=timezone.now() - since, **more
+    )
+
+
+def test_the_doctor_tells_how_old_the_oldest_due_job_is(well):
+    due(since=MINUTE * 3)
+    text, is_well = doctor()
+    assert is_well, text
+    assert "the oldest due job has waited for 3 minutes" in text
+    due("announce render", since=MINUTE * 16, project="")
+    text, is_well = doctor()
+    assert not is_well
+    assert "the oldest due job has waited for 16 minutes" in text
+    assert doctor("--project", "default")[1], "that job is of no project"
+
+
+@pytest.mark.parametrize("waits", [{"lease_token": uuid.uuid4()}, {}], ids=["leased", "aside"])
+def test_a_job_that_waits_for_no_worker_is_not_the_oldest(well, waits):
+    due(since=MINUTE * 30, leased_until=timezone.now() + MINUTE, **waits)
+    due(since=-MINUTE)
+    assert "no job waits for a worker" in doctor()[0]
+
+
+@pytest.mark.parametrize(
+    ("capability", "kinds", "number"),
+    [("", ["render", "email"], 2), ("email", ["email"], 1), ("signatures", ["send signature"], 1)],
+)
+def test_what_waits_for_a_pause_waits_for_no_worker(well, capability, kinds, number):
+    for kind in kinds:
+        due(kind, since=MINUTE * 30)
+    pause("default", capability)
+    text, is_well = doctor()
+    assert not is_well
+    assert f"{number} job{'s wait' if number > 1 else ' waits'} for it" in text
+    assert "no job waits for a worker" in text
+    ProjectState.objects.resume("default", capability)
+    assert "the oldest due job has waited for 30 minutes" in doctor()[0]
+
+
+def test_what_waits_for_the_setting_waits_for_no_worker(well, settings):
+    settings.CRAFTKIT = {"PAUSED": True}
+    due(since=MINUTE * 30)
+    text, is_well = doctor()
+    assert not is_well
+    assert "1 job waits for it" in text
+    assert "no job waits for a worker" in text
+    due("announce render", since=MINUTE * 20, project="")
+    assert "the oldest due job has waited for 20 minutes" in doctor()[0]
+
+
+def test_what_waits_is_counted_no_further_than_anybody_reads(well, monkeypatch):
+    monkeypatch.setattr("django_craftkit.reconcile.backlog.MOST", 3)
+    for _ in range(5):
+        due(since=MINUTE)
+    pause("default")
+    assert "more than 3 jobs wait for it" in doctor()[0]
+
+
+@pytest.mark.parametrize("status", ["received", "failed"])
+def test_the_doctor_tells_how_old_the_oldest_webhook_is(well, settings, status):
+    """One that failed waits since it was due to be tried again."""
+    WebhookDelivery.objects.create(
+        project="default",
+        delivery_id=uuid.uuid4(),
+        status=status,
+        body=b"{}",
+        received_at=timezone.now() - DAY,
+        due_at=timezone.now() - MINUTE * 12,
+    )
+    text, is_well = doctor()
+    assert is_well, text
+    assert "the oldest due webhook has waited for 12 minutes" in text
+    settings.CRAFTKIT = {"OVERDUE_AFTER": 600}
+    text, is_well = doctor()
+    assert not is_well
+    assert "no webhook waits for more than 10 minutes" in text
 
 
 def test_the_doctor_tells_a_pause_and_what_is_set_aside(well, settings):
@@ -174,19 +296,36 @@ def test_the_doctor_tells_which_declaration_names_a_template_that_is_not_there(
 
 
 def test_the_doctor_tells_what_waits_for_a_project_that_settings_name_no_longer(well):
-    now = timezone.now()
-    ProjectState.objects.pause(
-        "eu",
-        "",
-        code="not_configured",
-        reason="CRAFTKIT_PROJECTS has no eu.",
-        now=now,
-        probe_at=now,
-    )
+    pause("eu", reason="CRAFTKIT_PROJECTS has no eu.")
+    assert doctor()[1], "nothing waits for it"
+    for moment in (MINUTE, -MINUTE):
+        due(since=moment, project="eu")
+    for arguments in ([], ["--project", "eu"]):
+        text, is_well = doctor(*arguments)
+        assert not is_well
+        assert "2 jobs wait for it" in text
+        assert "it is paused: CRAFTKIT_PROJECTS has no eu." in text
+        assert "eu: a worker is running" not in text
+    assert doctor("--project", "default")[1]
+
+
+def test_the_doctor_tells_what_waits_for_it_before_a_worker_has_paused_it(well):
+    ProjectState.objects.of("eu")
+    due(since=MINUTE, project="eu")
     text, is_well = doctor()
     assert not is_well
-    assert "it is paused: CRAFTKIT_PROJECTS has no eu." in text
-    assert doctor("--project", "default")[1]
+    assert "nothing waits for the project eu" in text
+    assert "paused" not in text
+
+
+def test_the_doctor_tells_what_waits_where_settings_name_no_project(well, settings):
+    settings.CRAFTKIT_PROJECTS = {}
+    due(since=MINUTE)
+    text, is_well = doctor()
+    assert not is_well
+    assert "it names none" in text
+    assert "1 job waits for it" in text
+    assert "a worker is running" not in text
 
 
 def test_the_loop_runs_without_celery(craftkit, settings):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
+from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
 from django_craftkit import conf, dispatch
@@ -18,17 +20,18 @@ from django_craftkit.database import database
 from django_craftkit.declarations import declared, templates_of
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
+from django_craftkit.reconcile import backlog
 from django_craftkit.reconcile.sweeping import lost_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
 
     from django_craftkit.declarations import Declaration
 
-#: Seconds without a sweep after which nobody is taken to be at work.
-STALE = 60
 #: Seconds for the broker to answer.
 BROKER_TIMEOUT = 3
+SCHEDULE = "CELERY_BEAT_SCHEDULE = {**django_craftkit.beat_schedule()}"
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         aliases = options["project"] or conf.project_aliases()
-        if not aliases:
-            raise CommandError("CRAFTKIT_PROJECTS names no project: see manage.py check.")
         troubles = 0
         looks: list[Callable[[], Iterator[Finding]]] = [
+            _look_at_settings,
             *(lambda alias=alias: _look_at_project(alias) for alias in aliases),
             *(lambda alias=alias: _look_at_webhook_address(alias) for alias in aliases),
             lambda: _look_at_declarations(options["project"]),
             _look_at_broker,
-            lambda: _look_at_worker(aliases, is_all=not options["project"]),
+            lambda: _look_at_work(aliases, is_all=not options["project"]),
         ]
         for look in looks:
             for finding in look():
@@ -73,6 +75,11 @@ class Command(BaseCommand):
         self.stdout.write(f"{self.style.ERROR('mend')}  {finding.what}: {finding.trouble}")
         if finding.remedy:
             self.stdout.write(f"      {finding.remedy}")
+
+
+def _look_at_settings() -> Iterator[Finding]:
+    if not conf.project_aliases():
+        yield Finding("CRAFTKIT_PROJECTS names a project", "it names none", "See manage.py check.")
 
 
 def _look_at_project(alias: str) -> Iterator[Finding]:
@@ -190,58 +197,164 @@ def _look_at_broker() -> Iterator[Finding]:
         yield Finding(what)
 
 
-def _look_at_state(state: ProjectState) -> Iterator[Finding]:
-    if not state.capability:
-        heard = state.webhook_heard_at
-        when = f"{heard:%Y-%m-%d %H:%M %Z}" if heard else "never"
-        yield Finding(f"{state.project}: last webhook heard: {when}")
-    if state.paused_at is not None:
+@dataclass(frozen=True)
+class Known:
+    """What the database knows, read once."""
+
+    now: datetime
+    states: list[ProjectState]
+    #: The projects to look at; ``is_all``: there are no others.
+    aliases: list[str]
+    is_all: bool
+
+    @property
+    def configured(self) -> list[str]:
+        return [alias for alias in conf.project_aliases() if alias in self.aliases]
+
+    @property
+    def left_over(self) -> set[str]:
+        """The projects that settings don't name, and that this database knows."""
+        unknown = {state.project for state in self.states}.difference(conf.project_aliases())
+        return unknown if self.is_all else unknown.intersection(self.aliases)
+
+
+def _look_at_work(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
+    try:
+        states = list(ProjectState.objects.using(database()).order_by("project", "capability"))
+        # After them, so that no sign is of a time to come.
+        known = Known(database_now(), states, aliases, is_all)
+        yield from _look_at_workers(known)
+        yield from _look_at_pauses(known)
+        yield from _look_at_left_over(known)
+        yield from _look_at_oldest(known)
+        yield from _look_at_jobs()
+    except DatabaseError as error:
+        yield Finding("the tables of Craftkit can be read", str(error), "Run manage.py migrate.")
+
+
+def _look_at_workers(known: Known) -> Iterator[Finding]:
+    wholes = {state.project: state for state in known.states if not state.capability}
+    for alias in known.configured:
+        state = wholes.get(alias, ProjectState(project=alias))
+        seen, swept = (
+            moment and _long(known.now - moment) for moment in (state.last_sign_at, state.swept_at)
+        )
+        what = f"{alias}: a worker is running"
+        if not state.has_worker(known.now):
+            yield Finding(
+                what,
+                f"no worker has been seen for {seen}" if seen else "no worker has run yet",
+                "Start a Celery worker, or manage.py craftkit_work. If beat runs, its messages "
+                f"wait for a worker; if it does not, start it as well, with {SCHEDULE}.",
+            )
+            continue
+        yield Finding(f"{what}: last seen {seen} ago")
+        what = f"{alias}: beat is running"
+        if state.has_sweep(known.now):
+            yield Finding(f"{what}: last sweep {swept} ago")
+            continue
+        for_long = f"for {swept}" if swept else "yet"
         yield Finding(
-            f"{state}: is running",
-            f"it is paused: {state.pause_reason}",
-            f"It is tried again at {state.probe_at:%H:%M:%S %Z}, and goes on if that gets through. "
-            "Workers read settings when they start: restart them after a change.",
+            what,
+            f"a worker is running, but there has been no sweep {for_long}",
+            f"Start beat with {SCHEDULE}. Without it, work whose message was lost waits until the "
+            "next document is requested.",
         )
 
 
-def _look_at_worker(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
-    what = "somebody looks for work"
-    try:
-        states = list(ProjectState.objects.using(database()).order_by("project", "capability"))
-        aside = Job.objects.using(database()).aside().count()
-        lost = lost_jobs()
-    except DatabaseError as error:
-        yield Finding(what, str(error), "Run manage.py migrate.")
-        return
-    # What waits for a project that settings name no longer is nobody else's to tell.
-    left_over = [state for state in states if is_all and state.project not in aliases]
-    states = [state for state in states if state.project in aliases]
-    last = max((state.swept_at for state in states if state.swept_at), default=None)
-    remedy = (
-        "Start a Celery worker and beat with CELERY_BEAT_SCHEDULE = "
-        "{**django_craftkit.beat_schedule()}, or manage.py craftkit_work."
-    )
-    if last is None:
-        yield Finding(what, "nobody has ever looked for work", remedy)
-    elif (age := (database_now() - last).total_seconds()) > STALE:
-        yield Finding(what, f"nobody has looked for work for {age:.0f} seconds", remedy)
-    else:
-        yield Finding(f"{what}: {age:.0f} seconds ago")
-    for state in (*states, *(one for one in left_over if one.paused_at is not None)):
-        yield from _look_at_state(state)
+def _look_at_pauses(known: Known) -> Iterator[Finding]:
+    for state in known.states:
+        if state.project not in known.configured:
+            continue
+        if not state.capability:
+            heard = state.webhook_heard_at
+            when = f"{heard:%Y-%m-%d %H:%M %Z}" if heard else "never"
+            yield Finding(f"{state.project}: last webhook heard: {when}")
+        if state.paused_at is not None:
+            number = backlog.count_due(known.now, backlog.held_by(state.project, state.capability))
+            at = f"at {state.probe_at:%H:%M:%S %Z}" if state.probe_at else "at once"
+            yield Finding(
+                f"{state}: is running",
+                f"it is paused: {state.pause_reason}",
+                f"{_jobs(number)} for it. It is tried again {at}, and goes on if that gets "
+                "through. Workers read settings when they start: restart them after a change.",
+            )
     if conf.options().PAUSED:
-        yield Finding("nothing is held", 'CRAFTKIT["PAUSED"] is on')
-    if aside:
+        number = backlog.count_due(known.now, ~Q(project=""))
+        yield Finding(
+            "nothing is paused by a setting",
+            'CRAFTKIT["PAUSED"] is on',
+            f"{_jobs(number)} for it. Take it out of the settings, and restart the workers.",
+        )
+
+
+def _look_at_left_over(known: Known) -> Iterator[Finding]:
+    reasons = {one.project: one.pause_reason for one in known.states if one.paused_at is not None}
+    for alias in sorted(known.left_over):
+        number = backlog.count(Q(project=alias))
+        waits = f"{_jobs(number)} for it"
+        if alias in reasons:
+            waits = f"{waits}, and it is paused: {reasons[alias]}"
+        yield Finding(
+            f"nothing waits for the project {alias}, which CRAFTKIT_PROJECTS does not name",
+            waits if number else "",
+            "Add the project to CRAFTKIT_PROJECTS, with the API_KEY that it had, and restart the "
+            "workers. If it was renamed, keep the old alias as well: its documents have it.",
+        )
+
+
+def _look_at_oldest(known: Known) -> Iterator[Finding]:
+    late = timedelta(seconds=conf.options().OVERDUE_AFTER)
+    remedy = (
+        "If a worker is running, it has more to do than it gets done, or its steps take long: "
+        "look at the errors under Jobs in the admin and at the log, start more workers, or raise "
+        'CRAFTKIT["THREADS"].'
+    )
+    only = None if known.is_all else known.aliases
+    for what, row in (
+        ("job", backlog.oldest_job(known.now, only)),
+        ("webhook", backlog.oldest_delivery(known.now, only)),
+    ):
+        if row is None or row.due_at is None:
+            yield Finding(f"no {what} waits for a worker")
+            continue
+        age = known.now - row.due_at
+        waited = f"the oldest due {what} has waited for {_long(age)}"
+        if age <= late:
+            yield Finding(waited)
+        else:
+            yield Finding(f"no {what} waits for more than {_long(late)}", waited, remedy)
+
+
+def _look_at_jobs() -> Iterator[Finding]:
+    if aside := Job.objects.using(database()).aside().count():
         yield Finding(
             "no work is set aside",
             f"{aside} jobs took several workers with them",
             "Look at them in the admin under Jobs. Once the cause is mended, refresh() of the "
             "document or the share starts them anew.",
         )
-    for kind, number in lost.items():
+    for kind, number in lost_jobs().items():
         yield Finding(
             f"whatever is due has a job of the kind {kind!r}",
             f"{number} rows have none",
             "The sweep writes such jobs within minutes, of a large table within hours. If the "
             "number stays, no sweep runs: start beat, or manage.py craftkit_work.",
         )
+
+
+def _jobs(number: int) -> str:
+    if number == 1:
+        return "1 job waits"
+    return (
+        f"{number} jobs wait" if number <= backlog.MOST else f"more than {backlog.MOST} jobs wait"
+    )
+
+
+def _long(duration: timedelta) -> str:
+    """Return how long something has taken, in the unit that says most."""
+    seconds = max(int(duration.total_seconds()), 0)
+    for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} seconds"

@@ -14,6 +14,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django_craftkit.log import get_logger
 from django_craftkit.reconcile import retention
 from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile.pulse import Pulse
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -43,7 +44,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
-        loop = Loop(wake=None)
+        pulse = Pulse()
+        loop = Loop(wake=None, pulse=pulse)
 
         def end(*args: object) -> None:
             stop.set()
@@ -52,10 +54,12 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
         self.stdout.write("Looking for work. Ctrl-C ends it after the calls under way.")
-        total = self._work(loop, stop, options["interval"], once=options["once"])
+        total = self._work(loop, pulse, stop, options["interval"], once=options["once"])
         self.stdout.write(f"{total} deliveries and jobs carried out.")
 
-    def _work(self, loop: Loop, stop: threading.Event, interval: float, *, once: bool) -> int:
+    def _work(
+        self, loop: Loop, pulse: Pulse, stop: threading.Event, interval: float, *, once: bool
+    ) -> int:
         """Look for work until told to stop, or once; return how much was carried out."""
         total = failures = 0
         prune_at = time.monotonic()
@@ -64,7 +68,8 @@ class Command(BaseCommand):
                 total += (done := loop.sweep())
                 if not done and not once and time.monotonic() >= prune_at:
                     prune_at = time.monotonic() + PRUNE_EVERY
-                    deque(retention.prune(), maxlen=0)
+                    with pulse.beat():
+                        deque(retention.prune(), maxlen=0)
                 if failures:
                     logger.warning("The database answers again.")
                 failures = 0

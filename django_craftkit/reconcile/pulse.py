@@ -1,0 +1,75 @@
+"""Signs of life: what doctors and staff know by that a worker is running."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from django.db import Error, connections
+
+from django_craftkit import conf
+from django_craftkit.clock import database_now
+from django_craftkit.log import get_logger
+from django_craftkit.models import ProjectState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = get_logger(__name__)
+
+#: Seconds between two signs of a process.
+EVERY = 10.0
+
+
+class Pulse:
+    """The signs of life of one process, however many loops and threads run in it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    @contextmanager
+    def beat(self) -> Iterator[None]:
+        """Give a sign now, and then from a thread of its own: other threads may be in long steps.
+
+        It says that the process runs the loop, not that its steps come to an end; how old the
+        oldest due job is says that.
+        """
+        self._give()
+        over = threading.Event()
+        thread = threading.Thread(
+            target=self._go_on, args=(over,), name="craftkit-pulse", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _go_on(self, over: threading.Event) -> None:
+        while not over.wait(EVERY):
+            try:
+                self._give()
+            except Error as error:
+                # Work goes on; where the database is away, the loop's own queries end its run.
+                logger.warning("A sign of life could not be written: %s", error)
+            finally:
+                # It is not held for nothing until the next sign.
+                connections.close_all()
+
+    def _give(self) -> None:
+        """Note that a worker is running, unless a loop of this process has done so just now."""
+        now = time.monotonic()
+        with self._lock:
+            if now < self._next:
+                return
+            self._next = now + EVERY / 2
+        note_worker()
+
+
+def note_worker() -> None:
+    """Note for each project of the settings that a worker is running."""
+    ProjectState.objects.sign("worker_seen_at", conf.project_aliases(), database_now())
