@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: The attempt of a job that isn't made any more: each one before it has ended a worker.
 MAX_CLAIMS = 5
-#: Seconds for which a sign of life is not written anew, whoever else gives one.
+#: For how long a sign of life is not written anew, whichever worker gives the next.
 SIGN_EVERY = timedelta(seconds=5)
 #: How long without a sign of a worker until none is taken to be running.
 NO_WORKER = timedelta(seconds=60)

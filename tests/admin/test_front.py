@@ -268,10 +268,10 @@ class TestTheBanner:
         assert "No worker" not in html
         assert "craftkit_work" not in html
 
-    @pytest.mark.parametrize("seen", [None, 3, 50])
+    @pytest.mark.parametrize("seen", [None, 3, 20])
     def test_calls_no_worker_dead_whose_work_the_sweep_waits_behind(self, boss, seen):
         """Without its own sign it is one of an earlier version."""
-        signed(seen, 200 if seen else 50)
+        signed(seen, 200 if seen else 20)
         assert "craftkit-banner" not in boss.shows(address(Render))
 
     def test_goes_by_the_clock_of_the_database(self, boss, swept, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from io import StringIO
 
@@ -138,8 +139,8 @@ def test_the_doctor_takes_no_worker_for_dead_that_the_sweep_waits_behind(well):
     Loop(threads=1, wake=None, pulse=Pulse()).run()
     text, is_well = doctor()
     assert is_well, text
-    assert "a worker is running: last seen 0 seconds ago" in text
-    assert "beat is running: last sweep 90 seconds ago" in text
+    assert re.search(r"a worker is running: last seen \d+ seconds ago", text)
+    assert re.search(r"beat is running: last sweep (9\d|1[01]\d) seconds ago", text)
 
 
 @pytest.mark.parametrize("last_sweep", [None, MINUTE * 6])

@@ -129,8 +129,10 @@ def test_a_worker_gives_signs_while_it_prunes(craftkit, monkeypatch, quick, work
     assert len(signs) == 1
 
 
-def test_a_process_gives_one_sign_however_much_it_does(craftkit):
+def test_a_process_gives_one_sign_however_much_it_does(craftkit, monkeypatch):
     """Not one for a job, a run, or a thread."""
+    monkeypatch.setattr(pulse, "EVERY", 600.0)
+    monkeypatch.setattr("django_craftkit.models.work.SIGN_EVERY", timedelta(0))
     alive = Pulse()
     for number in range(5):
         Render.objects.request("invoice", {"number": number})
@@ -140,14 +142,15 @@ def test_a_process_gives_one_sign_however_much_it_does(craftkit):
     assert len([one for one in queries if written(one["sql"])]) == 1
 
 
-def test_of_many_workers_one_writes(craftkit):
+def test_of_many_workers_one_writes(craftkit, monkeypatch):
+    monkeypatch.setattr("django_craftkit.models.work.SIGN_EVERY", timedelta(minutes=5))
     pulse.note_worker()
     with CaptureQueriesContext(connection) as queries:
         for _ in range(4):
             pulse.note_worker()
     assert all(one["sql"].startswith("SELECT") for one in queries)
     first = last()
-    craftkit.pass_time(6)
+    craftkit.pass_time(301)
     pulse.note_worker()
     assert last() > first
 
