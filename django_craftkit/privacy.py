@@ -9,6 +9,7 @@ from typing import Any
 
 from . import conf
 from .database import storable
+from .digits import whole
 
 #: Bits of an address that are kept of a truncated one: a provider's region, no household.
 PREFIX = {4: 24, 6: 48}
@@ -63,7 +64,7 @@ def kept_body(body: bytes) -> bytes:
     if not is_named and b"\\u" not in body and b"\0" not in body:
         return body
     try:
-        payload = json.loads(body)
+        payload = json.loads(body, parse_int=whole)
         kept = _kept(payload)
         if kept == payload and not is_named:
             return body

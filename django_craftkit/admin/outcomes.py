@@ -217,7 +217,7 @@ def of_signature(request: SignatureRequest) -> Told:
 def of_cancellation(request: SignatureRequest) -> Told:
     """Tell what became of a signature request that somebody wants back."""
     if request.status == SignatureRequest.Status.CANCELLED:
-        if request.accepted_at is None:
+        if request.remote_id is None:
             return messages.SUCCESS, _("It is cancelled before it was sent.")
         return messages.SUCCESS, _("It is cancelled: nobody can sign it any more.")
     if request.is_final:

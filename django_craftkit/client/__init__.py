@@ -39,6 +39,7 @@ from django_craftkit.client.errors import (
     RateLimited,
     ServerError,
 )
+from django_craftkit.client.fields import Listed
 from django_craftkit.client.renders import Renders
 from django_craftkit.client.secret import Secret
 from django_craftkit.client.shares import Shares
@@ -84,6 +85,7 @@ __all__ = [
     "InvalidRequest",
     "InvalidResponse",
     "InvalidSignatureRequest",
+    "Listed",
     "Loop",
     "Manifest",
     "NotFound",

@@ -34,17 +34,18 @@ class EngagementEvent:
     event_type: str
     """One of `KINDS`, or one that is new to us."""
     actor: str
-    """`recipient`, `partner` or `system`."""
+    """`recipient`, `partner` or `system`; `""` if Craftkit does not say."""
     share_id: UUID | None
     """The link it came by; None if it came by none."""
     source_ip: str | None = field(repr=False)
     user_agent: str | None = field(repr=False)
     metadata: Json | None = field(repr=False, hash=False)
     """As whoever told of the event sent it."""
-    created_at: datetime
+    created_at: datetime | None
     render_id: UUID | None = None
     """None from the read, which is of one render."""
-    extra: Json = field(default_factory=dict, hash=False)
+    extra: Json = field(default_factory=dict, hash=False, repr=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -57,7 +58,7 @@ class EngagementEvent:
         Source: https://docs.craftkit.dev/api-reference/webhooks/ (document engagement event)
 
         Raises:
-            InvalidResponse: a field is missing or of another type; it is named.
+            InvalidResponse: an id or the kind is missing or can't be read; it is named.
         """
         fields = Fields(payload, "document event")
         fields.maybe_text("event")
@@ -68,14 +69,14 @@ class EngagementEvent:
         return cls(
             id=fields.uuid(id_name),
             event_type=fields.text("eventType"),
-            actor=fields.text("actorKind"),
+            actor=fields.maybe_text("actorKind") or "",
             share_id=fields.maybe_uuid("shareId"),
             source_ip=fields.maybe_text("sourceIp"),
             user_agent=fields.maybe_text("userAgent"),
             metadata=fields.maybe_object("metadata"),
-            created_at=fields.moment("createdAt"),
+            created_at=fields.maybe_moment("createdAt"),
             render_id=render_id,
-            extra=fields.extra(),
+            **fields.rest(),
         )
 
 
@@ -87,24 +88,26 @@ class Engagement:
     """
 
     counts: Mapping[str, int] = field(hash=False)
-    """Events by kind: all of `KINDS`, and what Craftkit counts besides."""
-    link_opens: int
+    """Events by kind: all of `KINDS`, and what Craftkit counts besides. A kind whose count can't be
+    read is left out: nobody knows whether it happened."""
+    link_opens: int | None
     """Views by way of a share; they are in `counts` already."""
-    total: int
+    total: int | None
     """The sum of the counts, as Craftkit says it."""
     recent: tuple[EngagementEvent, ...]
-    """Up to 25 events, the newest first."""
-    extra: Json = field(default_factory=dict, hash=False)
+    """Up to 25 events, the newest first; without those that can't be read."""
+    extra: Json = field(default_factory=dict, hash=False, repr=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
         fields = Fields(body, "engagement")
         return cls(
-            counts=_counts(fields.object("counts")),
-            link_opens=fields.count("linkOpens"),
-            total=fields.count("total"),
-            recent=tuple(EngagementEvent.from_json(item) for item in fields.items("recent")),
-            extra=fields.extra(),
+            counts=_counts(fields),
+            link_opens=fields.maybe_count("linkOpens"),
+            total=fields.maybe_count("total"),
+            recent=fields.maybe_rows("recent", EngagementEvent.from_json),
+            **fields.rest(),
         )
 
 
@@ -136,7 +139,7 @@ class EngagementLog:
         event_type: str,
         *,
         metadata: Mapping[str, Any] | None = None,
-    ) -> bool:
+    ) -> bool | None:
         """Tell Craftkit of an event on this side; it notes `partner` as the actor.
 
         Craftkit takes what comes from one IP address within 5 minutes for one event, whoever the
@@ -149,7 +152,8 @@ class EngagementLog:
             metadata: anything that JSON can hold; stored as it is.
 
         Returns:
-            Whether it was recorded; False if Craftkit had noted the same within 5 minutes.
+            Whether it was recorded; False if Craftkit had noted the same within 5 minutes, None if
+            it took the event and does not say.
 
         Raises:
             InvalidData: another event, or metadata that can't be JSON; nothing was sent.
@@ -164,7 +168,7 @@ class EngagementLog:
         return self._transport.call(
             "POST",
             path("v1", "renders", render_id, "events"),
-            lambda answer, status: Fields(answer, "tracked event").flag("recorded"),
+            lambda answer, status: Fields(answer, "tracked event").maybe_flag("recorded"),
             json=body,
             # A second try would say False of what the first recorded, or count it twice: late, or
             # from another IP address.
@@ -172,6 +176,9 @@ class EngagementLog:
         )
 
 
-def _counts(body: Json) -> dict[str, int]:
-    fields = Fields(body, "counts")
-    return {kind: fields.maybe_count(kind) or 0 for kind in dict.fromkeys((*KINDS, *body))}
+def _counts(fields: Fields) -> dict[str, int]:
+    said = fields.maybe_counts("counts")
+    if said is None:
+        return {}
+    odd = fields.unreadable().get("counts", {})
+    return {kind: 0 for kind in KINDS if kind not in odd} | said

@@ -10,6 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from django_craftkit.digits import whole
 from django_craftkit.log import one_line
 
 if TYPE_CHECKING:
@@ -279,11 +280,13 @@ def from_answer(
 def parse(text: str | bytes) -> Any:
     """Strict JSON: also refuses NaN, Infinity and nesting that Python can't hold.
 
+    A number that Python can't hold is its digits, a text: it spoils nothing else.
+
     Raises:
         ValueError: it is not JSON.
     """
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(text, parse_constant=_refuse, parse_float=_fraction, parse_int=whole)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -295,7 +298,7 @@ def presentable(text: str) -> Any:
     looks_like_json = text.lstrip()[:1] in ("{", "[")
     if len(text) <= BODY_LIMIT:
         try:
-            return _without_links(parse(text), _DEEPEST)
+            return without_links(parse(text))
         except ValueError:
             pass
     # Half an object may still hold a whole link, and can't be searched for it.
@@ -313,17 +316,22 @@ def _mentions_links(text: str) -> bool:
     return "\\" in plain or "shareurl" in plain or any(name in plain for name in LINKS)
 
 
-def _without_links(value: Any, depth: int) -> Any:
+def without_links(value: Any, depth: int = _DEEPEST) -> Any:
+    """A JSON value without the links in it that open a document.
+
+    Raises:
+        ValueError: it is nested too deeply to be searched.
+    """
     if depth < 0:
         raise ValueError("nested too deeply")
     if isinstance(value, dict):
         return {
-            name: _without_links(item, depth - 1)
+            name: without_links(item, depth - 1)
             for name, item in value.items()
             if not is_link(name) and name != "shareUrl"
         }
     if isinstance(value, list):
-        return [_without_links(item, depth - 1) for item in value]
+        return [without_links(item, depth - 1) for item in value]
     return value
 
 
@@ -331,11 +339,9 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _finite(digits: str) -> float:
+def _fraction(digits: str) -> float | str:
     number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError("a number beyond what can be held")
-    return number
+    return number if math.isfinite(number) else digits
 
 
 def _envelope(parsed: Any) -> tuple[str, str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
-from django_craftkit.client.errors import InvalidResponse, is_link
+from django_craftkit.client.errors import InvalidResponse, is_link, without_links
 
 T = TypeVar("T")
 
@@ -17,8 +17,10 @@ _LARGEST: Final = 2**63 - 1
 class Fields:
     """The fields of one object. Names are Craftkit's.
 
-    The methods without `maybe_` raise `InvalidResponse`, naming the field, if it is absent, null
-    or of another type; those with it take absent and null for None.
+    `text`, `uuid` and the others without `maybe_` read what nobody can go on without: they raise
+    `InvalidResponse`, naming the field, if it is absent, null or can't be read. Those with `maybe_`
+    read what can be done without: absent and null are None, and so is what can't be read, which is
+    kept in `unreadable`.
     """
 
     def __init__(self, body: object, what: str) -> None:
@@ -27,99 +29,77 @@ class Fields:
         self._body = body
         self._what = what
         self._taken: set[str] = set()
+        self._odd: dict[str, Any] = {}
 
     def text(self, name: str) -> str:
-        return self._need(name, self.maybe_text(name))
+        return self._need(name, _text)
 
     def maybe_text(self, name: str) -> str | None:
-        value = self._take(name)
-        if value is not None and not isinstance(value, str):
-            raise self._wrong(name, "a text")
-        return value
+        return self._maybe(name, _text)
 
     def url(self, name: str) -> str:
         """An address that may stand in a page, and in one line of a mail: http or https."""
-        value = self.text(name)
-        is_one = value.isprintable() and " " not in value
-        if not (is_one and value.lower().startswith(("https://", "http://"))):
-            raise self._wrong(name, "an http(s) address")
-        return value
+        return self._need(name, _url)
+
+    def maybe_url(self, name: str) -> str | None:
+        """As `url`."""
+        return self._maybe(name, _url)
 
     def flag(self, name: str) -> bool:
-        return self._need(name, self.maybe_flag(name))
+        return self._need(name, _flag)
 
     def maybe_flag(self, name: str) -> bool | None:
-        value = self._take(name)
-        if value is not None and not isinstance(value, bool):
-            raise self._wrong(name, "true or false")
-        return value
+        return self._maybe(name, _flag)
 
     def uuid(self, name: str) -> UUID:
-        return self._need(name, self.maybe_uuid(name))
+        return self._need(name, _uuid)
 
     def maybe_uuid(self, name: str) -> UUID | None:
-        value = self.maybe_text(name)
-        try:
-            return None if value is None else UUID(value)
-        except ValueError:
-            raise self._wrong(name, "a UUID") from None
-
-    def moment(self, name: str) -> datetime:
-        return self._need(name, self.maybe_moment(name))
+        return self._maybe(name, _uuid)
 
     def maybe_moment(self, name: str) -> datetime | None:
-        value = self.maybe_text(name)
-        if value is None:
-            return None
-        try:
-            moment = datetime.fromisoformat(value)
-            # All of Craftkit's dates are UTC, so one without a zone is too.
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return moment.astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise self._wrong(name, "an ISO 8601 date with a time") from None
-
-    def number(self, name: str) -> int:
-        return self._need(name, self.maybe_number(name))
+        return self._maybe(name, _moment)
 
     def maybe_number(self, name: str) -> int | None:
         """A whole number from 0 up; JavaScript's fractions are rounded."""
-        value = self._take(name)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self._wrong(name, "a number")
-        if not 0 <= value <= _LARGEST:
-            raise self._wrong(name, "a number of a sane size")
-        return round(value)
-
-    def count(self, name: str) -> int:
-        return self._need(name, self.maybe_count(name))
+        return self._maybe(name, _number)
 
     def maybe_count(self, name: str) -> int | None:
-        """How many there are: as `maybe_number`, but half a thing is refused, not rounded."""
-        value = self._body.get(name)
-        if isinstance(value, float) and not value.is_integer():
-            raise self._wrong(name, "a whole number")
-        return self.maybe_number(name)
+        """How many there are: as `maybe_number`, but half a thing can't be read."""
+        return self._maybe(name, _count)
 
-    def items(self, name: str) -> list[Any]:
-        return self._need(name, self.maybe_items(name))
+    def maybe_counts(self, name: str) -> dict[str, int] | None:
+        """How many there are of each kind; a kind whose number can't be read is left out."""
+        said = self.maybe_object(name)
+        if said is None:
+            return None
+        fields = Fields(said, name)
+        counts = {kind: fields.maybe_count(kind) or 0 for kind in said}
+        if fields._odd:
+            self._odd[name] = fields._odd
+        return {kind: count for kind, count in counts.items() if kind not in fields._odd}
 
     def maybe_items(self, name: str) -> list[Any] | None:
-        value = self._take(name)
-        if value is not None and not isinstance(value, list | tuple):
-            raise self._wrong(name, "a list")
-        return None if value is None else list(value)
-
-    def object(self, name: str) -> dict[str, Any]:
-        return self._need(name, self.maybe_object(name))
+        return self._maybe(name, _items)
 
     def maybe_object(self, name: str) -> dict[str, Any] | None:
-        value = self._take(name)
-        if value is not None and not isinstance(value, Mapping):
-            raise self._wrong(name, "an object")
-        return None if value is None else dict(value)
+        return self._maybe(name, _object)
+
+    def maybe_part(self, name: str, read: Callable[[Any], T]) -> T | None:
+        """What `read` makes of it; all of it is left out if `read` raises `InvalidResponse`."""
+        return self._maybe(name, read)
+
+    def parts(self, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
+        """What `read` makes of each entry of a list; raises where it does."""
+        return tuple(map(read, self._need(name, _items)))
+
+    def rows(self, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
+        """As `parts`, but an entry for which `read` raises `InvalidResponse` is left out."""
+        return self._rows(name, self._need(name, _items), read)
+
+    def maybe_rows(self, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
+        """As `rows`; no list is an empty one."""
+        return self._rows(name, self.maybe_items(name) or [], read)
 
     def drop(self, *names: str) -> None:
         """Keep these out of `extra`, whatever they are."""
@@ -133,16 +113,155 @@ class Fields:
             if name not in self._taken and not is_link(str(name))
         }
 
+    def unreadable(self) -> dict[str, Any]:
+        """What was taken and can't be read, as it was sent: of a list or counts, those entries.
+
+        Links that open a document are taken out of it; what may be one is None.
+        """
+        return {name: _without_links(name, value) for name, value in self._odd.items()}
+
+    def rest(self) -> dict[str, Any]:
+        """`extra` and `unreadable`, for the fields of these names that each type has."""
+        return {"extra": self.extra(), "unreadable": self.unreadable()}
+
+    def _rows(self, name: str, items: list[Any], read: Callable[[Any], T]) -> tuple[T, ...]:
+        rows, odd = [], []
+        for item in items:
+            try:
+                rows.append(read(item))
+            except InvalidResponse:
+                odd.append(item)
+        if odd:
+            self._odd[name] = odd
+        return tuple(rows)
+
     def _take(self, name: str) -> Any:
         self._taken.add(name)
         return self._body.get(name)
 
-    def _need(self, name: str, value: T | None) -> T:
+    def _need(self, name: str, read: Callable[[Any], T]) -> T:
+        value = self._take(name)
         if value is None:
             raise self._wrong(name, "there")
-        return value
+        try:
+            return read(value)
+        except _OddError as error:
+            wanted = str(error)
+        raise self._wrong(name, wanted)
+
+    def _maybe(self, name: str, read: Callable[[Any], T]) -> T | None:
+        value = self._take(name)
+        if value is None:
+            return None
+        try:
+            return read(value)
+        except (_OddError, InvalidResponse):
+            self._odd[name] = value
+            return None
 
     def _wrong(self, name: str, wanted: str) -> InvalidResponse:
         return InvalidResponse(
             f"Craftkit's answer is not as agreed: '{name}' of the {self._what} is not {wanted}."
         )
+
+
+class Listed(list[T], Generic[T]):
+    """What Craftkit lists, as far as it can be read.
+
+    Nothing may be concluded from what is missing in it while something is `unreadable`.
+    """
+
+    unreadable: Mapping[str, Any]
+    """By the name of Craftkit's field, the entries that were left out, as they were sent."""
+    extra: Mapping[str, Any]
+    """What else came with the list."""
+
+    @classmethod
+    def from_json(cls, body: object, name: str, read: Callable[[Any], T]) -> Listed[T]:
+        """The list in a field of an answer.
+
+        Raises:
+            InvalidResponse: there is none.
+        """
+        fields = Fields(body, "list")
+        listed = cls(fields.rows(name, read))
+        listed.unreadable, listed.extra = fields.unreadable(), fields.extra()
+        return listed
+
+
+class _OddError(ValueError):
+    """A value that can't be read; its text says what would be one that can."""
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _OddError("a text")
+    return value
+
+
+def _url(value: Any) -> str:
+    text = _text(value)
+    is_one = text.isprintable() and " " not in text
+    if not (is_one and text.lower().startswith(("https://", "http://"))):
+        raise _OddError("an http(s) address")
+    return text
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _OddError("true or false")
+    return value
+
+
+def _uuid(value: Any) -> UUID:
+    try:
+        return UUID(_text(value))
+    except ValueError:
+        raise _OddError("a UUID") from None
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(_text(value))
+        # All of Craftkit's dates are UTC, so one without a zone is too.
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _OddError("an ISO 8601 date with a time") from None
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _OddError("a number")
+    if not 0 <= value <= _LARGEST:
+        raise _OddError("a number of a sane size")
+    return round(value)
+
+
+def _count(value: Any) -> int:
+    number = _number(value)
+    if number != value:
+        raise _OddError("a whole number")
+    return number
+
+
+def _items(value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise _OddError("a list")
+    return list(value)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _OddError("an object")
+    return dict(value)
+
+
+def _without_links(name: str, value: Any) -> Any:
+    # Any address: each that Craftkit has a field for opens something.
+    if is_link(name) or name.lower().endswith("url"):
+        return None
+    try:
+        return without_links(value)
+    except ValueError:
+        return None

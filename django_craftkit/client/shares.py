@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit.client.encoding import iso, path
 from django_craftkit.client.errors import InvalidData
-from django_craftkit.client.fields import Fields
+from django_craftkit.client.fields import Listed
 from django_craftkit.client.types import Revocation, Share
 
 if TYPE_CHECKING:
-    import builtins
     from datetime import datetime
     from uuid import UUID
 
@@ -67,8 +66,11 @@ class Shares:
             repeatable=False,
         )
 
-    def list(self, render_id: UUID | str) -> builtins.list[Share]:
+    def list(self, render_id: UUID | str) -> Listed[Share]:
         """All shares of a render, the newest first, revoked ones too.
+
+        One whose id or address can't be read is left out: it is in the list's `unreadable`, and
+        while that is not empty, no share is known to be missing.
 
         Source: https://docs.craftkit.dev/api-reference/list-shares
 
@@ -78,9 +80,7 @@ class Shares:
         return self._transport.call(
             "GET",
             path("v1", "renders", render_id, "shares"),
-            lambda body, status: [
-                Share.from_json(item) for item in Fields(body, "list").items("shares")
-            ],
+            lambda body, status: Listed.from_json(body, "shares", Share.from_json),
             repeatable=True,
         )
 

@@ -40,6 +40,7 @@ class SignatureRecipient:
     signed_at: datetime | None
     declined_at: datetime | None
     extra: Json = field(default_factory=dict, hash=False, repr=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -53,7 +54,7 @@ class SignatureRecipient:
             order=fields.maybe_count("order"),
             signed_at=fields.maybe_moment("signedAt"),
             declined_at=fields.maybe_moment("declinedAt"),
-            extra=fields.extra(),
+            **fields.rest(),
         )
 
 
@@ -65,13 +66,13 @@ class SignatureRequest:
     """
 
     id: UUID
-    render_id: UUID
+    render_id: UUID | None
     name: str
     status: str
     """`sent`, `viewed`, `completed`, `declined`, `expired`, `cancelled`, `failed`, or one that is
     new to us. One recipient who signs does not change it."""
     recipients: tuple[SignatureRecipient, ...]
-    """As Craftkit noted them; may be empty."""
+    """As Craftkit noted them; may be empty. Without those that can't be read."""
     expiration_hours: int | None
     is_signed_available: bool
     """Whether `signed_pdf` has it; can come after `completed`."""
@@ -79,52 +80,69 @@ class SignatureRequest:
     """Whether `certificate` has it; can come after `completed`."""
     error_message: str | None = field(repr=False)
     """Of a failure; the reason of a cancelled one."""
-    created_at: datetime
+    created_at: datetime | None
     completed_at: datetime | None = None
     replayed: bool = False
     """True if the idempotency key was known and Craftkit answered with what it had."""
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json, *, replayed: bool = False) -> Self:
         fields = Fields(body, "signature request")
         return cls(
             id=fields.uuid("id"),
-            render_id=fields.uuid("renderId"),
-            name=fields.text("name"),
+            render_id=fields.maybe_uuid("renderId"),
+            name=fields.maybe_text("name") or "",
             status=fields.text("status"),
-            recipients=tuple(map(SignatureRecipient.from_json, fields.items("recipients"))),
+            recipients=fields.maybe_rows("recipients", SignatureRecipient.from_json),
             expiration_hours=fields.maybe_count("expirationHours"),
             is_signed_available=bool(fields.maybe_text("signedDownloadUrl")),
             is_certificate_available=bool(fields.maybe_text("certificateUrl")),
             error_message=fields.maybe_text("errorMessage"),
-            created_at=fields.moment("createdAt"),
+            created_at=fields.maybe_moment("createdAt"),
             completed_at=fields.maybe_moment("completedAt"),
             replayed=replayed,
-            extra=fields.extra(),
+            **fields.rest(),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignaturePage:
-    """A part of the list. Source: https://docs.craftkit.dev/api-reference/list-signatures"""
+    """A part of the list. Source: https://docs.craftkit.dev/api-reference/list-signatures
+
+    Nothing may be concluded from what is missing in it while something is `unreadable`.
+    """
 
     items: tuple[SignatureRequest, ...]
-    """The newest first."""
+    """The newest first. Requests without an id or status that can be read are left out of it."""
     next_cursor: str | None
     """As Craftkit sent it. May be there although `has_more` is False."""
     has_more: bool
+    """Where Craftkit does not say so in a way that can be read: whether it sent a cursor."""
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
         fields = Fields(body, "list")
-        return cls(
-            items=tuple(map(SignatureRequest.from_json, fields.items("signatures"))),
-            next_cursor=fields.maybe_text("nextCursor") or None,
-            has_more=fields.flag("hasMore"),
-            extra=fields.extra(),
+        has_more, next_cursor = (
+            fields.maybe_flag("hasMore"),
+            fields.maybe_text("nextCursor") or None,
         )
+        if has_more is None:
+            has_more = next_cursor is not None or "nextCursor" in fields.unreadable()
+        return cls(
+            items=fields.rows("signatures", SignatureRequest.from_json),
+            next_cursor=next_cursor,
+            has_more=has_more,
+            **fields.rest(),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether Craftkit listed nothing, be it readable or not."""
+        return not self.items and "signatures" not in self.unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +158,13 @@ class SignatureNotice:
     """`signature.sent`, …, or one that is new to us."""
     id: UUID
     """Of the signature request."""
-    render_id: UUID
+    render_id: UUID | None
     status: str | None
     """Of the request; None where Craftkit does not say."""
     reason: str | None = field(repr=False)
     """Why it was declined or cancelled, if somebody said so."""
     extra: Json = field(default_factory=dict, hash=False, repr=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_webhook(cls, payload: Json) -> Self:
@@ -154,17 +173,17 @@ class SignatureNotice:
         Source: https://docs.craftkit.dev/guides/webhooks
 
         Raises:
-            InvalidResponse: a field is missing or of another type; it is named.
+            InvalidResponse: the event or the id is missing or can't be read; it is named.
         """
         fields = Fields(payload, "signature event")
         fields.drop("name", "recipients")
         return cls(
             event=fields.text("event"),
             id=fields.uuid("signatureRequestId"),
-            render_id=fields.uuid("renderId"),
+            render_id=fields.maybe_uuid("renderId"),
             status=fields.maybe_text("status"),
             reason=fields.maybe_text("reason"),
-            extra=fields.extra(),
+            **fields.rest(),
         )
 
 
@@ -287,26 +306,33 @@ class Signatures:
         Source: https://docs.craftkit.dev/api-reference/list-signatures
 
         Raises:
-            InvalidResponse: a cursor came twice, so that the list would never end; the pages up to
-                there have been given.
+            InvalidResponse: a cursor came twice, so that the list would never end, or can't be
+                read, so that nobody knows how it goes on; the pages up to there have been given.
         """
         cursor: str | None = None
         seen: set[str] = set()
         while True:
             page = self.list(render_id=render_id, limit=limit, cursor=cursor)
-            if not page.items:
+            if page.is_empty:
                 return
             yield page
+            if not page.has_more:
+                return
             cursor = page.next_cursor
-            if not page.has_more or cursor is None:
+            if "nextCursor" in page.unreadable:
+                raise self._endless("goes on behind a cursor that can't be read")
+            if cursor is None:
                 return
             if cursor in seen:
-                raise InvalidResponse(
-                    "Craftkit's list of signature requests goes in a circle.",
-                    method="GET",
-                    path=path("v1", "signatures"),
-                )
+                raise self._endless("goes in a circle")
             seen.add(cursor)
+
+    def _endless(self, how: str) -> InvalidResponse:
+        return InvalidResponse(
+            f"Craftkit's list of signature requests {how}.",
+            method="GET",
+            path=path("v1", "signatures"),
+        )
 
     def each(
         self, *, render_id: UUID | str | None = None, limit: int = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django_craftkit.client.encoding import path
-from django_craftkit.client.fields import Fields
+from django_craftkit.client.fields import Listed
 from django_craftkit.client.types import (
     DeletedTemplate,
     Manifest,
@@ -15,7 +15,6 @@ from django_craftkit.client.types import (
 )
 
 if TYPE_CHECKING:
-    import builtins
     from collections.abc import Mapping
 
     from django_craftkit.client.transport import Transport
@@ -27,8 +26,10 @@ class Templates:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self) -> builtins.list[TemplateSummary]:
+    def list(self) -> Listed[TemplateSummary]:
         """All templates, the one changed last first; in one piece, Craftkit has no pages here.
+
+        One whose id or slug can't be read is left out: it is in the list's `unreadable`.
 
         Source: https://docs.craftkit.dev/guides/verify-before-render
 
@@ -38,9 +39,7 @@ class Templates:
         return self._transport.call(
             "GET",
             path("v1", "templates"),
-            lambda body, status: [
-                TemplateSummary.from_json(item) for item in Fields(body, "list").items("templates")
-            ],
+            lambda body, status: Listed.from_json(body, "templates", TemplateSummary.from_json),
             repeatable=True,
         )
 

@@ -3,6 +3,10 @@
 Dates are aware and in UTC, ids are UUIDs, statuses are texts, since Craftkit may add some.
 `extra` keeps every field that this version does not know, named as it was sent. `downloadUrl`,
 `pollUrl` and `shareToken` are read by nobody and kept nowhere.
+
+What is None where Craftkit's contract has a value was not sent, or can't be read; texts are `""`
+then. `unreadable` keeps what can't be read, named as it was sent: of a list, the entries that were
+left out of it. Without an id or a status nobody can go on: that raises `InvalidResponse`.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ class Health:
     checks: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The parts, each `ok` or `error`."""
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -42,7 +47,7 @@ class Health:
             status=fields.text("status"),
             version=fields.maybe_text("version") or "",
             checks={name: str(state) for name, state in checks.items()},
-            extra=fields.extra(),
+            **fields.rest(),
         )
 
 
@@ -62,6 +67,7 @@ class Variable:
     required: bool = False
     format: str | None = None
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -72,7 +78,7 @@ class Variable:
             data_type=fields.text("dataType"),
             required=fields.maybe_flag("required") or False,
             format=fields.maybe_text("format"),
-            extra=fields.extra(),
+            **fields.rest(),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -85,7 +91,8 @@ class Variable:
         }
         if self.format is not None:
             body["format"] = self.format
-        return body
+        # What Craftkit has said comes back to it, whether it could be read here or not.
+        return {**body, **self.unreadable}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,7 @@ class Loop:
     preview_data: tuple[Json, ...] = field(default=(), hash=False)
     """Up to 10 rows, for Craftkit's builder alone."""
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -111,9 +119,9 @@ class Loop:
         return cls(
             key=fields.text("key"),
             label=fields.maybe_text("label") or "",
-            item_fields=tuple(Variable.from_json(item) for item in fields.items("itemFields")),
+            item_fields=fields.parts("itemFields", Variable.from_json),
             preview_data=tuple(fields.maybe_items("previewData") or ()),
-            extra=fields.extra(),
+            **fields.rest(),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -124,13 +132,13 @@ class Loop:
             "itemFields": [item.to_json() for item in self.item_fields],
         }
         if self.preview_data:
-            body["previewData"] = [dict(row) for row in self.preview_data]
-        return body
+            body["previewData"] = list(self.preview_data)
+        return {**body, **self.unreadable}
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a template takes: the contract between data and layout.
+    """What a template takes: the contract between data and layout. It is read as a whole or not.
 
     Source: https://docs.craftkit.dev/guides/variables-and-loops
     """
@@ -139,14 +147,15 @@ class Manifest:
     loops: tuple[Loop, ...] = ()
     _: KW_ONLY
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
         fields = Fields(body, "manifest")
         return cls(
-            variables=tuple(Variable.from_json(item) for item in fields.items("variables")),
-            loops=tuple(Loop.from_json(item) for item in fields.items("loops")),
-            extra=fields.extra(),
+            variables=fields.parts("variables", Variable.from_json),
+            loops=fields.parts("loops", Loop.from_json),
+            **fields.rest(),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -168,15 +177,16 @@ class TemplateSummary:
     """`document` or `pdf-overlay`; `""` if Craftkit does not say."""
     current_version_number: int | None
     """None while nothing is published."""
-    published: bool
-    created_at: datetime
-    updated_at: datetime
+    published: bool | None
+    created_at: datetime | None
+    updated_at: datetime | None
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
         fields = Fields(body, "template")
-        return cls(**_summary(fields), extra=fields.extra())
+        return cls(**_summary(fields), **fields.rest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,13 +202,12 @@ class Template(TemplateSummary):
     @classmethod
     def from_json(cls, body: Json) -> Self:
         fields = Fields(body, "template")
-        manifest = fields.maybe_object("manifest")
         return cls(
             **_summary(fields),
             description=fields.maybe_text("description"),
-            manifest=None if manifest is None else Manifest.from_json(manifest),
+            manifest=fields.maybe_part("manifest", Manifest.from_json),
             json_schema=fields.maybe_object("jsonSchema"),
-            extra=fields.extra(),
+            **fields.rest(),
         )
 
 
@@ -208,11 +217,12 @@ class PublishedTemplate:
 
     id: UUID
     slug: str
-    current_version_number: int
-    manifest: Manifest
+    current_version_number: int | None
+    manifest: Manifest | None
     created: bool
     """False if the slug existed and got one version more."""
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json, *, created: bool) -> Self:
@@ -220,10 +230,10 @@ class PublishedTemplate:
         return cls(
             id=fields.uuid("id"),
             slug=fields.text("slug"),
-            current_version_number=fields.number("currentVersionNumber"),
-            manifest=Manifest.from_json(fields.object("manifest")),
+            current_version_number=fields.maybe_number("currentVersionNumber"),
+            manifest=fields.maybe_part("manifest", Manifest.from_json),
             created=created,
-            extra=fields.extra(),
+            **fields.rest(),
         )
 
 
@@ -233,8 +243,9 @@ class DeletedTemplate:
 
     id: UUID
     slug: str
-    deleted_at: datetime
+    deleted_at: datetime | None
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -242,8 +253,8 @@ class DeletedTemplate:
         return cls(
             id=fields.uuid("id"),
             slug=fields.text("slug"),
-            deleted_at=fields.moment("deletedAt"),
-            extra=fields.extra(),
+            deleted_at=fields.maybe_moment("deletedAt"),
+            **fields.rest(),
         )
 
 
@@ -255,7 +266,7 @@ class Render:
     status: str
     """`queued`, `rendering`, `succeeded`, `failed`, `cancelled`, or one that is new to us."""
     error_message: str | None
-    created_at: datetime
+    created_at: datetime | None
     """When Craftkit took it on."""
     completed_at: datetime | None = None
     duration_ms: int | None = None
@@ -263,6 +274,7 @@ class Render:
     replayed: bool = False
     """True if the idempotency key was known and Craftkit answered with what it had."""
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json, *, replayed: bool = False) -> Self:
@@ -275,7 +287,7 @@ class Render:
         Source: https://docs.craftkit.dev/guides/webhooks
 
         Raises:
-            InvalidResponse: a field is missing or of another type; it is named.
+            InvalidResponse: its id or status is missing or can't be read; it is named.
         """
         fields = Fields(payload, "render event")
         fields.maybe_text("event")
@@ -287,11 +299,11 @@ class Render:
             id=fields.uuid(id_name),
             status=fields.text("status"),
             error_message=fields.maybe_text("errorMessage"),
-            created_at=fields.moment("createdAt"),
+            created_at=fields.maybe_moment("createdAt"),
             completed_at=fields.maybe_moment("completedAt"),
             duration_ms=fields.maybe_number("durationMs"),
             replayed=replayed,
-            extra=fields.extra(),
+            **fields.rest(),
         )
 
 
@@ -303,7 +315,7 @@ class Share:
     url: str = field(repr=False)
     """Opens the document to whoever has it. As Craftkit sent it, never built here."""
     channel: str
-    """`link` or `email`."""
+    """`link` or `email`; `""` if Craftkit does not say."""
     recipient_email: str | None = field(repr=False)
     message: str | None = field(repr=False)
     expires_at: datetime | None
@@ -312,8 +324,9 @@ class Share:
     revoked_reason: str | None
     click_count: int | None
     """Views by its recipient; None where Craftkit does not say."""
-    created_at: datetime
+    created_at: datetime | None
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -321,15 +334,15 @@ class Share:
         return cls(
             id=fields.uuid("id"),
             url=fields.url("shareUrl"),
-            channel=fields.text("channel"),
+            channel=fields.maybe_text("channel") or "",
             recipient_email=fields.maybe_text("recipientEmail"),
             message=fields.maybe_text("message"),
             expires_at=fields.maybe_moment("expiresAt"),
             revoked_at=fields.maybe_moment("revokedAt"),
             revoked_reason=fields.maybe_text("revokedReason"),
             click_count=fields.maybe_number("clickCount"),
-            created_at=fields.moment("createdAt"),
-            extra=fields.extra(),
+            created_at=fields.maybe_moment("createdAt"),
+            **fields.rest(),
         )
 
 
@@ -341,14 +354,15 @@ class Revocation:
     """
 
     id: UUID
-    revoked_at: datetime
+    revoked_at: datetime | None
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
         fields = Fields(body, "revocation")
         return cls(
-            id=fields.uuid("id"), revoked_at=fields.moment("revokedAt"), extra=fields.extra()
+            id=fields.uuid("id"), revoked_at=fields.maybe_moment("revokedAt"), **fields.rest()
         )
 
 
@@ -359,21 +373,23 @@ class SentEmail:
     id: UUID
     """Of the share that was made for it."""
     url: str = field(repr=False)
-    """Opens the document to whoever has it. As Craftkit sent it, never built here."""
+    """Opens the document to whoever has it. As Craftkit sent it, never built here; `""` if that
+    is no address: the mail has gone out all the same, and `Shares.list` may tell."""
     message_id: str
-    """What the mail service calls it."""
-    sent_at: datetime
+    """What the mail service calls it; `""` if Craftkit does not say."""
+    sent_at: datetime | None
     extra: Json = field(default_factory=dict, hash=False)
+    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
         fields = Fields(body, "sent e-mail")
         return cls(
             id=fields.uuid("id"),
-            url=fields.url("shareUrl"),
-            message_id=fields.text("emailMessageId"),
-            sent_at=fields.moment("sentAt"),
-            extra=fields.extra(),
+            url=fields.maybe_url("shareUrl") or "",
+            message_id=fields.maybe_text("emailMessageId") or "",
+            sent_at=fields.maybe_moment("sentAt"),
+            **fields.rest(),
         )
 
 
@@ -381,10 +397,10 @@ def _summary(fields: Fields) -> dict[str, Any]:
     return {
         "id": fields.uuid("id"),
         "slug": fields.text("slug"),
-        "name": fields.text("name"),
+        "name": fields.maybe_text("name") or "",
         "template_type": fields.maybe_text("templateType") or "",
         "current_version_number": fields.maybe_number("currentVersionNumber"),
-        "published": fields.flag("published"),
-        "created_at": fields.moment("createdAt"),
-        "updated_at": fields.moment("updatedAt"),
+        "published": fields.maybe_flag("published"),
+        "created_at": fields.maybe_moment("createdAt"),
+        "updated_at": fields.maybe_moment("updatedAt"),
     }

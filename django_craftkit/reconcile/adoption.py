@@ -17,13 +17,13 @@ from django_craftkit.models.engagement import KIND as ENGAGEMENT
 from django_craftkit.models.share import KIND, MAX_EMAIL
 
 from . import shares
-from .facts import MAX_COUNT, earliest, record
+from .facts import MAX_COUNT, earliest, kept, record
 from .moments import here
 from .shares import LOOK_AGAIN, Status
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from django_craftkit import client
 
@@ -35,12 +35,11 @@ HEARD = ("status", "click_count", "revoked_at", "mailed_at", "error", "error_cod
 
 @in_transaction
 def hear_listed(
-    render: Render, listed: Sequence[client.Share], sent: Iterable[uuid.UUID | None]
+    render: Render, listed: client.Listed[client.Share], read: client.Engagement
 ) -> bool:
     """Join all links that Craftkit lists of a document, and adopt those that have no row.
 
-    ``sent`` are those that an e-mail is known of. Returns ``False`` where some could not be
-    adopted yet.
+    Returns ``False`` where some could not be adopted yet, or can't be read.
     """
     # Whoever withdraws the document comes before this, or finds the links.
     row = shares.lock_render(render.pk)
@@ -52,10 +51,20 @@ def hear_listed(
     strange = [found for found in listed if found.id not in known]
     if strange and any(_is_being_sent(one) for one in siblings):
         return False
-    sent = {*sent, *shares.known_mails([found.id for found in strange])}
+    sent = {*shares.mailed(read), *shares.known_mails([found.id for found in strange])}
     for found in strange:
-        _adopt(row, found, siblings, is_mailed=found.id in sent)
-    return True
+        # One that somebody has got is another's: a colleague's, say, who mailed it there instead.
+        # A mail that failed may have been sent again since. Where that can't be read, it stays.
+        is_had = found.id in sent or bool(found.click_count) or "clickCount" in found.unreadable
+        is_surplus = row.withdrawn_at is not None or (
+            not is_had
+            and not shares.may_hide_mails(read)
+            and any(
+                one.by_mail and shares.matches(one, found, one.requested_at) for one in siblings
+            )
+        )
+        _adopt(row, found, is_surplus=is_surplus)
+    return not listed.unreadable
 
 
 def _join_if_new(row: Share, found: client.Share) -> None:
@@ -70,20 +79,12 @@ def _is_being_sent(share: Share) -> bool:
     return is_open and share.sending_since is not None
 
 
-def _adopt(
-    render: Render, found: client.Share, siblings: Sequence[Share], *, is_mailed: bool
-) -> None:
+def _adopt(render: Render, found: client.Share, *, is_surplus: bool) -> None:
     """Give a link a row of its own; one that should not be open is revoked."""
-    # One that somebody has got is another's: a colleague's, say, who mailed it there instead.
-    # A mail that failed may have been sent again since.
-    of_failed_mail = not (is_mailed or found.click_count) and any(
-        one.by_mail and shares.matches(one, found, one.requested_at) for one in siblings
-    )
-    is_surplus = (of_failed_mail or render.withdrawn_at is not None) and not found.revoked_at
     like = Share(
         render=render,
         project=render.project,
-        channel=storable(found.channel)[:8],
+        channel=storable(found.channel)[:8] or Share.Channel.LINK,
         recipient_email=storable(found.recipient_email or "")[:MAX_EMAIL],
         message=storable(found.message or ""),
         expires_at=here(found.expires_at),
@@ -95,9 +96,9 @@ def _adopt(
         status=Status.REVOKED if found.revoked_at else Status.ACTIVE,
         revoked_at=here(found.revoked_at),
         click_count=min(found.click_count or 0, MAX_COUNT),
-        requested_at=shares.made_at(found),
-        revoke_requested_at=clock.now() if is_surplus else None,
-        answer=storable({**found.extra, "revokedReason": found.revoked_reason}),
+        requested_at=shares.made_at(found) or clock.now(),
+        revoke_requested_at=clock.now() if is_surplus and not found.revoked_at else None,
+        answer=kept(found, revokedReason=found.revoked_reason),
     )
     shares.note(row, "", Change.Cause.READ_BACK, "")
 

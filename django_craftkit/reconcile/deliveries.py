@@ -19,6 +19,7 @@ from django_craftkit.database import (
     is_too_deep,
     storable,
 )
+from django_craftkit.digits import whole
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
 from django_craftkit.models import (
@@ -213,7 +214,7 @@ def _read(delivery: WebhookDelivery, facts: Facts) -> Verdict:
     if delivery.attempts > MAX_ATTEMPTS:
         raise Unusable(f"Set aside: {delivery.attempts - 1} workers ended while on it.")
     try:
-        payload = json.loads(bytes(delivery.body))
+        payload = json.loads(bytes(delivery.body), parse_int=whole)
     except (ValueError, RecursionError) as error:
         raise Unusable(f"The body is no JSON: {error}") from error
     if is_too_deep(payload):

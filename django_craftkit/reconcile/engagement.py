@@ -6,8 +6,9 @@ what Craftkit says and what is stored: it names the newest 25 events only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django_craftkit import clock
 from django_craftkit.client import InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, storable, update_many
@@ -19,7 +20,7 @@ from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
 
 from . import adoption, shares
-from .facts import MAX_COUNT, record
+from .facts import MAX_COUNT, UNREADABLE, record, warn_of_unreadable
 from .moments import here
 from .outcomes import PARKED, Again, Done, Outcome
 from .renders import remote_id_of
@@ -45,15 +46,25 @@ def step(job: Job) -> Outcome:
         _tell(render, craftkit)
         listed = craftkit.shares.list(render.remote_id)
         read = craftkit.engagement.read(render.remote_id)
-        is_settled = adoption.hear_listed(render, listed, shares.mailed(read))
+        is_settled = adoption.hear_listed(render, listed, read)
         hear_read(render, read)
     except NotFound as error:
         if error.is_passing:
             raise
         # Asked ever less often: it may have been deleted there, and nobody here can know.
-        age = (database_now() - job.created_at).total_seconds()
-        return Again(min(max(PARKED, age / 6), DAY), error=str(error), heard=True)
-    return Done(heard=True) if is_settled else Again(shares.LOOK_AGAIN, heard=True)
+        return Again(_delay(job, PARKED), error=str(error), heard=True)
+    is_odd = warn_of_unreadable("shares", render.project, listed)
+    is_odd |= warn_of_unreadable("recent", render.project, read)
+    if is_settled:
+        return Done(heard=True)
+    # A call that is under way is soon over; what can't be read may stay so.
+    return Again(_delay(job, shares.LOOK_AGAIN) if is_odd else shares.LOOK_AGAIN, heard=True)
+
+
+def _delay(job: Job, least: float) -> float:
+    """Return the seconds to the next look at a document, ever more of them."""
+    age = (database_now() - job.created_at).total_seconds()
+    return min(max(least, age / 6), DAY)
 
 
 def _tell(render: Render, craftkit: client.Craftkit) -> None:
@@ -106,7 +117,6 @@ def hear(
 
 
 def _row(render: Render, event: client.EngagementEvent) -> EngagementEvent:
-    metadata = event.metadata
     return EngagementEvent(
         project=render.project,
         event_id=event.id,
@@ -116,9 +126,24 @@ def _row(render: Render, event: client.EngagementEvent) -> EngagementEvent:
         actor=storable(event.actor)[:32],
         ip_address=kept_address(event.source_ip),
         user_agent=kept_user_agent(event.user_agent),
-        metadata=None if metadata is None else storable(metadata),
-        occurred_at=here(event.created_at),
+        metadata=_metadata(event),
+        occurred_at=here(event.created_at) or clock.now(),
     )
+
+
+def _metadata(event: client.EngagementEvent) -> dict[str, Any] | None:
+    """Return what an event's row keeps beside its columns, but for whose privacy it is."""
+    odd = {
+        name: value
+        for name, value in event.unreadable.items()
+        if name not in ("sourceIp", "userAgent")
+    }
+    if event.metadata is None and not odd:
+        return None
+    metadata = dict(event.metadata or {})
+    if odd:
+        metadata[UNREADABLE] = odd
+    return dict(storable(metadata))
 
 
 def _count(

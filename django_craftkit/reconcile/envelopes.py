@@ -18,10 +18,11 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
+from django_craftkit.models.arguments import LATEST
 from django_craftkit.projects import get_client
 
 from . import calls
-from .facts import refusal, used_elsewhere
+from .facts import SKEW, is_of_another, refusal, used_elsewhere, warn_of_unreadable
 from .moments import here
 from .outcomes import PARKED, Again, Done, Failed, Outcome, outcome_of_open
 from .renders import is_final_by_now, remote_id_of
@@ -34,10 +35,9 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: Clocks may differ by so much.
-SKEW = timedelta(minutes=5)
 #: Seconds to the next look after Craftkit contradicts itself.
 LOOK_AGAIN = 5.0
+UNREADABLE = "Craftkit lists requests that can't be read, and this may be one of them."
 #: How long a request is asked for that Craftkit does not know, and how often.
 GIVE_UP_AFTER, ASK_AGAIN = timedelta(days=1), timedelta(hours=1)
 
@@ -84,8 +84,8 @@ def _send(request: SignatureRequest) -> Outcome:
             calls.take_back(request, before)
         raise
     sent_at = request.sent_at or database_now()
-    if answer.replayed and here(answer.created_at) < sent_at - SKEW:
-        fact = Fact(Status.REJECTED, **used_elsewhere(answer.created_at))
+    if is_of_another(answer, sent_at):
+        fact = Fact(Status.REJECTED, **used_elsewhere(answer))
         return _decide(request, fact, Change.Cause.ANSWER)
     heard = hear_one(request, Fact.of(answer), Change.Cause.ANSWER)
     return Again(1.0, heard=True) if heard is None else Done(heard=True)
@@ -156,26 +156,36 @@ def _join_lost(request: SignatureRequest) -> Outcome | None:
     """Join what Craftkit lists that may be this one, whose answer was lost; ``None``: nothing."""
     signatures = get_client(request.project, max_retries=0).signatures
     asked = sorted(one.email.casefold() for one in request.read_recipients())
-    ids = {}
+    ids, unclear = {}, set()
+    is_odd = False
     for page in signatures.pages(render_id=remote_id_of(request.render)):
+        is_odd |= warn_of_unreadable("signatures", request.project, page)
         for found in page.items:
-            if _may_be(request, found):
+            may_be = _may_be(request, found)
+            if may_be is not False:
                 # A list may leave the people out.
-                found = found if found.recipients else signatures.get(found.id)
-                if sorted(one.email.casefold() for one in found.recipients) == asked:
+                found = found if _is_to(found, asked) is not None else signatures.get(found.id)
+                is_to = _is_to(found, asked)
+                if may_be and is_to:
                     ids[found.id] = found
+                elif is_to is not False:
+                    unclear.add(found.id)
     if ids and _rivals_of(request).exists():
         # It may be theirs: their keys tell, when they are sent again. Asked after the list was
         # read, and before who has which id: whoever was sent meanwhile is found here or there.
         return Again(LOOK_AGAIN, heard=True)
-    known = SignatureRequest.objects.using(database()).filter(remote_id__in=list(ids))
-    for remote_id in known.values_list("remote_id", flat=True):
-        ids.pop(remote_id, None)
-    if not ids:
-        return None
-    first = min(ids.values(), key=lambda one: one.created_at)
-    hear_one(request, Fact.of(first), Change.Cause.READ_BACK)
-    return Again(0.0, heard=True)
+    rows = SignatureRequest.objects.using(database()).filter(remote_id__in=[*ids, *unclear])
+    known = set(rows.values_list("remote_id", flat=True))
+    free = [found for found in ids.values() if found.id not in known]
+    if free:
+        first = min(free, key=lambda one: here(one.created_at) or here(LATEST))
+        hear_one(request, Fact.of(first), Change.Cause.READ_BACK)
+        return Again(0.0, heard=True)
+    if is_odd or unclear - known:
+        # People may have been mailed by it: it is neither ended here nor sent under another key.
+        since = (database_now() - (request.sent_at or request.requested_at)).total_seconds()
+        return Again(min(max(LOOK_AGAIN, since / 6), MAX_POLL), error=UNREADABLE, heard=True)
+    return None
 
 
 def _rivals_of(request: SignatureRequest) -> QuerySet[SignatureRequest]:
@@ -189,11 +199,26 @@ def _rivals_of(request: SignatureRequest) -> QuerySet[SignatureRequest]:
     )
 
 
-def _may_be(request: SignatureRequest, found: client.SignatureRequest) -> bool:
-    """Whether what Craftkit lists is what was asked for, as far as time and name tell."""
+def _may_be(request: SignatureRequest, found: client.SignatureRequest) -> bool | None:
+    """Whether what Craftkit lists is what was asked for, as far as time and name tell.
+
+    ``None``: one of them can't be read, and the other says nothing against it.
+    """
     sent_at = request.sent_at or request.requested_at
-    is_named = not request.name or _plain(found.name) == _plain(request.name)
-    return is_named and here(found.created_at) >= sent_at - SKEW
+    told = [
+        not request.name or (_plain(found.name) == _plain(request.name) if found.name else None),
+        here(found.created_at) >= sent_at - SKEW if found.created_at else None,
+    ]
+    return False if False in told else None if None in told else True
+
+
+def _is_to(found: client.SignatureRequest, asked: list[str]) -> bool | None:
+    """Whether what Craftkit lists went to these addresses; ``None``: it does not say to whom."""
+    said = [one.email.casefold() for one in found.recipients if one.email]
+    is_whole = said and len(said) == len(found.recipients)
+    if not is_whole or "recipients" in found.unreadable:
+        return None
+    return sorted(said) == asked
 
 
 def _plain(name: str) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from django_craftkit.client import InvalidResponse
 from django_craftkit.database import database, lock, storable
+from django_craftkit.log import get_logger
 from django_craftkit.models import (
     Change,
     EngagementEvent,
@@ -17,13 +21,16 @@ from django_craftkit.models import (
 )
 from django_craftkit.signals import SIGNALS
 
+from .moments import here
+
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
 
     from django.db.models import QuerySet
 
+    from django_craftkit import client
     from django_craftkit.client import CraftkitError
 
 #: What Craftkit gives an id of its own.
@@ -38,6 +45,57 @@ SENDERS: dict[str, type[Any]] = {
 }
 #: What the column of a count holds, whatever is said.
 MAX_COUNT = 2**31 - 1
+#: What a row keeps in its JSON of values that can't be read: under this name, as they were sent.
+UNREADABLE = "unreadable"
+#: Clocks may differ by so much: a replay is taken for another's if it was made this long before.
+SKEW = timedelta(minutes=5)
+
+logger = get_logger(__name__)
+
+
+class Said(Protocol):
+    """What the client reads an answer, or a part of one, into."""
+
+    @property
+    def extra(self) -> Mapping[str, Any]: ...
+    @property
+    def unreadable(self) -> Mapping[str, Any]: ...
+
+
+def kept(said: Said, **more: Any) -> dict[str, Any]:
+    """Return what a row keeps of an answer beside its columns: what is new, what can't be read."""
+    answer = {**said.extra, **more}
+    if said.unreadable:
+        answer[UNREADABLE] = dict(said.unreadable)
+    return dict(storable(answer))
+
+
+def warn_of_unreadable(rows: str, project: str, said: Said) -> bool:
+    """Whether entries of a list of Craftkit's were left out; they are told of in the log."""
+    left_out = said.unreadable.get(rows, [])
+    if left_out:
+        logger.warning(
+            "%s of Craftkit's %s in project %r can't be read and are left out.",
+            len(left_out) if isinstance(left_out, list) else "All",
+            rows,
+            project,
+        )
+    return bool(left_out)
+
+
+def is_of_another(answer: client.Render | client.SignatureRequest, sent_at: datetime) -> bool:
+    """Whether Craftkit answers to a key with what it made before we sent it for the first time.
+
+    Raises:
+        InvalidResponse: that can't be told, since the answer does not say when it was made.
+    """
+    if not answer.replayed:
+        return False
+    if answer.created_at is None:
+        raise InvalidResponse(
+            "Craftkit knows this key and does not say since when: it may be ours."
+        )
+    return here(answer.created_at) < sent_at - SKEW
 
 
 def lock_about(rows: QuerySet[R], row: R, remote_id: uuid.UUID | None) -> R | None:
@@ -76,8 +134,11 @@ def join_answers(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, 
     for name, value in other.items():
         if value is None and joined.get(name) is not None:
             continue
-        if joined.get(name) is None:
+        before = joined.get(name)
+        if before is None:
             joined[name] = value
+        elif name == UNREADABLE and isinstance(before, Mapping) and isinstance(value, Mapping):
+            joined[name] = join_answers(before, value)
         else:
             joined[name] = max(joined[name], value, key=_order)
     return joined
@@ -98,11 +159,11 @@ def refusal(error: CraftkitError) -> dict[str, Any]:
     }
 
 
-def used_elsewhere(made_at: datetime) -> dict[str, Any]:
+def used_elsewhere(answer: client.Render | client.SignatureRequest) -> dict[str, Any]:
     """Return what is noted where a key answers with what it has not made here."""
     return {
         "error": (
-            f"Craftkit knows this key from {made_at:%Y-%m-%d %H:%M} UTC, before "
+            f"Craftkit knows this key from {answer.created_at:%Y-%m-%d %H:%M} UTC, before "
             "it was used here: another database with the same namespace has sent it."
         ),
         "error_code": "key_used_elsewhere",

@@ -3,7 +3,8 @@
 Whoever finds a link that is being sent asks Craftkit which there are, by this rule: a link is ours
 if it has the channel, recipient, message and expiry that were asked for, was made no earlier than
 the sending (clocks may differ by five minutes), and belongs to no other row. Of several, the
-oldest. Where there is none once no call can be under way, it was not made, and is sent again.
+oldest. Where there is none once no call can be under way, it was not made, and is sent again. That
+is not concluded while something in Craftkit's list can't be read that may be it.
 
 Of an e-mail, the link alone proves nothing: it was sent if Craftkit also has an ``email_sent``
 event of that link. A link without one, once no call can be under way, is for a person to decide.
@@ -19,11 +20,13 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, Share
+from django_craftkit.models.arguments import LATEST
 from django_craftkit.models.engagement import KIND as ENGAGEMENT
 from django_craftkit.models.share import FINAL, UNPROVEN
 from django_craftkit.projects import get_client
 
 from . import calls, sending, shares
+from .facts import warn_of_unreadable
 from .moments import here, there
 from .outcomes import PARKED, Again, Done, Outcome
 from .renders import remote_id_of
@@ -31,10 +34,12 @@ from .shares import LOOK_AGAIN, Status
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
 
 logger = get_logger(__name__)
+
+UNREADABLE = "Craftkit lists links that can't be read, and this may be one of them."
 
 
 def step(job: Job) -> Outcome:
@@ -94,6 +99,7 @@ def _settle(share: Share) -> Outcome:
         if error.is_passing:
             raise
         return _of_gone(share.pk, error)
+    warn_of_unreadable("shares", share.project, listed)
     return _read_back(share.pk, listed, sent)
 
 
@@ -110,7 +116,7 @@ def _of_gone(pk: int, error: NotFound) -> Outcome:
 
 @in_transaction
 def _read_back(
-    pk: int, listed: Sequence[client.Share], sent: Mapping[uuid.UUID | None, datetime]
+    pk: int, listed: client.Listed[client.Share], sent: Mapping[uuid.UUID | None, datetime]
 ) -> Outcome:
     """Find the link whose answer was lost among those that Craftkit lists."""
     now = database_now()
@@ -125,14 +131,11 @@ def _read_back(
         sent = {**sent, **shares.known_mails([found.id for found in listed])}
     known = {row.remote_id for row in siblings if row.pk != pk}
     free = [found for found in listed if found.id not in known]
-    mine = [
-        found
-        for found in free
-        if found.id == share.remote_id or shares.matches(share, found, _sent_at(share))
-    ]
+    told = {found.id: _is_it(share, found) for found in free}
+    mine = [found for found in free if told[found.id]]
     proven = [found for found in mine if not share.by_mail or found.id in sent]
     if proven:
-        found = min(proven, key=shares.made_at)
+        found = min(proven, key=_made_at)
         if len(free) > 1:
             _find_others(share)
         share.remote_id = found.id
@@ -143,10 +146,14 @@ def _read_back(
         return Done(heard=True)
     if not _is_call_over(share, now):
         return Again(LOOK_AGAIN, heard=True)
+    if not mine and (listed.unreadable or None in told.values()):
+        if share.by_mail and not share.revoke_requested_at:
+            return _leave_to_staff(share, UNREADABLE)
+        return Again(_delay(now - _sent_at(share)), error=UNREADABLE, heard=True)
     if len(free) > len(mine[:1]):
         _find_others(share)
     if mine:
-        found = min(mine, key=shares.made_at)
+        found = min(mine, key=_made_at)
         share.remote_id, share.url = found.id, found.url
         return _leave_to_staff(
             share, "Craftkit has the link of this e-mail and no record that it was sent."
@@ -157,6 +164,22 @@ def _read_back(
     shares.move(share, Status.PENDING, Change.Cause.READ_BACK, sending_since=None, error="")
     Job.objects.wish(share.kind, [pk], share.project)
     return Again(0.0, heard=True)
+
+
+def _is_it(share: Share, found: client.Share) -> bool | None:
+    """Whether a link that nobody has is the one whose answer was lost; ``None``: who knows."""
+    if found.id == share.remote_id:
+        return True
+    return shares.matches(share, found, _sent_at(share))
+
+
+def _made_at(found: client.Share) -> datetime:
+    return shares.made_at(found) or here(LATEST)
+
+
+def _delay(age: timedelta) -> float:
+    """Return the seconds to the next look at what can't be read, ever more of them."""
+    return min(max(LOOK_AGAIN, age.total_seconds() / 6), PARKED)
 
 
 def _sent_at(share: Share) -> datetime:
@@ -190,6 +213,7 @@ def _revoke(share: Share, remote_id: uuid.UUID) -> Outcome:
     craftkit, render_id = get_client(share.project, max_retries=0), remote_id_of(share.render)
     try:
         revoked_at = here(craftkit.shares.revoke(render_id, remote_id).revoked_at)
+        revoked_at = revoked_at or database_now()
     except NotFound as error:
         if error.is_passing:
             raise
@@ -198,6 +222,9 @@ def _revoke(share: Share, remote_id: uuid.UUID) -> Outcome:
         found = next((one for one in listed if one.id == remote_id), None)
         if found is not None and found.revoked_at is None:
             return Again(LOOK_AGAIN, error="Craftkit lists the link as open.", heard=True)
+        if found is None and warn_of_unreadable("shares", share.project, listed):
+            waited = database_now() - (share.revoke_requested_at or share.requested_at)
+            return Again(_delay(waited), error=UNREADABLE, heard=True)
         if found is not None:
             shares.hear(share.pk, found, Change.Cause.READ_BACK)
             return Done(heard=True)

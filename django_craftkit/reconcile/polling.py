@@ -24,7 +24,7 @@ from django_craftkit.models.signature import OPEN
 from django_craftkit.projects import get_client
 
 from . import envelopes, signatures
-from .facts import lock_by_remote_id
+from .facts import lock_by_remote_id, warn_of_unreadable
 from .moments import there
 from .outcomes import Again, Done, Failed, Outcome, Paused, outcome_of_open
 from .signatures import MAX_POLL, Fact
@@ -142,6 +142,9 @@ class _Round:
 
     def _is_page_worthwhile(self, request: SignatureRequest) -> bool:
         """Whether another one that is due, or will be soon, is among the hundred from there on."""
+        if request.accepted_at is None:
+            # Craftkit did not say when, so nobody knows where in its list it is.
+            return False
         soon = self._started + timedelta(seconds=MAX_POLL / 2)
         rows = _of(self._project).filter(accepted_at__lte=request.accepted_at)
         page = rows.order_by("-accepted_at", "-pk").values_list("poll_at", flat=True)[:PAGE]
@@ -154,6 +157,7 @@ class _Round:
         made_at = there(request.accepted_at)
         cursor = made_at and made_at + timedelta(milliseconds=1)
         page = self._client.signatures.list(limit=PAGE, cursor=cursor)
+        warn_of_unreadable("signatures", self._project, page)
         hear(self._project, page.items, asked_at)
         return any(found.id == request.remote_id for found in page.items)
 

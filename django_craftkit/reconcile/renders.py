@@ -45,7 +45,9 @@ from django_craftkit.projects import get_client
 from . import calls
 from .facts import (
     earliest,
+    is_of_another,
     join_answers,
+    kept,
     lock_about,
     lock_by_remote_id,
     record,
@@ -96,8 +98,6 @@ COLUMNS = (
     "accepted_at",
     "completed_at",
 )
-#: A replay is taken for an older document's if it was made this long before the attempt: clocks.
-SKEW = timedelta(minutes=5)
 #: Seconds to the first poll, and how lately a webhook must have come for it to be put off.
 FIRST_POLL, FIRST_POLL_WITH_WEBHOOKS = 1.0, 20.0
 WEBHOOKS_LATELY = timedelta(hours=1)
@@ -127,7 +127,7 @@ class Fact:
             error=storable(render.error_message or ""),
             accepted_at=here(render.created_at),
             completed_at=here(render.completed_at),
-            answer=storable({**render.extra, "durationMs": render.duration_ms}),
+            answer=kept(render, durationMs=render.duration_ms),
         )
 
 
@@ -266,8 +266,8 @@ def _send(render: Render) -> Outcome:
             calls.take_back(render, before)
         raise
     sent_at = render.sent_at or database_now()
-    if answer.replayed and here(answer.created_at) < sent_at - SKEW:
-        fact = Fact(Status.REJECTED, **used_elsewhere(answer.created_at))
+    if is_of_another(answer, sent_at):
+        fact = Fact(Status.REJECTED, **used_elsewhere(answer))
         return _decide(render, fact)
     row = hear_one(render, Fact.of(answer), Change.Cause.ANSWER)
     if row is None:
@@ -442,7 +442,7 @@ def join(row: Render, fact: Fact) -> None:
     try:
         status = Status(fact.status)
     except ValueError:
-        row.answer = join_answers(row.answer, {"status": fact.status})
+        row.answer = join_answers(row.answer, {"status": storable(fact.status)})
         return
     mine, theirs = RANK[Status(row.status)], RANK[status]
     if theirs > mine:

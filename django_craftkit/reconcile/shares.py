@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
+from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, storable
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share
 from django_craftkit.models.share import FINAL, KIND
 
-from .facts import MAX_COUNT, earliest, join_answers, record
+from .facts import MAX_COUNT, SKEW, earliest, join_answers, kept, record
 from .moments import here
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from django_craftkit import client
 
@@ -29,7 +30,7 @@ _RANK = {
 }
 SIGNAL = {Status.ACTIVE: "share_created", Status.REVOKED: "share_revoked"}
 
-SKEW = timedelta(minutes=5)
+EMAIL_SENT = EngagementEvent.Type.EMAIL_SENT
 #: Seconds to the next look for a link whose answer was lost.
 LOOK_AGAIN = 5.0
 
@@ -41,8 +42,15 @@ def furthest(one: str, other: str) -> Share.Status:
 
 def mailed(read: client.Engagement) -> dict[uuid.UUID | None, datetime]:
     """Return when a mail went out, by the link that was in it."""
-    events = [event for event in read.recent if event.event_type == "email_sent"]
-    return {event.share_id: here(event.created_at) for event in events}
+    events = [event for event in read.recent if event.event_type == EMAIL_SENT]
+    return {event.share_id: here(event.created_at) or database_now() for event in events}
+
+
+def may_hide_mails(read: client.Engagement) -> bool:
+    """Whether a mail may have gone out by what can't be read of a document's events."""
+    return "recent" in read.unreadable or any(
+        event.event_type == EMAIL_SENT and "shareId" in event.unreadable for event in read.recent
+    )
 
 
 def known_mails(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID | None, datetime]:
@@ -53,17 +61,29 @@ def known_mails(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID | None, datetime]:
     return dict(events.values_list("share_remote_id", "occurred_at")) if ids else {}
 
 
-def matches(share: Share, found: client.Share, since: datetime) -> bool:
-    return (
-        found.channel == share.channel
-        and (found.recipient_email or "").casefold() == share.recipient_email.casefold()
-        and (found.message or "") == share.message
-        and _milliseconds(here(found.expires_at)) == _milliseconds(share.expires_at)
-        and made_at(found) >= since - SKEW
-    )
+def matches(share: Share, found: client.Share, since: datetime) -> bool | None:
+    """Whether Craftkit's link is what was asked for; ``None``: what tells them apart is unreadable.
+
+    Who takes ``None`` for ``False`` may make a link once more.
+    """
+    made = made_at(found)
+    told = {
+        "channel": found.channel == share.channel if found.channel else None,
+        "recipientEmail": (found.recipient_email or "").casefold()
+        == share.recipient_email.casefold(),
+        "message": (found.message or "") == share.message,
+        "expiresAt": _milliseconds(here(found.expires_at)) == _milliseconds(share.expires_at),
+        "createdAt": None if made is None else made >= since - SKEW,
+    }
+    said = [
+        same for name, same in told.items() if same is not None and name not in found.unreadable
+    ]
+    if not all(said):
+        return False
+    return True if len(said) == len(told) else None
 
 
-def made_at(found: client.Share) -> datetime:
+def made_at(found: client.Share) -> datetime | None:
     return here(found.created_at)
 
 
@@ -151,14 +171,14 @@ def hear_sent(pk: int, answer: client.SentEmail) -> Share:
             row,
             remote_id=answer.id,
             url=answer.url,
-            mailed_at=here(answer.sent_at),
+            mailed_at=here(answer.sent_at) or database_now(),
             revoke_requested_at=row.revoke_requested_at or render.withdrawn_at,
             revoke_requested_by=row.revoke_requested_by,
         )
         return row
-    row.remote_id, row.url = answer.id, answer.url
-    row.mailed_at = earliest(row.mailed_at, here(answer.sent_at))
-    row.answer = join_answers(row.answer, storable({"emailMessageId": answer.message_id}))
+    row.remote_id, row.url = answer.id, answer.url or row.url
+    row.mailed_at = earliest(row.mailed_at, here(answer.sent_at) or database_now())
+    row.answer = join_answers(row.answer, kept(answer, emailMessageId=answer.message_id))
     row.error = row.error_code = ""
     store(row, furthest(row.status, Status.ACTIVE), Change.Cause.ANSWER)
     return row
@@ -182,8 +202,7 @@ def join(row: Share, found: client.Share) -> Share.Status:
     row.url = row.url or found.url
     row.click_count = min(max(row.click_count, found.click_count or 0), MAX_COUNT)
     row.revoked_at = earliest(row.revoked_at, here(found.revoked_at))
-    said = storable({**found.extra, "revokedReason": found.revoked_reason})
-    row.answer = join_answers(row.answer, said)
+    row.answer = join_answers(row.answer, kept(found, revokedReason=found.revoked_reason))
     if found.revoked_at:
         status = Status.REVOKED
     elif row.by_mail and row.mailed_at is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.signature import ARCHIVE, KIND, OPEN, POLL
 
-from .facts import earliest, join_answers, lock_about, record
+from .facts import UNREADABLE, earliest, join_answers, kept, lock_about, record
 from .moments import here
 from .renders import WEBHOOKS_LATELY
 
@@ -106,14 +107,26 @@ class Fact:
             accepted_at=here(request.created_at),
             completed_at=here(request.completed_at),
             people=tuple(request.recipients),
-            answer=storable(dict(request.extra)),
+            answer=_kept(request),
         )
 
     @classmethod
     def told(cls, notice: client.SignatureNotice) -> Fact:
         """Return what a webhook says that a GET may not: why somebody has declined."""
         answer = {"reason": storable(notice.reason)} if notice.reason else {}
+        if notice.unreadable:
+            answer[UNREADABLE] = storable(dict(notice.unreadable))
         return cls(remote_id=notice.id, answer=answer)
+
+
+def _kept(request: client.SignatureRequest) -> dict[str, Any]:
+    """Return what a row keeps beside its columns; also of its people what can't be read."""
+    odd = [one.unreadable for one in request.recipients if one.unreadable]
+    if not odd:
+        return kept(request)
+    left_out = request.unreadable.get("recipients", [])
+    unreadable = {**request.unreadable, "recipients": [*left_out, *map(dict, odd)]}
+    return kept(dataclasses.replace(request, unreadable=unreadable))
 
 
 @in_transaction
@@ -227,7 +240,7 @@ def join(row: SignatureRequest, people: list[SignatureRecipient], fact: Fact) ->
     try:
         status = Status(fact.status)
     except ValueError:
-        row.answer = join_answers(row.answer, {"status": fact.status})
+        row.answer = join_answers(row.answer, {"status": storable(fact.status)})
         status = Status.SENT
     mine, theirs = RANK[Status(row.status)], RANK[status]
     is_further = theirs > mine or (is_news and row.status != status)
@@ -243,6 +256,9 @@ def _join_person(
     row: SignatureRequest, people: list[SignatureRecipient], person: client.SignatureRecipient
 ) -> None:
     one = _same_person(people, person)
+    if one is None and person.unreadable.keys() & {"id", "email", "order"}:
+        # Nobody can tell whether it is one of them.
+        return
     if one is None:
         # Somebody whom Craftkit, or its provider, has added.
         one = SignatureRecipient(
@@ -271,6 +287,8 @@ def _same_person(
     address = _address(person).casefold()
     alike = [one for one in free if one.email.casefold() == address]
     turns = [one for one in alike if (one.order or one.position + 1) == person.order]
+    if len(alike) > 1 and "order" in person.unreadable:
+        return None
     return next(iter(turns or alike), None)
 
 

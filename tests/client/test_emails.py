@@ -174,7 +174,7 @@ def test_a_mail_that_was_not_taken_on_is_tried_again(
     assert pauses == [3.0]
 
 
-@pytest.mark.parametrize("name", ["id", "shareUrl", "emailMessageId", "sentAt"])
+@pytest.mark.parametrize("name", ["id"])
 @pytest.mark.parametrize("value", [..., None, 7, {}])
 def test_a_mail_of_which_something_is_not_said_may_have_gone_out(
     api: responses.RequestsMock, craftkit: Craftkit, name: str, value: Any
@@ -194,8 +194,8 @@ def test_a_link_that_is_no_address_stands_in_no_page(
     api: responses.RequestsMock, craftkit: Craftkit
 ) -> None:
     api.post(URL, json=MAILED | {"shareUrl": "javascript:alert(1)"}, status=201)
-    with pytest.raises(InvalidResponse, match="'shareUrl'"):
-        craftkit.emails.send(RENDER, TO)
+    sent = craftkit.emails.send(RENDER, TO)
+    assert (sent.url, sent.unreadable, sent.message_id) == ("", {"shareUrl": None}, "re_1")
 
 
 def test_an_error_does_not_tell_whom_the_mail_was_for(

@@ -120,32 +120,16 @@ def test_a_render_that_nobody_touched_has_no_events() -> None:
 
 @pytest.mark.parametrize("value", ["3", True, -1, 2.5, float("nan"), float("inf"), 10**400, [], {}])
 @pytest.mark.parametrize("kind", ["viewed", "shredded"])
-def test_a_count_is_a_whole_number(kind: str, value: Any) -> None:
-    with pytest.raises(InvalidResponse, match=f"'{kind}'"):
-        Engagement.from_json(ENGAGED | {"counts": {kind: value}})
+def test_a_count_that_is_no_number_is_left_out(kind: str, value: Any) -> None:
+    engagement = Engagement.from_json(ENGAGED | {"counts": {"printed": 2, kind: value}})
+    others = dict.fromkeys(KINDS, 0) | {"printed": 2}
+    assert engagement.counts == {name: count for name, count in others.items() if name != kind}
+    assert str(engagement.unreadable) == str({"counts": {kind: value}})
 
 
-@pytest.mark.parametrize("name", ["linkOpens", "total"])
-@pytest.mark.parametrize("value", [None, "3", True, -1, 2.5])
-def test_a_sum_is_a_whole_number(name: str, value: Any) -> None:
-    with pytest.raises(InvalidResponse, match=f"'{name}'"):
-        Engagement.from_json(ENGAGED | {name: value})
-
-
-@pytest.mark.parametrize("name", [*ENGAGED])
-def test_an_answer_that_says_less_is_refused(
-    api: responses.RequestsMock, craftkit: Craftkit, name: str
-) -> None:
-    api.get(READ_URL, json=without(ENGAGED, name))
-    with pytest.raises(InvalidResponse, match=f"'{name}'") as caught:
-        craftkit.engagement.read(RENDER)
-    assert (caught.value.method, caught.value.status) == ("GET", 200)
-
-
-@pytest.mark.parametrize("event", [None, 7, "viewed", [], {}, without(OPENED, "createdAt")])
-def test_an_event_that_cant_be_read_spoils_the_answer(event: Any) -> None:
-    with pytest.raises(InvalidResponse):
-        Engagement.from_json(ENGAGED | {"recent": [OPENED, event]})
+def test_nothing_is_counted_where_craftkit_does_not_count() -> None:
+    assert Engagement.from_json(without(ENGAGED, "counts")).counts == {}
+    assert Engagement.from_json(ENGAGED | {"counts": [12]}).counts == {}
 
 
 # Events
@@ -168,15 +152,6 @@ def test_what_an_event_need_not_say_may_be_null_or_absent(name: str) -> None:
         ("id", "evt_1"),
         ("eventType", ...),
         ("eventType", None),
-        ("actorKind", ...),
-        ("createdAt", "yesterday"),
-        ("shareId", "cks_1"),
-        ("shareId", ""),
-        ("shareId", 7),
-        ("sourceIp", 7),
-        ("userAgent", []),
-        ("metadata", "text"),
-        ("metadata", []),
     ],
 )
 def test_a_wrong_field_of_an_event_is_named(name: str, value: Any) -> None:
@@ -193,7 +168,7 @@ def test_a_delivery_is_the_same_fact_as_an_event_of_the_read() -> None:
     assert dataclasses.replace(event, render_id=None, extra={}) == read
 
 
-@pytest.mark.parametrize("name", ["eventId", "renderId", "eventType", "actorKind", "createdAt"])
+@pytest.mark.parametrize("name", ["eventId", "renderId", "eventType"])
 @pytest.mark.parametrize("value", [..., None, 7])
 def test_a_wrong_field_of_a_delivery_is_named(name: str, value: Any) -> None:
     body = without(DELIVERED, name) if value is ... else DELIVERED | {name: value}
@@ -306,6 +281,5 @@ def test_whether_an_event_was_recorded_is_not_guessed(
     api: responses.RequestsMock, craftkit: Craftkit, body: dict[str, Any]
 ) -> None:
     api.post(TRACK_URL, json=body)
-    with pytest.raises(InvalidResponse, match="'recorded'") as caught:
-        craftkit.engagement.track(RENDER, "viewed")
-    assert caught.value.maybe_handled is True
+    assert craftkit.engagement.track(RENDER, "viewed") is None
+    assert len(api.calls) == 1

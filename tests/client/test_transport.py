@@ -269,7 +269,7 @@ UNREPEATABLE: dict[str, Callable[[Craftkit], Any]] = {
         (answers(429, b"", "Retry-After: 1"), 3),
         (answers(429, b"", "Retry-After: 31"), 1),
         (answers(402, b""), 1),
-        (answers(200, b"{}"), 1),
+        (answers(200, b"[]"), 1),
     ],
 )
 def test_a_call_without_a_key_is_only_repeated_where_nothing_was_done(

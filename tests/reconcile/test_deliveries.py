@@ -184,7 +184,7 @@ USELESS = {
     "event is no text": b'{"event": 3}',
     "no render id": b'{"event": "render.succeeded"}',
     "an id that is none": body("x"),
-    "a moment that is none": body(uuid.uuid4(), createdAt="yesterday"),
+    "a status that is none": body(uuid.uuid4()).replace(b'"status": "', b'"said": "'),
     "huge number": b'{"event": "render.succeeded", "renderId": ' + b"9" * 5000 + b"}",
 }
 

@@ -218,7 +218,7 @@ def test_those_that_are_due_soon_come_along(craftkit, quiet):
 
 
 @pytest.mark.parametrize(
-    ("which", "odd"), [(0, {"createdAt": None}), (1, {"id": 7}), (2, {"recipients": "all"})]
+    ("which", "odd"), [(0, {"status": None}), (1, {"id": 7}), (2, {"status": ["sent"]})]
 )
 def test_one_malformed_answer_holds_up_no_other(craftkit, quiet, monkeypatch, which, odd):
     """Neither on a page nor by itself, however often it is the first one."""

@@ -142,9 +142,9 @@ def _look_at_template(alias: str, client: Any, slug: str) -> Finding:
         return Finding(what, "this project has no such template", remedy)
     except CraftkitError as error:
         return Finding(what, str(error))
-    return Finding(
-        what, "" if template.published else "it is there, but not published", "Publish it."
-    )
+    # None: Craftkit does not say.
+    is_missing = template.published is False
+    return Finding(what, "it is there, but not published" if is_missing else "", "Publish it.")
 
 
 def _look_at_declarations(chosen: list[str] | None) -> Iterator[Finding]:
