@@ -6,7 +6,7 @@ import secrets
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -14,6 +14,7 @@ from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import database, non_atomic
 from django_craftkit.models import WebhookDelivery
 
+from .body import UnusableBody, is_length_unknown, read_body
 from .refusals import Refusals
 from .signature import is_genuine, is_timely
 
@@ -37,15 +38,15 @@ def receive(request: HttpRequest, project: str) -> HttpResponse:
     """
     options = conf.options()
     try:
-        body = request.read(options.WEBHOOK_MAX_BYTES + 1)
-    except UnreadablePostError:
-        return _refuse(project, 400, "The body could not be read", "the body could not be read")
-    if len(body) > options.WEBHOOK_MAX_BYTES:
-        why = f"the body is over {options.WEBHOOK_MAX_BYTES} bytes"
-        return _refuse(project, 413, "The body is too large", why)
+        body = read_body(request, options.WEBHOOK_MAX_BYTES)
+    except UnusableBody as error:
+        return _refuse(project, error.status, error.answer, error.why)
     known, why = _secrets(project)
     signature = request.headers.get("x-craftkit-signature", "")
     if not is_genuine(body, signature, known or [_NOBODYS_SECRET]) or not known:
+        if is_length_unknown(request):
+            why = "it came in chunks, which this server does not pass on"
+            return _refuse(project, 411, "The length of the body is needed", why)
         return _refuse(project, 401, "The signature is wrong", why)
     timestamp = request.headers.get("x-craftkit-timestamp", "")
     if not is_timely(timestamp, options.WEBHOOK_TOLERANCE, clock.now().timestamp()):

@@ -20,6 +20,7 @@ from django_craftkit.events import render_on
 from django_craftkit.models import render, share
 from django_craftkit.models import signature as signature_model
 from django_craftkit.models.render import RenderQuerySet
+from django_craftkit.reconcile import deliveries
 from django_craftkit.reconcile.renders import RANK
 from django_craftkit.sandbox import cli, faults
 from django_craftkit.templatetags import craftkit as tags
@@ -158,6 +159,15 @@ def test_every_error_of_the_client_is_documented():
         and issubclass(getattr(client, name), CraftkitError)
     }
     assert set(table("docs/client.md", "error", "means")) == errors
+
+
+def test_the_families_of_events_to_subscribe_to_are_those_that_are_applied():
+    applied = {event.partition(".")[0] for event in deliveries._READERS}
+    told = pages.read("docs/webhooks.md")
+    (subscribed,) = re.findall(r"subscribe it to all events of (.+?), and", told, re.S)
+    (named,) = re.findall(r"((?:`\w+\.\*`(?:, | and )?)+) are applied", told)
+    assert set(re.findall(r"\w+", subscribed)) - {"and"} == applied
+    assert set(re.findall(r"`(\w+)\.", named)) == applied
 
 
 # Arguments.
