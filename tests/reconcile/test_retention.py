@@ -13,7 +13,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from django_craftkit.clock import database_now
-from django_craftkit.models import EngagementEvent, Render, WebhookDelivery
+from django_craftkit.models import Change, EngagementEvent, Render, WebhookDelivery
 from django_craftkit.reconcile import deliveries, retention
 from django_craftkit.tasks import prune
 
@@ -147,11 +147,122 @@ def test_the_body_of_an_event_that_is_known_goes_though_its_object_is_not():
     assert not row.is_body_kept
 
 
+# Repeats: a webhook that somebody has seen, and sends again and again.
+
+READY = {
+    "event": "render.succeeded",
+    "renderId": "5f0c4bd0-8c3b-4f0a-9a1f-6f7d1c2b3a4e",
+    "templateId": "0d9b8a76-5c4d-4e3f-8a2b-1c0d9e8f7a6b",
+    "status": "succeeded",
+    "createdAt": "2026-05-01T10:00:00.000Z",
+    "completedAt": "2026-05-01T10:00:01.000Z",
+}
+
+
+@pytest.fixture
+def document() -> Render:
+    """The document that the webhook is about."""
+    render = Render.objects.request("t", {}, key="k")
+    Render.objects.update(remote_id=READY["renderId"], status="queued", sent_at=timezone.now())
+    return render
+
+
+def copies(row: WebhookDelivery, number: int, **values) -> list[WebhookDelivery]:
+    """The same webhook, as often, under fresh ids."""
+    row.refresh_from_db()
+    names = {field.attname for field in row._meta.concrete_fields} - {"id", "delivery_id"}
+    same = {name: getattr(row, name) for name in names} | values
+    rows = [WebhookDelivery(delivery_id=uuid.uuid4(), **same) for _ in range(number)]
+    return WebhookDelivery.objects.bulk_create(rows, batch_size=1_000)
+
+
+def left() -> set[int]:
+    return set(WebhookDelivery.objects.values_list("pk", flat=True))
+
+
+def test_a_repeat_is_applied_changes_nothing_and_goes_after_a_day(document):
+    first, again = applied(READY), applied(READY)
+    assert (first.status, again.status) == ("processed", "processed")
+    assert first.body_hash == again.body_hash
+    assert Change.objects.get(to_status="succeeded").object_id == document.pk
+    age(first, days=1.5)
+    age(again, days=0.9)
+    assert prune() == 0
+    age(again, days=1.1)
+    assert prune() == 1
+    assert left() == {first.pk}
+    first.refresh_from_db()
+    assert json.loads(bytes(first.body)) == READY
+    assert first.replay()
+
+
+def test_ten_thousand_repeats_go_first_and_in_few_queries(
+    document, django_assert_max_num_queries, settings
+):
+    first = applied(READY)
+    age(first, days=31)
+    other = delivery("processed", days=31)
+    copies(first, 10_000)
+    with django_assert_max_num_queries(60):
+        dropped = list(retention.prune())
+    assert dropped == [*[("repeated webhooks", 1_000)] * 10, ("bodies of webhooks", 2)]
+    assert left() == {first.pk, other.pk}
+
+
+def test_only_what_was_applied_as_the_first_was_is_a_repeat(document):
+    first = applied(READY)
+    age(first, days=100)
+    kept = {first.pk, delivery("processed", days=100).pk}
+    for status in ("received", "failed", "abandoned", "ignored"):
+        rows = copies(first, 2, status=status)
+        # Of two that were ignored, the second is a repeat: what they are about is known.
+        kept |= {row.pk for row in rows[: 1 if status == "ignored" else 2]}
+    kept |= {row.pk for row in copies(first, 1, project="eu")}
+    kept |= {row.pk for row in copies(first, 1, body_hash="0" * 64)}
+    with override_settings(CRAFTKIT={"DELIVERY_KEEP_DAYS": 1_000}):
+        assert prune() == 1
+    assert left() == kept
+
+
+def test_no_event_that_this_version_does_not_know_is_a_repeat():
+    rows = [applied({"event": "form.submitted", "fields": {"name": "Ada"}}) for _ in range(3)]
+    for row in rows:
+        age(row, days=9999)
+    assert prune() == 0
+    assert left() == {row.pk for row in rows}
+
+
+def test_where_the_first_has_no_body_any_more_the_next_one_keeps_it(document):
+    first = applied(READY)
+    age(first, days=31)
+    assert prune() == 1
+    late = applied(READY)
+    age(late, days=2)
+    copies(late, 3)
+    assert prune() == 3
+    assert left() == {first.pk, late.pk}
+
+
+def test_a_repeat_that_is_to_be_applied_once_more_stays(document, monkeypatch):
+    """Staff ask for it between the query that finds the repeats and the one that deletes them."""
+    first = applied(READY)
+    age(first, days=2)
+    again, replayed = copies(first, 2)
+    monkeypatch.setattr(retention, "BATCH", 1)
+    batches = retention.prune()
+    assert next(batches) == ("repeated webhooks", 1)
+    assert replayed.replay()
+    assert sum(number for _name, number in batches) == 0
+    assert left() == {first.pk, replayed.pk}
+    assert again.pk not in left()
+
+
 @override_settings(CRAFTKIT={"ENGAGEMENT_KEEP_DAYS": None, "DELIVERY_KEEP_DAYS": None})
 def test_none_keeps_for_ever():
     event(days=9999)
-    delivery("processed", days=9999)
+    copies(delivery("processed", days=9999), 2)
     assert prune() == 0
+    assert len(left()) == 3
 
 
 def test_it_goes_batch_by_batch_and_ends(monkeypatch):
@@ -165,9 +276,16 @@ def test_it_goes_batch_by_batch_and_ends(monkeypatch):
 def test_the_command_says_what_it_did_and_what_it_would_do(capsys):
     event(days=400)
     delivery("ignored", days=40)
+    copies(delivery("processed", days=20), 2)
     call_command("craftkit_prune", "--dry-run")
-    assert "1 addresses and browsers would go." in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "2 repeated webhooks would go.",
+        "1 addresses and browsers would go.",
+        "1 bodies of webhooks would go.",
+    ]
     call_command("craftkit_prune")
-    assert "Dropped: 1 addresses and browsers, 1 bodies of webhooks." in capsys.readouterr().out
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said == ("Dropped: 2 repeated webhooks, 1 addresses and browsers, 1 bodies of webhooks.")
     call_command("craftkit_prune")
     assert "nothing was due" in capsys.readouterr().out

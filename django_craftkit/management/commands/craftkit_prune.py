@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Command(BaseCommand):
     help = (
         "Drops the addresses and browsers in engagement events after ENGAGEMENT_KEEP_DAYS, and "
-        "the bodies of webhooks that were applied after DELIVERY_KEEP_DAYS. Rows stay, and so do "
-        "the bodies of events that this version does not know."
+        "the bodies of webhooks that were applied after DELIVERY_KEEP_DAYS. Of webhooks with the "
+        "same body, all but the first are deleted a day after they were applied. All other rows "
+        "stay, and so do the bodies of events that this version does not know."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["dry_run"]:
+            self.stdout.write(f"{retention.repeats().count()} repeated webhooks would go.")
             self.stdout.write(f"{retention.people().count()} addresses and browsers would go.")
             self.stdout.write(f"{retention.bodies().count()} bodies of webhooks would go.")
             return
