@@ -39,6 +39,7 @@ class Emails:
         Source: https://docs.craftkit.dev/api-reference/email-render
 
         Args:
+            render_id: as Craftkit gave it.
             to: one address, without a name.
             recipient_name: up to 200 characters.
             message: up to 2,000 characters; stands in the mail.

@@ -122,6 +122,9 @@ class EngagementLog:
 
         Source: https://docs.craftkit.dev/api-reference/get-engagement
 
+        Args:
+            render_id: as Craftkit gave it.
+
         Raises:
             NotFound: no such render.
             PermissionDenied: the project of the key is gone (`forbidden`).
@@ -148,6 +151,7 @@ class EngagementLog:
         Source: https://docs.craftkit.dev/api-reference/track-event
 
         Args:
+            render_id: as Craftkit gave it.
             event_type: `viewed`, `downloaded` or `printed`.
             metadata: anything that JSON can hold; stored as it is.
 

@@ -43,7 +43,8 @@ class CraftkitError(Exception):
             in none of its attempts, if Craftkit it was who answered: see `proves_inaction`. It
             says nothing about calls that act on nothing (GET).
         retry_after: seconds Craftkit asks to wait, at most `retry.LONGEST_RETRY_AFTER`, or None.
-        method, path: the call, without its host and query; `""` if it belongs to no call.
+        method: of the call; `""` if it belongs to no call.
+        path: of the call, without its host and query; `""` if it belongs to no call.
         body: what Craftkit answered: parsed JSON if it was JSON of up to 2,000 characters, else
             the first 2,000 characters; None if nothing.
     """

@@ -37,6 +37,7 @@ class Renders:
         Source: https://docs.craftkit.dev/api-reference/render-template
 
         Args:
+            slug: of the template.
             data: values by the manifest's keys; unknown keys are dropped, without a word; up to
                 10,000 rows a loop. Decimals, UUIDs and dates may be in it.
             idempotency_key: 1 to 200 printable ASCII characters. The same key is the same render,
@@ -74,6 +75,9 @@ class Renders:
 
         Source: https://docs.craftkit.dev/api-reference/get-render
 
+        Args:
+            id: of the render, as Craftkit gave it.
+
         Raises:
             NotFound: no such render in the project of the key.
         """
@@ -97,6 +101,7 @@ class Renders:
         knows nothing.
 
         Args:
+            id: of the render, as Craftkit gave it.
             max_bytes: of the PDF; without it the client's `max_download_bytes`.
 
         Raises:

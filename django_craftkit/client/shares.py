@@ -39,6 +39,7 @@ class Shares:
         Source: https://docs.craftkit.dev/api-reference/create-share
 
         Args:
+            render_id: as Craftkit gave it.
             channel: `link`, or `email`, which notes the recipient and mails nothing.
             recipient_email: needed for `email`.
             message: up to 2,000 characters.
@@ -74,6 +75,9 @@ class Shares:
 
         Source: https://docs.craftkit.dev/api-reference/list-shares
 
+        Args:
+            render_id: as Craftkit gave it.
+
         Raises:
             NotFound: no such render.
         """
@@ -88,6 +92,10 @@ class Shares:
         """Close a link, at once and for good.
 
         Source: https://docs.craftkit.dev/api-reference/revoke-share
+
+        Args:
+            render_id: of the render that the link leads to.
+            share_id: of the link.
 
         Raises:
             NotFound: no such share, or revoked already, be it by an earlier try of this very

@@ -209,6 +209,7 @@ class Signatures:
         Source: https://docs.craftkit.dev/api-reference/create-signature
 
         Args:
+            render_id: as Craftkit gave it.
             recipients: 1 to 20.
             fields: up to 200 places of pages. If anybody is a `Signer`, one of these or one of
                 `anchor_tags` is needed.
@@ -254,6 +255,9 @@ class Signatures:
         """How a signature request stands.
 
         Source: https://docs.craftkit.dev/api-reference/get-signature
+
+        Args:
+            id: of the request, as Craftkit gave it.
 
         Raises:
             NotFound: no such request in the project of the key.
@@ -305,6 +309,10 @@ class Signatures:
 
         Source: https://docs.craftkit.dev/api-reference/list-signatures
 
+        Args:
+            render_id: only those of this render.
+            limit: of one page, 1 to 100.
+
         Raises:
             InvalidResponse: a cursor came twice, so that the list would never end, or can't be
                 read, so that nobody knows how it goes on; the pages up to there have been given.
@@ -337,9 +345,13 @@ class Signatures:
     def each(
         self, *, render_id: UUID | str | None = None, limit: int = 100
     ) -> Iterator[SignatureRequest]:
-        """The requests of all `pages`, the newest first; `limit` is of one page.
+        """The requests of all `pages`, the newest first.
 
         Source: https://docs.craftkit.dev/api-reference/list-signatures
+
+        Args:
+            render_id: only those of this render.
+            limit: of one page, 1 to 100.
 
         Raises:
             InvalidResponse: see `pages`.
@@ -360,6 +372,7 @@ class Signatures:
         Source: https://docs.craftkit.dev/api-reference/cancel-signature
 
         Args:
+            id: of the request, as Craftkit gave it.
             reason: up to 500 characters; becomes `error_message`.
 
         Raises:
@@ -389,6 +402,7 @@ class Signatures:
         Source: https://docs.craftkit.dev/api-reference/download-signature
 
         Args:
+            id: of the request, as Craftkit gave it.
             max_bytes: of the PDF; without it the client's `max_download_bytes`.
 
         Raises:
@@ -409,6 +423,7 @@ class Signatures:
         Source: https://docs.craftkit.dev/api-reference/get-certificate
 
         Args:
+            id: of the request, as Craftkit gave it.
             max_bytes: of the PDF; without it the client's `max_download_bytes`.
 
         Raises:

@@ -48,6 +48,9 @@ class Templates:
 
         Source: https://docs.craftkit.dev/api-reference/get-template
 
+        Args:
+            slug: of the template.
+
         Raises:
             NotFound: no such slug in the project of the key (`template_not_found`).
         """
@@ -74,6 +77,7 @@ class Templates:
 
         Args:
             name: 1 to 120 characters.
+            manifest: what the template takes.
             slug: kebab-case, up to 120; without it Craftkit derives one from the name.
             description: up to 280.
             layout: Craftkit's `contentJson`; without it a plain one is made from the manifest.
@@ -109,7 +113,9 @@ class Templates:
         Source: https://docs.craftkit.dev/api-reference/update-template
 
         Args:
+            slug: kebab-case, up to 120 characters.
             name, description: replace what is stored; for limits see `create`.
+            manifest, layout, page_config: of this version; as for `create`.
 
         Raises:
             InvalidRequest: `invalid_request`, `invalid_loop_key`.
@@ -126,6 +132,9 @@ class Templates:
         """Take a template away and free its slug; what was rendered and shared stays.
 
         Source: https://docs.craftkit.dev/api-reference/delete-template
+
+        Args:
+            slug: of the template.
 
         Raises:
             NotFound: no such slug, or deleted already (`template_not_found`), be it by an earlier

@@ -37,6 +37,7 @@ class Health:
 
     @property
     def ok(self) -> bool:
+        """Whether `status` is `ok`."""
         return self.status == "ok"
 
     @classmethod

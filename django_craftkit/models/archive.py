@@ -27,7 +27,14 @@ def archive_storage() -> Storage:
 
 
 class ArchivedFileQuerySet(models.QuerySet[Any]):
+    """The files in the archive."""
+
     def of(self, kind: str, object_id: int) -> ArchivedFile | None:
+        """Return the file of a row, ``None`` where there is none yet.
+
+        ``kind`` is ``"render"``, ``"signed"`` or ``"certificate"``, ``object_id`` the primary key
+        of the ``Render``, or of the ``SignatureRequest``.
+        """
         found: ArchivedFile | None = (
             self.using(database()).filter(kind=kind, object_id=object_id).first()
         )

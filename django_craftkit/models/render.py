@@ -88,14 +88,16 @@ PREFETCHED = "_craftkit_renders"
 
 
 class RenderQuerySet(models.QuerySet[Any]):
+    """The documents: to ask for one, and to find them."""
+
     def for_object(self, source: models.Model) -> Self:
-        """Return the documents about an object, newest first."""
+        """Return the documents about an object, newest first; ``source`` is the object."""
         known = identify_if_known(source)
         rows = self.none() if known is None else self.filter(known.rows)
         return rows.order_by("-requested_at", "-pk")
 
     def prefetch_for(self, objects: Iterable[models.Model]) -> None:
-        """Read what the template tags show of many objects: four queries, however many.
+        """Read what the template tags show of many ``objects``: four queries, however many.
 
         The third and the fourth are about signature requests and who is to sign them.
         """
@@ -123,10 +125,12 @@ class RenderQuerySet(models.QuerySet[Any]):
                 getattr(one, PREFETCHED).append(render)
 
     def under_way(self) -> Self:
+        """Return the documents that are still coming: pending, queued or rendering."""
         # Named, not excluded: an index finds a few statuses, and none that is left out.
         return self.filter(status__in=UNDER_WAY)
 
     def overdue(self) -> Self:
+        """Return the documents under way whose attempt is older than ``OVERDUE_AFTER`` seconds."""
         limit = clock.now() - timedelta(seconds=conf.options().OVERDUE_AFTER)
         return self.under_way().filter(attempted_at__lt=limit)
 
@@ -139,6 +143,10 @@ class RenderQuerySet(models.QuerySet[Any]):
         return waiting.filter(project__in=list(paused.values_list("project", flat=True)))
 
     def failed_since(self, moment: datetime) -> Self:
+        """Return the documents that failed or were rejected, and changed at ``moment`` or later.
+
+        ``moment`` is aware, where ``USE_TZ`` is on.
+        """
         return self.filter(
             status__in=(Render.Status.FAILED, Render.Status.REJECTED), updated_at__gte=moment
         )
@@ -161,6 +169,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         version to pin. Without a ``key``, what it is about is the key: template and ``source``,
         or template and data. ``wait`` carries it out before returning, outside of any transaction,
         for that many seconds at most (``True``: 30); what is not ready by then is the worker's.
+        ``user`` is who the history says asked for it, ``project`` an alias of the settings.
 
         Raises ``KeyConflict`` where the key stands for another template or source, ``ValueError``
         or ``TypeError`` for data that aren't JSON, ``UnknownProject`` for a project that is not
@@ -413,7 +422,7 @@ class Render(Sourced, Mirror):
 
         A declared document builds its data anew; others go with ``data``, or with what they had.
         Returns ``False`` where there is nothing to retry (it is ready, or a double click), and
-        logs why. ``wait`` is as in ``share``.
+        logs why. ``user`` and ``wait`` are as in ``share``.
         """
         check_user(user)
         plain = None if data is None else check_data(data)
@@ -478,7 +487,8 @@ class Render(Sourced, Mirror):
         never). The same ``key`` gets the same link; without one each call makes another.
         ``channel="email"`` records for whom the link is (nothing is mailed) and needs
         ``recipient_email``. ``wait`` carries it out before returning, for that many seconds at
-        most (``True``: 30); what is not done by then is the worker's.
+        most (``True``: 30); what is not done by then is the worker's. ``user`` is who the history
+        says asked for it.
 
         Raises ``ValueError`` or ``ValidationError`` for what can't be sent, and
         ``RenderWithdrawn``.
@@ -509,7 +519,8 @@ class Render(Sourced, Mirror):
     ) -> Share:
         """Have Craftkit mail a link of its own to one person, as soon as the document is ready.
 
-        ``recipient_name`` has at most 200 characters; the rest is as in ``share``. The same
+        ``to`` is one address, without a name; ``recipient_name`` has at most 200 characters.
+        ``message``, ``expires_at``, ``user`` and ``wait`` are as in ``share``. The same
         ``key`` is the same mail, and raises ``KeyConflict`` for another person, name or message;
         without one, what it says and to whom is the key, so that a double click mails once.
 
@@ -547,7 +558,8 @@ class Render(Sourced, Mirror):
 
         ``recipients`` are 1 to 20; where any of them signs, ``fields`` or ``anchor_tags`` say
         where. ``name`` has at most 255 characters and is what the people read; ``expires_in`` is
-        1 hour to a year, in whole hours (``None``: a week). ``wait`` is as in ``share``.
+        1 hour to a year, in whole hours (``None``: a week). ``user`` and ``wait`` are as in
+        ``share``.
 
         The same ``key`` and the same values are the same request, for ever. Without a key, the
         name and the people (addresses and roles) are the key until the request has ended, so that
@@ -578,7 +590,7 @@ class Render(Sourced, Mirror):
         """Take the document back: every link is revoked, every signature request cancelled.
 
         No new one can be made. A document that was not sent yet is cancelled. Returns ``False``
-        where it was withdrawn before. ``wait`` is as in ``share``.
+        where it was withdrawn before. ``user`` and ``wait`` are as in ``share``.
         """
         timeout = may_wait(wait)
         ending = self._ask_back(check_user(user))

@@ -42,6 +42,8 @@ FOUND = "found "
 
 
 class ShareQuerySet(models.QuerySet[Any]):
+    """The links, open and closed."""
+
     def open(self) -> Self:
         """Return the links that lead somewhere and that nobody wants back."""
         return self.filter(
@@ -328,8 +330,8 @@ class Share(Mirror):
     def revoke(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
         """Ask for the link's end; from now on it is offered nowhere.
 
-        Returns ``False`` where that was asked for before, or there is nothing to end. ``wait`` is
-        as in ``Render.share``.
+        Returns ``False`` where that was asked for before, or there is nothing to end. ``user``
+        and ``wait`` are as in ``Render.share``.
         """
         timeout = may_wait(wait)
         asked = self._ask_revocation(check_user(user))
@@ -354,7 +356,7 @@ class Share(Mirror):
         """Send it once more: one that was rejected, or an e-mail that nobody knows the fate of.
 
         Of an e-mail, a link that may have gone out is revoked first. Returns ``False`` where there
-        is nothing to send again. ``wait`` is as in ``Render.share``.
+        is nothing to send again. ``user`` and ``wait`` are as in ``Render.share``.
         """
         check_user(user)
         return self._asked_for(lambda: self._ask_again(user), wait)
@@ -379,7 +381,10 @@ class Share(Mirror):
         return True
 
     def confirm_mailed(self, *, user: AbstractBaseUser | None = None) -> bool:
-        """Say that an e-mail nobody knows the fate of has come; ``False`` for any other."""
+        """Say that an e-mail nobody knows the fate of has come; ``False`` for any other.
+
+        ``user`` is who the history says told so.
+        """
         confirmed = self._confirm_mailed(check_user(user))
         if confirmed:
             self.refresh_from_db(using=database())

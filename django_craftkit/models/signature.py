@@ -43,8 +43,10 @@ MAX_REASON = 500
 
 
 class SignatureRequestQuerySet(models.QuerySet[Any]):
+    """The signature requests, under way and ended."""
+
     def for_object(self, source: models.Model) -> Self:
-        """Return the requests for documents about an object, newest first."""
+        """Return the requests for documents about an object, ``source``, newest first."""
         renders = Render.objects.for_object(source).order_by()
         return self.filter(render__in=renders).order_by("-requested_at", "-pk")
 
@@ -432,7 +434,8 @@ class SignatureRequest(Mirror):
         """Ask for its end.
 
         ``reason`` has at most 500 characters. Returns ``False`` where that was asked for before,
-        or nobody is to act on it any more. ``wait`` is as in ``Render.share``.
+        or nobody is to act on it any more. ``user`` and ``wait`` are as in
+        ``Render.share``.
         """
         check_text("reason", reason, MAX_REASON)
         timeout = may_wait(wait)
@@ -468,7 +471,7 @@ class SignatureRequest(Mirror):
     def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
         """Send one that was rejected once more; ``False`` for any other.
 
-        ``wait`` is as in ``Render.share``. Raises ``RenderWithdrawn``.
+        ``user`` and ``wait`` are as in ``Render.share``. Raises ``RenderWithdrawn``.
         """
         check_user(user)
         return self._asked_for(lambda: self._ask_again(user), wait)
@@ -534,7 +537,10 @@ class SignatureRequest(Mirror):
         return self._open(ArchivedFile.Kind.SIGNED, timeout)
 
     def open_certificate(self, *, timeout: float | None = None) -> BinaryIO:
-        """Return the certificate of completion, which tells who signed when; as ``open_signed``."""
+        """Return the certificate of completion, which tells who signed when; as ``open_signed``.
+
+        ``timeout`` is as in ``Render.open``.
+        """
         return self._open(ArchivedFile.Kind.CERTIFICATE, timeout)
 
     def _open(self, kind: ArchivedFile.Kind, timeout: float | None) -> BinaryIO:
@@ -645,6 +651,7 @@ class SignatureRecipient(models.Model):
 
     @property
     def full_name(self) -> str:
+        """First and last name."""
         return f"{self.first_name} {self.last_name}".strip()
 
     @classmethod

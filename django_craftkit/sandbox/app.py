@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .state import LoggedRequest
     from .webhooks import Delivery
 
+#: The API key of the default project, unless others are given.
 DEFAULT_KEY = "ck_test_sandbox"
 DEFAULT_PROJECT = "default"
 DEFAULT_URL = "http://127.0.0.1:9100"

@@ -83,12 +83,16 @@ class Fault:
 
     Attributes:
         kind: one of the kinds above.
-        method, path: which calls; patterns of `fnmatch`, so that `/v1/renders/*` is all below.
+        method: of which calls; a pattern of `fnmatch`.
+        path: of which calls; a pattern, too, so that `/v1/renders/*` is all below.
         event: which webhooks; a pattern too, as `render.*`.
         template: whose renders, e-mails or signatures fail; a slug, None for any.
         times: how often; None until it is cleared.
-        status, code, message, body, retry_after: what to answer; `retry_after` is seconds, or
-            a date as text. `message` is also what a render, e-mail or signature fails with.
+        status: the HTTP status to answer with.
+        code: the error code to answer with.
+        message: what to answer; also what a render, e-mail or signature fails with.
+        body: what to answer, as it is, in place of `code` and `message`.
+        retry_after: what to answer: seconds, or a date as text.
         seconds: how long, for delays.
         handled: whether the call is carried out before it is answered wrongly.
     """

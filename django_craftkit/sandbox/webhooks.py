@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .faults import Faults
     from .records import Event, Project, Render
 
+#: The events that a webhook can be subscribed to.
 EVENTS: Final = (
     "render.succeeded",
     "render.failed",

@@ -123,7 +123,7 @@ class Kit:
     def sign(
         self, request: SignatureRequest | SandboxSignatureRequest, email: str | None = None
     ) -> SandboxSignatureRequest:
-        """Be the signer with this address, or all who have still to sign or approve.
+        """Be the signer with this ``email``, or all who have still to sign or approve.
 
         The last one completes the request. Raises ``ValueError`` where there is nothing to sign.
         """
@@ -138,14 +138,20 @@ class Kit:
         email: str | None = None,
         reason: str = "",
     ) -> SandboxSignatureRequest:
-        """Be the signer with this address, or the next one, who doesn't want to."""
+        """Be the signer of ``request`` with this ``email``, or the next one, who doesn't want to.
+
+        ``reason`` is what they write. Raises ``ValueError`` where nobody is to sign.
+        """
         there = self._there(request)
         return self.sandbox.decline(there.id, email or _next_of(there), reason or None)
 
     def view(
         self, request: SignatureRequest | SandboxSignatureRequest, email: str | None = None
     ) -> SandboxSignatureRequest:
-        """Be the signer with this address, or the next one, and look at the document."""
+        """Be the signer of ``request`` with this ``email``, or the next one, and look at it.
+
+        Raises ``ValueError`` where nobody is to sign.
+        """
         there = self._there(request)
         return self.sandbox.view_signature(there.id, email or _next_of(there))
 
@@ -161,7 +167,10 @@ class Kit:
         return found[0]
 
     def put_template(self, slug: str, manifest: Mapping[str, Any], **options: Any) -> None:
-        """Publish a template whose manifest data are checked against, as Craftkit does."""
+        """Publish a template under ``slug``; data are checked against its manifest, as at Craftkit.
+
+        ``options`` are those of ``Sandbox.put_template``.
+        """
         self.sandbox.put_template(slug, manifest=manifest, **options)
 
     def run(self) -> int:
@@ -181,7 +190,7 @@ class Kit:
         return self.sandbox.deliver_due(self._send)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass, for this side and for Craftkit; ``run`` then does what has become due."""
+        """Let so many ``seconds`` pass, here and at Craftkit; ``run`` then does what is due."""
         self._offset += timedelta(seconds=seconds)
 
     def _send(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
