@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unittest
 from collections.abc import Callable, Generator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,18 @@ def scene_snapshot(stage: Stage) -> Scene:
     names["ship"](order)
     kit.run()
     assert kit.renders[0].data == {"number": "A-1", "parcels": 2}
+
+
+@scene
+def scene_language(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    moment = datetime(2026, 4, 30, 21, 30, tzinfo=UTC)
+    stage.getfixturevalue("monkeypatch").setattr(Order, "created_at", moment, raising=False)
+    names = yield {}
+    names["sold"].send(Order, instance=order)
+    kit.run()
+    assert kit.renders[0].data == {"number": "A-1", "title": "Mai", "date": "1. Mai 2026"}
 
 
 @scene
