@@ -46,6 +46,18 @@ def now() -> datetime:
     return timezone.now() if _stand_in is None else _stand_in()
 
 
+def local(moment: datetime) -> datetime:
+    """Return a moment in the reader's time zone; without ``USE_TZ`` it is in it already.
+
+    The last hours of the year 9999, and the first ones of year 1, are not in every zone's
+    calendar: these stay as they are.
+    """
+    try:
+        return timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    except OverflowError:
+        return moment
+
+
 def database_now_expression() -> Combinable:
     """Return the database's time for a query that is made anyway; ``moment`` reads its value."""
     query = _CLOCKS.get(connections[database()].vendor)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from django.conf import settings
+from django.utils import formats
 from django.utils.text import Truncator
 from django.utils.timesince import timesince
-from django.utils.translation import gettext, ngettext, npgettext_lazy
+from django.utils.translation import (
+    get_language,
+    gettext,
+    ngettext,
+    npgettext_lazy,
+    override,
+    pgettext,
+)
+
+from django_craftkit import clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from django_craftkit.models import ProjectState
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 #: Characters of a reason that a line shows; the page of the project shows more.
 LONGEST_REASON = 400
@@ -26,8 +41,42 @@ _UNITS: Any = {
 }
 
 
+def inside(say: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call what says a moment that is put into a text of ours, in the language of that text.
+
+    For a reader without a catalogue of ours, the text comes out in the site's language or in
+    English: a month in the reader's own would stand in the middle of it.
+    """
+    if _is_readers(ours := _language()):
+        return say(*args, **kwargs)
+    with override(ours):
+        return say(*args, **kwargs)
+
+
+def _language() -> str:
+    """Return the language that our texts come out in."""
+    # Translators: the code of the language that you translate into, such as "de".
+    return pgettext("code of this language", "en")
+
+
+def _is_readers(ours: str) -> bool:
+    reader = get_language() or ours
+    return not settings.USE_I18N or reader.partition("-")[0] == ours.partition("-")[0]
+
+
+def when(moment: datetime) -> str:
+    """Return a moment to the minute, as the reader writes it."""
+    here = clock.local(moment)
+    return f"{formats.date_format(here, 'DATE_FORMAT')}, {formats.date_format(here, 'H:i')}"
+
+
 def ago(moment: datetime, now: datetime) -> str:
-    """Return "3 hours ago": the largest unit, seconds where it is less than a minute."""
+    """Return "3 hours ago": the largest unit, seconds where it is less than a minute.
+
+    For a reader without a catalogue of ours it is the moment, in words of Django's.
+    """
+    if not _is_readers(_language()):
+        return when(moment)
     seconds = max(int((now - moment).total_seconds()), 0)
     if seconds < 60:
         return ngettext("%d second ago", "%d seconds ago", seconds) % seconds
@@ -36,7 +85,7 @@ def ago(moment: datetime, now: datetime) -> str:
 
 def since(moment: datetime, now: datetime) -> str:
     """Return what stands after "for": "2 hours, 7 minutes"."""
-    return timesince(moment, now, time_strings=_UNITS)
+    return inside(timesince, moment, now, time_strings=_UNITS)
 
 
 def why_paused(state: ProjectState, *, sees_settings: bool = False) -> str:

@@ -10,13 +10,13 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import linebreaksbr
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from django_craftkit import clock
 from django_craftkit.database import database
-from django_craftkit.words import ago
+from django_craftkit.words import ago, inside
 
 from . import columns, texts
 from .buttons import button, buttons_of
@@ -41,14 +41,9 @@ def badge(label: Any, tone: str) -> SafeString:
     return format_html('<span class="craftkit-badge craftkit-badge--{}">{}</span>', tone, label)
 
 
-def local(moment: datetime) -> datetime:
-    """Return a moment in the reader's time zone; without ``USE_TZ`` it is in it already."""
-    return timezone.localtime(moment) if timezone.is_aware(moment) else moment
-
-
 def exact(moment: datetime) -> str:
     """Return a moment to the second, in the reader's time zone and order of day and month."""
-    here = local(moment)
+    here = clock.local(moment)
     return f"{formats.date_format(here, 'DATE_FORMAT')}, {formats.date_format(here, 'H:i:s')}"
 
 
@@ -58,7 +53,7 @@ def on_day(moment: datetime) -> SafeString:
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(),
         exact(moment),
-        formats.date_format(local(moment), "DATE_FORMAT"),
+        formats.date_format(clock.local(moment), "DATE_FORMAT"),
     )
 
 
@@ -73,6 +68,14 @@ def age(moment: datetime) -> SafeString:
 
 
 def linked(url: str, label: Any, *, title: str = "") -> Any:
+def age_by(moment: datetime, person: Any) -> SafeString:
+    """Return how long ago something was asked for, and by whom if a person did."""
+    who = name_of(person)
+    if not who:
+        return age(moment)
+    return format_html(_("{when} by {who}"), when=inside(age, moment), who=who)
+
+
     """Return a label that leads to a page; the label alone where this site has no such page."""
     if not url:
         return label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import OuterRef, Subquery
@@ -9,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from django_craftkit import clock
 from django_craftkit.models import EngagementEvent, Render, Share
+from django_craftkit.words import inside
 
-from .base import age, exact, local, may_see_source, name_of, on_day, outward, source_link
+from .base import age, age_by, exact, may_see_source, name_of, on_day, outward, source_link
 from .buttons import as_chosen
 from .envelope import request_row
 from .handing import can_be_handed_out
@@ -38,63 +40,83 @@ DONE_HERE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a person may see of what became of a document."""
+
+    shares: list[Any]
+    requests: list[Any]
+    events: list[EngagementEvent]
+    sees_shares: bool
+    sees_events: bool
+
+
+def known_of(site: Handing, request: HttpRequest, render: Any) -> Known:
+    """Read the newest of it; of each kind one more than is shown."""
+    sees_shares = site.allows(request, "view_share")
+    sees_events = site.allows(request, "view_engagementevent")
+    sees_requests = render.has_requests and site.allows(request, "view_signaturerequest")
+    newest = EngagementEvent.objects.filter(render=render).exclude(type__in=DONE_HERE)
+    newest = newest.order_by("-occurred_at", "-pk").defer("metadata")[:MOST_EVENTS]
+    return Known(
+        shares=_shares_of(render) if sees_shares else [],
+        requests=requests_of(render) if sees_requests else [],
+        events=list(newest) if sees_events else [],
+        sees_shares=sees_shares,
+        sees_events=sees_events,
+    )
+
+
+def way_of_document(
+    site: Handing, request: HttpRequest, render: Any, known: Known
+) -> dict[str, Any]:
+    """Return the timeline of a document, as far as this person may see it."""
+    shares, envelopes = known.shares[:MOST_SHARES], known.requests[:MOST_REQUESTS]
+    firsts = {share.pk: share.first_opened for share in shares if share.first_opened}
+    changes = changes_of(render, shares, envelopes)
+    seen = firsts if known.sees_events else None
+    steps = timeline(render, changes, shares, known.events, seen, envelopes)
+    return told(site, request, render, changes, steps)
+
+
 def document_page(site: Handing, request: HttpRequest, render: Any) -> dict[str, Any]:
     """Return what the template needs, as far as this person may see it."""
-    shares: list[Any] = []
-    if sees_shares := site.allows(request, "view_share"):
-        shares = _shares_of(render)
-    events: list[EngagementEvent] = []
-    if sees_events := site.allows(request, "view_engagementevent"):
-        newest = EngagementEvent.objects.filter(render=render).exclude(type__in=DONE_HERE)
-        events = list(newest.order_by("-occurred_at", "-pk").defer("metadata")[:MOST_EVENTS])
-    listed = shares[:MOST_SHARES]
-    firsts = {share.pk: share.first_opened for share in listed if share.first_opened}
-    requests: list[Any] = []
-    if render.has_requests and site.allows(request, "view_signaturerequest"):
-        requests = requests_of(render)
-    envelopes = requests[:MOST_REQUESTS]
-    changes = changes_of(render, listed, envelopes)
+    known = known_of(site, request, render)
     page = {
         "badges": render_badges(render),
         "about": source_link(render, site.admin_site.name, may_see=may_see_source(request, render)),
-        "age": age(render.requested_at),
+        "age": inside(age, render.requested_at),
         "asked_by": name_of(render.requested_by),
         **what_went_wrong(site, render),
         "acts": list(_acts(site, request, render)),
-        "sees_shares": sees_shares,
-        "shares": [_share_row(site, request, share) for share in listed],
+        "sees_shares": known.sees_shares,
+        "shares": [_share_row(site, request, share) for share in known.shares[:MOST_SHARES]],
         "undecided": [
             {
                 "whom": start(whom(share), LONGEST_NAME),
                 "url": site.address("change", share.pk, model="share"),
             }
-            for share in shares
+            for share in known.shares
             if share.is_unsettled
         ],
-        "more_shares": len(shares) > MOST_SHARES,
+        "more_shares": len(known.shares) > MOST_SHARES,
         "shares_url": _of_document(site, "share", render),
         "revoke_url": site.address("revoke", model="share"),
-        "requests": [request_row(site, row) for row in envelopes],
-        "more_requests": len(requests) > MOST_REQUESTS,
+        "requests": [request_row(site, row) for row in known.requests[:MOST_REQUESTS]],
+        "more_requests": len(known.requests) > MOST_REQUESTS,
         "requests_url": _of_document(site, "signaturerequest", render),
-        **told(
-            site,
-            request,
-            render,
-            changes,
-            timeline(render, changes, listed, events, firsts if sees_events else None, envelopes),
-        ),
+        **way_of_document(site, request, render, known),
         "legend": legend(render.counts),
-        "sees_events": sees_events,
-        "is_read": any(render.counts.get(kind) for kind in KINDS) or bool(events),
+        "sees_events": known.sees_events,
+        "is_read": any(render.counts.get(kind) for kind in KINDS) or bool(known.events),
     }
-    if sees_events:
-        today = local(clock.now()).date()
+    if known.sees_events:
+        today = clock.local(clock.now()).date()
         rows = EngagementEvent.objects.filter(render=render).per_day(today, DAYS)
-        links = {share.remote_id: share for share in shares if share.remote_id is not None}
+        links = {share.remote_id: share for share in known.shares if share.remote_id is not None}
         page |= {
             "picture": picture(rows, today),
-            "events": [_event_row(event, links) for event in events],
+            "events": [_event_row(event, links) for event in known.events],
             "events_url": _of_document(site, "engagementevent", render),
         }
     return page
@@ -153,8 +175,7 @@ def _share_row(site: Handing, request: HttpRequest, share: Any) -> dict[str, Any
         "whom": start(whom(share), LONGEST_NAME),
         "channel": channel_of(share),
         "badges": share_badges(share),
-        "age": age(share.requested_at),
-        "by": name_of(share.requested_by),
+        "made": age_by(share.requested_at, share.requested_by),
         "expires": share.expires_at and on_day(share.expires_at),
         "link": outward(share.url, _("Open link")) if sees_link else "",
         "may_revoke": may_revoke,

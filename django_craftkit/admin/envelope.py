@@ -8,8 +8,9 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from django_craftkit.models import ArchivedFile, SignatureRequest
+from django_craftkit.words import inside
 
-from .base import age, brief, exact, linked, name_of, on_day
+from .base import age, age_by, brief, exact, linked, name_of, on_day
 from .outcomes import what_went_wrong
 from .people import MOST_LISTED, MOST_PEOPLE, names, people_rows, progress, why_ended
 from .states import Act, signature_badges
@@ -31,16 +32,15 @@ def request_page(site: MirrorAdmin, request: HttpRequest, row: Any) -> dict[str,
     """Return what the template needs, as far as this person may see it."""
     files = list(ArchivedFile.objects.filter(kind__in=KINDS, object_id=row.pk).order_by("-kind"))
     document = linked(site.address("change", row.render_id, model="render"), row.render.key)
-    changes = changes_of_request(row)
     is_cancelled = row.status == SignatureRequest.Status.CANCELLED
     return {
         "title": start(row.name or names(row.people), LONGEST_LINE),
         "badges": signature_badges(row),
         "document": document,
-        "age": age(row.requested_at),
+        "age": inside(age, row.requested_at),
         "asked_by": name_of(row.requested_by),
         "is_lost": bool(row.unknown_since) and not row.is_final,
-        "lost_since": exact(row.unknown_since) if row.unknown_since else "",
+        "lost_since": inside(exact, row.unknown_since) if row.unknown_since else "",
         "is_given_up": row.poll_at is None,
         **what_went_wrong(
             site, row, "" if row.unknown_since and not row.is_final else why_ended(row)
@@ -52,11 +52,17 @@ def request_page(site: MirrorAdmin, request: HttpRequest, row: Any) -> dict[str,
         "progress": progress(row.people),
         "people": people_rows(row, MOST_LISTED),
         "more_people": max(len(row.people) - MOST_LISTED, 0),
-        "expires": on_day(row.expires_at) if row.expires_at and not row.is_final else "",
+        "expires": (inside(on_day, row.expires_at) if row.expires_at and not row.is_final else ""),
         "files": [_file_row(file) for file in files],
         "is_kept": len(files) == len(KINDS),
-        **told(site, request, row, changes, timeline_of_request(row, changes)),
+        **way_of_request(site, request, row),
     }
+
+
+def way_of_request(site: MirrorAdmin, request: HttpRequest, row: Any) -> dict[str, Any]:
+    """Return the timeline of a signature request."""
+    changes = changes_of_request(row)
+    return told(site, request, row, changes, timeline_of_request(row, changes))
 
 
 def request_row(site: MirrorAdmin, row: Any) -> dict[str, Any]:
@@ -68,8 +74,7 @@ def request_row(site: MirrorAdmin, row: Any) -> dict[str, Any]:
         "progress": progress(row.people),
         "people": people_rows(row),
         "more_people": max(len(row.people) - MOST_PEOPLE, 0),
-        "age": age(row.requested_at),
-        "by": name_of(row.requested_by),
+        "asked_for": age_by(row.requested_at, row.requested_by),
         "expires": on_day(row.expires_at) if row.expires_at else "",
     }
 
@@ -86,7 +91,7 @@ def _cancelling(row: SignatureRequest) -> str:
     """Return who wants it back, where that has not come about yet."""
     if row.cancel_requested_at is None or row.is_final:
         return ""
-    said = {"who": name_of(row.cancel_requested_by), "at": exact(row.cancel_requested_at)}
+    said = {"who": name_of(row.cancel_requested_by), "at": inside(exact, row.cancel_requested_at)}
     if said["who"]:
         return (
             _("%(who)s asked for its end on %(at)s. Craftkit is told as soon as it answers.") % said

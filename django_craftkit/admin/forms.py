@@ -15,6 +15,7 @@ from django_craftkit.database import database
 from django_craftkit.models import Share
 from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.share import MAX_EMAIL, MAX_MESSAGE, MAX_NAME, mail_key
+from django_craftkit.words import inside
 
 from .base import exact, name_of
 from .texts import LONG
@@ -138,9 +139,9 @@ class EmailForm(HandForm):
     @property
     def before_at(self) -> str:
         """When that one was sent, or asked for where it wasn't."""
-        return (
-            "" if self.before is None else exact(self.before.mailed_at or self.before.requested_at)
-        )
+        if self.before is None:
+            return ""
+        return inside(exact, self.before.mailed_at or self.before.requested_at)
 
     @property
     def before_by(self) -> str:

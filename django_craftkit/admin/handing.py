@@ -22,6 +22,7 @@ from django_craftkit.models import (
     SignatureRequest,
 )
 from django_craftkit.models.arguments import hash_key
+from django_craftkit.words import inside
 
 from . import outcomes
 from .base import MirrorAdmin, exact, is_link
@@ -95,7 +96,7 @@ class Handing(MirrorAdmin):
     def share_view(self, request: HttpRequest, render: Render) -> HttpResponse:
         if (made := self._made(request, render)) is not None:
             title = _("The link is ready")
-            until = exact(made.expires_at) if made.expires_at else ""
+            until = inside(exact, made.expires_at) if made.expires_at else ""
             return self._hand(request, render, None, "share", title=title, made=made, until=until)
         if not can_be_handed_out(render):
             return self._refuse(request, render)

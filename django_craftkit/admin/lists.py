@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
@@ -14,12 +15,14 @@ from django.core.paginator import Page, Paginator
 from django.db import connections, models
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.functional import cached_property, lazy
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import conf
 from django_craftkit.database import storable
+from django_craftkit.models.arguments import EARLIEST, LATEST
 
 from .buttons import not_as_written, pk_of
 
@@ -83,7 +86,9 @@ class _PreparedList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         # The same objects are shown: a queryset keeps what it has read.
-        self.model_admin.prepare_rows(request, list(self.result_list))
+        rows = list(self.result_list)
+        _keep_to_the_calendar(rows)
+        self.model_admin.prepare_rows(request, rows)
 
 
 def is_list(request: HttpRequest) -> bool:
@@ -109,6 +114,7 @@ class BoundedList(ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         row = super().get_object(request, object_id, from_field)
         if row is not None:
+            _keep_to_the_calendar([row])
             self.prepare_rows(request, [row])
         return row
 
@@ -124,6 +130,17 @@ class BoundedList(ModelAdmin):
             reachable = list(queryset.values_list("pk", flat=True)[:LIMIT])
             queryset = queryset.filter(pk__in=reachable)
         return super().response_action(request, queryset, *args, **options)
+
+
+def _keep_to_the_calendar(rows: Iterable[models.Model]) -> None:
+    """Move stored moments that not every time zone has to the nearest one that each of them has.
+
+    Nothing of today stores them. Django could not show them east or west of Greenwich.
+    """
+    for row in rows:
+        for name, value in vars(row).items():
+            if isinstance(value, datetime) and timezone.is_aware(value):
+                vars(row)[name] = min(max(value, EARLIEST), LATEST)
 
 
 def _is_as_written(form: QueryDict) -> bool:

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 
 from django.utils import formats
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import (
+    get_language_bidi,
+    gettext_lazy,
+    ngettext,
+    pgettext_lazy,
+)
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+
+from django_craftkit.words import inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,7 +44,8 @@ def picture(rows: Iterable[tuple[date, str, int]], today: date) -> SafeString:
     counts = _counted(rows, days)
     top = ceiling(max((sum(kinds.values()) for kinds in counts.values()), default=0))
     return format_html(
-        '<svg class="craftkit-picture" viewBox="0 0 {} {}" role="img" '
+        # What "start" and "end" mean must not follow the direction of the page around it.
+        '<svg class="craftkit-picture" viewBox="0 0 {} {}" direction="ltr" role="img" '
         'aria-labelledby="craftkit-picture-title craftkit-picture-desc" focusable="false">'
         '<title id="craftkit-picture-title">{}</title>'
         '<desc id="craftkit-picture-desc">{}</desc>{}{}{}</svg>',
@@ -76,7 +84,7 @@ def described(counts: Counts) -> str:
     said = [f"{label}: {_times(totals[kind])}" for kind, label in KINDS.items() if totals[kind]]
     busiest = max(counts, key=lambda day: sum(counts[day].values()))
     most = _("most on %(day)s: %(number)s") % {
-        "day": formats.date_format(busiest, "MONTH_DAY_FORMAT"),
+        "day": inside(formats.date_format, busiest, "MONTH_DAY_FORMAT"),
         "number": _times(sum(counts[busiest].values())),
     }
     return "; ".join([*said, most]) + "."
@@ -160,7 +168,7 @@ def _dates(days: list[date]) -> SafeString:
             _number(_LEFT + (index + {"start": 0, "middle": 0.5, "end": 1}[anchor]) * slot),
             _number(_HEIGHT - 6),
             anchor,
-            formats.date_format(days[index], "j M"),
+            _isolated(formats.date_format(days[index], "j M")),
         )
         for index, anchor in shown
     ]
@@ -170,9 +178,14 @@ def _dates(days: list[date]) -> SafeString:
     )
 
 
+def _isolated(words: str) -> str:
+    """Return words that keep their own direction in a drawing that has another."""
+    return f"\u2067{words}\u2069" if get_language_bidi() else words
+
+
 def _of_day(day: date, kinds: dict[str, int]) -> str:
     said = [f"{label}: {_times(kinds[kind])}" for kind, label in KINDS.items() if kinds.get(kind)]
-    return f"{formats.date_format(day, 'DATE_FORMAT')}. {'; '.join(said)}"
+    return f"{inside(formats.date_format, day, 'DATE_FORMAT')}. {'; '.join(said)}"
 
 
 def _times(number: int) -> str:

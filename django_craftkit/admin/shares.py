@@ -17,7 +17,7 @@ from django_craftkit.models import Render, RenderWithdrawn, Share
 from django_craftkit.models.share import UNPROVEN
 
 from . import outcomes
-from .base import MirrorAdmin, age, linked, name_of, on_day, outward
+from .base import MirrorAdmin, age_by, linked, on_day, outward
 from .buttons import MOST, Refused, as_chosen, button, chosen, patience, too_many
 from .handing import rows_of
 from .lists import ProjectFilter, StateFilter
@@ -179,11 +179,7 @@ class ShareAdmin(MirrorAdmin):
 
     @admin.display(description=_("made"), ordering="-requested_at")
     def made(self, share: Share) -> SafeString:
-        who = name_of(share.requested_by)
-        when = age(share.requested_at)
-        if not who:
-            return when
-        return format_html(gettext("{when} by {who}"), when=when, who=who)
+        return age_by(share.requested_at, share.requested_by)
 
     @admin.display(description=_("expires"))
     def expires(self, share: Share) -> str | SafeString:

@@ -23,7 +23,7 @@ from django_craftkit.models import (
 from django_craftkit.models.signature import MAX_REASON
 
 from . import outcomes
-from .base import MirrorAdmin, age, brief, linked, name_of, on_day
+from .base import MirrorAdmin, age_by, brief, linked, on_day
 from .buttons import SECONDS, button, patience
 from .envelope import request_page
 from .files import streamed
@@ -166,8 +166,7 @@ class SignatureRequestAdmin(MirrorAdmin):
 
     @admin.display(description=_("asked for"), ordering="-requested_at")
     def asked_for(self, row: SignatureRequest) -> SafeString:
-        who, when = name_of(row.requested_by), age(row.requested_at)
-        return format_html(gettext("{when} by {who}"), when=when, who=who) if who else when
+        return age_by(row.requested_at, row.requested_by)
 
     @admin.display(description=_("expires"))
     def expires(self, row: SignatureRequest) -> str | SafeString:

@@ -16,6 +16,7 @@ from django_craftkit.models import (
     SignatureRequest,
 )
 from django_craftkit.signing import InvalidSignatureRequest
+from django_craftkit.words import inside
 
 from . import outcomes
 from .base import MirrorAdmin, age
@@ -123,7 +124,7 @@ class Signing(MirrorAdmin):
                 "names": start(names(row.people), LONGEST_LINE),
                 "badges": signature_badges(row),
                 "progress": progress(row.people),
-                "age": age(row.requested_at),
+                "age": inside(age, row.requested_at),
             }
             for row in with_people(alive)
         ]

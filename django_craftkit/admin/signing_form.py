@@ -15,6 +15,7 @@ from django_craftkit import clock
 from django_craftkit.database import database
 from django_craftkit.models import SignatureRecipient, SignatureRequest
 from django_craftkit.signing import AnchorTag, Recipient
+from django_craftkit.words import inside
 
 from .base import exact, name_of
 from .buttons import not_as_written, pk_of
@@ -260,7 +261,7 @@ class SigningForm(forms.Form):
     @property
     def before_at(self) -> str:
         """When that one was sent, or asked for where it wasn't."""
-        return "" if self.before is None else exact(_moment(self.before))
+        return "" if self.before is None else inside(exact, _moment(self.before))
 
     @property
     def before_by(self) -> str:

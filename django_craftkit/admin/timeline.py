@@ -12,11 +12,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from django_craftkit import clock
 from django_craftkit.models import Change, Render, Share, SignatureRequest
 from django_craftkit.models.render import KIND as RENDER
 from django_craftkit.models.signature import KIND as SIGNATURE
 
-from .base import local, name_of
+from .base import name_of
 from .people import DID, names, why_ended
 from .people import name_of as called
 from .texts import LONGEST_LINE, LONGEST_NAME, start
@@ -105,11 +106,11 @@ class Step:
 
     @property
     def day(self) -> str:
-        return formats.date_format(local(self.at), "DATE_FORMAT")
+        return formats.date_format(clock.local(self.at), "DATE_FORMAT")
 
     @property
     def time(self) -> str:
-        return formats.date_format(local(self.at), "H:i:s")
+        return formats.date_format(clock.local(self.at), "H:i:s")
 
 
 def changes_of(

@@ -145,7 +145,7 @@ class EngagementEvent(models.Model):
 
     def __str__(self) -> str:
         kind = one_line(self.get_type_display())
-        return f"{kind}, {self.occurred_at:%Y-%m-%d %H:%M}"
+        return f"{kind}, {clock.local(self.occurred_at):%Y-%m-%d %H:%M}"
 
     @in_transaction
     def _store(self) -> None:

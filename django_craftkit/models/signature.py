@@ -379,7 +379,10 @@ class SignatureRequest(Mirror):
         """When the time to sign is over; Craftkit gives a week where nothing was asked for."""
         if self.accepted_at is None:
             return None
-        return self.accepted_at + timedelta(hours=self.expiration_hours or DEFAULT_HOURS)
+        try:
+            return self.accepted_at + timedelta(hours=self.expiration_hours or DEFAULT_HOURS)
+        except OverflowError:  # in the year 10000
+            return self.accepted_at
 
     def is_asked_by(self, wish: SignatureRequest) -> bool:
         return self.asked_hash == wish.asked_hash

@@ -23,7 +23,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.words import ago, since, why_paused
+from django_craftkit.words import ago, inside, since, why_paused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -305,7 +305,7 @@ def _configured(states: Iterable[ProjectState]) -> list[ProjectState]:
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:
-    return "" if moment is None else ago(moment, now)
+    return "" if moment is None else inside(ago, moment, now)
 
 
 def _has_secret(alias: str) -> bool:
