@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import django
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import quote
 from django.http import Http404, HttpResponse, HttpResponseRedirect
@@ -67,7 +68,6 @@ def age(moment: datetime) -> SafeString:
     )
 
 
-def linked(url: str, label: Any, *, title: str = "") -> Any:
 def age_by(moment: datetime, person: Any) -> SafeString:
     """Return how long ago something was asked for, and by whom if a person did."""
     who = name_of(person)
@@ -76,6 +76,7 @@ def age_by(moment: datetime, person: Any) -> SafeString:
     return format_html(_("{when} by {who}"), when=inside(age, moment), who=who)
 
 
+def linked(url: str, label: Any, *, title: str = "") -> Any:
     """Return a label that leads to a page; the label alone where this site has no such page."""
     if not url:
         return label
@@ -198,6 +199,29 @@ class MirrorAdmin(IndexedSearch):
             return "–"
         laid_out, is_cut = texts.laid_out(text)
         return format_html("{}{}", laid_out, self.more_of(row, name, is_cut=is_cut))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        # Django 6.1 has the link to the history beside the title, earlier ones in what our pages
+        # have their own of.
+        context["craftkit_tools"] = django.VERSION < (6, 1)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def way_of(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Return the timeline of a row as ``told`` does; {} for what has none."""
+        return {}
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what happened to a row, and what staff did to it: there is one history of it."""
+        answer: Any = super().history_view(request, object_id, extra_context)
+        # Where the person may see it, and it is there.
+        row = getattr(answer, "context_data", {}).get("object")
+        if row is not None:
+            answer.context_data |= {"way": self.way_of(request, row), "media": self.media}
+        return cast("HttpResponse", answer)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

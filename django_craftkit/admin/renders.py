@@ -16,7 +16,7 @@ from django_craftkit import clock, conf, declarations
 from django_craftkit.models import Render, Share, SignatureRequest
 
 from .base import age, brief, may_see_source, source_link
-from .document import document_page
+from .document import document_page, known_of, way_of_document
 from .handing import Handing, link_to
 from .lists import ProjectFilter, StateFilter, is_list
 from .signing import Signing
@@ -189,6 +189,9 @@ class RenderAdmin(Signing, Handing):
         if render is not None:
             context["document"] = document_page(self, request, render)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def way_of(self, request: HttpRequest, row: Render) -> dict[str, Any]:
+        return way_of_document(self, request, row, known_of(self, request, row))
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return self.allows(request, "retry_render")

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit.database import database
-from django_craftkit.models import Render, RenderWithdrawn, Share
+from django_craftkit.models import EngagementEvent, Render, RenderWithdrawn, Share
 from django_craftkit.models.share import UNPROVEN
 
 from . import outcomes
@@ -23,6 +23,7 @@ from .handing import rows_of
 from .lists import ProjectFilter, StateFilter
 from .states import can_be_revoked, channel_of, share_badges, whom
 from .texts import LONG
+from .timeline import changes_of_share, timeline_of_share, told
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -215,6 +216,16 @@ class ShareAdmin(MirrorAdmin):
                 "revoke_url": self.address("revoke") if may_revoke else "",
             }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def way_of(self, request: HttpRequest, row: Share) -> dict[str, Any]:
+        changes = changes_of_share(row)
+        opened = EngagementEvent.objects.filter(
+            share_remote_id=row.remote_id, type=EngagementEvent.Type.VIEWED
+        )
+        first = None
+        if row.remote_id is not None and self.allows(request, "view_engagementevent"):
+            first = opened.order_by("occurred_at").values_list("occurred_at", flat=True).first()
+        return told(self, request, row, changes, timeline_of_share(row, changes, first))
 
     @button("sent", "email_render")
     def sent_view(self, request: HttpRequest, share: Share) -> HttpResponse:

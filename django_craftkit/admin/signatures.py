@@ -25,7 +25,7 @@ from django_craftkit.models.signature import MAX_REASON
 from . import outcomes
 from .base import MirrorAdmin, age_by, brief, linked, on_day
 from .buttons import SECONDS, button, patience
-from .envelope import request_page
+from .envelope import request_page, way_of_request
 from .files import streamed
 from .forms import TextField
 from .lists import SEARCHED, Arm, ProjectFilter, StateFilter, is_list
@@ -192,6 +192,9 @@ class SignatureRequestAdmin(MirrorAdmin):
         if row is not None:
             context["envelope"] = request_page(self, request, row)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def way_of(self, request: HttpRequest, row: SignatureRequest) -> dict[str, Any]:
+        return way_of_request(self, request, row)
 
     @button("cancel", "cancel_signaturerequest", "GET", "POST")
     def cancel_view(self, request: HttpRequest, row: Any) -> HttpResponse:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django_craftkit import clock
 from django_craftkit.models import Change, Render, Share, SignatureRequest
 from django_craftkit.models.render import KIND as RENDER
+from django_craftkit.models.share import KIND as SHARE
 from django_craftkit.models.signature import KIND as SIGNATURE
 
 from .base import name_of
@@ -117,8 +118,8 @@ def changes_of(
     render: Render, shares: Iterable[Share], requests: Iterable[SignatureRequest] = ()
 ) -> list[Change]:
     """Read the latest changes of a document and what was made of it, oldest first: one query."""
-    about = Q(kind="render", object_id=render.pk)
-    about |= Q(kind="share", object_id__in=[share.pk for share in shares])
+    about = Q(kind=RENDER, object_id=render.pk)
+    about |= Q(kind=SHARE, object_id__in=[share.pk for share in shares])
     about |= Q(kind=SIGNATURE, object_id__in=[request.pk for request in requests])
     return _latest(about)
 
@@ -126,6 +127,11 @@ def changes_of(
 def changes_of_request(request: SignatureRequest) -> list[Change]:
     """Read the latest changes of a signature request, oldest first."""
     return _latest(Q(kind=SIGNATURE, object_id=request.pk))
+
+
+def changes_of_share(share: Share) -> list[Change]:
+    """Read the latest changes of a link, oldest first."""
+    return _latest(Q(kind=SHARE, object_id=share.pk))
 
 
 def _latest(about: Q) -> list[Change]:
@@ -147,7 +153,7 @@ def told(
     """Return what the page of a row shows of its way: the latest steps, and where all of it is."""
     latest = [_shortened(step) for step in steps[-MOST_STEPS:]]
     is_cut = len(changes) >= MOST_CHANGES or latest != steps
-    kind = SIGNATURE if isinstance(row, SignatureRequest) else RENDER
+    kind = {SignatureRequest: SIGNATURE, Share: SHARE}.get(type(row), RENDER)
     url = site.address("changelist", model="change") if site.allows(request, "view_change") else ""
     return {
         "timeline": latest,
@@ -196,6 +202,14 @@ def timeline_of_request(request: Any, changes: Iterable[Change]) -> list[Step]:
     return sorted(_of_request(request, changes), key=lambda step: step.at)
 
 
+def timeline_of_share(
+    share: Share, changes: Iterable[Change], first_opened: datetime | None
+) -> list[Step]:
+    """Tell the story of one link, newest last."""
+    steps = [*_ways(changes, {share.pk: share}), *_of_share(share, first_opened)]
+    return sorted(steps, key=lambda step: step.at)
+
+
 def _of_request(request: Any, changes: Iterable[Change], which: str = "") -> Iterator[Step]:
     whom = names(request.people)
     who = name_of(request.requested_by) or _("this site")
@@ -237,8 +251,8 @@ def _ways(changes: Iterable[Change], shares: Mapping[int, Share]) -> Iterator[St
     for change in changes:
         if change.kind == SIGNATURE:
             continue
-        share = shares.get(change.object_id) if change.kind == "share" else None
-        if change.kind == "share" and share is None:
+        share = shares.get(change.object_id) if change.kind == SHARE else None
+        if change.kind == SHARE and share is None:
             continue
         what = _of_render(change) if share is None else _of_link(change, share)
         if what:
