@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import get_template
 from django.utils.translation import gettext_lazy as _
 
@@ -94,15 +94,18 @@ class BookingAdmin(admin.ModelAdmin):
         for booking in queryset:
             self.sign_off_one(request, booking)
 
-    def sign_off_one(self, request: HttpRequest, booking: Booking) -> None:
+    def sign_off_one(self, request: HttpRequest, booking: Booking, besides: Any = "") -> bool:
+        """Sign a boat off, or say why not and what was done besides; whether it was signed off."""
         try:
             booking.sign_off(request.user)
         except ValidationError as problem:
-            self.message_user(request, problem.message, messages.ERROR)
-        else:
-            self.log_change(request, booking, _("Signed off the boat."))
-            done = _("%s is signed off, its handover protocol is on the way.") % booking
-            self.message_user(request, done, messages.SUCCESS)
+            refused = f"{problem.message} {besides}".strip()
+            self.message_user(request, refused, messages.ERROR)
+            return False
+        self.log_change(request, booking, _("Signed off the boat."))
+        done = _("%s is signed off, its handover protocol is on the way.") % booking
+        self.message_user(request, done, messages.SUCCESS)
+        return True
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], **kwargs: Any
@@ -117,12 +120,17 @@ class BookingAdmin(admin.ModelAdmin):
         return super().render_change_form(request, context, **kwargs)
 
     def response_change(self, request: HttpRequest, obj: Booking) -> HttpResponse:
-        """The button saves the page as the others do, then signs off, in the same transaction."""
-        if "_sign_off" in request.POST:
-            if not self.has_sign_off_permission(request):
-                raise PermissionDenied
-            self.sign_off_one(request, obj)
-        return super().response_change(request, obj)
+        """The button saves the page as the others do, then signs off, in the same transaction.
+
+        Its one message says what became of the sign-off; whoever is refused stays on the page.
+        """
+        if "_sign_off" not in request.POST:
+            return super().response_change(request, obj)
+        if not self.has_sign_off_permission(request):
+            raise PermissionDenied
+        if self.sign_off_one(request, obj, _("The rest of the page is saved.")):
+            return self.response_post_save_change(request, obj)
+        return HttpResponseRedirect(request.get_full_path())
 
 
 def is_open(booking: Booking | None) -> bool:

@@ -133,6 +133,13 @@ class Booking(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("charter:booking", args=[self.token])
 
+    @property
+    def has_inspection(self) -> bool:
+        """Whether anything of the inspection is written down."""
+        numbers = (self.engine_hours, self.fuel)
+        written = bool(self.inspector or self.notes) or any(one is not None for one in numbers)
+        return written or bool(self.areas.all())
+
     def sign_off(self, user: AbstractUser) -> None:
         """Hand the boat over. The protocol follows from the save: see charter/craftkit.py."""
         if self.signed_off_at is not None:

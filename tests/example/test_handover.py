@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
+from charter.models import Booking
 from django_craftkit.models import Render, Share
 
 TEMPLATES = Path(__file__).parents[2] / "example_project" / "templates.json"
@@ -101,9 +102,39 @@ def test_what_is_not_ready_is_not_signed_off(client, staff, booking, change):
     answer = press_sign_off(
         client, booking, **{name: value or "" for name, value in change.items()}
     )
-    assert answer.status_code == 302
+    # Whoever is refused stays on the page, and is told nothing else.
+    assert answer.headers["Location"] == change_page(booking)
+    assert levels(client.get(change_page(booking))) == ["error"]
     assert booking.signed_off_at is None
+    assert booking.inspector == "Νίκος"
     assert not protocols().exists()
+
+
+def test_whoever_signs_off_is_told_so_once(client, staff, booking):
+    grant(staff, "sign_off_booking")
+    press_sign_off(client, booking)
+    page = client.get(reverse("admin:charter_booking_changelist"))
+    assert levels(page) == ["success"]
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ({"inspector": "Νίκος"}, "Νίκος"),
+        ({"engine_hours": 0}, "<dd>0</dd>"),
+        ({"fuel": 40}, "40 %"),
+        ({"notes": "Bow light is weak."}, "Bow light is weak."),
+    ],
+)
+def test_a_guest_reads_an_inspection_that_is_not_complete(client, booking, change, shown):
+    booking.areas.all().delete()
+    Booking.objects.update(engine_hours=None, fuel=None)
+    before = client.get(booking.get_absolute_url()).text
+    assert "on the day you arrive" in before
+    Booking.objects.update(**change)
+    page = client.get(booking.get_absolute_url()).text
+    assert shown in page.partition('id="inspection"')[2]
+    assert "on the day you arrive" not in page
 
 
 def test_what_was_signed_off_stays_as_it_was(client, staff, booking):
@@ -151,6 +182,10 @@ def test_a_template_takes_all_that_is_sent(craftkit, staff, booking, number):
     assert {key for key in flat(sent) if key not in loops} == known
     for key, fields in loops.items():
         assert set(sent[key][0]) == {field["key"] for field in fields}
+
+
+def levels(page):
+    return [message.level_tag for message in page.context["messages"]]
 
 
 def protocols():

@@ -2,7 +2,7 @@
 
 const FIRST = 1000;
 const SLOWEST = 15000;
-const blocks = () => [...document.querySelectorAll(".live")];
+const blocks = () => [...document.querySelectorAll("[data-live]")];
 let pause = FIRST;
 let timer;
 
