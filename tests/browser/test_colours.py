@@ -36,16 +36,20 @@ function luminance(rgb) {
   });
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
+// The page's own, of its scheme: a drawing has another.
+const sheet = document.body.appendChild(document.createElement("p"));
+sheet.style.backgroundColor = "Canvas";
+const canvas = getComputedStyle(sheet).backgroundColor;
+sheet.remove();
 const found = [];
 for (const element of document.querySelectorAll(arguments[0])) {
   const own = [...element.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
   if (!own || !element.getClientRects().length) continue;
-  const under = ["Canvas"];
-  const above = [];
+  const under = [];
   for (let one = element; one; one = one.parentElement) {
-    above.unshift(getComputedStyle(one).backgroundColor);
+    under.unshift(getComputedStyle(one).backgroundColor);
   }
-  under.push(...above);
+  under.unshift(canvas);
   const style = getComputedStyle(element);
   const [dark, light] = [
     luminance(pixel(...under)),
