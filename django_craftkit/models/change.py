@@ -10,6 +10,7 @@ from django_craftkit import clock
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import one_line
 
+from .keys import RowKey
 from .work import Job
 
 
@@ -46,7 +47,7 @@ class Change(models.Model):
         verbose_name=_("person"),
     )
     #: Who has signed, where a change is about one person of a signature request.
-    recipient = models.ForeignKey(
+    recipient = RowKey(
         "craftkit.SignatureRecipient",
         on_delete=models.CASCADE,
         null=True,

@@ -16,6 +16,7 @@ from django_craftkit.database import database, in_transaction
 from django_craftkit.log import one_line
 
 from .arguments import check_data
+from .keys import RowKey
 from .render import Render
 from .work import Job
 
@@ -107,7 +108,7 @@ class EngagementEvent(models.Model):
     project = models.CharField(_("project"), max_length=64)
     #: Craftkit's id of the event; ``None`` for what this site has seen and is still to tell.
     event_id = models.UUIDField(_("Craftkit's id"), null=True, blank=True)
-    render = models.ForeignKey(
+    render = RowKey(
         Render,
         on_delete=models.CASCADE,
         db_index=False,  # the indexes below begin with it

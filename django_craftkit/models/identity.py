@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import ValidationError
+from django.core.exceptions import EmptyResultSet, ValidationError
 from django.db import connections, models, router
 from django.utils import timezone
 
@@ -44,12 +44,17 @@ class Identity:
     database: str
     #: The tenant's schema, ``None`` where there are none, or Craftkit's tables are in each.
     schema: str | None
-    #: Craftkit's own content type of the concrete model: it outlives a new name.
-    type_id: int
+    #: The concrete model; rows name it by its content type, which outlives a new name.
+    model: type[models.Model]
     #: The primary key as its database has it.
     pk: str
     #: What earlier versions may have written in place of ``pk``.
     forms: frozenset[str] = field(compare=False)
+
+    @property
+    def type_id(self) -> int:
+        """The content type in Craftkit's own database, made where there is none yet."""
+        return int(_content_types().get_for_model(self.model).pk)
 
     @property
     def columns(self) -> list[Columns]:
@@ -62,15 +67,39 @@ class Identity:
         return any_of([self])
 
 
+class ContentTypeId(models.Expression):
+    """The id of a model's content type, looked up as late as the query that it is a part of.
+
+    So that a queryset can be made where nothing may be queried: in a coroutine, say. Django keeps
+    content types in a cache, but a new process knows none.
+    """
+
+    def __init__(self, model: type[models.Model]) -> None:
+        super().__init__(output_field=models.IntegerField())
+        self.model = model
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[int]]:
+        meta = self.model._meta
+        try:
+            found = _content_types().get_by_natural_key(meta.app_label, str(meta.model_name))
+        except ContentType.DoesNotExist:
+            raise EmptyResultSet from None  # no row can be about any object of the model
+        return "%s", (found.pk,)
+
+
+def _content_types() -> Any:
+    return ContentType.objects.db_manager(database())
+
+
 def any_of(known: Iterable[Identity]) -> models.Q:
     """Return what finds the rows about any of these objects."""
-    forms: dict[tuple[str, str | None, int], set[str]] = {}
+    forms: dict[tuple[str, str | None, type[models.Model]], set[str]] = {}
     for one in known:
-        forms.setdefault((one.database, one.schema, one.type_id), set()).update(one.forms)
+        forms.setdefault((one.database, one.schema, one.model), set()).update(one.forms)
     found = models.Q(pk__in=[])
-    for (alias, schema, type_id), keys in forms.items():
+    for (alias, schema, model), keys in forms.items():
         found |= models.Q(
-            source_type=type_id,
+            source_type=ContentTypeId(model),
             source_id__in=sorted(keys),
             source_db=alias,
             source_schema=schema,
@@ -81,8 +110,8 @@ def any_of(known: Iterable[Identity]) -> models.Q:
 def identify(source: models.Model) -> Identity:
     """Return what a saved object is known by.
 
-    Raises ``ValueError`` where it has no primary key yet, or one that no row can hold, and
-    ``TypeError`` for a composite or binary one, which can't be read back from text.
+    Queries nothing. Raises ``ValueError`` where it has no primary key yet, or one that no row can
+    hold, and ``TypeError`` for a composite or binary one, which can't be read back from text.
     """
     return _identity(source, _checked_key(source))
 
@@ -100,11 +129,10 @@ def _identity(source: models.Model, pk: str) -> Identity:
     # Where it is written, not the replica it may have been read from.
     model = source.__class__  # of what is behind a lazy object
     home = router.db_for_write(model, instance=source)
-    own = database()
     return Identity(
-        database="" if home == own else home,
+        database="" if home == database() else home,
         schema=schema_of(model, home),
-        type_id=ContentType.objects.db_manager(own).get_for_model(source).pk,
+        model=model._meta.concrete_model or model,
         pk=pk,
         forms=_forms(source, pk),
     )

@@ -139,8 +139,9 @@ class RenderQuerySet(models.QuerySet[Any]):
         waiting = self.filter(status=Render.Status.PENDING)
         if conf.options().PAUSED:
             return waiting
-        paused = ProjectState.objects.using(database()).paused().filter(capability="")
-        return waiting.filter(project__in=list(paused.values_list("project", flat=True)))
+        # Read with the documents, in whatever database that is.
+        paused = ProjectState.objects.paused().filter(capability="")
+        return waiting.filter(project__in=paused.values("project"))
 
     def failed_since(self, moment: datetime) -> Self:
         """Return the documents that failed or were rejected, and changed at ``moment`` or later.

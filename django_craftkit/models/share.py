@@ -24,6 +24,7 @@ from django_craftkit.database import (
 
 from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
 from .change import Change
+from .keys import RowKey
 from .mirror import Mirror
 from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job
@@ -202,7 +203,7 @@ class Share(Mirror):
         LINK = "link", _("link")
         EMAIL = "email", _("e-mail")
 
-    render = models.ForeignKey(
+    render = RowKey(
         Render, on_delete=models.PROTECT, related_name="shares", verbose_name=_("document")
     )
     key = models.CharField(_("key"), max_length=255)
@@ -260,7 +261,9 @@ class Share(Mirror):
         ]
 
     def __str__(self) -> str:
-        return _("link to %(render)s") % {"render": self.render}
+        # Of its own columns, as of every row: its document may not have been read.
+        numbers = {"number": self.pk, "document": self.render_id}
+        return _("link %(number)s to document %(document)s") % numbers
 
     @property
     def is_expired(self) -> bool:

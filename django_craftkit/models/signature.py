@@ -28,6 +28,7 @@ from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_
 from .archive import ArchivedFile
 from .arguments import check_key, check_text, check_user, hash_key, may_wait
 from .change import Change
+from .keys import RowKey
 from .mirror import Mirror
 from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job, ProjectState
@@ -65,9 +66,9 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         if conf.options().PAUSED:
             return waiting
         capabilities = ("", ProjectState.Capability.SIGNATURES)
-        paused = ProjectState.objects.using(database()).paused()
-        paused = paused.filter(capability__in=capabilities)
-        return waiting.filter(project__in=set(paused.values_list("project", flat=True)))
+        # Read with the requests, in whatever database that is.
+        paused = ProjectState.objects.paused().filter(capability__in=capabilities)
+        return waiting.filter(project__in=paused.values("project"))
 
     def declared(self) -> Self:
         """Return the requests that a declaration asked for."""
@@ -270,7 +271,7 @@ class SignatureRequest(Mirror):
         MADE_ANEW = "made_anew"
         OTHER_DATA = "other_data"
 
-    render = models.ForeignKey(
+    render = RowKey(
         Render,
         on_delete=models.PROTECT,
         related_name="signature_requests",
@@ -337,7 +338,10 @@ class SignatureRequest(Mirror):
         ]
 
     def __str__(self) -> str:
-        return one_line(self.name) or str(_("signatures on %(render)s") % {"render": self.render})
+        # Of its own columns, as of every row: its document may not have been read.
+        numbers = {"number": self.pk, "document": self.render_id}
+        unnamed = _("signature request %(number)s for document %(document)s") % numbers
+        return one_line(self.name) or unnamed
 
     @property
     def is_final(self) -> bool:
@@ -612,7 +616,7 @@ class SignatureRecipient(models.Model):
         APPROVER = "Approver", _("approves")
         CC = "CC", _("gets a copy")
 
-    request = models.ForeignKey(
+    request = RowKey(
         SignatureRequest,
         on_delete=models.CASCADE,
         related_name="recipients",

@@ -22,6 +22,7 @@ from .identity import (
     refuse_schema,
     stored_key,
 )
+from .keys import RowKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -138,7 +139,7 @@ def _is_at(source: models.Model, place: Place | None) -> bool:
 class Sourced(models.Model):
     """A row that is about an object."""
 
-    source_type = models.ForeignKey(
+    source_type = RowKey(
         ContentType, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     source_id = models.CharField(_("source"), max_length=MAX_PK, blank=True)
