@@ -139,9 +139,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         waiting = self.filter(status=Render.Status.PENDING)
         if conf.options().PAUSED:
             return waiting
-        # Read with the documents, in whatever database that is.
-        paused = ProjectState.objects.paused().filter(capability="")
-        return waiting.filter(project__in=paused.values("project"))
+        return waiting.filter(ProjectState.objects.paused_rows(ProjectState.Capability.WHOLE))
 
     def failed_since(self, moment: datetime) -> Self:
         """Return the documents that failed or were rejected, and changed at ``moment`` or later.

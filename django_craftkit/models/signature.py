@@ -65,10 +65,8 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         waiting = self.filter(status=SignatureRequest.Status.PENDING)
         if conf.options().PAUSED:
             return waiting
-        capabilities = ("", ProjectState.Capability.SIGNATURES)
-        # Read with the requests, in whatever database that is.
-        paused = ProjectState.objects.paused().filter(capability__in=capabilities)
-        return waiting.filter(project__in=paused.values("project"))
+        capabilities = (ProjectState.Capability.WHOLE, ProjectState.Capability.SIGNATURES)
+        return waiting.filter(ProjectState.objects.paused_rows(*capabilities))
 
     def declared(self) -> Self:
         """Return the requests that a declaration asked for."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import connections, models, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
@@ -282,6 +282,16 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
 
     def paused(self) -> Self:
         return self.filter(paused_at__isnull=False)
+
+    def paused_rows(self, *capabilities: str) -> Q:
+        """Return what finds the rows whose project, or one of its capabilities, is paused.
+
+        It is read with those rows, from whatever database they come.
+        """
+        states = self.paused().filter(project=OuterRef("project"), capability__in=capabilities)
+        # A value for each row, not IN or EXISTS: MariaDB would join, and sort everything that
+        # waits to show the newest fifty.
+        return Q(project=Subquery(states.values("project")[:1]))
 
     def pause(
         self,
