@@ -156,8 +156,13 @@ class _Event:
                 if built is None:
                     return
 
-        def declare() -> Render:
-            return Render.objects.declare(
+        def sign(render: Render) -> None:
+            # A row that was there has other data, and the signers that go with those.
+            if built is not None:
+                builders.ask_signatures(render, built.envelope)
+
+        def write() -> None:
+            Render.objects.declare(
                 template,
                 built.data if built else None,
                 builder=self._declaration.identity,
@@ -165,18 +170,8 @@ class _Event:
                 source=self.source,
                 key=key,
                 project=project,
+                complete=sign,
             )
-
-        def write() -> None:
-            if built is None or built.envelope is None:
-                declare()
-                return
-            with transaction.atomic(using=database()):
-                # A row that was there has other data, and the signers that go with those.
-                is_known = Render.objects.is_known(key, project)
-                render = declare()
-                if not is_known:
-                    builders.ask_signatures(render, built.envelope)
 
         if self.using == database():
             write()

@@ -20,6 +20,7 @@ from tests.shop.models import Order
 
 agreed = Signal()
 snapped = Signal()
+bare = Signal()
 told = Signal()
 
 TAGS = [AnchorTag("{{sign}}", "signature")]
@@ -53,6 +54,11 @@ def agreement(order: Order, **kwargs: object) -> dict[str, object] | None:
     sign_with=envelope_of,
 )
 def snapshot(order: Order, **kwargs: object) -> dict[str, object]:
+    return {"number": order.number}
+
+
+@render_on(bare, template="agreement", key=lambda order: "", snapshot=True, sign_with=envelope_of)
+def without_key(order: Order, **kwargs: object) -> dict[str, object]:
     return {"number": order.number}
 
 
@@ -98,6 +104,21 @@ def test_the_people_are_those_that_were_really_saved(craftkit):
     Order.objects.update(number="2")
     craftkit.run()
     assert people() == ["Jane of 2 <jane@example.com>"]
+
+
+@pytest.mark.parametrize("signal", [snapped, bare], ids=["a key", "no key"])
+@pytest.mark.parametrize(("first", "signers"), [("1", ["Jane of 1"]), ("NOBODY", [])])
+def test_a_snapshot_that_is_declared_again_has_the_signers_it_had(
+    craftkit, caplog, signal, first, signers
+):
+    order = agree(signal, first)
+    order.number = "2"
+    signal.send(Order, instance=order)
+    craftkit.run()
+    assert people() == [f"{name} <jane@example.com>" for name in signers]
+    assert len(craftkit.sandbox.signatures) == len(signers)
+    assert Render.objects.get().data == {"number": first}
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_those_of_a_snapshot_are_those_of_its_moment(craftkit):

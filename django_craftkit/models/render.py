@@ -41,7 +41,7 @@ from .source import Sourced
 from .work import Job, ProjectState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from django.contrib.auth.models import AbstractBaseUser
 
@@ -99,10 +99,11 @@ class RenderQuerySet(models.QuerySet[Any]):
     def prefetch_for(self, objects: Iterable[models.Model]) -> None:
         """Read what the template tags show of many ``objects``: four queries, however many.
 
-        The third and the fourth are about signature requests and who is to sign them.
+        The third and the fourth are about signature requests and who is to sign them. All read
+        the database that ``using()`` names, if it was called.
         """
         from .share import Share
-        from .signature import SignatureRequest
+        from .signature import SignatureRecipient, SignatureRequest
 
         sources: dict[Identity, list[models.Model]] = {}
         for one in objects:
@@ -110,12 +111,14 @@ class RenderQuerySet(models.QuerySet[Any]):
                 setattr(one, PREFETCHED, [])
                 if (known := identify_if_known(one)) is not None:
                     sources.setdefault(known, []).append(one)
-        links = models.Prefetch("shares", Share.objects.to_hand_out(), to_attr="open_links")
+        using: str | None = cast("Any", self)._db
+        shares = Share.objects.using(using).to_hand_out()
+        links = models.Prefetch("shares", shares, to_attr="open_links")
+        people = models.Prefetch("recipients", SignatureRecipient.objects.using(using).all())
+        asked = SignatureRequest.objects.using(using).defer("fields", "anchor_tags", "answer")
         requests = models.Prefetch(
             "signature_requests",
-            SignatureRequest.objects.defer("fields", "anchor_tags", "answer")
-            .order_by("-requested_at", "-pk")
-            .prefetch_related("recipients"),
+            asked.order_by("-requested_at", "-pk").prefetch_related(people),
             to_attr="newest_requests",
         )
         by_row = {row: ones for known, ones in sources.items() for row in known.columns}
@@ -183,16 +186,10 @@ class RenderQuerySet(models.QuerySet[Any]):
             data=check_data(data),
             requested_by=cast("Any", check_user(user)),
         )
-        earlier = earlier_key(template, data) if key is None and source is None else ""
-        render = self._ask(render, source, key, earlier=earlier)
+        render = self._ask(render, source, key, earlier=lambda: earlier_key(template, data))
         if timeout:
             render._carry_out(timeout)
         return render
-
-    def is_known(self, key: str, project: str) -> bool:
-        """Whether a document was asked for under this key."""
-        rows = self.using(database()).filter(project=project, key_hash=hash_key(key))
-        return rows.exists()
 
     def declare(
         self,
@@ -204,10 +201,12 @@ class RenderQuerySet(models.QuerySet[Any]):
         source: models.Model | None,
         key: str,
         project: str,
+        complete: Callable[[Render], None] | None = None,
     ) -> Render:
         """Ask for a document whose data the function ``builder`` makes, for ``render_on``.
 
-        ``data`` are those that it has made already; ``build_error`` is what it raised.
+        ``data`` are those that it has made already; ``build_error`` is what it raised. Where the
+        document is a new one, ``complete`` is called with it, in the transaction of its row.
         """
         render = self.model(
             project=project,
@@ -219,11 +218,18 @@ class RenderQuerySet(models.QuerySet[Any]):
             error_code=BUILDER_FAILED if build_error else "",
         )
         # A declaration's "" has always meant: one document about one object.
-        return self._ask(render, source, None if key == "" else key)
+        return self._ask(render, source, None if key == "" else key, complete=complete)
 
     def _ask(
-        self, render: Render, source: models.Model | None, key: str | None, *, earlier: str = ""
+        self,
+        render: Render,
+        source: models.Model | None,
+        key: str | None,
+        *,
+        earlier: Callable[[], str] | None = None,
+        complete: Callable[[Render], None] | None = None,
     ) -> Render:
+        """Write a document, or find it; ``earlier`` makes the key that its data had before."""
         # All that can be wrong is found before the first query: one that fails would break the
         # transaction of the event.
         check_template(render.template)
@@ -231,20 +237,33 @@ class RenderQuerySet(models.QuerySet[Any]):
         known = None if source is None else render.set_source(source)
         render.key = check_key(default_key(render, known) if key is None else key)
         render.key_hash = hash_key(render.key)
-        has_own_key = key is not None
-        return self._store(render, known, has_own_key=has_own_key, earlier=earlier)
+        is_of_data = key is None and source is None
+        return self._store(
+            render,
+            known,
+            has_own_key=key is not None,
+            earlier=earlier if is_of_data else None,
+            complete=complete,
+        )
 
     @again_after_deadlock
     def _store(
-        self, render: Render, source: Identity | None, *, has_own_key: bool, earlier: str
+        self,
+        render: Render,
+        source: Identity | None,
+        *,
+        has_own_key: bool,
+        earlier: Callable[[], str] | None,
+        complete: Callable[[Render], None] | None,
     ) -> Render:
         using = database()
         rows = self.model._default_manager.using(using).filter(project=render.project)
         known: Render | None = rows.filter(key_hash=render.key_hash).first()
         if known is None and source is not None and not has_own_key:
             known = known_by_label(rows, render, source)
-        if known is None and earlier not in ("", render.key):
-            known = rows.filter(key_hash=hash_key(earlier)).first()
+        # What it takes to make the other key is spent where this one is unknown.
+        if known is None and earlier is not None and (other := earlier()) not in ("", render.key):
+            known = rows.filter(key_hash=hash_key(other)).first()
         if known is not None:
             known.check_same(render, source)
             # It is an event that brings a builder.
@@ -255,6 +274,8 @@ class RenderQuerySet(models.QuerySet[Any]):
             with transaction.atomic(using=using, savepoint=False):
                 known = insert_or_get(render, "project", "key_hash")
                 Job.objects.start(KIND, known.pk, known.project)
+                if complete is not None:
+                    complete(known)
         return known
 
     def _ask_again(self, rows: models.QuerySet[Render], *, is_event: bool) -> Render | None:
