@@ -42,7 +42,7 @@ from .files import streamed
 from .forms import EmailForm, ShareForm
 from .people import names, progress, with_people
 from .states import share_badges, signature_badges, whom
-from .texts import LONG, LONGEST_NAME, start
+from .texts import LONG, LONGEST_NAME, long_of, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -370,7 +370,7 @@ def _alive(renders: Iterable[Render]) -> list[Share]:
     """Return the links that a withdrawal ends."""
     shares = Share.objects.using(database()).filter(render__in=[render.pk for render in renders])
     shares = shares.revocable().select_related("render").order_by("render", "pk")
-    return list(shares.defer(*LONG[Share], *(f"render__{name}" for name in LONG[Render])))
+    return list(shares.defer(*LONG[Share], *long_of(Render, "render")))
 
 
 def _to_be_signed(renders: Iterable[Render]) -> list[SignatureRequest]:
@@ -378,7 +378,7 @@ def _to_be_signed(renders: Iterable[Render]) -> list[SignatureRequest]:
     pks = [render.pk for render in renders]
     rows = SignatureRequest.objects.using(database()).filter(render__in=pks)
     rows = rows.alive().filter(cancel_requested_at=None).select_related("render")
-    left = (*LONG[SignatureRequest], *(f"render__{name}" for name in LONG[Render]))
+    left = (*LONG[SignatureRequest], *long_of(Render, "render"))
     return list(rows.order_by("render", "pk").defer(*left))
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_craftkit.models import SignatureRecipient, SignatureRequest
 
 from .base import badge, exact
-from .texts import LONG, LONGEST_NAME, object_of, start
+from .texts import LONGEST_NAME, long_of, object_of, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ def requests_of(render: Render) -> list[Any]:
     """Read the newest requests for a document, each with its ``people``: one query for all."""
     rows = SignatureRecipient.objects.filter(request__render=render)
     rows = rows.select_related("request__requested_by", "request__cancel_requested_by")
-    rows = rows.defer(*(f"request__{name}" for name in LONG[SignatureRequest]))
+    rows = rows.defer(*long_of(SignatureRequest, "request"))
     rows = rows.order_by("-request__requested_at", "-request_id", "position")
     found: dict[int, Any] = {}
     for one in rows[: (MOST_REQUESTS + 1) * MOST_PEOPLE]:

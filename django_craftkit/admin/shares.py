@@ -22,7 +22,7 @@ from .buttons import MOST, Refused, as_chosen, button, chosen, patience, too_man
 from .handing import rows_of
 from .lists import ProjectFilter, StateFilter
 from .states import can_be_revoked, channel_of, share_badges, whom
-from .texts import LONG
+from .texts import long_of
 from .timeline import changes_of_share, timeline_of_share, told
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class ShareAdmin(MirrorAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Share]:
         queryset = super().get_queryset(request).select_related("render", "requested_by")
-        return queryset.defer("answer", *(f"render__{name}" for name in LONG[Render]))
+        return queryset.defer("answer", *long_of(Render, "render"))
 
     def get_list_display(self, request: HttpRequest) -> Any:
         may_see = self.allows(request, "see_share_link")

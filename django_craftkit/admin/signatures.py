@@ -31,7 +31,7 @@ from .forms import TextField
 from .lists import SEARCHED, Arm, ProjectFilter, StateFilter, is_list
 from .people import names, progress, with_people
 from .states import signature_badges
-from .texts import LONG
+from .texts import LONG, long_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -129,7 +129,7 @@ class SignatureRequestAdmin(MirrorAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SignatureRequest]:
         queryset = super().get_queryset(request).select_related("render", "requested_by")
-        queryset = queryset.defer(*(f"render__{name}" for name in LONG[Render]))
+        queryset = queryset.defer(*long_of(Render, "render"))
         if is_list(request):
             return queryset
         return queryset.select_related("cancel_requested_by")

@@ -21,7 +21,7 @@ from .base import exact, name_of
 from .buttons import not_as_written, pk_of
 from .forms import DOUBLE_CLICK
 from .people import MOST_PEOPLE
-from .texts import LONG
+from .texts import LONG, long_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,7 +202,7 @@ class SigningForm(forms.Form):
             request__render=self.craftkit_render
         )
         known = rows.select_related("request__requested_by")
-        known = known.defer(*(f"request__{name}" for name in LONG[SignatureRequest]))
+        known = known.defer(*long_of(SignatureRequest, "request"))
         asked: dict[SignatureRequest, list[tuple[str, str]]] = {}
         for one in known.order_by("-request_id"):
             people = asked.setdefault(one.request, [])

@@ -40,6 +40,11 @@ _ESCAPED = 12
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 
 
+def long_of(model: type[Model], through: str) -> tuple[str, ...]:
+    """Return ``LONG`` of a model as a query names it that comes ``through`` a key to its rows."""
+    return tuple(f"{through}__{name}" for name in LONG[model])
+
+
 def start(text: str, most: int) -> str:
     """Return the beginning of a text, with an ellipsis where there is more of it."""
     head = text[:most]
