@@ -13,7 +13,7 @@ from django.db import Error, connections, models, router, transaction
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
-from .failures import is_busy, is_lost_race
+from .failures import is_busy, is_in_transaction, is_lost_race
 from .log import get_logger
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def non_atomic(view: View) -> View:
 def again_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
     """Run a function that writes once more where its transaction has lost a race.
 
-    Inside somebody's transaction only they can start over. What the function commits is the last
+    Inside somebody's transaction only they can start over, also where they have taken the
+    connection out of autocommit. What the function commits is the last
     thing that it does, and nobody's hook runs with it; else use ``in_transaction``.
     """
 
@@ -78,7 +79,7 @@ def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
 
 def _again(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -> R:
     connection = connections[database()]
-    if connection.in_atomic_block:
+    if is_in_transaction(connection):
         return once()
     for attempt in range(1, TRIES + 1):
         began = time.monotonic()
@@ -86,7 +87,10 @@ def _again(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -
             return once()
         except Error as error:
             is_lost = is_lost_race(error) or _is_refused(error, time.monotonic() - began)
-            _drop_unusable(connection)
+            if is_in_transaction(connection) and not connection.in_atomic_block:
+                # It broke while it rolled back, and would take the next block for an inner one.
+                connection.close()
+            drop_broken(connection)
             if attempt == TRIES or is_committed() or not is_lost:
                 raise
             logger.info("%s is run again: %s", name, error)
@@ -94,17 +98,18 @@ def _again(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -
     raise AssertionError("unreachable")
 
 
-def _drop_unusable(connection: Any) -> None:
-    """Let go of a connection that failed and can't be used any more.
+def drop_broken(connection: Any) -> None:
+    """Let go of a connection on which something failed, where it can't be used any more.
 
-    Not of one that is merely old: its session may hold the caller's, an advisory lock, say.
+    Not of one that is merely old: its session may hold the caller's, an advisory lock, say. Nor
+    of one in somebody's transaction: on a new connection nothing would tell that their rows are
+    lost.
     """
-    if connection.connection is None or connection.in_atomic_block:
+    if is_in_transaction(connection) or not connection.errors_occurred:
         return
-    # One that broke while it rolled back would take the next block for an inner one, and never
-    # leave that.
-    is_left_open = connection.get_autocommit() != connection.settings_dict["AUTOCOMMIT"]
-    if is_left_open or (connection.errors_occurred and not connection.is_usable()):
+    if connection.connection is None or connection.is_usable():
+        connection.errors_occurred = False
+    else:
         connection.close()
 
 

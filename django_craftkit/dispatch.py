@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, current_app
 from django.db import connections, transaction
 
+from .failures import is_in_transaction
 from .log import get_logger
 
 if TYPE_CHECKING:
@@ -264,20 +265,26 @@ def carry_out(
 def refuse_transaction() -> None:
     """Raise ``RuntimeError`` inside a transaction: nothing is sent that could be rolled back."""
     for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block:
-            try:
-                # Django's own check knows the transaction of a test case from the caller's.
-                with transaction.atomic(using=connection.alias, durable=True):
-                    pass
-            except RuntimeError:
-                raise RuntimeError(
-                    "wait() and wait=True send at once, which must not be inside a transaction "
-                    f"(one is open in {connection.alias!r}): it could be rolled back. Leave the "
-                    "transaction first; a view under ATOMIC_REQUESTS is non_atomic_requests."
-                ) from None
+        if is_in_transaction(connection) and not _is_of_test_case(connection):
+            raise RuntimeError(
+                "wait() and wait=True send at once, which must not be inside a transaction "
+                f"(one is open in {connection.alias!r}): it could be rolled back. Leave the "
+                "transaction first; a view under ATOMIC_REQUESTS is non_atomic_requests."
+            )
+
+
+def _is_of_test_case(connection: Any) -> bool:
+    """Whether the transaction that is open is a test case's alone, as Django's own check knows."""
+    if not connection.in_atomic_block:
+        return False
+    try:
+        with transaction.atomic(using=connection.alias, durable=True):
+            return True
+    except RuntimeError:
+        return False
 
 
 def isolated(using: str) -> AbstractContextManager[Any]:
     """Return a savepoint inside a transaction, and nothing outside: foreign code may fail."""
     connection = connections[using]
-    return transaction.atomic(using=using) if connection.in_atomic_block else nullcontext()
+    return transaction.atomic(using=using) if is_in_transaction(connection) else nullcontext()

@@ -120,6 +120,16 @@ def _code_of(error: BaseException) -> str | int | None:
     return code if type(code) is int else None
 
 
+def is_in_transaction(connection: Any) -> bool:
+    """Whether what is written there is somebody's to commit.
+
+    They are in an ``atomic`` block, or have taken the connection out of autocommit.
+    """
+    if connection.connection is None:
+        return connection.in_atomic_block or not connection.settings_dict["AUTOCOMMIT"]
+    return connection.in_atomic_block or not connection.autocommit
+
+
 def breaks_transaction(error: BaseException, *, saved: str = "") -> bool:
     """Whether somebody's open transaction can't be committed any more after this error.
 
@@ -129,7 +139,7 @@ def breaks_transaction(error: BaseException, *, saved: str = "") -> bool:
     transaction with ROLLBACK, MySQL has ended one that lost a deadlock, and leaving an ``atomic``
     block that needs a rollback raises nothing.
     """
-    open_ones = [one for one in connections.all(initialized_only=True) if one.in_atomic_block]
+    open_ones = [one for one in connections.all(initialized_only=True) if is_in_transaction(one)]
     if any(one.needs_rollback or _is_aborted(one) for one in open_ones):
         return True
     for one in _chain(error):

@@ -15,12 +15,13 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
 
+from django_craftkit.database import again_after_deadlock, in_transaction
 from django_craftkit.models import Job, Render
 from tests.helpers import PATIENCE, Elsewhere, at_once
 from tests.shop.models import Line, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -111,6 +112,49 @@ def test_a_transaction_that_nobody_can_commit_is_raised_in_whatever_the_error_hi
     with pytest.raises(Exception, match=r"no_such_table|no such key"), transaction.atomic():
         Order.objects.create(number="1")
     assert not Order.objects.exists()
+
+
+# Whoever commits by hand
+
+
+@pytest.fixture
+def by_hand() -> Iterator[None]:
+    """The caller has taken the connection out of autocommit."""
+    transaction.set_autocommit(False)
+    yield
+    transaction.rollback()
+    transaction.set_autocommit(True)
+
+
+@pytest.mark.parametrize("decorate", [again_after_deadlock, in_transaction])
+def test_what_a_caller_commits_by_hand_is_theirs_to_do_again(by_hand, decorate):
+    calls = []
+
+    @decorate
+    def write() -> None:
+        calls.append(1)
+        raise OperationalError(1213, "deadlock")
+
+    Order.objects.create(number="1")
+    with pytest.raises(OperationalError):
+        write()
+    assert len(calls) == 1
+    # On another connection it would be gone without a word.
+    assert Order.objects.exists()
+
+
+def test_a_query_that_fails_in_an_event_is_raised_to_who_commits_by_hand(by_hand, declare):
+    declare(post_save, sender=Order, when=lambda order: fail())
+    with pytest.raises(Error):
+        Order.objects.create(number="1")
+
+
+def test_who_commits_by_hand_waits_for_nothing(by_hand, craftkit):
+    render = Render.objects.request("invoice", {})
+    for wait in (render.wait, lambda: render.share(wait=True)):
+        with pytest.raises(RuntimeError, match="inside a transaction"):
+            wait()
+    assert craftkit.renders == []
 
 
 def get_or_create() -> None:

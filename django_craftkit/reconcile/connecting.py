@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import connections
 
+from django_craftkit import database
+
 
 def renew() -> None:
     """Let go of this thread's connections that are too old, or broke since it last worked."""
@@ -19,8 +21,4 @@ def renew() -> None:
 def drop_broken() -> None:
     """Let go of this thread's connections that failed and can't be used any more."""
     for connection in connections.all(initialized_only=True):
-        if connection.errors_occurred and not connection.in_atomic_block:
-            if connection.connection is None or connection.is_usable():
-                connection.errors_occurred = False
-            else:
-                connection.close()
+        database.drop_broken(connection)
