@@ -9,6 +9,7 @@ from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
 from django_craftkit import clock, conf
+from django_craftkit.database import database
 from django_craftkit.models import Share, SignatureRequest
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.sandbox import Mail, Sandbox, SandboxAdapter
@@ -112,7 +113,7 @@ class Kit:
         Craftkit counts one guest once in five minutes; another ``ip`` is another guest.
         """
         if isinstance(what, Share):
-            what.refresh_from_db()
+            what.refresh_from_db(using=database())
         if not what.url:
             raise ValueError(f"{what} has no link yet: let the worker run() first.")
         with SandboxAdapter(self.sandbox, ip).session() as browser:
@@ -160,7 +161,7 @@ class Kit:
     ) -> SandboxSignatureRequest:
         if isinstance(request, SandboxSignatureRequest):
             return request
-        request.refresh_from_db()
+        request.refresh_from_db(using=database())
         found = [one for one in self.signatures if one.id == str(request.remote_id)]
         if not found:
             raise ValueError(f"{request} is {request.status}: let the worker run() first.")
