@@ -9,9 +9,12 @@ from django.dispatch import Signal
 from hypothesis import HealthCheck, settings
 
 from django_craftkit import declarations, events
+from django_craftkit.models import Render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from django_craftkit.testing import Kit
 
 # What is worth more says so itself. A busy machine is no fault, and what lands is judged by the
 # same examples each time: new ones are tried at the desk.
@@ -54,6 +57,15 @@ def _rows_are_deleted_after_a_test() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operations, "sql_flush", sql_flush)
         yield
+
+
+@pytest.fixture
+def ready(craftkit: Kit) -> Render:
+    """A document that a link can be made to."""
+    render = Render.objects.request("invoice", {"number": "1"}, key="i-1")
+    craftkit.run()
+    render.refresh_from_db()
+    return render
 
 
 @pytest.fixture

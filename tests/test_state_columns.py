@@ -20,14 +20,6 @@ MADE_ANEW, OTHER_DATA = "Its document is made anew.", "Its document was retried 
 
 
 @pytest.fixture
-def ready(craftkit) -> Render:
-    render = Render.objects.request("invoice", {"number": "1"}, key="i-1")
-    craftkit.run()
-    render.refresh_from_db()
-    return render
-
-
-@pytest.fixture
 def adopted(craftkit, ready) -> Share:
     """A link that somebody made at Craftkit."""
     get_client().shares.create(ready.remote_id)

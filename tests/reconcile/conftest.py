@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from django_craftkit.models import ArchivedFile, Job, Render, SignatureRequest
+from django_craftkit.models import ArchivedFile, Job, SignatureRequest
 from django_craftkit.models.signature import ARCHIVE
 from django_craftkit.projects import get_client
 from django_craftkit.sandbox import certificate as papers
@@ -14,15 +14,6 @@ from tests.reconcile.archives import archive_later
 
 if TYPE_CHECKING:
     from django_craftkit.client import Craftkit
-
-
-@pytest.fixture
-def ready(craftkit) -> Render:
-    """A document that a link can be made to."""
-    render = Render.objects.request("invoice", {"number": "1"}, key="i-1")
-    craftkit.run()
-    render.refresh_from_db()
-    return render
 
 
 @pytest.fixture
