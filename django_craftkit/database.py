@@ -17,7 +17,7 @@ from .failures import is_busy, is_in_transaction, is_lost_race
 from .log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 logger = get_logger(__name__)
 
@@ -131,15 +131,21 @@ def lock(queryset: models.QuerySet[M]) -> models.QuerySet[M]:
 
 def is_too_deep(value: Any) -> bool:
     """Whether a JSON value nests more than ``MAX_DEPTH`` lists and objects in one another."""
-    layer = [value]
-    for _ in range(MAX_DEPTH):
-        layer = [
-            item
-            for one in layer
-            if isinstance(one, (list, Mapping))
-            for item in (one.values() if isinstance(one, Mapping) else one)
-        ]
-    return any(isinstance(one, (list, Mapping)) for one in layer)
+    # One iterator for each level: no recursion, which data of others could drive to its limit.
+    path: list[Iterator[Any]] = [iter((value,))]
+    while path:
+        for item in path[-1]:
+            # Most values are these, and to say what is no Mapping takes longer.
+            if item is None or isinstance(item, (str, int, float)):
+                continue
+            if isinstance(item, (list, tuple, Mapping)):
+                if len(path) > MAX_DEPTH:
+                    return True
+                path.append(iter(item.values() if isinstance(item, Mapping) else item))
+                break
+        else:
+            path.pop()
+    return False
 
 
 def storable(value: Any, levels: int = MAX_DEPTH) -> Any:

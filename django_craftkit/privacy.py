@@ -7,9 +7,8 @@ import json
 import re
 from typing import Any
 
-from . import conf
+from . import conf, untrusted
 from .database import storable
-from .digits import whole
 
 #: Bits of an address that are kept of a truncated one: a provider's region, no household.
 PREFIX = {4: 24, 6: 48}
@@ -64,12 +63,12 @@ def kept_body(body: bytes) -> bytes:
     if not is_named and b"\\u" not in body and b"\0" not in body:
         return body
     try:
-        payload = json.loads(body, parse_int=whole)
+        payload = untrusted.loads(body)
         kept = _kept(payload)
         if kept == payload and not is_named:
             return body
         text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
-    except (ValueError, RecursionError):
+    except ValueError:
         # It will be shown as unusable, as far as nobody can be in it.
         return _SUSPECT.split(body, maxsplit=1)[0]
     return text.encode("utf-8", "surrogatepass")

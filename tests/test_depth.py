@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_craftkit import builders, client
+from django_craftkit import builders, client, untrusted
+from django_craftkit.admin import texts
+from django_craftkit.client import errors
 from django_craftkit.clock import database_now
 from django_craftkit.database import MAX_DEPTH, is_too_deep, storable
 from django_craftkit.models import EngagementEvent, Job, Render, WebhookDelivery
@@ -56,6 +59,49 @@ def test_every_database_holds_what_is_not_too_deep():
     Render.objects.filter(pk=render.pk).update(answer=storable(dicts(900)))
     render.refresh_from_db()
     assert render.answer != {}
+
+
+#: Strings that look as if they opened, closed or ended something.
+DISGUISES = ["", "[", "]}]}", "{[", 'a"[', '\\"]', "\\\\", '\\\\"}', "Ω∢[", "\n]"]
+
+
+@given(
+    levels=st.integers(untrusted.DEEPEST - 3, untrusted.DEEPEST + 3),
+    texts=st.lists(st.sampled_from(DISGUISES), min_size=1, max_size=4),
+    make=st.sampled_from([lambda inner, text: [text, inner], lambda inner, text: {text: inner}]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32-be"]),
+    is_plain=st.booleans(),
+)
+def test_json_is_parsed_to_a_depth_however_it_is_written(levels, texts, make, encoding, is_plain):
+    value: Any = texts[0]
+    for level in range(levels):
+        value = make(value, texts[level % len(texts)])
+    body = json.dumps(value, ensure_ascii=not is_plain).encode(encoding)
+    if levels <= untrusted.DEEPEST:
+        assert untrusted.loads(body) == value
+        return
+    with pytest.raises(ValueError, match=str(untrusted.DEEPEST)):
+        untrusted.loads(body)
+
+
+@given(st.recursive(st.none() | st.text() | st.floats(allow_nan=False), st.lists))
+def test_what_is_flat_is_parsed_however_long_it_is(value):
+    many = [{"a": value, "b": [value]}] * untrusted.DEEPEST
+    assert untrusted.loads(json.dumps(many)) == json.loads(json.dumps(many)) == many
+
+
+@pytest.mark.parametrize("levels", [untrusted.DEEPEST + 1, 100_000])
+@pytest.mark.parametrize("bracket", ["[", '{"sourceIp":', '{"\\"":['])
+def test_no_parser_sees_what_could_exhaust_its_stack(monkeypatch, levels, bracket):
+    monkeypatch.setattr(json, "loads", None)
+    body = bracket * levels
+    with pytest.raises(ValueError, match=str(untrusted.DEEPEST)):
+        errors.parse(body)
+    assert kept_body(f'{{"userAgent": {body}'.encode()) == b'{"'
+    assert (texts.loads(body), texts.body_of(body.encode())) == (None, None)
+    WebhookDelivery.objects.store("default", "", body.encode())
+    deliveries.process(database_now() + timedelta(seconds=1))
+    assert WebhookDelivery.objects.get().status == "failed"
 
 
 @TOO_DEEP

@@ -13,6 +13,7 @@ from django.db.models import BinaryField, JSONField, TextField
 from django.db.models.functions import Cast
 from django.utils.html import escape, format_html
 
+from django_craftkit import untrusted
 from django_craftkit.models import Render, Share, SignatureRequest
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def laid_out(text: str) -> tuple[SafeString, bool]:
 def loads(text: str | None) -> Any:
     """Return what JSON holds; ``None`` for what can't be read, being no JSON or too deep."""
     try:
-        return json.loads(text or "null")
-    except (ValueError, RecursionError):
+        return untrusted.loads(text or "null")
+    except ValueError:
         return None
 
 
@@ -115,8 +116,8 @@ def body_of(body: bytes) -> str | None:
     """Return the text of a body that is JSON, in whichever encoding; ``None`` for any other."""
     try:
         text = body.decode(json.detect_encoding(body), "surrogatepass")
-        json.loads(text)
-    except (ValueError, RecursionError):
+        untrusted.loads(text)
+    except ValueError:
         return None
     return text
 

@@ -5,12 +5,11 @@ Source: https://docs.craftkit.dev/api-reference/errors
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from django_craftkit.digits import whole
+from django_craftkit import untrusted
 from django_craftkit.log import one_line
 
 if TYPE_CHECKING:
@@ -279,17 +278,14 @@ def from_answer(
 
 
 def parse(text: str | bytes) -> Any:
-    """Strict JSON: also refuses NaN, Infinity and nesting that Python can't hold.
+    """Strict JSON: also refuses NaN, Infinity and what nests too deep.
 
     A number that Python can't hold is its digits, a text: it spoils nothing else.
 
     Raises:
         ValueError: it is not JSON.
     """
-    try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_fraction, parse_int=whole)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    return untrusted.loads(text, parse_constant=_refuse, parse_float=_fraction)
 
 
 def presentable(text: str) -> Any:

@@ -139,13 +139,9 @@ def check_data(data: Any, name: str = "data") -> dict[str, Any]:
     """
     if not isinstance(data, dict):
         raise TypeError(f"{name} is a {type(data).__name__}: write a dict.")
-    try:
-        plain: dict[str, Any] = json.loads(json.dumps(data, default=_encoded, allow_nan=False))
-        too_deep = is_too_deep(plain)
-    except RecursionError:
-        too_deep = True
-    if too_deep:
+    if is_too_deep(data):
         raise ValueError(f"{name} holds more than {MAX_DEPTH} lists and dicts in one another.")
+    plain: dict[str, Any] = json.loads(json.dumps(data, default=_encoded, allow_nan=False))
     text = json.dumps(plain, ensure_ascii=False)
     if _NUL.search(text) or not _is_text(text):
         raise ValueError(f"{name} holds a character that is none: NUL, or half a surrogate pair.")

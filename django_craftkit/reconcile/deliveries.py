@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db.models import Q
 
-from django_craftkit import client, conf
+from django_craftkit import client, conf, untrusted
 from django_craftkit.client import InvalidResponse
 from django_craftkit.database import (
     MAX_DEPTH,
@@ -19,7 +18,6 @@ from django_craftkit.database import (
     is_too_deep,
     storable,
 )
-from django_craftkit.digits import whole
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
 from django_craftkit.models import (
@@ -214,9 +212,9 @@ def _read(delivery: WebhookDelivery, facts: Facts) -> Verdict:
     if delivery.attempts > MAX_ATTEMPTS:
         raise Unusable(f"Set aside: {delivery.attempts - 1} workers ended while on it.")
     try:
-        payload = json.loads(bytes(delivery.body), parse_int=whole)
-    except (ValueError, RecursionError) as error:
-        raise Unusable(f"The body is no JSON: {error}") from error
+        payload = untrusted.loads(bytes(delivery.body))
+    except ValueError as error:
+        raise Unusable(f"The body is no JSON that can be read: {error}") from error
     if is_too_deep(payload):
         raise Unusable(f"The body holds more than {MAX_DEPTH} lists and objects in one another.")
     if not isinstance(payload, dict) or not isinstance(payload.get("event"), str):

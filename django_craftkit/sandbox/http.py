@@ -7,7 +7,9 @@ one, as Craftkit does, so that a client meets both.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
+from itertools import accumulate, repeat
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from werkzeug.wrappers import Request, Response
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 
     from .records import Project
     from .state import State
+
+
+#: Lists and objects in one another that are read.
+_DEEPEST = 200
+_STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 class ApiError(Exception):
@@ -126,10 +134,14 @@ class Call:
 def parse_json(raw: bytes) -> Any:
     """Strict JSON (no NaN, no Infinity); whatever can't be read is 400 `invalid_json`."""
     try:
-        # RecursionError: JSON that nests a few thousand deep; ValueError covers bad UTF-8,
-        # bad syntax and integers of more digits than Python converts.
-        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        # ValueError covers bad UTF-8, bad syntax and integers of more digits than Python converts.
+        text = raw.decode("utf-8")
+        # Python's parser would go down by recursion, to its limit.
+        brackets = map(_STEPS.get, _STRINGS.sub("", text), repeat(0))
+        if any(depth > _DEEPEST for depth in accumulate(brackets)):
+            raise ValueError
+        return json.loads(text, parse_constant=_no_constant)
+    except ValueError:
         raise ApiError(400, "invalid_json", "Request body is not valid JSON.") from None
 
 

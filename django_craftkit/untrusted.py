@@ -1,0 +1,53 @@
+"""JSON of others: how deep it may nest, and how long its numbers may be."""
+
+from __future__ import annotations
+
+import json
+from itertools import accumulate
+from typing import Any, Final
+
+DEEPEST: Final = 100
+"""Lists and objects in one another that are parsed; what is stored has fewer."""
+
+_BRACKETS: Final = b"[]{}"
+_OTHERS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
+_STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+def loads(text: str | bytes, **options: Any) -> Any:
+    """Parse JSON as `json.loads` does, but no deeper than `DEEPEST`.
+
+    A whole number of more digits than Python takes is its digits, a text: it spoils nothing else.
+
+    Python's parser goes down by recursion. One that a body of brackets drives to the limit raises
+    in whatever runs there by chance: finalizers of other objects, whose work is lost then.
+
+    Raises:
+        ValueError: it is not JSON, or nests deeper.
+    """
+    if isinstance(text, bytes):
+        # As json.loads reads bytes.
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    if _is_too_deep(text):
+        raise ValueError(f"more than {DEEPEST} lists and objects in one another")
+    return json.loads(text, parse_int=_whole, **options)
+
+
+def _whole(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
+
+
+def _is_too_deep(text: str) -> bool:
+    """Whether a parser would go too deep before the text ends, or it finds a mistake."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return False
+    rest = text.encode("utf-8", "surrogatepass")
+    if b"\\" in rest:
+        rest = rest.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # Every other part is a string: its brackets open nothing.
+    outside = b"".join(rest.split(b'"')[::2])
+    depths = accumulate(_STEPS[bracket] for bracket in outside.translate(None, _OTHERS))
+    return any(depth > DEEPEST for depth in depths)
