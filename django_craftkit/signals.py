@@ -49,9 +49,19 @@ def _name(receiver: Receiver) -> str:
 render_succeeded = MirrorSignal("render_succeeded")
 render_failed = MirrorSignal("render_failed")
 render_rejected = MirrorSignal("render_rejected")
+render_cancelled = MirrorSignal("render_cancelled")
+#: Somebody has withdrawn a document, whatever its status; it stays as it is.
+render_withdrawn = MirrorSignal("render_withdrawn")
+#: A document is under way for longer than ``CRAFTKIT["OVERDUE_AFTER"]``; once for each attempt.
+render_overdue = MirrorSignal("render_overdue")
 
 share_created = MirrorSignal("share_created")
+share_rejected = MirrorSignal("share_rejected")
 share_revoked = MirrorSignal("share_revoked")
+
+#: Of a ``Share`` that Craftkit mails, instead of ``share_created`` and ``share_rejected``.
+email_sent = MirrorSignal("email_sent")
+email_failed = MirrorSignal("email_failed")
 
 #: Somebody opened, downloaded or printed a document; ``previous_status`` is "".
 engagement_recorded = MirrorSignal("engagement_recorded")
@@ -69,14 +79,24 @@ signature_rejected = MirrorSignal("signature_rejected")
 #: What was rendered, or signed, is in the project's own storage; ``instance`` is what it is of.
 document_archived = MirrorSignal("document_archived")
 
+#: ``instance`` is the ``ProjectState``, whose ``capability`` says what of the project it is.
+project_paused = MirrorSignal("project_paused")
+project_resumed = MirrorSignal("project_resumed")
+
 SIGNALS: dict[str, MirrorSignal] = {
     signal.name: signal
     for signal in (
         render_succeeded,
         render_failed,
         render_rejected,
+        render_cancelled,
+        render_withdrawn,
+        render_overdue,
         share_created,
+        share_rejected,
         share_revoked,
+        email_sent,
+        email_failed,
         engagement_recorded,
         signature_sent,
         signature_viewed,
@@ -88,5 +108,7 @@ SIGNALS: dict[str, MirrorSignal] = {
         signature_failed,
         signature_rejected,
         document_archived,
+        project_paused,
+        project_resumed,
     )
 }

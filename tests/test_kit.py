@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_craftkit.models import Render, SignatureRequest
+from django_craftkit.signals import render_overdue
 from django_craftkit.signing import AnchorTag, Recipient
 
 GUEST = Recipient("Eleni", "Papadopoulou", "eleni@example.com", order=2)
@@ -65,3 +66,23 @@ def test_one_declines_and_says_why(craftkit, request_of_two):
 def test_whose_turn_it_is_declines(craftkit, request_of_two):
     there = craftkit.decline(request_of_two)
     assert [one.email for one in there.recipients if one.declined_at] == [SKIPPER.email]
+
+
+def test_run_tells_of_documents_that_are_overdue(craftkit):
+    craftkit.sandbox.render_time = None
+    heard = []
+
+    def listen(instance, **kwargs):
+        heard.append(instance.is_overdue)
+
+    render_overdue.connect(listen)
+    try:
+        Render.objects.request("invoice", {})
+        craftkit.run()
+        assert heard == []
+        craftkit.pass_time(901)
+        craftkit.run()
+        craftkit.run()
+    finally:
+        render_overdue.disconnect(listen)
+    assert heard == [True]

@@ -156,9 +156,13 @@ def test_every_signal_is_found_by_its_name():
         assert getattr(signals, name) is signal
 
 
-@pytest.mark.parametrize("statuses", ["renders", "shares"])
+@pytest.mark.parametrize("statuses", ["renders", "links", "mails"])
 def test_every_signal_that_is_written_down_is_one_of_them(statuses):
     from django_craftkit.reconcile import renders, shares
 
-    announced = {"renders": renders, "shares": shares}[statuses].SIGNAL
+    announced = {
+        "renders": renders.SIGNAL,
+        "links": shares.LINK_SIGNAL,
+        "mails": shares.MAIL_SIGNAL,
+    }[statuses]
     assert set(announced.values()) <= set(SIGNALS)

@@ -23,6 +23,7 @@ from django_craftkit.models.share import KIND as SHARE
 from django_craftkit.models.share import MAIL
 from django_craftkit.models.signature import ARCHIVE, POLL, SEND
 from django_craftkit.models.signature import KIND as SIGNATURE
+from django_craftkit.models.work import PROJECT
 
 from .base import MirrorAdmin, linked
 from .lists import Arm
@@ -43,6 +44,7 @@ CHANGES = {
     SHARE: _("link"),
     SIGNATURE: _("signature request"),
     ENGAGEMENT: _("engagement event"),
+    PROJECT: _("project"),
 }
 #: What is done, by the kind of the job.
 JOBS = {
@@ -59,6 +61,7 @@ JOBS = {
     f"{ANNOUNCE}{SHARE}": _("tell this site of the link"),
     f"{ANNOUNCE}{SIGNATURE}": _("tell this site of the signature request"),
     f"{ANNOUNCE}{ENGAGEMENT}": _("tell this site of the event"),
+    f"{ANNOUNCE}{PROJECT}": _("tell this site of the project"),
 }
 
 
@@ -69,7 +72,7 @@ def model_of(row: Job | Change) -> type[Any]:
         return Share
     if kind in (SIGNATURE, SEND, ARCHIVE):
         return SignatureRequest
-    if kind == POLL:
+    if kind in (POLL, PROJECT):
         return ProjectState
     # The events of a document are asked for by document, and told of one by one.
     told = isinstance(row, Change) or row.kind != kind

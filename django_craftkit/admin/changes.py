@@ -11,8 +11,10 @@ from django.utils.translation import ngettext, ngettext_lazy
 
 from django_craftkit.models import Change, Render, Share, SignatureRequest
 from django_craftkit.models.render import KIND as RENDER
+from django_craftkit.models.render import OVERDUE, WITHDRAWN
 from django_craftkit.models.share import KIND as SHARE
 from django_craftkit.models.signature import KIND as SIGNATURE
+from django_craftkit.models.work import PAUSED, PROJECT, RUNNING
 
 from .about import CHANGES, AboutAdmin, KindFilter
 from .base import badge, press
@@ -30,14 +32,22 @@ if TYPE_CHECKING:
 MOST_RECEIVERS = 50
 #: What a status is called, by the kind of what has it.
 STATUSES: dict[str, dict[str, Any]] = {
-    RENDER: {**dict(Render.Status.choices), "archived": _("archived")},
+    RENDER: {
+        **dict(Render.Status.choices),
+        WITHDRAWN: _("withdrawn"),
+        OVERDUE: _("overdue"),
+        "archived": _("archived"),
+    },
     SHARE: dict(Share.Status.choices),
     SIGNATURE: {
         **dict(SignatureRequest.Status.choices),
         "signed": _("signed by one person"),
         "archived": _("archived"),
     },
+    PROJECT: {RUNNING: _("running"), PAUSED: _("paused")},
 }
+#: Whose notes are theirs to tell: why somebody has declined, what is wrong with the settings.
+NOTES = {SIGNATURE: "view_signaturerequest", PROJECT: "view_projectstate"}
 
 
 @admin.register(Change)
@@ -106,12 +116,11 @@ class ChangeAdmin(AboutAdmin):
     }
 
     def get_columns(self, request: HttpRequest) -> Sequence[str]:
-        # Why somebody has declined, is the request's to tell.
-        sees = self.allows(request, "view_signaturerequest")
+        sees = all(self.allows(request, permission) for permission in NOTES.values())
         return (*self.columns, "note") if sees else self.columns
 
     def get_wholes(self, request: HttpRequest, obj: Any) -> Sequence[str]:
-        sees = obj.kind != SIGNATURE or "note" in self.get_columns(request)
+        sees = obj.kind not in NOTES or self.allows(request, NOTES[obj.kind])
         return [name for name in self.wholes if name != "note" or sees]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -83,7 +83,7 @@ def document_page(site: Handing, request: HttpRequest, render: Any) -> dict[str,
     """Return what the template needs, as far as this person may see it."""
     known = known_of(site, request, render)
     page = {
-        "badges": render_badges(render),
+        "badges": render_badges(render, is_overdue=render.is_overdue),
         "about": source_link(render, site.admin_site.name, may_see=may_see_source(request, render)),
         "age": inside(age, render.requested_at),
         "asked_by": name_of(render.requested_by),

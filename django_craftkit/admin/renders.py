@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -12,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from django_craftkit import clock, conf, declarations
+from django_craftkit import conf, declarations
 from django_craftkit.models import Render, Share, SignatureRequest
 
 from .base import age, brief, may_see_source, source_link
@@ -53,8 +52,8 @@ class RenderState(StateFilter):
         "held": (_("held"), lambda renders: renders.held()),
         "overdue": (_("overdue"), lambda renders: renders.overdue()),
         "failed": (
-            _("failed in the last day"),
-            lambda renders: renders.failed_since(clock.now() - timedelta(days=1)),
+            _("failed or rejected in the last 30 days"),
+            lambda renders: renders.needing_action(),
         ),
     }
 
@@ -137,9 +136,15 @@ class RenderAdmin(Signing, Handing):
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         for render in rows:
             render.sees_source = may_see_source(request, render)
-        if not (is_list(request) and self.allows(request, "view_share")):
+        if not is_list(request):
             return
-        shares = Share.objects.open().filter(render__in=[render.pk for render in rows])
+        pks = [render.pk for render in rows]
+        late = set(Render.objects.overdue().filter(pk__in=pks).values_list("pk", flat=True))
+        for render in rows:
+            render.is_late = render.pk in late
+        if not self.allows(request, "view_share"):
+            return
+        shares = Share.objects.open().filter(render__in=pks)
         counted = shares.order_by().values("render").annotate(number=Count("pk"))
         numbers = dict(counted.values_list("render", "number"))
         for render in rows:
@@ -150,8 +155,8 @@ class RenderAdmin(Signing, Handing):
         return brief(render.key)
 
     @admin.display(description=_("status"))
-    def shown_status(self, render: Render) -> SafeString:
-        return render_badges(render)
+    def shown_status(self, render: Any) -> SafeString:
+        return render_badges(render, is_overdue=render.is_late)
 
     @admin.display(description=_("about"))
     def about(self, render: Any) -> str | SafeString:

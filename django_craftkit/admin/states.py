@@ -46,11 +46,11 @@ class Act:
     tone: str = ""
 
 
-def render_badges(render: Render) -> SafeString:
+def render_badges(render: Render, *, is_overdue: bool) -> SafeString:
     """Return the badges of a document."""
     tone = _RENDER.get(render.status, "quiet")  # type: ignore[call-overload]
     badges = [badge(render.get_status_display(), tone)]
-    if render.is_overdue:
+    if is_overdue:
         badges.append(badge(_("overdue"), "warn"))
     if render.withdrawn_at is not None:
         badges.append(badge(_("withdrawn"), "quiet"))

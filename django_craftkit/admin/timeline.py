@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django_craftkit import clock
 from django_craftkit.models import Change, Render, Share, SignatureRequest
 from django_craftkit.models.render import KIND as RENDER
+from django_craftkit.models.render import OVERDUE, WITHDRAWN
 from django_craftkit.models.share import KIND as SHARE
 from django_craftkit.models.signature import KIND as SIGNATURE
 
@@ -53,6 +54,8 @@ _RENDER: dict[str, Any] = {
     Render.Status.FAILED: gettext_lazy("Failed"),
     Render.Status.CANCELLED: gettext_lazy("Cancelled"),
     Render.Status.REJECTED: gettext_lazy("Rejected"),
+    WITHDRAWN: gettext_lazy("Withdrawn"),
+    OVERDUE: gettext_lazy("Overdue"),
     "archived": gettext_lazy("PDF archived"),
 }
 _LINK = {
@@ -91,6 +94,8 @@ _TONES = {
     Render.Status.FAILED.value: "bad",
     Render.Status.REJECTED.value: "bad",
     Share.Status.UNKNOWN.value: "warn",
+    WITHDRAWN: "warn",
+    OVERDUE: "warn",
 }
 
 
@@ -190,7 +195,9 @@ def timeline(
         # Of several, each step says which one it is of.
         which = names(request.people) if len(requests) > 1 else ""
         steps += _of_request(request, changes, which)
-    if render.withdrawn_at is not None:
+    noted = {(change.kind, change.attempt, change.to_status) for change in changes}
+    if render.withdrawn_at is not None and (RENDER, render.attempt, WITHDRAWN) not in noted:
+        # An earlier version has written no change of it.
         who = name_of(render.withdrawn_by)
         steps.append(Step(render.withdrawn_at, _("Withdrawn"), who=who, tone="warn"))
     steps += _readings(events, shares, firsts)

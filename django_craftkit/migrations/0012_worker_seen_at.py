@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("craftkit", "0010_archive")]
+    dependencies = [("craftkit", "0011_overdue")]
 
     operations = [
         migrations.AddField(

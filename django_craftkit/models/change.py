@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -9,9 +12,46 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import clock
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import one_line
+from django_craftkit.signals import SIGNALS
 
 from .keys import RowKey
 from .work import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: The model whose history a change is a line of, by its kind.
+MODELS = {
+    "render": "Render",
+    "share": "Share",
+    "engagement": "EngagementEvent",
+    "signature": "SignatureRequest",
+    "project": "ProjectState",
+}
+
+
+def model_of(kind: str) -> type[Any]:
+    """Return the model that the changes of a kind are about."""
+    return apps.get_model("craftkit", MODELS[kind])
+
+
+class ChangeManager(models.Manager["Change"]):
+    def record(self, changes: Iterable[Change]) -> None:
+        """Write the history of a transaction, and the jobs that announce it, inside of it.
+
+        Nothing is due of a signal that nobody listens to. Whoever is no worker wakes one.
+        """
+        changes = list(changes)
+        waiting: dict[str, set[int]] = {}
+        for change in changes:
+            signal = SIGNALS.get(change.signal)
+            if signal is not None and signal.receivers_of(change.sender):
+                change.announcement = Change.Announcement.DUE
+                waiting.setdefault(change.kind, set()).add(change.object_id)
+        if changes:
+            self.using(database()).bulk_create(changes)
+        for kind, object_ids in waiting.items():
+            Job.objects.wish(f"announce {kind}", object_ids)
 
 
 class Change(models.Model):
@@ -66,6 +106,8 @@ class Change(models.Model):
     #: ``None`` before the first round.
     receivers = models.JSONField(_("receivers that failed"), null=True, blank=True)
 
+    objects: ClassVar[ChangeManager] = ChangeManager()
+
     class Meta:
         verbose_name = _("change")
         verbose_name_plural = _("changes")
@@ -78,6 +120,13 @@ class Change(models.Model):
     def __str__(self) -> str:
         steps = f"{self.from_status or '–'} → {self.to_status}"
         return one_line(f"{self.kind} {self.object_id}: {steps}")
+
+    @property
+    def sender(self) -> type[Any]:
+        """Whose signal announces it: of what is about one person, the person's."""
+        if self.recipient_id is not None:
+            return apps.get_model("craftkit", "SignatureRecipient")
+        return model_of(self.kind)
 
     @in_transaction
     def replay(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -16,6 +17,10 @@ from .arguments import may_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+#: For how long the front page counts what ended badly, unless somebody has acted on it.
+SHOWN_FOR = timedelta(days=30)
 
 
 class Mirror(models.Model):

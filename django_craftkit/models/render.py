@@ -36,7 +36,7 @@ from .arguments import (
 from .change import Change
 from .default_key import default_key, earlier_key, known_by_label
 from .identity import Identity, any_of, identify_if_known
-from .mirror import Mirror
+from .mirror import SHOWN_FOR, Mirror
 from .source import Sourced
 from .work import Job, ProjectState
 
@@ -133,9 +133,17 @@ class RenderQuerySet(models.QuerySet[Any]):
         return self.filter(status__in=UNDER_WAY)
 
     def overdue(self) -> Self:
-        """Return the documents under way whose attempt is older than ``OVERDUE_AFTER`` seconds."""
-        limit = clock.now() - timedelta(seconds=conf.options().OVERDUE_AFTER)
-        return self.under_way().filter(attempted_at__lt=limit)
+        """Return the documents that are under way for longer than ``OVERDUE_AFTER``.
+
+        What a pause holds up is not late by itself: there is none while everything, or its
+        project, is paused, nor while the project catches up.
+        """
+        options = conf.options()
+        if options.PAUSED:
+            return self.none()
+        limit = clock.now() - timedelta(seconds=options.OVERDUE_AFTER)
+        excused = ProjectState.objects.excused().filter(capability="").values("project")
+        return self.under_way().filter(attempted_at__lt=limit).exclude(project__in=excused)
 
     def held(self) -> Self:
         """Return the documents that aren't sent because their project, or everything, is paused."""
@@ -152,6 +160,13 @@ class RenderQuerySet(models.QuerySet[Any]):
         return self.filter(
             status__in=(Render.Status.FAILED, Render.Status.REJECTED), updated_at__gte=moment
         )
+
+    def needing_action(self) -> Self:
+        """Return the documents that failed or were rejected in the last 30 days.
+
+        Not those that somebody has tried again or withdrawn since.
+        """
+        return self.failed_since(clock.now() - SHOWN_FOR).filter(withdrawn_at=None)
 
     def request(
         self,
@@ -412,9 +427,11 @@ class Render(Sourced, Mirror):
 
     @property
     def is_overdue(self) -> bool:
-        """Whether it has been under way for longer than ``CRAFTKIT["OVERDUE_AFTER"]``."""
+        """Whether it is one of ``Render.objects.overdue()``; one query where it may be."""
         limit = timedelta(seconds=conf.options().OVERDUE_AFTER)
-        return not self.is_final and clock.now() - self.attempted_at > limit
+        if self.is_final or clock.now() - self.attempted_at <= limit:
+            return False
+        return Render.objects.overdue().filter(pk=self.pk).exists()
 
     def check_same(self, other: Render, source: Identity | None) -> None:
         """Raise ``KeyConflict`` where another document is asked for under this one's key."""
@@ -636,6 +653,21 @@ class Render(Sourced, Mirror):
         )
         if not asked:
             return None
+        row = Render.objects.using(database()).only("status", "attempt").get(pk=self.pk)
+        Change.objects.record(
+            [
+                Change(
+                    kind=KIND,
+                    object_id=row.pk,
+                    attempt=row.attempt,
+                    from_status=row.status,
+                    to_status=WITHDRAWN,
+                    cause=Change.Cause.ASKED,
+                    person=cast("Any", user),
+                    signal="render_withdrawn",
+                )
+            ]
+        )
         Job.objects.ask(KIND, [self.pk], self.project)
         # There may be links that nobody here has heard of.
         Job.objects.ask(ENGAGEMENT, [self.pk], self.project)
@@ -736,6 +768,8 @@ class Render(Sourced, Mirror):
 
 
 KIND = "render"
+#: What a change says that is none of the status: it was taken back, it takes too long.
+WITHDRAWN, OVERDUE = "withdrawn", "overdue"
 #: Codes of what ended here: the function raised, ``recheck`` stayed false, there are no data.
 BUILDER_FAILED = "builder_failed"
 NOT_CONFIRMED = "not_confirmed"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from django.conf import settings
 from django.core.validators import validate_email
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, dispatch
@@ -25,7 +25,7 @@ from django_craftkit.database import (
 from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
 from .change import Change
 from .keys import RowKey
-from .mirror import Mirror
+from .mirror import SHOWN_FOR, Mirror
 from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job
 
@@ -79,6 +79,25 @@ class ShareQuerySet(models.QuerySet[Any]):
     def unsettled(self) -> Self:
         """Return the e-mails that only a person can tell the fate of."""
         return self.filter(status=Share.Status.UNKNOWN, error_code=UNPROVEN)
+
+    def needing_action(self) -> Self:
+        """Return the links and e-mails that were rejected in the last 30 days.
+
+        Not those of a withdrawn document, nor where another of the kind was asked for since, for
+        the same document and person.
+        """
+        later = Share.objects.filter(
+            render=OuterRef("render"),
+            by_mail=OuterRef("by_mail"),
+            recipient_email=OuterRef("recipient_email"),
+            pk__gt=OuterRef("pk"),
+        )
+        return self.filter(
+            ~Exists(later),
+            status=Share.Status.REJECTED,
+            updated_at__gte=clock.now() - SHOWN_FOR,
+            render__withdrawn_at=None,
+        )
 
     def ask(
         self,
@@ -402,7 +421,7 @@ class Share(Mirror):
         row.mailed_at = row.sending_since
         row.error = row.error_code = ""
         row.save(using=database())
-        row._note(previous, user, signal="share_created")
+        row._note(previous, user, signal="email_sent")
         if row.revoke_requested_at is not None:
             Job.objects.ask(KIND, [row.pk], row.project)
         return True
@@ -419,7 +438,7 @@ class Share(Mirror):
         self.remote_id, self.url, self.answer = None, "", {}
 
     def _note(self, previous: str, user: AbstractBaseUser | None, *, signal: str = "") -> None:
-        Change.objects.using(database()).create(
+        change = Change(
             kind=KIND,
             object_id=self.pk,
             from_status=previous,
@@ -427,10 +446,9 @@ class Share(Mirror):
             cause=Change.Cause.ASKED,
             person=cast("Any", user),
             signal=signal,
-            announcement=Change.Announcement.DUE if signal else Change.Announcement.NONE,
         )
-        if signal:
-            Job.objects.ask(f"announce {KIND}", [self.pk])
+        Change.objects.record([change])
+        dispatch.wake_on_commit(database())
 
     def refresh(self) -> None:
         """Do what is due for this share soon, also where its job was set aside."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
@@ -29,7 +29,7 @@ from .archive import ArchivedFile
 from .arguments import check_key, check_text, check_user, hash_key, may_wait
 from .change import Change
 from .keys import RowKey
-from .mirror import Mirror
+from .mirror import SHOWN_FOR, Mirror
 from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job, ProjectState
 
@@ -75,6 +75,19 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
     def failed_since(self, moment: datetime) -> Self:
         """Return the requests that were declined, failed or rejected since then."""
         return self.filter(status__in=LOST, updated_at__gte=moment)
+
+    def needing_action(self) -> Self:
+        """Return the requests that were declined, failed or rejected in the last 30 days.
+
+        Not those of a withdrawn document, nor where another was asked for since.
+        """
+        later = SignatureRequest.objects.filter(render=OuterRef("render"), pk__gt=OuterRef("pk"))
+        lost = self.failed_since(clock.now() - SHOWN_FOR)
+        return lost.filter(~Exists(later), render__withdrawn_at=None)
+
+    def unknown(self) -> Self:
+        """Return the open requests that Craftkit does not know, and that nobody has cancelled."""
+        return self.open().filter(unknown_since__isnull=False, cancel_requested_at=None)
 
     def ask(
         self,

@@ -11,14 +11,24 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock, dispatch
-from django_craftkit.database import again_after_deadlock, database, in_transaction, storable
+from django_craftkit import clock, conf, dispatch
+from django_craftkit.database import (
+    again_after_deadlock,
+    database,
+    in_transaction,
+    lock,
+    storable,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from django.db.models.expressions import Combinable
 
+#: The kind of a change of a project, and what a project is said to be in it.
+PROJECT, RUNNING, PAUSED = "project", "running", "paused"
+#: The code of a pause whose cause is in this site's settings.
+NOT_CONFIGURED = "not_configured"
 #: The attempt of a job that isn't made any more: each one before it has ended a worker.
 MAX_CLAIMS = 5
 #: For how long a sign of life is not written anew, whichever worker gives the next.
@@ -248,13 +258,16 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
         now: datetime,
         *,
         at_least: datetime | None = None,
+        also: Mapping[str, datetime] | None = None,
     ) -> list[ProjectState]:
         """Write ``now`` as the last sign of life of these projects, where the last is not recent.
 
-        One from before ``at_least`` is never recent. Returns what was written, as it was before.
-        Waits for nobody: a row that another has locked is left to the next sign.
+        One from before ``at_least`` is never recent. ``also`` is written with it. Returns what was
+        written, as it was before. Waits for nobody: a row that another has locked is left to the
+        next sign.
         """
         using = database()
+        values = {column: now, **(also or {})}
         states = list(self.using(using).filter(project__in=projects, capability=""))
         states += map(self.of, set(projects) - {state.project for state in states})
         recent = (max(now - SIGN_EVERY, at_least or now - SIGN_EVERY), now + SIGN_EVERY)
@@ -271,13 +284,13 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
             return [
                 state
                 for state in states
-                if state.pk in pks and due.filter(pk=state.pk).update(**{column: now})
+                if state.pk in pks and due.filter(pk=state.pk).update(**values)
             ]
         with transaction.atomic(using=using):
             states = list(due.select_for_update(skip_locked=True))
             if states:
                 mine = self.using(using).filter(pk__in=[state.pk for state in states])
-                mine.update(**{column: now})
+                mine.update(**values)
         return states
 
     def paused(self) -> Self:
@@ -293,6 +306,12 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
         # waits to show the newest fifty.
         return Q(project=Subquery(states.values("project")[:1]))
 
+    def excused(self) -> Self:
+        """Return what is paused, or was lately: what waited for it is not overdue yet."""
+        now = clock.database_moment()
+        return self.filter(Q(paused_at__isnull=False) | Q(catching_up_until__gt=now))
+
+    @in_transaction
     def pause(
         self,
         project: str,
@@ -302,28 +321,49 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
         reason: str,
         now: datetime,
         probe_at: datetime,
-    ) -> None:
-        """Hold a project or a capability of it back, and let one job try again at ``probe_at``."""
+    ) -> bool:
+        """Hold a project or a capability of it back, and let one job try again at ``probe_at``.
+
+        Returns whether it was running until now.
+        """
         self.of(project, capability)
-        self.using(database()).filter(project=project, capability=capability).update(
+        mine = self.using(database()).filter(project=project, capability=capability)
+        was_running = lock(mine).get().paused_at is None
+        mine.update(
             paused_at=Coalesce(F("paused_at"), Value(now)),
             pause_code=storable(code)[:64],
             pause_reason=storable(reason),
             probes=F("probes") + 1,
             probe_at=probe_at,
         )
+        return was_running
 
     def postpone(self, project: str, capability: str, probe_at: datetime) -> None:
         """Let what is paused be tried again at ``probe_at``."""
         self._paused(project, capability).update(probes=F("probes") + 1, probe_at=probe_at)
 
-    def resume(self, project: str, capability: str) -> bool:
-        """End a pause; return whether there was one."""
-        return bool(
-            self._paused(project, capability).update(
-                paused_at=None, pause_code="", pause_reason="", probes=0, probe_at=None
-            )
+    @in_transaction
+    def resume(self, project: str, capability: str, *, now: datetime) -> bool:
+        """End a pause; return whether there was one.
+
+        What waited is given as long to catch up as the pause took, ``OVERDUE_AFTER`` at most.
+        """
+        paused = self._paused(project, capability)
+        state = lock(paused).first()
+        if state is None:
+            return False
+        most = timedelta(seconds=conf.options().OVERDUE_AFTER)
+        until = now + min(now - (state.paused_at or now), most)
+        paused.update(
+            paused_at=None,
+            pause_code="",
+            pause_reason="",
+            probes=0,
+            probe_at=None,
+            # A short pause right after a long one takes nothing away.
+            catching_up_until=max(until, state.catching_up_until or until),
         )
+        return True
 
     def _paused(self, project: str, capability: str) -> Self:
         return self.using(database()).paused().filter(project=project, capability=capability)
@@ -362,6 +402,8 @@ class ProjectState(models.Model):
     probe_at = models.DateTimeField(_("next try at"), null=True, blank=True)
     swept_at = models.DateTimeField(_("last sweep"), null=True, blank=True)
     worker_seen_at = models.DateTimeField(_("worker last seen"), null=True, blank=True)
+    #: Until when its documents are not overdue for having waited, by the database's clock.
+    catching_up_until = models.DateTimeField(null=True, blank=True, editable=False)
     webhook_heard_at = models.DateTimeField(_("last webhook"), null=True, blank=True)
 
     objects: ClassVar[models.Manager[ProjectState]] = ProjectStateQuerySet.as_manager()

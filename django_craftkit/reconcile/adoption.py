@@ -17,7 +17,7 @@ from django_craftkit.models.engagement import KIND as ENGAGEMENT
 from django_craftkit.models.share import KIND, MAX_EMAIL
 
 from . import shares
-from .facts import MAX_COUNT, earliest, kept, record
+from .facts import MAX_COUNT, earliest, kept
 from .moments import here
 from .shares import LOOK_AGAIN, Status
 
@@ -149,18 +149,18 @@ def _join_events(row: Share, events: Sequence[EngagementEvent], views: int) -> S
 
 def _store_heard(heard: Sequence[tuple[Share, Share.Status]], cause: Change.Cause) -> None:
     """Write what events said of links, with as many queries for many as for one."""
-    changes = []
+    changes: list[Change] = []
     unwanted = []
     for row, status in heard:
         before, row.status = row.status, status
         row.updated_at = clock.now()
         if before == status:
             continue
-        changes.append(shares.change_of(row, before, cause, row.error))
+        changes += shares.changes_of(row, before, cause, row.error)
         if status == Status.ACTIVE and row.revoke_requested_at is not None:
             unwanted.append(row)
     update_many([row for row, _status in heard], HEARD)
-    record(changes)
+    Change.objects.record(changes)
     Job.objects.wish_for(KIND, unwanted)
 
 

@@ -16,14 +16,14 @@ from django_craftkit.dispatch import isolated
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRecipient
+from django_craftkit.models.change import MODELS, model_of
 from django_craftkit.signals import SIGNALS, Receiver
 
-from .facts import SENDERS, sender_of
 from .outcomes import Again, Done, Failed, Outcome
 
 logger = get_logger(__name__)
 
-KINDS = tuple(f"announce {kind}" for kind in SENDERS)
+KINDS = tuple(f"announce {kind}" for kind in MODELS)
 
 #: After so many tries a receiver is given up for a change, and staff are shown it.
 MAX_ATTEMPTS = 8
@@ -36,7 +36,7 @@ def step(job: Job) -> Outcome:
     changes = Change.objects.using(using).filter(
         kind=kind, object_id=job.object_id, announcement=Change.Announcement.DUE
     )
-    instance = SENDERS[kind]._default_manager.using(using).filter(pk=job.object_id).first()
+    instance = model_of(kind)._default_manager.using(using).filter(pk=job.object_id).first()
     stuck: dict[str, str] = {}
     for change in changes.order_by("pk"):
         about = instance
@@ -55,7 +55,7 @@ def _announce(job: Job, change: Change, instance: Any, stuck: dict[str, str]) ->
     Returns ``False``, and writes nothing, where somebody else has the job by now.
     """
     signal = SIGNALS[change.signal]
-    live = signal.receivers_of(sender_of(change)) if instance is not None else {}
+    live = signal.receivers_of(change.sender) if instance is not None else {}
     failed: dict[str, Any] = dict(change.receivers or {})
     given_up = {name: entry for name, entry in failed.items() if entry.get("abandoned")}
     todo = set(live) if change.receivers is None else set(failed) - set(given_up)

@@ -27,7 +27,6 @@ from django_craftkit.models.render import KIND as RENDER
 from django_craftkit.models.signature import KIND as SIGNATURE
 from django_craftkit.projects import get_client
 
-from .facts import record
 from .outcomes import Again, Done, Outcome, outcome_of_open
 
 if TYPE_CHECKING:
@@ -270,4 +269,4 @@ def _announce(row: Any, kind: str) -> None:
         cause=Change.Cause.HERE,
         signal="document_archived",
     )
-    record([change])
+    Change.objects.record([change])

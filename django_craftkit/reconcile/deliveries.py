@@ -245,6 +245,13 @@ def _note(verdicts: dict[int, Verdict], batch: list[WebhookDelivery], now: datet
     for delivery in batch:
         verdict = verdicts[delivery.pk]
         is_final = verdict.status not in (Status.RECEIVED, Status.FAILED)
+        if verdict.status == Status.ABANDONED:
+            logger.error(
+                "The webhook %s of project %r is abandoned after %d tries.",
+                delivery.delivery_id,
+                delivery.project,
+                delivery.attempts,
+            )
         ended.append(
             delivery.ended(
                 status=verdict.status,

@@ -26,6 +26,7 @@ from django_craftkit.models import (
     Share,
     SignatureRequest,
 )
+from django_craftkit.models.change import MODELS
 from django_craftkit.models.engagement import KIND as ENGAGEMENT
 from django_craftkit.models.render import KIND as RENDER
 from django_craftkit.models.share import KIND as SHARE
@@ -34,7 +35,6 @@ from django_craftkit.models.signature import ARCHIVE, OPEN, POLL, SEND
 from django_craftkit.models.signature import KIND as SIGNATURE
 
 from .envelopes import GIVE_UP_AFTER
-from .facts import SENDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,6 +182,6 @@ DUE = (
     Due("archive render", _rendered_but_not_kept, is_indexed=False),
     *(
         Due(f"announce {kind}", partial(_unannounced, kind), object_id="object_id", project=None)
-        for kind in SENDERS
+        for kind in MODELS
     ),
 )

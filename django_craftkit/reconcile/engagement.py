@@ -20,7 +20,7 @@ from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
 
 from . import adoption, shares
-from .facts import MAX_COUNT, UNREADABLE, record, warn_of_unreadable
+from .facts import MAX_COUNT, UNREADABLE, warn_of_unreadable
 from .moments import here
 from .outcomes import PARKED, Again, Done, Outcome
 from .renders import remote_id_of
@@ -168,7 +168,7 @@ def _announce(new: Sequence[EngagementEvent], cause: Change.Cause) -> None:
     if None in pks.values():  # MySQL does not return them
         rows = EngagementEvent.objects.using(database()).filter(event_id__in=list(pks))
         pks = dict(rows.values_list("event_id", "pk"))
-    record(
+    Change.objects.record(
         [
             Change(
                 kind=KIND,

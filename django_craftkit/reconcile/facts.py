@@ -8,18 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from django_craftkit.client import InvalidResponse
-from django_craftkit.database import database, lock, storable
+from django_craftkit.database import lock, storable
 from django_craftkit.log import get_logger
-from django_craftkit.models import (
-    Change,
-    EngagementEvent,
-    Job,
-    Render,
-    Share,
-    SignatureRecipient,
-    SignatureRequest,
-)
-from django_craftkit.signals import SIGNALS
+from django_craftkit.models import Render, SignatureRequest
 
 from .moments import here
 
@@ -36,15 +27,10 @@ if TYPE_CHECKING:
 #: What Craftkit gives an id of its own.
 R = TypeVar("R", Render, SignatureRequest)
 
-#: Whose history a change is a line of, by its kind.
-SENDERS: dict[str, type[Any]] = {
-    "render": Render,
-    "share": Share,
-    "engagement": EngagementEvent,
-    "signature": SignatureRequest,
-}
 #: What the column of a count holds, whatever is said.
 MAX_COUNT = 2**31 - 1
+#: Fields that a line of the log names at most.
+MOST_FIELDS = 10
 #: What a row keeps in its JSON of values that can't be read: under this name, as they were sent.
 UNREADABLE = "unreadable"
 #: Clocks may differ by so much: a replay is taken for another's if it was made this long before.
@@ -170,21 +156,10 @@ def used_elsewhere(answer: client.Render | client.SignatureRequest) -> dict[str,
     }
 
 
-def sender_of(change: Change) -> type[Any]:
-    """Return whose signal announces a change: of what is about one person, the person's."""
-    return SENDERS[change.kind] if change.recipient_id is None else SignatureRecipient
+def why(row: Any) -> str:
+    """Return what the log says of why something was refused: the code, and which fields.
 
-
-def record(changes: Iterable[Change]) -> None:
-    """Write the history of a transaction, and the jobs that announce it."""
-    changes = list(changes)
-    waiting: dict[str, set[int]] = {}
-    for change in changes:
-        signal = SIGNALS.get(change.signal)
-        if signal is not None and signal.receivers_of(sender_of(change)):
-            change.announcement = Change.Announcement.DUE
-            waiting.setdefault(change.kind, set()).add(change.object_id)
-    if changes:
-        Change.objects.using(database()).bulk_create(changes)
-    for kind, object_ids in waiting.items():
-        Job.objects.wish(f"announce {kind}", object_ids)
+    No words and no values: those may be about people, and the row's page has them.
+    """
+    fields = ", ".join(sorted(row.field_errors)[:MOST_FIELDS])
+    return " ".join(filter(None, (row.error_code or "no code", fields and f"({fields})")))

@@ -23,11 +23,17 @@ from django.db.models.functions import Least
 from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import again_after_deadlock, database, describe, in_transaction
+from django_craftkit.database import (
+    again_after_deadlock,
+    database,
+    describe,
+    in_transaction,
+    storable,
+)
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
-from django_craftkit.models import Job, ProjectState, WebhookDelivery
-from django_craftkit.models.work import MAX_CLAIMS
+from django_craftkit.models import Change, Job, ProjectState, WebhookDelivery
+from django_craftkit.models.work import MAX_CLAIMS, NOT_CONFIGURED, PAUSED, PROJECT, RUNNING
 from django_craftkit.projects import patience
 
 from . import (
@@ -385,15 +391,21 @@ class Loop:
 
     def _resume(self, job: Job, *, but: str | None = None) -> None:
         for project, capability in self._holding(job):
-            if capability != but and ProjectState.objects.resume(project, capability):
-                logger.warning("Craftkit project %r goes on%s.", project, _named(capability))
+            if capability == but:
+                continue
+            if ProjectState.objects.resume(project, capability, now=database_now()):
+                state = ProjectState.objects.of(project, capability)
+                _record(state, RUNNING, Change.Cause.ANSWER, "")
+                logger.warning(
+                    "Craftkit project %r (%s) goes on.", project, capability or "all of it"
+                )
 
     def _pause(self, job: Job, pause: Paused, now: datetime) -> None:
         state = ProjectState.objects.of(job.project, pause.capability)
         after = pause.after
         delay = probe_delay(state.probes) if after is None else max(after, MIN_PROBE_DELAY)
         Job.objects.again(job, now, error=pause.reason, failures=job.failures)
-        ProjectState.objects.pause(
+        is_new = ProjectState.objects.pause(
             job.project,
             pause.capability,
             code=pause.code,
@@ -401,13 +413,30 @@ class Loop:
             now=now,
             probe_at=now + timedelta(seconds=delay),
         )
-        if state.paused_at is None:
-            what = _named(pause.capability)
-            logger.error("Craftkit project %r is paused%s: %s", job.project, what, pause.reason)
+        if is_new:
+            is_ours = pause.code == NOT_CONFIGURED
+            cause = Change.Cause.HERE if is_ours else Change.Cause.ANSWER
+            _record(state, PAUSED, cause, storable(pause.reason))
+            logger.error(
+                "Craftkit project %r (%s) is paused: %s",
+                job.project,
+                pause.capability or "all of it",
+                pause.reason,
+            )
 
 
-def _named(capability: str) -> str:
-    return f" with {capability}" if capability else ""
+def _record(state: ProjectState, status: str, cause: Change.Cause, note: str) -> None:
+    """Note that a project is paused or goes on, in the transaction that has it so."""
+    change = Change(
+        kind=PROJECT,
+        object_id=state.pk,
+        from_status=RUNNING if status == PAUSED else PAUSED,
+        to_status=status,
+        cause=cause,
+        note=note,
+        signal="project_paused" if status == PAUSED else "project_resumed",
+    )
+    Change.objects.record([change])
 
 
 def _lease() -> timedelta:
@@ -440,7 +469,7 @@ def _run(job: Job) -> Outcome:
     except CraftkitError as error:
         return outcome_of(error)
     except ImproperlyConfigured as error:
-        return Paused("not_configured", str(error))
+        return Paused(NOT_CONFIGURED, str(error))
     except SoftTimeLimitExceeded:
         # The worker is about to be ended; the lease leaves the job to another.
         raise

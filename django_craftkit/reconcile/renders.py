@@ -50,9 +50,9 @@ from .facts import (
     kept,
     lock_about,
     lock_by_remote_id,
-    record,
     refusal,
     used_elsewhere,
+    why,
 )
 from .moments import here
 from .outcomes import Again, Done, Failed, Outcome
@@ -86,6 +86,7 @@ SIGNAL = {
     Status.SUCCEEDED: "render_succeeded",
     Status.FAILED: "render_failed",
     Status.REJECTED: "render_rejected",
+    Status.CANCELLED: "render_cancelled",
 }
 #: What facts may change.
 COLUMNS = (
@@ -370,7 +371,7 @@ def lock_known(
     keys: Iterable[tuple[str, uuid.UUID]],
 ) -> dict[tuple[str, uuid.UUID], Render]:
     """Lock the documents that these projects' ids stand for; those that there is a row for."""
-    columns = ("project", "attempt", "counts", *COLUMNS)
+    columns = ("project", "template", "attempt", "counts", *COLUMNS)
     return lock_by_remote_id(Render.objects.using(database()).only(*columns), keys)
 
 
@@ -402,8 +403,17 @@ def hear(found: Iterable[tuple[Render, Iterable[Fact]]], cause: Change.Cause) ->
             )
             if row.status in FINAL:
                 ended.append(row)
+            if row.status in (Status.FAILED, Status.REJECTED):
+                logger.warning(
+                    "Document %d (%s) of project %r is %s: %s",
+                    row.pk,
+                    row.template,
+                    row.project,
+                    row.status,
+                    why(row),
+                )
     update_many(changed, columns)
-    record(changes)
+    Change.objects.record(changes)
     _after(ended)
 
 

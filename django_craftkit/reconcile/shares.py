@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, storable
+from django_craftkit.log import get_logger
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share
 from django_craftkit.models.share import FINAL, KIND
 
-from .facts import MAX_COUNT, SKEW, earliest, join_answers, kept, record
+from .facts import MAX_COUNT, SKEW, earliest, join_answers, kept, why
 from .moments import here
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from django_craftkit import client
 
+logger = get_logger(__name__)
+
 Status = Share.Status
 
 _RANK = {
@@ -28,7 +32,16 @@ _RANK = {
         (Status.PENDING, Status.UNKNOWN, Status.REJECTED, Status.ACTIVE, Status.REVOKED)
     )
 }
-SIGNAL = {Status.ACTIVE: "share_created", Status.REVOKED: "share_revoked"}
+LINK_SIGNAL: dict[str, str] = {
+    Status.ACTIVE: "share_created",
+    Status.REJECTED: "share_rejected",
+    Status.REVOKED: "share_revoked",
+}
+MAIL_SIGNAL: dict[str, str] = {
+    Status.ACTIVE: "email_sent",
+    Status.REJECTED: "email_failed",
+    Status.REVOKED: "share_revoked",
+}
 
 EMAIL_SENT = EngagementEvent.Type.EMAIL_SENT
 #: Seconds to the next look for a link whose answer was lost.
@@ -220,22 +233,42 @@ def store(row: Share, status: Share.Status, cause: Change.Cause) -> None:
     row.save(using=database())
     if status == Status.ACTIVE and before != status and row.revoke_requested_at is not None:
         Job.objects.wish(KIND, [row.pk], row.project)
-    if before != status:
-        note(row, before, cause, row.error)
+    if before == status:
+        return
+    note(row, before, cause, row.error)
+    if status == Status.REJECTED:
+        logger.warning(
+            "%s %d to document %d of project %r is %s: %s",
+            "E-mail" if row.by_mail else "Link",
+            row.pk,
+            row.render_id,
+            row.project,
+            row.status,
+            why(row),
+        )
 
 
 def note(row: Share, before: str, cause: Change.Cause, note: str) -> None:
-    record([change_of(row, before, cause, note)])
+    Change.objects.record(changes_of(row, before, cause, note))
 
 
-def change_of(row: Share, before: str, cause: Change.Cause, note: str) -> Change:
-    return Change(
-        kind=KIND,
-        object_id=row.pk,
-        from_status=before,
-        to_status=row.status,
-        cause=cause,
-        note=note,
-        person_id=row.revoke_requested_by_id if row.status == Status.REVOKED else None,
-        signal=SIGNAL.get(Status(row.status), ""),
-    )
+def changes_of(row: Share, before: str, cause: Change.Cause, note: str) -> list[Change]:
+    """Return the history of a step; a mail that is known to have gone out was sent first."""
+    is_sent = row.by_mail and row.mailed_at is not None
+    way = [Status(row.status)]
+    if is_sent and row.status == Status.REVOKED and before != Status.ACTIVE:
+        way.insert(0, Status.ACTIVE)
+    signals = MAIL_SIGNAL if row.by_mail else LINK_SIGNAL
+    return [
+        Change(
+            kind=KIND,
+            object_id=row.pk,
+            from_status=earlier,
+            to_status=status,
+            cause=cause,
+            note=note if status == row.status else "",
+            person_id=row.revoke_requested_by_id if status == Status.REVOKED else None,
+            signal=signals.get(status, ""),
+        )
+        for earlier, status in pairwise([before, *way])
+    ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django_craftkit import clock
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, storable, update_many
+from django_craftkit.log import get_logger
 from django_craftkit.models import (
     Change,
     Job,
@@ -18,9 +19,9 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.models.signature import ARCHIVE, KIND, OPEN, POLL
+from django_craftkit.models.signature import ARCHIVE, KIND, LOST, OPEN, POLL
 
-from .facts import UNREADABLE, earliest, join_answers, kept, lock_about, record
+from .facts import UNREADABLE, earliest, join_answers, kept, lock_about, why
 from .moments import here
 from .renders import WEBHOOKS_LATELY
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from django_craftkit import client
+
+logger = get_logger(__name__)
 
 Status = SignatureRequest.Status
 
@@ -195,11 +198,20 @@ def hear(
             one.save(using=database())
         fresh = [one for one in mine if one.signed_at and one.position not in signed]
         changes += _changes(row, before, fresh, cause)
+        if row.status != before and row.status in LOST:
+            logger.warning(
+                "Signature request %d for document %d of project %r is %s: %s",
+                row.pk,
+                row.render_id,
+                row.project,
+                row.status,
+                why(row),
+            )
         if row.status != before or _is_sooner(row.poll_at, values["poll_at"]):
             moved.append((row, before))
     update_many(changed, columns)
     update_many(signers, PERSON_COLUMNS)
-    record(changes)
+    Change.objects.record(changes)
     _set_going(moved)
 
 

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef
 
 from django_craftkit import conf
 from django_craftkit.clock import database_now
+from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
-from django_craftkit.models import Job, ProjectState
+from django_craftkit.models import Change, Job, ProjectState, Render
+from django_craftkit.models.render import KIND as RENDER
+from django_craftkit.models.render import OVERDUE
 
 from .due import DUE
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 logger = get_logger(__name__)
 
 #: Seconds between two looks for rows that are due and have no job.
 MEND_EVERY = 60
-#: Jobs of a kind that one look writes at most.
+#: Jobs of a kind that one look writes at most, and documents that it notes as overdue.
 BATCH = 1000
 
 
 def sweep() -> None:
-    """Note that somebody sweeps, and once a minute mend what has lost its job."""
+    """Note that somebody sweeps.
+
+    Once a minute, mend what has lost its job, and note which documents are overdue.
+    """
     now = database_now()
     if note_sweep(now):
         mend(int(now.timestamp()) // MEND_EVERY)
+        note_overdue()
 
 
 def note_sweep(now: datetime | None = None) -> bool:
@@ -35,11 +41,17 @@ def note_sweep(now: datetime | None = None) -> bool:
     Returns whether this is the first sweep of its minute, of all processes.
     """
     now = now or database_now()
+    also: dict[str, datetime] = {}
+    options = conf.options()
+    if options.PAUSED:
+        # What waits until the setting is off is not late at that moment.
+        also["catching_up_until"] = now + timedelta(seconds=options.OVERDUE_AFTER)
     minute = now.replace(second=0, microsecond=0)
     aliases = conf.project_aliases()
+    states = ProjectState.objects.sign("swept_at", aliases, now, at_least=minute, also=also)
     return any(
         state.project == aliases[0] and (state.swept_at is None or state.swept_at < minute)
-        for state in ProjectState.objects.sign("swept_at", aliases, now, at_least=minute)
+        for state in states
     )
 
 
@@ -64,6 +76,49 @@ def mend(part: int) -> int:
             Job.objects.restore(due.kind, object_ids, project)
             mended += len(object_ids)
     return mended
+
+
+def note_overdue() -> int:
+    """Note which documents are overdue by now, once for each attempt; return how many."""
+    told = Change.objects.using(database()).filter(
+        kind=RENDER,
+        object_id=OuterRef("pk"),
+        attempt=OuterRef("attempt"),
+        to_status=OVERDUE,
+    )
+    late = Render.objects.using(database()).overdue().filter(~Exists(told))
+    attempts = dict(late.order_by("pk").values_list("pk", "attempt")[:BATCH])
+    noted = _note_overdue(attempts) if attempts else []
+    if noted:
+        logger.warning("There are %d overdue documents more: %s", len(noted), noted[:10])
+    return len(noted)
+
+
+@in_transaction
+def _note_overdue(attempts: dict[int, int]) -> list[int]:
+    """Note that these attempts, by document, are overdue; return those that are by now."""
+    # Whoever comes second waits here, and finds what the first has noted.
+    rows = lock(Render.objects.using(database()).under_way()).filter(pk__in=list(attempts))
+    late = list(rows.only("status", "attempt").order_by("pk"))
+    told = Change.objects.using(database()).filter(
+        kind=RENDER, object_id__in=list(attempts), to_status=OVERDUE
+    )
+    known = set(told.values_list("object_id", "attempt"))
+    changes = [
+        Change(
+            kind=RENDER,
+            object_id=row.pk,
+            attempt=row.attempt,
+            from_status=row.status,
+            to_status=OVERDUE,
+            cause=Change.Cause.HERE,
+            signal="render_overdue",
+        )
+        for row in late
+        if row.attempt == attempts[row.pk] and (row.pk, row.attempt) not in known
+    ]
+    Change.objects.record(changes)
+    return [change.object_id for change in changes]
 
 
 def lost_jobs() -> dict[str, int]:

@@ -12,6 +12,7 @@ from django_craftkit import clock, conf
 from django_craftkit.database import database
 from django_craftkit.models import Share, SignatureRequest
 from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile.sweeping import note_overdue
 from django_craftkit.sandbox import Mail, Sandbox, SandboxAdapter
 from django_craftkit.sandbox import Render as SandboxRender
 from django_craftkit.sandbox import Share as SandboxShare
@@ -175,11 +176,15 @@ class Kit:
         self.sandbox.put_template(slug, manifest=manifest, **options)
 
     def run(self) -> int:
-        """Carry out everything that is due, webhooks included; return how much that was."""
+        """Carry out everything that is due, webhooks included; return how much that was.
+
+        Documents that are overdue by now are noted as such, as a sweep does.
+        """
         total = 0
         # Time stands still meanwhile: what is due a second later is not due on a slow machine.
         self._standing = self._now()
         try:
+            note_overdue()
             while done := Loop(threads=1, wake=None).run() + self.deliver():
                 total += done
         finally:

@@ -74,8 +74,9 @@ SHOWN = {
         "webhook_heard_at worker_seen_at"
     ),
 }
-#: What they show besides to who has one more permission.
-SHOWN_WITH = {("view_signaturerequest", Change): {"note"}}
+#: What they show besides to who has more permissions.
+NOTES = frozenset({"view_signaturerequest", "view_projectstate"})
+SHOWN_WITH = {(NOTES, Change): {"note"}}
 #: How a column is read letter by letter, or bit by bit.
 LOOKUPS = ("", "exact", "iexact", "in", "startswith", "contains", "gt", "lte", "isnull", "range")
 LOOKUPS += ("regex", "iregex", "id", "pk", "length", "year", "date__gt", "has_key", "0", "x")
@@ -85,7 +86,7 @@ LED_TO = {"", "exact", "in", "isnull", "id", "pk"}
 
 def shown(model: Any, *rights: str) -> set[str]:
     more = [
-        columns for (right, of), columns in SHOWN_WITH.items() if of is model and right in rights
+        columns for (more, of), columns in SHOWN_WITH.items() if of is model and more <= set(rights)
     ]
     return set(SHOWN[model].split()).union(*more)
 
@@ -147,7 +148,7 @@ def request_of(rf, desk, path: str = "/", **query: Any):
 
 
 class TestAFilterInAnAddress:
-    @pytest.mark.parametrize("more", [(), ("view_signaturerequest",)], ids=["alone", "more"])
+    @pytest.mark.parametrize("more", [(), NOTES], ids=["alone", "more"])
     def test_is_of_a_column_that_the_pages_show(self, model, staff, rf, more):
         rights = {f"view_{model._meta.model_name}", *more}
         request = request_of(rf, staff(*rights))
@@ -219,10 +220,19 @@ class TestAFilterInAnAddress:
         row = row_of(Change)
         path = f"{address(Change)}?note__startswith=The"
         assert staff("view_change").get(path).status_code == 400
-        desk = staff("view_change", "view_signaturerequest")
+        assert staff("view_change", "view_signaturerequest").get(path).status_code == 400
+        desk = staff("view_change", *NOTES)
         assert [one.pk for one in desk.get(path).context["cl"].result_list] == [row.pk]
         assert "The price." in desk.shows(address(Change, "change", row.pk))
-        assert "The price." not in staff("view_change").shows(address(Change, "change", row.pk))
+
+    @pytest.mark.parametrize("kind", ["signature", "project"])
+    def test_shows_a_note_to_who_may_see_what_it_is_about(self, staff, kind):
+        row = row_of(Change)
+        Change.objects.update(kind=kind)
+        page = address(Change, "change", row.pk)
+        own = {"signature": "view_signaturerequest", "project": "view_projectstate"}[kind]
+        assert "The price." in staff("view_change", own).shows(page)
+        assert "The price." not in staff("view_change", *(NOTES - {own})).shows(page)
 
     def test_that_a_page_offers_or_links_to_is_answered(self, boss, model):
         row_of(model)

@@ -17,7 +17,7 @@ import pytest
 from celery import current_app
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.core import checks
+from django.core import checks, mail
 from django.core.exceptions import PermissionDenied
 from django.db.utils import ConnectionHandler
 from django.test import RequestFactory, override_settings
@@ -25,7 +25,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_craftkit import client
-from django_craftkit.models import Job, Render, Share, SignatureRequest, WebhookDelivery
+from django_craftkit.models import (
+    Change,
+    Job,
+    ProjectState,
+    Render,
+    Share,
+    SignatureRequest,
+    WebhookDelivery,
+)
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.shop.models import Line, Order
@@ -140,6 +148,22 @@ def scene_idempotent(stage: Stage) -> Scene:
     render = _ready(stage)
     names["note_on_order"](instance=render)
     assert Line.objects.get().text == f"PDF of {render.key}"
+
+
+@scene
+def scene_paused(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    names = yield {}
+    now = timezone.now()
+    ProjectState.objects.pause("default", "email", code="", reason="No.", now=now, probe_at=now)
+    state = ProjectState.objects.get()
+    stage.getfixturevalue("settings").ADMINS = [("Ada", "ada@example.com")]
+    names["tell_admins"](instance=state, change=Change(note=state.pause_reason))
+    assert [one.body for one in mail.outbox] == ["No."]
+    ProjectState.objects.resume("default", "email", now=now)
+    state.refresh_from_db()
+    names["tell_admins"](instance=state, change=Change(note="No."))
+    assert len(mail.outbox) == 1
 
 
 # Documents in Python.

@@ -6,15 +6,23 @@ import contextlib
 import time
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from django_craftkit.models import Change, Job, Render, Share
+from django_craftkit.models.share import UNPROVEN
+from django_craftkit.projects import get_client
 from django_craftkit.reconcile import announcements
+from django_craftkit.sandbox import Render as SandboxRender
 from django_craftkit.signals import (
+    email_failed,
+    email_sent,
+    render_cancelled,
     render_failed,
     render_rejected,
     render_succeeded,
+    render_withdrawn,
     share_created,
+    share_rejected,
     share_revoked,
 )
 from tests.helpers import LEASE_OVER, settle, work
@@ -82,6 +90,163 @@ def test_a_links_beginning_and_end_are_announced(craftkit, heard):
     share.revoke()
     craftkit.run()
     assert notes == [("one", "Share", "pending", "active"), ("other", "Share", "active", "revoked")]
+
+
+def test_a_link_that_is_refused_is_announced(craftkit, heard):
+    for signal in (share_created, email_failed, email_sent):
+        heard(signal)
+    notes = heard(share_rejected)
+    render = ask()
+    craftkit.run()
+    share = render.share()
+    craftkit.sandbox.faults.add("status", status=400, code="invalid_request", path="*/shares")
+    craftkit.run()
+    assert notes == [("one", "Share", "pending", "rejected")]
+    share.retry()
+    settle(craftkit)
+    assert notes[1:] == [("one", "Share", "pending", "active")]
+
+
+MAIL = {"method": "POST", "path": "/v1/renders/*/email"}
+
+
+def mail(craftkit) -> Share:
+    render = ask()
+    craftkit.run()
+    return render.email("ada@example.com")
+
+
+@pytest.mark.parametrize("code", ["email_send_failed", "invalid_request"])
+def test_a_mail_that_is_refused_is_announced_and_that_it_was_sent_after_all(craftkit, heard, code):
+    for signal in (share_created, share_rejected):
+        heard(signal)
+    heard(email_sent)
+    notes = heard(email_failed)
+    share = mail(craftkit)
+    status = 502 if code == "email_send_failed" else 400
+    craftkit.sandbox.faults.add("status", status=status, code=code, **MAIL)
+    settle(craftkit)
+    assert notes == [("one", "Share", "pending", "rejected")]
+    share.refresh_from_db()
+    share.retry()
+    settle(craftkit)
+    assert notes[1:] == [("one", "Share", "pending", "active")]
+
+
+def test_a_mail_whose_answer_was_lost_is_announced_once_that_is_read_back(craftkit, heard):
+    heard(email_failed)
+    notes = heard(email_sent)
+    mail(craftkit)
+    craftkit.sandbox.faults.add("cut_after", **MAIL)
+    settle(craftkit)
+    assert notes == [("one", "Share", "unknown", "active")]
+
+
+def test_a_mail_whose_link_is_revoked_before_it_is_read_back_was_sent_first(craftkit, heard):
+    heard(share_revoked)
+    notes = heard(email_sent)
+    share = mail(craftkit)
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    craftkit.run()
+    share.refresh_from_db()
+    get_client().shares.revoke(share.render.remote_id, share.remote_id)
+    notes.clear()
+    Share.objects.update(status="unknown", remote_id=None, mailed_at=None)
+    share.refresh()
+    settle(craftkit)
+    assert notes == [
+        ("one", "Share", "unknown", "active"),
+        ("one", "Share", "active", "revoked"),
+    ]
+
+
+def test_a_mail_that_nobody_knows_the_fate_of_is_not_said_to_have_failed(craftkit, heard):
+    for signal in (email_failed, share_created):
+        heard(signal)
+    notes = heard(email_sent)
+    share = mail(craftkit)
+    settle(craftkit)
+    notes.clear()
+    Share.objects.update(status="unknown", error_code=UNPROVEN, mailed_at=None, remote_id=None)
+    share.refresh_from_db()
+    assert share.retry()
+    assert notes == []
+    settle(craftkit)
+    assert notes == [("one", "Share", "pending", "active")]
+
+
+def test_a_document_that_is_withdrawn_before_it_was_sent_is_cancelled_too(craftkit, heard):
+    heard(render_withdrawn)
+    notes = heard(render_cancelled)
+    render = ask()
+    assert render.withdraw()
+    assert not render.withdraw()
+    settle(craftkit)
+    assert notes == [
+        ("one", "Render", "pending", "withdrawn"),
+        ("one", "Render", "pending", "cancelled"),
+    ]
+
+
+def test_a_document_that_is_withdrawn_once_it_is_ready_stays_so(craftkit, heard, django_user_model):
+    heard(render_cancelled)
+    notes = heard(render_withdrawn)
+    render = ask()
+    craftkit.run()
+    person = django_user_model.objects.create(username="ada")
+    at_once_two = [Render.objects.get(), Render.objects.get()]
+    assert [one.withdraw(user=person) for one in at_once_two] == [True, False]
+    settle(craftkit)
+    assert notes == [("one", "Render", "succeeded", "withdrawn")]
+    change = Change.objects.get(to_status="withdrawn")
+    assert (change.person, change.cause, change.object_id) == (person, "asked", render.pk)
+
+
+def test_a_withdrawal_that_is_rolled_back_is_none(craftkit, heard):
+    notes = heard(render_withdrawn)
+    render = ask()
+    craftkit.run()
+    with transaction.atomic():
+        render.withdraw()
+        transaction.set_rollback(True)
+    settle(craftkit)
+    assert notes == []
+    assert not Change.objects.filter(to_status="withdrawn").exists()
+
+
+def test_another_attempt_can_be_withdrawn_again(craftkit, heard):
+    notes = heard(render_withdrawn)
+    render = ask()
+    for attempt in (1, 2):
+        assert render.withdraw()
+        settle(craftkit)
+        assert len(notes) == attempt
+        render.refresh_from_db()
+        render.retry()
+
+
+def test_a_document_that_craftkit_cancels_is_announced(craftkit, heard, monkeypatch):
+    notes = heard(render_cancelled)
+    craftkit.sandbox.render_time = None
+    ask()
+    work()
+    monkeypatch.setattr(SandboxRender, "status", "cancelled")
+    settle(craftkit)
+    assert notes == [("one", "Render", "queued", "cancelled")]
+
+
+@pytest.mark.parametrize("act", ["withdraw", "confirm"])
+def test_what_a_person_does_is_due_to_nobody_where_nobody_listens(craftkit, act):
+    share = mail(craftkit)
+    craftkit.run()
+    if act == "confirm":
+        Share.objects.update(status="unknown", error_code=UNPROVEN)
+        assert share.confirm_mailed()
+    else:
+        assert share.render.withdraw()
+    signals = ("render_withdrawn", "email_sent", "share_revoked")
+    told = Change.objects.filter(signal__in=signals).values_list("announcement", flat=True)
+    assert set(told) == {""}
 
 
 def test_a_receiver_that_raises_is_called_again_alone(craftkit, heard, caplog):

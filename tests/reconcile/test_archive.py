@@ -22,6 +22,7 @@ from django_craftkit.models import (
     SignatureRequest,
 )
 from django_craftkit.models.archive import ArchivedFileQuerySet
+from django_craftkit.models.change import ChangeManager
 from django_craftkit.models.signature import ARCHIVE
 from django_craftkit.reconcile import archive
 from django_craftkit.sandbox import certificate as papers
@@ -334,15 +335,15 @@ def test_two_that_find_everything_stored_announce_it_once(
     craftkit, completed, dashboard, disk, monkeypatch, heard
 ):
     """Both come to write the line of history at the same moment."""
-    record, both = archive.record, threading.Barrier(2)
+    record, both = ChangeManager.record, threading.Barrier(2)
 
-    def together(changes):
+    def together(self, changes):
         # Or the other one waits for this one's transaction.
         with contextlib.suppress(threading.BrokenBarrierError):
             both.wait(0.5)
-        record(changes)
+        record(self, changes)
 
-    monkeypatch.setattr(archive, "record", together)
+    monkeypatch.setattr(ChangeManager, "record", together)
     job = Job.objects.get(kind=ARCHIVE)
     archive_later(work)
     errors = at_once(*[lambda: archive._announce(completed, "signature")] * 2)

@@ -23,7 +23,7 @@ from django_craftkit.reconcile import loop as loops
 from django_craftkit.reconcile import sending
 from django_craftkit.reconcile import shares as machine
 from django_craftkit.sandbox import SandboxAdapter
-from django_craftkit.signals import share_created
+from django_craftkit.signals import email_sent
 from tests.helpers import (
     LEASE_OVER,
     Killed,
@@ -166,13 +166,13 @@ def test_a_person_says_that_it_has_come(craftkit, unproven, django_user_model):
     def listen(instance, previous_status, **kwargs):
         heard.append((previous_status, instance.status))
 
-    share_created.connect(listen)
+    email_sent.connect(listen)
     try:
         assert unproven.confirm_mailed(user=person)
         assert not unproven.confirm_mailed()
         settle(craftkit)
     finally:
-        share_created.disconnect(listen)
+        email_sent.disconnect(listen)
     assert (unproven.status, unproven.error, unproven.error_code) == ("active", "", "")
     assert unproven.mailed_at == unproven.sending_since
     assert (unproven.is_open, craftkit.mails) == (True, [])

@@ -11,11 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_craftkit import conf
-from django_craftkit.models import Job, ProjectState, Render
+from django_craftkit.models import Change, Job, ProjectState, Render
+from django_craftkit.models.change import ChangeManager
 from django_craftkit.models.work import ProjectStateQuerySet
 from django_craftkit.reconcile.outcomes import MAX_PROBE_DELAY
 from django_craftkit.sandbox import SandboxAdapter
-from tests.helpers import Killed, settle, work
+from django_craftkit.signals import project_paused, project_resumed
+from tests.helpers import LEASE_OVER, Killed, at_once, settle, work
 
 POST = {"method": "POST", "path": "/v1/templates/*/render"}
 
@@ -41,9 +43,8 @@ def test_a_pause_is_written_at_once(db):
     ProjectState.objects.of("default")
     with CaptureQueriesContext(connection) as queries:
         pause()
-    writes = [query["sql"] for query in queries if not query["sql"].startswith("SELECT")]
+    writes = [query["sql"] for query in queries if query["sql"].startswith(("UPDATE", "INSERT"))]
     assert len(writes) == 1, "whoever dies between two leaves half a pause"
-    assert writes[0].startswith("UPDATE")
     state = ProjectState.objects.get()
     assert None not in (state.paused_at, state.probe_at)
     assert (state.pause_code, state.pause_reason, state.probes) == ("unauthorized", "No.", 1)
@@ -237,3 +238,106 @@ def test_a_person_has_a_pause_tried_again_at_once(craftkit, capability):
     assert len(craftkit.mails) == 1
     assert not ProjectState.objects.paused().exists()
     assert not state.try_again(), "there is nothing to try"
+
+
+@pytest.fixture
+def told():
+    """What receivers heard of projects."""
+    heard: list[tuple] = []
+
+    def listen(sender, instance, previous_status, change, **kwargs):
+        what = (instance.project, instance.capability)
+        heard.append((sender, *what, change.signal, previous_status, change.to_status))
+
+    for signal in (project_paused, project_resumed):
+        signal.connect(listen)
+    yield heard
+    for signal in (project_paused, project_resumed):
+        signal.disconnect(listen)
+
+
+def test_a_pause_and_its_end_are_announced_once_and_meanwhile(craftkit, told):
+    craftkit.sandbox.faults.add("status", status=402, code="no_credits", times=3, **POST)
+    for number in range(3):
+        Render.objects.request("invoice", {"number": number})
+    craftkit.run()
+    paused = (ProjectState, "default", "", "project_paused", "running", "paused")
+    assert told == [paused], "though the project is paused"
+    change = Change.objects.get(signal="project_paused")
+    assert (change.kind, change.cause) == ("project", "answer")
+    assert change.note == ProjectState.objects.get().pause_reason
+    settle(craftkit)
+    resumed = (ProjectState, "default", "", "project_resumed", "paused", "running")
+    assert told == [paused, resumed]
+    assert Change.objects.filter(kind="project").count() == 2
+
+
+def test_a_pause_of_a_capability_says_which(craftkit, told, caplog):
+    render = Render.objects.request("invoice", {})
+    craftkit.run()
+    craftkit.sandbox.faults.add(
+        "status", status=503, code="email_not_configured", path="*/email", times=2
+    )
+    render.email("ada@example.com")
+    settle(craftkit)
+    assert [row[1:4] for row in told] == [
+        ("default", "email", "project_paused"),
+        ("default", "email", "project_resumed"),
+    ]
+    assert "project 'default' (email) is paused: " in caplog.text
+    assert "project 'default' (email) goes on" in caplog.text
+
+
+def test_a_pause_for_the_settings_sake_is_decided_here(craftkit, settings, told):
+    Render.objects.request("invoice", {})
+    projects = settings.CRAFTKIT_PROJECTS
+    settings.CRAFTKIT_PROJECTS = {"default": {**projects["default"], "API_KEY": ""}}
+    craftkit.run()
+    assert Change.objects.get(kind="project").cause == "here"
+    assert len(told) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_workers_that_pause_at_once_one_says_so():
+    ProjectState.objects.of("default")
+    answers = []
+    at_once(*[lambda: answers.append(is_new_pause())] * 4)
+    assert sorted(answers) == [False, False, False, True]
+    at_once(*[lambda: answers.append(is_end_of_pause())] * 4)
+    assert sorted(answers[4:]) == [False, False, False, True]
+
+
+def is_new_pause() -> bool:
+    now = timezone.now()
+    return ProjectState.objects.pause("default", "", code="", reason="", now=now, probe_at=now)
+
+
+def is_end_of_pause() -> bool:
+    return ProjectState.objects.resume("default", "", now=timezone.now())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("status", ["paused", "running"])
+def test_a_worker_that_dies_as_it_says_so_has_changed_nothing(craftkit, monkeypatch, told, status):
+    craftkit.sandbox.faults.add("status", status=401, code="unauthorized", times=1, **POST)
+    Render.objects.request("invoice", {})
+    if status == "running":
+        craftkit.run()
+        craftkit.pass_time(MAX_PROBE_DELAY)
+    record, left = ChangeManager.record, [1]
+
+    def deadly(self, changes):
+        changes = list(changes)
+        if left[0] and changes and changes[0].to_status == status:
+            left[0] -= 1
+            raise Killed
+        record(self, changes)
+
+    monkeypatch.setattr(ChangeManager, "record", deadly)
+    with pytest.raises(Killed):
+        work()
+    assert ProjectState.objects.paused().exists() == (status == "running")
+    craftkit.pass_time(LEASE_OVER)
+    settle(craftkit)
+    kinds = ["project_paused", "project_resumed"] if status == "running" else []
+    assert [row[3] for row in told] == kinds, "the fault of the one call has passed"

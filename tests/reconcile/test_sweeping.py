@@ -23,6 +23,7 @@ from django_craftkit.reconcile.due import DUE
 from django_craftkit.reconcile.loop import STEPS, Loop
 from django_craftkit.signals import (
     engagement_recorded,
+    project_paused,
     render_succeeded,
     share_created,
     signature_sent,
@@ -223,7 +224,13 @@ SIGNALS = {
     "share": (share_created, lambda craftkit: ready(craftkit).share()),
     "engagement": (engagement_recorded, lambda craftkit: ready(craftkit).record("viewed")),
     "signature": (signature_sent, lambda craftkit: send(ready(craftkit))),
+    "project": (project_paused, lambda craftkit: refused(craftkit)),
 }
+
+
+def refused(craftkit: Kit) -> None:
+    craftkit.sandbox.faults.add("status", status=401, code="unauthorized", times=1)
+    Render.objects.request("invoice", {})
 
 
 def look(craftkit: Kit, is_done: Check) -> None:
