@@ -1,4 +1,4 @@
-"""Jobs: what is still to be done, what is in hand, and what was set aside."""
+"""Jobs: what is still to be done, what is in hand, and what is quarantined."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_craftkit.models import Job
 from .about import JOBS, AboutAdmin, KindFilter
 from .base import badge, press
 from .buttons import button
-from .lists import ProjectFilter, is_list
+from .lists import ProjectFilter, StateFilter, is_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,11 +27,16 @@ if TYPE_CHECKING:
 SHORT = 120
 
 
+class JobState(StateFilter):
+    # The front page counts by the same method.
+    states = {"quarantined": (_("quarantined"), lambda jobs: jobs.aside())}
+
+
 @admin.register(Job)
 class JobAdmin(AboutAdmin):
     kinds = JOBS
     list_display = ("shown_kind", "about", "project", "due_at", "hand", "failures", "short_error")
-    list_filter = (KindFilter, ProjectFilter)
+    list_filter = (JobState, KindFilter, ProjectFilter)
     sortable_by = ("due_at",)
     ordering = ("due_at", "pk")
     actions = ("take_up",)
@@ -69,7 +74,7 @@ class JobAdmin(AboutAdmin):
         if job.leased_until is None:
             return "–"
         if job.lease_token is None:
-            return badge(_("set aside"), "bad")
+            return badge(_("quarantined"), "bad")
         return badge(_("in hand"), "busy")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:

@@ -13,7 +13,7 @@ from django_craftkit.models import ProjectState
 
 from .base import MirrorAdmin, age, badge, press
 from .buttons import button
-from .lists import is_list
+from .lists import StateFilter, is_list
 from .texts import LONGEST_LINE, start
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
+
+
+class PauseFilter(StateFilter):
+    # The front page counts by the same method.
+    states = {"paused": (_("paused"), lambda projects: projects.paused())}
 
 
 @admin.register(ProjectState)
@@ -35,6 +40,7 @@ class ProjectStateAdmin(MirrorAdmin):
         "shown_swept",
         "shown_webhook",
     )
+    list_filter = (PauseFilter,)
     ordering = ("project", "capability")
     actions = ("try_again",)
     wholes = ("pause_reason",)

@@ -43,6 +43,14 @@ class ShareState(StateFilter):
         "unsettled": (_("needs a decision"), lambda shares: shares.unsettled()),
         "revoked": (_("revoked"), lambda shares: shares.filter(status=Share.Status.REVOKED)),
         "rejected": (_("rejected"), lambda shares: shares.filter(status=Share.Status.REJECTED)),
+        "failed_links": (
+            _("links rejected in the last 30 days"),
+            lambda shares: shares.needing_action().filter(by_mail=False),
+        ),
+        "failed_mails": (
+            _("e-mails rejected in the last 30 days"),
+            lambda shares: shares.needing_action().filter(by_mail=True),
+        ),
     }
 
 

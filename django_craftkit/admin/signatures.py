@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,7 +11,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock
 from django_craftkit.models import (
     ArchivedFile,
     Render,
@@ -48,9 +46,10 @@ class SignatureState(StateFilter):
         "open": (_("waiting for signatures"), lambda requests: requests.open()),
         "held": (_("held"), lambda requests: requests.held()),
         "failed": (
-            _("declined or failed in the last week"),
-            lambda requests: requests.failed_since(clock.now() - timedelta(days=7)),
+            _("declined or failed in the last 30 days"),
+            lambda requests: requests.needing_action(),
         ),
+        "unknown": (_("unknown at Craftkit"), lambda requests: requests.unknown()),
     }
 
 

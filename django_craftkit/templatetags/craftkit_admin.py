@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import template
@@ -17,6 +16,7 @@ from django_craftkit import clock, conf
 from django_craftkit.database import database
 from django_craftkit.models import (
     Change,
+    Job,
     ProjectState,
     Render,
     Share,
@@ -58,9 +58,11 @@ def craftkit_desk(context: Context) -> dict[str, Any]:
         figure["url"] = f"{lists[figure['model']]}?{figure['query']}"
         figure["number"] = _grouped(min(number, MOST)) + ("+" if number > MOST else "")
         figure["label"] = figure["label"] % number
+        figure["acts"] = bool(figure["tone"])
         figure["tone"] = figure["tone"] if number else "calm"
     return {
-        "figures": shown,
+        # What nobody has to act on is not there at all.
+        "figures": [figure for figure in shown if figure["tone"] != "calm" or not figure["acts"]],
         "projects": (
             _projects(*_states(context), sees_settings=_sees_settings(context))
             if ProjectState in lists
@@ -82,26 +84,32 @@ def _lists(context: Context) -> dict[Any, str]:
 
 
 def _figures() -> list[dict[str, Any]]:
-    day = clock.now() - timedelta(days=1)
-    waiting = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.RECEIVED)
-    given_up = Change.objects.filter(announcement=Change.Announcement.ABANDONED)
+    """Return what is counted: first what somebody must act on, then what goes on by itself.
+
+    The lists find the rows of each by the same methods.
+    """
     renders: Any = Render.objects.all()
     shares: Any = Share.objects.all()
     requests: Any = SignatureRequest.objects.all()
+    projects: Any = ProjectState.objects.all()
+    jobs: Any = Job.objects.all()
+    deliveries = WebhookDelivery.objects.all()
+    status = WebhookDelivery.Status
+    given_up = Change.objects.filter(announcement=Change.Announcement.ABANDONED)
     rows: list[tuple[Any, Any, str, Any, str]] = [
         (
-            Render,
-            ngettext_lazy("document under way", "documents under way"),
-            "state=under_way",
-            renders.under_way(),
-            "",
+            ProjectState,
+            ngettext_lazy("project paused", "projects paused"),
+            "state=paused",
+            projects.paused(),
+            "warn",
         ),
         (
             Render,
-            ngettext_lazy("document held", "documents held"),
-            "state=held",
-            renders.held(),
-            "warn",
+            ngettext_lazy("document failed or rejected", "documents failed or rejected"),
+            "state=failed",
+            renders.needing_action(),
+            "bad",
         ),
         (
             Render,
@@ -112,10 +120,10 @@ def _figures() -> list[dict[str, Any]]:
         ),
         (
             Render,
-            ngettext_lazy("failed in the last day", "failed in the last day"),
-            "state=failed",
-            renders.failed_since(day),
-            "bad",
+            ngettext_lazy("document held", "documents held"),
+            "state=held",
+            renders.held(),
+            "warn",
         ),
         (
             Share,
@@ -125,11 +133,36 @@ def _figures() -> list[dict[str, Any]]:
             "bad",
         ),
         (
+            Share,
+            ngettext_lazy("e-mail rejected", "e-mails rejected"),
+            "state=failed_mails",
+            shares.needing_action().filter(by_mail=True),
+            "bad",
+        ),
+        (
+            Share,
+            ngettext_lazy("link rejected", "links rejected"),
+            "state=failed_links",
+            shares.needing_action().filter(by_mail=False),
+            "bad",
+        ),
+        (
             SignatureRequest,
-            ngettext_lazy("waiting for signatures", "waiting for signatures"),
-            "state=open",
-            requests.open(),
-            "",
+            ngettext_lazy(
+                "signature request declined or failed", "signature requests declined or failed"
+            ),
+            "state=failed",
+            requests.needing_action(),
+            "bad",
+        ),
+        (
+            SignatureRequest,
+            ngettext_lazy(
+                "signature request unknown at Craftkit", "signature requests unknown at Craftkit"
+            ),
+            "state=unknown",
+            requests.unknown(),
+            "bad",
         ),
         (
             SignatureRequest,
@@ -139,20 +172,18 @@ def _figures() -> list[dict[str, Any]]:
             "warn",
         ),
         (
-            SignatureRequest,
-            ngettext_lazy(
-                "declined or failed in the last week", "declined or failed in the last week"
-            ),
-            "state=failed",
-            requests.failed_since(clock.now() - timedelta(days=7)),
+            Job,
+            ngettext_lazy("job quarantined", "jobs quarantined"),
+            "state=quarantined",
+            jobs.aside(),
             "bad",
         ),
         (
             WebhookDelivery,
-            ngettext_lazy("webhook waiting", "webhooks waiting"),
-            "status__exact=received",
-            waiting,
-            "",
+            ngettext_lazy("webhook abandoned", "webhooks abandoned"),
+            "status__exact=abandoned",
+            deliveries.filter(status=status.ABANDONED),
+            "bad",
         ),
         (
             Change,
@@ -160,6 +191,27 @@ def _figures() -> list[dict[str, Any]]:
             "announcement__exact=abandoned",
             given_up,
             "bad",
+        ),
+        (
+            Render,
+            ngettext_lazy("document under way", "documents under way"),
+            "state=under_way",
+            renders.under_way(),
+            "",
+        ),
+        (
+            SignatureRequest,
+            ngettext_lazy("waiting for signatures", "waiting for signatures"),
+            "state=open",
+            requests.open(),
+            "",
+        ),
+        (
+            WebhookDelivery,
+            ngettext_lazy("webhook waiting", "webhooks waiting"),
+            "status__exact=received",
+            deliveries.filter(status=status.RECEIVED),
+            "",
         ),
     ]
     names = ("model", "label", "query", "rows", "tone")

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from django_craftkit.models import (
     Change,
+    Job,
     ProjectState,
     Render,
     Share,
@@ -74,29 +75,137 @@ def tiles(desk) -> dict[str, tuple[str, str, str]]:
     return {label: (tone, unescape(url), number) for tone, url, number, label in found}
 
 
+def overdue() -> Render:
+    return make_render("queued", attempted_at=timezone.now() - timedelta(days=1))
+
+
+def paused(project: str = "eu", **more) -> ProjectState:
+    more = {"paused_at": timezone.now(), "pause_reason": "No credits.", **more}
+    return ProjectState.objects.create(project=project, **more)
+
+
+def held_document() -> Render:
+    paused()
+    return make_render("pending", project="eu", attempted_at=timezone.now())
+
+
+def held_request() -> SignatureRequest:
+    paused(capability="signatures")
+    return make_request(make_render(project="eu"), "pending")
+
+
+def unsettled() -> Share:
+    return make_share(make_render(), "unknown", error_code=UNPROVEN, by_mail=True)
+
+
+def refused_mail() -> Share:
+    return make_share(make_render(), "rejected", by_mail=True, recipient_email="ada@example.com")
+
+
+def unknown_request() -> SignatureRequest:
+    return make_request(make_render(), "sent", unknown_since=timezone.now())
+
+
+def quarantined() -> Job:
+    until = timezone.now() + timedelta(hours=1)
+    return Job.objects.create(kind="render", object_id=1, leased_until=until)
+
+
+def deaf_receiver() -> Change:
+    return Change.objects.create(
+        kind="render", object_id=1, to_status="failed", cause="poll", announcement="abandoned"
+    )
+
+
+def old(model, row, days: int = 31) -> None:
+    model.objects.filter(pk=row.pk).update(updated_at=timezone.now() - timedelta(days=days))
+
+
+#: What somebody must act on: how it comes about, and what leaves nothing to do.
+TO_ACT_ON = {
+    "project paused": [
+        (paused, lambda row: ProjectState.objects.update(paused_at=None)),
+        (lambda: paused(capability="email"), lambda row: ProjectState.objects.all().delete()),
+    ],
+    "document failed or rejected": [
+        (lambda: make_render("failed"), lambda row: row.retry()),
+        (lambda: make_render("rejected"), lambda row: row.retry()),
+        (lambda: make_render("failed"), lambda row: row.withdraw()),
+        (lambda: make_render("rejected"), lambda row: old(Render, row)),
+    ],
+    "document overdue": [
+        (overdue, lambda row: Render.objects.update(status="succeeded")),
+        (overdue, lambda row: paused("default")),
+    ],
+    "document held": [(held_document, lambda row: ProjectState.objects.all().delete())],
+    "e-mail needs a decision": [
+        (unsettled, lambda row: row.confirm_mailed()),
+        (unsettled, lambda row: row.retry()),
+    ],
+    "e-mail rejected": [
+        (refused_mail, lambda row: row.retry()),
+        (refused_mail, lambda row: row.render.email(row.recipient_email, message="Again")),
+        (refused_mail, lambda row: row.render.withdraw()),
+        (refused_mail, lambda row: old(Share, row)),
+    ],
+    "link rejected": [
+        (lambda: make_share(make_render(), "rejected"), lambda row: row.retry()),
+        (lambda: make_share(make_render(), "rejected"), lambda row: row.render.share()),
+        (lambda: make_share(make_render(), "rejected"), lambda row: row.render.withdraw()),
+    ],
+    "signature request declined or failed": [
+        (lambda: make_request(make_render(), "rejected"), lambda row: row.retry()),
+        (lambda: make_request(make_render(), "failed"), lambda row: row.render.withdraw()),
+        (
+            lambda: make_request(make_render(), "declined"),
+            lambda row: make_request(row.render, "completed"),
+        ),
+        (
+            lambda: make_request(make_render(), "declined"),
+            lambda row: old(SignatureRequest, row),
+        ),
+    ],
+    "signature request unknown at Craftkit": [
+        (unknown_request, lambda row: row.cancel()),
+        (unknown_request, lambda row: SignatureRequest.objects.update(unknown_since=None)),
+    ],
+    "signature request held": [(held_request, lambda row: ProjectState.objects.all().delete())],
+    "job quarantined": [(quarantined, lambda row: Job.objects.ask(row.kind, [row.object_id]))],
+    "webhook abandoned": [
+        (lambda: make_delivery(status="abandoned"), lambda row: row.replay()),
+    ],
+    "signal given up": [(deaf_receiver, lambda row: row.replay())],
+}
+CASES = [(label, *case) for label, cases in TO_ACT_ON.items() for case in cases]
+
+
 def make_everything() -> None:
     now = timezone.now()
     for status in Render.Status.values:
         make_render(status, attempted_at=now)
-    make_render("queued", attempted_at=now - timedelta(days=1))
     make_render("pending", project="eu", attempted_at=now)
-    old = make_render("failed")
-    Render.objects.filter(pk=old.pk).update(updated_at=now - timedelta(days=2))
-    ProjectState.objects.create(project="eu", paused_at=now, pause_reason="No credits.")
+    overdue()
+    old(Render, make_render("failed"))
+    base = make_render()
+    make_render("failed", withdrawn_at=now)
+    paused()
     for error_code in (UNPROVEN, ""):
-        make_share(old, "unknown", error_code=error_code, by_mail=True)
-    make_share(old)
+        make_share(base, "unknown", error_code=error_code, by_mail=True)
+    for by_mail in (True, False, False):
+        make_share(make_render(), "rejected", by_mail=by_mail)
     for status in SignatureRequest.Status.values:
-        make_request(old, status)
-    make_request(old, "pending", project="eu")
-    long_ago = make_request(old, "declined")
-    SignatureRequest.objects.filter(pk=long_ago.pk).update(updated_at=now - timedelta(days=8))
-    for status in ("received", "processed", "failed"):
+        make_request(make_render(), status)
+    make_request(base, "pending", project="eu")
+    old(SignatureRequest, make_request(make_render(), "declined"))
+    unknown_request()
+    for status in ("received", "processed", "failed", "abandoned"):
         make_delivery(status=status)
+    quarantined()
+    Job.objects.create(kind="render", object_id=2)
     for announcement in ("abandoned", "due", "abandoned"):
         Change.objects.create(
             kind="render",
-            object_id=old.pk,
+            object_id=base.pk,
             to_status="failed",
             cause="poll",
             announcement=announcement,
@@ -108,16 +217,22 @@ class TestTheFrontPage:
         make_everything()
         numbers = {label: (tone, number) for label, (tone, _url, number) in tiles(boss).items()}
         assert numbers == {
-            "documents under way": ("plain", "5"),
-            "document held": ("warn", "1"),
+            "project paused": ("warn", "1"),
+            "documents failed or rejected": ("bad", "2"),
             "document overdue": ("warn", "1"),
-            "failed in the last day": ("bad", "2"),
+            "document held": ("warn", "1"),
             "e-mail needs a decision": ("bad", "1"),
-            "waiting for signatures": ("plain", "2"),
+            "e-mail rejected": ("bad", "1"),
+            "links rejected": ("bad", "2"),
+            "signature requests declined or failed": ("bad", "3"),
+            "signature request unknown at Craftkit": ("bad", "1"),
             "signature request held": ("warn", "1"),
-            "declined or failed in the last week": ("bad", "3"),
-            "webhook waiting": ("plain", "1"),
+            "job quarantined": ("bad", "1"),
+            "webhook abandoned": ("bad", "1"),
             "signals given up": ("bad", "2"),
+            "documents under way": ("plain", "5"),
+            "waiting for signatures": ("plain", "3"),
+            "webhook waiting": ("plain", "1"),
         }
 
     def test_leads_to_exactly_what_it_counts(self, boss):
@@ -127,9 +242,28 @@ class TestTheFrontPage:
             assert response.context["cl"].result_count == int(number), label
             assert len(response.context["cl"].result_list) == int(number), label
 
+    @pytest.mark.parametrize(("label", "make", "act"), CASES, ids=[case[0] for case in CASES])
+    def test_has_a_number_for_as_long_as_somebody_must_act(self, boss, label, make, act):
+        assert label not in tiles(boss)
+        row = make()
+        _tone, url, number = tiles(boss)[label]
+        assert number == "1"
+        assert [one.pk for one in boss.get(url).context["cl"].result_list] == [row.pk]
+        act(row)
+        assert label not in tiles(boss)
+        assert boss.get(url).context["cl"].result_count == 0
+
+    def test_has_a_case_for_each_number_that_somebody_must_act_on(self, boss):
+        make_everything()
+        found = {label for label, (tone, *_) in tiles(boss).items() if tone != "plain"}
+        assert len(found) == len(TO_ACT_ON)
+
     def test_is_calm_about_nothing(self, boss):
-        assert {tone for tone, _url, _number in tiles(boss).values()} == {"calm"}
-        assert {number for _tone, _url, number in tiles(boss).values()} == {"0"}
+        assert tiles(boss) == {
+            "documents under way": ("calm", address(Render) + "?state=under_way", "0"),
+            "waiting for signatures": ("calm", address(SignatureRequest) + "?state=open", "0"),
+            "webhooks waiting": ("calm", address(WebhookDelivery) + "?status__exact=received", "0"),
+        }
 
     def test_counts_no_further_than_anybody_reads(self, boss, monkeypatch):
         monkeypatch.setattr("django_craftkit.templatetags.craftkit_admin.MOST", 3)
@@ -170,7 +304,13 @@ class TestTheFrontPage:
 
     def test_shows_what_the_person_may_see(self, staff):
         make_everything()
-        assert set(tiles(staff("view_share"))) == {"e-mail needs a decision"}
+        assert set(tiles(staff("view_share"))) == {
+            "e-mail needs a decision",
+            "e-mail rejected",
+            "links rejected",
+        }
+        assert set(tiles(staff("view_job"))) == {"job quarantined"}
+        assert set(tiles(staff("view_projectstate"))) == {"project paused"}
         assert set(tiles(staff("view_change"))) == {"signals given up"}
         html = staff("view_share").shows(FRONT)
         assert "last sweep" not in html.partition('id="content"')[2]
@@ -189,8 +329,8 @@ class TestTheFrontPage:
         request.user = User.objects.create_superuser("other")
         html = site.app_index(request, "craftkit").render().content.decode()
         labels = [label for *_, label in TILE.findall(html)]
-        assert labels[0] == "documents under way"
-        assert "webhooks waiting" not in labels
+        assert labels[0] == "documents failed or rejected"
+        assert "webhook waiting" not in labels
 
     def test_takes_ten_queries_at_most_however_much_there_is(self, staff, swept):
         desk = staff(*(f"view_{name}" for name in NAMES))

@@ -683,9 +683,8 @@ class TestTheList:
         ],
     )
     def test_is_filtered(self, boss, query, statuses):
-        render = make_render()
         for status in SignatureRequest.Status.values:
-            make_request(render, status)
+            make_request(make_render(), status)
         pause()
         response = boss.get(address(SignatureRequest), query)
         assert {row.status for row in response.context["cl"].result_list} == statuses

@@ -225,7 +225,7 @@ class TestJobs:
 
     def test_that_were_set_aside_are_shown_and_taken_up(self, boss):
         aside = make_job(leased_until=timezone.now() + timedelta(days=300), error="It kills.")
-        assert ">set aside</span>" in boss.shows(address(Job))
+        assert ">quarantined</span>" in boss.shows(address(Job))
         boss.act("take_up", aside)
         assert not Job.objects.aside().exists()
 

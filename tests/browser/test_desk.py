@@ -37,7 +37,7 @@ def test_a_document_is_found_shared_opened_seen_and_taken_back(documents, browse
 
     # Finds it.
     staff.go("/admin/craftkit/")
-    staff.until(lambda: "1\nfailed in the last day" in staff.text, reload=True)
+    staff.until(lambda: "1\ndocument failed or rejected" in staff.text, reload=True)
     staff.until(lambda: "0\ndocuments under way" in staff.text, reload=True)
     staff.picture("staff-front")
     staff.click("Documents")
