@@ -40,12 +40,14 @@ ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "alive": lambda order: (),
     "declared": lambda order: (),
     "due": lambda order: (clock.now(),),
+    "excused": lambda order: (),
     "expired": lambda order: (),
     "failed_since": lambda order: (clock.now(),),
     "for_object": lambda order: (order,),
     "held": lambda order: (),
     "known": lambda order: (),
     "mine": lambda order: (Job(pk=1),),
+    "needing_action": lambda order: (),
     "open": lambda order: (),
     "overdue": lambda order: (),
     "paused": lambda order: (),
@@ -53,6 +55,7 @@ ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "to_be_told": lambda order: (),
     "to_hand_out": lambda order: (),
     "under_way": lambda order: (),
+    "unknown": lambda order: (),
     "unsettled": lambda order: (),
 }
 

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.template import Context, Template
 
+from django_craftkit import clock
 from django_craftkit.models import (
     ArchivedFile,
     Change,
@@ -198,7 +199,17 @@ CALLS: dict[Any, dict[str, tuple[Callable[[Story], Any], Any]]] = {
     },
     ArchivedFile: {"open": (lambda s: closed(s.archived().open()), b"%PDF-")},
     Change: {"replay": (lambda s: Change.objects.using(HOME).latest("pk").replay(), False)},
-    ProjectState: {"try_again": (lambda s: s.home(ProjectState).try_again(), False)},
+    ProjectState: {
+        "has_sweep": (
+            lambda s: s.home(ProjectState, project="default").has_sweep(clock.now()),
+            False,
+        ),
+        "has_worker": (
+            lambda s: s.home(ProjectState, project="default").has_worker(clock.now()),
+            False,
+        ),
+        "try_again": (lambda s: s.home(ProjectState, project="default").try_again(), False),
+    },
     WebhookDelivery: {
         "ended": (lambda s: s.delivery().ended(error="x").error, "x"),
         "replay": (lambda s: s.delivery().replay(), True),
