@@ -7,10 +7,14 @@ from dataclasses import fields
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core import checks
+from django.core.exceptions import FieldDoesNotExist
 from django.db import router
 from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
 
 from . import conf, declarations
 from .client import Craftkit
@@ -26,6 +30,7 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
         *_check_options(),
         *_check_database(),
         *_check_declarations(),
+        *_check_api(),
     ]
 
 
@@ -147,14 +152,16 @@ def _fits(option: Any, value: Any) -> bool:
     """Whether a value is of its option's kind; ``"false"`` would be true."""
     if value is None:
         return "None" in str(option.type)
-    if type(value) is not type(option.default):
+    if type(value) is not conf.KINDS.get(option.name, type(option.default)):
         return False
-    if isinstance(value, str):
+    if option.name in conf.CHOICES:
         return value in conf.CHOICES[option.name]
-    return isinstance(value, bool) or bool(value > 0)
+    return not isinstance(value, int) or isinstance(value, bool) or value > 0
 
 
 def _what_fits(option: Any) -> str:
+    if option.name in conf.KINDS:
+        return f"Write a {conf.KINDS[option.name].__name__}, or None."
     if isinstance(option.default, bool):
         return "Write True or False."
     if isinstance(option.default, str):
@@ -163,8 +170,6 @@ def _what_fits(option: Any) -> str:
 
 
 def _check_database() -> Iterator[checks.CheckMessage]:
-    from django.apps import apps
-    from django.contrib.auth import get_user_model
     from django.contrib.contenttypes.models import ContentType
 
     homes = {router.db_for_write(model) for model in apps.get_app_config("craftkit").get_models()}
@@ -196,6 +201,47 @@ def _check_declarations() -> Iterator[checks.CheckMessage]:
                 hint=f"Add it, or name one of: {', '.join(map(str, projects))}.",
                 id="craftkit.E014",
             )
+
+
+def _check_api() -> Iterator[checks.CheckMessage]:
+    options = conf.options_or_defaults()
+    path, owners = options.API_QUERYSET, options.API_OWNERS
+    if isinstance(path, str) and (wrong := _no_function(path)):
+        yield checks.Error(
+            f"CRAFTKIT['API_QUERYSET'] names no function: {wrong}",
+            hint='"django_craftkit.api.querysets.own_documents" is one.',
+            id="craftkit.E015",
+        )
+    for label, owner in owners.items() if isinstance(owners, dict) else ():
+        if wrong := _no_owner(label, owner):
+            yield checks.Error(
+                f"CRAFTKIT['API_OWNERS'][{label!r}] can't be {owner!r}: {wrong}",
+                hint='It leads from a model to the user: {"shop.Order": "customer"}.',
+                id="craftkit.E016",
+            )
+
+
+def _no_function(path: str) -> str:
+    """Return why a dotted path names no function, "" if it does."""
+    try:
+        named = import_string(path)
+    except Exception as error:  # whatever the project's module raises
+        return f"{type(error).__name__}: {error}"
+    return "" if callable(named) else f"{path} is a {type(named).__name__}."
+
+
+def _no_owner(label: Any, path: Any) -> str:
+    """Return why a path leads from no model to its user, "" if it does."""
+    user = get_user_model()
+    try:
+        model: Any = apps.get_model(label)
+        if path == "pk":
+            return "" if model is user else f"{label} is no {user._meta.label}."
+        for name in path.split("__"):
+            model = model._meta.get_field(name).related_model
+    except (AttributeError, LookupError, TypeError, ValueError, FieldDoesNotExist) as error:
+        return f"{type(error).__name__}: {error}"
+    return "" if model is user else f"{path} leads to no {user._meta.label}."
 
 
 def _check_urls() -> Iterator[checks.CheckMessage]:

@@ -28,6 +28,8 @@ PROJECT_KEYS = frozenset({"API_KEY", "WEBHOOK_SECRETS", "BASE_URL", "TIMEOUT", "
 
 #: What an option takes that is one of a few words.
 CHOICES = {"ENGAGEMENT_STORE_IP": ("full", "truncated", "none")}
+#: Of what kind an option is whose default is ``None``.
+KINDS: dict[str, type] = {"API_QUERYSET": str, "API_OWNERS": dict}
 
 
 class UnknownProject(ImproperlyConfigured):
@@ -64,6 +66,13 @@ class Options:
     #: Days after which the body of a webhook that was applied is dropped; ``None``: never. That of
     #: an event that this version doesn't know stays.
     DELIVERY_KEEP_DAYS: int | None = 30
+    #: Dotted path of what narrows the documents that the HTTP API knows for whoever asks; ``None``:
+    #: their permissions alone say.
+    API_QUERYSET: str | None = None
+    #: For its rule ``own_documents``: from a model's label to the path of its user.
+    API_OWNERS: Mapping[str, str] | None = None
+    #: The most seconds that ``?wait=`` of the HTTP API takes.
+    API_MAX_WAIT: int = 30
 
 
 @dataclass(frozen=True, slots=True)

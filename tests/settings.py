@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "guardian",
     "django_craftkit",
     "charter",
     "tests.shop",
@@ -71,6 +72,9 @@ STORAGES = {
     **global_settings.STORAGES,
     "craftkit": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
 }
+# Nobody of guardian's own among the users; its backend is there where a test says so.
+ANONYMOUS_USER_NAME = None
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://")

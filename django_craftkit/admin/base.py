@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from django_craftkit import clock
 from django_craftkit.database import database
+from django_craftkit.permissions import allows
 from django_craftkit.words import ago, inside
 
 from . import columns, texts
@@ -247,9 +248,7 @@ class MirrorAdmin(IndexedSearch):
 
     def allows(self, request: HttpRequest, codename: str, obj: Model | None = None) -> bool:
         """Whether the person has a permission of this app, for everything or for this object."""
-        name = f"craftkit.{codename}"
-        user = request.user
-        return user.has_perm(name) or (obj is not None and user.has_perm(name, obj))
+        return allows(request.user, codename, obj)
 
     def address(self, page: str, pk: Any = None, *, model: str = "") -> str:
         """Return the address of a page of ours; "" where this site has none."""

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from django_craftkit import clock
 from django_craftkit.database import database
+from django_craftkit.files import streamed
 from django_craftkit.models import (
     NothingToRender,
     ProjectState,
@@ -38,7 +39,6 @@ from .buttons import (
     pk_of,
     too_many,
 )
-from .files import streamed
 from .forms import EmailForm, ShareForm
 from .people import names, progress, with_people
 from .states import share_badges, signature_badges, whom

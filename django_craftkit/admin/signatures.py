@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from django_craftkit.files import streamed
 from django_craftkit.models import (
     ArchivedFile,
     Render,
@@ -24,7 +25,6 @@ from . import outcomes
 from .base import MirrorAdmin, age_by, brief, linked, on_day
 from .buttons import SECONDS, button, patience
 from .envelope import request_page, way_of_request
-from .files import streamed
 from .forms import TextField
 from .lists import SEARCHED, Arm, ProjectFilter, StateFilter, is_list
 from .people import names, progress, with_people

@@ -96,6 +96,11 @@ class RenderQuerySet(models.QuerySet[Any]):
         rows = self.none() if known is None else self.filter(known.rows)
         return rows.order_by("-requested_at", "-pk")
 
+    def for_objects(self, objects: Iterable[models.Model]) -> Self:
+        """Return the documents about any of these objects, of whatever models; none are read."""
+        known = (identify_if_known(one) for one in objects)
+        return self.filter(any_of(one for one in known if one is not None))
+
     def prefetch_for(self, objects: Iterable[models.Model]) -> None:
         """Read what the template tags show of many ``objects``: four queries, however many.
 

@@ -1,4 +1,4 @@
-"""Files that staff open: streamed, kept by no cache, and errors in words."""
+"""Files that people open: streamed, kept by no cache, and errors in words."""
 
 from __future__ import annotations
 

@@ -1,0 +1,246 @@
+"""What the resources have in common: who may do what, and how an answer is made.
+
+A viewset names for each of its actions the permission that it takes. An action that names none is
+nobody's. The row that a route is about is read, and the permission checked on it, before the
+action begins; outside of any transaction, so that ``?wait=`` may send.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import status
+from rest_framework.exceptions import NotAcceptable, NotFound, PermissionDenied, ValidationError
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from django_craftkit import conf
+from django_craftkit.database import database, in_transaction, non_atomic
+from django_craftkit.files import streamed
+from django_craftkit.models import Render, RenderFailed
+from django_craftkit.permissions import allows, permitted
+
+from . import errors, throttling
+from .pagination import KeysetPagination
+from .parsers import StrictJSONParser
+from .querysets import narrowed, of_narrowed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import BinaryIO
+
+    from django.db.models import QuerySet
+
+Row = TypeVar("Row")
+
+#: Seconds that a file may take to begin.
+SECONDS = 5.0
+
+
+class ActionPermission(IsAuthenticated):
+    """Whoever is logged in and has the permission that the action names."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        if not super().has_permission(request, view):
+            return False
+        if view.action is None:
+            return True  # no such method, which the view says
+        codename = view.permissions.get(view.action)
+        # Of one row, and of lists, the view itself asks: it knows the rows.
+        is_asked_later = view.is_of_row or view.action == "list"
+        return codename is not None and (is_asked_later or allows(request.user, codename))
+
+
+class PDFRenderer(BaseRenderer):
+    """Lets ``Accept: application/pdf`` through; the file itself is streamed."""
+
+    media_type = "application/pdf"
+    format = "pdf"
+    charset = None
+    render_style = "binary"
+
+    def render(self, data: Any, media_type: Any = None, context: Any = None) -> Any:
+        raise NotImplementedError("Errors are rendered as JSON.")
+
+
+class CraftkitViewSet(GenericViewSet[Any]):
+    """A resource: subclass it, mount it in a router of your own, or take its serializers alone."""
+
+    #: The permission of this app that each action takes.
+    permissions: ClassVar[Mapping[str, str]] = {}
+    #: What an action answers with, where it is not ``serializer_class``.
+    serializer_classes: ClassVar[Mapping[str, Any]] = {}
+    #: Actions that mail people.
+    mails: ClassVar[frozenset[str]] = frozenset()
+    #: The columns of an index by the name that ``?ordering=`` takes; the first is the default.
+    orderings: ClassVar[Mapping[str, Sequence[str]]] = {
+        "-requested_at": ("-requested_at", "-id"),
+        "requested_at": ("requested_at", "id"),
+    }
+
+    permission_classes = [ActionPermission]
+    renderer_classes = [JSONRenderer]
+    parser_classes = [StrictJSONParser]
+    pagination_class = KeysetPagination
+    filter_backends = [DjangoFilterBackend]
+    lookup_value_regex = "[0-9]{1,18}"
+    # Without OPTIONS, which would tell of fields.
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    metadata_class = None
+    versioning_class = None
+    schema = AutoSchema()
+
+    @classmethod
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
+        return non_atomic(super().as_view(actions, **initkwargs))
+
+    @property
+    def is_of_row(self) -> bool:
+        return self.lookup_field in self.kwargs
+
+    @property
+    def craftkit_scope(self) -> str:
+        if self.action in self.mails:
+            return throttling.MAIL
+        return throttling.READ if self.request.method in ("GET", "HEAD") else throttling.WRITE
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {**super().default_response_headers, "Cache-Control": "private, no-store"}
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.is_of_row and self.action is not None:
+            self._row = self._permitted_row()
+
+    def _permitted_row(self) -> Any:
+        row = self.get_queryset().filter(pk=self.kwargs[self.lookup_field]).first()
+        # In this order: whoever may do nothing does not learn what there is.
+        if not allows(self.request.user, self.permissions[self.action], row):
+            raise PermissionDenied
+        if row is None:
+            raise NotFound
+        return row
+
+    def get_object(self) -> Any:
+        """Return the row that the route is about; its permission was checked."""
+        return self._row
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the rows that there are for whoever asks."""
+        rows = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return rows
+        # One row is read where it is written: a replica may not have what was just asked for.
+        rows = rows.using(rows.db if self.action == "list" else database())
+        narrow = narrowed if rows.model is Render else of_narrowed
+        return narrow(rows, self.request)
+
+    def get_serializer_class(self) -> Any:
+        found = self.serializer_classes.get(self.action)
+        return super().get_serializer_class() if found is None else found
+
+    def get_orderings(self) -> Mapping[str, Sequence[str]]:
+        return self.orderings
+
+    def may(self, codename: str, row: Any) -> bool:
+        """Whether whoever asks has a permission, for a row; in a list, for every row.
+
+        A list asks for permissions of single rows once for all of them, or not at all.
+        """
+        return allows(self.request.user, codename, None if self.action == "list" else row)
+
+    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        rows = permitted(request.user, self.permissions["list"], self.get_queryset())
+        if rows is None:
+            raise PermissionDenied
+        page = self.prepare(self.paginate_queryset(self.filter_queryset(rows)) or [])
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return Response(self.get_serializer(self.prepare([self.get_object()])[0]).data)
+
+    def prepare(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """Give the rows of an answer what it shows of them, with one query for all."""
+        return rows
+
+    def answer(self, row: Any, *, code: int = status.HTTP_200_OK) -> Response:
+        """Return a row as far as it may be seen: 204 where it may not."""
+        if not self.may(f"view_{row._meta.model_name}", row):
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(self.get_serializer(row).data, status=code)
+
+    def read_body(self, serializer: Any) -> dict[str, Any]:
+        """Return what the body says; raise ``ValidationError``."""
+        # Without a body, REST framework gives an empty form.
+        data = {} if isinstance(self.request.data, QueryDict) else self.request.data
+        body = serializer(data=data, context=self.get_serializer_context())
+        body.is_valid(raise_exception=True)
+        given: dict[str, Any] = body.validated_data
+        return given
+
+    def read_wait(self) -> float:
+        """Return for how many seconds ``?wait=`` has the answer wait; 0: not at all."""
+        given = self.request.query_params.get("wait")
+        if given is None:
+            return 0.0
+        most = conf.options().API_MAX_WAIT
+        try:
+            seconds = float(given)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds <= most:
+            text = _("Write seconds, from 0 to %d.") % most
+            raise ValidationError({"wait": [text]})
+        return seconds
+
+    def request_once(
+        self, make: Callable[[float], Row], check: Callable[[Row], None], wait: float
+    ) -> Row:
+        """Have a row written, or none where ``check`` raises, and carried out for ``wait`` seconds.
+
+        ``make`` is called with the seconds to wait. Called again, it gets the same row: its key is
+        the same.
+        """
+
+        @in_transaction
+        def write() -> Row:
+            row = make(0.0)
+            check(row)
+            return row
+
+        row = write()
+        return make(wait) if wait else row
+
+    def stream(self, fetch: Callable[[], BinaryIO], name: str, row: Any) -> Any:
+        """Return a PDF; raise ``Conflict`` where there is none yet, or never will be."""
+        try:
+            response, why = streamed(fetch, name, row)
+        except RenderFailed:
+            raise errors.Conflict(_("There is no PDF of it."), "no_pdf") from None
+        if response is None:
+            raise errors.Unavailable(why or None)
+        return response
+
+    def perform_content_negotiation(self, request: Any, force: bool = False) -> Any:
+        try:
+            return super().perform_content_negotiation(request, force)
+        except NotFound:
+            # An unknown ?format=, which is no address.
+            raise NotAcceptable from None
+
+    def get_exception_handler(self) -> Any:
+        return errors.handle
+
+    def handle_exception(self, exc: Exception) -> Response:
+        # Whatever was to be answered, an error is JSON.
+        self.request.accepted_renderer = JSONRenderer()
+        self.request.accepted_media_type = JSONRenderer.media_type
+        return super().handle_exception(exc)

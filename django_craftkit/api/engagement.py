@@ -1,0 +1,109 @@
+"""Engagement: who opened a document, when and how. ``RenderViewSet`` records it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import django_filters
+from rest_framework import serializers
+
+from django_craftkit.models import EngagementEvent, Share
+from django_craftkit.models.engagement import RECORDED_HERE
+
+from .base import CraftkitViewSet
+from .fields import InputSerializer, ObjectField, TextField
+from .schema import described
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rest_framework.response import Response
+
+
+class EngagementEventSerializer(serializers.ModelSerializer[EngagementEvent]):
+    """Somebody opened a document, or did something else with it."""
+
+    type = serializers.CharField(
+        help_text="`viewed`, `downloaded`, `printed`, `email_opened`, `email_sent`, "
+        "`share_created`, `share_revoked`"
+    )
+    actor = serializers.CharField(help_text="`recipient`, `partner` (this site) or `system`")
+    share = serializers.SerializerMethodField(help_text="By which link, to whoever may see links.")
+
+    class Meta:
+        model = EngagementEvent
+        fields = (
+            "id",
+            "render",
+            "share",
+            "type",
+            "actor",
+            "occurred_at",
+            "ip_address",
+            "user_agent",
+        )
+        read_only_fields = fields
+
+    def get_share(self, event: Any) -> int | None:
+        pk: int | None = getattr(event, "share", None)
+        return pk
+
+
+class EngagementInputSerializer(InputSerializer):
+    """What this site has seen somebody do."""
+
+    type = TextField(default="viewed", help_text=f"`{'`, `'.join(RECORDED_HERE)}`")
+    metadata = ObjectField(required=False, allow_null=True, default=None)
+
+    def validate_type(self, kind: str) -> str:
+        if kind not in RECORDED_HERE:
+            raise serializers.ValidationError(f"Write one of {', '.join(RECORDED_HERE)}.")
+        return kind
+
+
+class EngagementEventFilter(django_filters.FilterSet):
+    """By what the answer shows, and an index finds."""
+
+    render = django_filters.NumberFilter("render_id", min_value=1, max_value=2**63 - 1)
+    type = django_filters.ChoiceFilter(choices=EngagementEvent.Type.choices)
+
+    class Meta:
+        model = EngagementEvent
+        fields: ClassVar[list[str]] = []
+
+
+class EngagementEventViewSet(CraftkitViewSet):
+    """Engagement events, the latest first: those of one document by when they were."""
+
+    queryset = EngagementEvent.objects.defer("metadata")
+    serializer_class = EngagementEventSerializer
+    filterset_class = EngagementEventFilter
+    permissions = {"list": "view_engagementevent", "retrieve": "view_engagementevent"}
+    # An index has them all by their number, and those of one document by when they were.
+    orderings = {"": ("-id",)}
+
+    def get_orderings(self) -> Mapping[str, Sequence[str]]:
+        is_of_one = bool(self.request.query_params.get("render"))
+        return {"": ("-occurred_at", "-id")} if is_of_one else self.orderings
+
+    def prepare(self, rows: Sequence[Any]) -> Sequence[Any]:
+        # Whose link it is, is the link's to tell.
+        if not self.may("view_share", None):
+            return rows
+        ids = {row.share_remote_id for row in rows if row.share_remote_id}
+        shares = Share.objects.filter(remote_id__in=ids, render__in={row.render_id for row in rows})
+        known = {
+            (render, remote_id): pk
+            for render, remote_id, pk in shares.values_list("render", "remote_id", "pk")
+        }
+        for row in rows:
+            row.share = known.get((row.render_id, row.share_remote_id))
+        return rows
+
+    @described("List engagement events", answers=EngagementEventSerializer(many=True))
+    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return super().list(request, *args, **kwargs)
+
+    @described("Read an engagement event", answers=EngagementEventSerializer, fails=(404,))
+    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return super().retrieve(request, *args, **kwargs)

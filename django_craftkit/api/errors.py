@@ -1,0 +1,166 @@
+"""Errors in one shape: ``{"code", "message", "errors": [{"field", "code", "message"}]}``.
+
+What Craftkit says of a row has the same one, at the fields of the request that asked for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, UnreadablePostError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from rest_framework import exceptions, serializers, status
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from django_craftkit.database import storable
+from django_craftkit.models import KeyConflict, NothingToRender, RenderWithdrawn
+from django_craftkit.signing import InvalidSignatureRequest
+
+#: Characters of a message, and of the name of a field; errors of a row that an answer lists.
+LONGEST, LONGEST_NAME, MOST = 2_000, 200, 100
+#: The code with which Craftkit refuses data: it names the fields from within them.
+_INVALID_DATA = "invalid_input_data"
+#: What Craftkit calls differently: https://docs.craftkit.dev/api-reference/create-signature
+_OURS = {"recipientIndex": "recipient", "expirationHours": "expires_in_hours"}
+
+Error = dict[str, str]
+
+
+class Conflict(exceptions.APIException):
+    """The row is not in a state for this."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+class AnotherBody(exceptions.APIException):
+    """The Idempotency-Key stands for something else."""
+
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_code = "key_conflict"
+    default_detail = gettext_lazy("This Idempotency-Key was used for another request.")
+
+    def __init__(self, differences: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.errors = [
+            one_error(name, "differs", _("It differs from that of the first request."))
+            for name in differences
+        ]
+
+
+class TooLarge(exceptions.APIException):
+    """The body is larger than ``DATA_UPLOAD_MAX_MEMORY_SIZE``."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+    default_detail = gettext_lazy("The body is too large.")
+
+
+class Unavailable(exceptions.APIException):
+    """Craftkit, or the archive, does not hand a file out."""
+
+    status_code = status.HTTP_502_BAD_GATEWAY
+    default_code = "unavailable"
+    default_detail = gettext_lazy("The file can't be had at the moment. Try again later.")
+
+
+def one_error(field: str, code: str, message: str) -> Error:
+    return {"field": field[:LONGEST_NAME], "code": code, "message": message[:LONGEST]}
+
+
+def shape(code: str, message: str, errors: Iterable[Error] = ()) -> dict[str, Any]:
+    # What was sent may be quoted, halves of surrogate pairs included.
+    body: dict[str, Any] = storable({"code": code, "message": message, "errors": list(errors)})
+    return body
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Return the answer to an error; ``None`` for one that is nobody's but ours."""
+    known = _known(error)
+    if known is None:
+        return None
+    headers = {}
+    if header := getattr(known, "auth_header", None):
+        headers["WWW-Authenticate"] = header
+    if (wait := getattr(known, "wait", None)) is not None:
+        headers["Retry-After"] = f"{wait:.0f}"
+    if isinstance(known, exceptions.ValidationError):
+        message = _("The request is not valid.")
+        body = shape("invalid", message, _flat(known.detail))
+    else:
+        code, message = str(known.get_codes()), str(known.detail)
+        body = shape(code, message, getattr(known, "errors", ()))
+    return Response(body, status=known.status_code, headers=headers)
+
+
+def _known(error: Exception) -> exceptions.APIException | None:
+    match error:
+        case exceptions.APIException():
+            return error
+        case Http404():
+            return exceptions.NotFound()
+        case PermissionDenied():
+            return exceptions.PermissionDenied()
+        case UnreadablePostError():
+            return exceptions.ParseError()
+        case KeyConflict():
+            return AnotherBody(error.differences)
+        case NothingToRender():
+            return Conflict(_("There is nothing to render."), "nothing_to_render")
+        case RenderWithdrawn():
+            return Conflict(_("The document was withdrawn."), "withdrawn")
+        case InvalidSignatureRequest():
+            return exceptions.ValidationError({error.field: [str(error)]})
+        case ValidationError():
+            return exceptions.ValidationError(serializers.as_serializer_error(error))
+    return None
+
+
+def _flat(detail: Any, path: str = "") -> Iterator[Error]:
+    """Yield the errors of a serializer, each with its field: ``recipients[0].email``."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            yield from _flat(inner, _below(path, name))
+    elif isinstance(detail, list):
+        for position, inner in enumerate(detail):
+            is_nested = isinstance(inner, (Mapping, list))
+            yield from _flat(inner, _below(path, position) if is_nested else path)
+    else:
+        yield one_error(path, getattr(detail, "code", None) or "invalid", str(detail))
+
+
+def _below(path: str, name: Any) -> str:
+    if name == api_settings.NON_FIELD_ERRORS_KEY:
+        return path
+    if isinstance(name, int):
+        return f"{path}[{name}]"
+    return f"{path}.{name}" if path else str(name)
+
+
+def of_row(row: Any) -> dict[str, Any] | None:
+    """Return what went wrong with a row, in the shape of an error; ``None`` where nothing did."""
+    named = row.field_errors if isinstance(row.field_errors, Mapping) else {}
+    if not (row.error or row.error_code or named):
+        return None
+    errors = [
+        one_error(_field(row, str(name)), row.error_code, str(message))
+        for name, messages in named.items()
+        for message in (messages if isinstance(messages, list) else [messages])
+    ]
+    return shape(row.error_code, row.error[:LONGEST], errors[:MOST])
+
+
+def _field(row: Any, name: str) -> str:
+    """Return the field of our request that Craftkit names."""
+    if row.error_code == _INVALID_DATA:
+        return f"data.{name}"
+    return re.sub(r"[A-Za-z]+", lambda word: _OURS.get(word[0]) or _snake(word[0]), name)
+
+
+def _snake(word: str) -> str:
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda capital: f"_{capital[0]}", word).lower()

@@ -1,0 +1,121 @@
+"""Fields and serializers that the resources share: strict about what comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from django_craftkit.models.arguments import check_data, check_expiry
+
+from . import errors
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def checked(check: Callable[[Any], Any]) -> Callable[[Any], None]:
+    """Return a validator that refuses what a check of the models refuses, in the same words."""
+
+    def validate(value: Any) -> None:
+        try:
+            check(value)
+        except (TypeError, ValueError) as error:
+            raise serializers.ValidationError(str(error)) from None
+
+    return validate
+
+
+class InputSerializer(serializers.Serializer[Any]):
+    """A body: what it does not know is an error, so that no slip of the pen passes for nothing."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (unknown := data.keys() - self.fields.keys()):
+            text = _("There is no such field.")
+            wrong = {name: [text] for name in sorted(unknown)}
+            raise serializers.ValidationError(wrong, "unknown")
+        return super().to_internal_value(data)
+
+
+class TextField(serializers.CharField):
+    """A text, as it was written: a number is none, and no space is taken off."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class ObjectField(serializers.Field):  # type: ignore[type-arg]
+    """A JSON object of any content, up to 30 lists and objects in one another."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        checked(self._check)(data)
+        return self._check(data)
+
+    def _check(self, data: Any) -> dict[str, Any]:
+        return check_data(data, self.field_name or "data")
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class ExpiryField(serializers.DateTimeField):
+    """A moment to come, with its offset from UTC."""
+
+    default_error_messages = {
+        "naive": gettext_lazy("It has no offset from UTC: write 2030-01-31T12:00:00Z, say."),
+    }
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("validators", [checked(check_expiry)])
+        super().__init__(**{"required": False, "allow_null": True, "default": None, **options})
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if timezone.is_naive(value):
+            self.fail("naive")
+        if settings.USE_TZ:
+            return value
+        try:
+            return timezone.make_naive(value)
+        except OverflowError:
+            self.fail("overflow")
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    field = serializers.CharField(help_text="`recipients[0].email`, say.")
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """What went wrong: the body of every error, and the `error` of a row."""
+
+    code = serializers.CharField(help_text="Stable: branch on it.")
+    message = serializers.CharField(help_text="For people.")
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+class RowSerializer(serializers.ModelSerializer[Any]):
+    """A row as an answer shows it: nothing in it can be written."""
+
+    error = serializers.SerializerMethodField(help_text="What went wrong, if anything.")
+
+    @extend_schema_field(ErrorSerializer(allow_null=True))
+    def get_error(self, row: Any) -> dict[str, Any] | None:
+        return errors.of_row(row)
+
+    def may(self, codename: str, row: Any) -> bool:
+        """Whether whoever reads the answer has a permission for a row of it."""
+        view = self.context.get("view")
+        return view is not None and view.may(codename, row)

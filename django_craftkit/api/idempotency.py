@@ -1,0 +1,57 @@
+"""``Idempotency-Key``: the same request of the same user is carried out once.
+
+A key is a name in its user's own namespace: what a row is known by is a hash of user and key, so
+nobody's key leads to a row of anybody else's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+
+from django_craftkit.models.arguments import hash_key
+
+from .errors import AnotherBody
+
+HEADER = "Idempotency-Key"
+MOST = 255
+#: What rows of the API are known by begins with it.
+PREFIX = "api:"
+_PRINTABLE = re.compile(rf"[\x21-\x7e]{{1,{MOST}}}")
+
+
+def key_of(request: Any, *, or_body: bool = False) -> str:
+    """Return what the row is known by that a request asks for.
+
+    Without the header each request is another one; ``or_body``: the same body of the same user is
+    the same one, for what mails people or costs money.
+    """
+    given = request.headers.get(HEADER)
+    if given is not None:
+        if not _PRINTABLE.fullmatch(given):
+            text = _("It has 1 to %d visible ASCII characters.") % MOST
+            raise ValidationError({HEADER: [text]})
+        return _key(request.user, "key", given)
+    if or_body:
+        return _key(request.user, "body", json.dumps(request.data, sort_keys=True))
+    return f"{PREFIX}{uuid.uuid4().hex}"
+
+
+def _key(user: Any, kind: str, text: str) -> str:
+    return PREFIX + hash_key(json.dumps([str(user.pk), kind, text]))
+
+
+def check_own(row: Any, user: Any, **wanted: Any) -> None:
+    """Raise ``AnotherBody`` where a row is somebody else's, or was not asked for with these values.
+
+    ``wanted`` are columns of the row that the model itself does not compare.
+    """
+    if row.requested_by_id != user.pk:
+        raise AnotherBody
+    if differences := [name for name, value in wanted.items() if getattr(row, name) != value]:
+        raise AnotherBody(differences)

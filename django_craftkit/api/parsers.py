@@ -1,0 +1,43 @@
+"""JSON that comes from anybody: of any size, depth and kind."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+from .errors import TooLarge
+
+
+class StrictJSONParser(BaseParser):
+    """JSON as it is written in RFC 8259: UTF-8, finite numbers, up to Django's own limit of size.
+
+    ``DATA_UPLOAD_MAX_MEMORY_SIZE`` is in bytes; REST framework's parser does not know it.
+    """
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read() if most is None else stream.read(most + 1)
+        if most is not None and len(body) > most:
+            raise TooLarge
+        try:
+            return json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
+        except (ValueError, RecursionError):
+            raise ParseError(_("The body is no JSON.")) from None
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON.")
+
+
+def _finite(digits: str) -> float:
+    if not math.isfinite(number := float(digits)):
+        raise ValueError("The number is beyond what can be stored.")
+    return number

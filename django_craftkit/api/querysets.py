@@ -1,0 +1,71 @@
+"""Which documents somebody may see at all: ``CRAFTKIT["API_QUERYSET"]``.
+
+It names a function that is given a queryset of ``Render`` and the request, and returns the
+documents that exist for whoever asks. Their links, events and signature requests follow them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.db import router
+from django.utils.module_loading import import_string
+
+from django_craftkit import conf
+from django_craftkit.models import Render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.models import Model, QuerySet
+    from django.http import HttpRequest
+
+
+def own_documents(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Render]:
+    """Narrow to the documents about the user's own objects, as ``API_OWNERS`` says.
+
+    The objects are read where they are: they may live in another database than documents do.
+    """
+    about: QuerySet[Render] = queryset.for_objects(owned(request.user))  # type: ignore[attr-defined]
+    return about
+
+
+def owned(user: Any) -> Iterator[Model]:
+    """Yield the objects that are a user's own: ``{"shop.Order": "customer"}``."""
+    for label, path in (conf.options().API_OWNERS or {}).items():
+        yield from _of(apps.get_model(label), path, user).only("pk")
+
+
+def owns(user: Any, source: Model) -> bool:
+    """Whether an object is a user's own."""
+    paths = conf.options().API_OWNERS or {}
+    return any(
+        apps.get_model(label) is source._meta.concrete_model
+        and _of(apps.get_model(label), path, user).filter(pk=source.pk).exists()
+        for label, path in paths.items()
+    )
+
+
+def _of(model: type[Model], path: str, user: Any) -> QuerySet[Any]:
+    # Where it is written: what somebody has just got is theirs. The user by its key, which may be
+    # in another database.
+    rows = model._base_manager.using(router.db_for_write(model))
+    return rows.filter(**{path: user.pk}).distinct()
+
+
+def narrowed(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Render]:
+    """Return what there is for whoever asks; the queryset itself where nothing narrows it."""
+    path = conf.options().API_QUERYSET
+    if path is None:
+        return queryset
+    rows: QuerySet[Render] = import_string(path)(queryset, request)
+    return rows
+
+
+def of_narrowed(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
+    """Return the rows that belong to what there is for whoever asks."""
+    if conf.options().API_QUERYSET is None:
+        return rows
+    renders = narrowed(Render.objects.using(rows.db).all(), request)
+    return rows.filter(render__in=renders.order_by().values("pk"))

@@ -1,0 +1,395 @@
+"""Documents: listed, read, requested, retried, withdrawn, and what is made of one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import django_filters
+from django.apps import apps
+from django.contrib.contenttypes.models import ContentType
+from django.db import router
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.response import Response
+
+from django_craftkit import conf
+from django_craftkit.database import database
+from django_craftkit.models import NothingToRender, Render
+from django_craftkit.models.arguments import MAX_SLUG, MAX_VERSION, check_template, hash_key
+from django_craftkit.models.identity import MAX_PK, stored_key
+from django_craftkit.permissions import may_see
+
+from .base import SECONDS, CraftkitViewSet, PDFRenderer
+from .engagement import EngagementInputSerializer
+from .errors import AnotherBody, Conflict
+from .fields import InputSerializer, ObjectField, RowSerializer, TextField, checked
+from .idempotency import check_own, key_of
+from .querysets import narrowed, owns
+from .schema import described
+from .shares import EmailInputSerializer, ShareInputSerializer, ShareSerializer
+from .signatures import (
+    SignatureRequestInputSerializer,
+    SignatureRequestSerializer,
+    check_sent,
+    send,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.db.models import Model, QuerySet
+
+
+class SourceSerializer(InputSerializer):
+    """What a document is about."""
+
+    type = TextField(max_length=200, help_text="`app.model`")
+    id = TextField(max_length=MAX_PK)
+
+
+class ShownSourceSerializer(serializers.Serializer[Any]):
+    """What a document is about."""
+
+    type = serializers.CharField(help_text="`app.model`")
+    id = serializers.CharField()
+    database = serializers.CharField(help_text="Empty where it is the documents' own.")
+
+
+class RenderSerializer(RowSerializer):
+    """A document in a list: all of it but its data."""
+
+    source = serializers.SerializerMethodField(  # type: ignore[assignment]
+        help_text="What it is about, if anything."
+    )
+    status = serializers.CharField(
+        help_text="`pending`, `queued`, `rendering`, `succeeded`, `failed`, `cancelled`, `rejected`"
+    )
+    is_final = serializers.BooleanField(help_text="Whether nothing more happens by itself.")
+    counts = serializers.DictField(
+        child=serializers.IntegerField(), help_text="How often it was opened, by kind of event."
+    )
+
+    class Meta:
+        model = Render
+        fields = (
+            "id",
+            "project",
+            "template",
+            "version",
+            "key",
+            "source",
+            "status",
+            "is_final",
+            "error",
+            "attempt",
+            "counts",
+            "requested_at",
+            "requested_by",
+            "accepted_at",
+            "completed_at",
+            "withdrawn_at",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(ShownSourceSerializer(allow_null=True))
+    def get_source(self, render: Render) -> dict[str, str] | None:
+        if render.source_type is None:
+            return None
+        kind = ".".join(render.source_type.natural_key())
+        return {"type": kind, "id": render.source_id, "database": render.source_db}
+
+
+class RenderDetailSerializer(RenderSerializer):
+    """A document with its data; `null` until they are made."""
+
+    data = ObjectField(allow_null=True)  # type: ignore[assignment]
+
+    class Meta:
+        model = Render
+        fields = (*RenderSerializer.Meta.fields, "data")
+        read_only_fields = fields
+
+
+class RenderInputSerializer(InputSerializer):
+    """A document to be made."""
+
+    template = TextField(max_length=MAX_SLUG, validators=[checked(check_template)])
+    data = ObjectField(  # type: ignore[assignment]
+        help_text="What the template's manifest asks for."
+    )
+    source = SourceSerializer(  # type: ignore[assignment]
+        required=False, allow_null=True, default=None
+    )
+    version = serializers.IntegerField(
+        min_value=1, max_value=MAX_VERSION, required=False, allow_null=True, default=None
+    )
+    project = TextField(max_length=64, default=conf.DEFAULT_PROJECT)
+
+    def validate_project(self, alias: str) -> str:
+        if alias not in conf.project_aliases():
+            raise serializers.ValidationError(_("There is no such project."))
+        return alias
+
+    def validate_source(self, given: Mapping[str, str] | None) -> Model | None:
+        """Return the object, if it is there for whoever asks: the same error if it is not."""
+        if given is None:
+            return None
+        source = _find(given["type"], given["id"])
+        user = self.context["request"].user
+        if source is None or not (may_see(user, source) or owns(user, source)):
+            raise serializers.ValidationError(_("There is no such object."))
+        return source
+
+
+def _find(kind: str, pk: str) -> Model | None:
+    try:
+        model = apps.get_model(kind)
+        key = stored_key(model, pk)
+    except (LookupError, TypeError, ValueError):
+        return None
+    # Where it is written, which is what a document knows of it.
+    found: Model | None = (
+        model._base_manager.using(router.db_for_write(model)).filter(pk=key).first()
+    )
+    return found
+
+
+class RenderFilter(django_filters.FilterSet):
+    """By what the answer shows, and an index finds."""
+
+    status = django_filters.ChoiceFilter(choices=Render.Status.choices)
+    template = django_filters.CharFilter(max_length=MAX_SLUG)
+    project = django_filters.CharFilter(max_length=64)
+    key = django_filters.CharFilter(method="by_key", max_length=255)
+    source_type = django_filters.CharFilter(
+        method="by_source_type", max_length=200, label="`app.model`"
+    )
+    source_id = django_filters.CharFilter(max_length=MAX_PK)
+    requested_after = django_filters.IsoDateTimeFilter("requested_at", "gte")
+    requested_before = django_filters.IsoDateTimeFilter("requested_at", "lt")
+
+    class Meta:
+        model = Render
+        fields: ClassVar[list[str]] = []
+
+    def by_key(self, rows: QuerySet[Render], name: str, value: str) -> QuerySet[Render]:
+        # A collation may take another key for the same.
+        return rows.filter(key=value, key_hash=hash_key(value))
+
+    def by_source_type(self, rows: QuerySet[Render], name: str, value: str) -> QuerySet[Render]:
+        try:
+            model = apps.get_model(value)
+        except (LookupError, ValueError):
+            return rows.none()
+        kinds = ContentType.objects.db_manager(database())
+        return rows.filter(source_type=kinds.get_for_model(model))
+
+
+class RenderViewSet(CraftkitViewSet):
+    """Documents."""
+
+    queryset = Render.objects.select_related("source_type").defer("answer")
+    serializer_class = RenderDetailSerializer
+    serializer_classes = {
+        "list": RenderSerializer,
+        "share": ShareSerializer,
+        "email": ShareSerializer,
+        "sign": SignatureRequestSerializer,
+    }
+    filterset_class = RenderFilter
+    permissions = {
+        "list": "view_render",
+        "retrieve": "view_render",
+        "create": "add_render",
+        "pdf": "download_render",
+        "retry": "retry_render",
+        "withdraw": "withdraw_render",
+        "share": "add_share",
+        "email": "email_render",
+        "sign": "add_signaturerequest",
+        "record": "add_engagementevent",
+    }
+    mails = frozenset({"email", "sign"})
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows = super().get_queryset()
+        return rows.defer("answer", "data") if self.action == "list" else rows
+
+    @described("List documents", answers=RenderSerializer(many=True))
+    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return super().list(request, *args, **kwargs)
+
+    @described("Read a document", answers=RenderDetailSerializer, fails=(404,))
+    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return super().retrieve(request, *args, **kwargs)
+
+    @described(
+        "Request a document",
+        body=RenderInputSerializer,
+        answers=RenderDetailSerializer,
+        status=201,
+        is_hidden_from_some=True,
+        waits=True,
+        has_key=True,
+        fails=(409,),
+    )
+    def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        given, wait = self.read_body(RenderInputSerializer), self.read_wait()
+        key = key_of(request)
+
+        def make(seconds: float) -> Render:
+            return Render.objects.request(**given, key=key, user=request.user, wait=seconds)
+
+        def check(render: Render) -> None:
+            check_own(render, request.user, version=given["version"], data=given["data"])
+            # A row is known by its key in its project, and a key stands for one row.
+            named = Render.objects.using(database()).filter(
+                project__in=conf.project_aliases(), key_hash=hash_key(key)
+            )
+            if named.exclude(pk=render.pk).exists():
+                raise AnotherBody(["project"])
+            mine = narrowed(Render.objects.using(database()).all(), request)
+            if not mine.filter(pk=render.pk).exists():
+                raise PermissionDenied
+
+        render = self.request_once(make, check, wait)
+        return self.answer(render, code=status.HTTP_201_CREATED)
+
+    @described(
+        "Retry a document",
+        answers=RenderDetailSerializer,
+        is_hidden_from_some=True,
+        waits=True,
+        fails=(404, 409),
+    )
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Start the next attempt of a document that failed, was rejected, cancelled or withdrawn.
+
+        409 where it is ready.
+        """
+        render = self.get_object()
+        if not render.retry(user=request.user, wait=self.read_wait()) and render.is_final:
+            if render.is_gone:
+                raise NothingToRender(render)
+            raise Conflict(_("There is nothing to retry."), "not_retriable")
+        return self.answer(render)
+
+    @described(
+        "Withdraw a document",
+        answers=RenderDetailSerializer,
+        is_hidden_from_some=True,
+        waits=True,
+        fails=(404, 409),
+    )
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Take a document back: its links are revoked, its signature requests cancelled."""
+        render = self.get_object()
+        render.withdraw(user=request.user, wait=self.read_wait())
+        return self.answer(render)
+
+    @described("Read the PDF", answers=OpenApiTypes.BINARY, fails=(404, 409, 502))
+    @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
+    def pdf(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Read the PDF. That somebody has seen it is recorded by `record` alone."""
+        render = self.get_object()
+        if not render.is_final:
+            raise Conflict(_("The document is not ready yet."), "not_ready")
+        return self.stream(
+            partial(render.open, timeout=SECONDS), f"{render.template} {render.pk}", render
+        )
+
+    @described(
+        "Share a document",
+        body=ShareInputSerializer,
+        answers=ShareSerializer,
+        status=201,
+        is_hidden_from_some=True,
+        waits=True,
+        has_key=True,
+        fails=(404, 409),
+    )
+    @action(detail=True, methods=["post"])
+    def share(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Request a link to a document; it is made as soon as the document is ready."""
+        render = self.get_object()
+        given, wait = self.read_body(ShareInputSerializer), self.read_wait()
+        key = key_of(request)
+        share = self.request_once(
+            lambda seconds: render.share(**given, key=key, user=request.user, wait=seconds),
+            partial(check_own, user=request.user, **given),
+            wait,
+        )
+        return self.answer(share, code=status.HTTP_201_CREATED)
+
+    @described(
+        "E-mail a document",
+        body=EmailInputSerializer,
+        answers=ShareSerializer,
+        status=201,
+        is_hidden_from_some=True,
+        waits=True,
+        has_key=True,
+        fails=(404, 409),
+    )
+    @action(detail=True, methods=["post"])
+    def email(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Have Craftkit mail a link to one person, as soon as the document is ready.
+
+        Without an Idempotency-Key, the body is the key: the same one mails once.
+        """
+        render = self.get_object()
+        given, wait = self.read_body(EmailInputSerializer), self.read_wait()
+        key = key_of(request, or_body=True)
+        share = self.request_once(
+            lambda seconds: render.email(**given, key=key, user=request.user, wait=seconds),
+            partial(check_own, user=request.user, expires_at=given["expires_at"]),
+            wait,
+        )
+        return self.answer(share, code=status.HTTP_201_CREATED)
+
+    @described(
+        "Send a document for signature",
+        body=SignatureRequestInputSerializer,
+        answers=SignatureRequestSerializer,
+        status=201,
+        is_hidden_from_some=True,
+        waits=True,
+        has_key=True,
+        fails=(404, 409),
+    )
+    @action(detail=True, methods=["post"])
+    def sign(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Have Craftkit send a document out to be signed, as soon as it is ready.
+
+        Without an Idempotency-Key, the body is the key: the same one is sent once.
+        """
+        render = self.get_object()
+        given, wait = self.read_body(SignatureRequestInputSerializer), self.read_wait()
+        key = key_of(request, or_body=True)
+        asked = self.request_once(
+            lambda seconds: send(render, given, key=key, user=request.user, wait=seconds),
+            lambda row: check_sent(row, given, request.user),
+            wait,
+        )
+        return self.answer(asked, code=status.HTTP_201_CREATED)
+
+    @described("Record that a document was seen", body=EngagementInputSerializer, fails=(404, 409))
+    @action(detail=True, methods=["post"])
+    def record(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Tell Craftkit that this site has shown the document to somebody.
+
+        Craftkit counts what comes twice within five minutes once.
+        """
+        render = self.get_object()
+        given = self.read_body(EngagementInputSerializer)
+        if render.remote_id is None:
+            raise Conflict(_("The document is not ready yet."), "not_ready")
+        render.record(given["type"], given["metadata"])
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,133 @@
+"""Links: listed, read, revoked. ``RenderViewSet`` makes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import django_filters
+from rest_framework import serializers
+from rest_framework.decorators import action
+
+from django_craftkit.models import Share
+from django_craftkit.models.share import MAX_EMAIL, MAX_MESSAGE, MAX_NAME
+
+from .base import CraftkitViewSet
+from .fields import ExpiryField, InputSerializer, RowSerializer, TextField
+from .schema import described
+
+if TYPE_CHECKING:
+    from rest_framework.response import Response
+
+
+class ShareSerializer(RowSerializer):
+    """A link to a document."""
+
+    url = serializers.SerializerMethodField(
+        help_text="The link, while it is open and to whoever may see it."
+    )
+    status = serializers.CharField(
+        help_text="`pending`, `unknown`, `active`, `revoked`, `rejected`"
+    )
+    is_open = serializers.BooleanField(help_text="Whether it leads somewhere.")
+    channel = serializers.CharField(help_text="`link` or `email`")
+
+    class Meta:
+        model = Share
+        fields = (
+            "id",
+            "render",
+            "status",
+            "is_open",
+            "error",
+            "url",
+            "channel",
+            "by_mail",
+            "recipient_email",
+            "recipient_name",
+            "message",
+            "click_count",
+            "expires_at",
+            "requested_at",
+            "requested_by",
+            "mailed_at",
+            "revoke_requested_at",
+            "revoked_at",
+        )
+        read_only_fields = fields
+
+    def get_url(self, share: Share) -> str | None:
+        return share.url if share.is_open and self.may("see_share_link", share) else None
+
+
+class ShareInputSerializer(InputSerializer):
+    """A link to be made; nothing is mailed."""
+
+    message = TextField(max_length=MAX_MESSAGE, allow_blank=True, default="")
+    expires_at = ExpiryField(help_text="`null`: never.")
+    channel = TextField(default="link", help_text="`email` says that it is for one person.")
+    recipient_email = serializers.EmailField(
+        max_length=MAX_EMAIL, allow_blank=True, default="", help_text="For whom it is."
+    )
+
+    def validate_channel(self, channel: str) -> str:
+        if channel not in Share.Channel:
+            raise serializers.ValidationError(f"Write {' or '.join(Share.Channel.values)}.")
+        return channel
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if given["channel"] == Share.Channel.EMAIL and not given["recipient_email"]:
+            raise serializers.ValidationError({"recipient_email": "It is for nobody."}, "required")
+        return given
+
+
+class EmailInputSerializer(InputSerializer):
+    """A mail to one person, with a link of its own."""
+
+    to = serializers.EmailField(max_length=MAX_EMAIL)
+    recipient_name = TextField(max_length=MAX_NAME, allow_blank=True, default="")
+    message = TextField(max_length=MAX_MESSAGE, allow_blank=True, default="")
+    expires_at = ExpiryField(help_text="`null`: never.")
+
+
+class ShareFilter(django_filters.FilterSet):
+    """By what the answer shows, and an index finds."""
+
+    render = django_filters.NumberFilter("render_id", min_value=1, max_value=2**63 - 1)
+    status = django_filters.ChoiceFilter(choices=Share.Status.choices)
+    channel = django_filters.ChoiceFilter(choices=Share.Channel.choices)
+    recipient_email = django_filters.CharFilter(max_length=MAX_EMAIL)
+
+    class Meta:
+        model = Share
+        fields: ClassVar[list[str]] = []
+
+
+class ShareViewSet(CraftkitViewSet):
+    """Links to documents."""
+
+    queryset = Share.objects.defer("answer")
+    serializer_class = ShareSerializer
+    filterset_class = ShareFilter
+    permissions = {"list": "view_share", "retrieve": "view_share", "revoke": "revoke_share"}
+
+    @described("List links", answers=ShareSerializer(many=True))
+    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return super().list(request, *args, **kwargs)
+
+    @described("Read a link", answers=ShareSerializer, fails=(404,))
+    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return super().retrieve(request, *args, **kwargs)
+
+    @described(
+        "Revoke a link",
+        answers=ShareSerializer,
+        is_hidden_from_some=True,
+        waits=True,
+        fails=(404,),
+    )
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Revoke a link: from now on it is offered nowhere. Once more is no error."""
+        share = self.get_object()
+        share.revoke(user=request.user, wait=self.read_wait())
+        return self.answer(share)

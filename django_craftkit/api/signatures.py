@@ -1,0 +1,238 @@
+"""Signature requests: listed, read, cancelled, and their files. ``RenderViewSet`` sends them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import django_filters
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from rest_framework import serializers
+from rest_framework.decorators import action
+
+from django_craftkit.database import database
+from django_craftkit.models import ArchivedFile, Render, SignatureRecipient, SignatureRequest
+from django_craftkit.models.signature import MAX_REASON
+from django_craftkit.signing import AnchorTag, Recipient, SignatureField
+
+from .base import SECONDS, CraftkitViewSet, PDFRenderer
+from .errors import AnotherBody, Conflict
+from .fields import InputSerializer, RowSerializer, TextField
+from .idempotency import check_own
+from .schema import described
+
+if TYPE_CHECKING:
+    from rest_framework.response import Response
+
+#: Hours; what is beyond, Craftkit's limits refuse in words.
+_MOST_HOURS = 1_000_000
+
+
+class SignatureRecipientSerializer(serializers.ModelSerializer[SignatureRecipient]):
+    """How far one person is."""
+
+    designation = serializers.CharField(help_text="`Signer`, `Approver` or `CC`")
+
+    class Meta:
+        model = SignatureRecipient
+        fields = (
+            "position",
+            "first_name",
+            "last_name",
+            "email",
+            "designation",
+            "order",
+            "signed_at",
+            "declined_at",
+        )
+        read_only_fields = fields
+
+
+class RecipientSerializer(InputSerializer):
+    """Somebody who is to sign, to approve, or to get a copy."""
+
+    first_name = TextField()
+    last_name = TextField(allow_blank=True, default="")
+    email = TextField()
+    designation = TextField(required=False, help_text="`Signer`, `Approver` or `CC`")
+    order = serializers.IntegerField(required=False, allow_null=True)
+
+
+class SignatureFieldSerializer(InputSerializer):
+    """Something to fill in at a place of a page, in percent of the page."""
+
+    type = TextField()
+    recipient = serializers.IntegerField(required=False)
+    page = serializers.IntegerField(required=False)
+    x = serializers.FloatField()
+    y = serializers.FloatField()
+    width = serializers.FloatField(required=False, allow_null=True)
+    height = serializers.FloatField(required=False, allow_null=True)
+    required = serializers.BooleanField(  # type: ignore[assignment]
+        required=False, allow_null=True
+    )
+
+
+class AnchorTagSerializer(InputSerializer):
+    """Something to fill in wherever a text stands in the PDF."""
+
+    anchor_string = TextField(help_text="The text, letter by letter.")
+    type = TextField()
+    recipient = serializers.IntegerField(required=False)
+    width = serializers.FloatField(required=False, allow_null=True)
+    height = serializers.FloatField(required=False, allow_null=True)
+    required = serializers.BooleanField(  # type: ignore[assignment]
+        required=False, allow_null=True
+    )
+    ignore_if_not_present = serializers.BooleanField(required=False, allow_null=True)
+
+
+class SignatureRequestSerializer(RowSerializer):
+    """A document sent out to be signed, and how far its people are."""
+
+    recipients = SignatureRecipientSerializer(many=True)
+    status = serializers.CharField(
+        help_text="`pending`, `sent`, `viewed`, `completed`, `declined`, `expired`, `cancelled`, "
+        "`failed`, `rejected`"
+    )
+    is_final = serializers.BooleanField(help_text="Whether nobody will act on it any more.")
+    expires_at = serializers.DateTimeField(help_text="Known once Craftkit has it.")
+
+    class Meta:
+        model = SignatureRequest
+        fields = (
+            "id",
+            "render",
+            "name",
+            "status",
+            "is_final",
+            "error",
+            "recipients",
+            "expires_at",
+            "requested_at",
+            "requested_by",
+            "accepted_at",
+            "completed_at",
+            "cancel_requested_at",
+            "cancel_reason",
+        )
+        read_only_fields = fields
+
+
+class SignatureRequestInputSerializer(InputSerializer):
+    """A document to be sent out: to whom, and where they sign."""
+
+    recipients = RecipientSerializer(many=True)
+    fields = SignatureFieldSerializer(many=True, required=False)  # type: ignore[assignment]
+    anchor_tags = AnchorTagSerializer(many=True, required=False)
+    name = TextField(allow_blank=True, default="")
+    expires_in_hours = serializers.IntegerField(
+        min_value=1, max_value=_MOST_HOURS, required=False, allow_null=True
+    )
+
+
+def send(
+    render: Render, given: dict[str, Any], *, key: str, user: Any, wait: float
+) -> SignatureRequest:
+    """Have a document sent out as a body says; raise ``InvalidSignatureRequest``."""
+    hours = given.get("expires_in_hours")
+    return render.send_for_signature(
+        [Recipient(**one) for one in given["recipients"]],
+        fields=[SignatureField(**one) for one in given.get("fields", ())],
+        anchor_tags=[AnchorTag(**one) for one in given.get("anchor_tags", ())],
+        name=given["name"],
+        expires_in=None if hours is None else timedelta(hours=hours),
+        key=key,
+        user=user,
+        wait=wait,
+    )
+
+
+def check_sent(request: SignatureRequest, given: dict[str, Any], user: Any) -> None:
+    """Raise ``AnotherBody`` where a request was not asked for as a body says."""
+    check_own(request, user, expiration_hours=given.get("expires_in_hours"))
+    # In Python a key may be used for other values once its request has come to nothing; here it
+    # is one request, for ever.
+    named = SignatureRequest.objects.using(database()).filter(
+        render=request.render_id, key=request.key
+    )
+    if named.exclude(pk=request.pk).exists():
+        raise AnotherBody
+
+
+class CancellationInputSerializer(InputSerializer):
+    reason = TextField(max_length=MAX_REASON, allow_blank=True, default="")
+
+
+class SignatureRequestFilter(django_filters.FilterSet):
+    """By what the answer shows, and an index finds."""
+
+    render = django_filters.NumberFilter("render_id", min_value=1, max_value=2**63 - 1)
+    status = django_filters.ChoiceFilter(choices=SignatureRequest.Status.choices)
+
+    class Meta:
+        model = SignatureRequest
+        fields: ClassVar[list[str]] = []
+
+
+class SignatureRequestViewSet(CraftkitViewSet):
+    """Signature requests."""
+
+    queryset = SignatureRequest.objects.defer("answer", "fields", "anchor_tags").prefetch_related(
+        "recipients"
+    )
+    serializer_class = SignatureRequestSerializer
+    filterset_class = SignatureRequestFilter
+    permissions = {
+        "list": "view_signaturerequest",
+        "retrieve": "view_signaturerequest",
+        "cancel": "cancel_signaturerequest",
+        "signed": "download_signaturerequest",
+        "certificate": "download_signaturerequest",
+    }
+
+    @described("List signature requests", answers=SignatureRequestSerializer(many=True))
+    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return super().list(request, *args, **kwargs)
+
+    @described("Read a signature request", answers=SignatureRequestSerializer, fails=(404,))
+    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return super().retrieve(request, *args, **kwargs)
+
+    @described(
+        "Cancel a signature request",
+        body=CancellationInputSerializer,
+        answers=SignatureRequestSerializer,
+        is_hidden_from_some=True,
+        waits=True,
+        fails=(404, 409),
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Cancel a signature request; once more is no error. 409 where it has ended."""
+        row = self.get_object()
+        reason, wait = self.read_body(CancellationInputSerializer)["reason"], self.read_wait()
+        if not row.cancel(reason=reason, user=request.user, wait=wait) and not row.ended_by:
+            raise Conflict(_("It has come to its end."), "ended")
+        return self.answer(row)
+
+    @described("Read the signed PDF", answers=OpenApiTypes.BINARY, fails=(404, 409, 502))
+    @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
+    def signed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Read what all have signed; 409 until they have."""
+        return self._file(self.get_object().open_signed, ArchivedFile.Kind.SIGNED)
+
+    @described("Read the certificate", answers=OpenApiTypes.BINARY, fails=(404, 409, 502))
+    @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
+    def certificate(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Read who has signed when, and from where; 409 until all have."""
+        return self._file(self.get_object().open_certificate, ArchivedFile.Kind.CERTIFICATE)
+
+    def _file(self, fetch: Any, kind: ArchivedFile.Kind) -> Any:
+        row = self.get_object()
+        if row.status != SignatureRequest.Status.COMPLETED:
+            raise Conflict(_("Nothing is signed yet."), "not_ready")
+        name = f"{row.render.template} {row.render_id} {kind.value}"
+        return self.stream(partial(fetch, timeout=SECONDS), name, row)

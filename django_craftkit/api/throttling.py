@@ -1,0 +1,30 @@
+"""Throttling by what a request does, for ``REST_FRAMEWORK["DEFAULT_THROTTLE_CLASSES"]``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.settings import api_settings
+from rest_framework.throttling import ScopedRateThrottle
+
+#: Scopes of ``DEFAULT_THROTTLE_RATES``: what only reads, what writes, what mails people.
+READ, WRITE, MAIL = "craftkit-read", "craftkit-write", "craftkit-mail"
+
+
+class CraftkitThrottle(ScopedRateThrottle):
+    """Limits each user by the rates ``craftkit-read``, ``craftkit-write`` and ``craftkit-mail``.
+
+    A scope without a rate is not limited, and neither are views of other apps.
+    """
+
+    scope_attr = "craftkit_scope"
+
+    def get_rate(self) -> Any:
+        # Read when it is used, as all settings of ours are.
+        return (api_settings.DEFAULT_THROTTLE_RATES or {}).get(self.scope or "")
+
+    def allow_request(self, request: Any, view: Any) -> bool:
+        self.scope = getattr(view, self.scope_attr, None)
+        if not self.scope or self.get_rate() is None:
+            return True
+        return super().allow_request(request, view)

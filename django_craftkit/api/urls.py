@@ -1,0 +1,20 @@
+"""Include under any prefix: ``path("api/craftkit/", include("django_craftkit.api.urls"))``."""
+
+from __future__ import annotations
+
+from rest_framework.routers import SimpleRouter
+
+from .engagement import EngagementEventViewSet
+from .renders import RenderViewSet
+from .shares import ShareViewSet
+from .signatures import SignatureRequestViewSet
+
+app_name = "craftkit-api"
+
+router = SimpleRouter()
+router.register("renders", RenderViewSet, "render")
+router.register("shares", ShareViewSet, "share")
+router.register("signature-requests", SignatureRequestViewSet, "signaturerequest")
+router.register("engagement", EngagementEventViewSet, "engagementevent")
+
+urlpatterns = router.urls
