@@ -50,7 +50,7 @@ class ActionPermission(IsAuthenticated):
     def has_permission(self, request: Any, view: Any) -> bool:
         if not super().has_permission(request, view):
             return False
-        if view.action is None:
+        if not view.has_action:
             return True  # no such method, which the view says
         codename = view.permissions.get(view.action)
         # Of one row, and of lists, the view itself asks: it knows the rows.
@@ -102,6 +102,11 @@ class CraftkitViewSet(GenericViewSet[Any]):
         return non_atomic(super().as_view(actions, **initkwargs))
 
     @property
+    def has_action(self) -> bool:
+        # REST framework's name for OPTIONS, which there is none of.
+        return self.action not in (None, "metadata")
+
+    @property
     def is_of_row(self) -> bool:
         return self.lookup_field in self.kwargs
 
@@ -117,7 +122,7 @@ class CraftkitViewSet(GenericViewSet[Any]):
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if self.is_of_row and self.action is not None:
+        if self.is_of_row and self.has_action:
             self._row = self._permitted_row()
 
     def _permitted_row(self) -> Any:
