@@ -24,8 +24,8 @@ def allows(user: Any, codename: str, obj: Model | None = None) -> bool:
 def permitted(user: Any, codename: str, rows: QuerySet[Any]) -> QuerySet[Any] | None:
     """Return the rows that somebody has a permission for; ``None`` where there can be none.
 
-    One query, however many rows: asking ``has_perm`` of each would be one for each. Of the backends
-    that know single objects only django-guardian can be asked for all of them.
+    They are found by the query that reads them: ``has_perm`` would be asked of each row. Of the
+    backends that know single objects only django-guardian can be asked for all of them.
     """
     name = f"craftkit.{codename}"
     if user.has_perm(name):
@@ -34,9 +34,9 @@ def permitted(user: Any, codename: str, rows: QuerySet[Any]) -> QuerySet[Any] | 
         return None
     from guardian.shortcuts import get_objects_for_user
 
-    # Every row of the table, not these: guardian would read the primary keys of a queryset twice.
+    # Of every row of the table: guardian would write the query for these rows into its own, twice.
     mine = get_objects_for_user(user, name, rows.model, accept_global_perms=False)
-    return rows.filter(pk__in=mine.using(rows.db).values("pk")) if mine.exists() else None
+    return rows.filter(pk__in=mine.using(rows.db).values("pk"))
 
 
 def _knows_objects() -> bool:

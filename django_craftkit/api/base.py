@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.openapi import AutoSchema
@@ -163,10 +163,14 @@ class CraftkitViewSet(GenericViewSet[Any]):
         return allows(self.request.user, codename, None if self.action == "list" else row)
 
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        rows = permitted(request.user, self.permissions["list"], self.get_queryset())
-        if rows is None:
+        codename, rows = self.permissions["list"], self.get_queryset()
+        mine = permitted(request.user, codename, rows)
+        if mine is None:
             raise PermissionDenied
-        page = self.prepare(self.paginate_queryset(self.filter_queryset(rows)) or [])
+        page = self.prepare(self.paginate_queryset(self.filter_queryset(mine)) or [])
+        # Asked last: of whom a page shows something, no question is left.
+        if not (page or self.may(codename, None) or mine.exists()):
+            raise PermissionDenied
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -237,8 +241,8 @@ class CraftkitViewSet(GenericViewSet[Any]):
     def perform_content_negotiation(self, request: Any, force: bool = False) -> Any:
         try:
             return super().perform_content_negotiation(request, force)
-        except NotFound:
-            # An unknown ?format=, which is no address.
+        except Http404:
+            # An unknown ?format=, which REST framework takes for an unknown address.
             raise NotAcceptable from None
 
     def get_exception_handler(self) -> Any:

@@ -12,6 +12,7 @@ from django_craftkit.models.engagement import RECORDED_HERE
 
 from .base import CraftkitViewSet
 from .fields import InputSerializer, ObjectField, TextField
+from .filters import KeyFilter
 from .schema import described
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class EngagementInputSerializer(InputSerializer):
 class EngagementEventFilter(django_filters.FilterSet):
     """By what the answer shows, and an index finds."""
 
-    render = django_filters.NumberFilter("render_id", min_value=1, max_value=2**63 - 1)
+    render = KeyFilter("render_id")
     type = django_filters.ChoiceFilter(choices=EngagementEvent.Type.choices)
 
     class Meta:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -48,7 +49,7 @@ class _Cursor:
             raise ValueError
         padded = text + "=" * (-len(text) % 4)
         match json.loads(base64.urlsafe_b64decode(padded.encode("ascii"))):
-            case [bool(is_back), *moments, int(pk)] if 0 <= pk <= _LARGEST:
+            case [bool(is_back), *moments, int(pk)] if type(pk) is int and 0 <= pk <= _LARGEST:
                 values = (*map(_moment, moments), pk)
                 if len(values) == length:
                     return cls(is_back, values)
@@ -65,16 +66,12 @@ def _moment(text: Any) -> datetime:
     if not isinstance(text, str):
         raise ValueError
     moment = datetime.fromisoformat(text)
-    is_aware = timezone.is_aware(moment)
-    edges = (EARLIEST, LATEST) if is_aware else (_naive(EARLIEST), _naive(LATEST))
     # As it was written, and no other spelling: what every database can compare.
-    if _written(moment) != text or not edges[0] <= moment <= edges[1]:
+    if timezone.is_aware(moment) is not settings.USE_TZ or _written(moment) != text:
+        raise ValueError
+    if not EARLIEST <= moment.replace(tzinfo=UTC) <= LATEST:
         raise ValueError
     return moment
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=None)
 
 
 class KeysetPagination(BasePagination):

@@ -118,7 +118,7 @@ class RenderDetailSerializer(RenderSerializer):
 class RenderInputSerializer(InputSerializer):
     """A document to be made."""
 
-    template = TextField(max_length=MAX_SLUG, validators=[checked(check_template)])
+    template = TextField(validators=[checked(check_template)])
     data = ObjectField(  # type: ignore[assignment]
         help_text="What the template's manifest asks for."
     )
@@ -346,10 +346,10 @@ class RenderViewSet(CraftkitViewSet):
         """
         render = self.get_object()
         given, wait = self.read_body(EmailInputSerializer), self.read_wait()
-        key = key_of(request, or_body=True)
+        key, to = key_of(request, or_body=True), given.pop("recipient_email")
         share = self.request_once(
-            lambda seconds: render.email(**given, key=key, user=request.user, wait=seconds),
-            partial(check_own, user=request.user, expires_at=given["expires_at"]),
+            lambda seconds: render.email(to, **given, key=key, user=request.user, wait=seconds),
+            partial(check_own, user=request.user, **given),
             wait,
         )
         return self.answer(share, code=status.HTTP_201_CREATED)

@@ -13,6 +13,7 @@ from django_craftkit.models.share import MAX_EMAIL, MAX_MESSAGE, MAX_NAME
 
 from .base import CraftkitViewSet
 from .fields import ExpiryField, InputSerializer, RowSerializer, TextField
+from .filters import KeyFilter
 from .schema import described
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class ShareInputSerializer(InputSerializer):
 class EmailInputSerializer(InputSerializer):
     """A mail to one person, with a link of its own."""
 
-    to = serializers.EmailField(max_length=MAX_EMAIL)
+    recipient_email = serializers.EmailField(max_length=MAX_EMAIL)
     recipient_name = TextField(max_length=MAX_NAME, allow_blank=True, default="")
     message = TextField(max_length=MAX_MESSAGE, allow_blank=True, default="")
     expires_at = ExpiryField(help_text="`null`: never.")
@@ -92,7 +93,7 @@ class EmailInputSerializer(InputSerializer):
 class ShareFilter(django_filters.FilterSet):
     """By what the answer shows, and an index finds."""
 
-    render = django_filters.NumberFilter("render_id", min_value=1, max_value=2**63 - 1)
+    render = KeyFilter("render_id")
     status = django_filters.ChoiceFilter(choices=Share.Status.choices)
     channel = django_filters.ChoiceFilter(choices=Share.Channel.choices)
     recipient_email = django_filters.CharFilter(max_length=MAX_EMAIL)

@@ -20,6 +20,7 @@ from django_craftkit.signing import AnchorTag, Recipient, SignatureField
 from .base import SECONDS, CraftkitViewSet, PDFRenderer
 from .errors import AnotherBody, Conflict
 from .fields import InputSerializer, RowSerializer, TextField
+from .filters import KeyFilter
 from .idempotency import check_own
 from .schema import described
 
@@ -152,7 +153,9 @@ def send(
 
 def check_sent(request: SignatureRequest, given: dict[str, Any], user: Any) -> None:
     """Raise ``AnotherBody`` where a request was not asked for as a body says."""
-    check_own(request, user, expiration_hours=given.get("expires_in_hours"))
+    check_own(request, user)
+    if request.expiration_hours != given.get("expires_in_hours"):
+        raise AnotherBody(["expires_in_hours"])
     # In Python a key may be used for other values once its request has come to nothing; here it
     # is one request, for ever.
     named = SignatureRequest.objects.using(database()).filter(
@@ -169,7 +172,7 @@ class CancellationInputSerializer(InputSerializer):
 class SignatureRequestFilter(django_filters.FilterSet):
     """By what the answer shows, and an index finds."""
 
-    render = django_filters.NumberFilter("render_id", min_value=1, max_value=2**63 - 1)
+    render = KeyFilter("render_id")
     status = django_filters.ChoiceFilter(choices=SignatureRequest.Status.choices)
 
     class Meta:

@@ -42,7 +42,7 @@ TABLE = {
 RIGHTS = sorted(set(TABLE.values()))
 BODIES = {
     "render-list": {"template": "invoice", "data": {"total": 1}},
-    "render-email": {"to": "max@example.com"},
+    "render-email": {"recipient_email": "max@example.com"},
     "render-sign": {
         "recipients": [{"first_name": "Jane", "email": "jane@example.com"}],
         "anchor_tags": [{"anchor_string": "{{sign_here}}", "type": "signature"}],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 
 
@@ -81,6 +82,17 @@ class Country(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+
+class Account(models.Model):
+    """Somebody's own, in whatever database."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_constraint=False
+    )
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Fingerprint(models.Model):

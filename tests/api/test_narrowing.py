@@ -1,0 +1,181 @@
+"""``API_QUERYSET``: which documents there are for whoever asks, whatever they may do."""
+
+from __future__ import annotations
+
+import pytest
+from django.core import checks
+from django.test import override_settings
+
+from django_craftkit.models import Render, Share, SignatureRequest
+from tests.admin.conftest import make_event, make_render, make_request, make_share
+from tests.shop.models import Account, Order
+
+from .test_permissions import TABLE, ask, routes, state, where
+
+pytestmark = pytest.mark.django_db
+
+OWN = {
+    "API_QUERYSET": "django_craftkit.api.querysets.own_documents",
+    "API_OWNERS": {"auth.User": "pk"},
+}
+RIGHTS = sorted(set(TABLE.values()))
+
+
+def rows_about(source):
+    render = make_render("failed", data={}, source=source)
+    return {
+        "render": render,
+        "share": make_share(render),
+        "signaturerequest": make_request(render),
+        "engagementevent": make_event(render),
+    }
+
+
+@pytest.fixture
+def own(settings):
+    settings.CRAFTKIT = OWN
+
+
+def test_what_is_not_ones_own_is_not_there(person, own):
+    """Every route, with every permission."""
+    caller, other = person(*RIGHTS), person()
+    mine, others = rows_about(caller.user), rows_about(other.user)
+    before = state()
+    for method, name in TABLE:
+        if "<pk>" in routes()[name]:
+            assert ask(caller, method, name, others) == 404, (method, name)
+    assert state() == before
+    for method, name in TABLE:
+        if "<pk>" in routes()[name]:
+            assert ask(caller, method, name, mine) in (200, 201, 204, 409), (method, name)
+    for name in routes():
+        if name.endswith("-list"):
+            shown = caller.got(where(name, mine))["results"]
+            model = name.partition("-")[0]
+            about = {row["id"] if model == "render" else row["render"] for row in shown}
+            assert about == {mine["render"].pk}
+
+
+def test_permissions_are_needed_all_the_same(person, own):
+    caller = person()
+    mine = rows_about(caller.user)
+    for method, name in TABLE:
+        assert ask(caller, method, name, mine) == 403, (method, name)
+
+
+def test_a_document_is_requested_about_what_is_ones_own(person, own):
+    caller, other = person("add_render", "view_render"), person()
+    body = {"template": "invoice", "data": {}}
+
+    def ask_for(source: object) -> int:
+        about = {**body, "source": source}
+        status: int = caller.ask("post", "renders/", about, "key-1").status_code
+        return status
+
+    assert ask_for({"type": "auth.user", "id": str(other.user.pk)}) == 400
+    assert ask_for(None) == 403
+    assert not Render.objects.exists()
+    assert ask_for({"type": "auth.user", "id": str(caller.user.pk)}) == 201
+    render = Render.objects.get()
+    # It is somebody else's by now.
+    render.set_source(other.user)
+    render.save()
+    assert ask_for({"type": "auth.user", "id": str(caller.user.pk)}) == 422
+    assert caller.ask("post", "renders/", body, "key-2").status_code == 403
+    assert Render.objects.count() == 1
+
+
+def test_owners_are_found_by_their_path(person, settings, django_assert_num_queries):
+    settings.CRAFTKIT = {**OWN, "API_OWNERS": {"shop.account": "owner", "auth.User": "pk"}}
+    caller = person("view_render")
+    accounts = [Account.objects.create(owner=caller.user) for _ in range(2)]
+    about = [make_render(source=one).pk for one in (*accounts, caller.user)]
+    make_render(source=Account.objects.create(owner=person().user))
+    make_render(source=Order.objects.create(number="1"))
+    caller.got("renders/")  # content types
+    # Two more than a page takes: one for each model of an owner.
+    with django_assert_num_queries(7):
+        shown = caller.got("renders/")["results"]
+    assert [row["id"] for row in shown] == about[::-1]
+
+
+class AccountsElsewhere:
+    def db_for_read(self, model, **hints):
+        return "other" if model is Account else None
+
+    db_for_write = db_for_read
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_owners_of_objects_in_another_database(person, settings):
+    settings.CRAFTKIT = {**OWN, "API_OWNERS": {"shop.Account": "owner"}}
+    caller = person("view_render", "add_render")
+    # The same primary key, here and there.
+    here = make_render(source=Account.objects.create(pk=7, owner=caller.user))
+    with override_settings(DATABASE_ROUTERS=[AccountsElsewhere()]):
+        Account.objects.create(pk=7, owner_id=caller.user.pk)
+        there = caller.sent(
+            "renders/",
+            {"template": "invoice", "data": {}, "source": {"type": "shop.account", "id": "7"}},
+        )
+        assert there["source"]["database"] == "other"
+        assert [row["id"] for row in caller.got("renders/")["results"]] == [there["id"]]
+    assert [row["id"] for row in caller.got("renders/")["results"]] == [here.pk]
+
+
+def requested_by_me(queryset, request):
+    return queryset.filter(requested_by=request.user)
+
+
+def test_a_function_of_the_project_narrows(person, settings):
+    settings.CRAFTKIT = {"API_QUERYSET": f"{__name__}.requested_by_me"}
+    caller = person("view_render", "add_render", "view_share")
+    other = make_share(make_render())
+    made = caller.sent("renders/", {"template": "invoice", "data": {}})
+    share = make_share(Render.objects.get(pk=made["id"]))
+    assert [row["id"] for row in caller.got("renders/")["results"]] == [made["id"]]
+    assert [row["id"] for row in caller.got("shares/")["results"]] == [share.pk]
+    caller.got(f"shares/{other.pk}/", 404)
+
+
+def test_nobody_is_told_more_by_narrowing_nothing(person):
+    assert Share.objects.count() == SignatureRequest.objects.count() == 0
+    with override_settings(CRAFTKIT={"API_QUERYSET": OWN["API_QUERYSET"]}):
+        make_render()
+        assert person("view_render").got("renders/")["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"API_QUERYSET": "nowhere.rule"}, "E015"),
+        ({"API_QUERYSET": "django_craftkit.api.querysets.nothing"}, "E015"),
+        ({"API_QUERYSET": "django_craftkit.api.querysets"}, "E015"),
+        ({"API_QUERYSET": "odd"}, "E015"),
+        ({"API_OWNERS": {"shop.nothing": "user"}}, "E016"),
+        ({"API_OWNERS": {"odd": "user"}}, "E016"),
+        ({"API_OWNERS": {7: "user"}}, "E016"),
+        ({"API_OWNERS": {"shop.Order": 7}}, "E016"),
+        ({"API_OWNERS": {"shop.Order": "customer"}}, "E016"),
+        ({"API_OWNERS": {"shop.Order": "number"}}, "E016"),
+        ({"API_OWNERS": {"shop.Order": "pk"}}, "E016"),
+        ({"API_OWNERS": {"shop.Order": "number__x"}}, "E016"),
+        ({"API_QUERYSET": 7}, "E011"),
+        ({"API_OWNERS": []}, "E011"),
+        ({"API_MAX_WAIT": 0}, "E011"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_can_not_be_used(settings, options, code):
+    settings.CRAFTKIT = options
+    (message,) = checks.run_checks(tags=["craftkit"])
+    assert (message.id, bool(message.hint)) == (f"craftkit.{code}", True)
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [{"shop.Account": "owner", "auth.user": "pk"}, {"admin.LogEntry": "user"}, {}],
+)
+def test_settings_that_can_be_used(settings, owners):
+    settings.CRAFTKIT = {**OWN, "API_OWNERS": owners}
+    assert checks.run_checks(tags=["craftkit"]) == []
