@@ -37,6 +37,10 @@ lint: $(READY)  ## style, types, import rules
 docs: $(READY)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
+.PHONY: schema
+schema: $(READY)  ## renew the OpenAPI document of the HTTP API, docs/openapi.yaml
+	PYTHONPATH=example_project $(BIN)/python -m tests.api.schema
+
 .PHONY: bench
 bench: $(READY)  ## measure ratios on PostgreSQL (DATABASE_URL) and Redis (CELERY_BROKER_URL)
 	$(BIN)/python -m pip install --quiet --group services

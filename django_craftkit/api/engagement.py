@@ -11,7 +11,7 @@ from django_craftkit.models import EngagementEvent, Share
 from django_craftkit.models.engagement import RECORDED_HERE
 
 from .base import CraftkitViewSet
-from .fields import InputSerializer, ObjectField, TextField
+from .fields import InputSerializer, Named, ObjectField, TextField
 from .filters import KeyFilter
 from .schema import described
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rest_framework.response import Response
 
 
-class EngagementEventSerializer(serializers.ModelSerializer[EngagementEvent]):
+class EngagementEventSerializer(Named, serializers.ModelSerializer[EngagementEvent]):
     """Somebody opened a document, or did something else with it."""
 
     type = serializers.CharField(
@@ -105,6 +105,6 @@ class EngagementEventViewSet(CraftkitViewSet):
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
 
-    @described("Read an engagement event", answers=EngagementEventSerializer, fails=(404,))
+    @described("Read an engagement event", answers=EngagementEventSerializer)
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request, *args, **kwargs)

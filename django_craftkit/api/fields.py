@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from django_craftkit.models.arguments import check_data, check_expiry
@@ -32,7 +32,16 @@ def checked(check: Callable[[Any], Any]) -> Callable[[Any], None]:
     return validate
 
 
-class InputSerializer(serializers.Serializer[Any]):
+class Named:
+    """Serializers whose names in OpenAPI are no names of the project's."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        name = cls.__name__.removesuffix("Serializer")
+        extend_schema_serializer(component_name=f"Craftkit{name}")(cls)
+
+
+class InputSerializer(Named, serializers.Serializer[Any]):
     """A body: what it does not know is an error, so that no slip of the pen passes for nothing."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -92,13 +101,13 @@ class ExpiryField(serializers.DateTimeField):
             self.fail("overflow")
 
 
-class FieldErrorSerializer(serializers.Serializer[Any]):
+class FieldErrorSerializer(Named, serializers.Serializer[Any]):
     field = serializers.CharField(help_text="`recipients[0].email`, say.")
     code = serializers.CharField()
     message = serializers.CharField()
 
 
-class ErrorSerializer(serializers.Serializer[Any]):
+class ErrorSerializer(Named, serializers.Serializer[Any]):
     """What went wrong: the body of every error, and the `error` of a row."""
 
     code = serializers.CharField(help_text="Stable: branch on it.")
@@ -106,7 +115,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
     errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]
 
 
-class RowSerializer(serializers.ModelSerializer[Any]):
+class RowSerializer(Named, serializers.ModelSerializer[Any]):
     """A row as an answer shows it: nothing in it can be written."""
 
     error = serializers.SerializerMethodField(help_text="What went wrong, if anything.")

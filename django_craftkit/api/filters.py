@@ -6,10 +6,13 @@ from typing import Any
 
 import django_filters
 from django import forms
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 
 _LARGEST = 2**63 - 1
 
 
+@extend_schema_field(OpenApiTypes.INT)
 class KeyFilter(django_filters.NumberFilter):
     """By the primary key of another row."""
 

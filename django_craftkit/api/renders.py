@@ -27,7 +27,7 @@ from django_craftkit.permissions import may_see
 from .base import SECONDS, CraftkitViewSet, PDFRenderer
 from .engagement import EngagementInputSerializer
 from .errors import AnotherBody, Conflict
-from .fields import InputSerializer, ObjectField, RowSerializer, TextField, checked
+from .fields import InputSerializer, Named, ObjectField, RowSerializer, TextField, checked
 from .idempotency import check_own, key_of
 from .querysets import narrowed, owns
 from .schema import described
@@ -52,7 +52,7 @@ class SourceSerializer(InputSerializer):
     id = TextField(max_length=MAX_PK)
 
 
-class ShownSourceSerializer(serializers.Serializer[Any]):
+class ShownSourceSerializer(Named, serializers.Serializer[Any]):
     """What a document is about."""
 
     type = serializers.CharField(help_text="`app.model`")
@@ -224,7 +224,7 @@ class RenderViewSet(CraftkitViewSet):
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
 
-    @described("Read a document", answers=RenderDetailSerializer, fails=(404,))
+    @described("Read a document", answers=RenderDetailSerializer)
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request, *args, **kwargs)
 
@@ -236,7 +236,6 @@ class RenderViewSet(CraftkitViewSet):
         is_hidden_from_some=True,
         waits=True,
         has_key=True,
-        fails=(409,),
     )
     def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         given, wait = self.read_body(RenderInputSerializer), self.read_wait()
@@ -265,7 +264,6 @@ class RenderViewSet(CraftkitViewSet):
         answers=RenderDetailSerializer,
         is_hidden_from_some=True,
         waits=True,
-        fails=(404, 409),
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -285,7 +283,6 @@ class RenderViewSet(CraftkitViewSet):
         answers=RenderDetailSerializer,
         is_hidden_from_some=True,
         waits=True,
-        fails=(404, 409),
     )
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -294,7 +291,7 @@ class RenderViewSet(CraftkitViewSet):
         render.withdraw(user=request.user, wait=self.read_wait())
         return self.answer(render)
 
-    @described("Read the PDF", answers=OpenApiTypes.BINARY, fails=(404, 409, 502))
+    @described("Read the PDF", answers=OpenApiTypes.BINARY)
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
     def pdf(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Read the PDF. That somebody has seen it is recorded by `record` alone."""
@@ -313,7 +310,6 @@ class RenderViewSet(CraftkitViewSet):
         is_hidden_from_some=True,
         waits=True,
         has_key=True,
-        fails=(404, 409),
     )
     @action(detail=True, methods=["post"])
     def share(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -336,7 +332,6 @@ class RenderViewSet(CraftkitViewSet):
         is_hidden_from_some=True,
         waits=True,
         has_key=True,
-        fails=(404, 409),
     )
     @action(detail=True, methods=["post"])
     def email(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -362,7 +357,6 @@ class RenderViewSet(CraftkitViewSet):
         is_hidden_from_some=True,
         waits=True,
         has_key=True,
-        fails=(404, 409),
     )
     @action(detail=True, methods=["post"])
     def sign(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -380,7 +374,7 @@ class RenderViewSet(CraftkitViewSet):
         )
         return self.answer(asked, code=status.HTTP_201_CREATED)
 
-    @described("Record that a document was seen", body=EngagementInputSerializer, fails=(404, 409))
+    @described("Record that a document was seen", body=EngagementInputSerializer)
     @action(detail=True, methods=["post"])
     def record(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Tell Craftkit that this site has shown the document to somebody.

@@ -25,19 +25,7 @@ _KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The same key and body of the same user get the same row; another body gets 422.",
 )
-_ERRORS = {
-    400: "The request is not valid; `errors` says where.",
-    401: "Nobody is logged in.",
-    403: "A permission is missing.",
-    404: "There is no such row.",
-    406: "No such answer can be given.",
-    409: "The row is not in a state for this.",
-    413: "The body is too large.",
-    415: "The body is no JSON by its content type.",
-    422: "The Idempotency-Key was used for another request.",
-    429: "Too many requests.",
-    502: "The file can't be had at the moment.",
-}
+_ERROR = OpenApiResponse(ErrorSerializer, description="What is wrong.")
 
 
 def described(
@@ -49,31 +37,25 @@ def described(
     is_hidden_from_some: bool = False,
     waits: bool = False,
     has_key: bool = False,
-    fails: tuple[int, ...] = (),
-    **more: Any,
 ) -> Callable[[Method], Method]:
-    """Describe an action: what it takes, what it answers with, and how else it may end.
+    """Describe an action: what it takes, and what it answers with.
 
     ``is_hidden_from_some`` says that whoever may do it and not see the row gets 204.
     """
     responses: dict[Any, Any] = {}
     if answers is OpenApiTypes.BINARY:
         responses[status, "application/pdf"] = answers
+        responses["5XX", "application/json"] = _ERROR
     elif answers is not None:
         responses[status] = answers
     if answers is None:
         responses[204] = OpenApiResponse(description="Done.")
     elif is_hidden_from_some:
         responses[204] = OpenApiResponse(description="Done; you may not see the row.")
-    found = {400, 401, 403, 406, 429, *fails}
-    found |= {413, 415} if body is not None or is_hidden_from_some else set()
-    found |= {422} if has_key else set()
-    for code in sorted(found):
-        text = _ERRORS[code]
-        responses[code, "application/json"] = OpenApiResponse(ErrorSerializer, description=text)
+    responses["4XX", "application/json"] = _ERROR
     parameters = [*([_WAIT] if waits else []), *([_KEY] if has_key else [])]
     extend = extend_schema(
-        summary=summary, request=body, responses=responses, parameters=parameters, **more
+        summary=summary, request=body, responses=responses, parameters=parameters
     )
 
     def decorate(method: Method) -> Method:

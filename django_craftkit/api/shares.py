@@ -31,6 +31,7 @@ class ShareSerializer(RowSerializer):
     )
     is_open = serializers.BooleanField(help_text="Whether it leads somewhere.")
     channel = serializers.CharField(help_text="`link` or `email`")
+    recipient_email = serializers.CharField(help_text="Whom it is for; empty: whoever has it.")
 
     class Meta:
         model = Share
@@ -115,7 +116,7 @@ class ShareViewSet(CraftkitViewSet):
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
 
-    @described("Read a link", answers=ShareSerializer, fails=(404,))
+    @described("Read a link", answers=ShareSerializer)
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request, *args, **kwargs)
 
@@ -124,7 +125,6 @@ class ShareViewSet(CraftkitViewSet):
         answers=ShareSerializer,
         is_hidden_from_some=True,
         waits=True,
-        fails=(404,),
     )
     @action(detail=True, methods=["post"])
     def revoke(self, request: Any, *args: Any, **kwargs: Any) -> Response:

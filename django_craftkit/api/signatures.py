@@ -19,7 +19,7 @@ from django_craftkit.signing import AnchorTag, Recipient, SignatureField
 
 from .base import SECONDS, CraftkitViewSet, PDFRenderer
 from .errors import AnotherBody, Conflict
-from .fields import InputSerializer, RowSerializer, TextField
+from .fields import InputSerializer, Named, RowSerializer, TextField
 from .filters import KeyFilter
 from .idempotency import check_own
 from .schema import described
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MOST_HOURS = 1_000_000
 
 
-class SignatureRecipientSerializer(serializers.ModelSerializer[SignatureRecipient]):
+class SignatureRecipientSerializer(Named, serializers.ModelSerializer[SignatureRecipient]):
     """How far one person is."""
 
     designation = serializers.CharField(help_text="`Signer`, `Approver` or `CC`")
@@ -99,7 +99,7 @@ class SignatureRequestSerializer(RowSerializer):
         "`failed`, `rejected`"
     )
     is_final = serializers.BooleanField(help_text="Whether nobody will act on it any more.")
-    expires_at = serializers.DateTimeField(help_text="Known once Craftkit has it.")
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="Known once Craftkit has it.")
 
     class Meta:
         model = SignatureRequest
@@ -166,6 +166,8 @@ def check_sent(request: SignatureRequest, given: dict[str, Any], user: Any) -> N
 
 
 class CancellationInputSerializer(InputSerializer):
+    """Why a signature request is cancelled."""
+
     reason = TextField(max_length=MAX_REASON, allow_blank=True, default="")
 
 
@@ -200,7 +202,7 @@ class SignatureRequestViewSet(CraftkitViewSet):
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
 
-    @described("Read a signature request", answers=SignatureRequestSerializer, fails=(404,))
+    @described("Read a signature request", answers=SignatureRequestSerializer)
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request, *args, **kwargs)
 
@@ -210,7 +212,6 @@ class SignatureRequestViewSet(CraftkitViewSet):
         answers=SignatureRequestSerializer,
         is_hidden_from_some=True,
         waits=True,
-        fails=(404, 409),
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -221,13 +222,13 @@ class SignatureRequestViewSet(CraftkitViewSet):
             raise Conflict(_("It has come to its end."), "ended")
         return self.answer(row)
 
-    @described("Read the signed PDF", answers=OpenApiTypes.BINARY, fails=(404, 409, 502))
+    @described("Read the signed PDF", answers=OpenApiTypes.BINARY)
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
     def signed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Read what all have signed; 409 until they have."""
         return self._file(self.get_object().open_signed, ArchivedFile.Kind.SIGNED)
 
-    @described("Read the certificate", answers=OpenApiTypes.BINARY, fails=(404, 409, 502))
+    @described("Read the certificate", answers=OpenApiTypes.BINARY)
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
     def certificate(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Read who has signed when, and from where; 409 until all have."""

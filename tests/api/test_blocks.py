@@ -1,0 +1,145 @@
+"""The viewsets are building blocks: mounted elsewhere, subclassed, throttled, and used in parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import override_settings
+from django.urls import include, path
+from rest_framework.authentication import BasicAuthentication
+from rest_framework.decorators import action
+from rest_framework.response import Response
+from rest_framework.routers import DefaultRouter
+from rest_framework.throttling import ScopedRateThrottle
+
+from django_craftkit.api.fields import RowSerializer
+from django_craftkit.api.renders import RenderSerializer, RenderViewSet
+from django_craftkit.api.shares import ShareViewSet
+from django_craftkit.api.throttling import CraftkitThrottle
+from django_craftkit.models import Render
+from tests.admin.conftest import make_render, make_share
+
+from .test_renders import BODY
+
+pytestmark = pytest.mark.django_db
+
+
+class CustomerSerializer(RowSerializer):
+    class Meta:
+        model = Render
+        fields = ("id", "status")
+
+
+class CustomerViewSet(RenderViewSet):
+    """What a customer may do: read their documents, and hear nothing of their insides."""
+
+    serializer_class = CustomerSerializer
+    serializer_classes: dict[str, Any] = {}
+    permissions = {"list": "view_render", "retrieve": "view_render", "shred": "retry_render"}
+
+    @action(detail=True, methods=["post"])
+    def shred(self, request, pk):
+        return Response({"shredded": self.get_object().pk})
+
+    @action(detail=True, methods=["post"])
+    def burn(self, request, pk):
+        return Response({"burned": self.get_object().pk})
+
+    @action(detail=False)
+    def count(self, request):
+        return Response(self.get_queryset().count())
+
+
+class BasicRenders(RenderViewSet):
+    authentication_classes = [BasicAuthentication]
+
+
+class ThrottledRenders(RenderViewSet):
+    throttle_classes = [CraftkitThrottle]
+
+
+class ScopedRenders(RenderViewSet):
+    throttle_classes = [ScopedRateThrottle]
+
+
+router = DefaultRouter()
+router.register("mine", CustomerViewSet, "mine")
+router.register("basic", BasicRenders, "basic")
+router.register("throttled", ThrottledRenders, "throttled")
+router.register("scoped", ScopedRenders, "scoped")
+urlpatterns = [
+    path("own/", include(router.urls)),
+    path("shares/<pk>/", ShareViewSet.as_view({"get": "retrieve"})),
+]
+
+
+@pytest.fixture(autouse=True)
+def _mounted():
+    with override_settings(ROOT_URLCONF=__name__):
+        yield
+
+
+def test_a_subclass_shows_what_its_serializer_says(person):
+    caller, render = person("view_render"), make_render(data={"secret": 1}, error="secret")
+    shown = {"id": render.pk, "status": "succeeded"}
+    assert caller.got("/own/mine/")["results"] == [shown]
+    assert caller.got(f"/own/mine/{render.pk}/") == shown
+
+
+def test_an_action_takes_the_permission_that_it_names_and_without_one_it_is_nobodys(person, boss):
+    render = make_render("failed")
+    assert person("retry_render").sent(f"/own/mine/{render.pk}/shred/", status=200)
+    assert person("view_render").ask("post", f"/own/mine/{render.pk}/shred/").status_code == 403
+    for path_ in (f"/own/mine/{render.pk}/burn/", f"/own/mine/{render.pk}/retry/", "/own/mine/"):
+        assert boss.ask("post", path_, BODY).status_code == 403
+    assert boss.ask("get", "/own/mine/count/").status_code == 403
+
+
+def test_a_view_can_be_mounted_alone(person):
+    share = make_share(make_render())
+    assert person("view_share").got(f"/shares/{share.pk}/")["id"] == share.pk
+
+
+def test_a_serializer_can_be_used_alone():
+    shown = RenderSerializer(make_render("failed", error="Odd.", error_code="odd")).data
+    assert shown["error"] == {"code": "odd", "message": "Odd.", "errors": []}
+
+
+def test_another_way_to_log_in_is_asked_for(client):
+    response = client.get("/own/basic/")
+    assert (response.status_code, response["WWW-Authenticate"]) == (401, 'Basic realm="api"')
+    assert response.json()["code"] == "not_authenticated"
+    response = client.get("/own/basic/", headers={"authorization": "Basic eA=="})
+    assert (response.status_code, response.json()["code"]) == (401, "authentication_failed")
+
+
+def test_whoever_asks_too_often_waits(person, settings):
+    cache.clear()
+    rights = ("view_render", "add_render", "email_render", "add_signaturerequest", "add_share")
+    settings.REST_FRAMEWORK = {
+        **settings.REST_FRAMEWORK,
+        "DEFAULT_THROTTLE_RATES": {"craftkit-read": "2/min", "craftkit-mail": "1/min"},
+    }
+    one, other = person(*rights), person(*rights)
+    mail = f"/own/throttled/{make_render().pk}/email/"
+    for caller in (one, other):
+        assert [caller.ask("get", "/own/throttled/").status_code for _ in range(3)] == [
+            200,
+            200,
+            429,
+        ]
+        # What writes has no rate, and is not limited.
+        assert [caller.ask("post", "/own/throttled/", {}).status_code for _ in range(3)] == [
+            400
+        ] * 3
+        body = {"recipient_email": "max@example.com"}
+        assert [caller.ask("post", mail, body).status_code for _ in range(2)] == [204, 429]
+    response = other.ask("post", mail, body)
+    assert response.json()["code"] == "throttled"
+    assert 0 < int(response["Retry-After"]) <= 60
+
+
+def test_rest_frameworks_own_scopes_are_left_alone(person):
+    assert person("view_render").ask("get", "/own/scoped/").status_code == 200
