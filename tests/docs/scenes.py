@@ -20,11 +20,14 @@ from django.contrib.auth.models import AnonymousUser
 from django.core import checks, mail
 from django.core.exceptions import PermissionDenied
 from django.db.utils import ConnectionHandler
-from django.test import RequestFactory, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from django_craftkit import client
+from django_craftkit.api.querysets import narrowed
+from django_craftkit.api.throttling import MAIL, READ, WRITE
 from django_craftkit.models import (
     Change,
     Job,
@@ -36,7 +39,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
 from django_craftkit.signing import AnchorTag, Recipient
-from tests.shop.models import Line, Order
+from tests.shop.models import Account, Line, Order
 
 if TYPE_CHECKING:
     from django_craftkit.testing import Kit
@@ -443,6 +446,70 @@ def scene_urls(stage: Stage) -> Scene:
     module = ModuleType("documented_urls")
     vars(module).update(names)
     assert reverse("craftkit:webhook", module, args=["default"]) == "/craftkit/webhooks/default"
+
+
+# The HTTP API.
+
+
+@scene
+def scene_api_urls(stage: Stage) -> Scene:
+    names = yield {"urlpatterns": []}
+    module = ModuleType("documented_urls")
+    vars(module).update(names)
+    assert reverse("craftkit-api:render-list", module) == "/api/craftkit/renders/"
+
+
+@scene
+def scene_api_settings(stage: Stage) -> Scene:
+    names = yield {}
+    user = get_user_model().objects.create_user("customer")
+    account = Account.objects.create(owner=user)
+    own = Render.objects.request("invoice", {}, source=account)
+    Render.objects.request("invoice", {}, source=_order(stage))
+    request = RequestFactory().get("/")
+    request.user = user
+    with override_settings(CRAFTKIT=names["CRAFTKIT"]):
+        assert checks.run_checks(tags=["craftkit"]) == []
+        assert list(narrowed(Render.objects.all(), request)) == [own]
+
+
+@scene
+def scene_api_queryset(stage: Stage) -> Scene:
+    names = yield {}
+    _asked(_order(stage))
+    request = RequestFactory().get("/")
+    request.user = get_user_model().objects.create_user("somebody")
+    assert not names["documents"](Render.objects.all(), request).exists()
+    request.user.groups.create(name="Back office")
+    assert names["documents"](Render.objects.all(), request).count() == 1
+
+
+@scene
+def scene_api_viewset(stage: Stage) -> Scene:
+    names = yield {}
+    render = _ready(stage)
+    user = get_user_model().objects.create_superuser("boss")
+    module = ModuleType("documented_urls")
+    module.urlpatterns = names["router"].urls  # type: ignore[attr-defined]
+    client = Client()
+    client.force_login(user)
+    with override_settings(ROOT_URLCONF=module):
+        shown = client.get(f"/documents/{render.pk}/").json()
+        assert set(shown) == {"id", "template", "status", "is_final", "requested_at"}
+        assert client.get(f"/documents/{render.pk}/pdf/").status_code == 200
+        assert client.post(f"/documents/{render.pk}/withdraw/").status_code == 403
+
+
+@scene
+def scene_api_throttling(stage: Stage) -> Scene:
+    names = yield {}
+    given = names["REST_FRAMEWORK"]
+    (path,) = given["DEFAULT_THROTTLE_CLASSES"]
+    throttle = import_string(path)
+    assert set(given["DEFAULT_THROTTLE_RATES"]) == {READ, WRITE, MAIL}
+    assert all(
+        throttle.parse_rate(throttle, one) for one in given["DEFAULT_THROTTLE_RATES"].values()
+    )
 
 
 # The client and the sandbox.
