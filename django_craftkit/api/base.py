@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from django.db.models import Model
 from django.http import Http404, QueryDict
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
@@ -22,7 +23,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from django_craftkit import conf
-from django_craftkit.database import database, in_transaction, non_atomic
+from django_craftkit.database import database, in_transaction, lock, non_atomic
 from django_craftkit.files import streamed
 from django_craftkit.models import Render, RenderFailed
 from django_craftkit.permissions import allows, permitted
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Model)
 
 #: Seconds that a file may take to begin.
 SECONDS = 5.0
@@ -221,7 +222,9 @@ class CraftkitViewSet(GenericViewSet[Any]):
 
         @in_transaction
         def write() -> Row:
-            row = make(0.0)
+            made = make(0.0)
+            # Whoever lost a race for the key has its own values over the winner's row.
+            row: Row = lock(type(made)._default_manager.using(database())).get(pk=made.pk)
             check(row)
             return row
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import django_filters
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from django_craftkit.models import EngagementEvent, Share
@@ -58,7 +59,8 @@ class EngagementInputSerializer(InputSerializer):
 
     def validate_type(self, kind: str) -> str:
         if kind not in RECORDED_HERE:
-            raise serializers.ValidationError(f"Write one of {', '.join(RECORDED_HERE)}.")
+            text = _("Write one of %s.") % ", ".join(RECORDED_HERE)
+            raise serializers.ValidationError(text)
         return kind
 
 

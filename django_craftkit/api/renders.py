@@ -19,9 +19,9 @@ from rest_framework.response import Response
 
 from django_craftkit import conf
 from django_craftkit.database import database
-from django_craftkit.models import NothingToRender, Render
+from django_craftkit.models import NothingToRender, Render, Share
 from django_craftkit.models.arguments import MAX_SLUG, MAX_VERSION, check_template, hash_key
-from django_craftkit.models.identity import MAX_PK, stored_key
+from django_craftkit.models.identity import MAX_PK, identify, stored_key
 from django_craftkit.permissions import may_see
 
 from .base import SECONDS, CraftkitViewSet, PDFRenderer
@@ -245,7 +245,10 @@ class RenderViewSet(CraftkitViewSet):
             return Render.objects.request(**given, key=key, user=request.user, wait=seconds)
 
         def check(render: Render) -> None:
-            check_own(render, request.user, version=given["version"], data=given["data"])
+            wanted = {name: given[name] for name in ("template", "version", "data")}
+            check_own(render, request.user, **wanted)
+            if not render.is_about(given["source"] and identify(given["source"])):
+                raise AnotherBody(["source"])
             # A row is known by its key in its project, and a key stands for one row.
             named = Render.objects.using(database()).filter(
                 project__in=conf.project_aliases(), key_hash=hash_key(key)
@@ -319,7 +322,7 @@ class RenderViewSet(CraftkitViewSet):
         key = key_of(request)
         share = self.request_once(
             lambda seconds: render.share(**given, key=key, user=request.user, wait=seconds),
-            partial(check_own, user=request.user, **given),
+            partial(check_own, user=request.user, by_mail=False, **given),
             wait,
         )
         return self.answer(share, code=status.HTTP_201_CREATED)
@@ -339,13 +342,17 @@ class RenderViewSet(CraftkitViewSet):
 
         Without an Idempotency-Key, the body is the key: the same one mails once.
         """
-        render = self.get_object()
+        render: Render = self.get_object()
         given, wait = self.read_body(EmailInputSerializer), self.read_wait()
-        key, to = key_of(request, or_body=True), given.pop("recipient_email")
+        key = key_of(request, or_body=True)
+
+        def make(seconds: float) -> Share:
+            mail = {name: value for name, value in given.items() if name != "recipient_email"}
+            to = given["recipient_email"]
+            return render.email(to, **mail, key=key, user=request.user, wait=seconds)
+
         share = self.request_once(
-            lambda seconds: render.email(to, **given, key=key, user=request.user, wait=seconds),
-            partial(check_own, user=request.user, **given),
-            wait,
+            make, partial(check_own, user=request.user, by_mail=True, **given), wait
         )
         return self.answer(share, code=status.HTTP_201_CREATED)
 

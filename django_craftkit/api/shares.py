@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import django_filters
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.decorators import action
 
@@ -73,12 +74,14 @@ class ShareInputSerializer(InputSerializer):
 
     def validate_channel(self, channel: str) -> str:
         if channel not in Share.Channel:
-            raise serializers.ValidationError(f"Write {' or '.join(Share.Channel.values)}.")
+            text = _("Write one of %s.") % ", ".join(Share.Channel.values)
+            raise serializers.ValidationError(text)
         return channel
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
         if given["channel"] == Share.Channel.EMAIL and not given["recipient_email"]:
-            raise serializers.ValidationError({"recipient_email": "It is for nobody."}, "required")
+            text = _("Write whom it is for.")
+            raise serializers.ValidationError({"recipient_email": [text]}, "required")
         return given
 
 
