@@ -1,5 +1,7 @@
 """The installed wheel in a bare project: it imports, checks, migrates, and carries its files."""
 
+import contextlib
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -33,6 +35,10 @@ assert django_craftkit.beat_schedule()
 package = importlib.util.find_spec("django_craftkit").submodule_search_locations[0]
 for name in ("py.typed", "templates/craftkit/badge.html", "static/django_craftkit/badges.js"):
     assert Path(package, name).is_file(), f"{name} is not in the wheel"
-for extra in ("werkzeug", "fpdf", "pytest", "rest_framework"):
+of_the_api = ("rest_framework", "django_filters", "drf_spectacular")
+for extra in ("werkzeug", "fpdf", "pytest", *of_the_api):
     assert importlib.util.find_spec(extra) is None, f"{extra} is no dependency of the core"
+with contextlib.suppress(ModuleNotFoundError):
+    importlib.import_module("django_craftkit.api.urls")
+    raise SystemExit("The HTTP API is there without its extra.")
 print(f"django-craftkit {django_craftkit.__version__} works from its wheel.")

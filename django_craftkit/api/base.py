@@ -22,10 +22,10 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from django_craftkit import conf
+from django_craftkit import conf, dispatch
 from django_craftkit.database import database, in_transaction, lock, non_atomic
 from django_craftkit.files import streamed
-from django_craftkit.models import Render, RenderFailed
+from django_craftkit.models import NothingToRender, Render, RenderFailed
 from django_craftkit.permissions import allows, permitted
 
 from . import errors, throttling
@@ -183,6 +183,8 @@ class CraftkitViewSet(GenericViewSet[Any]):
 
     def answer(self, row: Any, *, code: int = status.HTTP_200_OK) -> Response:
         """Return a row as far as it may be seen: 204 where it may not."""
+        if getattr(row, "is_gone", False):
+            raise NothingToRender(row)
         if not self.may(f"view_{row._meta.model_name}", row):
             return Response(status=status.HTTP_204_NO_CONTENT)
         return Response(self.get_serializer(row).data, status=code)
@@ -197,7 +199,10 @@ class CraftkitViewSet(GenericViewSet[Any]):
         return given
 
     def read_wait(self) -> float:
-        """Return for how many seconds ``?wait=`` has the answer wait; 0: not at all."""
+        """Return for how many seconds ``?wait=`` has the answer wait; 0: not at all.
+
+        Nor does it where somebody else, a middleware say, has opened a transaction.
+        """
         given = self.request.query_params.get("wait")
         if given is None:
             return 0.0
@@ -209,6 +214,10 @@ class CraftkitViewSet(GenericViewSet[Any]):
         if not 0 <= seconds <= most:
             text = _("Write seconds, from 0 to %d.") % most
             raise ValidationError({"wait": [text]})
+        try:
+            dispatch.refuse_transaction()
+        except RuntimeError:
+            return 0.0
         return seconds
 
     def request_once(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
 from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
+
+from django_craftkit.models.arguments import EARLIEST, LATEST
 
 _LARGEST = 2**63 - 1
 
@@ -20,3 +26,17 @@ class KeyFilter(django_filters.NumberFilter):
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **{"min_value": 1, "max_value": _LARGEST, **options})
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """By a moment that every database can compare, whatever its offset from UTC is."""
+
+    def __init__(self, name: str, lookup: str) -> None:
+        super().__init__(name, lookup, validators=[_check])
+
+
+def _check(moment: datetime) -> None:
+    if timezone.is_naive(moment):
+        moment = moment.replace(tzinfo=UTC)
+    if not EARLIEST <= moment <= LATEST:
+        raise ValidationError(_("No time zone has this moment."))

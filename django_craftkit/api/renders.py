@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 from django_craftkit import conf
 from django_craftkit.database import database
-from django_craftkit.models import NothingToRender, Render, Share
+from django_craftkit.models import Render, Share
 from django_craftkit.models.arguments import MAX_SLUG, MAX_VERSION, check_template, hash_key
 from django_craftkit.models.identity import MAX_PK, identify, stored_key
 from django_craftkit.permissions import may_see
@@ -28,6 +28,7 @@ from .base import SECONDS, CraftkitViewSet, PDFRenderer
 from .engagement import EngagementInputSerializer
 from .errors import AnotherBody, Conflict
 from .fields import InputSerializer, Named, ObjectField, RowSerializer, TextField, checked
+from .filters import MomentFilter
 from .idempotency import check_own, key_of
 from .querysets import narrowed, owns
 from .schema import described
@@ -152,6 +153,8 @@ def _find(kind: str, pk: str) -> Model | None:
         key = stored_key(model, pk)
     except (LookupError, TypeError, ValueError):
         return None
+    if model._meta.swapped:
+        return None  # it has no table
     # Where it is written, which is what a document knows of it.
     found: Model | None = (
         model._base_manager.using(router.db_for_write(model)).filter(pk=key).first()
@@ -170,8 +173,8 @@ class RenderFilter(django_filters.FilterSet):
         method="by_source_type", max_length=200, label="`app.model`"
     )
     source_id = django_filters.CharFilter(max_length=MAX_PK)
-    requested_after = django_filters.IsoDateTimeFilter("requested_at", "gte")
-    requested_before = django_filters.IsoDateTimeFilter("requested_at", "lt")
+    requested_after = MomentFilter("requested_at", "gte")
+    requested_before = MomentFilter("requested_at", "lt")
 
     class Meta:
         model = Render
@@ -275,9 +278,8 @@ class RenderViewSet(CraftkitViewSet):
         409 where it is ready.
         """
         render = self.get_object()
-        if not render.retry(user=request.user, wait=self.read_wait()) and render.is_final:
-            if render.is_gone:
-                raise NothingToRender(render)
+        is_asked = render.retry(user=request.user, wait=self.read_wait())
+        if not is_asked and render.status == Render.Status.SUCCEEDED:
             raise Conflict(_("There is nothing to retry."), "not_retriable")
         return self.answer(render)
 

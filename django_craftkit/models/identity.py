@@ -169,13 +169,13 @@ def _python_key(model: type[models.Model], value: Any) -> Any:
         if isinstance(value, Decimal) and places is not None:
             value = value.quantize(Decimal(1).scaleb(-places), context=column.context)
             value = value or abs(value)  # a column has no negative zero
+        if isinstance(value, datetime):
+            if timezone.is_naive(value) and settings.USE_TZ:
+                value = timezone.make_aware(value)
+            return value.astimezone(UTC) if timezone.is_aware(value) else value
     except (ArithmeticError, TypeError, ValueError, ValidationError) as error:
         name = f"{model._meta.label}.{column.name}"
         raise ValueError(f"{value!r} is no value of {name}, the primary key.") from error
-    if isinstance(value, datetime):
-        if timezone.is_naive(value) and settings.USE_TZ:
-            value = timezone.make_aware(value)
-        return value.astimezone(UTC) if timezone.is_aware(value) else value
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise TypeError(
             f"{model._meta.label} has a binary primary key, which can't be read back from text: no "

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
+from django_craftkit.api.renders import RenderViewSet
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share, SignatureRequest
 from tests.admin.conftest import make_render, make_request, make_share
 from tests.shop.models import Gift, Order, RushOrder
@@ -86,6 +88,30 @@ def test_wait_sends_outside_of_the_transaction_of_the_request(craftkit, boss, se
             connections[alias].settings_dict["ATOMIC_REQUESTS"] = False
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_sent_inside_a_transaction_of_somebody_elses(craftkit, boss):
+    with transaction.atomic():
+        made = boss.sent("renders/?wait=5", BODY)
+    assert made["status"] == "pending"
+
+
+@pytest.mark.parametrize(("builder", "status"), [("shop.invoice", 409), ("", 404)])
+@pytest.mark.parametrize("path", ["share", "email", "sign"])
+def test_a_document_that_goes_meanwhile(boss, monkeypatch, path, builder, status):
+    """Its function had nothing to render, or somebody has deleted its row."""
+    render = make_render("pending", builder=builder)
+    read_body = RenderViewSet.read_body
+
+    def late(view, serializer):
+        Render.objects.all().delete()
+        return read_body(view, serializer)
+
+    monkeypatch.setattr(RenderViewSet, "read_body", late)
+    body = {"share": {}, "email": {"recipient_email": "max@example.com"}, "sign": SIGNERS}[path]
+    gone = boss.ask("post", f"renders/{render.pk}/{path}/", body)
+    assert (gone.status_code, fields_of(gone)) == (status, [])
+
+
 def test_what_craftkit_refuses_is_said_at_the_field_of_the_request(craftkit, boss):
     name = {"key": "customer.name", "label": "Name", "dataType": "text", "required": True}
     craftkit.put_template("letter", {"variables": [name], "loops": []})
@@ -127,6 +153,11 @@ def test_errors_of_any_kind_are_shown(boss):
         ({"version": 10**400}, "version"),
         ({"project": "elsewhere"}, "project"),
         ({"source": {"type": "shop.order", "id": "77"}}, "source"),
+        ({"source": {"type": "shop.order", "id": "9" * 200}}, "source"),
+        ({"source": {"type": "shop.tariff", "id": "nan"}}, "source"),
+        ({"source": {"type": "shop.moment", "id": "0001-01-01T00:00:00+14:00"}}, "source"),
+        ({"source": {"type": "shop.parcel", "id": "x"}}, "source"),
+        ({"source": {"type": "shop.fingerprint", "id": "x"}}, "source"),
         ({"source": {"type": "shop.order", "id": "\ud800"}}, "source.id"),
         ({"source": {"type": "nowhere", "id": "1"}}, "source"),
         ({"source": {"type": "shop.seat", "id": "1"}}, "source"),
@@ -188,7 +219,15 @@ def test_filters_find_what_the_answer_shows(boss, order):
 
 @pytest.mark.parametrize(
     "query",
-    ["status=odd", "requested_after=odd", "ordering=data", "page_size=0", "page_size=101"],
+    [
+        "requested_after=0001-01-01T00:00:00%2B14:00",
+        "requested_before=9999-12-31T23:59:59-14:00",
+        "status=odd",
+        "requested_after=odd",
+        "ordering=data",
+        "page_size=0",
+        "page_size=101",
+    ],
 )
 def test_a_filter_that_means_nothing_is_an_error(boss, query):
     response = boss.ask("get", f"renders/?{query}")
