@@ -229,3 +229,19 @@ def test_csrf_is_checked_where_a_session_says_who_it_is(person, rows):
     response = caller.ask("post", where("render-withdraw", rows))
     assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
     assert Render.objects.filter(withdrawn_at=None).exists()
+
+
+@pytest.mark.parametrize("most", [1, 1000])
+def test_permissions_of_a_group_for_single_objects(person, rows, guardian, monkeypatch, most):
+    """Also so many that no query names them all."""
+    from guardian.shortcuts import assign_perm
+
+    monkeypatch.setattr("django_craftkit.permissions.FEW", most)
+    caller, mine = person(), [make_render() for _ in range(2)]
+    group = caller.user.groups.create(name="Readers")
+    assign_perm("craftkit.view_render", group, mine[0])
+    assign_perm(
+        "craftkit.view_render", caller.user, Render.objects.filter(pk__in=[one.pk for one in mine])
+    )
+    shown = caller.got("renders/")["results"]
+    assert [row["id"] for row in shown] == [one.pk for one in reversed(mine)]
