@@ -109,7 +109,7 @@ class CraftkitViewSet(GenericViewSet[Any]):
 
     @property
     def is_of_row(self) -> bool:
-        return self.lookup_field in self.kwargs
+        return (self.lookup_url_kwarg or self.lookup_field) in self.kwargs
 
     @property
     def craftkit_scope(self) -> str:
@@ -127,7 +127,11 @@ class CraftkitViewSet(GenericViewSet[Any]):
             self._row = self._permitted_row()
 
     def _permitted_row(self) -> Any:
-        row = self.get_queryset().filter(pk=self.kwargs[self.lookup_field]).first()
+        value = self.kwargs[self.lookup_url_kwarg or self.lookup_field]
+        try:
+            row = self.get_queryset().filter(**{self.lookup_field: value}).first()
+        except (TypeError, ValueError):
+            row = None  # an address of the project's own may hold anything
         # In this order: whoever may do nothing does not learn what there is.
         if not allows(self.request.user, self.permissions[self.action], row):
             raise PermissionDenied

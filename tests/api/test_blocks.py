@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -72,6 +73,12 @@ router.register("scoped", ScopedRenders, "scoped")
 urlpatterns = [
     path("own/", include(router.urls)),
     path("shares/<pk>/", ShareViewSet.as_view({"get": "retrieve"})),
+    path(
+        "shares/of/<known_as>/",
+        ShareViewSet.as_view(
+            {"get": "retrieve"}, lookup_field="remote_id", lookup_url_kwarg="known_as"
+        ),
+    ),
 ]
 
 
@@ -98,8 +105,11 @@ def test_an_action_takes_the_permission_that_it_names_and_without_one_it_is_nobo
 
 
 def test_a_view_can_be_mounted_alone(person):
-    share = make_share(make_render())
-    assert person("view_share").got(f"/shares/{share.pk}/")["id"] == share.pk
+    share = make_share(make_render(), remote_id=uuid.uuid4())
+    caller = person("view_share")
+    assert caller.got(f"/shares/{share.pk}/")["id"] == share.pk
+    assert caller.got("/shares/odd/", 404)["code"] == "not_found"
+    assert caller.got(f"/shares/of/{share.remote_id}/")["id"] == share.pk
 
 
 def test_a_serializer_can_be_used_alone():

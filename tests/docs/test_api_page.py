@@ -47,6 +47,7 @@ def curl(client: Any, words: list[str]) -> Any:
     )
 
 
+@pytest.mark.django_db(transaction=True, reset_sequences=True)
 def test_curl_is_answered_as_it_is_told(craftkit, client):
     User.objects.create_superuser("boss", password="secret")
     expected: Any = None
