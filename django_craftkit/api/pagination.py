@@ -135,9 +135,8 @@ class KeysetPagination(BasePagination):
         orderings = view.get_orderings()
         name = request.query_params.get("ordering") or next(iter(orderings))
         if name not in orderings:
-            raise ValidationError(
-                {"ordering": [_("Write one of %s.") % ", ".join(filter(None, orderings))]}
-            )
+            text = _("Write one of %s.") % (", ".join(filter(None, orderings)) or "–")
+            raise ValidationError({"ordering": [text]})
         columns: Sequence[str] = orderings[name]
         return columns
 

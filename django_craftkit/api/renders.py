@@ -221,7 +221,9 @@ class RenderViewSet(CraftkitViewSet):
 
     def get_queryset(self) -> QuerySet[Any]:
         rows = super().get_queryset()
-        return rows.defer("answer", "data") if self.action == "list" else rows
+        shown = getattr(self.get_serializer_class().Meta, "fields", ())
+        # Of any length, and in a list a hundred times.
+        return rows if shown == "__all__" or "data" in shown else rows.defer("answer", "data")
 
     @described("List documents", answers=RenderSerializer(many=True))
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:

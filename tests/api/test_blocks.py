@@ -53,6 +53,10 @@ class CustomerViewSet(RenderViewSet):
         return Response(self.get_queryset().count())
 
 
+class DetailedRenders(RenderViewSet):
+    serializer_classes: dict[str, Any] = {}
+
+
 class BasicRenders(RenderViewSet):
     authentication_classes = [BasicAuthentication]
 
@@ -67,6 +71,7 @@ class ScopedRenders(RenderViewSet):
 
 router = DefaultRouter()
 router.register("mine", CustomerViewSet, "mine")
+router.register("detailed", DetailedRenders, "detailed")
 router.register("basic", BasicRenders, "basic")
 router.register("throttled", ThrottledRenders, "throttled")
 router.register("scoped", ScopedRenders, "scoped")
@@ -93,6 +98,14 @@ def test_a_subclass_shows_what_its_serializer_says(person):
     shown = {"id": render.pk, "status": "succeeded"}
     assert caller.got("/own/mine/")["results"] == [shown]
     assert caller.got(f"/own/mine/{render.pk}/") == shown
+
+
+def test_a_list_of_a_subclass_reads_its_rows_at_once(boss, django_assert_max_num_queries):
+    """Also with what our own lists leave out."""
+    renders = [make_render(data={"n": n}) for n in range(5)]
+    with django_assert_max_num_queries(4):
+        shown = boss.got("/own/detailed/")["results"]
+    assert [row["data"] for row in shown] == [render.data for render in reversed(renders)]
 
 
 def test_an_action_takes_the_permission_that_it_names_and_without_one_it_is_nobodys(person, boss):
