@@ -69,11 +69,10 @@ class ObjectField(serializers.Field):  # type: ignore[type-arg]
     """A JSON object of any content, up to 30 lists and objects in one another."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        checked(self._check)(data)
-        return self._check(data)
-
-    def _check(self, data: Any) -> dict[str, Any]:
-        return check_data(data, self.field_name or "data")
+        try:
+            return check_data(data, self.field_name or "data")
+        except (TypeError, ValueError) as error:
+            raise serializers.ValidationError(str(error)) from None
 
     def to_representation(self, value: Any) -> Any:
         return value

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import django_filters
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
-from django.db import router
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -21,16 +20,15 @@ from django_craftkit import conf
 from django_craftkit.database import database
 from django_craftkit.models import Render, Share
 from django_craftkit.models.arguments import MAX_SLUG, MAX_VERSION, check_template, hash_key
-from django_craftkit.models.identity import MAX_PK, identify, stored_key
-from django_craftkit.permissions import may_see
+from django_craftkit.models.identity import MAX_PK, identify
 
 from .base import SECONDS, CraftkitViewSet, PDFRenderer
 from .engagement import EngagementInputSerializer
 from .errors import AnotherBody, Conflict
-from .fields import InputSerializer, Named, ObjectField, RowSerializer, TextField, checked
+from .fields import InputSerializer, ObjectField, RowSerializer, TextField, checked
 from .filters import MomentFilter
 from .idempotency import check_own, key_of
-from .querysets import narrowed, owns
+from .querysets import narrowed
 from .schema import described
 from .shares import EmailInputSerializer, ShareInputSerializer, ShareSerializer
 from .signatures import (
@@ -39,26 +37,11 @@ from .signatures import (
     check_sent,
     send,
 )
+from .sources import ShownSourceSerializer, SourceSerializer, shown_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-    from django.db.models import Model, QuerySet
-
-
-class SourceSerializer(InputSerializer):
-    """What a document is about."""
-
-    type = TextField(max_length=200, help_text="`app.model`")
-    id = TextField(max_length=MAX_PK)
-
-
-class ShownSourceSerializer(Named, serializers.Serializer[Any]):
-    """What a document is about."""
-
-    type = serializers.CharField(help_text="`app.model`")
-    id = serializers.CharField()
-    database = serializers.CharField(help_text="Empty where it is the documents' own.")
+    from django.db.models import QuerySet
 
 
 class RenderSerializer(RowSerializer):
@@ -99,10 +82,7 @@ class RenderSerializer(RowSerializer):
 
     @extend_schema_field(ShownSourceSerializer(allow_null=True))
     def get_source(self, render: Render) -> dict[str, str] | None:
-        if render.source_type is None:
-            return None
-        kind = ".".join(render.source_type.natural_key())
-        return {"type": kind, "id": render.source_id, "database": render.source_db}
+        return shown_source(render)
 
 
 class RenderDetailSerializer(RenderSerializer):
@@ -135,31 +115,6 @@ class RenderInputSerializer(InputSerializer):
         if alias not in conf.project_aliases():
             raise serializers.ValidationError(_("There is no such project."))
         return alias
-
-    def validate_source(self, given: Mapping[str, str] | None) -> Model | None:
-        """Return the object, if it is there for whoever asks: the same error if it is not."""
-        if given is None:
-            return None
-        source = _find(given["type"], given["id"])
-        user = self.context["request"].user
-        if source is None or not (may_see(user, source) or owns(user, source)):
-            raise serializers.ValidationError(_("There is no such object."))
-        return source
-
-
-def _find(kind: str, pk: str) -> Model | None:
-    try:
-        model = apps.get_model(kind)
-        key = stored_key(model, pk)
-    except (LookupError, TypeError, ValueError):
-        return None
-    if model._meta.swapped:
-        return None  # it has no table
-    # Where it is written, which is what a document knows of it.
-    found: Model | None = (
-        model._base_manager.using(router.db_for_write(model)).filter(pk=key).first()
-    )
-    return found
 
 
 class RenderFilter(django_filters.FilterSet):

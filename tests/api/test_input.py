@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from django_craftkit.api.fields import ExpiryField
 from django_craftkit.models import Render, Share
 from tests.admin.conftest import make_render
 
@@ -159,3 +161,11 @@ def test_no_json_is_too_odd(boss, body, path):
     assert response.status_code in (201, 204, 400, 409, 422)
     if response.status_code == 400:
         fields_of(response)
+
+
+def test_a_moment_is_the_same_one_where_a_site_has_no_time_zones(settings):
+    field = ExpiryField()
+    aware = field.run_validation("2040-07-01T12:00:00+02:00")
+    assert aware == datetime(2040, 7, 1, 10, tzinfo=UTC)
+    settings.USE_TZ = False
+    assert field.run_validation("2040-07-01T10:00:00Z") == datetime(2040, 7, 1, 13)  # noqa: DTZ001

@@ -12,9 +12,11 @@ from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from django_craftkit.api.pagination import _Cursor
 from django_craftkit.models import Render
 from tests.admin.conftest import make_event, make_render, make_rows
 
@@ -70,7 +72,7 @@ def test_rows_that_come_and_go_move_no_page(boss):
     assert ids(boss.got(second["previous"])) == [Render.objects.latest("pk").pk, expected[1]]
 
 
-@settings(max_examples=15)
+@hypothesis_settings(max_examples=15)
 @given(
     deleted=st.lists(st.integers(0, 11), max_size=6, unique=True),
     size=st.integers(1, 5),
@@ -199,3 +201,13 @@ def test_a_page_takes_the_same_few_queries_however_many_rows_it_has(person, guar
     # The session, its user, the permissions of the user and of its groups: four. For single
     # objects one more, and one for the people of signature requests.
     assert few <= (7 if (who, path) == ("guardian", "signature-requests") else 6)
+
+
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_a_cursor_is_read_as_it_was_written(settings, use_tz):
+    settings.USE_TZ = use_tz
+    cursor = _Cursor(False, (timezone.now(), 7))
+    assert _Cursor.decode(cursor.encode(), 2) == cursor
+    settings.USE_TZ = not use_tz
+    with pytest.raises(ValueError):
+        _Cursor.decode(cursor.encode(), 2)
