@@ -40,7 +40,6 @@ from .signatures import (
 from .sources import ShownSourceSerializer, SourceSerializer, shown_source
 
 if TYPE_CHECKING:
-
     from django.db.models import QuerySet
 
 

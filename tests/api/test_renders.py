@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from django_craftkit.api.renders import RenderViewSet
@@ -74,18 +74,11 @@ def test_the_limit_of_wait_is_a_setting(boss, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_wait_sends_outside_of_the_transaction_of_the_request(craftkit, boss, settings):
+def test_wait_sends_outside_of_the_transaction_of_the_request(craftkit, boss, monkeypatch):
     """Under ``ATOMIC_REQUESTS``, of every database."""
-    from django.db import connections
-
-    for alias in ("default", "other"):
-        settings.DATABASES[alias]["ATOMIC_REQUESTS"] = True
-        connections[alias].settings_dict["ATOMIC_REQUESTS"] = True
-    try:
-        assert boss.sent("renders/?wait=5", BODY)["status"] == "succeeded"
-    finally:
-        for alias in ("default", "other"):
-            connections[alias].settings_dict["ATOMIC_REQUESTS"] = False
+    for alias in connections:
+        monkeypatch.setitem(connections.settings[alias], "ATOMIC_REQUESTS", True)
+    assert boss.sent("renders/?wait=5", BODY)["status"] == "succeeded"
 
 
 @pytest.mark.django_db(transaction=True)
