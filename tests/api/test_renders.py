@@ -73,7 +73,7 @@ def test_the_limit_of_wait_is_a_setting(boss, settings):
     assert boss.ask("post", "renders/?wait=2", BODY).status_code == 400
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
 def test_wait_sends_outside_of_the_transaction_of_the_request(craftkit, boss, monkeypatch):
     """Under ``ATOMIC_REQUESTS``, of every database."""
     for alias in connections:
