@@ -44,6 +44,7 @@ ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "expired": lambda order: (),
     "failed_since": lambda order: (clock.now(),),
     "for_object": lambda order: (order,),
+    "for_objects": lambda order: ([order],),
     "held": lambda order: (),
     "known": lambda order: (),
     "mine": lambda order: (Job(pk=1),),
