@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest
 from django.shortcuts import get_object_or_404
@@ -15,12 +16,14 @@ from charter.models import Boat, Booking
 from django_craftkit.models import ArchivedFile, SignatureRequest
 
 
+@method_decorator(login_not_required, name="dispatch")
 class Home(ListView):
     model = Boat
     template_name = "charter/home.html"
     context_object_name = "boats"
 
 
+@method_decorator(login_not_required, name="dispatch")
 class BoatPage(DetailView):
     model = Boat
     template_name = "charter/boat.html"
@@ -31,7 +34,7 @@ class BoatPage(DetailView):
         return super().get_context_data(taken=taken, **kwargs)
 
 
-@method_decorator(never_cache, name="dispatch")
+@method_decorator([login_not_required, never_cache], name="dispatch")
 class BookingPage(DetailView):
     """A guest's own page. Who has the address may read it, so it is found by its token alone."""
 
@@ -48,6 +51,7 @@ class BookingPage(DetailView):
         )
 
 
+@login_not_required
 @never_cache
 def signed_agreement(request: HttpRequest, token: str) -> FileResponse:
     """The signed agreement, for whoever may read the page of its booking."""

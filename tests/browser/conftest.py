@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 from django.test import override_settings
 from selenium.common.exceptions import TimeoutException, WebDriverException
@@ -143,6 +144,10 @@ def site(craftkit_server, live_server, tmp_path, monkeypatch) -> Iterator[str]:
         MIDDLEWARE=middleware,
         CONTENT_SECURITY_POLICY="default-src 'self'; base-uri 'none'; object-src 'none'",
     ):
+        # The server has read the settings when it was started, middleware included.
+        server = live_server.thread
+        started_with = server.httpd.get_app()
+        server.httpd.set_app(server.static_handler(WSGIHandler()))
         try:
             workers.start(celery=False)
             yield live_server.url
@@ -152,6 +157,7 @@ def site(craftkit_server, live_server, tmp_path, monkeypatch) -> Iterator[str]:
             )
         finally:
             workers.stop()
+            server.httpd.set_app(started_with)
             connection["ATOMIC_REQUESTS"] = before
 
 
@@ -174,6 +180,8 @@ def browser(site, tmp_path) -> Iterator[Browser]:
         "--disable-component-update",
         "--disable-sync",
         "--lang=en-GB",
+        # Pages that scroll smoothly don't: what is clicked would still be on its way.
+        "--force-prefers-reduced-motion",
         "--window-size=1280,1000",
         f"--user-data-dir={tmp_path / 'chromium'}",
     ):
