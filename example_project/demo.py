@@ -364,6 +364,7 @@ def demonstrate(children: Children, *, once: bool) -> None:
     say(f"  signed    {site}{option.get_absolute_url()}")
     say(f"  site      {site}/")
     say(f"  admin     {site}/admin/charter/booking/ (admin, password admin)")
+    say(f"  quay      {site}/admin/login/?next={booking.get_absolute_url()} (nikos, nikos)")
     say(f"  mails     {sandbox}/_sandbox/mails")
     say("\nServing. The agreement of AEG-2034 waits to be signed: its link is in the mails.")
     say("In the admin, complete the inspection of AEG-2034 and sign its boat off as well.")

@@ -97,6 +97,12 @@ CRAFTKIT_PROJECTS = {
 }
 CRAFTKIT = {}
 
+# The HTTP API, for the site's own pages: whoever is logged in to the site, and nobody else.
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+}
+
 USE_TZ = True
 USE_I18N = True
 LANGUAGE_CODE = "en-gb"

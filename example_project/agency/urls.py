@@ -7,4 +7,5 @@ urlpatterns = [
     path("", include("charter.urls")),
     path("admin/", admin.site.urls),
     path("craftkit/", include("django_craftkit.urls")),
+    path("api/craftkit/", include("django_craftkit.api.urls")),
 ]

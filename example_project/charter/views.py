@@ -2,18 +2,21 @@
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.decorators import login_not_required, permission_required
+from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpRequest
-from django.shortcuts import get_object_or_404
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 from django.views.generic import DetailView, ListView
 
 from charter.craftkit import AGREEMENT
+from charter.desk import LinkForm, desk_of, newest_protocol
 from charter.models import Boat, Booking
-from django_craftkit.models import ArchivedFile, SignatureRequest
+from django_craftkit.models import ArchivedFile, Share, SignatureRequest
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -36,7 +39,10 @@ class BoatPage(DetailView):
 
 @method_decorator([login_not_required, never_cache], name="dispatch")
 class BookingPage(DetailView):
-    """A guest's own page. Who has the address may read it, so it is found by its token alone."""
+    """A guest's own page. Who has the address may read it, so it is found by its token alone.
+
+    Staff see their desk on it, as far as their permissions go.
+    """
 
     template_name = "charter/booking.html"
     slug_field = slug_url_kwarg = "token"
@@ -44,11 +50,38 @@ class BookingPage(DetailView):
     def get_queryset(self) -> QuerySet[Booking]:
         return Booking.objects.select_related("boat", "guest").prefetch_related("areas")
 
-    def get_context_data(self, **kwargs: object) -> dict[str, object]:
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         request = newest_request(self.object)
         return super().get_context_data(
-            signature_request=request, signed=request and signed_file(request), **kwargs
+            signature_request=request,
+            signed=request and signed_file(request),
+            desk=desk_of(self.object, self.request.user, kwargs.pop("form", None)),
+            **kwargs,
         )
+
+
+class MakeLink(PermissionRequiredMixin, BookingPage):
+    """The desk's form, sent by a browser without JavaScript."""
+
+    http_method_names = ["post"]
+    permission_required = "craftkit.add_share"
+    raise_exception = True
+
+    def post(self, request: HttpRequest, **kwargs: object) -> HttpResponse:
+        self.object = self.get_object()
+        form = LinkForm(request.POST)
+        if form.is_valid() and form.share(newest_protocol(self.object), request.user):
+            return redirect(self.object)
+        return self.render_to_response(self.get_context_data(form=form), status=400)
+
+
+@require_POST
+@permission_required("craftkit.revoke_share", raise_exception=True)
+def revoke_link(request: HttpRequest, token: str, pk: int) -> HttpResponse:
+    """The button beside a link, pressed in a browser without JavaScript."""
+    booking = get_object_or_404(Booking, token=token)
+    get_object_or_404(Share, pk=pk, render=newest_protocol(booking)).revoke(user=request.user)
+    return redirect(booking)
 
 
 @login_not_required

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
@@ -110,6 +111,16 @@ AREAS = [
     ("tender", "damaged", "Slow leak in the starboard tube; pump is in the locker"),
 ]
 
+# What somebody on the quay may do: inspect boats, sign them off, hand their protocols out and take
+# them back. No more: not mail them, not withdraw them, nothing in the documents' admin but look.
+QUAY = {
+    "charter": [
+        *("view_booking", "change_booking", "sign_off_booking", "view_inspectionarea"),
+        *("add_inspectionarea", "change_inspectionarea", "delete_inspectionarea"),
+    ],
+    "craftkit": ["view_render", "view_share", "see_share_link", "add_share", "revoke_share"],
+}
+
 
 class Command(BaseCommand):
     help = __doc__
@@ -117,6 +128,7 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         staff = self.staff()
+        self.quay()
         for boat in BOATS:
             Boat.objects.get_or_create(slug=boat["slug"], defaults=boat)
         for name, email, phone in GUESTS:
@@ -155,3 +167,20 @@ class Command(BaseCommand):
         if settings.DEBUG:
             return users.create_superuser("admin", "admin@example.com", "admin", **name)
         return users.create_user("admin", "admin@example.com", **name)  # unusable password
+
+    def quay(self) -> None:
+        """Who inspects: a colleague with the permissions of that work, and no others."""
+        name = {"first_name": "Νίκος", "last_name": "Αντωνίου", "email": "nikos@example.com"}
+        users = get_user_model().objects
+        nikos, is_new = users.get_or_create(username="nikos", defaults=name | {"is_staff": True})
+        if not is_new:
+            return
+        if settings.DEBUG:
+            nikos.set_password("nikos")
+        else:
+            nikos.set_unusable_password()
+        nikos.save()
+        for app, codenames in QUAY.items():
+            nikos.user_permissions.add(
+                *Permission.objects.filter(content_type__app_label=app, codename__in=codenames)
+            )
