@@ -25,7 +25,7 @@ class Block:
     """A fenced block, and the comment above it: ``<!-- test: scene -->``, ``<!-- file: path -->``.
 
     ``test`` names the scene that runs it, ``file`` where it belongs in the project that the page
-    builds.
+    builds, or where in this one it is from.
     """
 
     page: Path

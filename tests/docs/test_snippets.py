@@ -90,6 +90,16 @@ def test_a_template_renders(block: Block, craftkit: Any, order: Order):
     assert f'href="{share.url}"' in after
 
 
+SCRIPTS = [block for block in pages.blocks("js") if block.page.name == "api.md"]
+
+
+@pytest.mark.parametrize("block", SCRIPTS, ids=str)
+def test_a_script_is_what_the_example_runs(block: Block):
+    """And tests/browser/test_booking.py has a browser run all of it."""
+    assert block.kind == "file"
+    assert f"\n{block.text}" in f"\n{pages.read(block.name)}"
+
+
 # The installation, followed to the letter but for the ports.
 
 
