@@ -193,7 +193,7 @@ def test_what_waits_for_a_pause_waits_for_no_worker(well, capability, kinds, num
     assert not is_well
     assert f"{number} job{'s wait' if number > 1 else ' waits'} for it" in text
     assert "no job waits for a worker" in text
-    ProjectState.objects.resume("default", capability)
+    ProjectState.objects.resume("default", capability, now=timezone.now())
     assert "the oldest due job has waited for 30 minutes" in doctor()[0]
 
 

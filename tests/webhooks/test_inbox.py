@@ -64,7 +64,6 @@ def test_a_webhook_of_craftkits_moves_its_document(known, craftkit):
         pytest.param(b'{"event": "\xff\xfe"}', id="no UTF-8"),
         pytest.param(b"[" * 200_000, id="deep list"),
         pytest.param(b'{"a":' * 200_000, id="deep object"),
-        pytest.param(b'{"event": ' + b"9" * 10_000 + b"}", id="huge number"),
         pytest.param(b"[]", id="list"),
         pytest.param(b"null", id="null"),
         pytest.param(b'"render.succeeded"', id="text"),
@@ -73,8 +72,6 @@ def test_a_webhook_of_craftkits_moves_its_document(known, craftkit):
         pytest.param(b'{"event": {"render": "succeeded"}}', id="event is an object"),
         pytest.param(b'{"event": "render.succeeded"}', id="no render"),
         pytest.param(b'{"event": "render.succeeded", "renderId": "x"}', id="id is no UUID"),
-        pytest.param(render_event(KNOWN, createdAt="yesterday"), id="time is no time"),
-        pytest.param(render_event(KNOWN, createdAt=[]), id="time is a list"),
         pytest.param(render_event(KNOWN, status=None), id="no status"),
     ],
 )
