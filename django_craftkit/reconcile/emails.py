@@ -13,6 +13,7 @@ from django_craftkit.models.share import KIND as SHARE
 from django_craftkit.projects import get_client
 
 from . import sending, shares
+from .facts import how
 from .moments import there
 from .outcomes import Done
 from .renders import remote_id_of
@@ -48,7 +49,7 @@ def _send(share: Share) -> Outcome:
     def unsure(error: CraftkitError) -> Outcome:
         if error.code == SEND_FAILED:
             return _refused(share, error)
-        logger.warning("The e-mail of share %s may have been sent: %s", share.pk, error)
+        logger.warning("The e-mail of share %s may have been sent: %s", share.pk, how(error))
         return _settle(share, Change.Cause.ANSWER, str(error))
 
     answer = sending.send(

@@ -26,7 +26,7 @@ from django_craftkit.models.share import FINAL, UNPROVEN
 from django_craftkit.projects import get_client
 
 from . import calls, sending, shares
-from .facts import warn_of_unreadable
+from .facts import how, warn_of_unreadable
 from .moments import here, there
 from .outcomes import PARKED, Again, Done, Outcome
 from .renders import remote_id_of
@@ -65,7 +65,7 @@ def _send(share: Share) -> Outcome:
     craftkit = get_client(share.project, max_retries=0)
 
     def unsure(error: CraftkitError) -> Outcome:
-        logger.warning("Share %s may have been made: %s", share.pk, error)
+        logger.warning("Share %s may have been made: %s", share.pk, how(error))
         shares.move(share, Status.UNKNOWN, Change.Cause.ANSWER, error=str(error))
         return Again(LOOK_AGAIN, error=str(error))
 

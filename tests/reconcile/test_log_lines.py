@@ -126,3 +126,26 @@ def test_it_names_the_fields_that_are_wrong_and_not_what_is_in_them(craftkit: Ki
     (line,) = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
     assert "total" in line
     assert NAME not in line
+
+
+@pytest.mark.parametrize(
+    ("path", "act"),
+    [
+        ("*/email", lambda render: render.email(ADDRESS, recipient_name=NAME, message=MESSAGE)),
+        ("*/shares", lambda render: render.share(recipient_email=ADDRESS, message=MESSAGE)),
+    ],
+    ids=["e-mail", "link"],
+)
+def test_what_may_have_been_sent_is_told_without_the_words_of_the_answer(
+    craftkit: Kit, caplog: pytest.LogCaptureFixture, path: str, act: Callable[[Render], object]
+):
+    words = f"{NAME} <{ADDRESS}>: {MESSAGE}"
+    craftkit.sandbox.faults.add(
+        "status", method="POST", path=path, status=500, code="internal_error", message=words
+    )
+    act(ready(craftkit))
+    craftkit.run()
+    lines = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    (line,) = [one for one in lines if "may have been" in one]
+    assert "500 internal_error" in line
+    assert not any(word in text for word in (NAME, ADDRESS, MESSAGE) for text in lines)
