@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -262,6 +263,13 @@ def test_what_was_just_written_is_described(story):
         assert str(row) in repr(row)
         for name in properties_of(type(row)):
             getattr(row, name)
+
+
+def test_a_document_that_takes_too_long_says_so(story):
+    long_ago = clock.now() - timedelta(days=1)
+    assert story.changed(story.render, status="queued", attempted_at=long_ago).is_overdue
+    ProjectState.objects.using(HOME).update(paused_at=long_ago)
+    assert not story.render.is_overdue
 
 
 def test_what_was_signed_is_opened(story):

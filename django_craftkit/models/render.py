@@ -436,7 +436,7 @@ class Render(Sourced, Mirror):
         limit = timedelta(seconds=conf.options().OVERDUE_AFTER)
         if self.is_final or clock.now() - self.attempted_at <= limit:
             return False
-        return Render.objects.overdue().filter(pk=self.pk).exists()
+        return Render.objects.using(database()).overdue().filter(pk=self.pk).exists()
 
     def check_same(self, other: Render, source: Identity | None) -> None:
         """Raise ``KeyConflict`` where another document is asked for under this one's key."""
