@@ -451,7 +451,7 @@ class Share(Mirror):
         dispatch.wake_on_commit(database())
 
     def refresh(self) -> None:
-        """Do what is due for this share soon, also where its job was set aside."""
+        """Do what is due for this share soon, also where its job was quarantined."""
         kind = self.kind if self.status == self.Status.PENDING else KIND
         Job.objects.ask(kind, [self.pk], self.project)
 

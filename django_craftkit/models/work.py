@@ -121,7 +121,7 @@ class JobQuerySet(LeasedQuerySet):
         """Make the jobs of these objects due now or ``at``, inside the transaction of the wish.
 
         A job that somebody has in hand stays due after them: they hold an older version. One
-        that was set aside is taken up again.
+        that was quarantined is taken up again.
         """
         pks = sorted(set(object_ids))
         now = at or clock.database_moment()
@@ -206,7 +206,7 @@ class JobQuerySet(LeasedQuerySet):
         self.mine(job).update(**{**_PUT_DOWN, "leased_until": until}, error=error)
 
     def aside(self) -> Self:
-        """Return the jobs that were set aside."""
+        """Return the jobs that are quarantined."""
         return self.filter(lease_token=None, leased_until__isnull=False)
 
 

@@ -210,7 +210,7 @@ _READERS: dict[str, Callable[[Facts, str, Mapping[str, Any]], uuid.UUID]] = {
 
 def _read(delivery: WebhookDelivery, facts: Facts) -> Verdict:
     if delivery.attempts > MAX_ATTEMPTS:
-        raise Unusable(f"Set aside: {delivery.attempts - 1} workers ended while on it.")
+        raise Unusable(f"{delivery.attempts - 1} workers ended while on it.")
     try:
         payload = untrusted.loads(bytes(delivery.body))
     except ValueError as error:

@@ -303,13 +303,13 @@ class Loop:
         )
 
     def carry(self, job: Job) -> Outcome | None:
-        """Run the step of a claimed job and note how it ended; ``None`` where it is set aside."""
+        """Run the step of a claimed job and note how it ended; ``None`` where it is quarantined."""
         if job.attempts >= MAX_CLAIMS:
-            logger.error("%s is set aside: %d workers ended with it.", job, job.attempts - 1)
+            logger.error("%s is quarantined: %d workers ended with it.", job, job.attempts - 1)
             Job.objects.set_aside(
                 job,
                 database_now() + ASIDE,
-                error=f"Set aside: {job.attempts - 1} workers ended while on it.",
+                error=f"Quarantined: {job.attempts - 1} workers ended while on it.",
             )
             return None
         return self._carry(job) if job.attempts == 1 else self._carry_alone(job)

@@ -236,7 +236,7 @@ def test_the_doctor_tells_how_old_the_oldest_webhook_is(well, settings, status):
     assert "no webhook waits for more than 10 minutes" in text
 
 
-def test_the_doctor_tells_a_pause_and_what_is_set_aside(well, settings):
+def test_the_doctor_tells_a_pause_and_what_is_quarantined(well, settings):
     now = timezone.now()
     ProjectState.objects.pause(
         "default", "", code="forbidden", reason="The project is gone.", now=now, probe_at=now
@@ -247,7 +247,7 @@ def test_the_doctor_tells_a_pause_and_what_is_set_aside(well, settings):
     settings.CRAFTKIT = {"PAUSED": True}
     text, is_well = doctor()
     assert not is_well
-    for words in ("it is paused: The project is gone.", "took several workers", "PAUSED"):
+    for words in ("it is paused: The project is gone.", "no job is quarantined", "PAUSED"):
         assert words in text
 
 

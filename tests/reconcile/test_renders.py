@@ -362,12 +362,13 @@ def test_neither_link_nor_token_of_a_document_is_stored(craftkit):
     assert "pollUrl" not in stored
 
 
-def test_work_that_takes_its_workers_with_it_is_set_aside_and_shown(craftkit):
+def test_work_that_takes_its_workers_with_it_is_quarantined_and_shown(craftkit, caplog):
     ask()
     Job.objects.update(attempts=4)
     craftkit.run()
     job = Job.objects.aside().get()
-    assert "workers ended" in job.error
+    assert job.error.startswith("Quarantined")
+    assert "is quarantined: 4 workers" in caplog.text
     assert craftkit.sandbox.requests == []
 
     Render.objects.get().refresh()

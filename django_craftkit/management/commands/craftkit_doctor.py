@@ -329,8 +329,8 @@ def _look_at_oldest(known: Known) -> Iterator[Finding]:
 def _look_at_jobs() -> Iterator[Finding]:
     if aside := Job.objects.using(database()).aside().count():
         yield Finding(
-            "no work is set aside",
-            f"{aside} jobs took several workers with them",
+            "no job is quarantined",
+            f"{aside} took several workers with them",
             "Look at them in the admin under Jobs. Once the cause is mended, refresh() of the "
             "document or the share starts them anew.",
         )
