@@ -21,20 +21,22 @@ logger = get_logger(__name__)
 
 def streamed(fetch: Callable[[], BinaryIO], name: str, row: Any) -> tuple[Any, str]:
     """Return a PDF as a response; else ``None``, and why Craftkit or the archive has none."""
+    # Names and keys may be about people: the log has the number alone.
+    what = f"{row._meta.model_name} {row.pk}"
     try:
         pdf = fetch()
     except RenderFailed:
         raise
     except CraftkitError as error:
-        logger.warning("A file of %s could not be opened: %s", row, error)
+        logger.warning("A file of %s could not be opened: %s", what, error)
         return None, error.message
     except ImproperlyConfigured as error:
         # What is wrong with settings is no business of whoever reads documents.
-        logger.warning("A file of %s could not be opened: %s", row, error)
+        logger.warning("A file of %s could not be opened: %s", what, error)
         return None, ""
     except Exception:
         # A storage raises what it likes, a file that was moved away included.
-        logger.exception("The archive did not hand out a file of %s.", row)
+        logger.exception("The archive did not hand out a file of %s.", what)
         return None, _("This site's archive did not hand it out.")
     name = slugify(name) or f"document-{row.pk}"
     response = FileResponse(pdf, content_type="application/pdf", filename=f"{name}.pdf")

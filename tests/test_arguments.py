@@ -215,7 +215,7 @@ def test_why_a_ready_document_is_not_tried_again_is_logged(craftkit, caplog):
     craftkit.run()
     with caplog.at_level("INFO", "django_craftkit.models.render"):
         assert not render.retry()
-    assert "is not tried again: it is succeeded" in caplog.text
+    assert f"Document {render.pk} is not tried again: it is succeeded" in caplog.text
 
 
 def test_a_moment_in_the_very_next_minute_is_one_to_come(craftkit):

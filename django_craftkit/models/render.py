@@ -479,7 +479,7 @@ class Render(Sourced, Mirror):
             self._reread()
             return False
         if not row.is_retriable:
-            logger.info("%s is not tried again: it is %s.", row, row.status)
+            logger.info("Document %d is not tried again: it is %s.", row.pk, row.status)
             return False
         row.begin_attempt(data, user)
         if data is not None:

@@ -842,12 +842,18 @@ class TestTheFiles:
         assert told(response) == [("error", "Nothing is signed: the request is sent.")]
         assert not LogEntry.objects.exists()
 
-    def test_that_craftkit_does_not_hand_out_are_a_message(self, boss, signed, craftkit, name):
+    def test_that_craftkit_does_not_hand_out_are_a_message(
+        self, boss, signed, craftkit, caplog, name
+    ):
+        SignatureRequest.objects.update(name="Contract with Jane Doe")
         ArchivedFile.objects.all().delete()
         craftkit.sandbox.faults.add("status", status=503, times=None, message="Not now.")
         ((level, text),) = told(self.fetch(boss, signed, name, follow=True))
         assert level == "error"
         assert re.match(r"The (signed PDF|certificate) could not be opened\. Not now\.", text)
+        (line,) = [one.getMessage() for one in caplog.records if "could not" in one.getMessage()]
+        assert line.startswith(f"A file of signaturerequest {signed.pk} ")
+        assert "Jane" not in caplog.text
 
     def test_that_the_storage_has_lost_are_a_message(self, boss, signed, craftkit, name):
         settle(craftkit)
