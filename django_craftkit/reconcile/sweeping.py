@@ -90,7 +90,7 @@ def note_overdue() -> int:
     attempts = dict(late.order_by("pk").values_list("pk", "attempt")[:BATCH])
     noted = _note_overdue(attempts) if attempts else []
     if noted:
-        logger.warning("There are %d overdue documents more: %s", len(noted), noted[:10])
+        logger.warning("Newly overdue documents: %d, such as %s.", len(noted), noted[:10])
     return len(noted)
 
 

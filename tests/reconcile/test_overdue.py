@@ -57,7 +57,7 @@ def test_it_is_told_once_and_that_it_is_ready_after_all(craftkit, told, caplog):
     sweep(craftkit, AFTER - 120)
     assert told == []
     sweep(craftkit, 121)
-    assert "1 overdue document" in caplog.text
+    assert "Newly overdue documents: 1, such as" in caplog.text
     for _ in range(3):
         sweep(craftkit)
     assert told == [("i-1", 1, "render_overdue", "queued")]
