@@ -14,7 +14,6 @@ from django.db.models import Model
 from django.http import Http404, QueryDict
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.openapi import AutoSchema
 from rest_framework import status
 from rest_framework.exceptions import NotAcceptable, NotFound, PermissionDenied, ValidationError
 from rest_framework.permissions import IsAuthenticated
@@ -32,6 +31,7 @@ from . import errors, throttling
 from .pagination import KeysetPagination
 from .parsers import StrictJSONParser
 from .querysets import narrowed, of_narrowed
+from .schema import CraftkitSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -96,7 +96,7 @@ class CraftkitViewSet(GenericViewSet[Any]):
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     metadata_class = None
     versioning_class = None
-    schema = AutoSchema()
+    schema = CraftkitSchema()
 
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:

@@ -103,10 +103,10 @@ class EngagementEventViewSet(CraftkitViewSet):
             row.share = known.get((row.render_id, row.share_remote_id))
         return rows
 
-    @described("List engagement events", answers=EngagementEventSerializer(many=True))
+    @described("List engagement events")
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
 
-    @described("Read an engagement event", answers=EngagementEventSerializer)
+    @described("Read an engagement event")
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request, *args, **kwargs)

@@ -33,12 +33,13 @@ def checked(check: Callable[[Any], Any]) -> Callable[[Any], None]:
 
 
 class Named:
-    """Serializers whose names in OpenAPI are no names of the project's."""
+    """Serializers whose names in OpenAPI are not the project's; subclasses there keep theirs."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         name = cls.__name__.removesuffix("Serializer")
-        extend_schema_serializer(component_name=f"Craftkit{name}")(cls)
+        is_ours = cls.__module__.startswith("django_craftkit.")
+        extend_schema_serializer(component_name=f"Craftkit{name}" if is_ours else name)(cls)
 
 
 class InputSerializer(Named, serializers.Serializer[Any]):
@@ -101,6 +102,8 @@ class ExpiryField(serializers.DateTimeField):
 
 
 class FieldErrorSerializer(Named, serializers.Serializer[Any]):
+    """What is wrong with one field."""
+
     field = serializers.CharField(help_text="`recipients[0].email`, say.")
     code = serializers.CharField()
     message = serializers.CharField()

@@ -9,7 +9,6 @@ import django_filters
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext as _
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -179,18 +178,17 @@ class RenderViewSet(CraftkitViewSet):
         # Of any length, and in a list a hundred times.
         return rows if shown == "__all__" or "data" in shown else rows.defer("answer", "data")
 
-    @described("List documents", answers=RenderSerializer(many=True))
+    @described("List documents")
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
 
-    @described("Read a document", answers=RenderDetailSerializer)
+    @described("Read a document")
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request, *args, **kwargs)
 
     @described(
         "Request a document",
         body=RenderInputSerializer,
-        answers=RenderDetailSerializer,
         status=201,
         is_hidden_from_some=True,
         waits=True,
@@ -223,7 +221,6 @@ class RenderViewSet(CraftkitViewSet):
 
     @described(
         "Retry a document",
-        answers=RenderDetailSerializer,
         is_hidden_from_some=True,
         waits=True,
     )
@@ -241,7 +238,6 @@ class RenderViewSet(CraftkitViewSet):
 
     @described(
         "Withdraw a document",
-        answers=RenderDetailSerializer,
         is_hidden_from_some=True,
         waits=True,
     )
@@ -252,7 +248,7 @@ class RenderViewSet(CraftkitViewSet):
         render.withdraw(user=request.user, wait=self.read_wait())
         return self.answer(render)
 
-    @described("Read the PDF", answers=OpenApiTypes.BINARY)
+    @described("Read the PDF", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
     def pdf(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Read the PDF. That somebody has seen it is recorded by `record` alone."""
@@ -266,7 +262,6 @@ class RenderViewSet(CraftkitViewSet):
     @described(
         "Share a document",
         body=ShareInputSerializer,
-        answers=ShareSerializer,
         status=201,
         is_hidden_from_some=True,
         waits=True,
@@ -288,7 +283,6 @@ class RenderViewSet(CraftkitViewSet):
     @described(
         "E-mail a document",
         body=EmailInputSerializer,
-        answers=ShareSerializer,
         status=201,
         is_hidden_from_some=True,
         waits=True,
@@ -317,7 +311,6 @@ class RenderViewSet(CraftkitViewSet):
     @described(
         "Send a document for signature",
         body=SignatureRequestInputSerializer,
-        answers=SignatureRequestSerializer,
         status=201,
         is_hidden_from_some=True,
         waits=True,
@@ -339,7 +332,7 @@ class RenderViewSet(CraftkitViewSet):
         )
         return self.answer(asked, code=status.HTTP_201_CREATED)
 
-    @described("Record that a document was seen", body=EngagementInputSerializer)
+    @described("Record that a document was seen", body=EngagementInputSerializer, answers="nothing")
     @action(detail=True, methods=["post"])
     def record(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Tell Craftkit that this site has shown the document to somebody.

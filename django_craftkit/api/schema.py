@@ -1,9 +1,12 @@
-"""What OpenAPI says of every action: its parameters, and the one shape of errors."""
+"""What OpenAPI says of every action: its parameters, what it answers, and the one shape of errors.
+
+What it answers is read from the view, so that a subclass is described as it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
@@ -14,6 +17,8 @@ from .idempotency import HEADER
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+#: Stands for the view's own serializer.
+_ROW = object()
 _WAIT = OpenApiParameter(
     "wait",
     OpenApiTypes.FLOAT,
@@ -28,11 +33,26 @@ _KEY = OpenApiParameter(
 _ERROR = OpenApiResponse(ErrorSerializer, description="What is wrong.")
 
 
+class CraftkitSchema(AutoSchema):
+    """Describes a view as it is: the actions that somebody may call, and what they answer with."""
+
+    def is_excluded(self) -> bool:
+        return self.view.action not in self.view.permissions
+
+    def get_response_serializers(self) -> Any:
+        told = getattr(getattr(self.view, self.view.action), "answers", None)
+        if told is None:
+            return super().get_response_serializers()  # an action of the project's own
+        serializer = self.view.get_serializer_class()
+        shown = serializer(many=True) if self.view.action == "list" else serializer
+        return {code: shown if answer is _ROW else answer for code, answer in told.items()}
+
+
 def described(
     summary: str,
     *,
     body: Any = None,
-    answers: Any = None,
+    answers: Literal["row", "file", "nothing"] = "row",
     status: int = 200,
     is_hidden_from_some: bool = False,
     waits: bool = False,
@@ -40,28 +60,28 @@ def described(
 ) -> Callable[[Method], Method]:
     """Describe an action: what it takes, and what it answers with.
 
+    A row, or a list of them, is shown by the serializer that the view has for the action.
     ``is_hidden_from_some`` says that whoever may do it and not see the row gets 204.
     """
     responses: dict[Any, Any] = {}
-    if answers is OpenApiTypes.BINARY:
-        responses[status, "application/pdf"] = answers
+    if answers == "file":
+        responses[status, "application/pdf"] = OpenApiTypes.BINARY
         responses["5XX", "application/json"] = _ERROR
-    elif answers is not None:
-        responses[status] = answers
-    if answers is None:
+    elif answers == "row":
+        responses[status] = _ROW
+    if answers == "nothing":
         responses[204] = OpenApiResponse(description="Done.")
     elif is_hidden_from_some:
         responses[204] = OpenApiResponse(description="Done; you may not see the row.")
     responses["4XX", "application/json"] = _ERROR
     parameters = [*([_WAIT] if waits else []), *([_KEY] if has_key else [])]
-    extend = extend_schema(
-        summary=summary, request=body, responses=responses, parameters=parameters
-    )
+    extend = extend_schema(summary=summary, request=body, parameters=parameters)
 
     def decorate(method: Method) -> Method:
         # Whatever the project's own schema class is.
         described: Any = method
-        described.kwargs = {"schema": AutoSchema, **getattr(method, "kwargs", {})}
+        described.answers = responses
+        described.kwargs = {"schema": CraftkitSchema, **getattr(method, "kwargs", {})}
         extended: Method = extend(method)
         return extended
 

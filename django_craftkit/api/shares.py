@@ -115,17 +115,16 @@ class ShareViewSet(CraftkitViewSet):
     filterset_class = ShareFilter
     permissions = {"list": "view_share", "retrieve": "view_share", "revoke": "revoke_share"}
 
-    @described("List links", answers=ShareSerializer(many=True))
+    @described("List links")
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
 
-    @described("Read a link", answers=ShareSerializer)
+    @described("Read a link")
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request, *args, **kwargs)
 
     @described(
         "Revoke a link",
-        answers=ShareSerializer,
         is_hidden_from_some=True,
         waits=True,
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import django_filters
 from django.utils.translation import gettext as _
-from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.decorators import action
 
@@ -198,18 +197,17 @@ class SignatureRequestViewSet(CraftkitViewSet):
         "certificate": "download_signaturerequest",
     }
 
-    @described("List signature requests", answers=SignatureRequestSerializer(many=True))
+    @described("List signature requests")
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
 
-    @described("Read a signature request", answers=SignatureRequestSerializer)
+    @described("Read a signature request")
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request, *args, **kwargs)
 
     @described(
         "Cancel a signature request",
         body=CancellationInputSerializer,
-        answers=SignatureRequestSerializer,
         is_hidden_from_some=True,
         waits=True,
     )
@@ -222,13 +220,13 @@ class SignatureRequestViewSet(CraftkitViewSet):
             raise Conflict(_("It has come to its end."), "ended")
         return self.answer(row)
 
-    @described("Read the signed PDF", answers=OpenApiTypes.BINARY)
+    @described("Read the signed PDF", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
     def signed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Read what all have signed; 409 until they have."""
         return self._file(self.get_object().open_signed, ArchivedFile.Kind.SIGNED)
 
-    @described("Read the certificate", answers=OpenApiTypes.BINARY)
+    @described("Read the certificate", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
     def certificate(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Read who has signed when, and from where; 409 until all have."""

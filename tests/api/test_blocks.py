@@ -9,15 +9,17 @@ import pytest
 from django.core.cache import cache
 from django.test import override_settings
 from django.urls import include, path
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
 from rest_framework.authentication import BasicAuthentication
 from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter
 from rest_framework.throttling import ScopedRateThrottle
 
+from django_craftkit.api import shares
 from django_craftkit.api.fields import RowSerializer
 from django_craftkit.api.renders import RenderSerializer, RenderViewSet
-from django_craftkit.api.shares import ShareViewSet
 from django_craftkit.api.throttling import CraftkitThrottle
 from django_craftkit.models import Render
 from tests.admin.conftest import make_render, make_share
@@ -53,6 +55,17 @@ class CustomerViewSet(RenderViewSet):
         return Response(self.get_queryset().count())
 
 
+class ShareSerializer(shares.ShareSerializer):
+    """Named as the one that it stands for, beside which it is mounted."""
+
+    class Meta(shares.ShareSerializer.Meta):
+        fields = ("id", "status")
+
+
+class LinkViewSet(shares.ShareViewSet):
+    serializer_class = ShareSerializer
+
+
 class DetailedRenders(RenderViewSet):
     serializer_classes: dict[str, Any] = {}
 
@@ -71,16 +84,17 @@ class ScopedRenders(RenderViewSet):
 
 router = DefaultRouter()
 router.register("mine", CustomerViewSet, "mine")
+router.register("links", LinkViewSet, "link")
 router.register("detailed", DetailedRenders, "detailed")
 router.register("basic", BasicRenders, "basic")
 router.register("throttled", ThrottledRenders, "throttled")
 router.register("scoped", ScopedRenders, "scoped")
 urlpatterns = [
     path("own/", include(router.urls)),
-    path("shares/<pk>/", ShareViewSet.as_view({"get": "retrieve"})),
+    path("shares/<pk>/", shares.ShareViewSet.as_view({"get": "retrieve"})),
     path(
         "shares/of/<known_as>/",
-        ShareViewSet.as_view(
+        shares.ShareViewSet.as_view(
             {"get": "retrieve"}, lookup_field="remote_id", lookup_url_kwarg="known_as"
         ),
     ),
@@ -115,6 +129,32 @@ def test_an_action_takes_the_permission_that_it_names_and_without_one_it_is_nobo
     for path_ in (f"/own/mine/{render.pk}/burn/", f"/own/mine/{render.pk}/retry/", "/own/mine/"):
         assert boss.ask("post", path_, BODY).status_code == 403
     assert boss.ask("get", "/own/mine/count/").status_code == 403
+
+
+def test_openapi_tells_of_a_subclass_what_it_is():
+    """What it shows, under the name of its own serializer; and no action that is nobody's."""
+    GENERATOR_STATS.reset()
+    patterns = [path("api/", include("django_craftkit.api.urls")), *urlpatterns[:1]]
+    document: Any = SchemaGenerator(patterns=patterns).get_schema(public=True)
+    assert not GENERATOR_STATS
+    told = {at: set(methods) for at, methods in document["paths"].items() if "/own/mine/" in at}
+    assert told == {
+        "/own/mine/": {"get"},
+        "/own/mine/{id}/": {"get"},
+        "/own/mine/{id}/shred/": {"post"},
+    }
+    of = document["components"]["schemas"]
+    shown = {
+        "/own/mine/": "PaginatedCustomerList",
+        "/own/mine/{id}/": "Customer",
+        "/own/links/{id}/": "Share",
+        "/api/shares/{id}/": "CraftkitShare",
+    }
+    for at, name in shown.items():
+        answer = document["paths"][at]["get"]["responses"]["200"]["content"]["application/json"]
+        assert answer["schema"] == {"$ref": f"#/components/schemas/{name}"}
+    assert set(of["Customer"]["properties"]) == set(of["Share"]["properties"]) == {"id", "status"}
+    assert "url" in of["CraftkitShare"]["properties"]
 
 
 def test_a_view_can_be_mounted_alone(person):
