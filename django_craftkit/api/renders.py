@@ -152,7 +152,6 @@ class RenderViewSet(CraftkitViewSet):
     queryset = Render.objects.select_related("source_type").defer("answer")
     serializer_class = RenderDetailSerializer
     serializer_classes = {
-        "list": RenderSerializer,
         "share": ShareSerializer,
         "email": ShareSerializer,
         "sign": SignatureRequestSerializer,
@@ -171,6 +170,12 @@ class RenderViewSet(CraftkitViewSet):
         "record": "add_engagementevent",
     }
     mails = frozenset({"email", "sign"})
+
+    def get_serializer_class(self) -> Any:
+        found = super().get_serializer_class()
+        # What a subclass shows of one document it shows in its list too, and no more.
+        is_ours = found is RenderDetailSerializer
+        return RenderSerializer if is_ours and self.action == "list" else found
 
     def get_queryset(self) -> QuerySet[Any]:
         rows = super().get_queryset()

@@ -19,7 +19,7 @@ from rest_framework.throttling import ScopedRateThrottle
 
 from django_craftkit.api import shares
 from django_craftkit.api.fields import RowSerializer
-from django_craftkit.api.renders import RenderSerializer, RenderViewSet
+from django_craftkit.api.renders import RenderDetailSerializer, RenderSerializer, RenderViewSet
 from django_craftkit.api.throttling import CraftkitThrottle
 from django_craftkit.models import Render
 from tests.admin.conftest import make_render, make_share
@@ -39,7 +39,8 @@ class CustomerViewSet(RenderViewSet):
     """What a customer may do: read their documents, and hear nothing of their insides."""
 
     serializer_class = CustomerSerializer
-    serializer_classes: dict[str, Any] = {}
+    filterset_class = None
+    filterset_fields = ("status",)
     permissions = {"list": "view_render", "retrieve": "view_render", "shred": "retry_render"}
 
     @action(detail=True, methods=["post"])
@@ -66,8 +67,12 @@ class LinkViewSet(shares.ShareViewSet):
     serializer_class = ShareSerializer
 
 
+class DetailedSerializer(RenderDetailSerializer):
+    pass
+
+
 class DetailedRenders(RenderViewSet):
-    serializer_classes: dict[str, Any] = {}
+    serializer_class = DetailedSerializer
 
 
 class BasicRenders(RenderViewSet):
@@ -112,6 +117,13 @@ def test_a_subclass_shows_what_its_serializer_says(person):
     shown = {"id": render.pk, "status": "succeeded"}
     assert caller.got("/own/mine/")["results"] == [shown]
     assert caller.got(f"/own/mine/{render.pk}/") == shown
+
+
+def test_a_subclass_filters_by_what_it_says(person):
+    caller, render = person("view_render"), make_render(data={})
+    make_render("failed")
+    shown = caller.got("/own/mine/?status=succeeded&template=none&key=none")["results"]
+    assert [row["id"] for row in shown] == [render.pk]
 
 
 def test_a_list_of_a_subclass_reads_its_rows_at_once(boss, django_assert_max_num_queries):
