@@ -457,6 +457,7 @@ def scene_api_urls(stage: Stage) -> Scene:
     module = ModuleType("documented_urls")
     vars(module).update(names)
     assert reverse("craftkit-api:render-list", module) == "/api/craftkit/renders/"
+    assert reverse("craftkit-api:share-revoke", module, [1]) == "/api/craftkit/shares/1/revoke/"
 
 
 @scene

@@ -47,6 +47,15 @@ def curl(client: Any, words: list[str]) -> Any:
     )
 
 
+def part_of(answer: Any, told: Any) -> Any:
+    """Return of an answer what the page tells of it."""
+    if isinstance(told, dict) and isinstance(answer, dict):
+        return {name: part_of(answer.get(name, ...), inner) for name, inner in told.items()}
+    if isinstance(told, list) and isinstance(answer, list) and len(told) == len(answer):
+        return [part_of(*both) for both in zip(answer, told, strict=True)]
+    return answer
+
+
 @pytest.mark.django_db(transaction=True, reset_sequences=True)
 def test_curl_is_answered_as_it_is_told(craftkit, client):
     User.objects.create_superuser("boss", password="secret")
@@ -58,7 +67,7 @@ def test_curl_is_answered_as_it_is_told(craftkit, client):
         if block.language == "json":
             assert expected is not None
             told = json.loads(block.text)
-            assert {name: expected[name] for name in told} == told, str(block)
+            assert part_of(expected, told) == told, str(block)
             answered += 1
             craftkit.run()
             continue
