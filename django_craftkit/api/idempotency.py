@@ -1,7 +1,7 @@
 """``Idempotency-Key``: the same request of the same user is carried out once.
 
-A key is a name in its user's own namespace: what a row is known by is a hash of user and key, so
-nobody's key leads to a row of anybody else's.
+A key belongs to its user and its action: a row is stored under a hash of user, action and key. So
+no key leads to a row of another user, and a link and a mail with one key are two rows.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ PREFIX = "api:"
 _PRINTABLE = re.compile(rf"[\x21-\x7e]{{1,{MOST}}}")
 
 
-def key_of(request: Any, *, or_body: bool = False) -> str:
-    """Return what the row is known by that a request asks for.
+def key_of(request: Any, action: str, *, or_body: bool = False) -> str:
+    """Return the key of the row that a request is to make by an action, ``"share"`` say.
 
-    Without the header each request is another one; ``or_body``: the same body of the same user is
-    the same one, for what mails people or costs money.
+    Without the header, each request makes a new row. With ``or_body``, for what mails people or
+    costs money, the body is the key then: the same user never sends the same body twice.
     """
     given = request.headers.get(HEADER)
     if given is not None:
         if not _PRINTABLE.fullmatch(given):
             text = _("It has 1 to %d visible ASCII characters.") % MOST
             raise ValidationError({HEADER: [text]})
-        return _key(request.user, "key", given)
+        return _key(request.user, action, "key", given)
     if or_body:
-        return _key(request.user, "body", json.dumps(request.data, sort_keys=True))
+        return _key(request.user, action, "body", json.dumps(request.data, sort_keys=True))
     return f"{PREFIX}{uuid.uuid4().hex}"
 
 
-def _key(user: Any, kind: str, text: str) -> str:
-    return PREFIX + hash_key(json.dumps([str(user.pk), kind, text]))
+def _key(user: Any, *parts: str) -> str:
+    return PREFIX + hash_key(json.dumps([str(user.pk), *parts]))
 
 
 def check_own(row: Any, user: Any, **wanted: Any) -> None:

@@ -201,7 +201,7 @@ class RenderViewSet(CraftkitViewSet):
     )
     def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         given, wait = self.read_body(RenderInputSerializer), self.read_wait()
-        key = key_of(request)
+        key = key_of(request, "create")
 
         def make(seconds: float) -> Render:
             return Render.objects.request(**given, key=key, user=request.user, wait=seconds)
@@ -277,7 +277,7 @@ class RenderViewSet(CraftkitViewSet):
         """Request a link to a document; it is made as soon as the document is ready."""
         render = self.get_object()
         given, wait = self.read_body(ShareInputSerializer), self.read_wait()
-        key = key_of(request)
+        key = key_of(request, "share")
         share = self.request_once(
             lambda seconds: render.share(**given, key=key, user=request.user, wait=seconds),
             partial(check_own, user=request.user, by_mail=False, **given),
@@ -301,7 +301,7 @@ class RenderViewSet(CraftkitViewSet):
         """
         render: Render = self.get_object()
         given, wait = self.read_body(EmailInputSerializer), self.read_wait()
-        key = key_of(request, or_body=True)
+        key = key_of(request, "email", or_body=True)
 
         def make(seconds: float) -> Share:
             mail = {name: value for name, value in given.items() if name != "recipient_email"}
@@ -329,7 +329,7 @@ class RenderViewSet(CraftkitViewSet):
         """
         render = self.get_object()
         given, wait = self.read_body(SignatureRequestInputSerializer), self.read_wait()
-        key = key_of(request, or_body=True)
+        key = key_of(request, "sign", or_body=True)
         asked = self.request_once(
             lambda seconds: send(render, given, key=key, user=request.user, wait=seconds),
             lambda row: check_sent(row, given, request.user),

@@ -135,6 +135,14 @@ def test_a_key_is_its_users_own(person, render, path):
     assert one.sent(path, body, "key-1")["id"] == first["id"]
 
 
+def test_a_key_is_its_routes_own(boss, render):
+    """A link and a mail are rows of one table."""
+    body = {"recipient_email": "max@example.com"}
+    share = boss.sent(f"renders/{render.pk}/share/", body, "key-1")
+    mail = boss.sent(f"renders/{render.pk}/email/", body, "key-1")
+    assert (share["by_mail"], mail["by_mail"]) == (False, True)
+
+
 def test_a_key_names_no_row_that_others_know_by_it(boss, render):
     """Neither a document of Python's with this key, nor one by what rows are known by."""
     known = Render.objects.request("invoice", BODY["data"], key="key-1")
