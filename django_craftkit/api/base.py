@@ -1,8 +1,8 @@
 """What the resources have in common: who may do what, and how an answer is made.
 
-A viewset names for each of its actions the permission that it takes. An action that names none is
-nobody's. The row that a route is about is read, and the permission checked on it, before the
-action begins; outside of any transaction, so that ``?wait=`` may send.
+A viewset names the permission that each action takes. Nobody may call an action without one. Before
+an action begins, its row is read and the permission is checked on it. No transaction is open then,
+so that ``?wait=`` may call Craftkit.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class PDFRenderer(BaseRenderer):
 
 
 class CraftkitViewSet(GenericViewSet[Any]):
-    """A resource: subclass it, mount it in a router of your own, or take its serializers alone."""
+    """A resource. Subclass it, mount it in your own router, or use its serializers alone."""
 
-    #: The permission of this app that each action takes.
+    #: The permission that each action takes; nobody may call an action that is not in it.
     permissions: ClassVar[Mapping[str, str]] = {}
     #: What an action answers with, where it is not ``serializer_class``.
     serializer_classes: ClassVar[Mapping[str, Any]] = {}

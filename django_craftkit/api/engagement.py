@@ -30,7 +30,9 @@ class EngagementEventSerializer(Named, serializers.ModelSerializer[EngagementEve
         "`share_created`, `share_revoked`"
     )
     actor = serializers.CharField(help_text="`recipient`, `partner` (this site) or `system`")
-    share = serializers.SerializerMethodField(help_text="By which link, to whoever may see links.")
+    share = serializers.SerializerMethodField(
+        help_text="The link that was used; null for users who may not see links."
+    )
 
     class Meta:
         model = EngagementEvent
@@ -52,7 +54,7 @@ class EngagementEventSerializer(Named, serializers.ModelSerializer[EngagementEve
 
 
 class EngagementInputSerializer(InputSerializer):
-    """What this site has seen somebody do."""
+    """What somebody did with the document on this site."""
 
     type = TextField(default="viewed", help_text=f"`{'`, `'.join(RECORDED_HERE)}`")
     metadata = ObjectField(required=False, allow_null=True, default=None)
@@ -76,7 +78,7 @@ class EngagementEventFilter(django_filters.FilterSet):
 
 
 class EngagementEventViewSet(CraftkitViewSet):
-    """Engagement events, the latest first: those of one document by when they were."""
+    """Engagement events, the last one received first; with ``render``, the last one to happen."""
 
     queryset = EngagementEvent.objects.defer("metadata")
     serializer_class = EngagementEventSerializer

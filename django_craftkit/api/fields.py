@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def checked(check: Callable[[Any], Any]) -> Callable[[Any], None]:
-    """Return a validator that refuses what a check of the models refuses, in the same words."""
+    """Return a validator that refuses what a check of the models refuses, with the same message."""
 
     def validate(value: Any) -> None:
         try:
@@ -43,7 +43,7 @@ class Named:
 
 
 class InputSerializer(Named, serializers.Serializer[Any]):
-    """A body: what it does not know is an error, so that no slip of the pen passes for nothing."""
+    """A body. A field that it does not know is an error, so that no typing error goes unnoticed."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := data.keys() - self.fields.keys()):
@@ -54,7 +54,7 @@ class InputSerializer(Named, serializers.Serializer[Any]):
 
 
 class TextField(serializers.CharField):
-    """A text, as it was written: a number is none, and no space is taken off."""
+    """A string, unchanged: numbers are refused, and spaces are not stripped."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, **options})
@@ -67,7 +67,7 @@ class TextField(serializers.CharField):
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
 class ObjectField(serializers.Field):  # type: ignore[type-arg]
-    """A JSON object of any content, up to 30 lists and objects in one another."""
+    """A JSON object of any content, nested up to 30 deep."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         try:
@@ -80,7 +80,7 @@ class ObjectField(serializers.Field):  # type: ignore[type-arg]
 
 
 class ExpiryField(serializers.DateTimeField):
-    """A moment to come, with its offset from UTC."""
+    """A time in the future, with its offset from UTC."""
 
     default_error_messages = {
         "naive": gettext_lazy("It has no offset from UTC: write 2030-01-31T12:00:00Z, say."),
@@ -118,7 +118,7 @@ class ErrorSerializer(Named, serializers.Serializer[Any]):
 
 
 class RowSerializer(Named, serializers.ModelSerializer[Any]):
-    """A row as an answer shows it: nothing in it can be written."""
+    """A row as an answer shows it, read-only."""
 
     error = serializers.SerializerMethodField(help_text="What went wrong, if anything.")
 

@@ -1,7 +1,7 @@
-"""Pages that stay where they are while rows come and go, however many rows there are.
+"""Keyset pagination: pages that do not move when rows are inserted or deleted.
 
-A cursor holds the columns that the list is ordered by, of the last row that was shown. The next
-page begins after it, wherever that row is by then: an index finds the place.
+A cursor holds the ordering columns of the last row shown. The next page begins after these values,
+which an index finds however many rows there are.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which documents somebody may see at all: ``CRAFTKIT["API_QUERYSET"]``.
 
-It names a function that is given a queryset of ``Render`` and the request, and returns the
-documents that exist for whoever asks. Their links, events and signature requests follow them.
+It names a function that gets a queryset of ``Render`` and the request, and returns the documents
+that the user may know of. Links, events and signature requests are shown if their document is.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _of(model: type[Model], path: str, user: Any) -> QuerySet[Any]:
 
 
 def narrowed(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Render]:
-    """Return what there is for whoever asks; the queryset itself where nothing narrows it."""
+    """Return the documents that the user may know of: all, without ``API_QUERYSET``."""
     path = conf.options().API_QUERYSET
     if path is None:
         return queryset
@@ -64,7 +64,7 @@ def narrowed(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Rende
 
 
 def of_narrowed(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
-    """Return the rows that belong to what there is for whoever asks."""
+    """Return the rows whose document the user may know of."""
     if conf.options().API_QUERYSET is None:
         return rows
     renders = narrowed(Render.objects.using(rows.db).all(), request)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class RenderSerializer(RowSerializer):
-    """A document in a list: all of it but its data."""
+    """A document in a list, without its data."""
 
     source = serializers.SerializerMethodField(  # type: ignore[assignment]
         help_text="What it is about, if anything."
@@ -53,7 +53,7 @@ class RenderSerializer(RowSerializer):
     )
     is_final = serializers.BooleanField(help_text="Whether nothing more happens by itself.")
     counts = serializers.DictField(
-        child=serializers.IntegerField(), help_text="How often it was opened, by kind of event."
+        child=serializers.IntegerField(), help_text="How many engagement events there are, by type."
     )
 
     class Meta:
@@ -84,7 +84,7 @@ class RenderSerializer(RowSerializer):
 
 
 class RenderDetailSerializer(RenderSerializer):
-    """A document with its data; `null` until they are made."""
+    """A document with its data, which are `null` until they are built."""
 
     data = ObjectField(allow_null=True)  # type: ignore[assignment]
 
@@ -95,7 +95,7 @@ class RenderDetailSerializer(RenderSerializer):
 
 
 class RenderInputSerializer(InputSerializer):
-    """A document to be made."""
+    """A document to request."""
 
     template = TextField(validators=[checked(check_template)])
     data = ObjectField(  # type: ignore[assignment]
@@ -233,7 +233,7 @@ class RenderViewSet(CraftkitViewSet):
     def retry(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Start the next attempt of a document that failed, was rejected, cancelled or withdrawn.
 
-        409 where it is ready.
+        409 if the document is ready.
         """
         render = self.get_object()
         is_asked = render.retry(user=request.user, wait=self.read_wait())
@@ -256,7 +256,7 @@ class RenderViewSet(CraftkitViewSet):
     @described("Read the PDF", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
     def pdf(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Read the PDF. That somebody has seen it is recorded by `record` alone."""
+        """Read the PDF. This records no view: `record` does."""
         render = self.get_object()
         if not render.is_final:
             raise Conflict(_("The document is not ready yet."), "not_ready")
@@ -274,7 +274,7 @@ class RenderViewSet(CraftkitViewSet):
     )
     @action(detail=True, methods=["post"])
     def share(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Request a link to a document; it is made as soon as the document is ready."""
+        """Request a link to a document. It is made as soon as the document is ready."""
         render = self.get_object()
         given, wait = self.read_body(ShareInputSerializer), self.read_wait()
         key = key_of(request, "share")
@@ -297,7 +297,7 @@ class RenderViewSet(CraftkitViewSet):
     def email(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Have Craftkit mail a link to one person, as soon as the document is ready.
 
-        Without an Idempotency-Key, the body is the key: the same one mails once.
+        Without an Idempotency-Key, the body is the key: the same body is mailed once.
         """
         render: Render = self.get_object()
         given, wait = self.read_body(EmailInputSerializer), self.read_wait()
@@ -325,7 +325,7 @@ class RenderViewSet(CraftkitViewSet):
     def sign(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Have Craftkit send a document out to be signed, as soon as it is ready.
 
-        Without an Idempotency-Key, the body is the key: the same one is sent once.
+        Without an Idempotency-Key, the body is the key: the same body is sent once.
         """
         render = self.get_object()
         given, wait = self.read_body(SignatureRequestInputSerializer), self.read_wait()
@@ -342,7 +342,7 @@ class RenderViewSet(CraftkitViewSet):
     def record(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Tell Craftkit that this site has shown the document to somebody.
 
-        Craftkit counts what comes twice within five minutes once.
+        Craftkit counts the same event within five minutes once.
         """
         render = self.get_object()
         given = self.read_body(EngagementInputSerializer)

@@ -22,19 +22,19 @@ _ROW = object()
 _WAIT = OpenApiParameter(
     "wait",
     OpenApiTypes.FLOAT,
-    description="Seconds to wait for Craftkit at most. Without it nothing is waited for.",
+    description="Seconds to wait for Craftkit at most. Without it, the answer comes at once.",
 )
 _KEY = OpenApiParameter(
     HEADER,
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
-    description="The same key and body of the same user get the same row; another body gets 422.",
+    description="The same user, key and body get the same row again; another body gets 422.",
 )
 _ERROR = OpenApiResponse(ErrorSerializer, description="What is wrong.")
 
 
 class CraftkitSchema(AutoSchema):
-    """Describes a view as it is: the actions that somebody may call, and what they answer with."""
+    """Describes the actions that the view's ``permissions`` name, by the view's own serializers."""
 
     def is_excluded(self) -> bool:
         return self.view.action not in self.view.permissions
@@ -60,8 +60,8 @@ def described(
 ) -> Callable[[Method], Method]:
     """Describe an action: what it takes, and what it answers with.
 
-    A row, or a list of them, is shown by the serializer that the view has for the action.
-    ``is_hidden_from_some`` says that whoever may do it and not see the row gets 204.
+    A row, or a list of rows, is shown by the serializer that the view has for the action.
+    ``is_hidden_from_some``: a user who may do it, but not view the row, gets 204.
     """
     responses: dict[Any, Any] = {}
     if answers == "file":
@@ -72,7 +72,7 @@ def described(
     if answers == "nothing":
         responses[204] = OpenApiResponse(description="Done.")
     elif is_hidden_from_some:
-        responses[204] = OpenApiResponse(description="Done; you may not see the row.")
+        responses[204] = OpenApiResponse(description="Done, but you may not view the row.")
     responses["4XX", "application/json"] = _ERROR
     parameters = [*([_WAIT] if waits else []), *([_KEY] if has_key else [])]
     extend = extend_schema(summary=summary, request=body, parameters=parameters)

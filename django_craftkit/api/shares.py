@@ -25,14 +25,14 @@ class ShareSerializer(RowSerializer):
     """A link to a document."""
 
     url = serializers.SerializerMethodField(
-        help_text="The link, while it is open and to whoever may see it."
+        help_text="The address; null if the link is not open, or for users who may not see it."
     )
     status = serializers.CharField(
         help_text="`pending`, `unknown`, `active`, `revoked`, `rejected`"
     )
-    is_open = serializers.BooleanField(help_text="Whether it leads somewhere.")
+    is_open = serializers.BooleanField(help_text="Whether it can be opened.")
     channel = serializers.CharField(help_text="`link` or `email`")
-    recipient_email = serializers.CharField(help_text="Whom it is for; empty: whoever has it.")
+    recipient_email = serializers.CharField(help_text="Whom it is for; empty: anybody who has it.")
 
     class Meta:
         model = Share
@@ -63,7 +63,7 @@ class ShareSerializer(RowSerializer):
 
 
 class ShareInputSerializer(InputSerializer):
-    """A link to be made; nothing is mailed."""
+    """A link to make. Nothing is mailed."""
 
     message = TextField(max_length=MAX_MESSAGE, allow_blank=True, default="")
     expires_at = ExpiryField(help_text="`null`: never.")
@@ -130,7 +130,7 @@ class ShareViewSet(CraftkitViewSet):
     )
     @action(detail=True, methods=["post"])
     def revoke(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Revoke a link: from now on it is offered nowhere. Once more is no error."""
+        """Revoke a link. This site stops showing it at once. Revoking it twice is no error."""
         share = self.get_object()
         share.revoke(user=request.user, wait=self.read_wait())
         return self.answer(share)

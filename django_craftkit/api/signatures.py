@@ -213,7 +213,7 @@ class SignatureRequestViewSet(CraftkitViewSet):
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Cancel a signature request; once more is no error. 409 where it has ended."""
+        """Cancel a signature request; twice is no error. 409 if it has ended otherwise."""
         row = self.get_object()
         reason, wait = self.read_body(CancellationInputSerializer)["reason"], self.read_wait()
         if not row.cancel(reason=reason, user=request.user, wait=wait) and not row.ended_by:
@@ -223,13 +223,13 @@ class SignatureRequestViewSet(CraftkitViewSet):
     @described("Read the signed PDF", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
     def signed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Read what all have signed; 409 until they have."""
+        """Read the signed PDF; 409 until everybody has signed."""
         return self._file(self.get_object().open_signed, ArchivedFile.Kind.SIGNED)
 
     @described("Read the certificate", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
     def certificate(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Read who has signed when, and from where; 409 until all have."""
+        """Read the certificate of completion; 409 until everybody has signed."""
         return self._file(self.get_object().open_certificate, ArchivedFile.Kind.CERTIFICATE)
 
     def _file(self, fetch: Any, kind: ArchivedFile.Kind) -> Any:

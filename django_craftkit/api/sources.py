@@ -26,7 +26,9 @@ class ShownSourceSerializer(Named, serializers.Serializer[Any]):
 
     type = serializers.CharField(help_text="`app.model`")
     id = serializers.CharField()
-    database = serializers.CharField(help_text="Empty where it is the documents' own.")
+    database = serializers.CharField(
+        help_text="Its alias; empty for the database of the documents."
+    )
 
 
 def shown_source(render: Render) -> dict[str, str] | None:
@@ -37,7 +39,7 @@ def shown_source(render: Render) -> dict[str, str] | None:
 
 
 class SourceSerializer(InputSerializer):
-    """What a document is to be about."""
+    """The object that a new document is about."""
 
     type = TextField(max_length=200, help_text="`app.model`")
     id = TextField(max_length=MAX_PK)

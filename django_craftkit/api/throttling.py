@@ -14,7 +14,7 @@ READ, WRITE, MAIL = "craftkit-read", "craftkit-write", "craftkit-mail"
 class CraftkitThrottle(ScopedRateThrottle):
     """Limits each user by the rates ``craftkit-read``, ``craftkit-write`` and ``craftkit-mail``.
 
-    A scope without a rate is not limited, and neither are views of other apps.
+    A scope without a rate has no limit. Views of other apps are not throttled.
     """
 
     scope_attr = "craftkit_scope"
