@@ -36,6 +36,8 @@ _ERROR = OpenApiResponse(ErrorSerializer, description="What is wrong.")
 class CraftkitSchema(AutoSchema):
     """Describes the actions that the view's ``permissions`` name, by the view's own serializers."""
 
+    view: Any  # a CraftkitViewSet
+
     def is_excluded(self) -> bool:
         return self.view.action not in self.view.permissions
 
