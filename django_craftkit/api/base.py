@@ -76,7 +76,7 @@ class CraftkitViewSet(GenericViewSet[Any]):
 
     #: The permission that each action takes; nobody may call an action that is not in it.
     permissions: ClassVar[Mapping[str, str]] = {}
-    #: What an action answers with, where it is not ``serializer_class``.
+    #: The serializers of actions that do not answer with ``serializer_class``.
     serializer_classes: ClassVar[Mapping[str, Any]] = {}
     #: Actions that mail people.
     mails: ClassVar[frozenset[str]] = frozenset()
@@ -140,11 +140,11 @@ class CraftkitViewSet(GenericViewSet[Any]):
         return row
 
     def get_object(self) -> Any:
-        """Return the row that the route is about; its permission was checked."""
+        """Return the row of the route; the permission for it was checked."""
         return self._row
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the rows that there are for whoever asks."""
+        """Return the rows that the user may know of: those that ``API_QUERYSET`` leaves."""
         rows = super().get_queryset()
         if getattr(self, "swagger_fake_view", False):
             return rows
@@ -161,9 +161,9 @@ class CraftkitViewSet(GenericViewSet[Any]):
         return self.orderings
 
     def may(self, codename: str, row: Any) -> bool:
-        """Whether whoever asks has a permission, for a row; in a list, for every row.
+        """Return whether the user has a permission, ``"view_share"`` say, for a row.
 
-        A list asks for permissions of single rows once for all of them, or not at all.
+        In a list: for all rows. Permissions of single rows would take a query for each.
         """
         return allows(self.request.user, codename, None if self.action == "list" else row)
 
@@ -178,7 +178,7 @@ class CraftkitViewSet(GenericViewSet[Any]):
         return Response(self.get_serializer(self.prepare([self.get_object()])[0]).data)
 
     def prepare(self, rows: Sequence[Any]) -> Sequence[Any]:
-        """Give the rows of an answer what it shows of them, with one query for all."""
+        """Add to the rows of an answer what it shows besides, with one query for all of them."""
         return rows
 
     def answer(self, row: Any, *, code: int = status.HTTP_200_OK) -> Response:

@@ -127,6 +127,6 @@ class RowSerializer(Named, serializers.ModelSerializer[Any]):
         return errors.of_row(row)
 
     def may(self, codename: str, row: Any) -> bool:
-        """Whether whoever reads the answer has a permission for a row of it."""
+        """Return whether the user has a permission for a row; without a view: no."""
         view = self.context.get("view")
         return view is not None and view.may(codename, row)

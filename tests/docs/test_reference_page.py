@@ -16,6 +16,8 @@ from django.core.management import get_commands
 
 import django_craftkit
 from django_craftkit import client, models, projects, sandbox, signing, testing
+from django_craftkit.api.base import CraftkitViewSet
+from django_craftkit.api.urls import router
 from django_craftkit.events import render_on
 from django_craftkit.testing import Kit
 from tests.docs import pages
@@ -106,6 +108,12 @@ def test_every_public_name_of_a_room_is_there(room: Any):
 )
 def test_every_public_function_is_there(function: Any):
     assert shown()[id(function)].is_described
+
+
+def test_every_view_of_the_api_is_there():
+    views = {view for _, view, _ in router.registry}
+    assert {view for view in views if id(view) not in shown()} == set()
+    assert described(CraftkitViewSet) >= {"permissions", "serializer_classes", "may"}
 
 
 def test_every_method_of_the_client_is_there():
