@@ -23,6 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short, less certain run")
     parser.add_argument("--pages", action="store_true", help="staff's pages alone")
+    parser.add_argument("--api", action="store_true", help="lists of the HTTP API alone")
     parser.add_argument("--signatures", action="store_true", help="signature requests alone")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
@@ -31,14 +32,16 @@ def main() -> int:
         from . import measure
 
         figures: list[Any] = []
-        every = not (options.pages or options.signatures)
+        every = not (options.pages or options.api or options.signatures)
         if every:
             with _broker():
                 figures += _of_the_rest(quick=options.quick)
         if every or options.signatures:
             figures += _of_signatures(quick=options.quick)
-        if every or options.pages:
-            figures += _of_pages(quick=options.quick)
+        if every or options.pages or options.api:
+            figures += _of_pages(
+                quick=options.quick, admin=every or options.pages, api=every or options.api
+            )
         print(f"\n{_machine()}\n\n{measure.table(figures)}")  # noqa: T201
     return int(any(figure.missed for figure in figures))
 
@@ -61,11 +64,14 @@ def _of_signatures(*, quick: bool) -> list[Any]:
     return signatures.keeping(20) + signatures.following(10_000, 100, finished)
 
 
-def _of_pages(*, quick: bool) -> list[Any]:
+def _of_pages(*, quick: bool, admin: bool, api: bool) -> list[Any]:
+    from . import api as of_api
     from . import pages
 
-    renders, events = (100_000, 300_000) if quick else (1_000_000, 3_000_000)
-    return pages.pages(2 if quick else 3, renders, events)
+    pages.fill_both(*((100_000, 300_000) if quick else (1_000_000, 3_000_000)))
+    rounds = 2 if quick else 3
+    figures: list[Any] = pages.pages(rounds) if admin else []
+    return figures + (of_api.lists(rounds) if api else [])
 
 
 def _end(*args: object) -> None:

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.auth import get_user_model
 from django.db import connections, models
 from django.db.models import Count
 from django.test import Client, RequestFactory
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 from django.urls import reverse
 
 from django_craftkit.models import EngagementEvent, Render
@@ -46,6 +47,11 @@ class Page:
 
     name: str
     addresses: dict[str, str]
+    #: Who reads it, on either side.
+    clients: dict[str, Client]
+    #: The site's settings while it is read.
+    settings: dict[str, Any] = field(default_factory=dict)
+    most_queries: int = MOST_QUERIES
     seconds: dict[str, list[float]] = field(default_factory=lambda: {FEW: [], MANY: []})
     queries: int = 0
 
@@ -58,63 +64,65 @@ class Page:
 
     @property
     def missed(self) -> bool:
-        return self.ratio > MOST_TIMES or self.queries > MOST_QUERIES
+        return self.ratio > MOST_TIMES or self.queries > self.most_queries
 
 
-def pages(rounds: int, renders: int, events: int) -> list[Figure]:
-    """Fill both sides, and time each page on both in turns."""
+def fill_both(renders: int, events: int) -> None:
+    """Fill both sides."""
     sizes = {FEW: Size(1000, 3000), MANY: Size(renders, events)}
     for side, size in sizes.items():
         fill(side, size)
-    return measure(rounds)
 
 
-def measure(rounds: int) -> list[Figure]:
-    clients = {side: _client(side) for side in (FEW, MANY)}
-    listed = _pages()
-    say(f"{len(listed)} pages, {rounds} rounds, with few documents and with many:")
-    _rounds(listed, clients, rounds)
+def pages(rounds: int) -> list[Figure]:
+    """Time each page on both sides in turns."""
+    return measure(_pages(), "page", rounds)
+
+
+def measure(listed: list[Page], what: str, rounds: int) -> list[Figure]:
+    say(f"Each {what}, of {len(listed)}, in {rounds} rounds, with few documents and with many:")
+    _rounds(listed, rounds)
     slow = [page for page in listed if page.missed]
     at_first = max(page.ratio for page in listed)
     if slow:
         # What else the machine did may have met one side only. The fast ones get no second look,
         # which favours the target: so the table says how many did, and what was seen at first.
-        say(f"{len(slow)} pages were slow, so they are measured {AGAIN} times as often:")
-        _rounds(slow, clients, AGAIN * rounds)
+        say(f"{len(slow)} were slow, so they are measured {AGAIN} times as often:")
+        _rounds(slow, AGAIN * rounds)
     for page in listed:
         with on(MANY), CaptureQueriesContext(connections[MANY]) as queries:
-            clients[MANY].get(page.addresses[MANY])
+            visit(page, MANY)
         page.queries = len(queries)
     say(report(listed))
     return [
-        Figure("times that a page takes with many documents", [p.ratio for p in listed]),
-        Figure("pages that were slow at first, and measured again", [len(slow)]),
-        Figure("the slowest page of all at first", [at_first]),
+        Figure(f"times that a {what} takes with many documents", [p.ratio for p in listed]),
+        Figure("of those, slow at first and measured again", [len(slow)]),
+        Figure(f"the slowest {what} at first", [at_first]),
         Figure(
-            "the slowest page of all",
+            f"the slowest {what}",
             [max(page.ratio for page in listed)],
             at_most=MOST_TIMES,
             note=max(listed, key=lambda page: page.ratio).name,
         ),
         Figure(
-            "queries of the page that has most",
+            f"queries of the {what} that has most",
             [max(page.queries for page in listed)],
-            at_most=MOST_QUERIES,
+            at_most=listed[0].most_queries,
             note=max(listed, key=lambda page: page.queries).name,
         ),
     ]
 
 
-def _rounds(listed: list[Page], clients: dict[str, Client], rounds: int) -> None:
+def _rounds(listed: list[Page], rounds: int) -> None:
     """Time each page on both sides in turns; the first round warms up."""
     for page in listed:
         page.seconds = {FEW: [], MANY: []}
     for number in range(rounds + 1):
-        for page in listed:
-            # Who goes first changes, so that what else the machine does meets both.
-            with prepared():
+        with prepared():
+            for page in listed:
+                # Who goes first changes, so that what else the machine does meets both.
                 for side in (FEW, MANY) if number % 2 else (MANY, FEW):
-                    page.seconds[side].append(_visit(clients[side], page, side))
+                    page.seconds[side].append(visit(page, side)[0])
         say(f"  round {number} of {rounds}")
     for page in listed:
         page.seconds = {side: values[1:] for side, values in page.seconds.items()}
@@ -133,29 +141,32 @@ def report(listed: list[Page]) -> str:
     return "\n".join(lines)
 
 
-def _client(side: str) -> Client:
+def client_of(side: str, name: str, **defaults: Any) -> Client:
+    """Return a client that somebody of one side is logged in with."""
     with on(side):
         users = get_user_model()._default_manager.using(side)
-        user, _made = users.get_or_create(
-            username="boss", defaults={"is_staff": True, "is_superuser": True}
-        )
+        user, _made = users.get_or_create(username=name, defaults=defaults)
         client = Client()
-        client.force_login(user)
+        client.force_login(user, settings.AUTHENTICATION_BACKENDS[0])
     return client
 
 
-def _visit(client: Client, page: Page, side: str) -> float:
-    with on(side):
+def visit(page: Page, side: str) -> tuple[float, Any]:
+    """Return how long a page takes, and what it answers."""
+    with on(side), override_settings(**page.settings):
         began = time.perf_counter()
-        response = client.get(page.addresses[side])
+        response = page.clients[side].get(page.addresses[side])
         spent = time.perf_counter() - began
     if response.status_code != 200:
         raise RuntimeError(f"{page.addresses[side]} answered {response.status_code}.")
-    return spent
+    return spent, response
 
 
 def _pages() -> list[Page]:
     """Return what both sides have: a row or a word of one side may be another on the other."""
+    clients = {
+        side: client_of(side, "boss", is_staff=True, is_superuser=True) for side in (FEW, MANY)
+    }
     found: dict[str, dict[str, str]] = {}
     for side in (FEW, MANY):
         with on(side):
@@ -166,7 +177,7 @@ def _pages() -> list[Page]:
         raise RuntimeError(f"Only one side has {', '.join(alone)}.")
     # The first page again, where there is no other.
     return [
-        Page(name, addresses)
+        Page(name, addresses, clients)
         for name, addresses in found.items()
         if not addresses[MANY].endswith("&p=1")
     ]
@@ -200,7 +211,7 @@ def _lists(model_admin: Any, base: str) -> Iterator[tuple[str, str]]:
         for name, text in _words(model_admin):
             kinds.append((f"search for {name}", urlencode({"q": text})))
     if any(field.name == "render" for field in model_admin.model._meta.fields):
-        kinds.append(("of the document most read", f"render__id__exact={_most_read()}"))
+        kinds.append(("of the document most read", f"render__id__exact={most_read()}"))
     for name, query in kinds:
         yield name, query
         paginator = _changelist(model_admin, f"{base}?{query}").paginator
@@ -260,10 +271,10 @@ def _objects(model: Any) -> Iterator[tuple[str, int]]:
     yield "the oldest", rows.order_by("pk").values_list("pk", flat=True)[0]
     yield "the newest", rows.order_by("-pk").values_list("pk", flat=True)[0]
     if model is Render:
-        yield "the one most read", _most_read()
+        yield "the one most read", most_read()
 
 
-def _most_read() -> int:
+def most_read() -> int:
     events = EngagementEvent.objects.values("render").order_by()
     row = events.annotate(number=Count("pk")).order_by("-number").values_list("render")[0]
     return int(row[0])

@@ -52,6 +52,9 @@ YEARS = "interval '3 years'"
 CHUNK = 50_000
 #: Events of each of the documents that everybody reads, and how many there are of those.
 READ, MUCH_READ = 20_000, 5
+#: The objects that documents are about are users. Half of all documents are about one of them,
+#: the others about those that follow: a handful for each.
+HOLDER, HANDFUL = 1_000, 25
 
 TEMPLATES = {"invoice": 0.6, "contract": 0.25, "offer": 0.1, "booking": 0.04, "certificate": 0.0}
 _MOZILLA, _WEBKIT = "Mozilla/5.0", "AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -171,7 +174,8 @@ class _Filler:
                 "remote_id": f"CASE WHEN s.status NOT IN ('pending', 'rejected') "
                 f"THEN {_uuid('render', 'g')} END",
                 "source_type_id": str(self._type_of(get_user_model())),
-                "source_id": f"(1 + g % {max(total // 3, 1)})::text",
+                "source_id": f"CASE WHEN g % 2 = 0 THEN '{HOLDER}' "
+                f"ELSE ({HOLDER + 1} + g / 2 % {total // (2 * HANDFUL)})::text END",
                 "requested_at": "s.at",
                 "attempted_at": "s.at",
                 "updated_at": "s.at + interval '3 seconds'",

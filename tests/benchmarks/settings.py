@@ -25,9 +25,12 @@ DATABASE_ROUTERS = ["tests.benchmarks.routers.Side"]
 # Without the apps that listen to the package's signals.
 INSTALLED_APPS = [
     *(app for app in INSTALLED_APPS if app.startswith("django")),
+    "guardian",
     "tests.benchmarks",
 ]
 CRAFTKIT_PROJECTS = {**CRAFTKIT_PROJECTS, "eu": CRAFTKIT_PROJECTS["default"]}
+# Addresses of the next page have the host in them.
+ALLOWED_HOSTS = ["testserver"]
 ROOT_URLCONF = "tests.benchmarks.urls"
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="redis://127.0.0.1:6379/0")

@@ -11,6 +11,7 @@ hooks = [re_path(r"^webhooks/(?P<project>[^/]+)/?$", bare)]
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/craftkit/", include("django_craftkit.api.urls")),
     path("bare/", include((hooks, "bare"))),
     path("craftkit/", include("django_craftkit.urls")),
 ]
