@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
-from rest_framework import serializers
+from rest_framework import ISO_8601, serializers
 
 from django_craftkit.models.arguments import check_data, check_expiry
 
@@ -88,6 +88,8 @@ class ExpiryField(serializers.DateTimeField):
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("validators", [checked(check_expiry)])
+        # As everywhere in the API, whatever ``DATETIME_INPUT_FORMATS`` the project has.
+        options.setdefault("input_formats", [ISO_8601])
         super().__init__(**{"required": False, "allow_null": True, "default": None, **options})
 
     def enforce_timezone(self, value: datetime) -> datetime:

@@ -7,9 +7,11 @@ from typing import Any
 
 import django_filters
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django_filters.fields import IsoDateTimeField
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
@@ -28,8 +30,19 @@ class KeyFilter(django_filters.NumberFilter):
         super().__init__(name, **{"min_value": 1, "max_value": _LARGEST, **options})
 
 
+class _MomentField(IsoDateTimeField):
+    def clean(self, value: Any) -> Any:
+        moment = super().clean(value)
+        if moment is None or settings.USE_TZ or timezone.is_naive(moment):
+            return moment
+        # As the rows of a site without time zones have it.
+        return timezone.make_naive(moment, timezone.get_default_timezone())
+
+
 class MomentFilter(django_filters.IsoDateTimeFilter):
     """By a moment that every database can compare, whatever its offset from UTC is."""
+
+    field_class = _MomentField
 
     def __init__(self, name: str, lookup: str) -> None:
         super().__init__(name, lookup, validators=[_check])

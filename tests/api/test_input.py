@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_craftkit.api.fields import ExpiryField
+from django_craftkit.api.filters import MomentFilter
 from django_craftkit.models import Render, Share
 from tests.admin.conftest import make_render
 
@@ -169,3 +170,21 @@ def test_a_moment_is_the_same_one_where_a_site_has_no_time_zones(settings):
     assert aware == datetime(2040, 7, 1, 10, tzinfo=UTC)
     settings.USE_TZ = False
     assert field.run_validation("2040-07-01T10:00:00Z") == datetime(2040, 7, 1, 13)  # noqa: DTZ001
+
+
+def test_a_filter_means_the_same_moment_where_a_site_has_no_time_zones(boss, settings):
+    field = MomentFilter("requested_at", "gte").field
+    assert field.clean("2040-07-01T10:00:00Z") == datetime(2040, 7, 1, 10, tzinfo=UTC)
+    settings.USE_TZ = False
+    local = datetime(2040, 7, 1, 13)  # noqa: DTZ001
+    assert field.clean("2040-07-01T10:00:00Z") == field.clean("2040-07-01T13:00") == local
+    assert boss.got("renders/?requested_after=2040-07-01T10:00:00Z")["results"] == []
+    for odd in ("0001-01-01T00:00:00%2B05:00", "9999-12-31T23:59:59-05:00"):
+        boss.got(f"renders/?requested_after={odd}", 400)
+
+
+def test_moments_are_written_as_ever_whatever_a_project_s_own_are(boss, settings):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DATETIME_INPUT_FORMATS": ["%d.%m.%Y"]}
+    path = f"renders/{make_render().pk}/share/"
+    boss.sent(path, {"expires_at": "2999-01-01T00:00:00Z"})
+    boss.sent(path, {"expires_at": "01.01.2999"}, status=400)
