@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
@@ -21,7 +22,7 @@ from django_craftkit.database import storable
 from django_craftkit.models import KeyConflict, NothingToRender, RenderWithdrawn
 from django_craftkit.signing import InvalidSignatureRequest
 
-#: Characters of a message, and of the name of a field; errors of a row that an answer lists.
+#: Characters of a message, and of the name of a field; errors that an answer lists.
 LONGEST, LONGEST_NAME, MOST = 2_000, 200, 100
 #: The code with which Craftkit refuses data: it names the fields from within them.
 _INVALID_DATA = "invalid_input_data"
@@ -75,7 +76,9 @@ def one_error(field: str, code: str, message: str) -> Error:
 
 def shape(code: str, message: str, errors: Iterable[Error] = ()) -> dict[str, Any]:
     # What was sent may be quoted, halves of surrogate pairs included.
-    body: dict[str, Any] = storable({"code": code, "message": message, "errors": list(errors)})
+    body: dict[str, Any] = storable(
+        {"code": code, "message": message, "errors": [*islice(errors, MOST)]}
+    )
     return body
 
 
@@ -152,7 +155,7 @@ def of_row(row: Any) -> dict[str, Any] | None:
         for name, messages in named.items()
         for message in (messages if isinstance(messages, list) else [messages])
     ]
-    return shape(row.error_code, row.error[:LONGEST], errors[:MOST])
+    return shape(row.error_code, row.error[:LONGEST], errors)
 
 
 def _field(row: Any, name: str) -> str:

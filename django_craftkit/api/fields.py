@@ -48,7 +48,7 @@ class InputSerializer(Named, serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := data.keys() - self.fields.keys()):
             text = _("There is no such field.")
-            wrong = {name: [text] for name in sorted(unknown)}
+            wrong = {name: [text] for name in sorted(unknown)[: errors.MOST]}
             raise serializers.ValidationError(wrong, "unknown")
         return super().to_internal_value(data)
 

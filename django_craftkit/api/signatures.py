@@ -26,8 +26,8 @@ from .schema import described
 if TYPE_CHECKING:
     from rest_framework.response import Response
 
-#: Hours; what is beyond, Craftkit's limits refuse in words.
-_MOST_HOURS = 1_000_000
+#: Hours, and items of a list; what is within and still too much, the models refuse in words.
+_MOST_HOURS, _MOST_ITEMS = 1_000_000, 200
 
 
 class SignatureRecipientSerializer(Named, serializers.ModelSerializer[SignatureRecipient]):
@@ -124,9 +124,16 @@ class SignatureRequestSerializer(RowSerializer):
 class SignatureRequestInputSerializer(InputSerializer):
     """A document to be sent out: to whom, and where they sign."""
 
-    recipients = RecipientSerializer(many=True)
-    fields = SignatureFieldSerializer(many=True, required=False)  # type: ignore[assignment]
-    anchor_tags = AnchorTagSerializer(many=True, required=False)
+    # A list is counted before its items are looked at: millions of them fit in a body.
+    recipients: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=RecipientSerializer(), max_length=_MOST_ITEMS
+    )
+    fields: serializers.ListSerializer[Any] = serializers.ListSerializer(  # type: ignore[assignment]
+        child=SignatureFieldSerializer(), max_length=_MOST_ITEMS, required=False
+    )
+    anchor_tags: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=AnchorTagSerializer(), max_length=_MOST_ITEMS, required=False
+    )
     name = TextField(allow_blank=True, default="")
     expires_in_hours = serializers.IntegerField(
         min_value=1, max_value=_MOST_HOURS, required=False, allow_null=True

@@ -188,3 +188,20 @@ def test_moments_are_written_as_ever_whatever_a_project_s_own_are(boss, settings
     path = f"renders/{make_render().pk}/share/"
     boss.sent(path, {"expires_at": "2999-01-01T00:00:00Z"})
     boss.sent(path, {"expires_at": "01.01.2999"}, status=400)
+
+
+def test_an_answer_lists_no_more_errors_than_anybody_reads(boss):
+    odd = {f"field {number}": 7 for number in range(1000)}
+    response = boss.ask("post", "renders/", {**BODY, **odd})
+    assert response.status_code == 400
+    assert fields_of(response) == sorted(odd)[:100]
+
+
+@pytest.mark.parametrize("name", ["recipients", "fields", "anchor_tags"])
+def test_a_list_is_counted_before_its_items_are_looked_at(boss, name):
+    """A body holds more than a million."""
+    path = f"renders/{make_render().pk}/sign/"
+    body = {"recipients": [{"first_name": "Jane", "email": "jane@example.com"}]}
+    response = boss.ask("post", path, {**body, name: [7] * 201})
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["field"], error["code"]) == (400, name, "max_length")
