@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from django.core.exceptions import ValidationError as InvalidValue
 from django.db.models import Model
 from django.http import Http404, QueryDict
 from django.utils.translation import gettext as _
@@ -130,7 +131,7 @@ class CraftkitViewSet(GenericViewSet[Any]):
         value = self.kwargs[self.lookup_url_kwarg or self.lookup_field]
         try:
             row = self.get_queryset().filter(**{self.lookup_field: value}).first()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, InvalidValue):
             row = None  # an address of the project's own may hold anything
         # In this order: whoever may do nothing does not learn what there is.
         if not allows(self.request.user, self.permissions[self.action], row):

@@ -175,6 +175,7 @@ def test_a_view_can_be_mounted_alone(person):
     assert caller.got(f"/shares/{share.pk}/")["id"] == share.pk
     assert caller.got("/shares/odd/", 404)["code"] == "not_found"
     assert caller.got(f"/shares/of/{share.remote_id}/")["id"] == share.pk
+    assert caller.got("/shares/of/odd/", 404)["code"] == "not_found"
 
 
 def test_a_serializer_can_be_used_alone():
