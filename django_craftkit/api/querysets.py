@@ -51,7 +51,8 @@ def _of(model: type[Model], path: str, user: Any) -> QuerySet[Any]:
     # Where it is written: what somebody has just got is theirs. The user by its key, which may be
     # in another database.
     rows = model._base_manager.using(router.db_for_write(model))
-    return rows.filter(**{path: user.pk}).distinct()
+    # Its primary key: a foreign key may hold another column of the user, its number say.
+    return rows.filter(**{path if path == "pk" else f"{path}__pk": user.pk}).distinct()
 
 
 def narrowed(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Render]:

@@ -8,7 +8,7 @@ from django.test import override_settings
 
 from django_craftkit.models import Render, Share, SignatureRequest
 from tests.admin.conftest import make_event, make_render, make_request, make_share
-from tests.shop.models import Account, Order
+from tests.shop.models import Account, Desk, Order
 
 from .test_permissions import TABLE, ask, routes, state, where
 
@@ -136,6 +136,17 @@ def test_a_function_of_the_project_narrows(person, settings):
     assert [row["id"] for row in caller.got("renders/")["results"]] == [made["id"]]
     assert [row["id"] for row in caller.got("shares/")["results"]] == [share.pk]
     caller.got(f"shares/{other.pk}/", 404)
+
+
+def test_an_owner_is_known_by_no_other_column_than_the_primary_key(person, settings):
+    """A foreign key may hold the name of a user, which may be the number of another."""
+    settings.CRAFTKIT = {**OWN, "API_OWNERS": {"shop.Desk": "clerk"}}
+    caller, other = person("view_render"), person("view_render")
+    other.user.username = str(caller.user.pk)
+    other.user.save()
+    render = make_render(source=Desk.objects.create(clerk=other.user))
+    assert caller.got("renders/")["results"] == []
+    assert [row["id"] for row in other.got("renders/")["results"]] == [render.pk]
 
 
 def test_nobody_is_told_more_by_narrowing_nothing(person):

@@ -95,6 +95,17 @@ class Account(models.Model):
         return str(self.pk)
 
 
+class Desk(models.Model):
+    """Somebody's own, who is known by name."""
+
+    clerk = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, to_field="username", related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class Fingerprint(models.Model):
     """What no text reads back; MySQL has no such primary key."""
 
