@@ -61,6 +61,9 @@ def narrowed(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Rende
     if path is None:
         return queryset
     rows: QuerySet[Render] = import_string(path)(queryset, request)
+    if sum(map(bool, rows.query.alias_refcount.values())) > 1:
+        # It joins tables: a document is there once, however many of their rows say so.
+        rows = queryset.filter(pk__in=rows.order_by().values("pk"))
     return rows
 
 

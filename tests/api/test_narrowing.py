@@ -6,6 +6,7 @@ import pytest
 from django.core import checks
 from django.test import override_settings
 
+from django_craftkit.api.querysets import narrowed
 from django_craftkit.models import Render, Share, SignatureRequest
 from tests.admin.conftest import make_event, make_render, make_request, make_share
 from tests.shop.models import Account, Desk, Order
@@ -136,6 +137,30 @@ def test_a_function_of_the_project_narrows(person, settings):
     assert [row["id"] for row in caller.got("renders/")["results"]] == [made["id"]]
     assert [row["id"] for row in caller.got("shares/")["results"]] == [share.pk]
     caller.got(f"shares/{other.pk}/", 404)
+
+
+def test_ones_own_documents_are_found_by_their_index(rf, person, own):
+    """And not among others within the query, which MariaDB would sort on the way."""
+    request = rf.get("/")
+    request.user = person().user
+    assert str(narrowed(Render.objects.all(), request).query).count("SELECT") == 1
+
+
+def mailed_to_me(queryset, request):
+    return queryset.filter(shares__recipient_email=request.user.email)
+
+
+def test_a_document_is_there_once_however_many_rows_a_function_finds_it_by(person, settings):
+    settings.CRAFTKIT = {"API_QUERYSET": f"{__name__}.mailed_to_me"}
+    caller = person("view_render")
+    caller.user.email = "max@example.com"
+    caller.user.save()
+    make_render()
+    render = make_render()
+    for _ in range(2):
+        make_share(render, recipient_email="max@example.com")
+    assert [row["id"] for row in caller.got("renders/")["results"]] == [render.pk]
+    caller.got(f"renders/{render.pk}/")
 
 
 def test_an_owner_is_known_by_no_other_column_than_the_primary_key(person, settings):
