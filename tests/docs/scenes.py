@@ -499,6 +499,7 @@ def scene_api_viewset(stage: Stage) -> Scene:
         assert set(shown) == {"id", "template", "status", "is_final", "requested_at"}
         assert client.get(f"/documents/{render.pk}/pdf/").status_code == 200
         assert client.post(f"/documents/{render.pk}/withdraw/").status_code == 403
+        assert len(client.get("/documents/?key=odd").json()["results"]) == 1
 
 
 @scene
