@@ -151,8 +151,10 @@ class CraftkitViewSet(GenericViewSet[Any]):
             return rows
         # One row is read where it is written: a replica may not have what was just asked for.
         rows = rows.using(rows.db if self.action == "list" else database())
-        narrow = narrowed if rows.model is Render else of_narrowed
-        return narrow(rows, self.request)
+        if rows.model is Render:
+            return narrowed(rows, self.request)
+        one = self.request.query_params.get("render", "") if self.action == "list" else ""
+        return of_narrowed(rows, self.request, one)
 
     def get_serializer_class(self) -> Any:
         found = self.serializer_classes.get(self.action)

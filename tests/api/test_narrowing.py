@@ -139,6 +139,17 @@ def test_a_function_of_the_project_narrows(person, settings):
     caller.got(f"shares/{other.pk}/", 404)
 
 
+@pytest.mark.parametrize("path", ["shares", "signature-requests", "engagement"])
+def test_what_belongs_to_one_document(person, own, path):
+    caller = person(*RIGHTS)
+    mine, also_mine, others = (rows_about(one) for one in (caller.user, caller.user, person().user))
+    shown = caller.got(f"{path}/?render={mine['render'].pk}")["results"]
+    assert [row["render"] for row in shown] == [mine["render"].pk]
+    assert caller.got(f"{path}/?render={others['render'].pk}")["results"] == []
+    caller.got(f"{path}/{shown[0]['id']}/?render={also_mine['render'].pk}")
+    caller.got(f"{path}/?render=0", 400)
+
+
 def test_ones_own_documents_are_found_by_their_index(rf, person, own):
     """And not among others within the query, which MariaDB would sort on the way."""
     request = rf.get("/")
