@@ -99,7 +99,11 @@ class Desk(models.Model):
     """Somebody's own, who is known by name."""
 
     clerk = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, to_field="username", related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        to_field="username",
+        related_name="+",
+        db_constraint=False,
     )
 
     def __str__(self) -> str:
