@@ -49,6 +49,8 @@ LEAST = 75
 UNDER_WAY = 200
 PEOPLE = 20
 YEARS = "interval '3 years'"
+#: A little less than what lists of what needs somebody go back.
+LATELY = "interval '29 days'"
 CHUNK = 50_000
 #: Events of each of the documents that everybody reads, and how many there are of those.
 READ, MUCH_READ = 20_000, 5
@@ -130,6 +132,17 @@ def pick(place: str, total: int, kinds: Mapping[str, float]) -> str:
     return f"(CASE {' '.join(cases)} ELSE '{first}' END)"
 
 
+def moment(number: str, total: int, last: int) -> str:
+    """Return SQL that spreads the numbers 1 to ``total`` over three years.
+
+    The ``last`` are of the last month at the most: else a list of what is new would be empty on the
+    small side, and have a page on the large one.
+    """
+    even = f"now() - {YEARS} + ({YEARS}) * ({number}::float8 / {total})"
+    late = f"now() - {LATELY} * (({total} - {number})::float8 / {last})"
+    return f"(CASE WHEN {number} > {total - last} THEN GREATEST({even}, {late}) ELSE {even} END)"
+
+
 class _Filler:
     def __init__(self, using: str, size: Size) -> None:
         self.using, self.size = using, size
@@ -154,9 +167,10 @@ class _Filler:
         )
         status = (
             f"(CASE WHEN g > {total - UNDER_WAY} "
-            f"THEN (ARRAY['pending','queued','rendering'])[1 + g % 3] ELSE {ended} END)"
+            "THEN (ARRAY['pending','queued','rendering'])[1 + g % 3] "
+            f"WHEN g > {total - UNDER_WAY - LEAST} THEN 'failed' ELSE {ended} END)"
         )
-        at = f"now() - {YEARS} + ({YEARS}) * (g::float8 / {total})"
+        at = moment("g", total, UNDER_WAY + LEAST)
         key = "s.template || '-' || extract(year FROM s.at) || '-' || lpad(g::text, 7, '0')"
         is_ready = "s.status = 'succeeded'"
         has_failed = "s.status IN ('failed', 'rejected')"
@@ -262,8 +276,9 @@ class _Filler:
                 "viewed": 0.0,
             },
         )
+        status = f"(CASE WHEN g > {total - LEAST} THEN 'declined' ELSE {status} END)"
         render = f"(1 + (g - 1) * {max(self.size.renders - UNDER_WAY, 1)}::bigint / {total})"
-        at = f"now() - {YEARS} + ({YEARS}) * (g::float8 / {total})"
+        at = moment("g", total, LEAST)
         is_out = "s.status NOT IN ('pending', 'rejected')"
         self._insert(
             SignatureRequest,
