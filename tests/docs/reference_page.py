@@ -38,6 +38,7 @@ class Entry:
         return [argument for argument in self.arguments if argument not in named]
 
 
+@cache
 def entries() -> dict[str, Entry]:
     """Return what the page shows, by its dotted names."""
     page, problems = _built()
