@@ -13,12 +13,11 @@ from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import django
 import pytest
 from celery import current_app
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.core import checks, mail
+from django.core import checks
 from django.core.exceptions import PermissionDenied
 from django.db.utils import ConnectionHandler
 from django.test import Client, RequestFactory, override_settings
@@ -161,15 +160,15 @@ def scene_paused(stage: Stage) -> Scene:
     now = timezone.now()
     ProjectState.objects.pause("default", "email", code="", reason="No.", now=now, probe_at=now)
     state = ProjectState.objects.get()
-    # A pair until Django 5.2, an address since.
-    admin = "ada@example.com" if django.VERSION >= (6, 0) else ("Ada", "ada@example.com")
-    stage.getfixturevalue("settings").ADMINS = [admin]
+    sent = []
+    # Each version of Django has settings of its own for it.
+    names["mail_admins"] = lambda subject, message: sent.append(message)
     names["tell_admins"](instance=state, change=Change(note=state.pause_reason))
-    assert [one.body for one in mail.outbox] == ["No."]
+    assert sent == ["No."]
     ProjectState.objects.resume("default", "email", now=now)
     state.refresh_from_db()
     names["tell_admins"](instance=state, change=Change(note="No."))
-    assert len(mail.outbox) == 1
+    assert sent == ["No."]
 
 
 # Documents in Python.
