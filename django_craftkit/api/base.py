@@ -32,7 +32,7 @@ from . import errors, throttling
 from .pagination import KeysetPagination
 from .parsers import StrictJSONParser
 from .querysets import narrowed, of_narrowed
-from .schema import CraftkitSchema
+from .schema import CraftkitSchema, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,6 +79,8 @@ class CraftkitViewSet(GenericViewSet[Any]):
     permissions: ClassVar[Mapping[str, str]] = {}
     #: The serializers of actions that do not answer with ``serializer_class``.
     serializer_classes: ClassVar[Mapping[str, Any]] = {}
+    #: What one row and several of them are called where OpenAPI describes the view.
+    nouns: ClassVar[tuple[str, str]] = ("a row", "rows")
     #: Actions that mail people.
     mails: ClassVar[frozenset[str]] = frozenset()
     #: The columns of an index by the name that ``?ordering=`` takes; the first is the default.
@@ -170,6 +172,7 @@ class CraftkitViewSet(GenericViewSet[Any]):
         """
         return allows(self.request.user, codename, None if self.action == "list" else row)
 
+    @described()
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         mine = permitted(request.user, self.permissions["list"], self.get_queryset())
         if mine is None:
@@ -177,6 +180,7 @@ class CraftkitViewSet(GenericViewSet[Any]):
         page = self.prepare(self.paginate_queryset(self.filter_queryset(mine)) or [])
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
+    @described()
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return Response(self.get_serializer(self.prepare([self.get_object()])[0]).data)
 

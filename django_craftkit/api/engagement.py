@@ -14,12 +14,9 @@ from django_craftkit.models.engagement import RECORDED_HERE
 from .base import CraftkitViewSet
 from .fields import InputSerializer, Named, ObjectField, TextField
 from .filters import KeyFilter
-from .schema import described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from rest_framework.response import Response
 
 
 class EngagementEventSerializer(Named, serializers.ModelSerializer[EngagementEvent]):
@@ -82,6 +79,7 @@ class EngagementEventViewSet(CraftkitViewSet):
 
     queryset = EngagementEvent.objects.defer("metadata")
     serializer_class = EngagementEventSerializer
+    nouns = ("an engagement event", "engagement events")
     filterset_class = EngagementEventFilter
     permissions = {"list": "view_engagementevent", "retrieve": "view_engagementevent"}
     # An index has them all by their number, and those of one document by when they were.
@@ -104,11 +102,3 @@ class EngagementEventViewSet(CraftkitViewSet):
         for row in rows:
             row.share = known.get((row.render_id, row.share_remote_id))
         return rows
-
-    @described("List engagement events")
-    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return super().list(request, *args, **kwargs)
-
-    @described("Read an engagement event")
-    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return super().retrieve(request, *args, **kwargs)

@@ -151,6 +151,7 @@ class RenderViewSet(CraftkitViewSet):
 
     queryset = Render.objects.select_related("source_type").defer("answer")
     serializer_class = RenderDetailSerializer
+    nouns = ("a document", "documents")
     serializer_classes = {
         "share": ShareSerializer,
         "email": ShareSerializer,
@@ -183,21 +184,10 @@ class RenderViewSet(CraftkitViewSet):
         # Of any length, and in a list a hundred times.
         return rows if shown == "__all__" or "data" in shown else rows.defer("answer", "data")
 
-    @described("List documents")
-    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return super().list(request, *args, **kwargs)
-
-    @described("Read a document")
-    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return super().retrieve(request, *args, **kwargs)
-
     @described(
         "Request a document",
         body=RenderInputSerializer,
-        status=201,
-        is_hidden_from_some=True,
-        waits=True,
-        has_key=True,
+        makes=True,
     )
     def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         given, wait = self.read_body(RenderInputSerializer), self.read_wait()
@@ -226,8 +216,7 @@ class RenderViewSet(CraftkitViewSet):
 
     @described(
         "Retry a document",
-        is_hidden_from_some=True,
-        waits=True,
+        acts=True,
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -243,8 +232,7 @@ class RenderViewSet(CraftkitViewSet):
 
     @described(
         "Withdraw a document",
-        is_hidden_from_some=True,
-        waits=True,
+        acts=True,
     )
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -267,10 +255,7 @@ class RenderViewSet(CraftkitViewSet):
     @described(
         "Share a document",
         body=ShareInputSerializer,
-        status=201,
-        is_hidden_from_some=True,
-        waits=True,
-        has_key=True,
+        makes=True,
     )
     @action(detail=True, methods=["post"])
     def share(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -288,10 +273,7 @@ class RenderViewSet(CraftkitViewSet):
     @described(
         "E-mail a document",
         body=EmailInputSerializer,
-        status=201,
-        is_hidden_from_some=True,
-        waits=True,
-        has_key=True,
+        makes=True,
     )
     @action(detail=True, methods=["post"])
     def email(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -316,10 +298,7 @@ class RenderViewSet(CraftkitViewSet):
     @described(
         "Send a document for signature",
         body=SignatureRequestInputSerializer,
-        status=201,
-        is_hidden_from_some=True,
-        waits=True,
-        has_key=True,
+        makes=True,
     )
     @action(detail=True, methods=["post"])
     def sign(self, request: Any, *args: Any, **kwargs: Any) -> Response:

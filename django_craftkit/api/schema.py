@@ -41,6 +41,13 @@ class CraftkitSchema(AutoSchema):
     def is_excluded(self) -> bool:
         return self.view.action not in self.view.permissions
 
+    def get_summary(self) -> str | None:
+        one, many = self.view.nouns
+        summary: str | None = {"list": f"List {many}", "retrieve": f"Read {one}"}.get(
+            self.view.action, super().get_summary()
+        )
+        return summary
+
     def get_response_serializers(self) -> Any:
         told = getattr(getattr(self.view, self.view.action), "answers", None)
         if told is None:
@@ -51,39 +58,38 @@ class CraftkitSchema(AutoSchema):
 
 
 def described(
-    summary: str,
+    summary: str | None = None,
     *,
     body: Any = None,
     answers: Literal["row", "file", "nothing"] = "row",
-    status: int = 200,
-    is_hidden_from_some: bool = False,
-    waits: bool = False,
-    has_key: bool = False,
+    acts: bool = False,
+    makes: bool = False,
 ) -> Callable[[Method], Method]:
     """Describe an action: what it takes, and what it answers with.
 
     A row, or a list of rows, is shown by the serializer that the view has for the action.
-    ``is_hidden_from_some``: a user who may do it, but not view the row, gets 204.
+    ``acts``: it does something to the row, for which it can be waited, and a user who may do it,
+    but not view the row, gets 204. ``makes``: so it does, and the row is new.
     """
     responses: dict[Any, Any] = {}
     if answers == "file":
-        responses[status, "application/pdf"] = OpenApiTypes.BINARY
+        responses[200, "application/pdf"] = OpenApiTypes.BINARY
         responses["5XX", "application/json"] = _ERROR
     elif answers == "row":
-        responses[status] = _ROW
+        responses[201 if makes else 200] = _ROW
     if answers == "nothing":
         responses[204] = OpenApiResponse(description="Done.")
-    elif is_hidden_from_some:
+    elif acts or makes:
         responses[204] = OpenApiResponse(description="Done, but you may not view the row.")
     responses["4XX", "application/json"] = _ERROR
-    parameters = [*([_WAIT] if waits else []), *([_KEY] if has_key else [])]
+    parameters = [*([_WAIT] if acts or makes else []), *([_KEY] if makes else [])]
     extend = extend_schema(summary=summary, request=body, parameters=parameters)
 
     def decorate(method: Method) -> Method:
         # Whatever the project's own schema class is.
-        described: Any = method
-        described.answers = responses
-        described.kwargs = {"schema": CraftkitSchema, **getattr(method, "kwargs", {})}
+        told: Any = method
+        told.answers = responses
+        told.kwargs = {"schema": CraftkitSchema, **getattr(method, "kwargs", {})}
         extended: Method = extend(method)
         return extended
 

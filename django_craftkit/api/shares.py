@@ -112,21 +112,13 @@ class ShareViewSet(CraftkitViewSet):
 
     queryset = Share.objects.defer("answer")
     serializer_class = ShareSerializer
+    nouns = ("a link", "links")
     filterset_class = ShareFilter
     permissions = {"list": "view_share", "retrieve": "view_share", "revoke": "revoke_share"}
 
-    @described("List links")
-    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return super().list(request, *args, **kwargs)
-
-    @described("Read a link")
-    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return super().retrieve(request, *args, **kwargs)
-
     @described(
         "Revoke a link",
-        is_hidden_from_some=True,
-        waits=True,
+        acts=True,
     )
     @action(detail=True, methods=["post"])
     def revoke(self, request: Any, *args: Any, **kwargs: Any) -> Response:

@@ -195,6 +195,7 @@ class SignatureRequestViewSet(CraftkitViewSet):
         "recipients"
     )
     serializer_class = SignatureRequestSerializer
+    nouns = ("a signature request", "signature requests")
     filterset_class = SignatureRequestFilter
     permissions = {
         "list": "view_signaturerequest",
@@ -204,19 +205,10 @@ class SignatureRequestViewSet(CraftkitViewSet):
         "certificate": "download_signaturerequest",
     }
 
-    @described("List signature requests")
-    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return super().list(request, *args, **kwargs)
-
-    @described("Read a signature request")
-    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return super().retrieve(request, *args, **kwargs)
-
     @described(
         "Cancel a signature request",
         body=CancellationInputSerializer,
-        is_hidden_from_some=True,
-        waits=True,
+        acts=True,
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Any, *args: Any, **kwargs: Any) -> Response:
