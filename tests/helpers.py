@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.models import Permission
 from django.db import connection, connections
 
 from django_craftkit import declarations
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 PATIENCE = 45
 #: Seconds after which a lease is over, by any clock.
 LEASE_OVER = 130
+
+
+def grant(user: Any, *codenames: str, app: str = "craftkit") -> None:
+    """Give somebody these permissions of an app, each of which there is."""
+    found = Permission.objects.filter(content_type__app_label=app, codename__in=codenames)
+    assert found.count() == len(set(codenames))
+    user.user_permissions.add(*found)
 
 
 def until(condition: Callable[[], object], seconds: float = 30.0) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -22,6 +22,7 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.arguments import hash_key
+from tests.helpers import grant
 from tests.shop.models import Order
 
 MODELS = (
@@ -83,11 +84,7 @@ def staff(db):
 
     def make(*codenames: str) -> Desk:
         user = User.objects.create_user(f"staff-{uuid.uuid4()}", is_staff=True)
-        permissions = Permission.objects.filter(
-            content_type__app_label="craftkit", codename__in=codenames
-        )
-        assert permissions.count() == len(set(codenames))
-        user.user_permissions.set(permissions)
+        grant(user, *codenames)
         return Desk(user)
 
     return make

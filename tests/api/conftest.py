@@ -5,8 +5,10 @@ import uuid
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
+
+from tests.helpers import grant
 
 PREFIX = "/api/craftkit/"
 GUARDIAN = [
@@ -49,11 +51,7 @@ def person(db):
 
     def make(*codenames: str) -> Caller:
         user = User.objects.create_user(f"person-{uuid.uuid4()}")
-        permissions = Permission.objects.filter(
-            content_type__app_label="craftkit", codename__in=codenames
-        )
-        assert permissions.count() == len(set(codenames))
-        user.user_permissions.set(permissions)
+        grant(user, *codenames)
         return Caller(user)
 
     return make

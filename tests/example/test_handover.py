@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from charter.models import Booking
 from django_craftkit.models import Render, Share
+from tests.helpers import grant
 
 TEMPLATES = Path(__file__).parents[2] / "example_project" / "templates.json"
 
@@ -19,15 +19,16 @@ TEMPLATES = Path(__file__).parents[2] / "example_project" / "templates.json"
 @pytest.fixture
 def staff(django_user_model, client):
     user = django_user_model.objects.create_user("maria", is_staff=True, first_name="Μαρία")
-    grant(user, "view_booking", "change_booking", "view_inspectionarea", "change_inspectionarea")
+    grant(
+        user,
+        "view_booking",
+        "change_booking",
+        "view_inspectionarea",
+        "change_inspectionarea",
+        app="charter",
+    )
     client.force_login(user)
     return user
-
-
-def grant(user, *codenames):
-    found = Permission.objects.filter(content_type__app_label="charter", codename__in=codenames)
-    assert found.count() == len(codenames)
-    user.user_permissions.add(*found)
 
 
 def press_sign_off(client, booking, **changes):
@@ -63,7 +64,7 @@ def change_page(booking):
 
 
 def test_the_button_saves_the_page_and_signs_off(client, staff, booking):
-    grant(staff, "sign_off_booking")
+    grant(staff, "sign_off_booking", app="charter")
     assert "_sign_off" in client.get(change_page(booking)).text
 
     press_sign_off(client, booking, **{"areas-0-remark": "Leak mended"})
@@ -85,7 +86,7 @@ def test_the_action_wants_its_permission(client, staff, booking):
     booking.refresh_from_db()
     assert booking.signed_off_at is None
 
-    grant(staff, "sign_off_booking")
+    grant(staff, "sign_off_booking", app="charter")
     client.post(reverse("admin:charter_booking_changelist"), chosen)
     booking.refresh_from_db()
     assert booking.signed_off_by == staff
@@ -98,7 +99,7 @@ def test_what_is_not_ready_is_not_signed_off(client, staff, booking, change):
     booking.save()
     with pytest.raises(ValidationError):
         booking.sign_off(staff)
-    grant(staff, "sign_off_booking")
+    grant(staff, "sign_off_booking", app="charter")
     answer = press_sign_off(
         client, booking, **{name: value or "" for name, value in change.items()}
     )
@@ -111,7 +112,7 @@ def test_what_is_not_ready_is_not_signed_off(client, staff, booking, change):
 
 
 def test_whoever_signs_off_is_told_so_once(client, staff, booking):
-    grant(staff, "sign_off_booking")
+    grant(staff, "sign_off_booking", app="charter")
     press_sign_off(client, booking)
     page = client.get(reverse("admin:charter_booking_changelist"))
     assert levels(page) == ["success"]
@@ -139,7 +140,7 @@ def test_a_guest_reads_an_inspection_that_is_not_complete(client, booking, chang
 
 def test_what_was_signed_off_stays_as_it_was(client, staff, booking):
     booking.sign_off(staff)
-    grant(staff, "sign_off_booking")
+    grant(staff, "sign_off_booking", app="charter")
     press_sign_off(client, booking, fuel=1, **{"areas-0-condition": "ok"})
     assert booking.fuel == 95
     assert booking.areas.get().condition == "damaged"
