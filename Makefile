@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Without it each process of the suite, and each one that it starts, compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

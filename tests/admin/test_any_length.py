@@ -144,7 +144,9 @@ class TestEveryPage:
         store(rows[WebhookDelivery], "body", text.encode())
         read(boss, rows)
 
-    @pytest.mark.parametrize("text", [QUOTES, "x" * 1_000_000, "\n" * 50_000], ids=ascii)
+    @pytest.mark.parametrize(
+        "text", [QUOTES, "x" * 1_000_000, "\n" * 50_000], ids=["quotes", "one word", "lines"]
+    )
     def test_answers_and_is_small_whatever_was_said(self, boss, rows, text):
         for model, row in rows.items():
             for name in LONG[model]:
@@ -152,7 +154,11 @@ class TestEveryPage:
                     store(row, name, text)
         read(boss, rows)
 
-    @pytest.mark.parametrize("body", [b'"' * 5_000_000, b"{" * 5_000_000, b"\xff" * 5_000_000])
+    @pytest.mark.parametrize(
+        "body",
+        [b'"' * 5_000_000, b"{" * 5_000_000, b"\xff" * 5_000_000],
+        ids=["quotes", "brackets", "no text"],
+    )
     def test_answers_and_is_small_whatever_came(self, boss, rows, body):
         row = rows[WebhookDelivery]
         WebhookDelivery.objects.update(body=body)
