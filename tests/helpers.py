@@ -13,7 +13,6 @@ from django.db import connection, connections
 from django_craftkit import declarations
 from django_craftkit.models import Job
 from django_craftkit.reconcile.loop import Loop
-from django_craftkit.sandbox import SandboxAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,37 +92,6 @@ def at_once(*acts: Callable[[], object]) -> list[BaseException | None]:
 
 def work() -> int:
     return Loop(threads=1, wake=None).run()
-
-
-def before_sending(
-    monkeypatch: pytest.MonkeyPatch, ending: str, act: Callable[[], object], method: str = "POST"
-) -> None:
-    """Let something happen while a call is on its way to Craftkit."""
-    send = SandboxAdapter.send
-
-    def stalled(self, request, *args, **kwargs):
-        if request.method == method and request.path_url.endswith(ending):
-            monkeypatch.setattr(SandboxAdapter, "send", send)
-            act()
-        return send(self, request, *args, **kwargs)
-
-    monkeypatch.setattr(SandboxAdapter, "send", stalled)
-
-
-def after_sending(
-    monkeypatch: pytest.MonkeyPatch, ending: str, act: Callable[[], object], method: str = "POST"
-) -> None:
-    """Let something happen while Craftkit has acted and its answer is on the way."""
-    send = SandboxAdapter.send
-
-    def late(self, request, *args, **kwargs):
-        answer = send(self, request, *args, **kwargs)
-        if request.method == method and request.path_url.endswith(ending):
-            monkeypatch.setattr(SandboxAdapter, "send", send)
-            act()
-        return answer
-
-    monkeypatch.setattr(SandboxAdapter, "send", late)
 
 
 def killed() -> None:

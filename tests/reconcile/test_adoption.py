@@ -10,15 +10,8 @@ from django.utils import timezone
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.models.arguments import LATEST
 from django_craftkit.reconcile.engagement import step as read_engagement
-from tests.helpers import (
-    LEASE_OVER,
-    after_sending,
-    at_once,
-    before_sending,
-    elsewhere,
-    settle,
-    work,
-)
+from tests.helpers import LEASE_OVER, at_once, elsewhere, settle, work
+from tests.seams import after_sending, before_sending
 
 POST = {"method": "POST", "path": "/v1/renders/*/shares"}
 LIST = {"method": "GET", "path": "/v1/renders/*/shares"}

@@ -24,18 +24,9 @@ from django_craftkit.reconcile import sending
 from django_craftkit.reconcile import shares as machine
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import email_sent
-from tests.helpers import (
-    LEASE_OVER,
-    Killed,
-    after_sending,
-    at_once,
-    before_sending,
-    elsewhere,
-    killed,
-    settle,
-    work,
-)
+from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, settle, work
 from tests.reconcile.test_renders import TROUBLE
+from tests.seams import after_sending, before_sending
 
 POST = {"method": "POST", "path": "/v1/renders/*/email"}
 LIST = {"method": "GET", "path": "/v1/renders/*/shares"}

@@ -19,17 +19,9 @@ from django_craftkit.models import Change, EngagementEvent, Job, Render, Share, 
 from django_craftkit.reconcile import deliveries, engagement
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import engagement_recorded
-from tests.helpers import (
-    LEASE_OVER,
-    Killed,
-    after_sending,
-    at_once,
-    elsewhere,
-    killed,
-    settle,
-    work,
-)
+from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, settle, work
 from tests.reconcile.test_renders import TROUBLE
+from tests.seams import after_sending
 
 TRACK = {"method": "POST", "path": "/v1/renders/*/events"}
 READ = {"method": "GET", "path": "/v1/renders/*/engagement"}

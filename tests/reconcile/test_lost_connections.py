@@ -15,7 +15,8 @@ from django_craftkit.management.commands import craftkit_work
 from django_craftkit.models import Job, Render
 from django_craftkit.models.work import JobQuerySet
 from django_craftkit.reconcile.loop import Loop
-from tests.helpers import before_sending, cut_connections, elsewhere, settle
+from tests.helpers import cut_connections, elsewhere, settle
+from tests.seams import before_sending
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

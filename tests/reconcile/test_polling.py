@@ -30,7 +30,7 @@ from django_craftkit.sandbox.envelopes import Recipient as Person
 from django_craftkit.sandbox.envelopes import SignatureRequest as Envelope
 from django_craftkit.sandbox.ids import recipient_id, signing_token, uuid7
 from django_craftkit.sandbox.signatures import as_json
-from tests.helpers import after_sending, work
+from tests.helpers import work
 from tests.reconcile.test_signatures import (
     GET,
     GUEST,
@@ -42,6 +42,7 @@ from tests.reconcile.test_signatures import (
     tell,
     until,
 )
+from tests.seams import after_sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable

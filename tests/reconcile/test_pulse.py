@@ -19,7 +19,8 @@ from django_craftkit.models.work import ProjectStateQuerySet
 from django_craftkit.reconcile import pulse, retention, sweeping
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.pulse import Pulse
-from tests.helpers import before_sending, elsewhere, until, work
+from tests.helpers import elsewhere, until, work
+from tests.seams import before_sending
 
 
 def last(project: str = "default"):

@@ -23,12 +23,12 @@ from tests.helpers import (
     PATIENCE,
     Elsewhere,
     Killed,
-    before_sending,
     elsewhere,
     settle,
     with_function,
     work,
 )
+from tests.seams import before_sending
 from tests.shop.models import Order
 
 if TYPE_CHECKING:

@@ -31,17 +31,9 @@ from django_craftkit.reconcile.envelopes import wire_key
 from django_craftkit.sandbox.signatures import as_json
 from django_craftkit.signals import SIGNALS, render_succeeded, signature_signed
 from django_craftkit.signing import AnchorTag, InvalidSignatureRequest, Recipient, SignatureField
-from tests.helpers import (
-    LEASE_OVER,
-    Killed,
-    after_sending,
-    at_once,
-    before_sending,
-    elsewhere,
-    killed,
-    work,
-)
+from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, work
 from tests.reconcile.test_renders import TROUBLE
+from tests.seams import after_sending, before_sending
 
 GUEST = Recipient("Ελένη", "Παπαδοπούλου", "eleni@example.com")
 SKIPPER = Recipient("José", "Núñez", "jose@example.com")

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from django_craftkit.models import Job, Render, RenderWithdrawn, Share
 from django_craftkit.reconcile import sending
-from tests.helpers import after_sending, at_once, before_sending, elsewhere, settle, work
+from tests.helpers import at_once, elsewhere, settle, work
+from tests.seams import after_sending, before_sending
 
 POST = {"method": "POST", "path": "/v1/renders/*/shares"}
 

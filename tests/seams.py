@@ -1,0 +1,495 @@
+"""Moments in the life of a step, by name: what a test lets happen there.
+
+A test says the moment; where the moment is found is said here, once. A seam holds on to what stays
+whatever the engine looks like: the call that leaves and its answer (the sandbox's adapter), the
+statements and transactions of the database (Django's cursor and ``atomic``), the project's own
+functions, the clock. The last part holds on to names of the engine, because nothing else knows of
+those moments: who renames or rewrites what it names attaches it anew there.
+
+``act`` runs in the thread that comes to the moment. It may raise: `Killed` for a worker that ends
+there, an error for what fails there. What it does itself comes to no moment of its own seam. Unless
+it says otherwise a seam is for the first time, in any thread.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal
+
+from django.db import connections, transaction
+from django.db.backends.utils import CursorWrapper
+
+from django_craftkit import builders
+from django_craftkit.models import Job
+from django_craftkit.reconcile import deliveries, loop
+from django_craftkit.reconcile.outcomes import Again
+from django_craftkit.sandbox import SandboxAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models import Model
+
+
+class _Moment:
+    """Lets something happen so many times; ``times=None``: each time."""
+
+    def __init__(self, act: Callable[[], object], times: int | None = 1) -> None:
+        self._act, self._left = act, times
+        self._lock = threading.Lock()
+        self._inside = threading.local()
+
+    def come(self) -> None:
+        if getattr(self._inside, "is_acting", False):
+            return
+        with self._lock:
+            if self._left == 0:
+                return
+            if self._left is not None:
+                self._left -= 1
+        self._inside.is_acting = True
+        try:
+            self._act()
+        finally:
+            self._inside.is_acting = False
+
+
+# Calls to Craftkit
+
+
+def before_sending(
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    act: Callable[[], object],
+    method: str = "POST",
+    times: int | None = 1,
+) -> None:
+    """A call is on its way to Craftkit, which has not got it yet.
+
+    All that has to be committed before the call is. ``ending`` ends the path of the call; every
+    path does with an empty one.
+    """
+    moment, send = _Moment(act, times), SandboxAdapter.send
+
+    def stalled(self, request, *args, **kwargs):
+        if request.method == method and request.path_url.endswith(ending):
+            moment.come()
+        return send(self, request, *args, **kwargs)
+
+    monkeypatch.setattr(SandboxAdapter, "send", stalled)
+
+
+def after_sending(
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    act: Callable[[], object],
+    method: str = "POST",
+    times: int | None = 1,
+) -> None:
+    """Craftkit has acted, and its answer is on the way; nothing of it is known here.
+
+    ``ending`` as for `before_sending`.
+    """
+    moment, send = _Moment(act, times), SandboxAdapter.send
+
+    def late(self, request, *args, **kwargs):
+        answer = send(self, request, *args, **kwargs)
+        if request.method == method and request.path_url.endswith(ending):
+            moment.come()
+        return answer
+
+    monkeypatch.setattr(SandboxAdapter, "send", late)
+
+
+def calls_take(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Each call to Craftkit takes so many seconds more, by the clock that deadlines go by."""
+    passed = [0.0]
+    monotonic, send = time.monotonic, SandboxAdapter.send
+
+    def slow(self, *args, **kwargs):
+        passed[0] += seconds
+        return send(self, *args, **kwargs)
+
+    monkeypatch.setattr(SandboxAdapter, "send", slow)
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + passed[0])
+
+
+# The project's own functions
+
+
+def after_building(
+    monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], times: int | None = 1
+) -> None:
+    """The functions of a declaration have returned, or raised, and their transaction is over.
+
+    Of what they made nothing is stored. Where ``act`` raises, that is what became of them.
+    """
+    moment, call = _Moment(act, times), builders.call
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(*args, **kwargs)
+        finally:
+            moment.come()
+
+    monkeypatch.setattr(builders, "call", interrupted)
+
+
+# Statements and transactions
+
+Verb = Literal["INSERT", "UPDATE", "DELETE"]
+_WRITE = re.compile(
+    r"\b(INSERT|UPDATE|DELETE)(?:\s+(?:OR\s+)?(?:IGNORE|\w+(?=\s+FROM)))?(?:\s+(?:INTO|FROM))?"
+    r"\s+[\"`]?(\w+)"
+)
+
+_LOCKS = re.compile(r"^(?!SELECT)|\bFOR (NO KEY )?UPDATE\b")
+
+
+class _Write:
+    """The statements that write to a table: by verb, by columns they set, by what they say."""
+
+    def __init__(
+        self, model: type[Model], verb: Verb | None = None, setting: str = "", saying: str = ""
+    ) -> None:
+        self._table, self._verb = model._meta.db_table, verb
+        self._setting, self._saying = setting, saying
+
+    def matches(self, sql: str, params: Any) -> bool:
+        verbs = {verb for verb, table in _WRITE.findall(sql) if table == self._table}
+        if not verbs or (self._verb is not None and self._verb not in verbs):
+            return False
+        if self._setting and not self._sets(sql):
+            return False
+        return not self._saying or self._saying in _text(params)
+
+    def _sets(self, sql: str) -> bool:
+        head = sql.partition(" WHERE ")[0]
+        return bool(re.search(rf"[\"`. (,]{self._setting}[\"`]? = (?!NULL)", head))
+
+
+def _text(params: Any) -> str:
+    """Return what the parameters of a statement say, JSON among them as text."""
+    if isinstance(params, (list, tuple)):
+        return "\n".join(map(_text, params))
+    return str(getattr(params, "obj", params))
+
+
+def before_writing(
+    monkeypatch: pytest.MonkeyPatch,
+    model: type[Model],
+    act: Callable[[], object],
+    *,
+    verb: Verb | None = None,
+    setting: str = "",
+    saying: str = "",
+    times: int | None = 1,
+) -> None:
+    """A statement is about to write rows of a model; where ``act`` raises, it doesn't.
+
+    ``verb`` is which statement, ``setting`` a column that it gives a value to, ``saying`` some
+    text among its values.
+    """
+    moment, write = _Moment(act, times), _Write(model, verb, setting, saying)
+    _at_each_statement(
+        monkeypatch, before=lambda _, sql, params: write.matches(sql, params) and moment.come()
+    )
+
+
+def after_writing(
+    monkeypatch: pytest.MonkeyPatch,
+    model: type[Model],
+    act: Callable[[], object],
+    *,
+    verb: Verb | None = None,
+    setting: str = "",
+    saying: str = "",
+    times: int | None = 1,
+) -> None:
+    """A statement has written rows of a model, and its transaction, if it is in one, goes on."""
+    moment, write = _Moment(act, times), _Write(model, verb, setting, saying)
+    _at_each_statement(
+        monkeypatch, after=lambda _, sql, params: write.matches(sql, params) and moment.come()
+    )
+
+
+def before_committing(
+    monkeypatch: pytest.MonkeyPatch,
+    model: type[Model],
+    act: Callable[[], object],
+    *,
+    verb: Verb | None = None,
+    setting: str = "",
+    saying: str = "",
+) -> None:
+    """All of a transaction is written that wrote rows of a model, and nothing is committed yet.
+
+    Where ``act`` raises, it is rolled back. The statement is told as for `before_writing`; one that
+    is in no transaction commits at once, and this is the moment before it. A transaction that was
+    open when the seam was made, as that of a test case is, is nobody's: in it a savepoint that is
+    released stands for a commit.
+    """
+    _at_commit(monkeypatch, _Write(model, verb, setting, saying), before=_Moment(act))
+
+
+def after_committing(
+    monkeypatch: pytest.MonkeyPatch,
+    model: type[Model],
+    act: Callable[[], object],
+    *,
+    verb: Verb | None = None,
+    setting: str = "",
+    saying: str = "",
+) -> None:
+    """What wrote rows of a model is committed, and nothing is done that comes after it.
+
+    The statement is told as for `before_writing`, transactions as for `before_committing`.
+    """
+    _at_commit(monkeypatch, _Write(model, verb, setting, saying), after=_Moment(act))
+
+
+def after_reading(
+    monkeypatch: pytest.MonkeyPatch,
+    model: type[Model],
+    act: Callable[[], object],
+    *,
+    in_transaction: bool = False,
+) -> None:
+    """Rows of a model were read by a query that locks nothing; nothing is decided by them yet.
+
+    A query inside a transaction (see `before_committing`) is none, unless ``in_transaction`` is.
+    """
+    moment, place = _Moment(act), _Place()
+    table = re.compile(rf"\bFROM [\"`]?{model._meta.db_table}\b")
+    read: set[int] = set()
+    close = getattr(CursorWrapper, "close", None)
+
+    def note(cursor: CursorWrapper, sql: str, params: Any) -> None:
+        if table.search(sql) and not _LOCKS.search(sql):
+            read.add(id(cursor))
+
+    def closed(self: CursorWrapper) -> None:
+        # Not at the statement: SQLite holds its lock until the last row was fetched.
+        close(self) if close else self.cursor.close()
+        if id(self) in read:
+            read.discard(id(self))
+            if in_transaction or not place.is_in_transaction(self.db):
+                moment.come()
+
+    _at_each_statement(monkeypatch, after=note)
+    monkeypatch.setattr(CursorWrapper, "close", closed, raising=False)
+
+
+def _at_each_statement(
+    monkeypatch: pytest.MonkeyPatch,
+    before: Callable[[CursorWrapper, str, Any], object] = lambda *_: None,
+    after: Callable[[CursorWrapper, str, Any], object] = lambda *_: None,
+) -> None:
+    for name in ("execute", "executemany"):
+        known = getattr(CursorWrapper, name)
+
+        def watched(self: CursorWrapper, sql: Any, params: Any = None, known: Any = known) -> Any:
+            before(self, str(sql), params)
+            done = known(self, sql, params)
+            after(self, str(sql), params)
+            return done
+
+        monkeypatch.setattr(CursorWrapper, name, watched)
+
+
+class _Place:
+    """Where a test stands: what is open there already is no transaction of anybody else."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+        self._depths = {one.alias: _depth(one) for one in connections.all(initialized_only=True)}
+
+    def depth(self, connection: BaseDatabaseWrapper) -> int:
+        """Return how many blocks of others are open around what is done now."""
+        is_mine = threading.get_ident() == self._thread
+        return _depth(connection) - (self._depths.get(connection.alias, 0) if is_mine else 0)
+
+    def is_in_transaction(self, connection: BaseDatabaseWrapper) -> bool:
+        return self.depth(connection) > 0
+
+
+def _depth(connection: BaseDatabaseWrapper) -> int:
+    return len(connection.savepoint_ids) + connection.in_atomic_block
+
+
+def _at_commit(
+    monkeypatch: pytest.MonkeyPatch,
+    write: _Write,
+    before: _Moment | None = None,
+    after: _Moment | None = None,
+) -> None:
+    place = _Place()
+    written: set[tuple[int, str]] = set()
+    leave = transaction.Atomic.__exit__
+
+    def at_statement(moment: _Moment | None, cursor: CursorWrapper, sql: str, params: Any) -> None:
+        if not write.matches(sql, params):
+            return
+        if place.is_in_transaction(cursor.db):
+            written.add((threading.get_ident(), cursor.db.alias))
+        elif moment is not None:
+            moment.come()
+
+    def left(self: transaction.Atomic, kind: Any, error: Any, traceback: Any) -> None:
+        connection = transaction.get_connection(self.using)
+        here = (threading.get_ident(), connection.alias)
+        if here not in written or place.depth(connection) != 1:
+            leave(self, kind, error, traceback)
+            return
+        written.discard(here)
+        if kind is None and before is not None:
+            try:
+                before.come()
+            except BaseException as raised:
+                leave(self, type(raised), raised, raised.__traceback__)
+                raise
+        leave(self, kind, error, traceback)
+        if kind is None and after is not None:
+            after.come()
+
+    _at_each_statement(
+        monkeypatch,
+        before=lambda *given: at_statement(before, *given),
+        after=lambda *given: at_statement(after, *given),
+    )
+    monkeypatch.setattr(transaction.Atomic, "__exit__", left)
+
+
+# Moments of a step, as statements and transactions show them
+
+
+def before_marking_as_sent(
+    monkeypatch: pytest.MonkeyPatch, model: type[Model], act: Callable[[], object]
+) -> None:
+    """A worker has read what it is about to send, and has not begun to say that it is being sent.
+
+    The last moment at which somebody else can stop the call: the transaction that writes
+    ``sending_since`` looks whether they have.
+    """
+    after_reading(monkeypatch, model, act)
+
+
+def after_marking_as_sent(
+    monkeypatch: pytest.MonkeyPatch, model: type[Model], act: Callable[[], object]
+) -> None:
+    """``sending_since`` of a row is committed, and the call is not made yet."""
+    after_committing(monkeypatch, model, act, verb="UPDATE", setting="sending_since")
+
+
+def at_claim(
+    monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], times: int | None = 1
+) -> None:
+    """A worker is about to look for jobs to take; where ``act`` raises, that fails."""
+    moment, jobs = _Moment(act, times), re.compile(rf"\bFROM [\"`]?{Job._meta.db_table}\b")
+
+    def looks(cursor: CursorWrapper, sql: str, params: Any) -> None:
+        # Nothing else reads jobs by when they are due.
+        if jobs.search(sql) and re.search(r"ORDER BY [^()]*\bdue_at\b", sql):
+            moment.come()
+
+    _at_each_statement(monkeypatch, before=looks)
+
+
+def at_result(
+    monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], times: int | None = 1
+) -> None:
+    """A worker is about to write when the job of a step that ended is due again.
+
+    Where ``act`` raises, that fails.
+    """
+    moment, write = _Moment(act, times), _Write(Job, "UPDATE")
+    released = re.compile(r"lease_token[\"`]? = NULL")
+
+    def puts_back(cursor: CursorWrapper, sql: str, params: Any) -> None:
+        if released.search(sql.partition(" WHERE ")[0]) and write.matches(sql, params):
+            moment.come()
+
+    _at_each_statement(monkeypatch, before=puts_back)
+
+
+# Moments that only the engine's own names know of
+
+
+@contextmanager
+def step_fails(kind: str, error: BaseException) -> Iterator[None]:
+    """The step of each job of a kind raises, by a mistake of ours, before it has done anything."""
+    with _step(kind, _raising(error)):
+        yield
+
+
+@contextmanager
+def step_waits(kind: str) -> Iterator[None]:
+    """Each job of a kind finds that it is too early, and comes again half a second later."""
+    with _step(kind, lambda job: Again(0.5)):
+        yield
+
+
+def take_step(job: Job) -> Any:
+    """Take the step of a job whoever has it, in this thread, and write nothing of how it ended."""
+    return loop.STEPS[job.kind](job)
+
+
+def carry_out(kind: str, object_id: int) -> None:
+    """Be a worker who takes one job, of one object, before its time, and no other."""
+    worker = loop.Loop(threads=1, wake=None)
+    job = worker.take(kind, object_id)
+    assert job is not None, "somebody has it in hand, or it is paused"
+    worker.carry(job)
+
+
+def at_webhook(monkeypatch: pytest.MonkeyPatch, act: Callable[[bytes], object]) -> None:
+    """A worker is about to read the body of a stored webhook, each time, given to ``act``.
+
+    The webhook is claimed, and the transaction that applies its batch is open. What ``act`` raises
+    is raised by the reading.
+    """
+    load = deliveries.untrusted.loads
+
+    def read(body: bytes) -> Any:
+        act(body)
+        return load(body)
+
+    monkeypatch.setattr(deliveries, "untrusted", SimpleNamespace(loads=read))
+
+
+def webhooks_read(monkeypatch: pytest.MonkeyPatch, event: str, read: Callable[..., Any]) -> None:
+    """Be a version that reads webhooks of an event: ``read(states, project, payload)``."""
+    monkeypatch.setitem(deliveries._READERS, event, read)
+
+
+def when_waiting(monkeypatch: pytest.MonkeyPatch, nap: Callable[[float], object]) -> None:
+    """Whoever waits for Craftkit would sleep for some seconds: ``nap(seconds)`` instead."""
+    monkeypatch.setattr(loop.time, "sleep", nap)
+
+
+def looks(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
+    """Whoever waits for Craftkit looks again after so many seconds, the last ones each time."""
+    monkeypatch.setattr(loop, "PACE", seconds)
+
+
+def _raising(error: BaseException) -> Callable[[Job], Any]:
+    def fail(job: Job) -> Any:
+        raise error
+
+    return fail
+
+
+@contextmanager
+def _step(kind: str, step: Callable[[Job], Any]) -> Iterator[None]:
+    known = loop.STEPS[kind]
+    loop.STEPS[kind] = step
+    try:
+        yield
+    finally:
+        loop.STEPS[kind] = known
