@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from django.db import OperationalError, connection, transaction
-from django.db.backends.utils import CursorWrapper
 from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
-from django_craftkit.builders import BuilderError
-from django_craftkit.models import Job, Render, Share
-from django_craftkit.models.work import JobQuerySet
-from django_craftkit.reconcile import renders, sending
+from django_craftkit.models import Change, Job, Render, Share
 from django_craftkit.reconcile.loop import Loop
-from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import (
     LEASE_OVER,
     PATIENCE,
@@ -28,11 +22,17 @@ from tests.helpers import (
     with_function,
     work,
 )
-from tests.seams import before_sending
+from tests.seams import (
+    after_building,
+    after_committing,
+    after_sending,
+    after_writing,
+    at_result,
+    before_sending,
+    before_writing,
+    carry_out,
+)
 from tests.shop.models import Order
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,19 +42,6 @@ LIST_SHARES = {"method": "GET", "path": "/v1/renders/*/shares"}
 
 def confirm(**fields: object) -> Order:
     return Order.objects.create(number="1", confirmed=True, **fields)
-
-
-def after_building(monkeypatch, act: Callable[[], object]) -> None:
-    """Let something happen between the first building of data and what is done with them."""
-    build = renders.build
-
-    def interrupted(render):
-        data = build(render)
-        monkeypatch.setattr(renders, "build", build)
-        act()
-        return data
-
-    monkeypatch.setattr(renders, "build", interrupted)
 
 
 @pytest.fixture
@@ -74,25 +61,21 @@ def test_two_workers_that_build_one_document_leave_one_that_is_followed(
     """The first one's lease ran out while it was building; the second is building too."""
     craftkit.sandbox.faults.add("webhook_dropped", times=None)
     built, taken_over = threading.Event(), threading.Event()
-    build, send = renders.build, renders._send
 
-    def slowly(render):
-        data = build(render)
+    def slowly():
         if threading.current_thread() is first:
             built.set()
             assert taken_over.wait(PATIENCE)
         else:
             taken_over.set()
             first.wait()
-        return data
 
-    def deadly(render):
+    def die():
         if killed and threading.current_thread() is first:
             raise Killed
-        return send(render)
 
-    monkeypatch.setattr(renders, "build", slowly)
-    monkeypatch.setattr(renders, "_send", deadly)
+    after_building(monkeypatch, slowly, times=None)
+    after_committing(monkeypatch, Render, die, verb="UPDATE", setting="data")
     confirm()
     ready_to_run = threading.Event()
     first = Elsewhere(lambda: ready_to_run.wait(PATIENCE) and work())
@@ -167,25 +150,30 @@ def test_who_is_late_with_building_ends_no_document_that_another_is_about_to_sen
     craftkit.sandbox.faults.add("webhook_dropped", times=None)
     sending, ended = threading.Event(), threading.Event()
     other: list[Elsewhere] = []
-    build = renders.build
+    built: list[Order] = []
 
-    def late_build(render):
-        monkeypatch.setattr(renders, "build", build)
+    def build(order):
+        built.append(order)
+        if len(built) > 1:
+            return {"number": order.number}
+        if late == "raises":
+            raise LookupError("no such price")
+        return None
+
+    def take_over():
         craftkit.pass_time(LEASE_OVER)
         other.append(Elsewhere(work))
         assert sending.wait(PATIENCE)
-        if late == "raises":
-            raise BuilderError("no such price")
 
     def hold():
         sending.set()
         assert ended.wait(PATIENCE)
 
-    monkeypatch.setattr(renders, "build", late_build)
+    with_function(monkeypatch, "tests.shop.craftkit.invoice", build)
+    after_building(monkeypatch, take_over)
     before_sending(monkeypatch, "/render", hold)
     confirm()
-    loop = Loop(threads=1, wake=None)
-    loop.carry(loop.take("render", Render.objects.get().pk))
+    carry_out("render", Render.objects.get().pk)
     ended.set()
     other[0].wait()
     settle(craftkit)
@@ -246,13 +234,23 @@ def test_a_late_refusal_does_not_put_a_link_back_that_another_settles(
     assert [link.id for link in craftkit.shares] == [str(share.remote_id)]
 
 
-def test_a_late_refusal_does_not_put_a_link_back_that_another_is_sending(ready):
-    late = ready.share()
-    assert sending.begin(late)
-    since = late.sending_since + timedelta(seconds=LEASE_OVER)
-    Share.objects.update(sending_since=since)
-    sending.put_back(late)
-    assert Share.objects.get().sending_since == since
+def test_a_late_refusal_does_not_put_a_link_back_that_another_is_sending(
+    craftkit, ready, monkeypatch
+):
+    share = ready.share()
+    seen = []
+
+    def send_elsewhere():
+        """Have another worker say that it sends it, and not come to it."""
+        seen.append(Share.objects.get().sending_since + timedelta(seconds=LEASE_OVER))
+        Share.objects.update(sending_since=seen[0])
+        craftkit.sandbox.faults.add("status", status=429, code="rate_limited", **POST_SHARE)
+
+    before_sending(monkeypatch, "/shares", send_elsewhere)
+    work()
+    assert [call.status for call in craftkit.sandbox.requests][-1] == 429
+    share.refresh_from_db()
+    assert (share.status, [share.sending_since]) == ("pending", seen)
 
 
 def test_two_equal_links_of_which_one_was_never_made_end_as_a_link_each(
@@ -263,17 +261,12 @@ def test_two_equal_links_of_which_one_was_never_made_end_as_a_link_each(
     lost = ready.share()
     work()
     other = ready.share()
-    send = SandboxAdapter.send
 
-    def late(self, request, *args, **kwargs):
-        answer = send(self, request, *args, **kwargs)
-        if request.method == "POST" and request.path_url.endswith("/shares"):
-            monkeypatch.setattr(SandboxAdapter, "send", send)
-            craftkit.pass_time(6)
-            elsewhere(work)
-        return answer
+    def look_for_the_lost_one():
+        craftkit.pass_time(6)
+        elsewhere(work)
 
-    monkeypatch.setattr(SandboxAdapter, "send", late)
+    after_sending(monkeypatch, "/shares", look_for_the_lost_one)
     work()
     settle(craftkit)
     known = []
@@ -322,12 +315,11 @@ def test_a_link_is_revoked_and_renewed_in_one_transaction_while_its_document_suc
     craftkit.run()
     craftkit.pass_time(61)
     revoked, heard, renewed = threading.Event(), threading.Event(), threading.Event()
-    after, went_through = renders._after, []
+    went_through = []
 
-    def pause(ended):
+    def pause():
         heard.set()
         went_through.append(renewed.wait(PATIENCE / 3))
-        after(ended)
 
     def renew():
         with transaction.atomic():
@@ -337,7 +329,8 @@ def test_a_link_is_revoked_and_renewed_in_one_transaction_while_its_document_suc
             Render.objects.get(pk=render.pk).share()
             renewed.set()
 
-    monkeypatch.setattr(renders, "_after", pause)
+    # The worker has the document locked, and goes on to what waits for it.
+    after_writing(monkeypatch, Change, pause, saying="succeeded")
     user = Elsewhere(renew)
     assert revoked.wait(PATIENCE)
     work()
@@ -350,25 +343,23 @@ def test_a_link_is_revoked_and_renewed_in_one_transaction_while_its_document_suc
 def test_a_loop_that_fails_ends_after_all_its_threads(craftkit, monkeypatch):
     in_hand, failing, over = threading.Barrier(3), threading.Event(), threading.Event()
     outlived = []
-    send, again = SandboxAdapter.send, JobQuerySet.again
     main = threading.current_thread()
 
-    def hold(self, request, *args, **kwargs):
+    def hold():
         if not failing.is_set():
             in_hand.wait(PATIENCE)
         if threading.current_thread() is not main:
             failing.wait(PATIENCE)
             outlived.append(over.wait(0.1))
-        return send(self, request, *args, **kwargs)
 
-    def fail(self, *args, **kwargs):
+    def fail():
         if threading.current_thread() is main:
             failing.set()
             raise ArithmeticError("oops")
-        return again(self, *args, **kwargs)
 
-    monkeypatch.setattr(SandboxAdapter, "send", hold)
-    monkeypatch.setattr(JobQuerySet, "again", fail)
+    before_sending(monkeypatch, "", hold, times=None)
+    before_sending(monkeypatch, "", hold, method="GET", times=None)
+    at_result(monkeypatch, fail, times=None)
     for number in range(6):
         Render.objects.request("invoice", {"number": number})
     with pytest.raises(ArithmeticError):
@@ -381,15 +372,13 @@ def test_a_loop_that_fails_ends_after_all_its_threads(craftkit, monkeypatch):
 def test_a_database_that_fails_while_the_end_of_a_step_is_noted_sets_no_job_aside(
     craftkit, monkeypatch
 ):
-    again, failed = JobQuerySet.again, []
+    failed = []
 
-    def fail_at_first(self, *args, **kwargs):
-        if len(failed) < 4:
-            failed.append(True)
-            raise OperationalError("the server is going away")
-        return again(self, *args, **kwargs)
+    def fail():
+        failed.append(True)
+        raise OperationalError("the server is going away")
 
-    monkeypatch.setattr(JobQuerySet, "again", fail_at_first)
+    at_result(monkeypatch, fail, times=4)
     render = Render.objects.request("invoice", {})
     work()
     assert len(failed) == 4
@@ -419,15 +408,13 @@ def test_a_deadlock_is_nothing_that_a_user_hears_of(craftkit, monkeypatch, act):
     render.share()
     craftkit.run()
     victims = []
-    execute = CursorWrapper.execute
 
-    def lose(self, sql, params=None):
-        if victims and sql.startswith(("INSERT", "UPDATE")) and "craftkit_job" in sql:
+    def lose():
+        if victims:
             victims.pop()
             raise OperationalError(1213, "deadlock detected")
-        return execute(self, sql, params)
 
-    monkeypatch.setattr(CursorWrapper, "execute", lose)
+    before_writing(monkeypatch, Job, lose, times=None)
     victims.append(act)
     with pytest.raises(OperationalError), transaction.atomic():
         act(render)
