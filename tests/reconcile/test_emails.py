@@ -19,14 +19,18 @@ from django_craftkit.models import (
     Render,
     Share,
 )
-from django_craftkit.reconcile import loop as loops
-from django_craftkit.reconcile import sending
-from django_craftkit.reconcile import shares as machine
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import email_sent
 from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, settle, work
 from tests.reconcile.test_renders import TROUBLE
-from tests.seams import after_sending, before_sending
+from tests.seams import (
+    after_marking_as_sent,
+    after_sending,
+    before_sending,
+    before_writing,
+    carry_out,
+    when_waiting,
+)
 
 POST = {"method": "POST", "path": "/v1/renders/*/email"}
 LIST = {"method": "GET", "path": "/v1/renders/*/shares"}
@@ -519,7 +523,7 @@ def test_two_equal_mails_of_which_one_was_never_sent_end_as_a_mail_each(
     assert sorted(open_there(craftkit)) == sorted([str(lost.remote_id), str(other.remote_id)])
 
 
-@pytest.mark.parametrize("nth", range(1, 5))
+@pytest.mark.parametrize("nth", range(1, 13))
 def test_a_worker_that_dies_at_any_write_leaves_no_mail_that_nobody_looks_after(
     craftkit, ready, monkeypatch, nth
 ):
@@ -527,17 +531,15 @@ def test_a_worker_that_dies_at_any_write_leaves_no_mail_that_nobody_looks_after(
     craftkit.sandbox.faults.add("webhook_dropped", times=None)
     craftkit.sandbox.faults.add("cut_after", **POST)
     share = mail(ready)
-    calls = []
-    for owner, name in ((machine, "store"), (type(Job.objects.all()), "wish")):
-        original = getattr(owner, name)
+    writes = []
 
-        def deadly(*args, original=original, **kwargs):
-            calls.append(original)
-            if len(calls) == nth:
-                raise Killed
-            return original(*args, **kwargs)
+    def write():
+        writes.append(True)
+        if len(writes) == nth:
+            raise Killed
 
-        monkeypatch.setattr(owner, name, deadly)
+    for model in (Share, Job):
+        before_writing(monkeypatch, model, write, times=None)
     for _ in range(3):
         try:
             work()
@@ -601,7 +603,7 @@ def test_a_mail_that_is_sent_at_once_is_out_when_it_returns(craftkit, ready):
 def test_whoever_waits_for_a_mail_waits_no_longer_than_it_takes(craftkit, ready, monkeypatch):
     """Neither for one that is being settled, nor for the end of one that is out."""
     slept = []
-    monkeypatch.setattr(loops.time, "sleep", slept.append)
+    when_waiting(monkeypatch, slept.append)
     craftkit.sandbox.faults.add("cut_after", **POST)
     share = mail(ready, wait=30)
     assert share.status == "active"
@@ -710,9 +712,7 @@ def test_a_mail_that_failed_and_is_sent_again_at_once_leaves_no_open_link(craftk
     craftkit.sandbox.faults.add("webhook_dropped", times=None)
     craftkit.sandbox.faults.add("email_send_failed")
     share = ready.email(TO)
-    loop = loops.Loop(threads=1, wake=None)
-    job = loop.take("email", share.pk)
-    loop.carry(job)
+    carry_out("email", share.pk)
     share.refresh_from_db()
     assert (share.status, share.retry()) == ("rejected", True)
     settle(craftkit)
@@ -724,15 +724,7 @@ def test_a_mail_that_failed_and_is_sent_again_at_once_leaves_no_open_link(craftk
 def test_whoever_stood_still_before_sending_does_not_send(craftkit, ready, monkeypatch):
     """A suspended machine: by now another worker settles it."""
     share = ready.email(TO)
-    begin = sending.begin
-
-    def asleep(share):
-        begun = begin(share)
-        monkeypatch.setattr(sending, "begin", begin)
-        craftkit.pass_time(LEASE_OVER)
-        return begun
-
-    monkeypatch.setattr(sending, "begin", asleep)
+    after_marking_as_sent(monkeypatch, Share, lambda: craftkit.pass_time(LEASE_OVER))
     settle(craftkit)
     share.refresh_from_db()
     assert (share.status, len(craftkit.mails)) == ("active", 1)

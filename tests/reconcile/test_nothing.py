@@ -20,11 +20,6 @@ from django_craftkit.models import (
     Share,
     SignatureRequest,
 )
-from django_craftkit.models import render as render_models
-from django_craftkit.models import share as share_models
-from django_craftkit.models import signature as signature_models
-from django_craftkit.models.render import RenderQuerySet
-from django_craftkit.reconcile import renders
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.helpers import (
     LEASE_OVER,
@@ -35,6 +30,7 @@ from tests.helpers import (
     with_function,
     work,
 )
+from tests.seams import after_building, after_reading, before_writing, carry_out
 from tests.shop.models import Order
 
 if TYPE_CHECKING:
@@ -142,14 +138,11 @@ def test_who_wants_something_of_it_later_is_told_so(gone, wish):
 def test_who_wants_something_of_it_while_it_goes_is_told_so(order, craftkit, monkeypatch, wish):
     render = Render.objects.get()
 
-    def look_then_lose(pk: int) -> Render | None:
-        found = render_models.refuse_withdrawn(pk)
+    def lose() -> None:
         elsewhere(work)
         assert not Render.objects.exists()
-        return found
 
-    for module in (share_models, signature_models):
-        monkeypatch.setattr(module, "refuse_withdrawn", look_then_lose)
+    after_reading(monkeypatch, Render, lose, in_transaction=True)
     with pytest.raises(NothingToRender):
         wish(render)
 
@@ -229,18 +222,14 @@ def test_none_and_then_data_under_one_key_is_one_document(craftkit, order):
 
 def test_it_is_one_where_two_workers_look_at_once(craftkit, order, monkeypatch):
     """The first one's lease is over, the second one finds nothing too, and there are data then."""
-    build = renders.build
 
-    def slowly(render: Render) -> Any:
-        built = build(render)
-        monkeypatch.setattr(renders, "build", build)
+    def be_slow() -> None:
         craftkit.pass_time(LEASE_OVER)
         elsewhere(work)
         assert not Render.objects.exists()
         fire(with_total(order))
-        return built
 
-    monkeypatch.setattr(renders, "build", slowly)
+    after_building(monkeypatch, be_slow)
     work()
     assert_one_document(craftkit)
 
@@ -249,58 +238,48 @@ def test_it_is_one_where_the_event_fires_while_the_row_is_being_removed(
     craftkit, order, monkeypatch
 ):
     known = threading.Event()
-    build, ask_again, delete = renders.build, RenderQuerySet._ask_again, Render.delete
     events: list[Elsewhere] = []
 
-    def too_early(render: Render) -> Any:
-        monkeypatch.setattr(renders, "build", build)
-        built = build(render)
-        with_total(order)
-        return built
-
-    def noticed(self, *args, **kwargs):
-        known.set()
-        return ask_again(self, *args, **kwargs)
-
-    def interrupted(self, *args, **kwargs):
-        monkeypatch.setattr(Render, "delete", delete)
+    def fire_meanwhile() -> None:
+        # The event has found the document, and is about to ask for it again.
+        after_reading(monkeypatch, Render, known.set, in_transaction=True)
         events.append(Elsewhere(lambda: fire(order)))
         assert known.wait(PATIENCE)
-        return delete(self, *args, **kwargs)
 
-    monkeypatch.setattr(renders, "build", too_early)
-    monkeypatch.setattr(RenderQuerySet, "_ask_again", noticed)
-    monkeypatch.setattr(Render, "delete", interrupted)
+    after_building(monkeypatch, lambda: with_total(order))
+    before_writing(monkeypatch, Render, fire_meanwhile, verb="DELETE")
     work()
     (event,) = events
     event.wait()
     assert_one_document(craftkit)
 
 
-def test_a_transaction_that_wants_something_of_it_is_not_rolled_back(craftkit, order):
+def test_a_transaction_that_wants_something_of_it_is_not_rolled_back(craftkit, order, monkeypatch):
     """PostgreSQL would look for the document only when that ends."""
     if not connection.features.has_select_for_update:
         pytest.skip("Only one transaction writes at a time here.")
     render = Render.objects.get()
-    (job,) = Job.objects.all()
     waits = "SET lock_timeout = '200ms'"
     if connection.vendor == "mysql":
         waits = "SET innodb_lock_wait_timeout = 1"
-    dropped = []
+    looked = []
 
     def drop() -> None:
         with connection.cursor() as cursor:
             cursor.execute(waits)
         with suppress(OperationalError):
-            dropped.append(renders._drop(render, job))
+            carry_out("render", render.pk)
 
+    after_building(monkeypatch, lambda: looked.append(True))
     with transaction.atomic():
         Order.objects.create(number="2")
         render.share()
         render.send_for_signature(JANE, anchor_tags=TAGS)
         elsewhere(drop)
+        assert looked, "the worker did not come to it"
     assert Order.objects.filter(number="2").exists()
-    assert dropped == [], "the document was not there any more when the transaction ended"
+    assert Render.objects.exists(), "it was not there any more when the transaction ended"
+    craftkit.pass_time(60)
     craftkit.run()
     render.refresh_from_db()
     assert (render.status, render.error_code) == ("cancelled", "nothing_to_render")

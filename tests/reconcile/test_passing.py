@@ -10,9 +10,10 @@ import pytest
 from django.utils import timezone
 
 from django_craftkit.models import ArchivedFile, EngagementEvent, Job, Render, Share
-from django_craftkit.reconcile import calls, envelopes, renders
-from tests.helpers import settle
+from django_craftkit.reconcile import calls
+from tests.helpers import LEASE_OVER, settle, work
 from tests.reconcile.test_signatures import send as ask_to_sign
+from tests.seams import before_marking_as_sent, before_sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,60 +220,78 @@ def test_a_page_that_hides_a_mail_that_was_sent_has_it_sent_once(craftkit, ready
     assert [mail.share.id for mail in craftkit.mails] == [str(share.remote_id)]
 
 
-def begin_render(ready: Render) -> tuple[Any, Callable[[Any], bool]]:
-    return Render.objects.request("invoice", {"number": "2"}, key="i-2"), renders._begin
+def noted(row: Any) -> Any:
+    """Return when a call for a row was first noted, and when the last one was."""
+    return type(row).objects.values("sent_at", "sending_since").get(pk=row.pk)
 
 
-def begin_signing(ready: Render) -> tuple[Any, Callable[[Any], bool]]:
-    return ask_to_sign(ready), envelopes._begin
+SENT = pytest.mark.parametrize(
+    "step", [STEPS["render"], STEPS["sign"]], ids=["render", "signature request"]
+)
 
 
-BEGINS = pytest.mark.parametrize("make", [begin_render, begin_signing], ids=["render", "signing"])
+@SENT
+def test_a_late_refusal_takes_nothing_back_that_another_is_sending(
+    craftkit, ready, monkeypatch, step
+):
+    row = step.make(craftkit, ready)
+    seen = []
+
+    def take_over() -> None:
+        """Have another worker send it, whose answer is lost."""
+        seen.append(noted(row))
+        craftkit.pass_time(LEASE_OVER)
+        craftkit.sandbox.faults.add("cut_before", method=step.method, path=step.path)
+        work()
+        seen.append(noted(row))
+        craftkit.sandbox.faults.add(**PROOFS["503"], method=step.method, path=step.path)
+
+    before_sending(monkeypatch, step.path.rpartition("/")[2], take_over)
+    work()
+    first, other = seen
+    assert first["sending_since"] < other["sending_since"]
+    assert noted(row) == other
+    assert other["sent_at"] == first["sent_at"], "when it was first sent"
 
 
-@BEGINS
-def test_a_late_refusal_takes_nothing_back_that_another_is_sending(craftkit, ready, make):
-    late, begin = make(ready)
-    before = calls.noted(late)
-    assert begin(late)
-    other = type(late).objects.get(pk=late.pk)
-    craftkit.pass_time(1)
-    assert begin(other)
-    calls.take_back(late, before)
-    row = type(late).objects.get(pk=late.pk)
-    assert calls.noted(row) == calls.noted(other)
-    assert row.sent_at == late.sent_at, "when it was first sent"
+@SENT
+def test_who_read_the_row_before_another_began_does_not_send_it(craftkit, ready, monkeypatch, step):
+    row = step.make(craftkit, ready)
+    craftkit.sandbox.faults.add("cut_before", times=None, method=step.method, path=step.path)
+    before = len(craftkit.sandbox.requests)
+    seen = []
+
+    def be_faster() -> None:
+        craftkit.pass_time(LEASE_OVER)
+        work()
+        seen.append(noted(row))
+
+    before_marking_as_sent(monkeypatch, type(row), be_faster)
+    work()
+    assert len(craftkit.sandbox.requests) == before + 1
+    assert [noted(row)] == seen
+    assert None not in seen[0].values()
 
 
-@BEGINS
-def test_who_read_the_row_before_another_began_does_not_send_it(craftkit, ready, make):
-    first, begin = make(ready)
-    second = type(first).objects.get(pk=first.pk)
-    assert begin(first)
-    assert not begin(second)
-    assert calls.noted(type(first).objects.get(pk=first.pk)) == calls.noted(first)
+@SENT
+def test_a_refusal_of_an_earlier_attempt_takes_nothing_back(craftkit, ready, monkeypatch, step):
+    row = step.make(craftkit, ready)
+    seen = []
 
+    def begin_another() -> None:
+        type(row).objects.filter(pk=row.pk).update(attempt=2)
+        seen.append(noted(row))
+        craftkit.sandbox.faults.add(**PROOFS["503"], method=step.method, path=step.path)
 
-@BEGINS
-def test_a_refusal_of_an_earlier_attempt_takes_nothing_back(craftkit, ready, make):
-    late, begin = make(ready)
-    before = calls.noted(late)
-    assert begin(late)
-    type(late).objects.filter(pk=late.pk).update(attempt=2)
-    calls.take_back(late, before)
-    assert calls.noted(type(late).objects.get(pk=late.pk)) == calls.noted(late)
+    before_sending(monkeypatch, step.path.rpartition("/")[2], begin_another)
+    work()
+    assert [noted(row)] == seen
+    assert None not in seen[0].values()
 
 
 def test_a_withdrawal_in_the_last_moment_before_a_document_is_sent(craftkit, monkeypatch):
     render = Render.objects.request("invoice", {"number": "1"}, key="i-1")
-    begin = renders._begin
-
-    def late(row):
-        monkeypatch.setattr(renders, "_begin", begin)
-        Render.objects.get().withdraw()
-        return begin(row)
-
-    monkeypatch.setattr(renders, "_begin", late)
+    before_marking_as_sent(monkeypatch, Render, lambda: Render.objects.get().withdraw())
     settle(craftkit)
     render.refresh_from_db()
     assert (render.status, craftkit.renders) == ("cancelled", [])

@@ -26,14 +26,14 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.signature import KIND, SEND
-from django_craftkit.reconcile import deliveries, envelopes, signatures
+from django_craftkit.reconcile import deliveries, signatures
 from django_craftkit.reconcile.envelopes import wire_key
 from django_craftkit.sandbox.signatures import as_json
 from django_craftkit.signals import SIGNALS, render_succeeded, signature_signed
 from django_craftkit.signing import AnchorTag, InvalidSignatureRequest, Recipient, SignatureField
 from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, work
 from tests.reconcile.test_renders import TROUBLE
-from tests.seams import after_sending, before_sending
+from tests.seams import after_sending, before_marking_as_sent, before_sending, take_step
 
 GUEST = Recipient("Ελένη", "Παπαδοπούλου", "eleni@example.com")
 SKIPPER = Recipient("José", "Núñez", "jose@example.com")
@@ -1401,14 +1401,11 @@ def test_one_that_was_rejected_is_not_sent_again_once_its_document_is_withdrawn(
 def test_a_withdrawal_in_the_last_moment_before_sending(craftkit, ready, monkeypatch):
     """It saw no row to cancel: the row was written beside it."""
     request = send(ready)
-    begin = envelopes._begin
 
-    def late(request):
-        monkeypatch.setattr(envelopes, "_begin", begin)
+    def withdraw():
         Render.objects.filter(pk=ready.pk).update(withdrawn_at=timezone.now())
-        return begin(request)
 
-    monkeypatch.setattr(envelopes, "_begin", late)
+    before_marking_as_sent(monkeypatch, SignatureRequest, withdraw)
     settle(craftkit)
     request.refresh_from_db()
     assert (request.status, craftkit.sandbox.signatures) == ("cancelled", [])
@@ -1655,7 +1652,7 @@ def test_nor_one_that_is_sent_while_it_is_looked_for(
         due_at=clock.now() + timedelta(hours=1)
     )
     before_sending(monkeypatch, str(ready.remote_id), work, method="GET")
-    envelopes.step(take_back)
+    take_step(take_back)
     assert len(craftkit.sandbox.signatures) == 1
     mistaken.refresh_from_db()
     assert mistaken.remote_id is None

@@ -9,9 +9,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from django_craftkit.models import Job, Render, RenderWithdrawn, Share
-from django_craftkit.reconcile import sending
 from tests.helpers import at_once, elsewhere, settle, work
-from tests.seams import after_sending, before_sending
+from tests.seams import after_sending, before_marking_as_sent, before_sending
 
 POST = {"method": "POST", "path": "/v1/renders/*/shares"}
 
@@ -182,16 +181,8 @@ def test_links_and_a_withdrawal_at_the_same_time_leave_none_open(craftkit, ready
 @pytest.mark.django_db(transaction=True)
 def test_a_withdrawal_between_the_look_at_a_link_and_its_call(craftkit, ready, monkeypatch):
     """The last moment at which it can be stopped."""
-
     share = ready.share()
-    begin = sending.begin
-
-    def withdraw_first(share):
-        monkeypatch.setattr(sending, "begin", begin)
-        elsewhere(Render.objects.get().withdraw)
-        return begin(share)
-
-    monkeypatch.setattr(sending, "begin", withdraw_first)
+    before_marking_as_sent(monkeypatch, Share, lambda: elsewhere(Render.objects.get().withdraw))
     work()
     settle(craftkit)
     share.refresh_from_db()
@@ -220,14 +211,11 @@ def test_a_link_that_nobody_here_knows_of_is_revoked_too(craftkit, ready, dashbo
 def test_a_withdrawal_in_the_last_moment_before_sending(craftkit, ready, monkeypatch, ask):
     """It saw no row to revoke: the row was written beside it."""
     share = ready.share() if ask == "share" else ready.email("ada@example.com")
-    begin = sending.begin
 
-    def late(share):
-        monkeypatch.setattr(sending, "begin", begin)
+    def withdraw():
         Render.objects.filter(pk=ready.pk).update(withdrawn_at=timezone.now())
-        return begin(share)
 
-    monkeypatch.setattr(sending, "begin", late)
+    before_marking_as_sent(monkeypatch, Share, withdraw)
     settle(craftkit)
     share.refresh_from_db()
     assert (share.status, craftkit.shares, craftkit.mails) == ("revoked", [], [])
