@@ -25,7 +25,7 @@ from django.db.backends.utils import CursorWrapper
 
 from django_craftkit import builders
 from django_craftkit.models import Job
-from django_craftkit.reconcile import deliveries, loop
+from django_craftkit.reconcile import deliveries, engagement, loop, renders, shares
 from django_craftkit.reconcile.outcomes import Again
 from django_craftkit.sandbox import SandboxAdapter
 
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     import pytest
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models import Model
+
+    from django_craftkit import client
+    from django_craftkit.models import Change, Render, Share
 
 
 class _Moment:
@@ -493,3 +496,18 @@ def _step(kind: str, step: Callable[[Job], Any]) -> Iterator[None]:
         yield
     finally:
         loop.STEPS[kind] = known
+
+
+def apply_to_render(render: Render, status: str, cause: Change.Cause, **said: Any) -> Render | None:
+    """Apply what is said of a document's attempt to its row; ``None`` where it does not count."""
+    return renders.hear_one(render, renders.Fact(status, **said), cause)
+
+
+def apply_to_share(share: Share, found: client.Share, cause: Change.Cause) -> Share:
+    """Apply what Craftkit says of a link to its row."""
+    return shares.hear(share.pk, found, cause)
+
+
+def apply_engagement(render: Render, read: client.Engagement) -> None:
+    """Apply what Craftkit says of a document's events and counts."""
+    engagement.hear_read(render, read)

@@ -10,8 +10,8 @@ from django.db.models.signals import pre_save
 from django.dispatch import Signal
 
 from django_craftkit.models import Change, Job, Render
-from django_craftkit.reconcile import renders
 from tests.helpers import settle
+from tests.seams import after_building
 from tests.shop.models import Order, Parcel
 
 pytestmark = pytest.mark.django_db
@@ -167,18 +167,13 @@ def test_an_event_that_fires_as_the_minute_ends_is_not_lost(craftkit, built, mon
     order = Order.objects.create(number="1")
     set_price(order)
     craftkit.run()
-    build = renders.build
 
-    def interrupted(render: Render) -> Any:
-        monkeypatch.setattr(renders, "build", build)
-        try:
-            return build(render)
-        finally:
-            set_price(order)
-            order.save()
+    def fire_and_save() -> None:
+        set_price(order)
+        order.save()
 
     craftkit.pass_time(70)
-    monkeypatch.setattr(renders, "build", interrupted)
+    after_building(monkeypatch, fire_and_save)
     settle(craftkit)
     assert state() == ("succeeded", "", 1)
     assert len(craftkit.renders) == 1

@@ -9,13 +9,13 @@ from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import Signal
 
-from django_craftkit import builders, clock
+from django_craftkit import clock
 from django_craftkit.database import database, insert_or_get
 from django_craftkit.events import render_on
 from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
-from django_craftkit.reconcile import renders
 from django_craftkit.signing import AnchorTag, Envelope, Recipient, SignatureField
-from tests.helpers import LEASE_OVER, Killed
+from tests.helpers import LEASE_OVER, Killed, killed
+from tests.seams import after_building, after_reading, before_committing, carry_out
 from tests.shop.models import Order
 
 agreed = Signal()
@@ -379,21 +379,14 @@ def test_a_retry_that_makes_the_data_anew_asks_again(craftkit):
     assert craftkit.sandbox.signatures[0].render.data == {"number": "1"}
 
 
-@pytest.mark.parametrize("name", ["ask_signatures", "hear"])
-def test_a_worker_that_ends_in_between_leaves_both_or_neither(craftkit, monkeypatch, name):
+@pytest.mark.parametrize("model", [SignatureRequest, Change], ids=["asks", "hears the answer"])
+def test_a_worker_that_ends_in_between_leaves_both_or_neither(craftkit, monkeypatch, model):
     agree()
-    known = getattr(renders, name)
-
-    def end(*args: object, **kwargs: object) -> None:
-        monkeypatch.setattr(renders, name, known)
-        known(*args, **kwargs)
-        raise Killed
-
-    monkeypatch.setattr(renders, name, end)
+    before_committing(monkeypatch, model, killed, verb="INSERT")
     with pytest.raises(Killed):
         craftkit.run()
     has_data = Render.objects.get().data is not None
-    assert has_data == SignatureRequest.objects.exists() == (name == "hear")
+    assert has_data == SignatureRequest.objects.exists() == (model is Change)
     craftkit.pass_time(LEASE_OVER)
     craftkit.run()
     assert people() == ["Jane of 1 <jane@example.com>"]
@@ -408,14 +401,17 @@ def test_a_worker_that_is_left_behind_asks_nobody(craftkit, monkeypatch, signal)
     craftkit.run()
     render = Render.objects.get()
     render.retry()
-    stale = Render.objects.get()
-    Render.objects.update(attempt=3)
+    begun = []
+
+    def begin_another() -> None:
+        begun.append(Render.objects.update(attempt=3))
+
     if signal is agreed:
-        built = builders.build(stale)
-        assert built
-        assert not renders._store(stale, built)
+        after_building(monkeypatch, begin_another)
     else:
-        assert not renders._renew(stale)
+        after_reading(monkeypatch, Render, begin_another)
+    carry_out("render", render.pk)
+    assert begun
     assert SignatureRequest.objects.count() == 1
 
 
@@ -431,13 +427,7 @@ def test_a_document_that_was_withdrawn_goes_to_nobody(craftkit, signal):
 
 def test_one_that_is_withdrawn_while_it_is_built_goes_to_nobody(craftkit, monkeypatch):
     agree()
-
-    def build(render: Render) -> builders.Built | None:
-        built = builders.build(render)
-        render.withdraw()
-        return built
-
-    monkeypatch.setattr(renders, "build", build)
+    after_building(monkeypatch, lambda: Render.objects.get().withdraw())
     craftkit.run()
     render = Render.objects.get()
     assert (render.status, render.data) == ("cancelled", None)

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from django_craftkit import client
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share, WebhookDelivery
-from django_craftkit.reconcile import deliveries, engagement
+from django_craftkit.reconcile import deliveries
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import engagement_recorded
 from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, settle, work
 from tests.reconcile.test_renders import TROUBLE
-from tests.seams import after_sending
+from tests.seams import after_sending, apply_engagement
 
 TRACK = {"method": "POST", "path": "/v1/renders/*/events"}
 READ = {"method": "GET", "path": "/v1/renders/*/engagement"}
@@ -179,7 +179,7 @@ def hear_all(render: Render, happened, extra: int, way) -> list[object]:
                 deliveries.process(timezone.now())
                 waiting = 0
             if kind == "read":
-                engagement.hear_read(render, answer(happened[:number], extra=extra))
+                apply_engagement(render, answer(happened[:number], extra=extra))
         deliveries.process(timezone.now())
         end = seen()
         transaction.set_rollback(True)
@@ -236,7 +236,7 @@ def test_counts_never_go_down(known):
     store(*[webhook(said(number)) for number in range(5)])
     deliveries.process(timezone.now())
     for extra, expected in ((0, 5), (30, 32), (1, 32)):
-        engagement.hear_read(known, answer([said(1), said(2)], extra=extra))
+        apply_engagement(known, answer([said(1), said(2)], extra=extra))
         known.refresh_from_db()
         assert known.counts["viewed"] == expected
     EngagementEvent.objects.all().delete()
@@ -264,7 +264,7 @@ def test_a_link_is_opened_by_its_recipients_alone(known):
 
 @pytest.mark.parametrize("number", [2**31, 2**62])
 def test_a_count_beyond_all_bounds_is_cut(known, number):
-    engagement.hear_read(known, answer([], extra=number))
+    apply_engagement(known, answer([], extra=number))
     known.refresh_from_db()
     assert known.counts["viewed"] == 2**31 - 1
 
@@ -289,7 +289,7 @@ def test_a_link_that_was_revoked_at_craftkit_is_closed_by_the_event(craftkit, re
 def test_what_is_new_to_us_is_kept_as_it_is(known):
     odd = said(1, "thumbed through\0", actorKind="robot", metadata={"a\0": ["\ud800"]})
     body = {"counts": {"thumbed": 7}, "linkOpens": 0, "total": 7, "recent": [odd]}
-    engagement.hear_read(known, client.Engagement.from_json(body))
+    apply_engagement(known, client.Engagement.from_json(body))
     event = EngagementEvent.objects.get()
     assert (event.type, event.actor, event.metadata) == (
         "thumbed through",
@@ -386,8 +386,8 @@ def test_batches_and_reads_at_the_same_time_store_each_event_once(known):
     errors = at_once(
         take_some,
         take_some,
-        lambda: engagement.hear_read(known, answer(happened)),
-        lambda: engagement.hear_read(known, answer(happened[:30])),
+        lambda: apply_engagement(known, answer(happened)),
+        lambda: apply_engagement(known, answer(happened[:30])),
     )
     assert errors == [None] * 4
     assert EngagementEvent.objects.count() == 40

@@ -12,11 +12,11 @@ from django.template import Context, Template
 from django_craftkit import builders, client, declarations
 from django_craftkit.events import render_on
 from django_craftkit.models import Change, Job, Render, Share, WebhookDelivery
-from django_craftkit.reconcile import announcements, renders
+from django_craftkit.reconcile import announcements
 from django_craftkit.reconcile.loop import Loop
-from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
 from tests.helpers import settle, with_function
+from tests.seams import apply_to_render, before_sending
 from tests.shop.models import Order
 
 POST = {"method": "POST", "path": "/v1/templates/*/render"}
@@ -258,16 +258,12 @@ def test_another_id_under_the_same_attempt_neither_replaces_the_document_nor_end
     craftkit.sandbox.faults.add("webhook_dropped", times=None)
     known = uuid.uuid4()
     render = ask()
-    send = SandboxAdapter.send
 
-    def answered_before(self, request, *args, **kwargs):
-        if request.method == "POST":
-            monkeypatch.setattr(SandboxAdapter, "send", send)
-            fact = renders.Fact("queued", remote_id=known)
-            renders.hear_one(Render.objects.get(pk=render.pk), fact, Change.Cause.ANSWER)
-        return send(self, request, *args, **kwargs)
+    def answer_before() -> None:
+        row = Render.objects.get(pk=render.pk)
+        apply_to_render(row, "queued", Change.Cause.ANSWER, remote_id=known)
 
-    monkeypatch.setattr(SandboxAdapter, "send", answered_before)
+    before_sending(monkeypatch, "", answer_before)
     Loop(threads=1, wake=None).run()
     render.refresh_from_db()
     assert (render.status, render.remote_id) == ("queued", known)

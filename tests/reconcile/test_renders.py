@@ -13,13 +13,11 @@ from django.utils import timezone
 
 from django_craftkit import conf
 from django_craftkit.models import Change, Job, KeyConflict, ProjectState, Render, RenderFailed
-from django_craftkit.reconcile import loop as loops
-from django_craftkit.reconcile import renders
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.renders import poll_delay, wire_key
-from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.webhooks.signature import sign
 from tests.helpers import settle
+from tests.seams import apply_to_render, before_sending, step_fails, when_waiting
 from tests.shop.models import Order
 
 POST = {"method": "POST", "path": "/v1/templates/*/render"}
@@ -376,18 +374,12 @@ def test_work_that_takes_its_workers_with_it_is_quarantined_and_shown(craftkit, 
     assert Render.objects.get().status == "succeeded"
 
 
-def test_a_mistake_of_ours_is_logged_shown_and_tried_again(craftkit, monkeypatch, caplog):
+def test_a_mistake_of_ours_is_logged_shown_and_tried_again(craftkit, caplog):
     render = ask()
-    step = loops.STEPS["render"]
-
-    def broken(job):
-        raise ZeroDivisionError("oops")
-
-    monkeypatch.setitem(loops.STEPS, "render", broken)
-    craftkit.run()
+    with step_fails("render", ZeroDivisionError("oops")):
+        craftkit.run()
     assert "ZeroDivisionError: oops" in Job.objects.get().error
     assert "raised" in caplog.text
-    monkeypatch.setitem(loops.STEPS, "render", step)
     settle(craftkit)
     render.refresh_from_db()
     assert render.status == "succeeded"
@@ -417,7 +409,7 @@ def test_who_lost_the_lease_no_longer_decides(craftkit):
 
 
 def test_waiting_returns_the_document_or_says_why_not(craftkit, monkeypatch):
-    monkeypatch.setattr(loops.time, "sleep", craftkit.pass_time)
+    when_waiting(monkeypatch, craftkit.pass_time)
     assert ask("1").wait().open().read().startswith(b"%PDF-")
     craftkit.sandbox.faults.add("render_failed", message="No ink.")
     with pytest.raises(RenderFailed, match="No ink"):
@@ -452,14 +444,11 @@ def test_nothing_is_sent_inside_a_transaction(craftkit):
 
 def test_no_transaction_is_open_while_the_network_is_used(craftkit, monkeypatch):
     depths = []
-    send = SandboxAdapter.send
     base = len(connection.savepoint_ids)
-
-    def note(self, *args, **kwargs):
-        depths.append(len(connection.savepoint_ids))
-        return send(self, *args, **kwargs)
-
-    monkeypatch.setattr(SandboxAdapter, "send", note)
+    for method in ("POST", "GET", "DELETE"):
+        before_sending(
+            monkeypatch, "", lambda: depths.append(len(connection.savepoint_ids)), method, None
+        )
     share = ask().share()
     craftkit.run()
     share.revoke()
@@ -510,17 +499,11 @@ def test_polls_go_by_the_moment_craftkit_accepted(craftkit):
     assert render.status == "succeeded"
 
 
-def test_a_worker_that_is_about_to_be_ended_is_not_held_up(craftkit, monkeypatch):
-    def too_long(job):
-        raise SoftTimeLimitExceeded
-
+def test_a_worker_that_is_about_to_be_ended_is_not_held_up(craftkit):
     ask()
-    step = loops.STEPS["render"]
-    monkeypatch.setitem(loops.STEPS, "render", too_long)
-    with pytest.raises(SoftTimeLimitExceeded):
+    with step_fails("render", SoftTimeLimitExceeded()), pytest.raises(SoftTimeLimitExceeded):
         craftkit.run()
     assert Job.objects.get().lease_token is not None, "whoever comes next takes it over"
-    monkeypatch.setitem(loops.STEPS, "render", step)
     settle(craftkit)
     assert Render.objects.get().status == "succeeded"
 
@@ -529,7 +512,7 @@ def test_a_late_failure_of_a_builder_does_not_reject_what_another_worker_has_sen
     craftkit.sandbox.render_time = None
     render = ask()
     craftkit.run()
-    late = renders.Fact("rejected", error="LookupError", error_code="builder_failed")
-    assert renders.hear_one(render, late, Change.Cause.HERE) is None
+    late = {"error": "LookupError", "error_code": "builder_failed"}
+    assert apply_to_render(render, "rejected", Change.Cause.HERE, **late) is None
     render.refresh_from_db()
     assert (render.status, render.error) == ("queued", "")

@@ -9,10 +9,10 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from django_craftkit.models import Change, Job, ProjectState, Render, Share
-from django_craftkit.reconcile import shares as machine
 from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import settle
 from tests.reconcile.test_renders import TROUBLE
+from tests.seams import apply_to_share
 
 POST = {"method": "POST", "path": "/v1/renders/*/shares"}
 LIST = {"method": "GET", "path": "/v1/renders/*/shares"}
@@ -280,7 +280,7 @@ def test_a_fact_of_a_share_changes_nothing_the_second_time(craftkit, render):
 
     (found,) = get_client().shares.list(render.remote_id)
     before = Share.objects.values().get()
-    machine.hear(share.pk, found, Change.Cause.READ_BACK)
+    apply_to_share(share, found, Change.Cause.READ_BACK)
     after = Share.objects.values().get()
     assert {**before, "updated_at": None} == {**after, "updated_at": None}
 
