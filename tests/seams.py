@@ -25,6 +25,7 @@ from django.db.backends.utils import CursorWrapper
 
 from django_craftkit import builders
 from django_craftkit.models import Job
+from django_craftkit.models.work import Leased, LeasedQuerySet
 from django_craftkit.reconcile import deliveries, engagement, loop, renders, shares
 from django_craftkit.reconcile.outcomes import Again
 from django_craftkit.sandbox import SandboxAdapter
@@ -449,6 +450,21 @@ def carry_out(kind: str, object_id: int) -> None:
     job = worker.take(kind, object_id)
     assert job is not None, "somebody has it in hand, or it is paused"
     worker.carry(job)
+
+
+def after_claiming(
+    monkeypatch: pytest.MonkeyPatch, model: type[Leased], act: Callable[[], object]
+) -> None:
+    """A worker has claimed due rows of a model, which is committed, and done nothing with them."""
+    moment, claim = _Moment(act), LeasedQuerySet.claim
+
+    def taken(self: LeasedQuerySet, *args: Any, **kwargs: Any) -> list[Any]:
+        rows = claim(self, *args, **kwargs)
+        if rows and self.model is model:
+            moment.come()
+        return rows
+
+    monkeypatch.setattr(LeasedQuerySet, "claim", taken)
 
 
 def at_webhook(monkeypatch: pytest.MonkeyPatch, act: Callable[[bytes], object]) -> None:

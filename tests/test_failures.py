@@ -37,6 +37,7 @@ from django_craftkit.database import again_after_deadlock, database, in_transact
 from django_craftkit.failures import is_lost_race, is_outage
 from django_craftkit.models import EngagementEvent, Job, Render
 from tests.helpers import PATIENCE, at_once, kill_connection
+from tests.seams import before_writing
 from tests.shop.models import Order
 
 if TYPE_CHECKING:
@@ -322,7 +323,7 @@ def test_a_connection_that_died_in_a_lost_race_is_replaced(craftkit, monkeypatch
     render = Render.objects.request("invoice", {})
     craftkit.run()
     render.refresh_from_db()
-    wish, calls = type(Job.objects.all()).wish, []
+    calls = []
     wrapper = type(connections["default"])
     roll_back = wrapper.rollback
 
@@ -331,19 +332,17 @@ def test_a_connection_that_died_in_a_lost_race_is_replaced(craftkit, monkeypatch
         roll_back(self)
         kill_connection(connection)
 
-    def lose_once(*args: object, **kwargs: object) -> None:
-        calls.append(args)
+    def lose_once() -> None:
+        calls.append(True)
         if len(calls) == 1:
             if when == "after that":
                 monkeypatch.setattr(wrapper, "rollback", die_then)
             else:
                 kill_connection(connection)
             raise OperationalError(1213, "deadlock")
-        if where == "withdraw":
-            wish(*args, **kwargs)
 
     if where == "withdraw":
-        monkeypatch.setattr(type(Job.objects.all()), "wish", lose_once)
+        before_writing(monkeypatch, Job, lose_once, times=None)
         assert render.withdraw()
     else:
         in_transaction(lose_once)()

@@ -23,6 +23,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.arguments import hash_key
 from tests.helpers import grant
+from tests.seams import looks
 from tests.shop.models import Order
 
 MODELS = (
@@ -75,7 +76,7 @@ def told(response: Any) -> list[tuple[str, str]]:
 def patience(monkeypatch):
     """Look twice at what Craftkit makes of it, however long that takes, and no third time."""
     monkeypatch.setattr("django_craftkit.admin.buttons.SECONDS", 60.0)
-    monkeypatch.setattr("django_craftkit.reconcile.loop.PACE", (0.25, 3600.0))
+    looks(monkeypatch, 0.25, 3600.0)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from storages.backends.s3 import S3Storage
 from django_craftkit.models import ArchivedFile, Change
 from django_craftkit.models.archive import ArchiveWrite
 from django_craftkit.models.signature import ARCHIVE
+from tests.seams import step_waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,15 +202,8 @@ def full() -> None:
 
 def archive_later(act: Callable[[], object]) -> None:
     """Do something while no job fetches files."""
-    from django_craftkit.reconcile import loop
-    from django_craftkit.reconcile.outcomes import Again
-
-    step = loop.STEPS[ARCHIVE]
-    loop.STEPS[ARCHIVE] = lambda job: Again(0.5)
-    try:
+    with step_waits(ARCHIVE):
         act()
-    finally:
-        loop.STEPS[ARCHIVE] = step
 
 
 def served(dashboard: Craftkit, request: SignatureRequest) -> dict[str, bytes]:

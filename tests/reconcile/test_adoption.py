@@ -9,9 +9,8 @@ from django.utils import timezone
 
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.models.arguments import LATEST
-from django_craftkit.reconcile.engagement import step as read_engagement
 from tests.helpers import LEASE_OVER, at_once, elsewhere, settle, work
-from tests.seams import after_sending, before_sending
+from tests.seams import after_sending, before_sending, take_step
 
 POST = {"method": "POST", "path": "/v1/renders/*/shares"}
 LIST = {"method": "GET", "path": "/v1/renders/*/shares"}
@@ -196,7 +195,7 @@ def test_several_that_find_the_same_links_at_once_adopt_each_once(craftkit, read
     for number in range(5):
         dashboard.shares.create(ready.remote_id, message=str(number))
     job = Job(kind="engagement", object_id=ready.pk, project="default")
-    errors = at_once(*[lambda: read_engagement(job)] * 4)
+    errors = at_once(*[lambda: take_step(job)] * 4)
     assert errors == [None] * 4
     assert rows() == links(craftkit)
     assert Change.objects.filter(kind="share").count() == 5

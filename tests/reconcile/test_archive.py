@@ -21,8 +21,6 @@ from django_craftkit.models import (
     Render,
     SignatureRequest,
 )
-from django_craftkit.models.archive import ArchivedFileQuerySet
-from django_craftkit.models.change import ChangeManager
 from django_craftkit.models.signature import ARCHIVE
 from django_craftkit.reconcile import archive
 from django_craftkit.sandbox import certificate as papers
@@ -38,6 +36,7 @@ from tests.reconcile.test_signatures import (
     send,
     settle,
 )
+from tests.seams import before_writing, take_step
 
 DOWNLOAD = {"method": "GET", "path": "/v1/signatures/*/download"}
 CERTIFICATE = {"method": "GET", "path": "/v1/signatures/*/certificate"}
@@ -232,13 +231,7 @@ def test_a_worker_that_dies_while_it_writes_leaves_one_whole_file(
 def test_a_worker_that_dies_before_it_vouches_for_a_file_leaves_one(
     craftkit, completed, dashboard, disk, monkeypatch
 ):
-    vouch = ArchivedFileQuerySet.get_or_create
-
-    def deadly(self, **values):
-        monkeypatch.setattr(ArchivedFileQuerySet, "get_or_create", vouch)
-        raise Killed
-
-    monkeypatch.setattr(ArchivedFileQuerySet, "get_or_create", deadly)
+    before_writing(monkeypatch, ArchivedFile, killed, verb="INSERT")
     craftkit.pass_time(1)
     with pytest.raises(Killed):
         work()
@@ -323,7 +316,7 @@ def test_a_certificate_that_differs_each_time_is_one_file_whoever_dies(
 @pytest.mark.django_db(transaction=True)
 def test_several_workers_at_the_same_time_leave_one_file(craftkit, completed, dashboard, disk):
     job = Job.objects.get(kind=ARCHIVE)
-    errors = at_once(*[lambda: archive.keep_signed(job)] * 4)
+    errors = at_once(*[lambda: take_step(job)] * 4)
     # A disk that another writes to may refuse; what counts is how it ends.
     assert all(error is None or isinstance(error, OSError) for error in errors)
     settle(craftkit)
@@ -335,20 +328,19 @@ def test_two_that_find_everything_stored_announce_it_once(
     craftkit, completed, dashboard, disk, monkeypatch, heard
 ):
     """Both come to write the line of history at the same moment."""
-    record, both = ChangeManager.record, threading.Barrier(2)
+    both = threading.Barrier(2)
 
-    def together(self, changes):
+    def meet():
         # Or the other one waits for this one's transaction.
         with contextlib.suppress(threading.BrokenBarrierError):
             both.wait(0.5)
-        record(self, changes)
 
-    monkeypatch.setattr(ChangeManager, "record", together)
+    before_writing(monkeypatch, Change, meet, verb="INSERT", times=None)
     job = Job.objects.get(kind=ARCHIVE)
     archive_later(work)
     errors = at_once(*[lambda: archive._announce(completed, "signature")] * 2)
     assert errors == [None, None]
-    archive.keep_signed(job)
+    take_step(job)
     settle(craftkit)
     check_kept(dashboard, completed, disk)
     assert len(heard) == 1

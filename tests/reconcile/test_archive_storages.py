@@ -18,6 +18,7 @@ from tests.helpers import LEASE_OVER, Killed, elsewhere, killed, work
 from tests.reconcile import archives
 from tests.reconcile.archives import Moments, check_rows, served, stored
 from tests.reconcile.test_signatures import settle
+from tests.seams import before_writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,14 +192,7 @@ def test_a_worker_that_dies_before_it_vouches_damages_nothing(
     craftkit, folder, dashboard, put, odd, monkeypatch
 ):
     put(odd)
-    queryset = type(ArchivedFile.objects.all())
-    vouch = queryset.get_or_create
-
-    def deadly(self, **values):
-        monkeypatch.setattr(queryset, "get_or_create", vouch)
-        raise Killed
-
-    monkeypatch.setattr(queryset, "get_or_create", deadly)
+    before_writing(monkeypatch, ArchivedFile, killed, verb="INSERT")
     fetch_and_die(craftkit, folder)
     settle(craftkit)
     check(folder, dashboard, odd)

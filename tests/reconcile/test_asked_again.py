@@ -10,12 +10,12 @@ from django_craftkit.models import (
     Render,
     SignatureRecipient,
     SignatureRequest,
-    signature,
 )
 from django_craftkit.models.arguments import hash_key
 from django_craftkit.reconcile.envelopes import wire_key
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField
 from tests.helpers import at_once
+from tests.seams import after_reading
 
 MISSPELT = Recipient("Jane", "Deo", "jane@example.com")
 JANE = Recipient("Jane", "Doe", "jane@example.com")
@@ -228,15 +228,15 @@ def test_one_that_was_refused_is_sent_again_or_another_in_its_place_never_both(c
 def test_nor_where_somebody_retries_it_in_that_very_moment(craftkit, ready, monkeypatch):
     request = send(ready, JANE)
     become(request, "rejected")
-    check = signature.refuse_withdrawn
-
-    def retry_first(pk: int) -> Render | None:
-        monkeypatch.setattr(signature, "refuse_withdrawn", check)
-        assert request.retry()
-        return check(pk)
-
-    monkeypatch.setattr(signature, "refuse_withdrawn", retry_first)
+    retried = []
+    after_reading(
+        monkeypatch,
+        SignatureRequest,
+        lambda: retried.append(request.retry()),
+        in_transaction=True,
+    )
     assert send(ready, JANE) == request
+    assert retried == [True]
     craftkit.run()
     assert craftkit.sandbox.billed_signatures == 1
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from django_craftkit.models import Change, Job, ProjectState, Render, WebhookDelivery
 from django_craftkit.privacy import kept_body
-from django_craftkit.reconcile import deliveries, renders
-from django_craftkit.sandbox import SandboxAdapter
-from tests.helpers import settle
+from django_craftkit.reconcile import deliveries
+from tests.helpers import LEASE_OVER, Killed, settle
+from tests.seams import after_claiming, after_sending, after_writing, at_webhook, before_writing
 
 
 def ask(number: int = 1) -> Render:
@@ -44,18 +44,14 @@ def store(content: bytes, delivery_id: str = "", project: str = "default") -> No
 
 def test_a_webhook_that_comes_before_the_posts_answer_is_applied(craftkit, monkeypatch):
     """It is stored and worked off while the POST is under way, and waits for the answer."""
-    send = SandboxAdapter.send
     meanwhile = []
 
-    def answer_late(self, request, *args, **kwargs):
-        answer = send(self, request, *args, **kwargs)
-        if request.method == "POST":
-            craftkit.deliver()
-            meanwhile.append(deliveries.process(timezone.now()))
-            assert WebhookDelivery.objects.get().status == "received"
-        return answer
+    def be_faster():
+        craftkit.deliver()
+        meanwhile.append(deliveries.process(timezone.now()))
+        assert WebhookDelivery.objects.get().status == "received"
 
-    monkeypatch.setattr(SandboxAdapter, "send", answer_late)
+    after_sending(monkeypatch, "", be_faster)
     render = ask()
     craftkit.run()
     assert meanwhile == [1]
@@ -150,16 +146,14 @@ def test_one_that_breaks_its_batch_is_found_and_the_others_are_applied(
     craftkit.run()
     bad = Render.objects.first()
     for render in Render.objects.all():
-        store(body(render.remote_id))
-    hear = renders.hear
+        store(body(render.remote_id, durationMs=987_654 if render == bad else 100))
 
-    def picky(found, cause):
-        if any(row.pk == bad.pk for row, _facts in found):
-            raise ArithmeticError("no")
-        return hear(found, cause)
+    def refuse():
+        raise ArithmeticError("no")
 
-    monkeypatch.setattr(renders, "hear", picky)
-    craftkit.run()
+    with monkeypatch.context() as patch:
+        before_writing(patch, Render, refuse, saying="987654", times=None)
+        craftkit.run()
     assert sorted(Render.objects.values_list("status", flat=True)) == [
         "queued",
         "succeeded",
@@ -168,7 +162,6 @@ def test_one_that_breaks_its_batch_is_found_and_the_others_are_applied(
     failed = WebhookDelivery.objects.get(status="failed")
     assert "ArithmeticError" in failed.error
 
-    monkeypatch.setattr(renders, "hear", hear)
     craftkit.pass_time(300)
     craftkit.run()
     assert set(Render.objects.values_list("status")) == {("succeeded",)}
@@ -208,10 +201,10 @@ def test_signed_bytes_that_are_of_no_use_are_kept_shown_and_given_up_in_the_end(
 def test_what_went_wrong_is_noted_as_every_database_can_store_it(craftkit, monkeypatch):
     store(json.dumps({"event": "other"}).encode())
 
-    def fail(delivery, facts):
+    def fail(content):
         raise ArithmeticError("a NUL: \0.")
 
-    monkeypatch.setattr(deliveries, "_read", fail)
+    at_webhook(monkeypatch, fail)
     craftkit.run()
     delivery = WebhookDelivery.objects.get()
     assert (delivery.status, delivery.error) == ("failed", "ArithmeticError: a NUL: .")
@@ -219,25 +212,22 @@ def test_what_went_wrong_is_noted_as_every_database_can_store_it(craftkit, monke
 
 def test_an_outage_gives_no_webhook_up(craftkit, monkeypatch):
     store(json.dumps({"event": "other"}).encode())
-    read = deliveries._read
 
-    def fail(delivery, facts):
+    def fail(content):
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(deliveries, "_read", fail)
-    for _ in range(2 * deliveries.MAX_ATTEMPTS):
-        craftkit.run()
-        craftkit.pass_time(3600)
+    with monkeypatch.context() as patch:
+        at_webhook(patch, fail)
+        # More often than a webhook is tried that is at fault itself.
+        for _ in range(2 * deliveries.MAX_ATTEMPTS):
+            craftkit.run()
+            craftkit.pass_time(3600)
     assert WebhookDelivery.objects.get().status == "failed"
-    monkeypatch.setattr(deliveries, "_read", read)
     craftkit.run()
     assert WebhookDelivery.objects.get().status == "ignored"
 
 
 def test_one_that_ends_its_workers_takes_no_other_with_it(craftkit, monkeypatch):
-    class Killed(BaseException):
-        pass
-
     craftkit.sandbox.render_time = None
     for number in range(3):
         ask(number)
@@ -245,14 +235,12 @@ def test_one_that_ends_its_workers_takes_no_other_with_it(craftkit, monkeypatch)
     for render in Render.objects.all():
         store(body(render.remote_id))
     store(b'{"event": "kill"}')
-    read = deliveries._read
 
-    def deadly(delivery, facts):
-        if b"kill" in delivery.body and delivery.attempts <= deliveries.MAX_ATTEMPTS:
+    def die(content):
+        if b"kill" in content:
             raise Killed
-        return read(delivery, facts)
 
-    monkeypatch.setattr(deliveries, "_read", deadly)
+    at_webhook(monkeypatch, die)
     for _ in range(40):
         with contextlib.suppress(Killed):
             craftkit.run()
@@ -302,30 +290,39 @@ def test_another_projects_webhook_changes_nothing_here(craftkit):
     assert render.status == "queued"
 
 
-def test_a_delivery_whose_lease_ran_out_is_whoevers_took_it_over(craftkit):
+def test_a_delivery_whose_lease_ran_out_is_whoevers_took_it_over(craftkit, monkeypatch):
     store(body(uuid.uuid4()))
     now = timezone.now()
-    (late,) = WebhookDelivery.objects.all().claim(9, now=now, lease=timedelta(seconds=1))
-    WebhookDelivery.objects.all().claim(
-        9, now=now + timedelta(seconds=2), lease=timedelta(minutes=2)
-    )
-    deliveries._apply([late], now)
-    assert WebhookDelivery.objects.get().lease_token != late.lease_token
-    assert WebhookDelivery.objects.get().attempts == 2
+    tokens = []
+
+    def take_over():
+        tokens.append(WebhookDelivery.objects.get().lease_token)
+        later = now + timedelta(seconds=LEASE_OVER)
+        (mine,) = WebhookDelivery.objects.all().claim(9, now=later, lease=timedelta(minutes=2))
+        tokens.append(mine.lease_token)
+
+    after_claiming(monkeypatch, WebhookDelivery, take_over)
+    assert deliveries.process(now) == 1
+    late, other = tokens
+    assert other != late
+    delivery = WebhookDelivery.objects.get()
+    assert (delivery.status, delivery.lease_token) == ("received", other)
+    assert delivery.attempts == 2
 
 
 def test_a_batch_that_loses_a_deadlock_is_applied_all_the_same(transactional_db, monkeypatch):
     store(json.dumps({"event": "other"}).encode())
-    put_down, tries = type(WebhookDelivery.objects.all()).put_down, []
+    tries = []
 
-    def lose_once(self, ended):
-        put_down(self, ended)
-        tries.append(len(ended))
+    def lose_once():
+        tries.append(len(ended()))
         if len(tries) == 1:
             raise OperationalError(1213, "deadlock detected")
 
-    monkeypatch.setattr(type(WebhookDelivery.objects), "put_down", lose_once, raising=False)
-    monkeypatch.setattr(type(WebhookDelivery.objects.all()), "put_down", lose_once)
+    def ended():
+        return WebhookDelivery.objects.filter(status="ignored")
+
+    after_writing(monkeypatch, WebhookDelivery, lose_once, setting="status", times=None)
     assert deliveries.process(timezone.now()) == 1
     assert tries == [1, 1]
     assert WebhookDelivery.objects.get().status == "ignored"

@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 from django_craftkit import client
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share, WebhookDelivery
 from django_craftkit.reconcile import deliveries
-from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import engagement_recorded
 from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, settle, work
 from tests.reconcile.test_renders import TROUBLE
-from tests.seams import after_sending, apply_engagement
+from tests.seams import after_sending, apply_engagement, before_sending
 
 TRACK = {"method": "POST", "path": "/v1/renders/*/events"}
 READ = {"method": "GET", "path": "/v1/renders/*/engagement"}
@@ -480,7 +479,7 @@ def test_a_loop_that_dies_while_it_tells_tells_once(craftkit, ready, monkeypatch
     if acted:
         after_sending(monkeypatch, "/events", killed)
     else:
-        monkeypatch.setattr(SandboxAdapter, "send", lambda *args, **kwargs: killed())
+        before_sending(monkeypatch, "/events", killed)
     with pytest.raises(Killed):
         work()
     monkeypatch.undo()

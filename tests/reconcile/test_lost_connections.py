@@ -13,10 +13,9 @@ from django.db import InterfaceError, OperationalError, connection, connections
 from django_craftkit import tasks
 from django_craftkit.management.commands import craftkit_work
 from django_craftkit.models import Job, Render
-from django_craftkit.models.work import JobQuerySet
 from django_craftkit.reconcile.loop import Loop
 from tests.helpers import cut_connections, elsewhere, settle
-from tests.seams import before_sending
+from tests.seams import at_claim, before_sending
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,15 +84,14 @@ def test_a_step_that_loses_its_connection_notes_how_it_ended(craftkit, monkeypat
 
 
 def test_a_loop_that_failed_once_works_the_next_time(craftkit, monkeypatch):
-    claim, main = JobQuerySet.claim, threading.current_thread()
+    main, failed = threading.current_thread(), []
 
-    def fail_once(self, *args, **kwargs):
-        if threading.current_thread() is main:
-            monkeypatch.setattr(JobQuerySet, "claim", claim)
+    def fail_once():
+        if threading.current_thread() is main and not failed:
+            failed.append(True)
             raise OperationalError("the server is going away")
-        return claim(self, *args, **kwargs)
 
-    monkeypatch.setattr(JobQuerySet, "claim", fail_once)
+    at_claim(monkeypatch, fail_once, times=None)
     loop = Loop(threads=3, wake=None)
     ask()
     with pytest.raises(OperationalError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 from datetime import timedelta
 from types import SimpleNamespace
@@ -14,11 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_craftkit.models import Change, ProjectState, Render
-from django_craftkit.models.change import ChangeManager
 from django_craftkit.reconcile import sweeping
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.signals import render_overdue, render_succeeded
-from tests.helpers import Killed, at_once, settle
+from tests.helpers import Killed, at_once, killed, settle
+from tests.seams import before_writing
 
 pytestmark = pytest.mark.django_db
 
@@ -93,12 +92,8 @@ def test_where_nobody_listens_it_is_in_the_history_alone(craftkit):
 def test_a_worker_that_dies_as_it_says_so_leaves_it_to_the_next(craftkit, told, monkeypatch):
     stuck(craftkit)
     craftkit.pass_time(AFTER)
-    with monkeypatch.context() as patch, contextlib.suppress(Killed):
-
-        def deadly(self, changes):
-            raise Killed
-
-        patch.setattr(ChangeManager, "record", deadly)
+    before_writing(monkeypatch, Change, killed, verb="INSERT")
+    with pytest.raises(Killed):
         sweeping.note_overdue()
     assert not Change.objects.filter(to_status="overdue").exists()
     sweep(craftkit)

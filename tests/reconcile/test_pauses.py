@@ -12,12 +12,10 @@ from django.utils import timezone
 
 from django_craftkit import conf
 from django_craftkit.models import Change, Job, ProjectState, Render
-from django_craftkit.models.change import ChangeManager
-from django_craftkit.models.work import ProjectStateQuerySet
 from django_craftkit.reconcile.outcomes import MAX_PROBE_DELAY
-from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import project_paused, project_resumed
-from tests.helpers import LEASE_OVER, Killed, at_once, settle, work
+from tests.helpers import LEASE_OVER, Killed, at_once, killed, settle, work
+from tests.seams import before_sending, before_writing
 
 POST = {"method": "POST", "path": "/v1/templates/*/render"}
 
@@ -62,15 +60,14 @@ def test_a_pause_that_goes_on_began_when_it_began(db):
 def test_a_worker_that_dies_while_it_pauses_a_project_holds_nothing_up(craftkit, monkeypatch, nth):
     render = Render.objects.request("invoice", {})
     craftkit.sandbox.faults.add("status", status=401, code="unauthorized", times=2, **POST)
-    update, calls = ProjectStateQuerySet.update, []
+    calls = []
 
-    def deadly(self, **values):
-        calls.append(values)
+    def write():
+        calls.append(True)
         if len(calls) == nth:
             raise Killed
-        return update(self, **values)
 
-    monkeypatch.setattr(ProjectStateQuerySet, "update", deadly)
+    before_writing(monkeypatch, ProjectState, write, verb="UPDATE", times=None)
     for _ in range(3):
         with contextlib.suppress(Killed):
             work()
@@ -149,13 +146,7 @@ def test_a_probe_is_not_burnt_by_work_that_ends_its_workers(craftkit):
 def test_a_worker_that_dies_while_it_probes_leaves_the_probe_to_another(craftkit, monkeypatch):
     render = Render.objects.request("invoice", {})
     pause()
-    send = SandboxAdapter.send
-
-    def deadly(self, request, *args, **kwargs):
-        monkeypatch.setattr(SandboxAdapter, "send", send)
-        raise Killed
-
-    monkeypatch.setattr(SandboxAdapter, "send", deadly)
+    before_sending(monkeypatch, "", killed)
     with pytest.raises(Killed):
         work()
     assert work() == 0, "the probe is in hand"
@@ -324,16 +315,8 @@ def test_a_worker_that_dies_as_it_says_so_has_changed_nothing(craftkit, monkeypa
     if status == "running":
         craftkit.run()
         craftkit.pass_time(MAX_PROBE_DELAY)
-    record, left = ChangeManager.record, [1]
-
-    def deadly(self, changes):
-        changes = list(changes)
-        if left[0] and changes and changes[0].to_status == status:
-            left[0] -= 1
-            raise Killed
-        record(self, changes)
-
-    monkeypatch.setattr(ChangeManager, "record", deadly)
+    signal = {"paused": "project_paused", "running": "project_resumed"}[status]
+    before_writing(monkeypatch, Change, killed, verb="INSERT", saying=signal)
     with pytest.raises(Killed):
         work()
     assert ProjectState.objects.paused().exists() == (status == "running")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,8 +22,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.signature import POLL
-from django_craftkit.reconcile import deliveries, polling, signatures
-from django_craftkit.reconcile.outcomes import Again
+from django_craftkit.reconcile import deliveries, signatures
 from django_craftkit.sandbox.envelopes import Recipient as Person
 from django_craftkit.sandbox.envelopes import SignatureRequest as Envelope
 from django_craftkit.sandbox.ids import recipient_id, signing_token, uuid7
@@ -42,7 +39,7 @@ from tests.reconcile.test_signatures import (
     tell,
     until,
 )
-from tests.seams import after_sending
+from tests.seams import after_sending, before_writing, calls_take, take_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,17 +250,20 @@ def test_one_malformed_answer_holds_up_no_other(craftkit, quiet, monkeypatch, wh
 
 def test_one_that_we_fail_to_join_holds_up_no_other(craftkit, quiet, monkeypatch, caplog):
     """Neither on a page nor by itself, and it is asked about again."""
+    from django_craftkit.sandbox import signatures as served
+
     envelopes = made(craftkit, 3, ago=HOUR, every=60)
     rows = known(envelopes)
-    broken, hear = rows[-1], signatures.hear
 
-    def fail(found, *args, **kwargs):
-        found = list(found)
-        if any(row.pk == broken.pk for row, _facts in found):
-            raise OverflowError("year 10000 is out of range")
-        return hear(found, *args, **kwargs)
+    def fail():
+        raise OverflowError("year 10000 is out of range")
 
-    monkeypatch.setattr(signatures, "hear", fail)
+    monkeypatch.setattr(
+        served,
+        "as_json",
+        lambda state, one: as_json(state, one) | ({"odd": "it is"} if one is envelopes[-1] else {}),
+    )
+    before_writing(monkeypatch, SignatureRequest, fail, saying="it is", times=None)
     for envelope in envelopes:
         craftkit.sandbox.view_signature(envelope.id, GUEST.email)
     work()
@@ -295,7 +295,7 @@ def test_a_page_costs_as_many_queries_however_many_have_moved(craftkit, quiet, e
                 craftkit.sandbox.sign_all(envelope.id)
         job = Job.objects.get(kind=POLL)
         with CaptureQueriesContext(connection) as queries:
-            polling.step(job)
+            take_step(job)
         assert set(statuses(rows)) == {end}
         counts.append(len(queries))
     assert counts[1] <= counts[0] + 2
@@ -413,10 +413,11 @@ def test_a_notice_that_comes_while_craftkit_answers_404_is_not_lost(
 def test_a_round_that_takes_long_is_gone_on_with(craftkit, quiet, monkeypatch):
     rows = known(made(craftkit, 7, ago=HOUR, every=60))
     craftkit.sandbox.faults.add("garbage", times=None, **LIST)
-    ticks = itertools.count(step=10)
-    monkeypatch.setattr(polling, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    (job,) = Job.objects.filter(kind=POLL)
-    assert polling.step(job) == Again(0.0, heard=True)
+    with monkeypatch.context() as patch:
+        calls_take(patch, 10)
+        work()
+    job = Job.objects.get(kind=POLL)
+    assert (job.due_at <= clock.now(), job.failures, job.error) == (True, 0, "")
     assert 0 < due() < len(rows)
     work()
     assert due() == 0

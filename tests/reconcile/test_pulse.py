@@ -15,12 +15,11 @@ from django.utils import timezone
 
 from django_craftkit import tasks
 from django_craftkit.models import ProjectState, Render
-from django_craftkit.models.work import ProjectStateQuerySet
 from django_craftkit.reconcile import pulse, retention, sweeping
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.pulse import Pulse
 from tests.helpers import elsewhere, until, work
-from tests.seams import before_sending
+from tests.seams import before_sending, before_writing
 
 
 def last(project: str = "default"):
@@ -193,14 +192,13 @@ def sign_of(sign) -> str:
 @pytest.mark.django_db(transaction=True)
 def test_a_sign_that_can_not_be_written_ends_no_work(craftkit, monkeypatch, quick, caplog):
     Render.objects.request("invoice", {})
-    sign, main = ProjectStateQuerySet.sign, threading.current_thread()
+    main = threading.current_thread()
 
-    def fail(self, *args, **kwargs):
-        if threading.current_thread() is main:
-            return sign(self, *args, **kwargs)
-        raise OperationalError("the server is going away")
+    def fail():
+        if threading.current_thread() is not main:
+            raise OperationalError("the server is going away")
 
-    monkeypatch.setattr(ProjectStateQuerySet, "sign", fail)
+    before_writing(monkeypatch, ProjectState, fail, setting="worker_seen_at", times=None)
     before_sending(monkeypatch, "/render", lambda: until(lambda: "sign of life" in caplog.text))
     Loop(threads=1, wake=None, pulse=Pulse()).run()
     assert Render.objects.get().status == "queued"

@@ -16,6 +16,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.models import Change, EngagementEvent, Render, WebhookDelivery
 from django_craftkit.reconcile import deliveries, retention
 from django_craftkit.tasks import prune
+from tests.seams import webhooks_read
 
 pytestmark = pytest.mark.django_db
 
@@ -120,7 +121,7 @@ def test_a_later_version_applies_what_an_earlier_one_ignored(monkeypatch):
         heard.append(payload)
         return uuid.UUID(payload["submissionId"])
 
-    monkeypatch.setitem(deliveries._READERS, "form.submitted", read_submission)
+    webhooks_read(monkeypatch, "form.submitted", read_submission)
     assert prune() == 0
     assert row.replay()
     apply(row)

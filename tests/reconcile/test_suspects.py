@@ -12,12 +12,13 @@ import pytest
 from django.utils import timezone
 
 from django_craftkit.models import Change, Job, Render, WebhookDelivery
-from django_craftkit.reconcile import deliveries, room
+from django_craftkit.reconcile import room
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.room import Room
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
 from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, at_once, settle, until, work
+from tests.seams import at_webhook
 
 KILLER = "the killer"
 
@@ -117,14 +118,15 @@ def test_what_cannot_be_alone_waits_uncounted(craftkit, monkeypatch):
     monkeypatch.setattr(room, "WAIT", 0.05)
     Render.objects.request("invoice", {})
     left_by_a_dead_worker()
-    place, over = Room(), threading.Event()
+    place, busy, over = Room(), threading.Event(), threading.Event()
 
     def never_end():
         with place.beside():
+            busy.set()
             over.wait(PATIENCE)
 
     stuck = Elsewhere(never_end)
-    until(lambda: place._busy)
+    assert busy.wait(PATIENCE)
     Loop(threads=1, wake=None, room=place).run()
     job = Job.objects.get()
     assert (job.attempts, job.lease_token) == (1, None)
@@ -169,14 +171,12 @@ def test_webhooks_of_a_batch_whose_worker_died_are_worked_off_one_by_one(craftki
     store(b'{"event": "kill"}')
     for render in Render.objects.all():
         store(succeeded(render.remote_id))
-    read = deliveries._read
 
-    def deadly(delivery, facts):
-        if b"kill" in delivery.body:
+    def die(content):
+        if b"kill" in content:
             raise Killed
-        return read(delivery, facts)
 
-    monkeypatch.setattr(deliveries, "_read", deadly)
+    at_webhook(monkeypatch, die)
     run(craftkit)
     assert set(WebhookDelivery.objects.values_list("attempts", flat=True)) == {1}
     craftkit.pass_time(LEASE_OVER)

@@ -9,9 +9,9 @@ from django.db import transaction
 
 from django_craftkit.models import Render, Share, WebhookDelivery
 from django_craftkit.projects import get_client, patience
-from django_craftkit.reconcile import loop as loops
 from django_craftkit.sandbox import Sandbox, SandboxAdapter, SandboxServer
 from tests.helpers import settle, until, work
+from tests.seams import at_webhook, when_waiting
 
 ENGAGEMENT = {"method": "GET", "path": "/v1/renders/*/engagement"}
 
@@ -20,7 +20,7 @@ ENGAGEMENT = {"method": "GET", "path": "/v1/renders/*/engagement"}
 def asleep(monkeypatch) -> list[float]:
     """How long those who wait sleep, without sleeping."""
     naps: list[float] = []
-    monkeypatch.setattr(loops.time, "sleep", naps.append)
+    when_waiting(monkeypatch, naps.append)
     return naps
 
 
@@ -149,20 +149,17 @@ def test_a_webhook_can_be_worked_off_again_as_long_as_its_body_is_kept(craftkit,
 
 
 def test_a_webhook_that_was_given_up_can_be_worked_off_again(craftkit, ready, monkeypatch):
-    from django_craftkit.reconcile import deliveries
-
-    def broken(delivery, facts):
+    def break_down(content):
         raise ArithmeticError("no")
 
     WebhookDelivery.objects.all().delete()
-    read = deliveries._read
-    monkeypatch.setattr(deliveries, "_read", broken)
     craftkit.sandbox.subscribe("http://craftkit.sandbox/to/default", "webhook secret of default")
     craftkit.open(ready.share(wait=True))
-    for _ in range(40):
-        craftkit.run()
-        craftkit.pass_time(3600)
-    monkeypatch.setattr(deliveries, "_read", read)
+    with monkeypatch.context() as patch:
+        at_webhook(patch, break_down)
+        for _ in range(40):
+            craftkit.run()
+            craftkit.pass_time(3600)
     given_up = list(WebhookDelivery.objects.filter(status="abandoned"))
     assert given_up
     assert WebhookDelivery.objects.replay([delivery.pk for delivery in given_up]) == len(given_up)
