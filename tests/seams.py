@@ -17,6 +17,7 @@ import re
 import threading
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,14 +29,16 @@ from django_craftkit.models import Job
 from django_craftkit.models.work import Leased, LeasedQuerySet
 from django_craftkit.reconcile import deliveries, engagement, loop, renders, shares
 from django_craftkit.reconcile.outcomes import Again
+from django_craftkit.reconcile.room import Room
 from django_craftkit.sandbox import SandboxAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     import pytest
     from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.db.models import Model
+    from django.db.models import Model, QuerySet
 
     from django_craftkit import client
     from django_craftkit.models import Change, Render, Share
@@ -263,14 +266,13 @@ def after_reading(
     model: type[Model],
     act: Callable[[], object],
     *,
-    in_transaction: bool = False,
+    is_it: Callable[[BaseDatabaseWrapper], bool] = lambda _: True,
 ) -> None:
     """Rows of a model were read by a query that locks nothing; nothing is decided by them yet.
 
-    A query inside a transaction (see `before_committing`) is none, unless ``in_transaction`` is.
+    ``is_it`` says of a connection whether this is the one; it is asked in the thread that reads.
     """
-    moment, place = _Moment(act), _Place()
-    table = re.compile(rf"\bFROM [\"`]?{model._meta.db_table}\b")
+    moment, table = _Moment(act), re.compile(rf"\bFROM [\"`]?{model._meta.db_table}\b")
     read: set[int] = set()
     close = getattr(CursorWrapper, "close", None)
 
@@ -283,7 +285,7 @@ def after_reading(
         close(self) if close else self.cursor.close()
         if id(self) in read:
             read.discard(id(self))
-            if in_transaction or not place.is_in_transaction(self.db):
+            if is_it(self.db):
                 moment.come()
 
     _at_each_statement(monkeypatch, after=note)
@@ -378,10 +380,20 @@ def before_marking_as_sent(
 ) -> None:
     """A worker has read what it is about to send, and has not begun to say that it is being sent.
 
-    The last moment at which somebody else can stop the call: the transaction that writes
-    ``sending_since`` looks whether they have.
+    The last moment at which somebody else can stop the call: what writes ``sending_since`` looks
+    whether they have. It is where a thread that has claimed a job reads rows outside a transaction.
     """
-    after_reading(monkeypatch, model, act)
+    claim, claimed, place = _Write(Job, "UPDATE", "lease_token"), set[int](), _Place()
+
+    def note(cursor: CursorWrapper, sql: str, params: Any) -> None:
+        if claim.matches(sql, params):
+            claimed.add(threading.get_ident())
+
+    def is_it(connection: BaseDatabaseWrapper) -> bool:
+        return threading.get_ident() in claimed and not place.is_in_transaction(connection)
+
+    _at_each_statement(monkeypatch, after=note)
+    after_reading(monkeypatch, model, act, is_it=is_it)
 
 
 def after_marking_as_sent(
@@ -465,6 +477,46 @@ def after_claiming(
         return rows
 
     monkeypatch.setattr(LeasedQuerySet, "claim", taken)
+
+
+def claim(
+    rows: QuerySet[Any], limit: int = 100, *, now: datetime, lease: timedelta = timedelta(minutes=2)
+) -> list[Any]:
+    """Be a worker who claims up to ``limit`` due jobs or webhooks; return them as claimed."""
+    claimed: list[Any] = rows.claim(limit, now=now, lease=lease)
+    return claimed
+
+
+def finish(job: Job) -> None:
+    """Be the worker who has claimed a job, and has nothing left to do for it."""
+    Job.objects.done(job)
+
+
+def put_back(job: Job, due_at: datetime) -> None:
+    """Be the worker who has claimed a job, and wants it taken up again later."""
+    Job.objects.again(job, due_at)
+
+
+def process_webhooks(now: datetime) -> int:
+    """Be a worker who applies one batch of the webhooks that are due; return how many."""
+    return deliveries.process(now)
+
+
+def batches_of(monkeypatch: pytest.MonkeyPatch, webhooks: int) -> None:
+    """So many webhooks are applied in one batch at most."""
+    monkeypatch.setattr(deliveries, "BATCH", webhooks)
+
+
+def solitudes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return what gets an entry each time that a worker stops its other threads to be alone."""
+    alone, stops = Room.alone, []
+
+    def counted(self: Room, *args: Any) -> Any:
+        stops.append(self)
+        return alone(self, *args)
+
+    monkeypatch.setattr(Room, "alone", counted)
+    return stops
 
 
 def at_webhook(monkeypatch: pytest.MonkeyPatch, act: Callable[[bytes], object]) -> None:

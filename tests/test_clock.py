@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_craftkit import clock
 from django_craftkit.models import Job, WebhookDelivery
 from django_craftkit.models.delivery import _insertion
+from tests.seams import claim
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +56,7 @@ def test_a_web_clock_that_is_off_delays_nothing(site, monkeypatch, write, ahead)
     row = Job.objects.first() or WebhookDelivery.objects.get()
     assert abs(clock.database_now() - row.due_at) < timedelta(minutes=1)
     model = type(row)
-    assert len(model.objects.claim(1, now=clock.database_now(), lease=timedelta(minutes=1))) == 1
+    assert len(claim(model.objects.all(), now=clock.database_now())) == 1
 
 
 def test_a_webhook_under_an_id_that_a_database_refuses_is_stored(db):

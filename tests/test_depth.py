@@ -19,8 +19,8 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import MAX_DEPTH, is_too_deep, storable
 from django_craftkit.models import EngagementEvent, Job, Render, WebhookDelivery
 from django_craftkit.privacy import kept_body
-from django_craftkit.reconcile import deliveries
 from tests.helpers import settle, with_function
+from tests.seams import process_webhooks
 from tests.shop.models import Order
 from tests.webhooks.conftest import render_event
 
@@ -100,7 +100,7 @@ def test_no_parser_sees_what_could_exhaust_its_stack(monkeypatch, levels, bracke
     assert kept_body(f'{{"userAgent": {body}'.encode()) == b'{"'
     assert (texts.loads(body), texts.body_of(body.encode())) == (None, None)
     WebhookDelivery.objects.store("default", "", body.encode())
-    deliveries.process(database_now() + timedelta(seconds=1))
+    process_webhooks(database_now() + timedelta(seconds=1))
     assert WebhookDelivery.objects.get().status == "failed"
 
 
@@ -157,7 +157,7 @@ def test_a_webhook_is_unusable_alone_and_its_batch_stays_whole(craftkit, levels,
     bodies.insert(2, render_event(render.remote_id, more="{}").replace(b'"{}"', b"[" * levels))
     for body in bodies:
         WebhookDelivery.objects.store("default", "", body)
-    deliveries.process(database_now() + timedelta(seconds=1))
+    process_webhooks(database_now() + timedelta(seconds=1))
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
     rows = list(WebhookDelivery.objects.order_by("pk"))
     assert [row.status for row in rows] == ["processed", "failed", "failed", "processed"]

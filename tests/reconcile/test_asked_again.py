@@ -229,12 +229,7 @@ def test_nor_where_somebody_retries_it_in_that_very_moment(craftkit, ready, monk
     request = send(ready, JANE)
     become(request, "rejected")
     retried = []
-    after_reading(
-        monkeypatch,
-        SignatureRequest,
-        lambda: retried.append(request.retry()),
-        in_transaction=True,
-    )
+    after_reading(monkeypatch, SignatureRequest, lambda: retried.append(request.retry()))
     assert send(ready, JANE) == request
     assert retried == [True]
     craftkit.run()

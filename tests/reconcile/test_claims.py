@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from django_craftkit.models import Job, WebhookDelivery
 from django_craftkit.reconcile import deliveries
-
-LEASE = timedelta(minutes=2)
+from tests.seams import claim, process_webhooks
 
 #: Every column that a claim changes, and what a queryset may say of it before.
 FILTERS = {
@@ -32,7 +30,7 @@ def test_a_claim_returns_what_it_took_whatever_it_filters_by(filters):
         Job.objects.create(
             kind="render", object_id=number, project="default", due_at=now, attempts=2
         )
-    claimed = Job.objects.filter(**filters).claim(2, now=now, lease=LEASE)
+    claimed = claim(Job.objects.filter(**filters), 2, now=now)
     assert [job.object_id for job in claimed] == [0, 1]
     rows = Job.objects.filter(lease_token__isnull=False).order_by("pk")
     assert [job.lease_token for job in rows] == [job.lease_token for job in claimed]
@@ -44,6 +42,6 @@ def test_a_claim_returns_what_it_took_whatever_it_filters_by(filters):
 def test_each_try_of_a_webhook_is_made(tries):
     WebhookDelivery.objects.store("default", str(uuid.uuid4()), json.dumps({"event": "x"}).encode())
     WebhookDelivery.objects.update(attempts=tries)
-    assert deliveries.process(timezone.now()) == 1
+    assert process_webhooks(timezone.now()) == 1
     delivery = WebhookDelivery.objects.get()
     assert (delivery.status, delivery.attempts) == ("ignored", tries + 1)

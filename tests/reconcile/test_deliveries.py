@@ -16,7 +16,15 @@ from django_craftkit.models import Change, Job, ProjectState, Render, WebhookDel
 from django_craftkit.privacy import kept_body
 from django_craftkit.reconcile import deliveries
 from tests.helpers import LEASE_OVER, Killed, settle
-from tests.seams import after_claiming, after_sending, after_writing, at_webhook, before_writing
+from tests.seams import (
+    after_claiming,
+    after_sending,
+    after_writing,
+    at_webhook,
+    before_writing,
+    claim,
+    process_webhooks,
+)
 
 
 def ask(number: int = 1) -> Render:
@@ -48,7 +56,7 @@ def test_a_webhook_that_comes_before_the_posts_answer_is_applied(craftkit, monke
 
     def be_faster():
         craftkit.deliver()
-        meanwhile.append(deliveries.process(timezone.now()))
+        meanwhile.append(process_webhooks(timezone.now()))
         assert WebhookDelivery.objects.get().status == "received"
 
     after_sending(monkeypatch, "", be_faster)
@@ -132,7 +140,7 @@ def test_a_batch_is_applied_with_few_queries(craftkit, django_assert_max_num_que
     for render in Render.objects.all():
         store(body(render.remote_id))
     with django_assert_max_num_queries(25):
-        assert deliveries.process(timezone.now()) == 40
+        assert process_webhooks(timezone.now()) == 40
     assert set(Render.objects.values_list("status")) == {("succeeded",)}
     assert not Job.objects.filter(kind="render").exists(), "nothing is left to poll for"
 
@@ -298,11 +306,11 @@ def test_a_delivery_whose_lease_ran_out_is_whoevers_took_it_over(craftkit, monke
     def take_over():
         tokens.append(WebhookDelivery.objects.get().lease_token)
         later = now + timedelta(seconds=LEASE_OVER)
-        (mine,) = WebhookDelivery.objects.all().claim(9, now=later, lease=timedelta(minutes=2))
+        (mine,) = claim(WebhookDelivery.objects.all(), now=later)
         tokens.append(mine.lease_token)
 
     after_claiming(monkeypatch, WebhookDelivery, take_over)
-    assert deliveries.process(now) == 1
+    assert process_webhooks(now) == 1
     late, other = tokens
     assert other != late
     delivery = WebhookDelivery.objects.get()
@@ -323,7 +331,7 @@ def test_a_batch_that_loses_a_deadlock_is_applied_all_the_same(transactional_db,
         return WebhookDelivery.objects.filter(status="ignored")
 
     after_writing(monkeypatch, WebhookDelivery, lose_once, setting="status", times=None)
-    assert deliveries.process(timezone.now()) == 1
+    assert process_webhooks(timezone.now()) == 1
     assert tries == [1, 1]
     assert WebhookDelivery.objects.get().status == "ignored"
 

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.template import Context, Template
 from django.utils import timezone
 
+from django_craftkit import clock
 from django_craftkit.models import (
     Change,
     EngagementEvent,
@@ -724,10 +725,17 @@ def test_a_mail_that_failed_and_is_sent_again_at_once_leaves_no_open_link(craftk
 def test_whoever_stood_still_before_sending_does_not_send(craftkit, ready, monkeypatch):
     """A suspended machine: by now another worker settles it."""
     share = ready.email(TO)
+    waited = []
+
+    def look():
+        waited.append(clock.now() - Share.objects.get().sending_since)
+
     after_marking_as_sent(monkeypatch, Share, lambda: craftkit.pass_time(LEASE_OVER))
+    before_sending(monkeypatch, "/email", look, times=None)
     settle(craftkit)
     share.refresh_from_db()
     assert (share.status, len(craftkit.mails)) == ("active", 1)
+    assert [time < timedelta(seconds=60) for time in waited] == [True]
 
 
 def test_a_late_mail_to_a_document_that_was_withdrawn_is_no_open_link(craftkit, ready, monkeypatch):

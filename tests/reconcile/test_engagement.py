@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection, transaction
@@ -16,11 +16,16 @@ from hypothesis import strategies as st
 
 from django_craftkit import client
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share, WebhookDelivery
-from django_craftkit.reconcile import deliveries
 from django_craftkit.signals import engagement_recorded
 from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, settle, work
 from tests.reconcile.test_renders import TROUBLE
-from tests.seams import after_sending, apply_engagement, before_sending
+from tests.seams import (
+    after_sending,
+    apply_engagement,
+    batches_of,
+    before_sending,
+    process_webhooks,
+)
 
 TRACK = {"method": "POST", "path": "/v1/renders/*/events"}
 READ = {"method": "GET", "path": "/v1/renders/*/engagement"}
@@ -175,11 +180,11 @@ def hear_all(render: Render, happened, extra: int, way) -> list[object]:
                 store(webhook(happened[number]))
                 waiting += 1
             if waiting and (waiting == size or kind == "read"):
-                deliveries.process(timezone.now())
+                process_webhooks(timezone.now())
                 waiting = 0
             if kind == "read":
                 apply_engagement(render, answer(happened[:number], extra=extra))
-        deliveries.process(timezone.now())
+        process_webhooks(timezone.now())
         end = seen()
         transaction.set_rollback(True)
     return end
@@ -233,14 +238,14 @@ def test_what_guests_do_is_counted_as_craftkit_counts_it(craftkit, ready, fault)
 
 def test_counts_never_go_down(known):
     store(*[webhook(said(number)) for number in range(5)])
-    deliveries.process(timezone.now())
+    process_webhooks(timezone.now())
     for extra, expected in ((0, 5), (30, 32), (1, 32)):
         apply_engagement(known, answer([said(1), said(2)], extra=extra))
         known.refresh_from_db()
         assert known.counts["viewed"] == expected
     EngagementEvent.objects.all().delete()
     store(webhook(said(50)))
-    deliveries.process(timezone.now())
+    process_webhooks(timezone.now())
     known.refresh_from_db()
     assert known.counts["viewed"] == 32
 
@@ -254,10 +259,10 @@ def test_a_link_is_opened_by_its_recipients_alone(known):
         )
     ]
     store(*map(webhook, events[:2]))
-    deliveries.process(timezone.now())
+    process_webhooks(timezone.now())
     assert Share.objects.get(remote_id=LINK).click_count == 2, "what Craftkit said before stands"
     store(*map(webhook, events[2:]))
-    deliveries.process(timezone.now())
+    process_webhooks(timezone.now())
     assert Share.objects.get(remote_id=LINK).click_count == 3
 
 
@@ -299,7 +304,7 @@ def test_what_is_new_to_us_is_kept_as_it_is(known):
     known.refresh_from_db()
     assert known.counts["thumbed"] == 7
     store(webhook(said(2, "thumbed")), webhook(said(3, actorKind="x" * 100)))
-    deliveries.process(timezone.now())
+    process_webhooks(timezone.now())
     assert list(WebhookDelivery.objects.order_by("pk").values_list("status", flat=True)) == [
         "ignored",
         "processed",
@@ -324,7 +329,7 @@ def test_what_is_new_to_us_is_kept_as_it_is(known):
 def test_an_event_that_cannot_be_used_stops_nothing(known, more):
     body = json.dumps(json.loads(webhook(said(1))) | more).encode()
     store(webhook(said(2)), body, webhook(said(3)))
-    deliveries.process(timezone.now())
+    process_webhooks(timezone.now())
     statuses = WebhookDelivery.objects.order_by("pk").values_list("status", flat=True)
     before, odd, after = statuses
     assert (before, after) == ("processed", "processed")
@@ -337,7 +342,7 @@ def test_an_event_that_cannot_be_used_stops_nothing(known, more):
 )
 def test_an_event_of_an_odd_moment_stops_nothing(known, moment):
     store(webhook(said(2)), webhook(said(1, createdAt=moment)), webhook(said(3)))
-    deliveries.process(timezone.now())
+    process_webhooks(timezone.now())
     assert EngagementEvent.objects.filter(event_id=said(2)["id"]).exists()
     assert EngagementEvent.objects.filter(event_id=said(3)["id"]).exists()
 
@@ -361,7 +366,7 @@ def test_an_event_that_comes_before_its_document_is_known_is_applied(craftkit, m
         get_client().shares.create(document.id)
         get_client().engagement.track(document.id, "viewed")
         craftkit.deliver()
-        deliveries.process(timezone.now())
+        process_webhooks(timezone.now())
 
     render = Render.objects.request("invoice", {})
     after_sending(monkeypatch, "/render", be_faster)
@@ -372,15 +377,14 @@ def test_an_event_that_comes_before_its_document_is_known_is_applied(craftkit, m
 
 
 @pytest.mark.django_db(transaction=True)
-def test_batches_and_reads_at_the_same_time_store_each_event_once(known):
+def test_batches_and_reads_at_the_same_time_store_each_event_once(known, monkeypatch):
+    batches_of(monkeypatch, 7)
     happened = [said(number, shareId=str(LINK)) for number in range(40)]
     store(*map(webhook, happened * 2))
 
     def take_some():
         for _ in range(20):
-            now = timezone.now()
-            batch = WebhookDelivery.objects.all().claim(7, now=now, lease=timedelta(minutes=2))
-            deliveries._apply(batch, now)
+            process_webhooks(timezone.now())
 
     errors = at_once(
         take_some,
@@ -419,7 +423,7 @@ def test_a_batch_of_events_is_applied_with_as_many_queries_as_a_few(known, heard
     for number in (7, 14, 100):  # the first also notes that webhooks have come
         keep_events(number)
         with CaptureQueriesContext(connection) as queries:
-            assert deliveries.process(timezone.now()) == number
+            assert process_webhooks(timezone.now()) == number
         needed.append(len(queries))
     assert needed[2] <= needed[1] + 4 <= 40, "SQLite takes its parameters in portions"
     assert EngagementEvent.objects.count() == 121

@@ -142,7 +142,7 @@ def test_who_wants_something_of_it_while_it_goes_is_told_so(order, craftkit, mon
         elsewhere(work)
         assert not Render.objects.exists()
 
-    after_reading(monkeypatch, Render, lose, in_transaction=True)
+    after_reading(monkeypatch, Render, lose)
     with pytest.raises(NothingToRender):
         wish(render)
 
@@ -242,7 +242,7 @@ def test_it_is_one_where_the_event_fires_while_the_row_is_being_removed(
 
     def fire_meanwhile() -> None:
         # The event has found the document, and is about to ask for it again.
-        after_reading(monkeypatch, Render, known.set, in_transaction=True)
+        after_reading(monkeypatch, Render, known.set)
         events.append(Elsewhere(lambda: fire(order)))
         assert known.wait(PATIENCE)
 

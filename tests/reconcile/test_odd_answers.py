@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 
 import pytest
 from django.dispatch import Signal
 from django.template import Context, Template
 
-from django_craftkit import builders, client, declarations
+from django_craftkit import client, declarations
 from django_craftkit.events import render_on
 from django_craftkit.models import Change, Job, Render, Share, WebhookDelivery
-from django_craftkit.reconcile import announcements
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.signals import render_succeeded
 from tests.helpers import settle, with_function
@@ -165,7 +165,7 @@ def test_a_refusal_in_odd_characters_rejects_the_document_all_the_same(craftkit)
 def test_what_a_builder_raises_is_shown_whatever_its_text(
     craftkit, built_by, monkeypatch, odd, plain
 ):
-    monkeypatch.setattr(builders.logger, "disabled", True)
+    monkeypatch.setattr(logging.getLogger("django_craftkit"), "propagate", False)
     built_by(raising(ValueError(odd)))
     settle(craftkit)
     render = Render.objects.get()
@@ -177,7 +177,7 @@ def test_what_a_builder_raises_is_shown_whatever_its_text(
 def test_what_a_snapshots_builder_raises_is_shown_whatever_its_text(
     craftkit, monkeypatch, odd, plain
 ):
-    monkeypatch.setattr(builders.logger, "disabled", True)
+    monkeypatch.setattr(logging.getLogger("django_craftkit"), "propagate", False)
     monkeypatch.setattr(declarations, "_declared", dict(declarations._declared))
     event = Signal()
     snapshot = raising(ValueError(odd))
@@ -213,7 +213,7 @@ def test_what_a_receiver_raises_keeps_no_other_from_listening_once(
     craftkit, monkeypatch, odd, plain
 ):
     # pytest-xdist can't send a log with half a surrogate pair to its main process.
-    monkeypatch.setattr(announcements.logger, "disabled", True)
+    monkeypatch.setattr(logging.getLogger("django_craftkit"), "propagate", False)
     heard = []
 
     def good(**kwargs):

@@ -22,7 +22,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.signature import POLL
-from django_craftkit.reconcile import deliveries, signatures
+from django_craftkit.reconcile import signatures
 from django_craftkit.sandbox.envelopes import Recipient as Person
 from django_craftkit.sandbox.envelopes import SignatureRequest as Envelope
 from django_craftkit.sandbox.ids import recipient_id, signing_token, uuid7
@@ -39,7 +39,7 @@ from tests.reconcile.test_signatures import (
     tell,
     until,
 )
-from tests.seams import after_sending, before_writing, calls_take, take_step
+from tests.seams import after_sending, before_writing, calls_take, process_webhooks, take_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -371,7 +371,7 @@ def sign_meanwhile(craftkit, row: SignatureRequest) -> Callable[[], None]:
         craftkit.pass_time(1)
         craftkit.sandbox.sign_all(str(row.remote_id))
         tell("completed", row)
-        assert deliveries.process(clock.now()) == 1
+        assert process_webhooks(clock.now()) == 1
         craftkit.pass_time(1)
 
     return act

@@ -31,6 +31,8 @@ from tests.seams import (
     before_sending,
     before_writing,
     carry_out,
+    claim,
+    finish,
 )
 from tests.shop.models import Order
 
@@ -282,7 +284,7 @@ def test_no_wish_is_lost_where_an_application_listens_to_every_deletion(
 ):
     """Django would read the rows first then, and delete by primary key alone."""
     render = Render.objects.request("invoice", {})
-    (job,) = Job.objects.all().claim(1, now=timezone.now(), lease=timedelta(minutes=2))
+    (job,) = claim(Job.objects.all(), now=timezone.now())
     wished = []
 
     def listen(sender, instance, **kwargs):
@@ -297,7 +299,7 @@ def test_no_wish_is_lost_where_an_application_listens_to_every_deletion(
     post_delete.connect(note)
     try:
         with django_assert_num_queries(1):
-            Job.objects.done(job)
+            finish(job)
     finally:
         pre_delete.disconnect(listen)
         post_delete.disconnect(note)

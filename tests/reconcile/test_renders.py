@@ -17,7 +17,15 @@ from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.renders import poll_delay, wire_key
 from django_craftkit.webhooks.signature import sign
 from tests.helpers import settle
-from tests.seams import apply_to_render, before_sending, step_fails, when_waiting
+from tests.seams import (
+    apply_to_render,
+    before_sending,
+    claim,
+    finish,
+    put_back,
+    step_fails,
+    when_waiting,
+)
 from tests.shop.models import Order
 
 POST = {"method": "POST", "path": "/v1/templates/*/render"}
@@ -387,9 +395,9 @@ def test_a_mistake_of_ours_is_logged_shown_and_tried_again(craftkit, caplog):
 
 def test_a_wish_that_comes_while_its_job_is_in_hand_is_not_lost(craftkit):
     render = ask()
-    (job,) = Job.objects.all().claim(1, now=timezone.now(), lease=timedelta(minutes=2))
+    (job,) = claim(Job.objects.all(), now=timezone.now())
     Job.objects.wish("render", [render.pk], "default")
-    Job.objects.done(job)
+    finish(job)
     left = Job.objects.get()
     assert (left.version, left.lease_token) == (2, None)
     assert left.due_at <= timezone.now()
@@ -398,12 +406,10 @@ def test_a_wish_that_comes_while_its_job_is_in_hand_is_not_lost(craftkit):
 def test_who_lost_the_lease_no_longer_decides(craftkit):
     ask()
     now = timezone.now()
-    (late,) = Job.objects.all().claim(1, now=now, lease=timedelta(seconds=1))
-    (taken_over,) = Job.objects.all().claim(
-        1, now=now + timedelta(seconds=2), lease=timedelta(minutes=2)
-    )
-    Job.objects.done(late)
-    Job.objects.again(late, now + timedelta(days=1))
+    (late,) = claim(Job.objects.all(), now=now, lease=timedelta(seconds=1))
+    (taken_over,) = claim(Job.objects.all(), now=now + timedelta(seconds=2))
+    finish(late)
+    put_back(late, now + timedelta(days=1))
     job = Job.objects.get()
     assert (job.lease_token, job.attempts) == (taken_over.lease_token, 2)
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from django_craftkit.clock import database_now
 from django_craftkit.models import Change, EngagementEvent, Render, WebhookDelivery
-from django_craftkit.reconcile import deliveries, retention
+from django_craftkit.reconcile import retention
 from django_craftkit.tasks import prune
-from tests.seams import webhooks_read
+from tests.seams import process_webhooks, webhooks_read
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +59,7 @@ def applied(payload: dict[str, object]) -> WebhookDelivery:
 
 def apply(row: WebhookDelivery) -> None:
     WebhookDelivery.objects.filter(pk=row.pk).update(due_at=days_ago(1))
-    deliveries.process(database_now())
+    process_webhooks(database_now())
     row.refresh_from_db()
 
 

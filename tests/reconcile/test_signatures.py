@@ -26,14 +26,20 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.signature import KIND, SEND
-from django_craftkit.reconcile import deliveries, signatures
+from django_craftkit.reconcile import signatures
 from django_craftkit.reconcile.envelopes import wire_key
 from django_craftkit.sandbox.signatures import as_json
 from django_craftkit.signals import SIGNALS, render_succeeded, signature_signed
 from django_craftkit.signing import AnchorTag, InvalidSignatureRequest, Recipient, SignatureField
 from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, work
 from tests.reconcile.test_renders import TROUBLE
-from tests.seams import after_sending, before_marking_as_sent, before_sending, take_step
+from tests.seams import (
+    after_sending,
+    before_marking_as_sent,
+    before_sending,
+    process_webhooks,
+    take_step,
+)
 
 GUEST = Recipient("Ελένη", "Παπαδοπούλου", "eleni@example.com")
 SKIPPER = Recipient("José", "Núñez", "jose@example.com")
@@ -809,7 +815,7 @@ def test_a_webhook_that_comes_before_the_posts_answer_is_not_lost(
         (there,) = craftkit.sandbox.signatures
         craftkit.sandbox.sign_all(there.id)
         assert craftkit.deliver() == 5
-        assert deliveries.process(clock.now()) == 5
+        assert process_webhooks(clock.now()) == 5
         if killed_then:
             raise Killed
 
@@ -1608,7 +1614,7 @@ def test_facts_about_a_thousand_people_cost_no_query_each(
         craftkit.sandbox.view_signature(there.id, GUEST.email)
     craftkit.deliver()
     with django_assert_max_num_queries(60):
-        deliveries.process(clock.now())
+        process_webhooks(clock.now())
     craftkit.run()
     assert SignatureRequest.objects.filter(status="viewed").count() == len(requests)
 

@@ -18,7 +18,7 @@ from django_craftkit.reconcile.room import Room
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
 from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, at_once, settle, until, work
-from tests.seams import at_webhook
+from tests.seams import at_webhook, solitudes
 
 KILLER = "the killer"
 
@@ -194,13 +194,7 @@ def test_the_webhooks_of_a_dead_worker_do_not_stop_the_others_for_each_of_them(
         store(b'{"event": "form.submitted"}')
     long_ago = timezone.now() - timedelta(minutes=5)
     WebhookDelivery.objects.update(attempts=1, lease_token=uuid.uuid4(), leased_until=long_ago)
-    alone, stops = Room.alone, []
-
-    def counted(self, *args):
-        stops.append(self)
-        return alone(self, *args)
-
-    monkeypatch.setattr(Room, "alone", counted)
+    stops = solitudes(monkeypatch)
     craftkit.run()
     assert set(WebhookDelivery.objects.values_list("status", "attempts")) == {("ignored", 2)}
     assert len(stops) < 20

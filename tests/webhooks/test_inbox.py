@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from django_craftkit.clock import database_now
 from django_craftkit.models import Job, Render, WebhookDelivery
 from django_craftkit.privacy import kept_body
-from django_craftkit.reconcile import deliveries
+from tests.seams import process_webhooks
 
 from .conftest import render_event
 
@@ -27,7 +27,7 @@ def keep(*bodies: bytes) -> None:
 
 
 def work_off() -> list[WebhookDelivery]:
-    while deliveries.process(database_now()):
+    while process_webhooks(database_now()):
         pass
     return list(WebhookDelivery.objects.order_by("pk"))
 
