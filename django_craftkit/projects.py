@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -12,21 +9,18 @@ from django.core.exceptions import ImproperlyConfigured
 
 from . import conf
 from .client import Craftkit
+from .client.deadline import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_patience: ContextVar[float | None] = ContextVar("craftkit_patience", default=None)
+    from contextlib import AbstractContextManager
 
 
-@contextmanager
-def patience(seconds: float) -> Iterator[None]:
-    """Let no call in here wait longer for Craftkit than a person would, in whole seconds."""
-    token = _patience.set(max(1.0, float(int(seconds))))
-    try:
-        yield
-    finally:
-        _patience.reset(token)
+def patience(seconds: float) -> AbstractContextManager[None]:
+    """Let the calls in here be over together in so many seconds, in 1 second at least.
+
+    Their further tries and pauses included, and whatever each might take alone.
+    """
+    return within(max(1.0, seconds))
 
 
 def get_client(alias: str = conf.DEFAULT_PROJECT, *, max_retries: int = 2) -> Craftkit:
@@ -41,10 +35,6 @@ def get_client(alias: str = conf.DEFAULT_PROJECT, *, max_retries: int = 2) -> Cr
             f"CRAFTKIT_PROJECTS[{alias!r}] has no API_KEY. Make one in Craftkit's dashboard "
             "under Project, API keys, and put it there from an environment variable."
         )
-    limit = _patience.get()
-    if limit is not None:
-        connect, read = project.timeout
-        project = replace(project, timeout=(min(connect, limit), min(read, limit)))
     try:
         return _client(project, max_retries, conf.options_or_defaults().DOWNLOAD_MAX_BYTES)
     except ValueError as error:

@@ -120,10 +120,14 @@ class Craftkit:
         api_key: a project key (`ck_live_…`, `ck_test_…`). Goes to the host of `base_url` alone.
         base_url: http or https, without the `/v1` that each call adds. A key works in its own
             environment only.
-        timeout: seconds to connect and seconds between two bytes, or one number for both.
+        timeout: seconds that a call may take, with all its tries, their pauses and its answer; a
+            `Download` may take longer. Of a pair, the first number is for one step of connecting
+            (an address of the host, a proxy, a handshake), the second one for the whole. To look
+            up a name takes what the system takes, and is no excuse: who is late by then is late.
         max_retries: further tries of what may safely be tried again; 0 for none.
         max_download_bytes: of one PDF that is downloaded; a larger one is refused.
-        adapter: makes the requests adapter that each session mounts for `base_url`.
+        adapter: makes the requests adapter that each session mounts for `base_url`. One that is
+            no `requests.adapters.HTTPAdapter` must keep the `timeout` itself that it is given.
 
     Raises:
         ValueError: one of these can't be used.
@@ -223,7 +227,7 @@ def _check_timeout(timeout: Timeout) -> None:
         for part in pair
     )
     if not good:
-        raise ValueError("timeout is seconds, or (connect, read) in seconds, each above 0.")
+        raise ValueError("timeout is seconds, or (connect, whole) in seconds, each above 0.")
 
 
 def _transport(

@@ -111,7 +111,7 @@ class CraftkitConnectionError(CraftkitError):
 
 
 class CraftkitTimeout(CraftkitConnectionError):
-    """Craftkit took longer than the client's `timeout`, to connect or between two bytes."""
+    """Craftkit took longer than the client's `timeout`, or than somebody waits for it."""
 
     message = "Craftkit did not answer in time."
 

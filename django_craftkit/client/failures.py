@@ -1,92 +1,28 @@
 """What a call that failed below HTTP proves: whether Craftkit may have acted on it.
 
 An exception's type proves nothing: `InvalidHeader` is raised for a header that can't be sent, and
-for an answer's. Only where no connection came about has no byte left, and that is observed.
+for an answer's. Only where no connection came about has no byte left, and that is watched.
 """
 
 from __future__ import annotations
 
 import http.client
 import ssl
-import threading
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import requests
 import urllib3.exceptions
-from requests.adapters import BaseAdapter, HTTPAdapter
-from urllib3.connection import HTTPConnection
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from django_craftkit.client.connections import has_connected
 from django_craftkit.client.errors import CraftkitConnectionError, CraftkitError, CraftkitTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
 # What requests and what lies below it raise for a call that went wrong. RequestException is an
 # OSError; the others are what it forgets to wrap.
 NETWORK_ERRORS: Final = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
-
-
-class _Seen(threading.local):
-    #: Of the call that this thread makes: None as long as nobody has connected, False once
-    #: somebody tried in vain, True for good once there was a connection to send it by.
-    connected: bool | None = None
-
-
-_seen = _Seen()
-
-
-class _Observed(HTTPConnection):
-    """A connection that tells whether there was one."""
-
-    def connect(self) -> None:
-        if _seen.connected is None:
-            _seen.connected = False
-        # With its handshake, and with what a proxy answers that is asked for a tunnel.
-        super().connect()
-        _seen.connected = True
-
-    def request(self, *args: Any, **options: Any) -> None:
-        if self.sock is not None:
-            _seen.connected = True
-        super().request(*args, **options)
-
-
-@lru_cache(maxsize=32)
-def _observing(kind: type[Any]) -> type[Any]:
-    if not issubclass(kind, HTTPConnection) or issubclass(kind, _Observed):
-        return kind
-    return type(kind.__name__, (_Observed, kind), {})
-
-
-def pool_of(
-    adapter: BaseAdapter, request: requests.PreparedRequest, settings: Mapping[str, Any]
-) -> Any:
-    """Return where requests' own adapter takes its connections from, else None.
-
-    Raises what the adapter would raise before it connects: for a proxy without a host, for
-    certificates that aren't there.
-    """
-    if not isinstance(adapter, HTTPAdapter):
-        return None
-    verify, proxies, cert = settings["verify"], settings["proxies"], settings["cert"]
-    pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
-    adapter.cert_verify(pool, request.url or "", verify, cert)  # type: ignore[no-untyped-call]
-    return pool
-
-
-def observed(pool: Any, send: Callable[[], requests.Response]) -> requests.Response:
-    """Send, and observe whether this thread connects."""
-    _seen.connected = None
-    if pool is None:
-        return send()
-    # For this call only: tests replace the class that pools make their connections of.
-    pool.ConnectionCls = _observing(pool.ConnectionCls)
-    try:
-        return send()
-    finally:
-        vars(pool).pop("ConnectionCls", None)
 
 
 def of_preparing(error: Exception, *, method: str, path: str) -> CraftkitError:
@@ -100,11 +36,17 @@ def of_preparing(error: Exception, *, method: str, path: str) -> CraftkitError:
     )
 
 
+def of_no_time(*, method: str, path: str) -> CraftkitError:
+    """What it means that the deadline was over before the call was made."""
+    message = "No time was left to call Craftkit."
+    return CraftkitTimeout(message, maybe_handled=False, method=method, path=path)
+
+
 def of_sending(error: Exception, *, method: str, path: str) -> CraftkitError:
     """What a failure means between the adapter's begin and Craftkit's answer."""
-    connected = _seen.connected
+    connected = has_connected()
     if connected is None:
-        # Nobody has observed this adapter.
+        # Nobody has watched this adapter.
         connected = not _is_about_connecting(error)
     if connected:
         return of_reading(error, method=method, path=path)
@@ -118,13 +60,19 @@ def of_reading(error: Exception, *, method: str, path: str) -> CraftkitError:
     causes = list(_causes(error))
     kind: type[CraftkitError] = CraftkitConnectionError
     message = "The connection to Craftkit was cut"
-    if _any(causes, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
+    if _any(causes, *_LATE):
         kind, message = CraftkitTimeout, "Craftkit did not answer in time"
     elif _any(causes, *_UNREADABLE):
         message = "Craftkit's answer can't be read"
     return kind(f"{message} ({_name(causes)}).", maybe_handled=True, method=method, path=path)
 
 
+# Of whatever has begun. The last one is a socket's own, and a deadline's.
+_LATE: Final[tuple[type[Exception], ...]] = (
+    requests.exceptions.ReadTimeout,
+    urllib3.exceptions.ReadTimeoutError,
+    TimeoutError,
+)
 # Of an answer, once one has begun.
 _UNREADABLE: Final[tuple[type[Exception], ...]] = (
     requests.exceptions.InvalidHeader,
@@ -135,7 +83,7 @@ _UNREADABLE: Final[tuple[type[Exception], ...]] = (
 
 
 def _why_unconnected(causes: list[BaseException]) -> tuple[type[CraftkitError], str]:
-    if _any(causes, requests.exceptions.ConnectTimeout) or (
+    if _any(causes, requests.exceptions.ConnectTimeout, *_LATE) or (
         _any(causes, urllib3.exceptions.ConnectTimeoutError)
         and not _any(causes, urllib3.exceptions.NewConnectionError)
     ):

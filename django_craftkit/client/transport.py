@@ -16,6 +16,8 @@ from requests.auth import AuthBase
 
 import django_craftkit
 from django_craftkit.client import retry
+from django_craftkit.client.connections import pool_of, watched
+from django_craftkit.client.deadline import Deadline, of_call
 from django_craftkit.client.encoding import dumps
 from django_craftkit.client.errors import (
     CraftkitConnectionError,
@@ -27,11 +29,10 @@ from django_craftkit.client.errors import (
 )
 from django_craftkit.client.failures import (
     NETWORK_ERRORS,
-    observed,
+    of_no_time,
     of_preparing,
     of_reading,
     of_sending,
-    pool_of,
 )
 from django_craftkit.client.secret import Door, Secret
 from django_craftkit.log import get_logger
@@ -85,7 +86,11 @@ class Session(requests.Session):
 
 
 class Transport:
-    """Makes the calls of one `Craftkit`. Threads and processes may share it."""
+    """Makes the calls of one `Craftkit`. Threads and processes may share it.
+
+    Each call has one deadline, for its tries, their pauses and its answer. What is begun in
+    `deadline.within` shares that one.
+    """
 
     def __init__(
         self,
@@ -98,7 +103,9 @@ class Transport:
         adapter: Adapter | None,
     ) -> None:
         self.base_url = base_url
-        self.timeout = timeout
+        self.connect_timeout, self.timeout = (
+            timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        )
         self.max_retries = max_retries
         self.max_download_bytes = max_download_bytes
         self._key = key
@@ -137,10 +144,12 @@ class Transport:
         if body is not None:
             headers["Content-Type"] = "application/json"
 
-        def once() -> T:
-            response = self._send(method, path, body, headers, anonymous=anonymous, query=query)
+        def once(deadline: Deadline) -> T:
+            response = self._send(
+                method, path, body, headers, deadline, anonymous=anonymous, query=query
+            )
             try:
-                answered = self._answer(response, method, path, also)
+                answered = self._answer(response, method, path, also, deadline)
             finally:
                 response.close()
             try:
@@ -151,28 +160,32 @@ class Transport:
 
         return self.door(lambda: self._repeat(once, repeatable=repeatable))
 
-    def stream(self, path: str, *, accept: str) -> requests.Response:
-        """GET something that is not JSON. The caller reads and closes the response."""
+    def stream(self, path: str, *, accept: str) -> tuple[requests.Response, Deadline]:
+        """GET something that is not JSON. The caller reads and closes the response.
+
+        Its body is read by the deadline, which the caller may put off.
+        """
         # Uncompressed, so that Content-Length counts the bytes that arrive.
         headers = {"Accept": f"{accept}, application/json;q=0.5", "Accept-Encoding": "identity"}
 
-        def once() -> requests.Response:
-            response = self._send("GET", path, None, headers, anonymous=False)
+        def once(deadline: Deadline) -> tuple[requests.Response, Deadline]:
+            response = self._send("GET", path, None, headers, deadline, anonymous=False)
             if 200 <= response.status_code < 300:
-                return response
+                return response, deadline
             try:
-                self._answer(response, "GET", path, nothing_else)
+                self._answer(response, "GET", path, nothing_else, deadline)
             finally:
                 response.close()
             raise AssertionError("unreachable")  # pragma: no cover
 
         return self.door(lambda: self._repeat(once, repeatable=True))
 
-    def _repeat(self, once: Callable[[], T], *, repeatable: bool) -> T:
+    def _repeat(self, once: Callable[[Deadline], T], *, repeatable: bool) -> T:
         handled = False
+        deadline = of_call(self.timeout)
         for attempt in itertools.count(1):
             try:
-                return once()
+                return once(deadline)
             except CraftkitError as error:
                 # What an earlier try may have done stays done.
                 handled = error.maybe_handled = handled or error.maybe_handled
@@ -181,6 +194,8 @@ class Transport:
                 ):
                     raise
                 pause = retry.delay(error, attempt=attempt)
+                if pause >= deadline.left():
+                    raise
                 logger.info("Calling Craftkit again in %.1f s: %s", pause, error)
             retry.sleep(pause)
         raise AssertionError("unreachable")  # pragma: no cover
@@ -191,11 +206,15 @@ class Transport:
         path: str,
         body: bytes | None,
         headers: Mapping[str, str],
+        deadline: Deadline,
         *,
         anonymous: bool,
         query: str = "",
     ) -> requests.Response:
         failure: CraftkitError
+        left = deadline.left()
+        if left <= 0:
+            raise of_no_time(method=method, path=path)
         try:
             session = self._session()
             request = session.prepare_request(
@@ -214,11 +233,14 @@ class Transport:
             # Nothing has been sent, whatever it is.
             failure = of_preparing(error, method=method, path=path)
         else:
+            # For an adapter that is not watched, which has no other.
+            timeout = (min(self.connect_timeout, left), min(self.timeout, left))
             try:
-                response = observed(
+                response = watched(
                     pool,
+                    deadline,
                     lambda: session.send(
-                        request, timeout=self.timeout, allow_redirects=False, **settings
+                        request, timeout=timeout, allow_redirects=False, **settings
                     ),
                 )
             except NETWORK_ERRORS as error:
@@ -232,13 +254,13 @@ class Transport:
         raise failure
 
     def _answer(
-        self, response: requests.Response, method: str, path: str, also: Also
+        self, response: requests.Response, method: str, path: str, also: Also, deadline: Deadline
     ) -> Mapping[str, Any]:
         status = response.status_code
         good = 200 <= status < 300
         try:
             content = b"".join(
-                _read(response, JSON_LIMIT + 1 if good else ERROR_LIMIT, method, path)
+                _read(response, JSON_LIMIT + 1 if good else ERROR_LIMIT, method, path, deadline)
             )
         except CraftkitConnectionError:
             if good:
@@ -278,7 +300,9 @@ class Transport:
         return session
 
 
-def _read(response: requests.Response, limit: int, method: str, path: str) -> Iterator[bytes]:
+def _read(
+    response: requests.Response, limit: int, method: str, path: str, deadline: Deadline
+) -> Iterator[bytes]:
     """The body in chunks, until at least `limit` bytes have come."""
     failure: CraftkitError
     try:
@@ -288,6 +312,8 @@ def _read(response: requests.Response, limit: int, method: str, path: str) -> It
             count += len(chunk)
             if count >= limit:
                 return
+            # An adapter of the project's own may know no deadline.
+            deadline.at_most()
         return
     except NETWORK_ERRORS as error:
         failure = of_reading(error, method=method, path=path)

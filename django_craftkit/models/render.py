@@ -692,9 +692,10 @@ class Render(Sourced, Mirror):
     def open(self, *, timeout: float | None = None) -> BinaryIO:
         """Return the PDF as a binary file object: from the archive, else streamed from Craftkit.
 
-        ``timeout`` is in seconds, for each step of one try; ``None`` is what the project's
-        settings say, with further tries. Raises ``FileNotFoundError`` where it isn't ready yet,
-        ``RenderFailed`` where it ended without a PDF, and ``CraftkitError``.
+        It is open within ``timeout`` seconds, by one try; ``None`` is what the project's settings
+        say, with further tries. Then it may be read for as long as it keeps coming. Raises
+        ``FileNotFoundError`` where it isn't ready yet, ``RenderFailed`` where it ended without a
+        PDF, and ``CraftkitError``.
         """
         archived = ArchivedFile.objects.of(ArchivedFile.Kind.RENDER, self.pk)
         if archived is not None:
@@ -706,8 +707,8 @@ class Render(Sourced, Mirror):
         if timeout is None:
             return cast("BinaryIO", get_client(self.project).renders.download(self.remote_id))
         with patience(timeout):
-            client = get_client(self.project, max_retries=0)
-        return cast("BinaryIO", client.renders.download(self.remote_id))
+            renders = get_client(self.project, max_retries=0).renders
+            return cast("BinaryIO", renders.download(self.remote_id))
 
     def refresh(self, *, wait: float = False) -> bool:
         """Ask Craftkit soon for the document's status, its links, and who opened it.

@@ -34,10 +34,12 @@ from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job, ProjectState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from django.contrib.auth.models import AbstractBaseUser
+
+    from django_craftkit.client import Craftkit
 
 #: Characters; https://docs.craftkit.dev/api-reference/cancel-signature
 MAX_REASON = 500
@@ -568,13 +570,14 @@ class SignatureRequest(Mirror):
         if self.status != self.Status.COMPLETED or self.remote_id is None:
             raise FileNotFoundError(f"{self} is {self.status}: there is nothing signed yet.")
         if timeout is None:
-            signatures = get_client(self.project).signatures
-        else:
-            with patience(timeout):
-                signatures = get_client(self.project, max_retries=0).signatures
-        fetch = {
-            ArchivedFile.Kind.SIGNED: signatures.signed_pdf,
-            ArchivedFile.Kind.CERTIFICATE: signatures.certificate,
+            return self._fetch(kind, get_client(self.project))
+        with patience(timeout):
+            return self._fetch(kind, get_client(self.project, max_retries=0))
+
+    def _fetch(self, kind: ArchivedFile.Kind, craftkit: Craftkit) -> BinaryIO:
+        fetch: dict[str, Callable[[Any], Any]] = {
+            ArchivedFile.Kind.SIGNED: craftkit.signatures.signed_pdf,
+            ArchivedFile.Kind.CERTIFICATE: craftkit.signatures.certificate,
         }
         return cast("BinaryIO", fetch[kind](self.remote_id))
 

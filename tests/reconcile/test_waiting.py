@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from uuid import uuid4
 
 import pytest
+import requests
 from django.db import transaction
 
-from django_craftkit.models import Render, Share, WebhookDelivery
+from django_craftkit.client import CraftkitConnectionError, CraftkitTimeout
+from django_craftkit.models import Render, Share, SignatureRequest, WebhookDelivery
 from django_craftkit.projects import get_client, patience
 from django_craftkit.sandbox import Sandbox, SandboxAdapter, SandboxServer
 from tests.helpers import settle, until, work
@@ -74,7 +77,7 @@ def test_nothing_is_waited_for_inside_a_transaction(craftkit, ready):
 
 
 @pytest.mark.parametrize(
-    ("wait", "timeout"), [(0.3, (1.0, 1.0)), (1, (1.0, 1.0)), (2.9, (2.0, 2.0)), (60, (3.05, 30.0))]
+    ("wait", "timeout"), [(0.3, (1.0, 1.0)), (1, (1.0, 1.0)), (2.9, (2.9, 2.9)), (60, (3.05, 30.0))]
 )
 def test_patience_is_the_longest_that_a_call_may_take(craftkit, ready, monkeypatch, wait, timeout):
     allowed = []
@@ -85,10 +88,51 @@ def test_patience_is_the_longest_that_a_call_may_take(craftkit, ready, monkeypat
         return send(self, request, **options)
 
     monkeypatch.setattr(SandboxAdapter, "send", note)
+    # Nothing takes any time here; then what is left is all of it.
+    monkeypatch.setattr("django_craftkit.client.deadline.monotonic", lambda: 0.0)
     with patience(wait):
         get_client().shares.list(ready.remote_id)
     get_client().shares.list(ready.remote_id)
     assert allowed == [timeout, (3.05, 30.0)]
+
+
+def test_patience_is_for_all_calls_together(craftkit, ready, monkeypatch):
+    now, allowed = [0.0], []
+    send = SandboxAdapter.send
+
+    def note(self, request, **options):
+        allowed.append(options["timeout"])
+        now[0] += 1.5
+        return send(self, request, **options)
+
+    monkeypatch.setattr(SandboxAdapter, "send", note)
+    monkeypatch.setattr("django_craftkit.client.deadline.monotonic", lambda: now[0])
+    with patience(4):
+        get_client().shares.list(ready.remote_id)
+        get_client().shares.list(ready.remote_id)
+        now[0] += 1
+        with pytest.raises(CraftkitTimeout) as raised:
+            get_client().shares.create(ready.remote_id)
+    assert raised.value.proves_inaction
+    assert allowed == [(3.05, 4.0), (2.5, 2.5)]
+
+
+@pytest.mark.parametrize("step", ["open", "open_signed", "open_certificate"])
+def test_opening_a_file_takes_no_longer_than_it_is_given(craftkit, ready, monkeypatch, step):
+    allowed = []
+
+    def note(self, request, **options):
+        allowed.append(options["timeout"])
+        raise requests.ConnectionError("there is nothing to read")
+
+    document = ready
+    if step != "open":
+        document = SignatureRequest(status="completed", remote_id=uuid4(), render=ready)
+    monkeypatch.setattr(SandboxAdapter, "send", note)
+    monkeypatch.setattr("django_craftkit.client.deadline.monotonic", lambda: 0.0)
+    with pytest.raises(CraftkitConnectionError):
+        getattr(document, step)(timeout=5)
+    assert allowed == [(3.05, 5.0)]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,0 +1,282 @@
+"""The connections of requests' own adapter, watched: whether one came about, and for how long.
+
+A timeout of requests holds between two bytes. Whoever sends one byte every few seconds, of a
+head, a body or a proxy's answer, would hold the caller for ever. Therefore each step on a watched
+connection waits no longer than what is left until the call's deadline. There is no thread that
+looks at the clock, so that it works in whatever the caller runs: threads, greenlets, one loop.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakKeyDictionary
+
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.connection import HTTPConnection
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator, Mapping
+
+    import requests
+    from _typeshed import WriteableBuffer
+
+    from django_craftkit.client.deadline import Deadline
+
+T = TypeVar("T")
+
+PIECE: Final = 16 * 1024
+"""Bytes sent at once: what TLS sends in one record, so that no piece takes several timeouts."""
+SHARE: Final = 0.45
+"""Of the time that is left, for one step of connecting: an address that swallows what it is sent
+leaves time to try another."""
+
+
+class _Call(threading.local):
+    #: Of the call that this thread makes: None as long as nobody has connected, False once
+    #: somebody tried in vain, True for good once there was a connection to send it by.
+    connected: bool | None = None
+    #: None outside a call: a project may use its adapter for calls of its own.
+    deadline: Deadline | None = None
+
+
+_call = _Call()
+
+
+def has_connected() -> bool | None:
+    """Whether this thread's last watched call had a connection; None where nobody could watch."""
+    return _call.connected
+
+
+def pool_of(
+    adapter: BaseAdapter, request: requests.PreparedRequest, settings: Mapping[str, Any]
+) -> Any:
+    """Return where requests' own adapter takes its connections from, else None.
+
+    Raises what the adapter would raise before it connects: for a proxy without a host, for
+    certificates that aren't there.
+    """
+    if not isinstance(adapter, HTTPAdapter):
+        return None
+    verify, proxies, cert = settings["verify"], settings["proxies"], settings["cert"]
+    pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+    adapter.cert_verify(pool, request.url or "", verify, cert)  # type: ignore[no-untyped-call]
+    return pool
+
+
+def watched(pool: Any, deadline: Deadline, send: Callable[[], T]) -> T:
+    """Send, and watch the connections that this thread takes from the pool for it.
+
+    What is read of the answer's body later ends by the deadline, too.
+    """
+    _call.connected = None
+    if pool is None:
+        return send()
+    before, _call.deadline = _call.deadline, deadline
+    _replace_class(pool)
+    try:
+        return send()
+    finally:
+        _restore_class(pool)
+        _call.deadline = before
+
+
+# How many calls are under way in a pool, and what made its connections before. Threads share a
+# pool where a project's adapters are one.
+_watching: WeakKeyDictionary[Any, tuple[int, Any]] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def _replace_class(pool: Any) -> None:
+    # During calls only: tests replace the class that pools make their connections of.
+    with _lock:
+        count, own = _watching.get(pool, (0, vars(pool).get("ConnectionCls")))
+        _watching[pool] = (count + 1, own)
+        pool.ConnectionCls = _watching_kind(pool.ConnectionCls)
+
+
+def _restore_class(pool: Any) -> None:
+    with _lock:
+        count, own = _watching.pop(pool)
+        if count > 1:
+            _watching[pool] = (count - 1, own)
+        elif own is None:
+            vars(pool).pop("ConnectionCls", None)
+        else:
+            pool.ConnectionCls = own
+
+
+@lru_cache(maxsize=32)
+def _watching_kind(kind: type[Any]) -> type[Any]:
+    if not issubclass(kind, HTTPConnection) or issubclass(kind, _Watched):
+        return kind
+    return type(kind.__name__, (_Watched, kind), {})
+
+
+class _Watched(HTTPConnection):
+    """A connection that tells whether there was one, and keeps the deadline of its call."""
+
+    _deadline: Deadline | None = None
+    _outer: _Hurried | None = None
+
+    def connect(self) -> None:
+        if _call.connected is None:
+            _call.connected = False
+        self._deadline = _call.deadline
+        # With its handshake, and with what a proxy answers that is asked for a tunnel.
+        if self._deadline is None:
+            super().connect()
+        else:
+            self._connect_by(self._deadline)
+        _call.connected = True
+
+    def _connect_by(self, deadline: Deadline) -> None:
+        options, limit = self.socket_options, self.timeout
+        left = deadline.at_most()
+        self.timeout = min(left * SHARE, left if limit is None else limit)
+        tries: Any = _Tries(options or (), deadline, self.timeout)
+        self.socket_options = tries
+        try:
+            super().connect()
+            # Nothing is sent by now, which is worth more than a last moment.
+            deadline.at_most()
+        finally:
+            self.socket_options, self.timeout = options, limit
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        try:
+            # For the handshake, which Python bounds as a whole.
+            self._hurry(sock, self.timeout)
+        except TimeoutError:
+            sock.close()
+            raise
+        return sock
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
+        secured = super()._connect_tls_proxy(hostname, sock)  # type: ignore[misc]
+        if self._deadline is None or not self.proxy_is_tunneling:
+            return secured
+        # TLS inside TLS is a loop of urllib3's own.
+        self._outer = _Hurried(secured, self._deadline)
+        return self._outer
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        self._hurry(self.sock, self.timeout)
+
+    def request(self, *args: Any, **options: Any) -> None:
+        self._deadline = _call.deadline
+        if self._outer is not None:
+            self._outer.deadline = self._deadline
+        if self.sock is not None:
+            _call.connected = True
+        super().request(*args, **options)
+
+    def send(self, data: Any) -> None:
+        if self.sock is None and self.auto_open:
+            self.connect()
+        for piece in _pieces(data) if isinstance(data, bytes) else [data]:
+            self._hurry(self.sock, None)
+            super().send(piece)
+
+    def response_class(  # type: ignore[override]
+        self, sock: Any, *args: Any, **options: Any
+    ) -> Any:
+        # For Craftkit's answer, and for a proxy's to CONNECT.
+        response: Any = super().response_class(sock, *args, **options)
+        if self._deadline is not None and isinstance(response.fp, io.BufferedReader):
+            raw: Any = _Hasty(response.fp.detach(), sock, self._deadline, self.timeout)
+            response.fp = io.BufferedReader(raw)
+        return response
+
+    def _hurry(self, sock: Any, limit: float | None) -> None:
+        """Let the next step on a socket end by the deadline, and within `limit` seconds.
+
+        Raises:
+            TimeoutError: it is over.
+        """
+        if self._deadline is not None:
+            sock.settimeout(self._deadline.at_most(limit))
+
+
+class _Tries(list[Any]):
+    """The options of a socket, which are read for each address of a host that is tried.
+
+    All of them together are to fit into the deadline, and urllib3 gives each the same time.
+    """
+
+    def __init__(self, options: Any, deadline: Deadline, seconds: float) -> None:
+        super().__init__(options)
+        self._deadline = deadline
+        self._seconds = seconds
+        self._needed = 0.0
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._deadline.at_most() < self._needed:
+            raise TimeoutError("no time is left to try another address")
+        # To find the first took the resolver's own time.
+        self._needed = self._seconds
+        return super().__iter__()
+
+
+class _Hasty(io.RawIOBase):
+    """What is read from a socket, each time within what is left until the deadline."""
+
+    def __init__(self, raw: Any, sock: Any, deadline: Deadline, limit: float | None) -> None:
+        super().__init__()
+        self._raw = raw
+        self._sock = sock
+        self._deadline = deadline
+        self._limit = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        self._sock.settimeout(self._deadline.at_most(self._limit))
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def fileno(self) -> int:
+        number: int = self._raw.fileno()
+        return number
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Hurried:
+    """A TLS connection to a proxy with another one in it, each step of which ends in time."""
+
+    def __init__(self, sock: Any, deadline: Deadline | None) -> None:
+        self._sock = sock
+        self.deadline = deadline
+
+    def recv(self, *args: Any) -> Any:
+        self._hurry()
+        return self._sock.recv(*args)
+
+    def sendall(self, data: bytes) -> None:
+        for piece in _pieces(data):
+            self._hurry()
+            self._sock.sendall(piece)
+
+    def _hurry(self) -> None:
+        if self.deadline is not None:
+            self._sock.settimeout(self.deadline.at_most(self._sock.gettimeout()))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    if len(data) <= PIECE:
+        yield data
+        return
+    for start in range(0, len(data), PIECE):
+        yield data[start : start + PIECE]

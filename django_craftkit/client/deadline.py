@@ -1,0 +1,61 @@
+"""Until when a call may take: one moment for all that it does, its further tries included."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Deadline:
+    """The moment by which a call is over, by a clock that nobody sets."""
+
+    __slots__ = ("_end", "seconds")
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds`: from now on."""
+        self.seconds = seconds
+        self.restart(seconds)
+
+    def restart(self, seconds: float) -> None:
+        """Let it be so many seconds from now."""
+        self._end = monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds until then, 0 or less once it is over."""
+        return self._end - monotonic()
+
+    def at_most(self, seconds: float | None = None) -> float:
+        """How long the next step may wait: up to the deadline, and no longer than `seconds`.
+
+        Raises:
+            TimeoutError: it is over.
+        """
+        left = self.left()
+        if left <= 0:
+            raise TimeoutError("the time for this call is over")
+        return left if seconds is None else min(left, seconds)
+
+
+_waiting: ContextVar[Deadline | None] = ContextVar("craftkit_waiting", default=None)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Let the calls in here be over together in `seconds`, however long each might take alone."""
+    given = _waiting.get()
+    token = _waiting.set(Deadline(seconds if given is None else min(seconds, given.left())))
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+
+
+def of_call(seconds: float) -> Deadline:
+    """The deadline of a call that begins now and may take `seconds`, or as long as is left."""
+    waiting = _waiting.get()
+    return Deadline(seconds if waiting is None else min(seconds, waiting.left()))

@@ -1,0 +1,169 @@
+"""Peers that hold whoever calls them: they send a byte now and then, or read one."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+PAUSE = 0.02
+"""Seconds between two bytes."""
+LONGEST = 20.0
+"""Seconds after which a peer ends by itself, so that no mistake holds the suite for ever."""
+
+Script = Callable[[socket.socket], None]
+
+
+@dataclass
+class Peer:
+    """Runs a script for each connection, all at the same time."""
+
+    script: Script
+    name: str = "127.0.0.1"
+    #: How many have connected, and the threads that serve them.
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def url(self, scheme: str) -> str:
+        return f"{scheme}://{self.name}:{self.port}"
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open.append(connection)
+            connection.settimeout(LONGEST)
+            self.threads.append(threading.Thread(target=self._run, args=(connection,), daemon=True))
+            self.threads[-1].start()
+
+    def _run(self, connection: socket.socket) -> None:
+        # Who is held hangs up, in the end.
+        with connection, contextlib.suppress(OSError):
+            self.script(connection)
+
+    def close(self) -> None:
+        for one in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        for thread in (self._thread, *self.threads):
+            thread.join(10)
+
+
+def head_of(connection: socket.socket) -> bytes:
+    """Read a head, and of what follows only what comes with it."""
+    got = b""
+    while b"\r\n\r\n" not in got and (more := connection.recv(65536)):
+        got += more
+    return got
+
+
+def says_nothing(connection: socket.socket) -> None:
+    head_of(connection)
+    # Until who is held hangs up.
+    while connection.recv(65536):
+        pass
+
+
+def sips(connection: socket.socket) -> None:
+    """Read a little now and then, and answer nothing."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    while connection.recv(2000):
+        time.sleep(PAUSE)
+
+
+def drips(before: bytes, drops: Iterator[bytes] | bytes, *, pause: float = PAUSE) -> Script:
+    """Send what comes before at once, then a drop at a time, over and over."""
+
+    def script(connection: socket.socket) -> None:
+        head_of(connection)
+        drip(connection, before, drops, pause=pause)
+
+    return script
+
+
+def drip(
+    connection: socket.socket, before: bytes, drops: Iterator[bytes] | bytes, *, pause: float
+) -> None:
+    connection.sendall(before)
+    end = time.monotonic() + LONGEST
+    # Of bytes, one at a time.
+    drops = iter(bytes([drop]) for drop in drops * 10_000) if isinstance(drops, bytes) else drops
+    for drop in drops:
+        connection.sendall(drop)
+        time.sleep(pause)
+        if time.monotonic() > end:
+            return
+
+
+def secured(script: Script) -> Script:
+    """The same behind TLS."""
+
+    def handshake(connection: socket.socket) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate(), str(certificate()) + ".key")
+        with context.wrap_socket(connection, server_side=True) as within:
+            script(within)
+
+    return handshake
+
+
+@cache
+def certificate() -> Path:
+    """The file of a certificate of 127.0.0.1, localhost and craftkit.test, signed by itself.
+
+    Its key is beside it.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "craftkit.test")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = x509.SubjectAlternativeName(
+        [
+            x509.DNSName("craftkit.test"),
+            x509.DNSName("localhost"),
+            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        ]
+    )
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = Path(mkdtemp()) / "craftkit.pem"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    Path(f"{path}.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
