@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
 
 import django_craftkit
 from django_craftkit.client import retry
@@ -70,7 +71,7 @@ class Bearer(Anonymous):
 
     def __init__(self, key: Secret, base_url: str) -> None:
         self._key = key
-        self._origin = _origin(requests.Request("GET", base_url).prepare().url)
+        self._origin = _origin(as_called(base_url))
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if _origin(request.url) == self._origin:
@@ -79,7 +80,40 @@ class Bearer(Anonymous):
 
 
 class Session(requests.Session):
-    """A session that knows no redirects: not even their targets are parsed."""
+    """A session that calls one address, and knows no redirects: their targets are not parsed.
+
+    What its calls have in common is made once. Of a call that requests makes, more than half is
+    reading proxies and certificates in the environment, and taking addresses apart.
+    """
+
+    def __init__(self, url: str, adapter: BaseAdapter | None) -> None:
+        """`url` is from `as_called`; without an adapter of its own it has that of requests."""
+        super().__init__()
+        self.headers["User-Agent"] = f"django-craftkit/{django_craftkit.__version__}"
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        if adapter is not None:
+            self.mount(url, adapter)
+        self._url = url
+        # Of the environment: proxies, unless NO_PROXY has this host, and certificates.
+        self.settings = self.merge_environment_settings(url, {}, True, None, None)
+
+    def prepared(
+        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> requests.PreparedRequest:
+        """What `prepare_request` would make of a call that is known to need no preparing.
+
+        Args:
+            target: from `encoding.path` and `encoding.query`, which quote as requests does.
+        """
+        request = requests.PreparedRequest()
+        request.method = method
+        request.url = self._url + target
+        common: Mapping[str, Any] = self.headers
+        request.headers = CaseInsensitiveDict({**common, **headers})
+        request.body = body
+        if body is not None or method not in ("GET", "HEAD"):
+            request.headers["Content-Length"] = str(len(body or b""))
+        return request
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
@@ -110,6 +144,7 @@ class Transport:
         self.max_download_bytes = max_download_bytes
         self._key = key
         self._adapter = adapter
+        self._called = as_called(base_url)
         self._bearer = Bearer(key, base_url)
         self.door = Door(key)
         self._local = threading.local()
@@ -217,18 +252,10 @@ class Transport:
             raise of_no_time(method=method, path=path)
         try:
             session = self._session()
-            request = session.prepare_request(
-                requests.Request(
-                    method,
-                    self.base_url + path + query,
-                    data=body,
-                    headers=dict(headers),
-                    auth=Anonymous() if anonymous else self._bearer,
-                )
-            )
-            url = request.url or ""
-            settings = session.merge_environment_settings(url, {}, True, None, None)
-            pool = pool_of(session.get_adapter(url), request, settings)
+            request = session.prepared(method, path + query, body, headers)
+            if not anonymous:
+                request = self._bearer(request)
+            pool = pool_of(session.get_adapter(request.url or ""), request, session.settings)
         except (*NETWORK_ERRORS, ValueError) as error:
             # Nothing has been sent, whatever it is.
             failure = of_preparing(error, method=method, path=path)
@@ -240,7 +267,7 @@ class Transport:
                     pool,
                     deadline,
                     lambda: session.send(
-                        request, timeout=timeout, allow_redirects=False, **settings
+                        request, timeout=timeout, allow_redirects=False, **session.settings
                     ),
                 )
             except NETWORK_ERRORS as error:
@@ -291,11 +318,7 @@ class Transport:
         """The session of this thread, in this process: sockets survive a fork, and must not."""
         session: Session | None = getattr(self._local, "session", None)
         if session is None or self._local.pid != os.getpid():
-            session = Session()
-            session.headers["User-Agent"] = f"django-craftkit/{django_craftkit.__version__}"
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            if self._adapter is not None:
-                session.mount(self.base_url, self._adapter())
+            session = Session(self._called, self._adapter and self._adapter())
             self._local.session, self._local.pid = session, os.getpid()
         return session
 
@@ -318,6 +341,15 @@ def _read(
     except NETWORK_ERRORS as error:
         failure = of_reading(error, method=method, path=path)
     raise failure
+
+
+def as_called(url: str) -> str:
+    """A base URL as requests calls it, without a slash at its end.
+
+    Raises:
+        RequestException: it can't be called.
+    """
+    return (requests.Request("GET", url).prepare().url or "").rstrip("/")
 
 
 def _origin(url: str | bytes | None) -> tuple[str, str, int | None]:

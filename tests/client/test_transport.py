@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
@@ -21,14 +22,18 @@ from django_craftkit.client import (
     CraftkitConnectionError,
     CraftkitError,
     CraftkitTimeout,
+    InvalidData,
     InvalidResponse,
     NotFound,
     RateLimited,
     ServerError,
+    encoding,
     transport,
 )
+from django_craftkit.client.transport import Anonymous
 
 from .conftest import BASE, KEY, MANIFEST, QUEUED, RENDER, SHARE, SHARED, answers, says
+from .dripping import Peer, certificate, head_of, secured
 from .test_errors import ENVELOPES, _json
 
 Serve = Callable[..., Any]
@@ -88,6 +93,92 @@ def test_a_forked_process_makes_a_session_of_its_own(
     monkeypatch.setattr(os, "getpid", lambda: 1)
     counted.health()
     assert len(adapters) == 2
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_thread_that_ends_leaves_no_connection(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for the collector of garbage: a thread a call would open more than there are."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate()))
+    hung_up = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        while head_of(connection):
+            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}')
+        hung_up.set()
+
+    peer = Peer(secured(answer) if scheme == "https" else answer)
+    craftkit = Craftkit(KEY, base_url=peer.url(scheme))
+    gc.disable()
+    try:
+        thread = threading.Thread(target=lambda: [craftkit.health(), craftkit.health()])
+        thread.start()
+        thread.join(30)
+        assert len(peer.threads) == 1
+        assert hung_up.wait(10)
+    finally:
+        gc.enable()
+        peer.close()
+
+
+def test_the_environment_is_read_once_a_session(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(answers(200, b'{"status": "ok"}'))
+    proxy = serve(answers(200, b'{"status": "degraded"}'))
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    early = client(server)
+    assert early.health().status == "degraded"
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert early.health().status == "degraded"
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(early.health).result().status == "ok"
+    assert client(server).health().status == "ok"
+
+
+@given(
+    base=st.sampled_from(
+        [
+            BASE,
+            "http://localhost:3000",
+            "https://API.craftkit.dev/",
+            "https://proxy/craftkit",
+            "https://proxy/a/../b%7e/ä//c",
+            "https://münchen.example:8443",
+            "http://[::1]:80/x",
+        ]
+    ),
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"]),
+    parts=st.lists(st.text(min_size=1).filter(lambda text: text not in (".", ".."))),
+    query=st.dictionaries(st.text(min_size=1), st.text()),
+    body=st.none() | st.binary(),
+    headers=st.dictionaries(
+        st.sampled_from(["Accept", "Accept-Encoding", "Content-Type", "Idempotency-Key"]),
+        st.text("abc/ ;=", min_size=1).map(str.strip).filter(bool),
+    ),
+)
+def test_a_call_is_what_requests_would_make_of_it(
+    base: str,
+    method: str,
+    parts: list[str],
+    query: dict[str, str],
+    body: bytes | None,
+    headers: dict[str, str],
+) -> None:
+    try:
+        target = encoding.path(*parts, "v1") + encoding.query(**query)
+    except InvalidData:
+        return
+    url = Craftkit(KEY, base_url=base).base_url
+    session = transport.Session(transport.as_called(url), None)
+    ours = session.prepared(method, target, body, headers)
+    theirs = session.prepare_request(
+        requests.Request(method, url + target, headers=headers, data=body, auth=Anonymous())
+    )
+    assert (ours.method, ours.url, ours.body) == (theirs.method, theirs.url, theirs.body)
+    assert dict(ours.headers) == dict(theirs.headers)
+    assert ours.path_url == theirs.path_url
 
 
 # What a failure proves
