@@ -2,14 +2,15 @@
 
 A timeout of requests holds between two bytes. Whoever sends one byte every few seconds, of a
 head, a body or a proxy's answer, would hold the caller for ever. Therefore each step on a watched
-connection waits no longer than what is left until the call's deadline. There is no thread that
-looks at the clock, so that it works in whatever the caller runs: threads, greenlets, one loop.
+connection waits no longer than what is left until the call's deadline. No thread looks at the
+clock, so that it works in whatever the caller runs.
 """
 
 from __future__ import annotations
 
 import io
 import threading
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -17,9 +18,12 @@ from weakref import WeakKeyDictionary
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection
 
+from django_craftkit.client.greenlets import alarm
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     import requests
     from _typeshed import WriteableBuffer
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PIECE: Final = 16 * 1024
-"""Bytes sent at once: what TLS sends in one record, so that no piece takes several timeouts."""
+"""Bytes sent at once: those of one record of TLS, each of which may have a timeout of its own."""
 SHARE: Final = 0.45
 """Of the time that is left, for one step of connecting: an address that swallows what it is sent
 leaves time to try another."""
@@ -140,7 +144,8 @@ class _Watched(HTTPConnection):
         tries: Any = _Tries(options or (), deadline, self.timeout)
         self.socket_options = tries
         try:
-            super().connect()
+            with alarm(left):
+                super().connect()
             # Nothing is sent by now, which is worth more than a last moment.
             deadline.at_most()
         finally:
@@ -150,7 +155,7 @@ class _Watched(HTTPConnection):
         sock = super()._new_conn()
         try:
             # For the handshake, which Python bounds as a whole.
-            self._hurry(sock, self.timeout)
+            self._in_time(sock, self.timeout)
         except TimeoutError:
             sock.close()
             raise
@@ -166,7 +171,7 @@ class _Watched(HTTPConnection):
 
     def _tunnel(self) -> None:
         super()._tunnel()
-        self._hurry(self.sock, self.timeout)
+        self._in_time(self.sock, self.timeout)
 
     def request(self, *args: Any, **options: Any) -> None:
         self._deadline = _call.deadline
@@ -180,8 +185,8 @@ class _Watched(HTTPConnection):
         if self.sock is None and self.auto_open:
             self.connect()
         for piece in _pieces(data) if isinstance(data, bytes) else [data]:
-            self._hurry(self.sock, None)
-            super().send(piece)
+            with self._in_time(self.sock, None):
+                super().send(piece)
 
     def response_class(  # type: ignore[override]
         self, sock: Any, *args: Any, **options: Any
@@ -193,14 +198,23 @@ class _Watched(HTTPConnection):
             response.fp = io.BufferedReader(raw)
         return response
 
-    def _hurry(self, sock: Any, limit: float | None) -> None:
-        """Let the next step on a socket end by the deadline, and within `limit` seconds.
+    def _in_time(self, sock: Any, limit: float | None) -> AbstractContextManager[Any]:
+        return in_time(sock, self._deadline, limit)
 
-        Raises:
-            TimeoutError: it is over.
-        """
-        if self._deadline is not None:
-            sock.settimeout(self._deadline.at_most(limit))
+
+def in_time(
+    sock: Any, deadline: Deadline | None, limit: float | None
+) -> AbstractContextManager[Any]:
+    """Let the next step on a socket end by the deadline, and within `limit` seconds.
+
+    Raises:
+        TimeoutError: it is over.
+    """
+    if deadline is None:
+        return nullcontext()
+    seconds = deadline.at_most(limit)
+    sock.settimeout(seconds)
+    return alarm(seconds)
 
 
 class _Tries(list[Any]):
@@ -237,8 +251,8 @@ class _Hasty(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
-        self._sock.settimeout(self._deadline.at_most(self._limit))
-        count: int | None = self._raw.readinto(buffer)
+        with in_time(self._sock, self._deadline, self._limit):
+            count: int | None = self._raw.readinto(buffer)
         return count
 
     def fileno(self) -> int:
@@ -258,17 +272,16 @@ class _Hurried:
         self.deadline = deadline
 
     def recv(self, *args: Any) -> Any:
-        self._hurry()
-        return self._sock.recv(*args)
+        with self._in_time():
+            return self._sock.recv(*args)
 
     def sendall(self, data: bytes) -> None:
         for piece in _pieces(data):
-            self._hurry()
-            self._sock.sendall(piece)
+            with self._in_time():
+                self._sock.sendall(piece)
 
-    def _hurry(self) -> None:
-        if self.deadline is not None:
-            self._sock.settimeout(self.deadline.at_most(self._sock.gettimeout()))
+    def _in_time(self) -> AbstractContextManager[Any]:
+        return in_time(self._sock, self.deadline, self._sock.gettimeout())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)

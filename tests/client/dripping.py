@@ -89,7 +89,7 @@ def says_nothing(connection: socket.socket) -> None:
 def sips(connection: socket.socket) -> None:
     """Read a little now and then, and answer nothing."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    while connection.recv(2000):
+    while connection.recv(20_000):
         time.sleep(PAUSE)
 
 
@@ -121,12 +121,32 @@ def secured(script: Script) -> Script:
     """The same behind TLS."""
 
     def handshake(connection: socket.socket) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate(), str(certificate()) + ".key")
-        with context.wrap_socket(connection, server_side=True) as within:
+        with context().wrap_socket(connection, server_side=True) as within:
             script(within)
 
     return handshake
+
+
+def never_shakes_hands(connection: socket.socket) -> None:
+    # A record of 16 kB that holds the beginning of a ServerHello.
+    connection.recv(65536)
+    drip(connection, b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", b"x", pause=PAUSE)
+
+
+def half_a_record(connection: socket.socket) -> None:
+    """Shake hands, then send a TLS record that never ends."""
+    raw = connection.dup()
+    with raw, context().wrap_socket(connection, server_side=True) as secure:
+        head_of(secure)
+        drip(raw, b"\x17\x03\x03\x40\x00", b"x", pause=PAUSE)
+
+
+@cache
+def context() -> ssl.SSLContext:
+    """What a server is with this certificate."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(certificate(), str(certificate()) + ".key")
+    return made
 
 
 @cache

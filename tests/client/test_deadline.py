@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pkgutil
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import Retry
 
@@ -27,7 +29,18 @@ from django_craftkit.client import (
 from django_craftkit.client.deadline import Deadline, within
 
 from .conftest import BASE, KEY, QUEUED, RENDER, RawServer, answers
-from .dripping import Peer, Script, certificate, drip, drips, head_of, says_nothing, secured, sips
+from .dripping import (
+    Peer,
+    Script,
+    certificate,
+    drips,
+    half_a_record,
+    head_of,
+    never_shakes_hands,
+    says_nothing,
+    secured,
+    sips,
+)
 from .test_errors import _json
 
 if TYPE_CHECKING:
@@ -55,6 +68,14 @@ def meet() -> Iterator[Meet]:
     yield start
     for peer in peers:
         peer.close()
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock of deadlines, which stands still unless it is moved."""
+    moment = [0.0]
+    monkeypatch.setattr("django_craftkit.client.deadline.monotonic", lambda: moment[0])
+    return moment
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +146,11 @@ def test_an_answer_that_drips_ends_with_the_timeout(meet: Meet, scheme: str) -> 
     all_at_once(ask, ANSWERS)
 
 
+def test_a_tls_record_that_drips_ends_with_the_timeout(meet: Meet) -> None:
+    craftkit = client(meet(half_a_record).url("https"), timeout=2 * SECONDS)
+    assert held(lambda: craftkit.shares.create(RENDER)).maybe_handled is True
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_status_counts_even_if_its_body_drips(meet: Meet, scheme: str) -> None:
     script = drips(b"HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n", b" ")
@@ -161,12 +187,6 @@ def test_a_large_body_comes_whole(meet: Meet, scheme: str) -> None:
 
 
 # Connecting
-
-
-def never_shakes_hands(connection: socket.socket) -> None:
-    # A record of 16 kB that holds the beginning of a ServerHello.
-    connection.recv(65536)
-    drip(connection, b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", b"x", pause=0.02)
 
 
 def tunnel(then: Script) -> Script:
@@ -257,6 +277,63 @@ def _pump(to: socket.socket) -> Script:
 def _quietly(script: Script, connection: socket.socket) -> None:
     with contextlib.suppress(OSError, ValueError):
         script(connection)
+
+
+def test_a_handshake_has_what_a_slow_proxy_left(
+    meet: Meet, monkeypatch: pytest.MonkeyPatch, now: list[float]
+) -> None:
+    def later(connection: socket.socket) -> None:
+        head_of(connection)
+        # By now it waits for this, with the time that it had then.
+        time.sleep(0.3)
+        now[0] += 29.7
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        never_shakes_hands(connection)
+
+    monkeypatch.setenv("https_proxy", meet(later).url("http"))
+    error = held(lambda: client("https://craftkit.test", timeout=30.0).shares.create(RENDER))
+    assert error.maybe_handled is False
+
+
+def test_a_handshake_has_what_a_slow_address_left(
+    meet: Meet, monkeypatch: pytest.MonkeyPatch, now: list[float]
+) -> None:
+    connect = urllib3.util.connection.create_connection
+
+    def slow(*args: Any, **options: Any) -> Any:
+        now[0] += 29.7
+        return connect(*args, **options)
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", slow)
+    peer = meet(never_shakes_hands)
+    error = held(lambda: client(peer.url("https"), timeout=30.0).shares.create(RENDER))
+    assert error.maybe_handled is False
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "urllib3.util.connection.create_connection",
+        "urllib3.connection._ssl_wrap_socket_and_match_hostname",
+    ],
+)
+def test_a_connection_that_comes_about_too_late_proves_that_nothing_was_sent(
+    meet: Meet, monkeypatch: pytest.MonkeyPatch, now: list[float], step: str
+) -> None:
+    got: list[bytes] = []
+    peer = meet(secured(lambda connection: got.append(connection.recv(65536))))
+    act = pkgutil.resolve_name(step)
+
+    def late(*args: Any, **options: Any) -> Any:
+        done = act(*args, **options)
+        now[0] += 30
+        return done
+
+    monkeypatch.setattr(step, late)
+    error = held(lambda: client(peer.url("https"), timeout=30.0).shares.create(RENDER))
+    assert error.maybe_handled is False
+    peer.close()
+    assert got in ([], [b""])
 
 
 @pytest.fixture
@@ -367,17 +444,23 @@ def test_calls_of_one_who_waits_share_the_time(meet: Meet) -> None:
     assert held(lambda: client(peer.url("http")).shares.create(RENDER)).maybe_handled is True
 
 
-def test_each_call_on_a_kept_connection_has_its_own_timeout(meet: Meet) -> None:
+def test_each_call_on_a_kept_connection_has_its_own_timeout(
+    meet: Meet, monkeypatch: pytest.MonkeyPatch, now: list[float]
+) -> None:
     def answer(connection: socket.socket) -> None:
         while head_of(connection):
             connection.sendall(OK + b'Content-Length: 15\r\n\r\n{"status":"ok"}')
 
-    peer = meet(secured(answer))
-    craftkit = client(peer.url("https"))
-    for _ in range(3):
-        craftkit.health()
-        time.sleep(SECONDS / 2)
-    assert len(peer.threads) == 1
+    direct = meet(secured(answer))
+    proxy = meet(secured(tunnel(in_memory(answer))), name="localhost")
+    for peer, url in [(direct, direct.url("https")), (proxy, "https://craftkit.test")]:
+        if peer is proxy:
+            monkeypatch.setenv("https_proxy", proxy.url("https"))
+        craftkit = client(url, timeout=30.0)
+        for _ in range(3):
+            assert craftkit.health().status == "ok"
+            now[0] += 29
+        assert len(peer.threads) == 1
 
 
 # Downloads
@@ -443,12 +526,8 @@ def test_a_download_is_read_on_in_another_thread_after_the_wait(serve: Serve) ->
         assert pool.submit(document.read).result() == pdf
 
 
-def test_a_download_has_no_more_in_reserve_than_the_timeout(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_download_has_no_more_in_reserve_than_the_timeout(now: list[float]) -> None:
     """It has 10 s, and 50 kB are a second: what came fast in the beginning is no reserve."""
-    now = [1000.0]
-    monkeypatch.setattr("django_craftkit.client.deadline.monotonic", lambda: now[0])
 
     def chunks(*args: Any, **options: Any) -> Iterator[bytes]:
         yield b"%PDF-".ljust(5_000_000)
