@@ -1,19 +1,16 @@
-"""One document, once declared and once sent by hand: both on ``post_save``."""
+"""One document, declared on ``post_save``; ``by_hand`` has the same without the package."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models.signals import post_save
-from django.dispatch import Signal, receiver
+from django.dispatch import Signal
 
 from django_craftkit.events import render_on
 
-from .models import DeclaredBooking, HandBooking
+from .models import DeclaredBooking
 from .rows import TEMPLATES
-from .tasks import render_by_hand
 
 
 @render_on(
@@ -34,8 +31,3 @@ def _nothing(instance: Any, **kwargs: Any) -> None:
 _never = Signal()
 for _template in sorted(TEMPLATES.keys() - {"booking"}):
     render_on(_never, template=_template, key=str)(_nothing)
-
-
-@receiver(post_save, sender=HandBooking)
-def send_by_hand(instance: HandBooking, **kwargs: Any) -> None:
-    transaction.on_commit(partial(render_by_hand.delay, instance.pk))

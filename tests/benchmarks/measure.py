@@ -25,7 +25,10 @@ BLOCK = 25
 
 @dataclass
 class Figure:
-    """One line of the table: what was measured in each round, and what it has to be."""
+    """One line of the table: what was measured in each round, and what it has to be.
+
+    Without values it could not be measured, which ``note`` explains, and is not missed.
+    """
 
     name: str
     values: list[float] = field(default_factory=list)
@@ -39,6 +42,8 @@ class Figure:
 
     @property
     def missed(self) -> bool:
+        if not self.values:
+            return False
         if self.at_least is not None:
             return self.median < self.at_least
         return self.at_most is not None and self.median > self.at_most
@@ -49,6 +54,8 @@ class Figure:
             target, verdict = f"≥ {self.at_least:g}", "ok"
         elif self.at_most is not None:
             target, verdict = f"≤ {self.at_most:g}", "ok"
+        if not self.values:
+            return self.name, target, "–", "not measured", self.note
         spread = f"{self.median:.3g} ({min(self.values):.3g} – {max(self.values):.3g})"
         return self.name, target, spread, "MISSED" if self.missed else verdict, self.note
 
@@ -73,32 +80,49 @@ def seconds(function: Callable[[], object]) -> float:
         return time.perf_counter() - began
 
 
-def ratios(rounds: int, one: Callable[[], Work], other: Callable[[], Work]) -> list[float]:
-    """Return the time of one side over that of the other, round for round.
+@dataclass
+class Ratios:
+    """What one side needs of what the other does, round for round."""
+
+    #: Of the time, and of this process's CPU, its other threads included.
+    time: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+
+def ratios(rounds: int, one: Callable[[], Work], other: Callable[[], Work]) -> Ratios:
+    """Return what one side needs over what the other does, round for round.
 
     Each side is a function that prepares as much work for a round; the first round warms up.
     """
-    found = []
+    found = Ratios()
     for number in range(rounds + 1):
-        mine, theirs = _race(one(), other())
-        found.append(mine / theirs)
-        say(f"  round {number} of {rounds}: {mine:.3f} s against {theirs:.3f} s")
-    return found[1:]
+        (mine, my_cpu), (theirs, their_cpu) = _race(one(), other())
+        if number:
+            found.time.append(mine / theirs)
+            found.cpu.append(my_cpu / their_cpu)
+        say(
+            f"  round {number} of {rounds}: {mine:.3f} s against {theirs:.3f} s, "
+            f"CPU {my_cpu:.3f} against {their_cpu:.3f}"
+        )
+    return found
 
 
-def _race(one: Work, other: Work) -> tuple[float, float]:
+def _race(one: Work, other: Work) -> list[tuple[float, float]]:
     """Do both sides' work in turns, so that what else the machine does meets both."""
-    spent = [0.0, 0.0]
+    spent = [(0.0, 0.0), (0.0, 0.0)]
     sides = [(0, one), (1, other)]
     with prepared():
         for start in range(0, len(one), BLOCK):
             for side, work in sides:
-                began = time.perf_counter()
+                began, cpu = time.perf_counter(), time.process_time()
                 for item in work[start : start + BLOCK]:
                     item()
-                spent[side] += time.perf_counter() - began
+                spent[side] = (
+                    spent[side][0] + time.perf_counter() - began,
+                    spent[side][1] + time.process_time() - cpu,
+                )
             sides.reverse()
-    return spent[0], spent[1]
+    return spent
 
 
 @contextmanager
@@ -116,7 +140,7 @@ def empty() -> None:
     """Empty the tables that grow, and tell the planner: autovacuum may be off, or on its way."""
     tables = [
         model._meta.db_table
-        for label in ("craftkit", "benchmarks")
+        for label in ("craftkit", "benchmarks", "by_hand")
         for model in apps.get_app_config(label).get_models()
     ]
     with connection.cursor() as cursor:

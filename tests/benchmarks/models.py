@@ -23,7 +23,3 @@ class Booking(models.Model):
 
 class DeclaredBooking(Booking):
     """Its document is declared with ``render_on``."""
-
-
-class HandBooking(Booking):
-    """Its document is a task, sent by hand."""

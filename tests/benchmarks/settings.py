@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     *(app for app in INSTALLED_APPS if app.startswith("django")),
     "guardian",
     "tests.benchmarks",
+    "tests.benchmarks.by_hand",
 ]
 CRAFTKIT_PROJECTS = {**CRAFTKIT_PROJECTS, "eu": CRAFTKIT_PROJECTS["default"]}
 # Addresses of the next page have the host in them.
@@ -36,3 +37,6 @@ ROOT_URLCONF = "tests.benchmarks.urls"
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="redis://127.0.0.1:6379/0")
 # Nobody reads it; it is deleted in the end.
 CELERY_TASK_DEFAULT_QUEUE = f"craftkit-benchmarks-{os.getpid()}"
+
+# What the process of a measure is told by its environment.
+BY_HAND_HEARS_WEBHOOKS = False
