@@ -45,7 +45,7 @@ schema: $(READY)  ## renew the OpenAPI document of the HTTP API, docs/openapi.ya
 	PYTHONPATH=example_project $(BIN)/python -m tests.api.schema
 
 .PHONY: bench
-bench: $(READY)  ## measure ratios on PostgreSQL (DATABASE_URL) and Redis (CELERY_BROKER_URL)
+bench: $(READY)  ## measure ratios on PostgreSQL (DATABASE_URL), Redis (CELERY_BROKER_URL), MariaDB (MARIADB_URL)
 	$(BIN)/python -m pip install --quiet --group services
 	$(BIN)/python -m tests.benchmarks
 

@@ -14,45 +14,85 @@ from typing import TYPE_CHECKING, Any
 import django
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.benchmarks.settings"
+
+#: What can be measured of documents by itself.
+DOCUMENTS = (
+    "saves",
+    "webhooks",
+    "cost",
+    "bulk",
+    "receiver",
+    "connections",
+    "claims",
+    "mariadb",
+    "memory",
+)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short, less certain run")
+    parser.add_argument(
+        "--documents",
+        nargs="*",
+        choices=DOCUMENTS,
+        metavar="MEASURE",
+        help=f"what documents cost alone, or some of it: {', '.join(DOCUMENTS)}",
+    )
     parser.add_argument("--pages", action="store_true", help="staff's pages alone")
     parser.add_argument("--api", action="store_true", help="lists of the HTTP API alone")
     parser.add_argument("--signatures", action="store_true", help="signature requests alone")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     django.setup()
-    with _database():
+    every = options.documents is None and not (options.pages or options.api or options.signatures)
+    documents = DOCUMENTS if every or options.documents == [] else options.documents or ()
+    pages, api = every or options.pages, every or options.api
+    with _databases(few_and_many=pages or api):
         from . import measure
 
         figures: list[Any] = []
-        every = not (options.pages or options.api or options.signatures)
-        if every:
-            with _broker():
-                figures += _of_the_rest(quick=options.quick)
+        if documents:
+            with _broker() as queue:
+                figures += _of_documents(documents, queue, quick=options.quick)
         if every or options.signatures:
             figures += _of_signatures(quick=options.quick)
-        if every or options.pages or options.api:
-            figures += _of_pages(
-                quick=options.quick, admin=every or options.pages, api=every or options.api
-            )
+        if pages or api:
+            figures += _of_pages(quick=options.quick, admin=pages, api=api)
         print(f"\n{_machine()}\n\n{measure.table(figures)}")  # noqa: T201
     return int(any(figure.missed for figure in figures))
 
 
-def _of_the_rest(*, quick: bool) -> list[Any]:
-    from . import saves, webhooks
+def _of_documents(names: Sequence[str], queue: Any, *, quick: bool) -> list[Any]:
+    from . import claims, documents, mariadb, measure, saves, webhooks
 
     rounds = 5 if quick else 15
-    figures: list[Any] = webhooks.intake(rounds, requests=500)
-    figures += webhooks.application_of(4 if quick else 12, deliveries=500)
-    figures += saves.saves(rounds, bookings=100 if quick else 200)
+    finished = 20_000 if quick else 100_000
+    measures: dict[str, Callable[[], list[Any]]] = {
+        "saves": lambda: saves.saves(rounds, bookings=100 if quick else 200),
+        "webhooks": lambda: (
+            webhooks.intake(rounds, requests=500)
+            + webhooks.application_of(4 if quick else 12, deliveries=500)
+        ),
+        "cost": lambda: documents.cost(1 if quick else 2, 100 if quick else 1000),
+        "bulk": lambda: documents.behind_bulk(1, 200 if quick else 2000),
+        "receiver": lambda: documents.beside_receiver(1 if quick else 2, 30 if quick else 60),
+        "connections": lambda: documents.connections_of_a_loop(50 if quick else 200),
+        "claims": lambda: claims.over_remains(1, finished),
+        "mariadb": lambda: mariadb.on_mariadb(1, finished, 200 if quick else 1000),
+        "memory": lambda: documents.memory(*((100, 300) if quick else (1000, 10_000))),
+    }
+    figures: list[Any] = []
+    for name in names:
+        found = measures[name]()
+        # Also where a later one fails.
+        measure.say(measure.table(found))
+        figures += found
+        if name in ("saves", "webhooks") and not queue.queue_declare(passive=True).message_count:
+            sys.exit("No wake reached the broker, so none of the times above holds.")
     return figures
 
 
@@ -79,11 +119,12 @@ def _end(*args: object) -> None:
 
 
 @contextmanager
-def _database() -> Iterator[None]:
+def _databases(*, few_and_many: bool) -> Iterator[None]:
     from django.db import connections
 
     with ExitStack() as made:
-        for connection in connections.all():
+        for alias in connections if few_and_many else ["default"]:
+            connection: Any = connections[alias]
             if connection.vendor != "postgresql":
                 sys.exit("The benchmarks want PostgreSQL: leave DATABASE_URL out, or name one.")
             name = connection.settings_dict["NAME"]
@@ -99,17 +140,15 @@ def _drop(connection: Any, name: str) -> None:
 
 
 @contextmanager
-def _broker() -> Iterator[None]:
-    """Let the tasks pile up in a queue of their own, and delete it."""
+def _broker() -> Iterator[Any]:
+    """Let the tasks pile up in a queue of their own, for workers of a measure, and delete it."""
     from tests import app
 
     with app.connection_for_write() as broker:
         broker.ensure_connection(max_retries=1)
         queue = app.amqp.queues[app.conf.task_default_queue](broker.default_channel)
         try:
-            yield
-            if not queue.queue_declare(passive=True).message_count:
-                sys.exit("No wake reached the broker, so none of the times above holds.")
+            yield queue
         finally:
             queue.declare()
             queue.delete()
