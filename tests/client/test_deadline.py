@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pkgutil
+import select
 import socket
 import threading
 import time
@@ -30,6 +31,7 @@ from django_craftkit.client.deadline import Deadline, within
 
 from .conftest import BASE, KEY, QUEUED, RENDER, RawServer, answers
 from .dripping import (
+    LONGEST,
     Peer,
     Script,
     certificate,
@@ -258,20 +260,17 @@ def in_memory(script: Script) -> Script:
         with outside, inside:
             server = threading.Thread(target=_quietly, args=(secured(script), inside), daemon=True)
             server.start()
-            back = threading.Thread(target=_quietly, args=(_pump(connection), outside), daemon=True)
-            back.start()
-            while more := connection.recv(65536):
-                outside.sendall(more)
+            # By one thread: nobody may read a TLS connection while another writes to it.
+            while ready := select.select([connection, outside], [], [], LONGEST)[0]:
+                for one, other in ((outside, connection), (connection, outside)):
+                    if one in ready:
+                        if not (more := one.recv(65536)):
+                            return
+                        other.sendall(more)
+                while connection.pending():
+                    outside.sendall(connection.recv(65536))
 
     return between
-
-
-def _pump(to: socket.socket) -> Script:
-    def pump(source: socket.socket) -> None:
-        while more := source.recv(65536):
-            to.sendall(more)
-
-    return pump
 
 
 def _quietly(script: Script, connection: socket.socket) -> None:
