@@ -139,7 +139,9 @@ def _store(what: Kind, row: Any, remote_id: uuid.UUID, download: Download) -> Ar
     )
     if archived.name != write.name and write.pk is not None:
         # Another worker was first, and may have dropped this one's name before it was written to.
-        write.save(using=database())
+        # A third one may have found the same write, and note it again at the same moment.
+        writes = ArchiveWrite._default_manager.using(database())
+        writes.bulk_create([write], ignore_conflicts=True)
     _tidy(archived)
     return archived
 
