@@ -368,14 +368,14 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
     def _paused(self, project: str, capability: str) -> Self:
         return self.using(database()).paused().filter(project=project, capability=capability)
 
-    def take_probes(self, now: datetime, lease: timedelta) -> list[tuple[str, str]]:
+    def take_probes(self, now: datetime, lease: timedelta, limit: int) -> list[tuple[str, str]]:
         """Return what is paused, by project and capability, that this caller may try a job of."""
         waiting = self.using(database()).filter(
             Q(probe_at=None) | Q(probe_at__lte=now), paused_at__isnull=False
         )
         return [
             (state.project, state.capability)
-            for state in waiting
+            for state in waiting.order_by("probe_at", "pk")[:limit]
             if waiting.filter(pk=state.pk).update(probe_at=now + lease)
         ]
 

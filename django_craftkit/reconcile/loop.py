@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error, connections, transaction
+from django.db import Error, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Least
 
@@ -32,7 +32,7 @@ from django_craftkit.database import (
 )
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
-from django_craftkit.models import Change, Job, ProjectState, WebhookDelivery
+from django_craftkit.models import Change, Job, ProjectState
 from django_craftkit.models.work import MAX_CLAIMS, NOT_CONFIGURED, PAUSED, PROJECT, RUNNING
 from django_craftkit.projects import patience
 
@@ -50,6 +50,7 @@ from . import (
     sweeping,
 )
 from .backlog import NEEDS, free_jobs, held_by, pauses
+from .crew import Alone, Answer, Call, Crew, Threads
 from .outcomes import (
     MIN_PROBE_DELAY,
     Again,
@@ -64,9 +65,12 @@ from .outcomes import (
 from .room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from .pulse import Pulse
+
+    #: A job, and how its step ended; ``None`` where it is quarantined, or could not be alone.
+    Ended = tuple[Job, "Outcome | None"]
 
 logger = get_logger(__name__)
 
@@ -98,12 +102,24 @@ LOOK_EVERY = 0.2
 ALONE_FOR = 1.0
 #: Seconds between the tries to note how a step ended, where the database fails.
 NOTE_AGAIN = (0.05, 0.1, 0.2, 0.4)
-#: Seconds that an idle thread waits before it looks again, while another is busy.
+#: Seconds between two looks for what is due, while something is under way and nothing ends.
 IDLE = 0.2
 
 
+@dataclass(slots=True)
+class Probe:
+    """Whether what is paused may go on, tried with one job after another."""
+
+    project: str
+    capability: str
+    tries: int = 0
+
+
 class Loop:
-    """Does what is due, in as many threads as it is given, until nothing is or time is up."""
+    """Does what is due, in as many threads as it is given, until nothing is or time is up.
+
+    The thread that runs it claims jobs and hears webhooks; what takes its time, the crew does.
+    """
 
     def __init__(
         self,
@@ -119,13 +135,11 @@ class Loop:
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
         self._stop = threading.Event()
-        #: Set where a run fails: its other threads end, and the next run begins anew.
-        self._failed = threading.Event()
         self._held: frozenset[tuple[str, str]] = frozenset()
         self._room = Room() if room is None else room
         self._pulse = pulse
-        self._lock = threading.Lock()
-        self._busy = 0
+        #: The probes under way, by the primary keys of their jobs.
+        self._probes: dict[int, Probe] = {}
 
     def stop(self) -> None:
         """End after the steps under way."""
@@ -146,81 +160,40 @@ class Loop:
         return self._work(seconds)
 
     def _work(self, seconds: float) -> int:
+        crew: Crew = Alone() if self.threads <= 1 else Threads(self.threads, self._room)
+        self._probes.clear()
         with nullcontext() if self._pulse is None else self._pulse.beat():
-            return self._work_in_threads(seconds)
+            try:
+                return self._drain(crew, time.monotonic() + seconds)
+            finally:
+                crew.close()
 
-    def _work_in_threads(self, seconds: float) -> int:
-        deadline = time.monotonic() + seconds
-        self._failed.clear()
-        if self.threads <= 1 or not _is_anything_due():
-            return self._drain(deadline)
-        counts: list[int] = []
-        errors: list[Exception] = []
-        helpers = [
-            threading.Thread(
-                target=self._help, args=(deadline, counts, errors), name=f"craftkit-{number}"
-            )
-            for number in range(self.threads - 1)
-        ]
-        for helper in helpers:
-            helper.start()
-        known: BaseException | None = None
-        try:
-            done = self._drain(deadline)
-        except BaseException as error:
-            known = error
-            self._failed.set()
-            raise
-        finally:
-            for helper in helpers:
-                helper.join()
-            _tell_errors(errors, known)
-        return done + sum(counts)
-
-    def _help(self, deadline: float, counts: list[int], errors: list[Exception]) -> None:
-        try:
-            counts.append(self._drain(deadline))
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    def _is_over(self) -> bool:
-        return self._stop.is_set() or self._failed.is_set()
-
-    def _drain(self, deadline: float) -> int:
-        """Do what is due until nothing is and no other thread may still bring something."""
-        done = carried = 0
-        looked = 0.0
-        while not self._is_over():
-            if time.monotonic() >= deadline:
-                if self._wake:
-                    self._wake(0.0)
+    def _drain(self, crew: Crew, deadline: float) -> int:
+        """Do what is due until nothing is, and nothing under way may still bring something."""
+        done = 0
+        looked = claimed = 0.0
+        some = True
+        while some or crew.under_way:
+            answers = crew.answers(0.0 if some else IDLE)
+            is_late = time.monotonic() >= deadline
+            if (is_late or self._stop.is_set()) and not (answers or crew.under_way):
                 break
-            with self._counting(), self._room.beside():
-                heard = 0
-                if not carried or time.monotonic() - looked > LOOK_EVERY:
-                    heard = self._hear()
-                    looked = 0.0 if heard else time.monotonic()
-                carried = self._carry_due()
-            some = heard + carried
-            done += some
-            if not some and not self._busy:
-                break
-            if not some:
-                self._stop.wait(IDLE)
+            heard = begun = 0
+            with self._room.beside():
+                ended = self._end(crew, answers)
+                now = time.monotonic()
+                if not is_late and not self._stop.is_set():
+                    if not some or now - looked > LOOK_EVERY:
+                        heard = self._hear()
+                        looked = 0.0 if heard else now
+                    if crew.free and (some or ended or now - claimed > IDLE):
+                        begun = self._begin_due(crew)
+                        claimed = now
+            done += heard + ended
+            some = bool(heard or begun or ended)
+        if time.monotonic() >= deadline and self._wake:
+            self._wake(0.0)
         return done
-
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        """Count the threads that have something in hand."""
-        with self._lock:
-            self._busy += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._busy -= 1
 
     def _hear(self) -> int:
         """Work webhooks off: a batch of them, and alone those that ended their worker."""
@@ -231,55 +204,86 @@ class Loop:
                 end = time.monotonic() + ALONE_FOR
                 while is_alone and deliveries.process_suspect(database_now()):
                     heard += 1
-                    if time.monotonic() > end or self._is_over():
+                    if time.monotonic() > end or self._stop.is_set():
                         break
         return heard
 
-    def _carry_due(self) -> int:
-        done = 0
-        began = time.monotonic()
-        for job in self._claim():
-            if time.monotonic() - began > _lease().total_seconds() / 4:
-                # The lease counts from the claim, and receivers may be slow.
-                Job.objects.leave(job, database_now())
-                continue
-            if not job.attempts and not Job.objects.begin(job):
-                continue
-            self.carry(job)
-            done += 1
-        if self._held and not conf.options().PAUSED:
-            for project, capability in ProjectState.objects.take_probes(database_now(), _lease()):
-                done += self._probe(project, capability)
-        return done
-
-    def _probe(self, project: str, capability: str) -> int:
-        """Carry jobs of what is paused out until one of them tells whether Craftkit answers."""
-        jobs = Job.objects.filter(held_by(project, capability))
-        for held, lacking in self._held:
-            if held == project and lacking not in ("", capability):
-                jobs = jobs.exclude(held_by(project, lacking))
-        for done in range(PROBES):
-            claimed = jobs.claim(1, now=database_now(), lease=_lease())
-            outcome = self.carry(claimed[0]) if claimed else None
-            if outcome is None:
-                ProjectState.objects.postpone(
-                    project, capability, database_now() + timedelta(seconds=PROBE_AGAIN)
-                )
-                return done
-            if isinstance(outcome, (Paused, Failed)) or outcome.heard:
-                return done + 1
-        return PROBES
-
-    def _claim(self) -> list[Job]:
-        """Take a job that nothing holds up, or a handful that call nobody but receivers."""
+    def _begin_due(self, crew: Crew) -> int:
+        """Claim as many jobs as can begin at once, and begin them; return how many that were."""
         self._held = frozenset(pauses())
+        begun = self._begin_probes(crew)
+        if crew.free:
+            claimed = self._claim(crew.free)
+            begun += len(claimed)
+            for jobs in _calls(claimed):
+                crew.start(Call(jobs, partial(self._carry_each, jobs)))
+        return begun
+
+    def _claim(self, limit: int) -> list[Job]:
+        """Take jobs that nothing holds up, and a handful that call nobody but receivers."""
         now = database_now()
-        claimed: list[Job] = free_jobs(self._held).claim(1, now=now, lease=_lease())
-        if claimed and not claimed[0].project and claimed[0].attempts == 1:
-            # The first has begun; the others begin one by one, so that only who did is suspected.
+        claimed: list[Job] = free_jobs(self._held).claim(limit, now=now, lease=_lease())
+        if any(not job.project and job.attempts == 1 for job in claimed):
+            # The first ones have begun; the others begin one by one, so that only who did is
+            # suspected.
             more = Job.objects.filter(project="", attempts=0)
             claimed += more.claim(HANDFUL - 1, now=now, lease=_lease(), begin=False)
         return claimed
+
+    def _carry_each(self, jobs: Sequence[Job]) -> list[Ended]:
+        """Carry claimed jobs out, one after another; return how each of them ended."""
+        began = time.monotonic()
+        ended: list[Ended] = []
+        for job in jobs:
+            if time.monotonic() - began > _lease().total_seconds() / 4:
+                # The lease counts from the claim, and receivers may be slow.
+                Job.objects.leave(job, database_now())
+            elif job.attempts or Job.objects.begin(job):
+                ended.append((job, self.carry(job)))
+        return ended
+
+    def _end(self, crew: Crew, answers: Sequence[Answer]) -> int:
+        """Go on from what has ended; return how many jobs that were."""
+        done = 0
+        for answer in answers:
+            if answer.error is not None:
+                raise answer.error
+            for job, outcome in answer.value:
+                done += 1
+                probe = self._probes.pop(job.pk, None)
+                if probe is not None:
+                    self._go_on(probe, outcome, crew)
+        return done
+
+    def _go_on(self, probe: Probe, outcome: Outcome | None, crew: Crew) -> None:
+        """Try another job of what is paused where this one has not called Craftkit."""
+        if outcome is None:
+            _postpone(probe)
+        elif not (isinstance(outcome, (Paused, Failed)) or outcome.heard):
+            self._try(probe, crew)
+
+    def _begin_probes(self, crew: Crew) -> int:
+        if not self._held or conf.options().PAUSED:
+            return 0
+        taken = ProjectState.objects.take_probes(database_now(), _lease(), crew.free)
+        return sum(self._try(Probe(*names), crew) for names in taken)
+
+    def _try(self, probe: Probe, crew: Crew) -> int:
+        """Begin a job of what is paused, which may tell whether Craftkit answers."""
+        if probe.tries == PROBES:
+            return 0
+        jobs = Job.objects.filter(held_by(probe.project, probe.capability))
+        for held, lacking in self._held:
+            if held == probe.project and lacking not in ("", probe.capability):
+                jobs = jobs.exclude(held_by(probe.project, lacking))
+        claimed = jobs.claim(1, now=database_now(), lease=_lease())
+        if not claimed:
+            _postpone(probe)
+            return 0
+        probe.tries += 1
+        self._probes[claimed[0].pk] = probe
+        crew.start(Call(claimed, partial(self._carry_each, claimed)))
+        return 1
 
     @again_after_deadlock
     def take(self, kind: str, object_id: int) -> Job | None:
@@ -382,7 +386,9 @@ class Loop:
             transaction.on_commit(partial(self._wake, delay), using=database())
 
     def _holding(self, job: Job) -> list[tuple[str, str]]:
-        """Return the pauses that this job was a probe of."""
+        """Return the pauses that this job is a probe of."""
+        if job.pk not in self._probes:
+            return []
         return [
             (project, capability)
             for project, capability in self._held
@@ -443,24 +449,20 @@ def _lease() -> timedelta:
     return timedelta(seconds=conf.options().LEASE)
 
 
-def _is_anything_due() -> bool:
-    """Whether it is worth while to start threads, each with a connection of its own."""
-    now = database_now()
-    return any(
-        model._default_manager.using(database()).due(now).exists()
-        for model in (WebhookDelivery, Job)
-    )
+def _calls(claimed: Sequence[Job]) -> Iterator[list[Job]]:
+    """Return what is carried out in one go: a job, and with one of ours the handful after it."""
+    waiting = [job for job in claimed if not job.attempts]
+    for job in claimed:
+        if job.attempts == 1 and not job.project:
+            yield [job, *waiting]
+            waiting = []
+        elif job.attempts:
+            yield [job]
 
 
-def _tell_errors(errors: list[Exception], known: BaseException | None) -> None:
-    """Log what ended the helping threads of a run: what ended several of them once."""
-    told = {type(known)}
-    for error in errors:
-        if type(error) not in told:
-            told.add(type(error))
-            logger.error(
-                "A thread of Craftkit's loop ended; its jobs are taken up again.", exc_info=error
-            )
+def _postpone(probe: Probe) -> None:
+    at = database_now() + timedelta(seconds=PROBE_AGAIN)
+    ProjectState.objects.postpone(probe.project, probe.capability, at)
 
 
 def _run(job: Job) -> Outcome:
