@@ -22,7 +22,7 @@ from django_craftkit.privacy import kept_body
 from .work import Leased, LeasedQuerySet
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 #: For delivery ids that are no UUID, and for deliveries without one.
 _NAMESPACE = uuid.UUID("5b0f9ad2-6a3c-4e0e-9f52-6f2ad4c8f6a4")
@@ -100,11 +100,18 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
         dispatch.wake_on_commit(using)
         return asked
 
-    def pull_forward(self, project: str, about: uuid.UUID | None) -> None:
-        """Make the deliveries due that came before their object was known here."""
-        self.using(database()).filter(
-            project=project, about=about, due_at__isnull=False, leased_until=None
-        ).update(due_at=clock.database_moment())
+    def pull_forward(self, keys: Iterable[tuple[str, uuid.UUID | None]]) -> None:
+        """Make the deliveries due that came before what they are about was known here.
+
+        It is known by its project and Craftkit's id.
+        """
+        by_project: dict[str, list[uuid.UUID | None]] = {}
+        for project, about in keys:
+            by_project.setdefault(project, []).append(about)
+        waiting = self.using(database()).filter(due_at__isnull=False, leased_until=None)
+        for project, ids in by_project.items():
+            rows = waiting.filter(project=project, about__in=ids)
+            rows.update(due_at=clock.database_moment())
 
 
 @lru_cache

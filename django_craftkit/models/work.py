@@ -18,6 +18,7 @@ from django_craftkit.database import (
     in_transaction,
     lock,
     storable,
+    update_many,
 )
 
 if TYPE_CHECKING:
@@ -164,6 +165,55 @@ class JobQuerySet(LeasedQuerySet):
     def mine(self, job: Job) -> Self:
         """Return the row of a claimed job, for as long as nobody has taken it over."""
         return self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
+
+    def put_down(
+        self, done: Sequence[Job], again: Sequence[tuple[Job, datetime, str, int]]
+    ) -> set[int]:
+        """Drop claimed jobs whose steps are done; put others back for a time, as ``again`` does.
+
+        Inside a transaction. Those put back have an error and a number of failures. Returns the
+        primary keys of what is settled so, or had been taken over: not of jobs that somebody else
+        has locked. Whoever has locked many must wait for nobody who may wait for one of them.
+        """
+        jobs = {job.pk: job for job in (*done, *(job for job, *_ in again))}
+        found: dict[int, Job] = {}
+        for kind in {job.kind for job in jobs.values()}:
+            # By the index that whoever wishes goes by: MySQL locks an index and its row apart.
+            rows = self.using(database()).filter(
+                kind=kind, object_id__in=[job.object_id for job in jobs.values()]
+            )
+            if connections[rows.db].features.has_select_for_update_skip_locked:
+                rows = rows.select_for_update(skip_locked=True)
+            found |= {
+                row.pk: row
+                for row in rows
+                if row.pk in jobs and row.lease_token == jobs[row.pk].lease_token
+            }
+        rest = self.using(database()).filter(pk__in=jobs.keys() - found.keys())
+        tokens = {job.lease_token for job in jobs.values()}
+        locked = set(rest.filter(lease_token__in=tokens).values_list("pk", flat=True))
+        over, left = [], []
+        for job in done:
+            row = found.get(job.pk)
+            if row is not None and row.version == job.version:
+                over.append(row.pk)
+            elif row is not None:
+                # It was wished for meanwhile, and is due by that wish.
+                row.error, row.failures = "", 0
+                left.append(row)
+        for job, at, error, failures in again:
+            row = found.get(job.pk)
+            if row is not None:
+                row.due_at = at if row.version == job.version else row.due_at
+                row.error, row.failures = storable(error), failures
+                left.append(row)
+        for row in left:
+            for name, value in _PUT_DOWN.items():
+                setattr(row, name, value)
+        if over:
+            self.using(database()).filter(pk__in=over)._raw_delete(database())
+        update_many(left, ("due_at", "error", "failures", *_PUT_DOWN))
+        return jobs.keys() - locked
 
     def begin(self, job: Job) -> bool:
         """Count that the step of a claimed job begins; ``False`` where it was taken over."""

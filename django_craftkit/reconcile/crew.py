@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from django_craftkit.models import Job
 
+    from .batches import Batch
     from .room import Room
 
 
@@ -24,6 +25,9 @@ class Call:
 
     jobs: Sequence[Job]
     make: Callable[[], Any]
+    #: What goes on from the answer, and what it has to know for that.
+    batch: Batch | None = None
+    about: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +71,7 @@ class Alone:
         return 1 - self.under_way
 
     def start(self, call: Call) -> None:
-        try:
-            answer = Answer(call, call.make())
-        except SoftTimeLimitExceeded:
-            # It is not about this call: the worker is about to be ended.
-            raise
-        except Exception as error:
-            answer = Answer(call, error=error)
-        self._answers.append(answer)
+        self._answers.append(made(call))
         self.under_way += 1
 
     def answers(self, seconds: float) -> list[Answer]:
@@ -137,6 +134,17 @@ class Threads:
                 self._answers.put(answer)
         finally:
             connections.close_all()
+
+
+def made(call: Call) -> Answer:
+    """Make a call in this thread, and return its answer."""
+    try:
+        return Answer(call, call.make())
+    except SoftTimeLimitExceeded:
+        # It is not about this call: the worker is about to be ended.
+        raise
+    except Exception as error:
+        return Answer(call, error=error)
 
 
 def _answer(call: Call) -> Answer:

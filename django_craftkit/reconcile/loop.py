@@ -15,18 +15,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Least
 
 from django_craftkit import conf, dispatch
-from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
 from django_craftkit.database import (
     again_after_deadlock,
     database,
-    describe,
     in_transaction,
     storable,
 )
@@ -58,7 +55,7 @@ from .outcomes import (
     Failed,
     Outcome,
     Paused,
-    outcome_of,
+    outcome_of_error,
     probe_delay,
     retry_delay,
 )
@@ -67,10 +64,11 @@ from .room import Room
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from .batches import Batch, Ended
     from .pulse import Pulse
 
     #: A job, and how its step ended; ``None`` where it is quarantined, or could not be alone.
-    Ended = tuple[Job, "Outcome | None"]
+    Carried = tuple[Job, "Outcome | None"]
 
 logger = get_logger(__name__)
 
@@ -87,6 +85,9 @@ STEPS: dict[str, Callable[[Job], Outcome]] = {
     **dict.fromkeys(announcements.KINDS, announcements.step),
 }
 
+#: What is done for many jobs at a time, in the thread of the loop. The crew makes the calls.
+BATCHES: dict[str, Batch] = {"render": renders.DOCUMENTS}
+
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
 NEAR = 5.0
 #: How many jobs a probe tries at most, and seconds to the next where none of them called Craftkit.
@@ -102,6 +103,8 @@ LOOK_EVERY = 0.2
 ALONE_FOR = 1.0
 #: Seconds between the tries to note how a step ended, where the database fails.
 NOTE_AGAIN = (0.05, 0.1, 0.2, 0.4)
+#: Seconds for which answers wait for others, to be noted together; how many do so at most.
+LINGER, TOGETHER = 0.25, 100
 #: Seconds between two looks for what is due, while something is under way and nothing ends.
 IDLE = 0.2
 
@@ -140,6 +143,9 @@ class Loop:
         self._pulse = pulse
         #: The probes under way, by the primary keys of their jobs.
         self._probes: dict[int, Probe] = {}
+        #: What calls of batches have answered that is not noted yet, and since when.
+        self._answers: list[Answer] = []
+        self._since = 0.0
 
     def stop(self) -> None:
         """End after the steps under way."""
@@ -172,7 +178,7 @@ class Loop:
         """Do what is due until nothing is, and nothing under way may still bring something."""
         done = 0
         looked = claimed = 0.0
-        some = True
+        some = is_full = True
         while some or crew.under_way:
             answers = crew.answers(0.0 if some else IDLE)
             is_late = time.monotonic() >= deadline
@@ -186,9 +192,12 @@ class Loop:
                     if not some or now - looked > LOOK_EVERY:
                         heard = self._hear()
                         looked = 0.0 if heard else now
-                    if crew.free and (some or ended or now - claimed > IDLE):
+                    if crew.free and (
+                        is_full or heard or not crew.under_way or now - claimed > IDLE
+                    ):
+                        free = crew.free
                         begun = self._begin_due(crew)
-                        claimed = now
+                        claimed, is_full = now, begun >= free
             done += heard + ended
             some = bool(heard or begun or ended)
         if time.monotonic() >= deadline and self._wake:
@@ -215,9 +224,30 @@ class Loop:
         if crew.free:
             claimed = self._claim(crew.free)
             begun += len(claimed)
-            for jobs in _calls(claimed):
-                crew.start(Call(jobs, partial(self._carry_each, jobs)))
+            for call in self._calls(claimed):
+                crew.start(call)
         return begun
+
+    def _calls(self, claimed: Sequence[Job]) -> Iterator[Call]:
+        """Return what is to be done for claimed jobs."""
+        others: list[Job] = []
+        ended: list[Ended] = []
+        batches: dict[str, list[Job]] = {}
+        for job in claimed:
+            is_first = job.kind in BATCHES and job.attempts == 1
+            (batches.setdefault(job.kind, []) if is_first else others).append(job)
+        for kind, jobs in batches.items():
+            for planned in _planned(BATCHES[kind], jobs):
+                match planned:
+                    case Call():
+                        yield planned
+                    case Job():
+                        others.append(planned)
+                    case _:
+                        ended.append(planned)
+        self._note_all(ended)
+        for jobs in _handfuls(others):
+            yield Call(jobs, partial(self._carry_each, jobs))
 
     def _claim(self, limit: int) -> list[Job]:
         """Take jobs that nothing holds up, and a handful that call nobody but receivers."""
@@ -230,10 +260,10 @@ class Loop:
             claimed += more.claim(HANDFUL - 1, now=now, lease=_lease(), begin=False)
         return claimed
 
-    def _carry_each(self, jobs: Sequence[Job]) -> list[Ended]:
+    def _carry_each(self, jobs: Sequence[Job]) -> list[Carried]:
         """Carry claimed jobs out, one after another; return how each of them ended."""
         began = time.monotonic()
-        ended: list[Ended] = []
+        ended: list[Carried] = []
         for job in jobs:
             if time.monotonic() - began > _lease().total_seconds() / 4:
                 # The lease counts from the claim, and receivers may be slow.
@@ -244,16 +274,35 @@ class Loop:
 
     def _end(self, crew: Crew, answers: Sequence[Answer]) -> int:
         """Go on from what has ended; return how many jobs that were."""
-        done = 0
+        ended: list[Carried] = []
         for answer in answers:
-            if answer.error is not None:
-                raise answer.error
-            for job, outcome in answer.value:
-                done += 1
-                probe = self._probes.pop(job.pk, None)
-                if probe is not None:
-                    self._go_on(probe, outcome, crew)
-        return done
+            if answer.call.batch is None:
+                if answer.error is not None:
+                    raise answer.error
+                ended += answer.value
+            else:
+                self._since = self._since if self._answers else time.monotonic()
+                self._answers.append(answer)
+        is_time = len(self._answers) >= TOGETHER or time.monotonic() - self._since >= LINGER
+        if self._answers and (is_time or not crew.under_way):
+            ended += self._apply()
+        for job, outcome in ended:
+            probe = self._probes.pop(job.pk, None)
+            if probe is not None:
+                self._go_on(probe, outcome, crew)
+        return len(ended)
+
+    def _apply(self) -> list[Ended]:
+        """Have the batches write what their calls have answered, and note how the jobs ended."""
+        answers, self._answers = self._answers, []
+        ended: list[Ended] = []
+        for batch in BATCHES.values():
+            given = [answer for answer in answers if answer.call.batch is batch]
+            if given:
+                ended += _applied(batch, given)
+        connecting.drop_broken()
+        self._note_all(ended)
+        return ended
 
     def _go_on(self, probe: Probe, outcome: Outcome | None, crew: Crew) -> None:
         """Try another job of what is paused where this one has not called Craftkit."""
@@ -334,6 +383,46 @@ class Loop:
         connecting.drop_broken()
         self._note(job, outcome)
         return outcome
+
+    def _note_all(self, ended: Sequence[Ended]) -> None:
+        """Note how steps ended: together where nothing but their jobs is concerned."""
+        together: list[tuple[Job, Done | Again, int]] = []
+        alone: list[Ended] = []
+        paused: set[tuple[str, str]] = set()
+        for job, outcome in ended:
+            if isinstance(outcome, Paused) and (job.project, outcome.capability) in paused:
+                # Many calls under way may tell of a pause; one of them notes it.
+                together.append((job, Again(0.0, outcome.reason), job.failures))
+            elif isinstance(outcome, (Paused, Failed)) or job.pk in self._probes:
+                alone.append((job, outcome))
+                if isinstance(outcome, Paused):
+                    paused.add((job.project, outcome.capability))
+            else:
+                together.append((job, outcome, 0))
+        noted: set[int] = set()
+        if len(together) > 1:
+            try:
+                noted = self._note_together(together)
+            except Error as error:
+                logger.warning("How %d steps ended is noted one by one: %s", len(ended), error)
+        alone += [(job, outcome) for job, outcome, _failures in together if job.pk not in noted]
+        for job, outcome in alone:
+            self._note(job, outcome)
+
+    @in_transaction
+    def _note_together(self, ended: Sequence[tuple[Job, Done | Again, int]]) -> set[int]:
+        """Note how steps ended, but for jobs that another has locked; return which were noted."""
+        now = database_now()
+        done = [job for job, outcome, _failures in ended if isinstance(outcome, Done)]
+        again = [
+            (job, now + timedelta(seconds=outcome.after), outcome.error, failures)
+            for job, outcome, failures in ended
+            if isinstance(outcome, Again)
+        ]
+        delays = [outcome.after for _, outcome, _ in ended if isinstance(outcome, Again)]
+        if self._wake and min(delays, default=NEAR) < NEAR:
+            transaction.on_commit(partial(self._wake, min(delays)), using=database())
+        return Job.objects.put_down(done, again)
 
     def _note(self, job: Job, outcome: Outcome) -> None:
         """Note how a step ended, over a database that goes away and comes back, too.
@@ -449,7 +538,30 @@ def _lease() -> timedelta:
     return timedelta(seconds=conf.options().LEASE)
 
 
-def _calls(claimed: Sequence[Job]) -> Iterator[list[Job]]:
+def _planned(batch: Batch, jobs: Sequence[Job]) -> Sequence[Call | Ended | Job]:
+    """Return what a batch plans; the jobs themselves where one of them breaks it."""
+    try:
+        return list(batch.plan(jobs))
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        logger.exception("A batch of %d jobs is taken apart.", len(jobs))
+        return jobs
+
+
+def _applied(batch: Batch, answers: Sequence[Answer]) -> Iterator[Ended]:
+    """Return how the steps end whose calls have answered, also where that raises."""
+    left = {answer.call.jobs[0].pk: answer.call.jobs[0] for answer in answers}
+    try:
+        for job, outcome in batch.apply(answers):
+            del left[job.pk]
+            yield job, outcome
+    except Exception as error:
+        for job in left.values():
+            yield job, outcome_of_error(job, error)
+
+
+def _handfuls(claimed: Sequence[Job]) -> Iterator[list[Job]]:
     """Return what is carried out in one go: a job, and with one of ours the handful after it."""
     waiting = [job for job in claimed if not job.attempts]
     for job in claimed:
@@ -468,20 +580,8 @@ def _postpone(probe: Probe) -> None:
 def _run(job: Job) -> Outcome:
     try:
         return STEPS[job.kind](job)
-    except CraftkitError as error:
-        return outcome_of(error)
-    except ImproperlyConfigured as error:
-        return Paused(NOT_CONFIGURED, str(error))
-    except SoftTimeLimitExceeded:
-        # The worker is about to be ended; the lease leaves the job to another.
-        raise
     except Exception as error:
-        # A mistake of ours must not lose a document: it is logged, shown and tried again.
-        if is_outage(error):
-            logger.warning("The step of %s is tried again: %s", job, error)
-        else:
-            logger.exception("The step of %s raised.", job)
-        return Failed(describe(error))
+        return outcome_of_error(job, error)
 
 
 #: Seconds between two looks while a person waits; https://docs.craftkit.dev/guides/render-lifecycle
