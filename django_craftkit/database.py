@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -28,6 +29,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 #: Lists and objects in one another that every database holds in a JSON column: MariaDB's takes 31.
 MAX_DEPTH = 30
+_READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 #: How often something is tried that loses a race.
 TRIES = 5
 
@@ -96,6 +98,41 @@ def _again(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -
             logger.info("%s is run again: %s", name, error)
         time.sleep(0.01 * 2**attempt)
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def in_read_committed(using: str) -> Iterator[None]:
+    """Open a transaction in READ COMMITTED, whatever the settings say of others.
+
+    For who locks rows past those that others have locked: in another level PostgreSQL gives up on
+    each row that has changed, and MariaDB locks the gaps between them. Inside of somebody's
+    transaction the level is theirs.
+    """
+    connection = connections[using]
+    is_outermost = not is_in_transaction(connection)
+    read_committed_next(using)
+    with transaction.atomic(using=using):
+        is_postgresql = connection.vendor == "postgresql"
+        if (
+            is_outermost
+            and is_postgresql
+            and "isolation_level" in connection.settings_dict["OPTIONS"]
+        ):
+            with connection.cursor() as cursor:
+                cursor.execute(_READ_COMMITTED)
+        yield
+
+
+def read_committed_next(using: str) -> None:
+    """Have the next transaction of MariaDB or MySQL, or the next statement, lock no gaps.
+
+    Web requests that insert would wait for whoever does, and deadlock. Nothing where somebody's
+    transaction is open, nor for other databases, which have no such locks.
+    """
+    connection = connections[using]
+    if connection.vendor == "mysql" and not is_in_transaction(connection):
+        with connection.cursor() as cursor:
+            cursor.execute(_READ_COMMITTED)
 
 
 def drop_broken(connection: Any) -> None:

@@ -19,7 +19,7 @@ from django_craftkit.database import database, in_transaction, update_many
 from django_craftkit.log import one_line
 from django_craftkit.privacy import kept_body
 
-from .work import Leased, LeasedQuerySet
+from .claims import Leased, LeasedQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

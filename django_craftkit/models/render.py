@@ -37,6 +37,7 @@ from .change import Change
 from .default_key import default_key, earlier_key, known_by_label
 from .identity import Identity, any_of, identify_if_known
 from .mirror import SHOWN_FOR, Mirror
+from .priority import Priority, check_priority
 from .source import Sourced
 from .work import Job, ProjectState
 
@@ -182,6 +183,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         key: str | None = None,
         project: str = conf.DEFAULT_PROJECT,
         version: int | None = None,
+        priority: str = "single",
         user: AbstractBaseUser | None = None,
         wait: float = False,
     ) -> Render:
@@ -191,11 +193,14 @@ class RenderQuerySet(models.QuerySet[Any]):
         version to pin. Without a ``key``, what it is about is the key: template and ``source``,
         or template and data. ``wait`` carries it out before returning, outside of any transaction,
         for that many seconds at most (``True``: 30); what is not ready by then is the worker's.
-        ``user`` is who the history says asked for it, ``project`` an alias of the settings.
+        ``priority="bulk"`` lets single documents go first: this one, and all that follows from it
+        (its links, e-mails, signature requests and signals). Asked for once more as ``"single"``,
+        a bulk document becomes one. ``user`` is who the history says asked for it, ``project`` an
+        alias of the settings.
 
         Raises ``KeyConflict`` where the key stands for another template or source, ``ValueError``
-        or ``TypeError`` for data that aren't JSON, ``UnknownProject`` for a project that is not
-        configured.
+        or ``TypeError`` for data that aren't JSON and for another word of priority,
+        ``UnknownProject`` for a project that is not configured.
         """
         conf.project(project)
         timeout = may_wait(wait)
@@ -204,6 +209,7 @@ class RenderQuerySet(models.QuerySet[Any]):
             template=template,
             version=version,
             data=check_data(data),
+            priority=check_priority(priority),
             requested_by=cast("Any", check_user(user)),
         )
         render = self._ask(render, source, key, earlier=lambda: earlier_key(template, data))
@@ -221,6 +227,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         source: models.Model | None,
         key: str,
         project: str,
+        priority: str = "single",
         complete: Callable[[Render], None] | None = None,
     ) -> Render:
         """Ask for a document whose data the function ``builder`` makes, for ``render_on``.
@@ -232,6 +239,7 @@ class RenderQuerySet(models.QuerySet[Any]):
             project=project,
             template=template,
             data=data,
+            priority=check_priority(priority),
             # Data that were made in time stay as they are; a retry doesn't make them anew.
             builder=builder if data is None else "",
             error=storable(build_error),
@@ -288,12 +296,14 @@ class RenderQuerySet(models.QuerySet[Any]):
             known.check_same(render, source)
             # It is an event that brings a builder.
             is_event = bool(render.builder)
+            if render.priority < known.priority:
+                known.raise_to(render.priority)
             if known.is_unbuilt or (is_event and known.awaits_event):
                 known = self._ask_again(rows.filter(pk=known.pk), is_event=is_event)
         if known is None:
             with transaction.atomic(using=using, savepoint=False):
                 known = insert_or_get(render, "project", "key_hash")
-                Job.objects.start(KIND, known.pk, known.project)
+                Job.objects.start(KIND, known.pk, known.project, render.priority)
                 if complete is not None:
                     complete(known)
         return known
@@ -311,7 +321,7 @@ class RenderQuerySet(models.QuerySet[Any]):
             if known.unconfirmed_since is not None:
                 # What confirms it may be saved only now: its minute begins anew.
                 rows.update(unconfirmed_since=None)
-            Job.objects.ask(KIND, [known.pk], known.project)
+            Job.objects.ask(KIND, [known.pk], known.project, priority=None)
         return known
 
 
@@ -331,6 +341,10 @@ class Render(Sourced, Mirror):
     version = models.PositiveIntegerField(_("version"), null=True, blank=True)
     key = models.CharField(_("key"), max_length=255)
     key_hash = models.CharField(max_length=64, editable=False)
+    #: The class of its jobs, and of those of what follows from it.
+    priority = models.SmallIntegerField(
+        _("priority"), choices=Priority, default=Priority.SINGLE, db_default=Priority.SINGLE.value
+    )
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
     attempted_at = models.DateTimeField(_("attempt began at"), default=clock.now)
     #: When this attempt was first sent, by the database's clock.
@@ -510,7 +524,18 @@ class Render(Sourced, Mirror):
             cause=Change.Cause.ASKED,
             person=cast("Any", user),
         )
-        Job.objects.ask(KIND, [self.pk], self.project)
+        # No person waits for what an event, or a script, has tried again.
+        priority = None if user is None else Priority.URGENT
+        Job.objects.ask(KIND, [self.pk], self.project, priority=priority)
+
+    def raise_to(self, priority: int) -> None:
+        """Have it, and what follows from it, go with a more urgent class from now on."""
+        using = database()
+        with transaction.atomic(using=using, savepoint=False):
+            rows = Render.objects.using(using).filter(pk=self.pk, priority__gt=priority)
+            if rows.update(priority=priority):
+                Job.objects.raise_to(priority, KIND, self.pk)
+        self.priority = priority
 
     def share(
         self,
@@ -823,7 +848,7 @@ def refuse_withdrawn(pk: int) -> Render | None:
     """
     # No lock: who revokes a link and asks for another, in one transaction, would come to it from
     # the wrong end, and meet the worker.
-    columns = ("withdrawn_at", "template", "key", "status", "builder", "attempt")
+    columns = ("withdrawn_at", "template", "key", "status", "builder", "attempt", "priority")
     row: Render | None = Render.objects.using(database()).only(*columns).filter(pk=pk).first()
     if row is not None and row.withdrawn_at is not None:
         raise RenderWithdrawn(f"{row} was withdrawn: it goes to nobody any more.")

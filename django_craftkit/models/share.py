@@ -159,7 +159,7 @@ class ShareQuerySet(models.QuerySet[Any]):
             with transaction.atomic(using=using, savepoint=False):
                 if render is not None and hold(render.pk, may_go=render.may_go):
                     known = insert_or_get(wish, "render", "key_hash")
-                    Job.objects.start(wish.kind, known.pk, known.project)
+                    Job.objects.start(wish.kind, known.pk, known.project, render.priority)
         if known is None:
             refuse_gone(wish.render)
         known.check_same(wish, has_key=has_key)

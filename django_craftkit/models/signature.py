@@ -158,7 +158,7 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
             render = refuse_withdrawn(wish.render_id)
             before = known[-1] if known else None
             if render is not None:
-                request = self._write(wish, rows, before, may_go=render.may_go)
+                request = self._write(wish, rows, before, render)
         if request is None:
             refuse_gone(wish.render)
         request.check_same(wish, rows, has_key=has_key)
@@ -169,8 +169,7 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         wish: SignatureRequest,
         rows: Sequence[SignatureRecipient],
         before: SignatureRequest | None,
-        *,
-        may_go: bool,
+        render: Render,
     ) -> SignatureRequest | None:
         """Write a new request; ``before`` is the one of this key that came to nothing.
 
@@ -179,7 +178,7 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         using = database()
         known: SignatureRequest
         with transaction.atomic(using=using, savepoint=False):
-            if not hold(wish.render_id, may_go=may_go):
+            if not hold(wish.render_id, may_go=render.may_go):
                 return None
             if before is not None:
                 # A write, so that it waits for whoever has that one sent again: one of both is.
@@ -196,7 +195,7 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
                 for row in rows:
                     row.pk, row.request = None, known
                 SignatureRecipient.objects.using(using).bulk_create(rows, ignore_conflicts=True)
-                Job.objects.start(SEND, known.pk, known.project)
+                Job.objects.start(SEND, known.pk, known.project, render.priority)
         return known
 
     def leave_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:

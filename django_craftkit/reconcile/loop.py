@@ -30,6 +30,8 @@ from django_craftkit.database import (
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState
+from django_craftkit.models.claims import Marks
+from django_craftkit.models.priority import Priority
 from django_craftkit.models.work import MAX_CLAIMS, NOT_CONFIGURED, PAUSED, PROJECT, RUNNING
 from django_craftkit.projects import patience
 
@@ -131,9 +133,11 @@ class Loop:
         wake: Callable[[float], None] | None = dispatch.wake,
         room: Room | None = None,
         pulse: Pulse | None = None,
+        marks: Marks | None = None,
     ) -> None:
-        """``room`` is where its steps run, ``pulse`` what gives signs of life: loops of one process
-        share them. A loop without a pulse is no worker: it runs in somebody's stead.
+        """``room`` is where its steps run, ``pulse`` what gives signs of life, ``marks`` how far it
+        has come: loops of one process share them. A loop without a pulse is no worker: it runs in
+        somebody's stead.
         """
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
@@ -141,6 +145,7 @@ class Loop:
         self._held: frozenset[tuple[str, str]] = frozenset()
         self._room = Room() if room is None else room
         self._pulse = pulse
+        self._marks = Marks() if marks is None else marks
         #: The probes under way, by the primary keys of their jobs.
         self._probes: dict[int, Probe] = {}
         #: What calls of batches have answered that is not noted yet, and since when.
@@ -207,8 +212,9 @@ class Loop:
     def _hear(self) -> int:
         """Work webhooks off: a batch of them, and alone those that ended their worker."""
         now = database_now()
-        heard = deliveries.process(now)
-        if heard < deliveries.BATCH and deliveries.is_any_suspect(now):
+        heard = deliveries.process(now, self._marks.of("inbox"))
+        suspects = self._marks.of("suspects")
+        if heard < deliveries.BATCH and deliveries.is_any_suspect(now, suspects):
             with self._room.alone() as is_alone:
                 end = time.monotonic() + ALONE_FOR
                 while is_alone and deliveries.process_suspect(database_now()):
@@ -252,12 +258,21 @@ class Loop:
     def _claim(self, limit: int) -> list[Job]:
         """Take jobs that nothing holds up, and a handful that call nobody but receivers."""
         now = database_now()
-        claimed: list[Job] = free_jobs(self._held).claim(limit, now=now, lease=_lease())
-        if any(not job.project and job.attempts == 1 for job in claimed):
+        claimed: list[Job] = free_jobs(self._held).claim(
+            limit,
+            now=now,
+            lease=_lease(),
+            mark=self._marks.of("jobs"),
+            held=(self._held, conf.options().PAUSED),
+        )
+        ours = [job for job in claimed if not job.project and job.attempts == 1]
+        if ours:
             # The first ones have begun; the others begin one by one, so that only who did is
             # suspected.
-            more = Job.objects.filter(project="", attempts=0)
-            claimed += more.claim(HANDFUL - 1, now=now, lease=_lease(), begin=False)
+            one = ours[0].priority
+            more = Job.objects.filter(project="", attempts=0, priority=one)
+            mark = self._marks.of(("announcements", one))
+            claimed += more.claim(HANDFUL - 1, now=now, lease=_lease(), begin=False, mark=mark)
         return claimed
 
     def _carry_each(self, jobs: Sequence[Job]) -> list[Carried]:
@@ -342,7 +357,10 @@ class Loop:
         now = database_now()
         jobs = Job.objects.filter(kind=kind, object_id=object_id)
         jobs.using(database()).filter(lease_token=None).update(
-            due_at=Least(F("due_at"), Value(now)), leased_until=None
+            due_at=Least(F("due_at"), Value(now)),
+            leased_until=None,
+            # What is left of it when its caller waits no longer goes first, too.
+            priority=Priority.URGENT,
         )
         return next(iter(jobs.claim(1, now=now, lease=_lease())), None)
 
