@@ -42,6 +42,7 @@ def render_on(
     snapshot: bool = False,
     sign_with: SignWith | None = None,
     project: str = DEFAULT_PROJECT,
+    priority: str = "single",
     name: str = "",
 ) -> Callable[[F], F]:
     """Declare that an event renders a document; the function returns the template's data.
@@ -61,6 +62,8 @@ def render_on(
     ``sign_with`` gets what ``key`` gets, when the data are built, and returns an ``Envelope``
     (``django_craftkit.signing``) that says who is to sign the document, or ``None``. Where it
     raises, or names what can't be sent, the document is ``rejected`` too.
+
+    ``priority="bulk"`` lets single documents go first, as in ``Render.objects.request``.
 
     ``name`` is what documents that wait find the declaration by: up to 255 characters, without
     it module and name of the function. Two functions never have one name.
@@ -83,6 +86,7 @@ def render_on(
             snapshot=snapshot,
             sign_with=sign_with,
             project=project,
+            priority=priority,
             name=name,
         )
         check_template(template)
@@ -170,6 +174,7 @@ class _Event:
                 source=self.source,
                 key=key,
                 project=project,
+                priority=self._declaration.priority,
                 complete=sign,
             )
 
