@@ -16,9 +16,12 @@ from django.db.models.functions import Cast
 
 from .failures import is_busy, is_in_transaction, is_lost_race
 from .log import get_logger
+from .statements import insert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from .statements import Lookup
 
 logger = get_logger(__name__)
 
@@ -211,22 +214,49 @@ def describe(error: Exception) -> str:
     return str(storable(f"{type(error).__name__}: {error}"))
 
 
-def insert_or_get(row: M, *names: str) -> M:
-    """Insert a row, or return the one that is unique by the same values in ``names``: one query.
+def insert_or_get(row: M, lookup: Lookup[M], *names: str) -> M:
+    """Insert a row whose key was free a moment ago, and return it: one query.
 
-    Whoever loses a race for it gets the winner's, from an update that changes nothing.
+    Whoever lost a race for the key gets the winner's row instead, another object than ``row``,
+    found by ``lookup`` of ``names``. Where the transaction reads as of an earlier moment,
+    PostgreSQL refuses to insert and raises 40001: only who began it can start over.
     """
-    manager = type(row)._default_manager.using(database())
-    inserted: M
-    (inserted,) = manager.bulk_create(
-        [row],
-        update_conflicts=True,
-        update_fields=[names[-1]],
-        unique_fields=_target(*names),
-    )
-    if inserted.pk is None:  # MySQL does not return it
-        return manager.get(**{name: getattr(row, name) for name in names})
-    return inserted
+    using = database()
+    values = [getattr(row, name) for name in names]
+    for _try in range(TRIES):
+        if insert(row, using):
+            return row
+        winner = lookup.first(using, *values)
+        if winner is None and connections[using].vendor == "mysql":
+            # It may have been committed after what REPEATABLE READ lets this transaction see.
+            winner = lookup.first(using, *values, is_shared=True)
+        if winner is not None:
+            return winner
+        # It was deleted again in between.
+    # Or it was no key that the database refused, and it says what.
+    row.save(using=using, force_insert=True)
+    return row
+
+
+class IsCurrent(models.Expression):
+    """Whether a statement sees all that others have committed before it: in READ COMMITTED.
+
+    Else a transaction may see what has been gone since it began.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(output_field=models.BooleanField())
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[str | int, ...]]:
+        # SQLite: one writer at a time, and whoever has written is it.
+        return ("1" if connection.vendor == "sqlite" else "0"), ()
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[()]]:
+        return "(CURRENT_SETTING('transaction_isolation') = 'read committed')", ()
+
+    def as_mysql(self, compiler: Any, connection: Any) -> tuple[str, tuple[()]]:
+        name = "tx_isolation" if connection.mysql_is_mariadb else "transaction_isolation"
+        return f"(@@{name} = 'READ-COMMITTED')", ()
 
 
 def update_many(rows: Sequence[models.Model], columns: Iterable[str]) -> None:
@@ -256,9 +286,3 @@ def _value(model: type[models.Model], pks: Sequence[Any], values: Sequence[Any],
     choice = RawSQL(f"CASE {key} {'WHEN %s THEN %s ' * len(pks)}END", params, field)  # noqa: S611
     casted = connection.features.requires_casted_case_in_updates
     return Cast(choice, field) if casted else choice
-
-
-def _target(*names: str) -> list[str] | None:
-    # MySQL and MariaDB take any unique key for the target and refuse to be told which.
-    features = connections[database()].features
-    return list(names) if features.supports_update_conflicts_with_target else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections, models, router, transaction
+from django.db.models.signals import post_save
 
 from . import builders, declarations
 from .builders import BuilderError
@@ -133,6 +134,9 @@ class _Event:
         self.using: str = using if using in list(connections) else self._database()
         self._arguments = {k: v for k, v in kwargs.items() if k not in ("instance", "signal")}
         self._declaration = declaration
+        # Its row is locked from here to the commit, by the UPDATE that was just sent.
+        is_saved = declaration.signal is post_save and declaration.recheck is None
+        self._saved_in = self.using if is_saved and self.source is not None else None
 
     def _database(self) -> str:
         if self.source is None:
@@ -176,6 +180,7 @@ class _Event:
                 project=project,
                 priority=self._declaration.priority,
                 complete=sign,
+                saved_in=self._saved_in,
             )
 
         if self.using == database():

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import (
+    IsCurrent,
     again_after_deadlock,
     database,
     in_transaction,
@@ -22,6 +23,7 @@ from django_craftkit.database import (
 )
 from django_craftkit.log import get_logger, one_line
 from django_craftkit.projects import get_client, patience
+from django_craftkit.statements import Lookup
 
 from .archive import ArchivedFile
 from .arguments import (
@@ -229,11 +231,14 @@ class RenderQuerySet(models.QuerySet[Any]):
         project: str,
         priority: str = "single",
         complete: Callable[[Render], None] | None = None,
+        saved_in: str | None = None,
     ) -> Render:
         """Ask for a document whose data the function ``builder`` makes, for ``render_on``.
 
         ``data`` are those that it has made already; ``build_error`` is what it raised. Where the
         document is a new one, ``complete`` is called with it, in the transaction of its row.
+        ``saved_in`` is the database that the event has just saved ``source`` to: a document that
+        waits to be built needs nothing more then. Of one that was there some columns are deferred.
         """
         render = self.model(
             project=project,
@@ -246,7 +251,9 @@ class RenderQuerySet(models.QuerySet[Any]):
             error_code=BUILDER_FAILED if build_error else "",
         )
         # A declaration's "" has always meant: one document about one object.
-        return self._ask(render, source, None if key == "" else key, complete=complete)
+        return self._ask(
+            render, source, None if key == "" else key, complete=complete, saved_in=saved_in
+        )
 
     def _ask(
         self,
@@ -256,6 +263,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         *,
         earlier: Callable[[], str] | None = None,
         complete: Callable[[Render], None] | None = None,
+        saved_in: str | None = None,
     ) -> Render:
         """Write a document, or find it; ``earlier`` makes the key that its data had before."""
         # All that can be wrong is found before the first query: one that fails would break the
@@ -272,6 +280,7 @@ class RenderQuerySet(models.QuerySet[Any]):
             has_own_key=key is not None,
             earlier=earlier if is_of_data else None,
             complete=complete,
+            saved_in=saved_in,
         )
 
     @again_after_deadlock
@@ -283,30 +292,43 @@ class RenderQuerySet(models.QuerySet[Any]):
         has_own_key: bool,
         earlier: Callable[[], str] | None,
         complete: Callable[[Render], None] | None,
+        saved_in: str | None,
     ) -> Render:
         using = database()
-        rows = self.model._default_manager.using(using).filter(project=render.project)
-        known: Render | None = rows.filter(key_hash=render.key_hash).first()
-        if known is None and source is not None and not has_own_key:
-            known = known_by_label(rows, render, source)
-        # What it takes to make the other key is spent where this one is unknown.
-        if known is None and earlier is not None and (other := earlier()) not in ("", render.key):
-            known = rows.filter(key_hash=hash_key(other)).first()
-        if known is not None:
+        # An event only wants its document to be there.
+        is_event = bool(render.builder)
+        by_key = _STATE_BY_KEY if is_event else _BY_KEY
+        known = by_key.first(using, render.project, render.key_hash)
+        if known is None:
+            rows = self.model._default_manager.using(using).filter(project=render.project)
+            other: Render | None = None
+            if source is not None and not has_own_key:
+                other = known_by_label(rows, render, source)
+            # What it takes to make the other key is spent where this one is unknown.
+            elif earlier is not None and (key := earlier()) not in ("", render.key):
+                other = rows.filter(key_hash=hash_key(key)).first()
+            if other is not None:
+                other.lacks_data = other.is_unbuilt
+                known = other
+        while True:
+            if known is None:
+                with transaction.atomic(using=using, savepoint=False):
+                    known = insert_or_get(render, by_key, "project", "key_hash")
+                    if known is render:
+                        Job.objects.start(KIND, known.pk, known.project, render.priority)
+                        if complete is not None:
+                            complete(known)
+                        return known
             known.check_same(render, source)
-            # It is an event that brings a builder.
-            is_event = bool(render.builder)
             if render.priority < known.priority:
                 known.raise_to(render.priority)
-            if known.is_unbuilt or (is_event and known.awaits_event):
-                known = self._ask_again(rows.filter(pk=known.pk), is_event=is_event)
-        if known is None:
-            with transaction.atomic(using=using, savepoint=False):
-                known = insert_or_get(render, "project", "key_hash")
-                Job.objects.start(KIND, known.pk, known.project, render.priority)
-                if complete is not None:
-                    complete(known)
-        return known
+            if not known.lacks_data and not (is_event and known.awaits_event):
+                return known
+            if known.is_built_after_commit_of(saved_in, source):
+                return known
+            known = self._ask_again(self.using(using).filter(pk=known.pk), is_event=is_event)
+            if known is not None:
+                return known
 
     def _ask_again(self, rows: models.QuerySet[Render], *, is_event: bool) -> Render | None:
         """Have data made from what is saved now; ``None`` where there was nothing to render."""
@@ -323,6 +345,40 @@ class RenderQuerySet(models.QuerySet[Any]):
                 rows.update(unconfirmed_since=None)
             Job.objects.ask(KIND, [known.pk], known.project, priority=None)
         return known
+
+
+def _by_key() -> models.QuerySet[Render]:
+    waits = models.Q(status=Render.Status.PENDING, data__isnull=True)
+    jobs = Job.objects.on_course().filter(kind=KIND, object_id=models.OuterRef("pk"))
+    # No keywords: the model has attributes of these names, for rows that are read otherwise.
+    state: dict[str, Any] = {
+        "lacks_data": models.ExpressionWrapper(waits, models.BooleanField()),
+        "is_on_course": models.Exists(jobs),
+        "is_current": IsCurrent(),
+    }
+    return Render.objects.annotate(**state)
+
+
+_BY_KEY = Lookup(_by_key, "project", "key_hash")
+#: With what an event needs to know of its document alone: it fires with each save.
+_STATE_BY_KEY = Lookup(
+    lambda: _by_key().only(
+        "project",
+        "template",
+        "key",
+        "status",
+        "priority",
+        "error_code",
+        "withdrawn_at",
+        "unconfirmed_since",
+        "source_type",
+        "source_id",
+        "source_db",
+        "source_schema",
+    ),
+    "project",
+    "key_hash",
+)
 
 
 class Render(Sourced, Mirror):
@@ -374,6 +430,10 @@ class Render(Sourced, Mirror):
 
     #: Whether its row was removed, because its function returned ``None``.
     is_gone = False
+    #: What is read with a row that is found by its key: whether its data are still to be made,
+    #: whether its job is carried out without another wish, and whether what others have committed
+    #: until then was seen.
+    lacks_data = is_on_course = is_current = False
 
     objects: ClassVar[models.Manager[Render]] = RenderQuerySet.as_manager()
 
@@ -428,6 +488,20 @@ class Render(Sourced, Mirror):
     def is_unbuilt(self) -> bool:
         """Whether its data are still to be made, from what is saved by then."""
         return self.status == self.Status.PENDING and self.data is None
+
+    def is_built_after_commit_of(self, saved_in: str | None, source: Identity | None) -> bool:
+        """Whether an event that has saved the source can leave a document that waits as it is.
+
+        The worker then makes the data of what the event commits, or finds none to be made only
+        while nobody has the source's row locked, as the event has (``builders.hold_source``).
+        """
+        return (
+            self.is_on_course
+            and self.is_current
+            and self.unconfirmed_since is None
+            and source is not None
+            and saved_in == (source.database or database())
+        )
 
     @property
     def may_go(self) -> bool:

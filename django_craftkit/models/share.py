@@ -21,6 +21,7 @@ from django_craftkit.database import (
     insert_or_get,
     lock,
 )
+from django_craftkit.statements import Lookup
 
 from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
 from .change import Change
@@ -151,15 +152,15 @@ class ShareQuerySet(models.QuerySet[Any]):
     @again_after_deadlock
     def _store(self, wish: Share, *, has_key: bool) -> Share:
         using = database()
-        known: Share | None = (
-            self.using(using).filter(render=wish.render_id, key_hash=wish.key_hash).first()
-        )
+        known = _BY_KEY.first(using, wish.render_id, wish.key_hash)
         if known is None:
             render = refuse_withdrawn(wish.render_id)
             with transaction.atomic(using=using, savepoint=False):
                 if render is not None and hold(render.pk, may_go=render.may_go):
-                    known = insert_or_get(wish, "render", "key_hash")
-                    Job.objects.start(wish.kind, known.pk, known.project, render.priority)
+                    known = insert_or_get(wish, _BY_KEY, "render_id", "key_hash")
+                    if known is wish:
+                        Job.objects.start(wish.kind, known.pk, known.project, render.priority)
+                        return known
         if known is None:
             refuse_gone(wish.render)
         known.check_same(wish, has_key=has_key)
@@ -200,6 +201,9 @@ class ShareQuerySet(models.QuerySet[Any]):
         )
         Job.objects.ask(KIND, [share.pk for share in shares], render.project)
         return shares
+
+
+_BY_KEY: Lookup[Share] = Lookup(lambda: Share.objects.all(), "render_id", "key_hash")
 
 
 def mail_key(to: str, message: str) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
@@ -21,9 +21,11 @@ from django_craftkit.database import (
     insert_or_get,
     lock,
 )
+from django_craftkit.failures import is_in_transaction
 from django_craftkit.log import one_line
 from django_craftkit.projects import get_client, patience
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_hours
+from django_craftkit.statements import Lookup
 
 from .archive import ArchivedFile
 from .arguments import check_key, check_text, check_user, hash_key, may_wait
@@ -188,14 +190,14 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
                 # Named after that one: whoever asks at once asks for the same one. No key of
                 # anybody's has a NUL.
                 wish.key_hash = hash_key(f"{wish.key}\0{before.pk}")
-            known = insert_or_get(wish, "render", "key_hash")
-            # Whoever lost a race for the key has its own values over the winner's row.
-            known = lock(self.using(using)).get(pk=known.pk)
-            if known.is_asked_by(wish):
+            known = insert_or_get(wish, _BY_KEY, "render_id", "key_hash")
+            if known is wish:
                 for row in rows:
                     row.pk, row.request = None, known
-                SignatureRecipient.objects.using(using).bulk_create(rows, ignore_conflicts=True)
+                SignatureRecipient.objects.using(using).bulk_create(rows)
                 Job.objects.start(SEND, known.pk, known.project, render.priority)
+            else:
+                known.is_of_another_moment = True
         return known
 
     def leave_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
@@ -227,6 +229,11 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         )
         Job.objects.ask(KIND, pks, render.project)
         return requests
+
+
+_BY_KEY: Lookup[SignatureRequest] = Lookup(
+    lambda: SignatureRequest.objects.all(), "render_id", "key_hash"
+)
 
 
 def _repeated(
@@ -399,6 +406,9 @@ class SignatureRequest(Mirror):
             return self.accepted_at + timedelta(hours=self.expiration_hours or DEFAULT_HOURS)
         except OverflowError:  # in the year 10000
             return self.accepted_at
+
+    #: Whether it was committed after what this transaction may see: a lock shows its people.
+    is_of_another_moment = False
 
     def is_asked_by(self, wish: SignatureRequest) -> bool:
         return self.asked_hash == wish.asked_hash
@@ -593,6 +603,8 @@ class SignatureRequest(Mirror):
     def read_recipients(self) -> list[SignatureRecipient]:
         """Read who is to sign, approve or get a copy, in the order in which they were named."""
         rows = SignatureRecipient.objects.using(database()).filter(request=self.pk)
+        if self.is_of_another_moment and is_in_transaction(connections[rows.db]):
+            rows = lock(rows)
         return list(rows.order_by("position"))
 
     def _next_kind(self) -> str:

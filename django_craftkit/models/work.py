@@ -21,6 +21,7 @@ from django_craftkit.database import (
     storable,
     update_many,
 )
+from django_craftkit.statements import insert
 
 from .claims import Leased, LeasedQuerySet
 from .priority import Priority, priorities
@@ -146,8 +147,15 @@ class JobQuerySet(LeasedQuerySet):
 
         Without a ``priority`` it costs a query to find that of its document.
         """
-        self._add(kind, [object_id], project, clock.database_moment(), priority)
-        dispatch.wake_on_commit(database())
+        using = database()
+        if priority is None:
+            priority = priorities(kind, [object_id])[object_id]
+        job = Job(kind=kind, object_id=object_id, project=project, priority=priority)
+        clock_sql = clock.moment_sql(using)
+        if not clock_sql:
+            job.due_at = clock.database_now()
+        insert(job, using, {"due_at": clock_sql} if clock_sql else {})
+        dispatch.wake_on_commit(using)
 
     def raise_to(self, priority: int, kind: str, object_id: int) -> None:
         """Raise the job of an object, if there is one, to a more urgent class."""
@@ -248,6 +256,14 @@ class JobQuerySet(LeasedQuerySet):
     def set_aside(self, job: Job, until: datetime, *, error: str) -> None:
         """Leave a job alone that ends its workers, unless somebody asks for it."""
         self.mine(job).update(**{**_RELEASED, "leased_until": until}, error=error)
+
+    def on_course(self) -> Self:
+        """Return the jobs that somebody carries out without another wish, and soon.
+
+        They wait for their turn, are in a worker's hands or held up by a pause; neither failed nor
+        quarantined.
+        """
+        return self.filter(Q(leased_until=None) | Q(lease_token__isnull=False), failures=0)
 
     def aside(self) -> Self:
         """Return the jobs that are quarantined."""

@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db import transaction
 
 from django_craftkit import clock, conf
 from django_craftkit.builders import (
@@ -18,6 +19,7 @@ from django_craftkit.builders import (
     UnknownBuilder,
     ask_signatures,
     build,
+    hold_source,
     renew_signatures,
 )
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
@@ -326,7 +328,7 @@ def _build(render: Render, job: Job) -> Outcome | None:
         fact = Fact(Status.REJECTED, error=error, error_code=BUILDER_FAILED)
         return _decide_here(render, fact, job)
     if built is None:
-        return _drop(render, job)
+        return _look_again(render, job)
     try:
         stored = _store(render, built)
     except RenderWithdrawn:
@@ -385,6 +387,23 @@ def _renew(render: Render) -> bool:
         return False
     renew_signatures(render)
     return True
+
+
+@in_transaction
+def _look_again(render: Render, job: Job) -> Outcome:
+    """Forget a document without data, unless somebody is just saving what would have some.
+
+    An event that finds the document waiting leaves it to this worker without a write: what its
+    transaction has saved was perhaps not committed yet when the data were made.
+    """
+    with transaction.atomic(using=render.source_db or database()):
+        if not hold_source(render):
+            return Again(1.0)
+        try:
+            built = build(render)
+        except (BuilderError, NotConfirmed, UnknownBuilder):
+            return Again(0.0)
+        return _drop(render, job) if built is None else Again(0.0)
 
 
 @in_transaction
