@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.apps import apps
 from django.db import Error, connections, models, router, transaction
-from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast
 
+from . import bulk
 from .failures import is_busy, is_in_transaction, is_lost_race
 from .log import get_logger
 from .statements import insert
@@ -260,29 +259,9 @@ class IsCurrent(models.Expression):
 
 
 def update_many(rows: Sequence[models.Model], columns: Iterable[str]) -> None:
-    """Write these columns of locked rows in one query, each row its own values."""
-    if not rows:
-        return
-    model, pks = type(rows[0]), [row.pk for row in rows]
-    values = {
-        name: _value(model, pks, [getattr(row, name) for row in rows], name) for name in columns
-    }
-    model._default_manager.using(database()).filter(pk__in=pks).update(**values)
+    """Write these columns of locked rows in one query for each megabyte, each row its own values.
 
-
-def _value(model: type[models.Model], pks: Sequence[Any], values: Sequence[Any], name: str) -> Any:
-    """Return the one value of a column, or what chooses a row's own by its primary key.
-
-    ``Case(When(…))``, and ``bulk_update`` with it, costs more to compile than to run.
+    A value may be an expression where it is every row's.
     """
-    if all(value == values[0] for value in values):
-        return values[0]
-    field: Any = model._meta.get_field(name)
-    connection = connections[database()]
-    params: list[Any] = []
-    for pk, value in zip(pks, values, strict=True):
-        params += pk, field.get_db_prep_save(value, connection)
-    key = connection.ops.quote_name("id")
-    choice = RawSQL(f"CASE {key} {'WHEN %s THEN %s ' * len(pks)}END", params, field)  # noqa: S611
-    casted = connection.features.requires_casted_case_in_updates
-    return Cast(choice, field) if casted else choice
+    if rows:
+        bulk.update(rows, list(columns), database())
