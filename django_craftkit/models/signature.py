@@ -36,7 +36,7 @@ from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job, ProjectState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from django.contrib.auth.models import AbstractBaseUser
@@ -216,18 +216,18 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         Job.objects.ask(KIND, waiting, render.project)
 
     def cancel_all(
-        self, render: Render, *, user: AbstractBaseUser | None
+        self, renders: Collection[int], *, user: AbstractBaseUser | None
     ) -> list[SignatureRequest]:
-        """Ask for the end of every request for a document, inside a transaction; return them."""
-        mine = self.using(database()).filter(render=render, cancel_requested_at=None)
+        """Ask for the end of every request for these documents, in a transaction; return them."""
+        mine = self.using(database()).filter(render__in=renders, cancel_requested_at=None)
         requests = list(lock(mine.exclude(status__in=FINAL)).order_by("pk"))
-        pks = [request.pk for request in requests]
-        mine.filter(pk__in=pks).update(
-            cancel_requested_at=clock.now(),
-            cancel_requested_by=user,
-            cancel_code=SignatureRequest.CancelCode.REQUESTED,
-        )
-        Job.objects.ask(KIND, pks, render.project)
+        if requests:
+            mine.filter(pk__in=[request.pk for request in requests]).update(
+                cancel_requested_at=clock.now(),
+                cancel_requested_by=user,
+                cancel_code=SignatureRequest.CancelCode.REQUESTED,
+            )
+            Job.objects.wish_for(KIND, requests)
         return requests
 
 
