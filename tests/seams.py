@@ -172,13 +172,21 @@ class _Write:
         verbs = {verb for verb, table in _WRITE.findall(sql) if table == self._table}
         if not verbs or (self._verb is not None and self._verb not in verbs):
             return False
-        if self._setting and not self._sets(sql):
+        if self._setting and not _gives(sql, params, self._setting):
             return False
         return not self._saying or self._saying in _text(params)
 
-    def _sets(self, sql: str) -> bool:
-        head = sql.partition(" WHERE ")[0]
-        return bool(re.search(rf"[\"`. (,]{self._setting}[\"`]? = (?!NULL)", head))
+
+def _gives(sql: str, params: Any, column: str) -> bool | None:
+    """Whether an UPDATE gives a column a value, or NULL; ``None`` where it leaves it alone."""
+    head = sql.partition(" WHERE ")[0]
+    found = re.search(rf"[\"`. (,]{column}[\"`]? = (NULL|%s)?", head)
+    if found is None:
+        return None
+    if found[1] == "%s":
+        # Newer versions of Django pass NULL as they pass values.
+        return params[head[: found.start()].count("%s")] is not None
+    return found[1] is None
 
 
 def _text(params: Any) -> str:
@@ -425,10 +433,9 @@ def at_result(
     Where ``act`` raises, that fails.
     """
     moment, write = _Moment(act, times), _Write(Job, "UPDATE")
-    released = re.compile(r"lease_token[\"`]? = NULL")
 
     def puts_back(cursor: CursorWrapper, sql: str, params: Any) -> None:
-        if released.search(sql.partition(" WHERE ")[0]) and write.matches(sql, params):
+        if write.matches(sql, params) and _gives(sql, params, "lease_token") is False:
             moment.come()
 
     _at_each_statement(monkeypatch, before=puts_back)
