@@ -184,11 +184,7 @@ class RenderViewSet(CraftkitViewSet):
         # Of any length, and in a list a hundred times.
         return rows if shown == "__all__" or "data" in shown else rows.defer("answer", "data")
 
-    @described(
-        "Request a document",
-        body=RenderInputSerializer,
-        makes=True,
-    )
+    @described("Request a document", body=RenderInputSerializer, makes=True)
     def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         given, wait = self.read_body(RenderInputSerializer), self.read_wait()
         key = key_of(request, "create")
@@ -214,10 +210,7 @@ class RenderViewSet(CraftkitViewSet):
         render = self.request_once(make, check, wait)
         return self.answer(render, code=status.HTTP_201_CREATED)
 
-    @described(
-        "Retry a document",
-        acts=True,
-    )
+    @described("Retry a document", acts=True)
     @action(detail=True, methods=["post"])
     def retry(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Start the next attempt of a document that failed, was rejected, cancelled or withdrawn.
@@ -230,10 +223,7 @@ class RenderViewSet(CraftkitViewSet):
             raise Conflict(_("There is nothing to retry."), "not_retriable")
         return self.answer(render)
 
-    @described(
-        "Withdraw a document",
-        acts=True,
-    )
+    @described("Withdraw a document", acts=True)
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Take a document back: its links are revoked, its signature requests cancelled."""
@@ -252,11 +242,7 @@ class RenderViewSet(CraftkitViewSet):
             partial(render.open, timeout=SECONDS), f"{render.template} {render.pk}", render
         )
 
-    @described(
-        "Share a document",
-        body=ShareInputSerializer,
-        makes=True,
-    )
+    @described("Share a document", body=ShareInputSerializer, makes=True)
     @action(detail=True, methods=["post"])
     def share(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Request a link to a document. It is made as soon as the document is ready."""
@@ -270,11 +256,7 @@ class RenderViewSet(CraftkitViewSet):
         )
         return self.answer(share, code=status.HTTP_201_CREATED)
 
-    @described(
-        "E-mail a document",
-        body=EmailInputSerializer,
-        makes=True,
-    )
+    @described("E-mail a document", body=EmailInputSerializer, makes=True)
     @action(detail=True, methods=["post"])
     def email(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Have Craftkit mail a link to one person, as soon as the document is ready.
@@ -295,11 +277,7 @@ class RenderViewSet(CraftkitViewSet):
         )
         return self.answer(share, code=status.HTTP_201_CREATED)
 
-    @described(
-        "Send a document for signature",
-        body=SignatureRequestInputSerializer,
-        makes=True,
-    )
+    @described("Send a document for signature", body=SignatureRequestInputSerializer, makes=True)
     @action(detail=True, methods=["post"])
     def sign(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Have Craftkit send a document out to be signed, as soon as it is ready.

@@ -116,10 +116,7 @@ class ShareViewSet(CraftkitViewSet):
     filterset_class = ShareFilter
     permissions = {"list": "view_share", "retrieve": "view_share", "revoke": "revoke_share"}
 
-    @described(
-        "Revoke a link",
-        acts=True,
-    )
+    @described("Revoke a link", acts=True)
     @action(detail=True, methods=["post"])
     def revoke(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Revoke a link. This site stops showing it at once. Revoking it twice is no error."""

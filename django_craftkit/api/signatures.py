@@ -205,11 +205,7 @@ class SignatureRequestViewSet(CraftkitViewSet):
         "certificate": "download_signaturerequest",
     }
 
-    @described(
-        "Cancel a signature request",
-        body=CancellationInputSerializer,
-        acts=True,
-    )
+    @described("Cancel a signature request", body=CancellationInputSerializer, acts=True)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Cancel a signature request; twice is no error. 409 if it has ended otherwise."""
