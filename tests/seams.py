@@ -19,7 +19,7 @@ import time
 from contextlib import contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
@@ -159,6 +159,14 @@ _WRITE = re.compile(
 _LOCKS = re.compile(r"^(?!SELECT)|\bFOR (NO KEY )?UPDATE\b")
 
 
+class _Told(TypedDict, total=False):
+    """Which statements a seam is about, beside their model, in the words of `before_writing`."""
+
+    verb: Verb
+    setting: str
+    saying: str
+
+
 class _Write:
     """The statements that write to a table: by verb, by columns they set, by what they say."""
 
@@ -201,17 +209,15 @@ def before_writing(
     model: type[Model],
     act: Callable[[], object],
     *,
-    verb: Verb | None = None,
-    setting: str = "",
-    saying: str = "",
     times: int | None = 1,
+    **told: Unpack[_Told],
 ) -> None:
     """A statement is about to write rows of a model; where ``act`` raises, it doesn't.
 
     ``verb`` is which statement, ``setting`` a column that it gives a value to, ``saying`` some
     text among its values.
     """
-    moment, write = _Moment(act, times), _Write(model, verb, setting, saying)
+    moment, write = _Moment(act, times), _Write(model, **told)
     _at_each_statement(
         monkeypatch, before=lambda _, sql, params: write.matches(sql, params) and moment.come()
     )
@@ -222,13 +228,11 @@ def after_writing(
     model: type[Model],
     act: Callable[[], object],
     *,
-    verb: Verb | None = None,
-    setting: str = "",
-    saying: str = "",
     times: int | None = 1,
+    **told: Unpack[_Told],
 ) -> None:
     """A statement has written rows of a model, and its transaction, if it is in one, goes on."""
-    moment, write = _Moment(act, times), _Write(model, verb, setting, saying)
+    moment, write = _Moment(act, times), _Write(model, **told)
     _at_each_statement(
         monkeypatch, after=lambda _, sql, params: write.matches(sql, params) and moment.come()
     )
@@ -238,10 +242,7 @@ def before_committing(
     monkeypatch: pytest.MonkeyPatch,
     model: type[Model],
     act: Callable[[], object],
-    *,
-    verb: Verb | None = None,
-    setting: str = "",
-    saying: str = "",
+    **told: Unpack[_Told],
 ) -> None:
     """All of a transaction is written that wrote rows of a model, and nothing is committed yet.
 
@@ -250,23 +251,20 @@ def before_committing(
     open when the seam was made, as that of a test case is, is nobody's: in it a savepoint that is
     released stands for a commit.
     """
-    _at_commit(monkeypatch, _Write(model, verb, setting, saying), before=_Moment(act))
+    _at_commit(monkeypatch, _Write(model, **told), before=_Moment(act))
 
 
 def after_committing(
     monkeypatch: pytest.MonkeyPatch,
     model: type[Model],
     act: Callable[[], object],
-    *,
-    verb: Verb | None = None,
-    setting: str = "",
-    saying: str = "",
+    **told: Unpack[_Told],
 ) -> None:
     """What wrote rows of a model is committed, and nothing is done that comes after it.
 
     The statement is told as for `before_writing`, transactions as for `before_committing`.
     """
-    _at_commit(monkeypatch, _Write(model, verb, setting, saying), after=_Moment(act))
+    _at_commit(monkeypatch, _Write(model, **told), after=_Moment(act))
 
 
 def after_reading(

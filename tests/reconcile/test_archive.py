@@ -81,6 +81,14 @@ def check_kept(dashboard, request: SignatureRequest, disk) -> None:
     ]
 
 
+def die_before_vouching(craftkit, monkeypatch) -> None:
+    """Be a worker that ends when a file is written, and no row vouches for it."""
+    before_writing(monkeypatch, ArchivedFile, killed, verb="INSERT")
+    craftkit.pass_time(1)
+    with pytest.raises(Killed):
+        work()
+
+
 def test_both_files_are_kept_as_craftkit_serves_them(craftkit, completed, dashboard, disk, heard):
     settle(craftkit)
     check_kept(dashboard, completed, disk)
@@ -233,10 +241,7 @@ def test_a_worker_that_dies_while_it_writes_leaves_one_whole_file(
 def test_a_worker_that_dies_before_it_vouches_for_a_file_leaves_one(
     craftkit, completed, dashboard, disk, monkeypatch
 ):
-    before_writing(monkeypatch, ArchivedFile, killed, verb="INSERT")
-    craftkit.pass_time(1)
-    with pytest.raises(Killed):
-        work()
+    die_before_vouching(craftkit, monkeypatch)
     assert (len(disk()), ArchivedFile.objects.count()) == (1, 0)
     craftkit.pass_time(LEASE_OVER)
     settle(craftkit)
@@ -330,10 +335,7 @@ def test_two_workers_that_found_the_file_of_a_dead_one_can_both_note_it_again(
     craftkit, completed, dashboard, disk, monkeypatch
 ):
     """A third one has vouched for a file of its own meanwhile, and dropped the note."""
-    before_writing(monkeypatch, ArchivedFile, killed, verb="INSERT")
-    craftkit.pass_time(1)
-    with pytest.raises(Killed):
-        work()
+    die_before_vouching(craftkit, monkeypatch)
     job, signed = Job.objects.get(kind=ARCHIVE), served(dashboard, completed)["signed"]
 
     def vouch():
