@@ -110,8 +110,8 @@ class Session(requests.Session):
         request.url = self._url + target
         common: Mapping[str, Any] = self.headers
         request.headers = CaseInsensitiveDict({**common, **headers})
-        request.body = body
-        if body is not None or method not in ("GET", "HEAD"):
+        request.body = body or None
+        if body or method not in ("GET", "HEAD"):
             request.headers["Content-Length"] = str(len(body or b""))
         return request
 

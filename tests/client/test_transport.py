@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 import responses
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 from responses.registries import OrderedRegistry
@@ -137,6 +137,7 @@ def test_the_environment_is_read_once_a_session(
     assert client(server).health().status == "ok"
 
 
+@example(base=BASE, method="GET", parts=[], query={}, body=b"", headers={})
 @given(
     base=st.sampled_from(
         [
