@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
+from django.db import NotSupportedError, ProgrammingError, connections, models, transaction
 
 from . import declarations
 from .database import database, describe
@@ -72,6 +72,32 @@ def build(render: Render) -> Built | None:
             gone = f"{render.source_type} {render.source_id}{render.shown_place}"
             raise BuilderError(f"{gone} does not exist any more.")
         return call(declaration, source, {}, using=render.source_db or database())
+
+
+def hold_source(render: Render) -> bool:
+    """Lock the row of a document's source, inside a transaction of its database.
+
+    ``False`` where somebody has it locked, or it is gone. Whoever holds the lock sees what was
+    saved until now, and nobody saves anything until they have ended. True of a source that no
+    database can lock, a view, say: nobody saves one.
+    """
+    with render.in_schema():
+        place = render.place
+        if place is None:
+            return False
+        using = render.source_db or database()
+        features = connections[using].features
+        rows: models.QuerySet[Any] = models.QuerySet(place.model, using=using)
+        rows = rows.filter(pk=place.pk).order_by()
+        rows = rows.select_for_update(
+            skip_locked=features.has_select_for_update_skip_locked,
+            no_key=features.has_select_for_no_key_update,
+        )
+        try:
+            with transaction.atomic(using=using):
+                return bool(rows)
+        except (NotSupportedError, ProgrammingError):
+            return True
 
 
 def call(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from celery import shared_task
 
 from . import dispatch
+from .models.claims import Marks
 from .reconcile import retention
 from .reconcile.loop import Loop
 from .reconcile.pulse import Pulse
@@ -22,6 +23,8 @@ SECONDS = 20.0
 _room = Room()
 #: What gives their signs of life.
 _pulse = Pulse()
+#: How far they have come.
+_marks = Marks()
 
 
 @shared_task(name="craftkit.advance", bind=True, ignore_result=True)
@@ -51,4 +54,4 @@ def _loop(task: Task[[], int]) -> Loop:
     # is no worker.
     if task.request.is_eager:
         return Loop(threads=1)
-    return Loop(room=_room, pulse=_pulse)
+    return Loop(room=_room, pulse=_pulse, marks=_marks)

@@ -563,12 +563,14 @@ def _raising(error: BaseException) -> Callable[[Job], Any]:
 
 @contextmanager
 def _step(kind: str, step: Callable[[Job], Any]) -> Iterator[None]:
-    known = loop.STEPS[kind]
+    known, batch = loop.STEPS[kind], loop.BATCHES.pop(kind, None)
     loop.STEPS[kind] = step
     try:
         yield
     finally:
         loop.STEPS[kind] = known
+        if batch is not None:
+            loop.BATCHES[kind] = batch
 
 
 def apply_to_render(render: Render, status: str, cause: Change.Cause, **said: Any) -> Render | None:

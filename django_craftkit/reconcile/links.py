@@ -120,16 +120,17 @@ def _read_back(
 ) -> Outcome:
     """Find the link whose answer was lost among those that Craftkit lists."""
     now = database_now()
-    share = Share.objects.using(database()).get(pk=pk)
-    # All of a document's links, so that two rows never take the same one.
-    siblings = shares.siblings_of(share.render_id)
-    share = next(row for row in siblings if row.pk == pk)
+    rows = Share.objects.using(database())
+    # Two rows never take the same link.
+    render = shares.lock_render(rows.only("render").get(pk=pk).render_id)
+    share = lock(rows).get(pk=pk)
     if share.status != Status.UNKNOWN:
         return Again(0.0, heard=True)
     if share.by_mail:
         # The newest 25 events may not reach back to it.
         sent = {**sent, **shares.known_mails([found.id for found in listed])}
-    known = {row.remote_id for row in siblings if row.pk != pk}
+    of_others = rows.filter(render=render.pk, remote_id__isnull=False).exclude(pk=pk)
+    known = set(of_others.values_list("remote_id", flat=True))
     free = [found for found in listed if found.id not in known]
     told = {found.id: _is_it(share, found) for found in free}
     mine = [found for found in free if told[found.id]]

@@ -8,31 +8,30 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.core.exceptions import ImproperlyConfigured
-from django.db import Error, connections, transaction
+from django.db import Error, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Least
 
 from django_craftkit import conf, dispatch
-from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
 from django_craftkit.database import (
     again_after_deadlock,
     database,
-    describe,
     in_transaction,
     storable,
 )
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
-from django_craftkit.models import Change, Job, ProjectState, WebhookDelivery
+from django_craftkit.models import Change, Job, ProjectState
+from django_craftkit.models.claims import Marks
+from django_craftkit.models.priority import Priority
 from django_craftkit.models.work import MAX_CLAIMS, NOT_CONFIGURED, PAUSED, PROJECT, RUNNING
 from django_craftkit.projects import patience
 
@@ -50,6 +49,7 @@ from . import (
     sweeping,
 )
 from .backlog import NEEDS, free_jobs, held_by, pauses
+from .crew import Alone, Answer, Call, Crew, Threads
 from .outcomes import (
     MIN_PROBE_DELAY,
     Again,
@@ -57,16 +57,20 @@ from .outcomes import (
     Failed,
     Outcome,
     Paused,
-    outcome_of,
+    outcome_of_error,
     probe_delay,
     retry_delay,
 )
 from .room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from .batches import Batch, Ended
     from .pulse import Pulse
+
+    #: A job, and how its step ended; ``None`` where it is quarantined, or could not be alone.
+    Carried = tuple[Job, "Outcome | None"]
 
 logger = get_logger(__name__)
 
@@ -83,6 +87,9 @@ STEPS: dict[str, Callable[[Job], Outcome]] = {
     **dict.fromkeys(announcements.KINDS, announcements.step),
 }
 
+#: What is done for many jobs at a time, in the thread of the loop. The crew makes the calls.
+BATCHES: dict[str, Batch] = {"render": renders.DOCUMENTS}
+
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
 NEAR = 5.0
 #: How many jobs a probe tries at most, and seconds to the next where none of them called Craftkit.
@@ -98,12 +105,26 @@ LOOK_EVERY = 0.2
 ALONE_FOR = 1.0
 #: Seconds between the tries to note how a step ended, where the database fails.
 NOTE_AGAIN = (0.05, 0.1, 0.2, 0.4)
-#: Seconds that an idle thread waits before it looks again, while another is busy.
+#: Seconds for which answers wait for others, to be noted together; how many do so at most.
+LINGER, TOGETHER = 0.25, 100
+#: Seconds between two looks for what is due, while something is under way and nothing ends.
 IDLE = 0.2
 
 
+@dataclass(slots=True)
+class Probe:
+    """Whether what is paused may go on, tried with one job after another."""
+
+    project: str
+    capability: str
+    tries: int = 0
+
+
 class Loop:
-    """Does what is due, in as many threads as it is given, until nothing is or time is up."""
+    """Does what is due, in as many threads as it is given, until nothing is or time is up.
+
+    The thread that runs it claims jobs and hears webhooks; what takes its time, the crew does.
+    """
 
     def __init__(
         self,
@@ -112,20 +133,24 @@ class Loop:
         wake: Callable[[float], None] | None = dispatch.wake,
         room: Room | None = None,
         pulse: Pulse | None = None,
+        marks: Marks | None = None,
     ) -> None:
-        """``room`` is where its steps run, ``pulse`` what gives signs of life: loops of one process
-        share them. A loop without a pulse is no worker: it runs in somebody's stead.
+        """``room`` is where its steps run, ``pulse`` what gives signs of life, ``marks`` how far it
+        has come: loops of one process share them. A loop without a pulse is no worker: it runs in
+        somebody's stead.
         """
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
         self._stop = threading.Event()
-        #: Set where a run fails: its other threads end, and the next run begins anew.
-        self._failed = threading.Event()
         self._held: frozenset[tuple[str, str]] = frozenset()
         self._room = Room() if room is None else room
         self._pulse = pulse
-        self._lock = threading.Lock()
-        self._busy = 0
+        self._marks = Marks() if marks is None else marks
+        #: The probes under way, by the primary keys of their jobs.
+        self._probes: dict[int, Probe] = {}
+        #: What calls of batches have answered that is not noted yet, and since when.
+        self._answers: list[Answer] = []
+        self._since = 0.0
 
     def stop(self) -> None:
         """End after the steps under way."""
@@ -146,140 +171,183 @@ class Loop:
         return self._work(seconds)
 
     def _work(self, seconds: float) -> int:
+        crew: Crew = Alone() if self.threads <= 1 else Threads(self.threads, self._room)
+        self._probes.clear()
         with nullcontext() if self._pulse is None else self._pulse.beat():
-            return self._work_in_threads(seconds)
+            try:
+                return self._drain(crew, time.monotonic() + seconds)
+            finally:
+                crew.close()
 
-    def _work_in_threads(self, seconds: float) -> int:
-        deadline = time.monotonic() + seconds
-        self._failed.clear()
-        if self.threads <= 1 or not _is_anything_due():
-            return self._drain(deadline)
-        counts: list[int] = []
-        errors: list[Exception] = []
-        helpers = [
-            threading.Thread(
-                target=self._help, args=(deadline, counts, errors), name=f"craftkit-{number}"
-            )
-            for number in range(self.threads - 1)
-        ]
-        for helper in helpers:
-            helper.start()
-        known: BaseException | None = None
-        try:
-            done = self._drain(deadline)
-        except BaseException as error:
-            known = error
-            self._failed.set()
-            raise
-        finally:
-            for helper in helpers:
-                helper.join()
-            _tell_errors(errors, known)
-        return done + sum(counts)
-
-    def _help(self, deadline: float, counts: list[int], errors: list[Exception]) -> None:
-        try:
-            counts.append(self._drain(deadline))
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    def _is_over(self) -> bool:
-        return self._stop.is_set() or self._failed.is_set()
-
-    def _drain(self, deadline: float) -> int:
-        """Do what is due until nothing is and no other thread may still bring something."""
-        done = carried = 0
-        looked = 0.0
-        while not self._is_over():
-            if time.monotonic() >= deadline:
-                if self._wake:
-                    self._wake(0.0)
+    def _drain(self, crew: Crew, deadline: float) -> int:
+        """Do what is due until nothing is, and nothing under way may still bring something."""
+        done = 0
+        looked = claimed = 0.0
+        some = is_full = True
+        while some or crew.under_way:
+            answers = crew.answers(0.0 if some else IDLE)
+            is_late = time.monotonic() >= deadline
+            if (is_late or self._stop.is_set()) and not (answers or crew.under_way):
                 break
-            with self._counting(), self._room.beside():
-                heard = 0
-                if not carried or time.monotonic() - looked > LOOK_EVERY:
-                    heard = self._hear()
-                    looked = 0.0 if heard else time.monotonic()
-                carried = self._carry_due()
-            some = heard + carried
-            done += some
-            if not some and not self._busy:
-                break
-            if not some:
-                self._stop.wait(IDLE)
+            heard = begun = 0
+            with self._room.beside():
+                ended = self._end(crew, answers)
+                now = time.monotonic()
+                if not is_late and not self._stop.is_set():
+                    if not some or now - looked > LOOK_EVERY:
+                        heard = self._hear()
+                        looked = 0.0 if heard else now
+                    if crew.free and (
+                        is_full or heard or not crew.under_way or now - claimed > IDLE
+                    ):
+                        free = crew.free
+                        begun = self._begin_due(crew)
+                        claimed, is_full = now, begun >= free
+            done += heard + ended
+            some = bool(heard or begun or ended)
+        if time.monotonic() >= deadline and self._wake:
+            self._wake(0.0)
         return done
-
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        """Count the threads that have something in hand."""
-        with self._lock:
-            self._busy += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._busy -= 1
 
     def _hear(self) -> int:
         """Work webhooks off: a batch of them, and alone those that ended their worker."""
         now = database_now()
-        heard = deliveries.process(now)
-        if heard < deliveries.BATCH and deliveries.is_any_suspect(now):
+        heard = deliveries.process(now, self._marks.of("inbox"))
+        suspects = self._marks.of("suspects")
+        if heard < deliveries.BATCH and deliveries.is_any_suspect(now, suspects):
             with self._room.alone() as is_alone:
                 end = time.monotonic() + ALONE_FOR
                 while is_alone and deliveries.process_suspect(database_now()):
                     heard += 1
-                    if time.monotonic() > end or self._is_over():
+                    if time.monotonic() > end or self._stop.is_set():
                         break
         return heard
 
-    def _carry_due(self) -> int:
-        done = 0
+    def _begin_due(self, crew: Crew) -> int:
+        """Claim as many jobs as can begin at once, and begin them; return how many that were."""
+        self._held = frozenset(pauses())
+        begun = self._begin_probes(crew)
+        if crew.free:
+            claimed = self._claim(crew.free)
+            begun += len(claimed)
+            for call in self._calls(claimed):
+                crew.start(call)
+        return begun
+
+    def _calls(self, claimed: Sequence[Job]) -> Iterator[Call]:
+        """Return what is to be done for claimed jobs."""
+        others: list[Job] = []
+        ended: list[Ended] = []
+        batches: dict[str, list[Job]] = {}
+        for job in claimed:
+            is_first = job.kind in BATCHES and job.attempts == 1
+            (batches.setdefault(job.kind, []) if is_first else others).append(job)
+        for kind, jobs in batches.items():
+            for planned in _planned(BATCHES[kind], jobs):
+                match planned:
+                    case Call():
+                        yield planned
+                    case Job():
+                        others.append(planned)
+                    case _:
+                        ended.append(planned)
+        self._note_all(ended)
+        for jobs in _handfuls(others):
+            yield Call(jobs, partial(self._carry_each, jobs))
+
+    def _claim(self, limit: int) -> list[Job]:
+        """Take jobs that nothing holds up, and a handful that call nobody but receivers."""
+        now = database_now()
+        claimed: list[Job] = free_jobs(self._held).claim(
+            limit,
+            now=now,
+            lease=_lease(),
+            mark=self._marks.of("jobs"),
+            held=(self._held, conf.options().PAUSED),
+        )
+        ours = [job for job in claimed if not job.project and job.attempts == 1]
+        if ours:
+            # The first ones have begun; the others begin one by one, so that only who did is
+            # suspected.
+            one = ours[0].priority
+            more = Job.objects.filter(project="", attempts=0, priority=one)
+            mark = self._marks.of(("announcements", one))
+            claimed += more.claim(HANDFUL - 1, now=now, lease=_lease(), begin=False, mark=mark)
+        return claimed
+
+    def _carry_each(self, jobs: Sequence[Job]) -> list[Carried]:
+        """Carry claimed jobs out, one after another; return how each of them ended."""
         began = time.monotonic()
-        for job in self._claim():
+        ended: list[Carried] = []
+        for job in jobs:
             if time.monotonic() - began > _lease().total_seconds() / 4:
                 # The lease counts from the claim, and receivers may be slow.
                 Job.objects.leave(job, database_now())
-                continue
-            if not job.attempts and not Job.objects.begin(job):
-                continue
-            self.carry(job)
-            done += 1
-        if self._held and not conf.options().PAUSED:
-            for project, capability in ProjectState.objects.take_probes(database_now(), _lease()):
-                done += self._probe(project, capability)
-        return done
+            elif job.attempts or Job.objects.begin(job):
+                ended.append((job, self.carry(job)))
+        return ended
 
-    def _probe(self, project: str, capability: str) -> int:
-        """Carry jobs of what is paused out until one of them tells whether Craftkit answers."""
-        jobs = Job.objects.filter(held_by(project, capability))
+    def _end(self, crew: Crew, answers: Sequence[Answer]) -> int:
+        """Go on from what has ended; return how many jobs that were."""
+        ended: list[Carried] = []
+        for answer in answers:
+            if answer.call.batch is None:
+                if answer.error is not None:
+                    raise answer.error
+                ended += answer.value
+            else:
+                self._since = self._since if self._answers else time.monotonic()
+                self._answers.append(answer)
+        is_time = len(self._answers) >= TOGETHER or time.monotonic() - self._since >= LINGER
+        if self._answers and (is_time or not crew.under_way):
+            ended += self._apply()
+        for job, outcome in ended:
+            probe = self._probes.pop(job.pk, None)
+            if probe is not None:
+                self._go_on(probe, outcome, crew)
+        return len(ended)
+
+    def _apply(self) -> list[Ended]:
+        """Have the batches write what their calls have answered, and note how the jobs ended."""
+        answers, self._answers = self._answers, []
+        ended: list[Ended] = []
+        for batch in BATCHES.values():
+            given = [answer for answer in answers if answer.call.batch is batch]
+            if given:
+                ended += _applied(batch, given)
+        connecting.drop_broken()
+        self._note_all(ended)
+        return ended
+
+    def _go_on(self, probe: Probe, outcome: Outcome | None, crew: Crew) -> None:
+        """Try another job of what is paused where this one has not called Craftkit."""
+        if outcome is None:
+            _postpone(probe)
+        elif not (isinstance(outcome, (Paused, Failed)) or outcome.heard):
+            self._try(probe, crew)
+
+    def _begin_probes(self, crew: Crew) -> int:
+        if not self._held or conf.options().PAUSED:
+            return 0
+        taken = ProjectState.objects.take_probes(database_now(), _lease(), crew.free)
+        return sum(self._try(Probe(*names), crew) for names in taken)
+
+    def _try(self, probe: Probe, crew: Crew) -> int:
+        """Begin a job of what is paused, which may tell whether Craftkit answers."""
+        if probe.tries == PROBES:
+            return 0
+        jobs = Job.objects.filter(held_by(probe.project, probe.capability))
         for held, lacking in self._held:
-            if held == project and lacking not in ("", capability):
-                jobs = jobs.exclude(held_by(project, lacking))
-        for done in range(PROBES):
-            claimed = jobs.claim(1, now=database_now(), lease=_lease())
-            outcome = self.carry(claimed[0]) if claimed else None
-            if outcome is None:
-                ProjectState.objects.postpone(
-                    project, capability, database_now() + timedelta(seconds=PROBE_AGAIN)
-                )
-                return done
-            if isinstance(outcome, (Paused, Failed)) or outcome.heard:
-                return done + 1
-        return PROBES
-
-    def _claim(self) -> list[Job]:
-        """Take a job that nothing holds up, or a handful that call nobody but receivers."""
-        self._held = frozenset(pauses())
-        now = database_now()
-        claimed: list[Job] = free_jobs(self._held).claim(1, now=now, lease=_lease())
-        if claimed and not claimed[0].project and claimed[0].attempts == 1:
-            # The first has begun; the others begin one by one, so that only who did is suspected.
-            more = Job.objects.filter(project="", attempts=0)
-            claimed += more.claim(HANDFUL - 1, now=now, lease=_lease(), begin=False)
-        return claimed
+            if held == probe.project and lacking not in ("", probe.capability):
+                jobs = jobs.exclude(held_by(probe.project, lacking))
+        claimed = jobs.claim(1, now=database_now(), lease=_lease())
+        if not claimed:
+            _postpone(probe)
+            return 0
+        probe.tries += 1
+        self._probes[claimed[0].pk] = probe
+        crew.start(Call(claimed, partial(self._carry_each, claimed)))
+        return 1
 
     @again_after_deadlock
     def take(self, kind: str, object_id: int) -> Job | None:
@@ -289,7 +357,10 @@ class Loop:
         now = database_now()
         jobs = Job.objects.filter(kind=kind, object_id=object_id)
         jobs.using(database()).filter(lease_token=None).update(
-            due_at=Least(F("due_at"), Value(now)), leased_until=None
+            due_at=Least(F("due_at"), Value(now)),
+            leased_until=None,
+            # What is left of it when its caller waits no longer goes first, too.
+            priority=Priority.URGENT,
         )
         return next(iter(jobs.claim(1, now=now, lease=_lease())), None)
 
@@ -330,6 +401,46 @@ class Loop:
         connecting.drop_broken()
         self._note(job, outcome)
         return outcome
+
+    def _note_all(self, ended: Sequence[Ended]) -> None:
+        """Note how steps ended: together where nothing but their jobs is concerned."""
+        together: list[tuple[Job, Done | Again, int]] = []
+        alone: list[Ended] = []
+        paused: set[tuple[str, str]] = set()
+        for job, outcome in ended:
+            if isinstance(outcome, Paused) and (job.project, outcome.capability) in paused:
+                # Many calls under way may tell of a pause; one of them notes it.
+                together.append((job, Again(0.0, outcome.reason), job.failures))
+            elif isinstance(outcome, (Paused, Failed)) or job.pk in self._probes:
+                alone.append((job, outcome))
+                if isinstance(outcome, Paused):
+                    paused.add((job.project, outcome.capability))
+            else:
+                together.append((job, outcome, 0))
+        noted: set[int] = set()
+        if len(together) > 1:
+            try:
+                noted = self._note_together(together)
+            except Error as error:
+                logger.warning("How %d steps ended is noted one by one: %s", len(ended), error)
+        alone += [(job, outcome) for job, outcome, _failures in together if job.pk not in noted]
+        for job, outcome in alone:
+            self._note(job, outcome)
+
+    @in_transaction
+    def _note_together(self, ended: Sequence[tuple[Job, Done | Again, int]]) -> set[int]:
+        """Note how steps ended, but for jobs that another has locked; return which were noted."""
+        now = database_now()
+        done = [job for job, outcome, _failures in ended if isinstance(outcome, Done)]
+        again = [
+            (job, now + timedelta(seconds=outcome.after), outcome.error, failures)
+            for job, outcome, failures in ended
+            if isinstance(outcome, Again)
+        ]
+        delays = [outcome.after for _, outcome, _ in ended if isinstance(outcome, Again)]
+        if self._wake and min(delays, default=NEAR) < NEAR:
+            transaction.on_commit(partial(self._wake, min(delays)), using=database())
+        return Job.objects.put_down(done, again)
 
     def _note(self, job: Job, outcome: Outcome) -> None:
         """Note how a step ended, over a database that goes away and comes back, too.
@@ -382,7 +493,9 @@ class Loop:
             transaction.on_commit(partial(self._wake, delay), using=database())
 
     def _holding(self, job: Job) -> list[tuple[str, str]]:
-        """Return the pauses that this job was a probe of."""
+        """Return the pauses that this job is a probe of."""
+        if job.pk not in self._probes:
+            return []
         return [
             (project, capability)
             for project, capability in self._held
@@ -443,43 +556,50 @@ def _lease() -> timedelta:
     return timedelta(seconds=conf.options().LEASE)
 
 
-def _is_anything_due() -> bool:
-    """Whether it is worth while to start threads, each with a connection of its own."""
-    now = database_now()
-    return any(
-        model._default_manager.using(database()).due(now).exists()
-        for model in (WebhookDelivery, Job)
-    )
+def _planned(batch: Batch, jobs: Sequence[Job]) -> Sequence[Call | Ended | Job]:
+    """Return what a batch plans; the jobs themselves where one of them breaks it."""
+    try:
+        return list(batch.plan(jobs))
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        logger.exception("A batch of %d jobs is taken apart.", len(jobs))
+        return jobs
 
 
-def _tell_errors(errors: list[Exception], known: BaseException | None) -> None:
-    """Log what ended the helping threads of a run: what ended several of them once."""
-    told = {type(known)}
-    for error in errors:
-        if type(error) not in told:
-            told.add(type(error))
-            logger.error(
-                "A thread of Craftkit's loop ended; its jobs are taken up again.", exc_info=error
-            )
+def _applied(batch: Batch, answers: Sequence[Answer]) -> Iterator[Ended]:
+    """Return how the steps end whose calls have answered, also where that raises."""
+    left = {answer.call.jobs[0].pk: answer.call.jobs[0] for answer in answers}
+    try:
+        for job, outcome in batch.apply(answers):
+            del left[job.pk]
+            yield job, outcome
+    except Exception as error:
+        for job in left.values():
+            yield job, outcome_of_error(job, error)
+
+
+def _handfuls(claimed: Sequence[Job]) -> Iterator[list[Job]]:
+    """Return what is carried out in one go: a job, and with one of ours the handful after it."""
+    waiting = [job for job in claimed if not job.attempts]
+    for job in claimed:
+        if job.attempts == 1 and not job.project:
+            yield [job, *waiting]
+            waiting = []
+        elif job.attempts:
+            yield [job]
+
+
+def _postpone(probe: Probe) -> None:
+    at = database_now() + timedelta(seconds=PROBE_AGAIN)
+    ProjectState.objects.postpone(probe.project, probe.capability, at)
 
 
 def _run(job: Job) -> Outcome:
     try:
         return STEPS[job.kind](job)
-    except CraftkitError as error:
-        return outcome_of(error)
-    except ImproperlyConfigured as error:
-        return Paused(NOT_CONFIGURED, str(error))
-    except SoftTimeLimitExceeded:
-        # The worker is about to be ended; the lease leaves the job to another.
-        raise
     except Exception as error:
-        # A mistake of ours must not lose a document: it is logged, shown and tried again.
-        if is_outage(error):
-            logger.warning("The step of %s is tried again: %s", job, error)
-        else:
-            logger.exception("The step of %s raised.", job)
-        return Failed(describe(error))
+        return outcome_of_error(job, error)
 
 
 #: Seconds between two looks while a person waits; https://docs.craftkit.dev/guides/render-lifecycle

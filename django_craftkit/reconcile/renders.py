@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import transaction
 
 from django_craftkit import clock, conf
 from django_craftkit.builders import (
@@ -15,6 +19,7 @@ from django_craftkit.builders import (
     UnknownBuilder,
     ask_signatures,
     build,
+    hold_source,
     renew_signatures,
 )
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
@@ -43,25 +48,30 @@ from django_craftkit.models.signature import SEND as SEND_SIGNATURE
 from django_craftkit.projects import get_client
 
 from . import calls
+from .crew import Answer, Call, made
 from .facts import (
     earliest,
+    is_about,
     is_of_another,
     join_answers,
     kept,
     lock_about,
     lock_by_remote_id,
+    lock_free,
     refusal,
     used_elsewhere,
     why,
 )
 from .moments import here
-from .outcomes import Again, Done, Failed, Outcome
+from .outcomes import Again, Done, Failed, Outcome, outcome_of_error
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from django_craftkit import client
+
+    from .batches import Ended
 
 logger = get_logger(__name__)
 
@@ -133,17 +143,173 @@ class Fact:
 
 
 def step(job: Job) -> Outcome:
-    """Do what a document needs next."""
+    """Do what a document needs next, in this thread."""
     render = Render.objects.using(database()).filter(pk=job.object_id).first()
     if render is None or render.is_final:
         return Done()
     if render.status != Status.PENDING:
-        return _poll(render)
+        planned = _poll(job, render)
+    else:
+        outcome = _prepare(job, render)
+        if outcome is not None:
+            return outcome
+        planned = _plan(job, lambda: _send(job, render))
+    if isinstance(planned, Call):
+        planned = next(DOCUMENTS.apply([made(planned)]))
+    return planned[1]
+
+
+class Documents:
+    """Many documents at a time: what can be sent is sent, what was accepted is asked about.
+
+    What is rare, and what takes its time, is left to ``step``.
+    """
+
+    def plan(self, jobs: Sequence[Job]) -> Iterator[Call | Ended | Job]:
+        rows: Any = Render.objects.using(database())
+        renders = rows.defer("data").in_bulk([job.object_id for job in jobs])
+        pending = [pk for pk, render in renders.items() if render.status == Status.PENDING]
+        data = dict(rows.filter(pk__in=pending).values_list("pk", "data")) if pending else {}
+        ready: list[tuple[Job, Render]] = []
+        for job in jobs:
+            render = renders.get(job.object_id)
+            if render is None or render.is_final:
+                yield job, Done()
+            elif render.status != Status.PENDING:
+                yield _poll(job, render)
+            elif data.get(render.pk) is not None and not _is_to_be_prepared(render):
+                render.data = data[render.pk]
+                ready.append((job, render))
+            else:
+                yield job
+        yield from _sends(ready)
+
+    def apply(self, answers: Sequence[Answer]) -> Iterator[Ended]:
+        now = database_now()
+        heard: list[Heard] = []
+        for answer in answers:
+            job = answer.call.jobs[0]
+            try:
+                said = _read(answer, now)
+            except Exception as error:
+                yield job, outcome_of_error(job, error)
+                continue
+            if isinstance(said, Heard):
+                heard.append(said)
+            else:
+                yield job, said
+        rows = _hear_free(heard) if len(heard) > 1 else {}
+        delay = _first_polls()
+        for one in heard:
+            try:
+                if one.job.pk in rows:
+                    row = rows[one.job.pk]
+                else:
+                    row = hear_one(one.render, one.fact, one.cause)
+            except Exception as error:
+                yield one.job, outcome_of_error(one.job, error)
+                continue
+            yield one.job, _next(one, row, now, delay)
+
+
+#: What plans, and goes on from the answers.
+DOCUMENTS = Documents()
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What Craftkit has said of a document, and what it was asked."""
+
+    job: Job
+    render: Render
+    fact: Fact
+    cause: Change.Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A document on its way, and what its row said of its calls before."""
+
+    render: Render
+    before: calls.Noted
+
+
+def _plan(job: Job, plan: Callable[[], Call | Ended]) -> Call | Ended:
+    """Return what is planned, or how the step ends where that can't be."""
+    try:
+        return plan()
+    except Exception as error:
+        return job, outcome_of_error(job, error)
+
+
+def _poll(job: Job, render: Render) -> Call | Ended:
+    """Plan to ask about a document that Craftkit has accepted."""
+
+    def plan() -> Call:
+        client_of_project = get_client(render.project, max_retries=0)
+        ask = partial(client_of_project.renders.get, remote_id_of(render))
+        return Call([job], ask, DOCUMENTS, render)
+
+    return _plan(job, plan)
+
+
+def _send(job: Job, render: Render, key: str | None = None) -> Call | Ended:
+    """Plan to send a document whose data are stored; its row says so when this returns."""
+    post = _post(render)
+    before = calls.noted(render)
+    if not _begin(render):
+        return job, Again(0.0)
+    return Call([job], post, DOCUMENTS, Sent(render, before))
+
+
+def _post(render: Render, namespace: uuid.UUID | None = None) -> Callable[[], client.Render]:
+    return partial(
+        get_client(render.project, max_retries=0).renders.render,
+        render.template,
+        render.data or {},
+        idempotency_key=wire_key(render, namespace),
+        version=render.version,
+    )
+
+
+def _sends(ready: Sequence[tuple[Job, Render]]) -> Iterator[Call | Ended | Job]:
+    """Plan to send documents whose data are stored: their rows say so together."""
+    if len(ready) == 1:
+        ((job, render),) = ready
+        yield _plan(job, lambda: _send(job, render))
+        return
+    posts: list[tuple[Job, Sent, Callable[[], client.Render]]] = []
+    namespace = cache(lambda project: ProjectState.objects.of(project).namespace)
+    for job, render in ready:
+        try:
+            post = _post(render, namespace(render.project))
+            posts.append((job, Sent(render, calls.noted(render)), post))
+        except Exception as error:
+            yield job, outcome_of_error(job, error)
+    begun = _begin_free([sent.render for _job, sent, _post in posts])
+    for job, sent, post in posts:
+        if sent.render.pk in begun:
+            yield Call([job], post, DOCUMENTS, sent)
+        else:
+            # Another has locked it, or something has changed: whoever waits for it is alone.
+            yield job
+
+
+def _prepare(job: Job, render: Render) -> Outcome | None:
+    """See that a document can be sent; return how the step ends where it can't."""
     if render.withdrawn_at is not None and render.sent_at is None:
         fact = Fact(Status.CANCELLED, error="It was withdrawn before it was sent.")
         return _decide_here(render, fact, job)
-    outcome = _build(render, job) if render.data is None else _prepare_again(render)
-    return outcome or _send(render)
+    return _build(render, job) if render.data is None else _prepare_again(render)
+
+
+def _is_to_be_prepared(render: Render) -> bool:
+    """Whether ``_prepare`` may have something to do for a document that has data."""
+    return render.sent_at is None and (render.withdrawn_at is not None or _is_renewed(render))
+
+
+def _is_renewed(render: Render) -> bool:
+    return render.attempt > 1 and not render.builder
 
 
 def _build(render: Render, job: Job) -> Outcome | None:
@@ -162,7 +328,7 @@ def _build(render: Render, job: Job) -> Outcome | None:
         fact = Fact(Status.REJECTED, error=error, error_code=BUILDER_FAILED)
         return _decide_here(render, fact, job)
     if built is None:
-        return _drop(render, job)
+        return _look_again(render, job)
     try:
         stored = _store(render, built)
     except RenderWithdrawn:
@@ -224,6 +390,23 @@ def _renew(render: Render) -> bool:
 
 
 @in_transaction
+def _look_again(render: Render, job: Job) -> Outcome:
+    """Forget a document without data, unless somebody is just saving what would have some.
+
+    An event that finds the document waiting leaves it to this worker without a write: what its
+    transaction has saved was perhaps not committed yet when the data were made.
+    """
+    with transaction.atomic(using=render.source_db or database()):
+        if not hold_source(render):
+            return Again(1.0)
+        try:
+            built = build(render)
+        except (BuilderError, NotConfirmed, UnknownBuilder):
+            return Again(0.0)
+        return _drop(render, job) if built is None else Again(0.0)
+
+
+@in_transaction
 def _drop(render: Render, job: Job) -> Outcome:
     """Forget a document that there turned out to be no data for, as if it never was asked for."""
     # Not lock(): whoever is about to refer to the row has it locked, until that is to be seen.
@@ -245,44 +428,6 @@ def _drop(render: Render, job: Job) -> Outcome:
     return Done()
 
 
-def _send(render: Render) -> Outcome:
-    client_of_project = get_client(render.project, max_retries=0)
-    before = calls.noted(render)
-    if not _begin(render):
-        return Again(0.0)
-    try:
-        answer = client_of_project.renders.render(
-            render.template,
-            render.data or {},
-            idempotency_key=wire_key(render),
-            version=render.version,
-        )
-    except (InvalidRequest, NotFound, Conflict) as error:
-        if error.is_passing:
-            raise
-        fact = Fact(Status.REJECTED, **refusal(error))
-        return _decide(render, fact)
-    except CraftkitError as error:
-        if error.proves_inaction:
-            calls.take_back(render, before)
-        raise
-    sent_at = render.sent_at or database_now()
-    if is_of_another(answer, sent_at):
-        fact = Fact(Status.REJECTED, **used_elsewhere(answer))
-        return _decide(render, fact)
-    row = hear_one(render, Fact.of(answer), Change.Cause.ANSWER)
-    if row is None:
-        # Another attempt has begun, or another id is known: look again at what there is to do.
-        return Again(1.0, heard=True)
-    return Done(heard=True) if row.is_final else Again(_first_poll(row), heard=True)
-
-
-def _decide(render: Render, fact: Fact) -> Outcome:
-    """End a document that Craftkit refuses, unless it has accepted it meanwhile."""
-    row = hear_one(render, fact, Change.Cause.ANSWER)
-    return Again(0.0, heard=True) if row is None else Done(heard=True)
-
-
 @in_transaction
 def _decide_here(render: Render, fact: Fact, job: Job) -> Outcome:
     """End a document that is not sent yet, unless another has taken it over."""
@@ -301,6 +446,30 @@ def _begin(render: Render) -> bool:
     return calls.note(render, wanted)
 
 
+@in_transaction
+def _begin_free(renders: Sequence[Render]) -> set[int]:
+    """Say of several documents that they are being sent, as ``_begin`` does; return which are.
+
+    Not those that another has locked, or that are not as they were read.
+    """
+    names = ("status", "attempt", "withdrawn_at", "sent_at", "sending_since")
+    rows: Any = lock_free(Render.objects.using(database()).only(*names))
+    found = rows.in_bulk([render.pk for render in renders])
+    begun, now = [], database_now()
+    for render in renders:
+        row = found.get(render.pk)
+        is_as_read = row is not None and all(
+            getattr(row, name) == getattr(render, name)
+            for name in ("status", "attempt", "sent_at", "sending_since")
+        )
+        if not is_as_read or (row.withdrawn_at is not None and row.sent_at is None):
+            continue
+        render.sent_at, render.sending_since = render.sent_at or now, now
+        begun.append(render)
+    update_many(begun, ("sent_at", "sending_since"))
+    return {render.pk for render in begun}
+
+
 def remote_id_of(render: Render) -> uuid.UUID:
     """Return Craftkit's id of an accepted document."""
     if render.remote_id is None:
@@ -315,33 +484,84 @@ def is_final_by_now(pk: int) -> bool:
     return render.is_final
 
 
-def wire_key(render: Render) -> str:
-    """Return the ``Idempotency-Key``: 64 hexadecimal characters, another one for each attempt."""
-    namespace = ProjectState.objects.of(render.project).namespace
+def wire_key(render: Render, namespace: uuid.UUID | None = None) -> str:
+    """Return the ``Idempotency-Key``: 64 hexadecimal characters, another one for each attempt.
+
+    ``namespace`` is that of its project; it is looked up where it isn't given.
+    """
+    namespace = namespace or ProjectState.objects.of(render.project).namespace
     text = f"{namespace}\n{render.project}\n{render.key_hash}\n{render.attempt}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _first_poll(render: Render) -> float:
-    heard = ProjectState.objects.of(render.project).webhook_heard_at
-    lately = heard is not None and database_now() - heard < WEBHOOKS_LATELY
-    return FIRST_POLL_WITH_WEBHOOKS if lately else FIRST_POLL
+def _read(answer: Answer, now: datetime) -> Heard | Outcome:
+    """Return what Craftkit's answer says of a document, or how the step ends.
+
+    Raises what stands for no answer.
+    """
+    about = answer.call.about
+    if isinstance(about, Sent):
+        return _read_sent(answer.call.jobs[0], about, answer, now)
+    return _read_poll(answer.call.jobs[0], about, answer, now)
 
 
-def _poll(render: Render) -> Outcome:
-    began = render.accepted_at or render.attempted_at
-    delay = poll_delay((database_now() - began).total_seconds())
-    try:
-        answer = get_client(render.project, max_retries=0).renders.get(remote_id_of(render))
-    except NotFound as error:
-        if error.is_passing:
-            raise
+def _read_sent(job: Job, sent: Sent, answer: Answer, now: datetime) -> Heard:
+    render, error = sent.render, answer.error
+    if isinstance(error, (InvalidRequest, NotFound, Conflict)) and not error.is_passing:
+        fact = Fact(Status.REJECTED, **refusal(error))
+    elif error is not None:
+        if isinstance(error, CraftkitError) and error.proves_inaction:
+            calls.take_back(render, sent.before)
+        raise error
+    elif is_of_another(answer.value, render.sent_at or now):
+        fact = Fact(Status.REJECTED, **used_elsewhere(answer.value))
+    else:
+        fact = Fact.of(answer.value)
+    return Heard(job, render, fact, Change.Cause.ANSWER)
+
+
+def _read_poll(job: Job, render: Render, answer: Answer, now: datetime) -> Heard | Outcome:
+    error = answer.error
+    if isinstance(error, NotFound) and not error.is_passing:
         # Another project's key answers like this too, so it ends nothing.
-        return Again(max(delay, 60.0), error=str(error), heard=True)
-    if answer.id != render.remote_id:
-        return Failed(f"Craftkit answered about {answer.id}, asked for {render.remote_id}.")
-    row = hear_one(render, Fact.of(answer), Change.Cause.POLL)
-    return Done(heard=True) if row is None or row.is_final else Again(delay, heard=True)
+        return Again(max(_delay(render, now), 60.0), error=str(error), heard=True)
+    if error is not None:
+        raise error
+    if answer.value.id != render.remote_id:
+        return Failed(f"Craftkit answered about {answer.value.id}, asked for {render.remote_id}.")
+    return Heard(job, render, Fact.of(answer.value), Change.Cause.POLL)
+
+
+def _next(
+    heard: Heard, row: Render | None, now: datetime, first_poll: Callable[[Render], float]
+) -> Outcome:
+    """Return how a step ends, by the row after it was written; ``None``: it was about another."""
+    if row is not None and row.is_final:
+        return Done(heard=True)
+    if heard.cause == Change.Cause.POLL:
+        return Done(heard=True) if row is None else Again(_delay(heard.render, now), heard=True)
+    if row is not None:
+        return Again(first_poll(row), heard=True)
+    # Another attempt has begun, another id is known, or Craftkit has accepted what it refuses now:
+    # look again at what there is to do.
+    return Again(0.0 if heard.fact.remote_id is None else 1.0, heard=True)
+
+
+def _first_polls() -> Callable[[Render], float]:
+    """Return what tells the seconds to the first poll, and asks once for each project."""
+
+    @cache
+    def of_project(project: str) -> float:
+        heard = ProjectState.objects.of(project).webhook_heard_at
+        lately = heard is not None and database_now() - heard < WEBHOOKS_LATELY
+        return FIRST_POLL_WITH_WEBHOOKS if lately else FIRST_POLL
+
+    return lambda render: of_project(render.project)
+
+
+def _delay(render: Render, now: datetime) -> float:
+    began = render.accepted_at or render.attempted_at
+    return poll_delay((now - began).total_seconds())
 
 
 def poll_delay(age: float) -> float:
@@ -363,8 +583,45 @@ def hear_one(render: Render, fact: Fact, cause: Change.Cause) -> Render | None:
     is_new = row.remote_id is None and fact.remote_id is not None
     hear([(row, [fact])], cause)
     if is_new:
-        WebhookDelivery.objects.pull_forward(row.project, fact.remote_id)
+        WebhookDelivery.objects.pull_forward([(row.project, fact.remote_id)])
     return row
+
+
+def _hear_free(heard: Sequence[Heard]) -> dict[int, Render | None]:
+    """Join what is known of several documents, as ``hear_one`` does; return the rows by their jobs.
+
+    What is not in there is left to ``hear_one``: documents that another has locked, or all of them
+    where one breaks the group.
+    """
+    try:
+        return _hear_together(heard)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        logger.exception("The answers about %d documents are taken apart.", len(heard))
+        return {}
+
+
+@in_transaction
+def _hear_together(heard: Sequence[Heard]) -> dict[int, Render | None]:
+    rows: Any = lock_free(Render.objects.using(database()).defer("data"))
+    free = rows.in_bulk([one.render.pk for one in heard])
+    found: dict[int, Render | None] = {}
+    told: dict[Change.Cause, list[tuple[Render, list[Fact]]]] = {}
+    new: list[Render] = []
+    for one in heard:
+        row = free.get(one.render.pk)
+        if row is None:
+            continue
+        found[one.job.pk] = row if is_about(row, one.render, one.fact.remote_id) else None
+        if found[one.job.pk] is not None:
+            told.setdefault(one.cause, []).append((row, [one.fact]))
+            if row.remote_id is None and one.fact.remote_id is not None:
+                new.append(row)
+    for cause, facts in told.items():
+        hear(facts, cause)
+    WebhookDelivery.objects.pull_forward((row.project, row.remote_id) for row in new)
+    return found
 
 
 def lock_known(
@@ -427,7 +684,9 @@ def _after(ended: list[Render]) -> None:
         return
     using = database()
     jobs = Job.objects.using(using).filter(kind=KIND, object_id__in=[row.pk for row in ended])
-    jobs.delete()
+    # One that somebody has locked finds nothing to do when its turn comes.
+    free = list(lock_free(jobs).values_list("pk", flat=True))
+    jobs.filter(pk__in=free).delete()
     ready = [row.pk for row in ended if row.status == Status.SUCCEEDED]
     if ready and conf.options().ARCHIVE_RENDERS:
         Job.objects.wish_for("archive render", [row for row in ended if row.pk in ready])

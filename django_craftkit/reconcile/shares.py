@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Q
+
 from django_craftkit import clock
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, storable
@@ -134,10 +136,9 @@ def move(share: Share, status: Share.Status, cause: Change.Cause, **values: Any)
 
 @in_transaction
 def hear(pk: int, found: client.Share, cause: Change.Cause) -> Share:
-    row = Share.objects.using(database()).get(pk=pk)
-    siblings = siblings_of(lock_render(row.render_id).pk)
-    row = next(row for row in siblings if row.pk == pk)
-    other = _holder(siblings, found.id, pk)
+    row = Share.objects.using(database()).only("render").get(pk=pk)
+    lock_render(row.render_id)
+    row, other = _with_holder(pk, row.render_id, found.id)
     if row.remote_id not in (None, found.id) or (row.remote_id is None and row.status in FINAL):
         # It came so late that its wish is settled: nobody has seen it.
         if other is None:
@@ -151,9 +152,14 @@ def hear(pk: int, found: client.Share, cause: Change.Cause) -> Share:
     return row
 
 
-def _holder(siblings: Sequence[Share], remote_id: uuid.UUID, pk: int) -> Share | None:
-    """Return another row that has this link."""
-    return next((row for row in siblings if row.remote_id == remote_id and row.pk != pk), None)
+def _with_holder(pk: int, render_id: int, remote_id: uuid.UUID) -> tuple[Share, Share | None]:
+    """Lock a row of a locked document, and another one that has this link; return both."""
+    rows = lock(Share.objects.using(database()))
+    # By two indexes, neither of which is the document's: it may have thousands.
+    found = list(rows.filter(Q(pk=pk) | Q(remote_id=remote_id)).order_by("pk"))
+    row = next(one for one in found if one.pk == pk)
+    others = (one for one in found if one.pk != pk and one.remote_id == remote_id)
+    return row, next((one for one in others if one.render_id == render_id), None)
 
 
 def _revoke_found(found: Share, wish: Share) -> None:
@@ -168,12 +174,10 @@ def _revoke_found(found: Share, wish: Share) -> None:
 @in_transaction
 def hear_sent(pk: int, answer: client.SentEmail) -> Share:
     """Join the answer to an e-mail: it was sent, whatever has been decided meanwhile."""
-    row = Share.objects.using(database()).get(pk=pk)
+    row = Share.objects.using(database()).only("render").get(pk=pk)
     # Whoever withdraws the document comes before this, or finds the links.
     render = lock_render(row.render_id)
-    siblings = siblings_of(render.pk)
-    row = next(row for row in siblings if row.pk == pk)
-    other = _holder(siblings, answer.id, pk)
+    row, other = _with_holder(pk, render.pk, answer.id)
     if other is not None:
         if other.is_found and row.revoke_requested_at is not None:
             _revoke_found(other, row)
@@ -198,13 +202,14 @@ def hear_sent(pk: int, answer: client.SentEmail) -> Share:
 
 
 def lock_render(pk: int) -> Render:
+    """Lock a document: whoever gives one of its rows a link does, so that no two take the same."""
     rows = lock(Render.objects.using(database())).only("withdrawn_at", "project")
     row: Render = rows.get(pk=pk)
     return row
 
 
 def siblings_of(render_id: int) -> list[Share]:
-    """Lock all links of a document, so that two rows never take the same one."""
+    """Lock all links of a locked document, to compare them with all that Craftkit lists."""
     rows = lock(Share.objects.using(database())).filter(render=render_id)
     return list(rows.order_by("pk"))
 

@@ -147,7 +147,7 @@ def hear_one(
     is_new = row.remote_id is None and fact.remote_id is not None
     hear([(row, [fact])], cause, asked_at)
     if is_new:
-        WebhookDelivery.objects.pull_forward(row.project, fact.remote_id)
+        WebhookDelivery.objects.pull_forward([(row.project, fact.remote_id)])
     return row
 
 

@@ -1,0 +1,32 @@
+"""What is done for many jobs of a kind at a time: their rows read, and written, together.
+
+The thread of a loop plans calls for jobs that it has claimed, the crew makes them, and the thread
+applies the answers in groups, as they come. Calls touch no database.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from django_craftkit.models import Job
+
+from .outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .crew import Answer, Call
+
+#: A job, and how its step ended.
+Ended = tuple[Job, Outcome]
+
+
+class Batch(Protocol):
+    def plan(self, jobs: Sequence[Job]) -> Iterable[Call | Ended | Job]:
+        """Return the call to make for each of these jobs, or how its step ends without one.
+
+        A job that is returned as it is is carried out by itself.
+        """
+
+    def apply(self, answers: Sequence[Answer]) -> Iterable[Ended]:
+        """Write what calls of this batch have answered; return how the steps end."""
