@@ -12,7 +12,6 @@ from django_craftkit.models import Job, Render
 from django_craftkit.models.priority import Priority
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.signals import render_succeeded, share_created
-from tests.helpers import work
 from tests.shop.models import Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,12 +74,9 @@ def test_a_declaration_says_it_for_its_documents(craftkit, declare, event):
 
 
 @pytest.mark.parametrize("word", ["single", "bulk"])
-def test_what_follows_from_a_document_goes_with_its_class(
-    craftkit, settings, listeners, monkeypatch, word
-):
+def test_what_follows_from_a_document_goes_with_its_class(craftkit, settings, listeners, word):
     """By whatever way its end is heard of; nothing of a bulk document overtakes a single one."""
     settings.CRAFTKIT = {"ARCHIVE_RENDERS": True}
-    monkeypatch.setattr(Loop, "_note_once", lambda *args: None)
     render = Render.objects.request("invoice", {}, key="1", priority=word)
     render.share(key="1")
     mine = BULK if word == "bulk" else SINGLE
@@ -100,21 +96,19 @@ def test_what_follows_from_a_document_goes_with_its_class(
     }
 
 
-def test_the_end_of_a_bulk_document_is_told_among_bulk(craftkit, listeners, monkeypatch):
+def test_the_end_of_a_bulk_document_is_told_among_bulk(craftkit):
+    def fail(**kwargs: object) -> None:
+        raise LookupError
+
     render = Render.objects.request("invoice", {}, key="1", priority="bulk")
-    monkeypatch.setattr(Loop, "_drain", lambda self, deadline: 0)
-    craftkit.run()
-    monkeypatch.undo()
-    loop = Loop(threads=1, wake=None)
-    while "announce render" not in classes():
-        loop._carry_due()
-        craftkit.deliver()
-        craftkit.pass_time(1)
-        loop._hear()
-    assert Job.objects.get(kind="announce render").priority == BULK
-    work()
+    render_succeeded.connect(fail, weak=False)
+    try:
+        craftkit.run()
+    finally:
+        render_succeeded.disconnect(fail)
     render.refresh_from_db()
     assert render.status == "succeeded"
+    assert classes() == {"announce render": BULK}
 
 
 def test_a_class_is_kept_when_a_job_is_rescheduled():
