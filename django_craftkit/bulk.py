@@ -104,8 +104,10 @@ def _update_by_json(
             f", c{n} LONGTEXT CHARACTER SET utf8mb4 PATH '$.c{n}'" for n in range(len(columns))
         )
         sets += [f"{table}.{quote(column.column)} = v.c{n}" for n, column in enumerate(columns)]
+        # RIGHT and FORCE: from the values to their rows, by primary keys. Else it reads, and locks,
+        # all of a small table, and waits for whoever has another of its rows.
         sql = (
-            f"UPDATE {table} "  # noqa: S608
+            f"UPDATE {table} FORCE INDEX (PRIMARY) RIGHT "  # noqa: S608
             f"JOIN JSON_TABLE(%s, '$[*]' COLUMNS(k BIGINT PATH '$.k'{types})) AS v "
             f"ON {table}.{key} = v.k SET {', '.join(sets)}"
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from django_craftkit import bulk, clock
 from django_craftkit.database import update_many
 from django_craftkit.models import Render, Share, WebhookDelivery
+from tests.helpers import PATIENCE, Elsewhere, until
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 JSON = st.recursive(
@@ -130,3 +132,32 @@ def test_one_statement_holds_a_megabyte_at_most(size, queries):
     assert len(captured) == queries
     stored = Render.objects.order_by("pk").values_list("error", flat=True)
     assert list(stored) == [row.error for row in rows]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_way")
+def test_nobody_is_waited_for_who_has_another_row_of_a_small_table():
+    if not connection.features.has_select_for_update:
+        pytest.skip("This database locks its file, not rows.")
+    rows = [a_render() for _ in range(4)]
+    for number, row in enumerate(rows):
+        row.save()
+        row.error, row.status = str(number), "failed"
+    held, over = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            Render.objects.select_for_update().get(pk=rows[1].pk)
+            held.set()
+            assert over.wait(PATIENCE)
+
+    someone = Elsewhere(hold)
+    assert held.wait(PATIENCE)
+    others = [rows[0], rows[2], rows[3]]
+    writer = Elsewhere(lambda: update_many(others, ["error", "status"]))
+    try:
+        until(lambda: Render.objects.filter(status="failed").count() == 3)
+    finally:
+        over.set()
+    someone.wait()
+    writer.wait()
