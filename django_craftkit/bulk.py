@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections, models
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
+from django.db.models.sql import UpdateQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 #: Characters of values in one statement: servers and drivers take no packet of any size.
 MOST = 1_000_000
+#: How MySQL and MariaDB are told to look for rows. Of a small table they read all of it otherwise,
+#: lock it row by row, and wait for whoever has another one, who may wait for one of these.
+_BY_PK = "FORCE INDEX (PRIMARY)"
 
 
 def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> None:
@@ -38,6 +42,43 @@ def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> No
     for part in _parts(rows, columns):
         if not columns or not _update_by_json(part, columns, same, using):
             _update_by_case(part, columns, same, using)
+
+
+def update_by_pk(model: type[models.Model], pks: Collection[Any], using: str, **values: Any) -> int:
+    """Write the same values to the rows with these primary keys; return how many there are."""
+    rows = model._default_manager.using(using).filter(pk__in=pks)
+    connection: Any = connections[using]
+    if connection.vendor != "mysql":
+        return rows.update(**values)
+    query: Any = rows.query.chain(UpdateQuery)
+    query.add_update_values(values)
+    sql, params = query.get_compiler(using).as_sql()
+    table = connection.ops.quote_name(model._meta.db_table)
+    sql = sql.replace(f"UPDATE {table} SET", f"UPDATE {table} {_BY_PK} SET", 1)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return int(cursor.rowcount)
+
+
+def delete_by_pk(model: type[models.Model], pks: Sequence[Any], using: str) -> int:
+    """Delete the rows with these primary keys, and nothing that refers to them; return how many."""
+    connection: Any = connections[using]
+    if not pks:
+        return 0
+    if connection.vendor != "mysql":
+        rows: Any = model._default_manager.using(using).filter(pk__in=pks)
+        return int(rows._raw_delete(using))
+    meta: Any = model._meta
+    table, key = map(connection.ops.quote_name, (meta.db_table, meta.pk.column))
+    # A DELETE takes no such word but in a join, from the keys to their rows.
+    wanted = " UNION ALL SELECT ".join(["%s AS k", *["%s"] * (len(pks) - 1)])
+    sql = (
+        f"DELETE {table} FROM (SELECT {wanted}) AS v "
+        f"STRAIGHT_JOIN {table} {_BY_PK} ON {table}.{key} = v.k"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, list(pks))
+        return int(cursor.rowcount)
 
 
 def _parts(rows: Sequence[models.Model], columns: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -104,10 +145,9 @@ def _update_by_json(
             f", c{n} LONGTEXT CHARACTER SET utf8mb4 PATH '$.c{n}'" for n in range(len(columns))
         )
         sets += [f"{table}.{quote(column.column)} = v.c{n}" for n, column in enumerate(columns)]
-        # RIGHT and FORCE: from the values to their rows, by primary keys. Else it reads, and locks,
-        # all of a small table, and waits for whoever has another of its rows.
+        # RIGHT: from the values to their rows.
         sql = (
-            f"UPDATE {table} FORCE INDEX (PRIMARY) RIGHT "  # noqa: S608
+            f"UPDATE {table} {_BY_PK} RIGHT "  # noqa: S608
             f"JOIN JSON_TABLE(%s, '$[*]' COLUMNS(k BIGINT PATH '$.k'{types})) AS v "
             f"ON {table}.{key} = v.k SET {', '.join(sets)}"
         )
@@ -171,4 +211,4 @@ def _update_by_case(
         )
         casted = connection.features.requires_casted_case_in_updates
         values[column.name] = Cast(choice, column) if casted else choice
-    model._default_manager.using(using).filter(pk__in=pks).update(**values)
+    update_by_pk(model, pks, using, **values)

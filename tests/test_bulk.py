@@ -134,15 +134,29 @@ def test_one_statement_holds_a_megabyte_at_most(size, queries):
     assert list(stored) == [row.error for row in rows]
 
 
+def as_many(rows: list[Render]) -> None:
+    for number, row in enumerate(rows):
+        row.template = f"written {number}"
+    update_many(rows, ["template"])
+
+
+def alike(rows: list[Render]) -> None:
+    bulk.update_by_pk(Render, [row.pk for row in rows], "default", template="written")
+
+
+def drop(rows: list[Render]) -> None:
+    bulk.delete_by_pk(Render, [row.pk for row in rows], "default")
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_way")
-def test_nobody_is_waited_for_who_has_another_row_of_a_small_table():
+@pytest.mark.parametrize("write", [as_many, alike, drop])
+def test_nobody_is_waited_for_who_has_another_row_of_a_small_table(write):
     if not connection.features.has_select_for_update:
         pytest.skip("This database locks its file, not rows.")
     rows = [a_render() for _ in range(4)]
-    for number, row in enumerate(rows):
+    for row in rows:
         row.save()
-        row.error, row.status = str(number), "failed"
     held, over = threading.Event(), threading.Event()
 
     def hold():
@@ -153,10 +167,9 @@ def test_nobody_is_waited_for_who_has_another_row_of_a_small_table():
 
     someone = Elsewhere(hold)
     assert held.wait(PATIENCE)
-    others = [rows[0], rows[2], rows[3]]
-    writer = Elsewhere(lambda: update_many(others, ["error", "status"]))
+    writer = Elsewhere(lambda: write([rows[0], rows[2], rows[3]]))
     try:
-        until(lambda: Render.objects.filter(status="failed").count() == 3)
+        until(lambda: Render.objects.filter(template="t").count() == 1)
     finally:
         over.set()
     someone.wait()

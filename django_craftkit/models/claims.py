@@ -16,6 +16,7 @@ from django.db import connections, models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from django_craftkit import bulk
 from django_craftkit.database import again_after_deadlock, database, in_read_committed
 
 if TYPE_CHECKING:
@@ -236,8 +237,8 @@ class LeasedQuerySet(models.QuerySet[Any]):
                 locked = due.select_for_update(skip_locked=True)
                 rows += sorted(locked, key=lambda row: part.index(row.pk))
             if rows:
-                mine = self._by_pk([row.pk for row in rows])
-                mine.update(**taken, **_counted(begin=begin))
+                pks = [row.pk for row in rows]
+                bulk.update_by_pk(self.model, pks, using, **taken, **_counted(begin=begin))
         for row in rows:
             row.attempts += int(begin)
             for name, value in taken.items():

@@ -11,7 +11,7 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock, conf, dispatch
+from django_craftkit import bulk, clock, conf, dispatch
 from django_craftkit.database import (
     again_after_deadlock,
     database,
@@ -212,7 +212,7 @@ class JobQuerySet(LeasedQuerySet):
             for name, value in _RELEASED.items():
                 setattr(row, name, value)
         if over:
-            self.using(database()).filter(pk__in=over)._raw_delete(database())
+            bulk.delete_by_pk(Job, over, database())
         update_many(left, ("due_at", "error", "failures", *_RELEASED))
         return jobs.keys() - locked
 

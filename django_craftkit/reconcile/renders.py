@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
-from django_craftkit import clock, conf
+from django_craftkit import bulk, clock, conf
 from django_craftkit.builders import (
     BuilderError,
     Built,
@@ -686,7 +686,7 @@ def _after(ended: list[Render]) -> None:
     jobs = Job.objects.using(using).filter(kind=KIND, object_id__in=[row.pk for row in ended])
     # One that somebody has locked finds nothing to do when its turn comes.
     free = list(lock_free(jobs).values_list("pk", flat=True))
-    jobs.filter(pk__in=free).delete()
+    bulk.delete_by_pk(Job, free, using)
     ready = [row.pk for row in ended if row.status == Status.SUCCEEDED]
     if ready and conf.options().ARCHIVE_RENDERS:
         Job.objects.wish_for("archive render", [row for row in ended if row.pk in ready])
