@@ -48,9 +48,10 @@ class Built(NamedTuple):
     envelope: Envelope | None
 
 
-def build(render: Render) -> Built | None:
+def build(render: Render, source: models.Model | None = None) -> Built | None:
     """Return data and signers of a declared document, from its source as it is saved now.
 
+    ``source`` is that, where it was just read by ``render.read_source`` or with many others.
     Raises ``BuilderError`` where the function raises or its source is gone, ``NotConfirmed``
     where ``recheck`` is false, and ``UnknownBuilder`` where there is no such declaration.
     ``WrongSchema`` comes up where this connection can't read in the schema of the source.
@@ -65,7 +66,7 @@ def build(render: Render) -> Built | None:
     if render.source_type is None:
         raise BuilderError("It is about no object, so its data can't be made again.")
     with render.in_schema():  # what the function reads besides is in it too
-        source = render.read_source(declaration.proxy)
+        source = source or render.read_source(declaration.proxy)
         if source is None:
             if declaration.recheck is not None:
                 raise NotConfirmed  # not saved yet: pre_save, where the key is made beforehand

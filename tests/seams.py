@@ -27,8 +27,9 @@ from django.db.backends.utils import CursorWrapper
 from django_craftkit import builders
 from django_craftkit.models import Job
 from django_craftkit.models.work import Leased, LeasedQuerySet
-from django_craftkit.reconcile import deliveries, engagement, loop, renders, shares
+from django_craftkit.reconcile import deliveries, engagement, loop, shares
 from django_craftkit.reconcile.outcomes import Again
+from django_craftkit.reconcile.renders import facts as renders
 from django_craftkit.reconcile.room import Room
 from django_craftkit.sandbox import SandboxAdapter
 

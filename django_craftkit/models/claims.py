@@ -12,7 +12,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from django.db import connections, models
+from django.db import connections, models, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
@@ -20,7 +20,7 @@ from django_craftkit import bulk
 from django_craftkit.database import again_after_deadlock, database, in_read_committed
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
 #: How often a claim looks again where others have taken all that it found.
 TRIES = 5
@@ -150,16 +150,16 @@ class LeasedQuerySet(models.QuerySet[Any]):
         *,
         now: datetime,
         lease: timedelta,
-        begin: bool = True,
+        begins: Callable[[Any], bool] = lambda row: True,
         mark: Mark | None = None,
         held: Hashable = None,
     ) -> list[Any]:
         """Take up to ``limit`` due rows that nobody has leased, the most urgent and oldest first.
 
         Each carries a token and is this caller's until ``now + lease``; a crash before that
-        leaves it to whoever comes next. Counts the attempt, but with ``begin=False``: what waits
-        for its turn ends no worker. ``mark`` is where earlier claims by the same filters have
-        come to; ``held`` is what the filters leave out, and a change of it begins anew.
+        leaves it to whoever comes next. Counts the attempt of those that begin: what waits for its
+        turn ends no worker. ``mark`` is where earlier claims by the same filters have come to;
+        ``held`` is what the filters leave out, and a change of it begins anew.
         """
         rows = self.using(database())
         taken = {"lease_token": uuid.uuid4(), "leased_until": now + lease}
@@ -167,7 +167,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
             found = rows.find(2 * limit + SPARE, now=now, mark=mark, held=held)
             if not found:
                 break
-            if claimed := rows._take([one.pk for one in found], limit, now, taken, begin=begin):
+            if claimed := rows._take([one.pk for one in found], limit, now, taken, begins):
                 if mark is not None:
                     mark.note_taken({getattr(row, "priority", 0) for row in claimed}, now)
                 return claimed
@@ -222,47 +222,63 @@ class LeasedQuerySet(models.QuerySet[Any]):
         return self.all()
 
     def _take(
-        self, pks: list[int], limit: int, now: datetime, taken: dict[str, Any], *, begin: bool
+        self,
+        pks: list[int],
+        limit: int,
+        now: datetime,
+        taken: dict[str, Any],
+        begins: Callable[[Any], bool],
     ) -> list[Any]:
         """Lease the first ``limit`` of these rows that are still due, in this order."""
         using = database()
         if not connections[using].features.has_select_for_update_skip_locked:
-            return self._take_by_update(pks[:limit], now, taken, begin=begin)
+            return self._take_by_update(pks[:limit], now, taken, begins)
         rows: list[Any] = []
         with in_read_committed(using):
             while pks and len(rows) < limit:
                 # By primary keys, and as many as are wanted: others are free for others.
                 part, pks = pks[: limit - len(rows)], pks[limit - len(rows) :]
                 due = self.order_by().filter(pk__in=part).due(now)
+                places = {pk: place for place, pk in enumerate(part)}
                 locked = due.select_for_update(skip_locked=True)
-                rows += sorted(locked, key=lambda row: part.index(row.pk))
-            if rows:
-                pks = [row.pk for row in rows]
-                bulk.update_by_pk(self.model, pks, using, **taken, **_counted(begin=begin))
+                rows += sorted(locked, key=lambda row: places[row.pk])
+            begun = [row for row in rows if begins(row)]
+            if begun:
+                self._write(begun, **taken, attempts=F("attempts") + 1)
+            if len(begun) < len(rows):
+                self._write([row for row in rows if not begins(row)], **taken)
         for row in rows:
-            row.attempts += int(begin)
             for name, value in taken.items():
                 setattr(row, name, value)
+        for row in begun:
+            row.attempts += 1
         return rows
 
     def _take_by_update(
-        self, pks: list[int], now: datetime, taken: dict[str, Any], *, begin: bool
+        self,
+        pks: list[int],
+        now: datetime,
+        taken: dict[str, Any],
+        begins: Callable[[Any], bool],
     ) -> list[Any]:
         """Lease where rows can't be locked: the guard is in the UPDATE, one writer at a time."""
         still_due = self.order_by().filter(pk__in=pks).due(now)
-        if not still_due.update(**taken, **_counted(begin=begin)):
-            return []
-        # By the token alone: a claim changes what its queryset may filter by.
-        mine = self._by_pk(pks).filter(lease_token=taken["lease_token"])
-        return sorted(mine, key=lambda row: pks.index(row.pk))
+        with transaction.atomic(using=database()):
+            if not still_due.update(**taken):
+                return []
+            # By the token alone: a claim changes what its queryset may filter by.
+            rows = self.model._default_manager.using(database())
+            mine = rows.filter(pk__in=pks, lease_token=taken["lease_token"])
+            places = {pk: place for place, pk in enumerate(pks)}
+            claimed = sorted(mine, key=lambda row: places[row.pk])
+            if begun := [row for row in claimed if begins(row)]:
+                self._write(begun, attempts=F("attempts") + 1)
+        for row in begun:
+            row.attempts += 1
+        return claimed
 
-    def _by_pk(self, pks: Sequence[int]) -> models.QuerySet[Any]:
-        rows: models.QuerySet[Any] = self.model._default_manager.using(database())
-        return rows.filter(pk__in=pks)
-
-
-def _counted(*, begin: bool) -> dict[str, Any]:
-    return {"attempts": F("attempts") + 1} if begin else {}
+    def _write(self, rows: Sequence[Any], **values: Any) -> None:
+        bulk.update_by_pk(self.model, [row.pk for row in rows], database(), **values)
 
 
 class Leased(models.Model):

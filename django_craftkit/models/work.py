@@ -220,6 +220,18 @@ class JobQuerySet(LeasedQuerySet):
         """Count that the step of a claimed job begins; ``False`` where it was taken over."""
         return self._count(job, 1)
 
+    def begin_all(self, jobs: Sequence[Job]) -> list[Job]:
+        """Count that the steps of claimed jobs begin; return those that were not taken over."""
+        rows = self.using(database()).filter(
+            pk__in=[job.pk for job in jobs], lease_token__in={job.lease_token for job in jobs}
+        )
+        if rows.update(attempts=F("attempts") + 1) < len(jobs):
+            tokens = dict(rows.values_list("pk", "lease_token"))
+            jobs = [job for job in jobs if tokens.get(job.pk) == job.lease_token]
+        for job in jobs:
+            job.attempts += 1
+        return list(jobs)
+
     def wait(self, job: Job) -> None:
         """Take back that the step of a claimed job has begun: it waits for its turn."""
         self._count(job, -1)

@@ -28,9 +28,10 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 
-from . import engagement, renders, signatures
+from . import engagement, signatures
 from .facts import lock_by_remote_id
 from .outcomes import retry_delay
+from .renders import facts as renders
 
 if TYPE_CHECKING:
     import uuid

@@ -16,7 +16,7 @@ from . import sending, shares
 from .facts import how
 from .moments import there
 from .outcomes import Done
-from .renders import remote_id_of
+from .renders.facts import remote_id_of
 from .shares import Status
 
 if TYPE_CHECKING:

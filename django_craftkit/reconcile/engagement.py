@@ -23,7 +23,7 @@ from . import adoption, shares
 from .facts import MAX_COUNT, UNREADABLE, warn_of_unreadable
 from .moments import here
 from .outcomes import PARKED, Again, Done, Outcome
-from .renders import remote_id_of
+from .renders.facts import remote_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

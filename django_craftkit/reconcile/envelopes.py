@@ -25,7 +25,7 @@ from . import calls
 from .facts import SKEW, is_of_another, refusal, used_elsewhere, warn_of_unreadable
 from .moments import here
 from .outcomes import PARKED, Again, Done, Failed, Outcome, outcome_of_open
-from .renders import is_final_by_now, remote_id_of
+from .renders.facts import is_final_by_now, remote_id_of
 from .signatures import MAX_POLL, UNKNOWN, Fact, Status, hear_one, is_told
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections
 from django.db.models import Model
 
@@ -19,7 +20,7 @@ from .moments import here
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from django.db.models import QuerySet
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 #: What Craftkit gives an id of its own.
 R = TypeVar("R", Render, SignatureRequest)
 M = TypeVar("M", bound=Model)
+H = TypeVar("H")
+V = TypeVar("V")
 
 #: What the column of a count holds, whatever is said.
 MAX_COUNT = 2**31 - 1
@@ -110,13 +113,24 @@ def is_about(found: R, row: R, remote_id: uuid.UUID | None) -> bool:
 def lock_free(rows: QuerySet[M]) -> QuerySet[M]:
     """Lock those rows of a queryset that nobody else has locked; no other waits for many of them.
 
-    Where the database can't tell, it has one writer.
+    Where the database has one writer, all are; where it can't tell, none are known to be.
     """
     features = connections[rows.db].features
     if not features.has_select_for_update_skip_locked:
-        return rows
+        return rows.none() if features.has_select_for_update else rows
     no_key = features.has_select_for_no_key_update
     return rows.select_for_update(skip_locked=True, no_key=no_key).order_by("pk")
+
+
+def unless_broken(join: Callable[[Sequence[H]], dict[int, V]], heard: Sequence[H]) -> dict[int, V]:
+    """Join what was heard of many rows together; of none of them where one breaks the group."""
+    try:
+        return join(heard)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        logger.exception("What was heard of %d rows is taken apart.", len(heard))
+        return {}
 
 
 def lock_by_remote_id(

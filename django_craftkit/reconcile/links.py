@@ -29,7 +29,7 @@ from . import calls, sending, shares
 from .facts import how, warn_of_unreadable
 from .moments import here, there
 from .outcomes import PARKED, Again, Done, Outcome
-from .renders import remote_id_of
+from .renders.facts import remote_id_of
 from .shares import LOOK_AGAIN, Status
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""The loop: claim what is due, run its step, note the outcome.
+"""The loop: claim what is due, plan its calls, apply the answers, note the outcomes.
 
 Any number of loops may run at once, in any process; a lease decides who has a job in hand. No
-transaction is open while a step runs.
+transaction is open while a call is under way, or a step runs.
 """
 
 from __future__ import annotations
@@ -9,30 +9,27 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import Error, transaction
+from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Least
 
 from django_craftkit import conf, dispatch
+from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
 from django_craftkit.database import (
     again_after_deadlock,
     database,
-    in_transaction,
-    storable,
 )
-from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
-from django_craftkit.models import Change, Job, ProjectState
+from django_craftkit.models import Job, ProjectState
 from django_craftkit.models.claims import Marks
 from django_craftkit.models.priority import Priority
-from django_craftkit.models.work import MAX_CLAIMS, NOT_CONFIGURED, PAUSED, PROJECT, RUNNING
+from django_craftkit.models.work import MAX_CLAIMS
 from django_craftkit.projects import patience
 
 from . import (
@@ -51,20 +48,24 @@ from . import (
 from .backlog import NEEDS, free_jobs, held_by, pauses
 from .crew import Alone, Answer, Call, Crew, Threads
 from .outcomes import (
-    MIN_PROBE_DELAY,
     Again,
     Done,
     Failed,
+    Later,
     Outcome,
     Paused,
+    outcome_of,
     outcome_of_error,
-    probe_delay,
-    retry_delay,
 )
+from .pace import PACE as FUNCTIONS
+from .pace import Turn
+from .pool import Pool
+from .results import Probe, Results
 from .room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from .batches import Batch, Ended
     from .pulse import Pulse
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 STEPS: dict[str, Callable[[Job], Outcome]] = {
-    "render": renders.step,
+    "render": renders.batch.step,
     "share": links.step,
     "email": emails.step,
     "engagement": engagement.step,
@@ -88,7 +89,10 @@ STEPS: dict[str, Callable[[Job], Outcome]] = {
 }
 
 #: What is done for many jobs at a time, in the thread of the loop. The crew makes the calls.
-BATCHES: dict[str, Batch] = {"render": renders.DOCUMENTS}
+BATCHES: dict[str, Batch] = {
+    "render": renders.batch.DOCUMENTS,
+    **dict.fromkeys(announcements.KINDS, announcements.ANNOUNCEMENTS),
+}
 
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
 NEAR = 5.0
@@ -96,28 +100,23 @@ NEAR = 5.0
 PROBES, PROBE_AGAIN = 50, 5.0
 #: How long work that ends its workers is left alone.
 ASIDE = timedelta(days=1)
-#: How many announcements are taken at a time.
-HANDFUL = 20
 #: Seconds between two looks into an empty inbox, while there are jobs to do.
 LOOK_EVERY = 0.2
 #: Seconds for which webhooks that ended a worker are worked off alone, one by one: a whole batch
 #: ends with its worker, and to wait for the other threads before each would take minutes.
 ALONE_FOR = 1.0
-#: Seconds between the tries to note how a step ended, where the database fails.
-NOTE_AGAIN = (0.05, 0.1, 0.2, 0.4)
 #: Seconds for which answers wait for others, to be noted together; how many do so at most.
 LINGER, TOGETHER = 0.25, 100
 #: Seconds between two looks for what is due, while something is under way and nothing ends.
 IDLE = 0.2
-
-
-@dataclass(slots=True)
-class Probe:
-    """Whether what is paused may go on, tried with one job after another."""
-
-    project: str
-    capability: str
-    tries: int = 0
+#: How many jobs are claimed at a time while some found no thread of their own.
+FEW = 20
+#: Seconds to the next look at what would need a thread of its own, while there is none for it.
+NO_HELPER = 1.0
+#: Seconds after its time for which a loop makes the calls that it has planned.
+GRACE = 2.0
+#: Seconds for which a worker stays for what will be due, instead of sending itself a message.
+STAY = 2.0
 
 
 class Loop:
@@ -132,25 +131,29 @@ class Loop:
         threads: int | None = None,
         wake: Callable[[float], None] | None = dispatch.wake,
         room: Room | None = None,
+        pool: Pool | None = None,
         pulse: Pulse | None = None,
         marks: Marks | None = None,
     ) -> None:
-        """``room`` is where its steps run, ``pulse`` what gives signs of life, ``marks`` how far it
-        has come: loops of one process share them. A loop without a pulse is no worker: it runs in
-        somebody's stead.
+        """``room`` is where its steps run, ``pool`` what makes its calls, ``pulse`` what gives
+        signs of life, ``marks`` how far it has come: loops of one process share them. A loop
+        without a pulse is no worker: it runs in somebody's stead.
         """
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
         self._stop = threading.Event()
-        self._held: frozenset[tuple[str, str]] = frozenset()
         self._room = Room() if room is None else room
+        self._pool = Pool(self.threads) if pool is None else pool
         self._pulse = pulse
         self._marks = Marks() if marks is None else marks
-        #: The probes under way, by the primary keys of their jobs.
-        self._probes: dict[int, Probe] = {}
+        self._results = Results(self._look_again)
         #: What calls of batches have answered that is not noted yet, and since when.
         self._answers: list[Answer] = []
         self._since = 0.0
+        #: Whether steps wait for a thread of their own.
+        self._is_crowded = False
+        #: Until when this loop stays for what it has put back.
+        self._stay_until = 0.0
 
     def stop(self) -> None:
         """End after the steps under way."""
@@ -171,8 +174,10 @@ class Loop:
         return self._work(seconds)
 
     def _work(self, seconds: float) -> int:
-        crew: Crew = Alone() if self.threads <= 1 else Threads(self.threads, self._room)
-        self._probes.clear()
+        crew: Crew = Alone() if self.threads <= 1 else Threads(self._pool, self._room)
+        self._results.probes.clear()
+        if self._pulse is not None:
+            renders.poll.recall()
         with nullcontext() if self._pulse is None else self._pulse.beat():
             try:
                 return self._drain(crew, time.monotonic() + seconds)
@@ -184,30 +189,47 @@ class Loop:
         done = 0
         looked = claimed = 0.0
         some = is_full = True
-        while some or crew.under_way:
+        while some or crew.under_way or self._is_staying():
             answers = crew.answers(0.0 if some else IDLE)
-            is_late = time.monotonic() >= deadline
-            if (is_late or self._stop.is_set()) and not (answers or crew.under_way):
+            is_over = self._stop.is_set() or time.monotonic() >= deadline
+            if self._stop.is_set() or time.monotonic() >= deadline + GRACE:
+                crew.let_go()
+            if is_over and not (answers or crew.under_way):
                 break
             heard = begun = 0
             with self._room.beside():
                 ended = self._end(crew, answers)
                 now = time.monotonic()
-                if not is_late and not self._stop.is_set():
+                if not is_over:
                     if not some or now - looked > LOOK_EVERY:
                         heard = self._hear()
                         looked = 0.0 if heard else now
-                    if crew.free and (
-                        is_full or heard or not crew.under_way or now - claimed > IDLE
-                    ):
-                        free = crew.free
-                        begun = self._begin_due(crew)
-                        claimed, is_full = now, begun >= free
+                    is_time = heard or not crew.under_way or now - claimed > IDLE
+                    if is_time or (is_full and crew.is_ready):
+                        begun, is_full = self._begin_due(crew)
+                        claimed = now
             done += heard + ended
             some = bool(heard or begun or ended)
-        if time.monotonic() >= deadline and self._wake:
-            self._wake(0.0)
+        if self._wake:
+            left = self._stay_until - time.monotonic()
+            if time.monotonic() >= deadline:
+                self._wake(0.0)
+            if left > 0:
+                self._wake(left)
         return done
+
+    def _is_staying(self) -> bool:
+        """Whether something is due so soon that a message for it would cost more than to wait."""
+        return not self._stop.is_set() and time.monotonic() < self._stay_until
+
+    def _look_again(self, delay: float) -> None:
+        """Have what is put back for so many seconds be found then; inside the transaction."""
+        if self._wake is None or delay >= NEAR:
+            return
+        if self._pulse is not None and self.threads > 1 and delay <= STAY:
+            self._stay_until = max(self._stay_until, time.monotonic() + delay + IDLE)
+        else:
+            transaction.on_commit(partial(self._wake, delay), using=database())
 
     def _hear(self) -> int:
         """Work webhooks off: a batch of them, and alone those that ended their worker."""
@@ -223,73 +245,91 @@ class Loop:
                         break
         return heard
 
-    def _begin_due(self, crew: Crew) -> int:
-        """Claim as many jobs as can begin at once, and begin them; return how many that were."""
-        self._held = frozenset(pauses())
+    def _begin_due(self, crew: Crew) -> tuple[int, bool]:
+        """Claim what can begin soon, and begin it.
+
+        Return how many jobs that were, and whether more of them may be due.
+        """
+        self._results.held = frozenset(pauses())
         begun = self._begin_probes(crew)
-        if crew.free:
-            claimed = self._claim(crew.free)
-            begun += len(claimed)
-            for call in self._calls(claimed):
-                crew.start(call)
-        return begun
+        if self.threads <= 1:
+            return self._begin_some(frozenset(STEPS), crew.room, crew)
+        keyed = frozenset(kind for kind, batch in BATCHES.items() if batch.is_keyed)
+        # What must begin at once goes first; what takes its time has threads of its own.
+        begun += self._begin_some(BATCHES.keys() - keyed, crew.free, crew)[0]
+        begun += self._begin_some(STEPS.keys() - BATCHES.keys(), crew.helpers, crew)[0]
+        room = min(crew.room, FEW) if self._is_crowded else crew.room
+        more, is_full = self._begin_some(keyed, room, crew)
+        return begun + more, is_full
 
-    def _calls(self, claimed: Sequence[Job]) -> Iterator[Call]:
-        """Return what is to be done for claimed jobs."""
-        others: list[Job] = []
-        ended: list[Ended] = []
-        batches: dict[str, list[Job]] = {}
-        for job in claimed:
-            is_first = job.kind in BATCHES and job.attempts == 1
-            (batches.setdefault(job.kind, []) if is_first else others).append(job)
-        for kind, jobs in batches.items():
-            for planned in _planned(BATCHES[kind], jobs):
-                match planned:
-                    case Call():
-                        yield planned
-                    case Job():
-                        others.append(planned)
-                    case _:
-                        ended.append(planned)
-        self._note_all(ended)
-        for jobs in _handfuls(others):
-            yield Call(jobs, partial(self._carry_each, jobs))
+    def _begin_some(self, kinds: AbstractSet[str], room: int, crew: Crew) -> tuple[int, bool]:
+        """Claim and begin jobs of some kinds; return as ``_begin_due`` does."""
+        if not kinds or room <= 0:
+            return 0, room <= 0
+        claimed = self._claim(frozenset(kinds), room)
+        return len(claimed), self._begin(claimed, crew) and len(claimed) == room
 
-    def _claim(self, limit: int) -> list[Job]:
-        """Take jobs that nothing holds up, and a handful that call nobody but receivers."""
-        now = database_now()
-        claimed: list[Job] = free_jobs(self._held).claim(
+    def _claim(self, kinds: frozenset[str], limit: int) -> list[Job]:
+        """Take jobs of some kinds that nothing holds up."""
+        # Without the others, not of these: no other index than that of claims is to look useful.
+        jobs = free_jobs(self._results.held).exclude(kind__in=STEPS.keys() - kinds)
+        claimed: list[Job] = jobs.claim(
             limit,
-            now=now,
+            now=database_now(),
             lease=_lease(),
-            mark=self._marks.of("jobs"),
-            held=(self._held, conf.options().PAUSED),
+            # What calls nobody but receivers begins one by one: only who did is suspected.
+            begins=lambda job: bool(job.project or job.attempts),
+            mark=self._marks.of(kinds),
+            held=(self._results.held, conf.options().PAUSED),
         )
-        ours = [job for job in claimed if not job.project and job.attempts == 1]
-        if ours:
-            # The first ones have begun; the others begin one by one, so that only who did is
-            # suspected.
-            one = ours[0].priority
-            more = Job.objects.filter(project="", attempts=0, priority=one)
-            mark = self._marks.of(("announcements", one))
-            claimed += more.claim(HANDFUL - 1, now=now, lease=_lease(), begin=False, mark=mark)
         return claimed
 
-    def _carry_each(self, jobs: Sequence[Job]) -> list[Carried]:
-        """Carry claimed jobs out, one after another; return how each of them ended."""
-        began = time.monotonic()
-        ended: list[Carried] = []
-        for job in jobs:
-            if time.monotonic() - began > _lease().total_seconds() / 4:
-                # The lease counts from the claim, and receivers may be slow.
-                Job.objects.leave(job, database_now())
-            elif job.attempts or Job.objects.begin(job):
-                ended.append((job, self.carry(job)))
-        return ended
+    def _begin(self, claimed: Sequence[Job], crew: Crew) -> bool:
+        """Begin what was claimed; return whether there was a thread for each that needs its own."""
+        steps: list[Job] = []
+        ended: list[Ended] = []
+        batches: dict[Batch, list[Job]] = {}
+        for job in claimed:
+            batch = BATCHES.get(job.kind)
+            if batch is None or job.attempts > 1:
+                steps.append(job)
+            else:
+                batches.setdefault(batch, []).append(job)
+        turn = Turn(FUNCTIONS)
+        for batch, jobs in batches.items():
+            for planned in _planned(batch, jobs, turn):
+                match planned:
+                    case Call():
+                        crew.start(planned)
+                    case Job():
+                        steps.append(planned)
+                    case _:
+                        ended.append(planned)
+        helpers = crew.helpers if self.threads > 1 else len(steps)
+        for job in steps[:helpers]:
+            crew.start(self._step_of(job))
+        ended += [(job, Later(NO_HELPER)) for job in steps[helpers:]]
+        self._results.note_all(ended)
+        self._is_crowded = len(steps) > helpers
+        return not self._is_crowded
+
+    def _step_of(self, job: Job) -> Call:
+        """Return what carries a claimed job out by itself."""
+        return Call([job], partial(self._carry_in_time, job, time.monotonic()))
+
+    def _carry_in_time(self, job: Job, claimed_at: float) -> list[Carried]:
+        """Carry a claimed job out; return how it ended, or nothing where it is another's."""
+        if time.monotonic() - claimed_at > _lease().total_seconds() / 4:
+            # The lease counts from the claim, and what was before it may have taken its time.
+            Job.objects.leave(job, database_now())
+        elif job.attempts or Job.objects.begin(job):
+            return [(job, self.carry(job))]
+        return []
 
     def _end(self, crew: Crew, answers: Sequence[Answer]) -> int:
         """Go on from what has ended; return how many jobs that were."""
         ended: list[Carried] = []
+        is_time = False
         for answer in answers:
             if answer.call.batch is None:
                 if answer.error is not None:
@@ -298,38 +338,53 @@ class Loop:
             else:
                 self._since = self._since if self._answers else time.monotonic()
                 self._answers.append(answer)
-        is_time = len(self._answers) >= TOGETHER or time.monotonic() - self._since >= LINGER
+                is_time |= self._is_paused_by(answer, crew)
+        is_time |= len(self._answers) >= TOGETHER or time.monotonic() - self._since >= LINGER
         if self._answers and (is_time or not crew.under_way):
             ended += self._apply()
         for job, outcome in ended:
-            probe = self._probes.pop(job.pk, None)
+            probe = self._results.probes.pop(job.pk, None)
             if probe is not None:
                 self._go_on(probe, outcome, crew)
         return len(ended)
+
+    def _is_paused_by(self, answer: Answer, crew: Crew) -> bool:
+        """Whether an answer pauses its project: then no call is made that has not begun."""
+        if not isinstance(answer.error, CraftkitError):
+            return False
+        outcome = outcome_of(answer.error)
+        if isinstance(outcome, Paused):
+            crew.stop(answer.call.jobs[0].project, NEEDS.get(outcome.capability))
+        return isinstance(outcome, Paused)
 
     def _apply(self) -> list[Ended]:
         """Have the batches write what their calls have answered, and note how the jobs ended."""
         answers, self._answers = self._answers, []
         ended: list[Ended] = []
-        for batch in BATCHES.values():
-            given = [answer for answer in answers if answer.call.batch is batch]
-            if given:
-                ended += _applied(batch, given)
+        given: dict[Batch, list[Answer]] = {}
+        for answer in answers:
+            if answer.call.batch is not None:
+                given.setdefault(answer.call.batch, []).append(answer)
+        for batch, of_batch in given.items():
+            ended += _applied(batch, of_batch)
         connecting.drop_broken()
-        self._note_all(ended)
+        self._results.note_all(ended)
         return ended
 
     def _go_on(self, probe: Probe, outcome: Outcome | None, crew: Crew) -> None:
         """Try another job of what is paused where this one has not called Craftkit."""
         if outcome is None:
             _postpone(probe)
-        elif not (isinstance(outcome, (Paused, Failed)) or outcome.heard):
+        elif not (
+            isinstance(outcome, (Paused, Failed))
+            or (isinstance(outcome, (Again, Done)) and outcome.heard)
+        ):
             self._try(probe, crew)
 
     def _begin_probes(self, crew: Crew) -> int:
-        if not self._held or conf.options().PAUSED:
+        if not self._results.held or conf.options().PAUSED:
             return 0
-        taken = ProjectState.objects.take_probes(database_now(), _lease(), crew.free)
+        taken = ProjectState.objects.take_probes(database_now(), _lease(), crew.helpers)
         return sum(self._try(Probe(*names), crew) for names in taken)
 
     def _try(self, probe: Probe, crew: Crew) -> int:
@@ -337,7 +392,7 @@ class Loop:
         if probe.tries == PROBES:
             return 0
         jobs = Job.objects.filter(held_by(probe.project, probe.capability))
-        for held, lacking in self._held:
+        for held, lacking in self._results.held:
             if held == probe.project and lacking not in ("", probe.capability):
                 jobs = jobs.exclude(held_by(probe.project, lacking))
         claimed = jobs.claim(1, now=database_now(), lease=_lease())
@@ -345,8 +400,8 @@ class Loop:
             _postpone(probe)
             return 0
         probe.tries += 1
-        self._probes[claimed[0].pk] = probe
-        crew.start(Call(claimed, partial(self._carry_each, claimed)))
+        self._results.probes[claimed[0].pk] = probe
+        crew.start(self._step_of(claimed[0]))
         return 1
 
     @again_after_deadlock
@@ -399,167 +454,18 @@ class Loop:
         outcome = _run(job)
         # A connection that broke in the step must not keep its end from being noted.
         connecting.drop_broken()
-        self._note(job, outcome)
+        self._results.note(job, outcome)
         return outcome
-
-    def _note_all(self, ended: Sequence[Ended]) -> None:
-        """Note how steps ended: together where nothing but their jobs is concerned."""
-        together: list[tuple[Job, Done | Again, int]] = []
-        alone: list[Ended] = []
-        paused: set[tuple[str, str]] = set()
-        for job, outcome in ended:
-            if isinstance(outcome, Paused) and (job.project, outcome.capability) in paused:
-                # Many calls under way may tell of a pause; one of them notes it.
-                together.append((job, Again(0.0, outcome.reason), job.failures))
-            elif isinstance(outcome, (Paused, Failed)) or job.pk in self._probes:
-                alone.append((job, outcome))
-                if isinstance(outcome, Paused):
-                    paused.add((job.project, outcome.capability))
-            else:
-                together.append((job, outcome, 0))
-        noted: set[int] = set()
-        if len(together) > 1:
-            try:
-                noted = self._note_together(together)
-            except Error as error:
-                logger.warning("How %d steps ended is noted one by one: %s", len(ended), error)
-        alone += [(job, outcome) for job, outcome, _failures in together if job.pk not in noted]
-        for job, outcome in alone:
-            self._note(job, outcome)
-
-    @in_transaction
-    def _note_together(self, ended: Sequence[tuple[Job, Done | Again, int]]) -> set[int]:
-        """Note how steps ended, but for jobs that another has locked; return which were noted."""
-        now = database_now()
-        done = [job for job, outcome, _failures in ended if isinstance(outcome, Done)]
-        again = [
-            (job, now + timedelta(seconds=outcome.after), outcome.error, failures)
-            for job, outcome, failures in ended
-            if isinstance(outcome, Again)
-        ]
-        delays = [outcome.after for _, outcome, _ in ended if isinstance(outcome, Again)]
-        if self._wake and min(delays, default=NEAR) < NEAR:
-            transaction.on_commit(partial(self._wake, min(delays)), using=database())
-        return Job.objects.put_down(done, again)
-
-    def _note(self, job: Job, outcome: Outcome) -> None:
-        """Note how a step ended, over a database that goes away and comes back, too.
-
-        Else nobody would take the job up before its lease is over.
-        """
-        for pause in NOTE_AGAIN:
-            try:
-                return self._note_once(job, outcome)
-            except Error as error:
-                if not is_outage(error):
-                    raise
-                logger.warning("How %s ended is noted again: %s", job, error)
-            time.sleep(pause)
-            connecting.renew()
-        return self._note_once(job, outcome)
-
-    def _note_once(self, job: Job, outcome: Outcome) -> None:
-        if outcome == Done():
-            Job.objects.done(job)
-        else:
-            self._note_more(job, outcome)
-
-    @in_transaction
-    def _note_more(self, job: Job, outcome: Outcome) -> None:
-        now = database_now()
-        delay = NEAR
-        match outcome:
-            case Paused():
-                if job.kind not in NEEDS.get(outcome.capability, ()):
-                    outcome = replace(outcome, capability="")
-                self._pause(job, outcome, now)
-                if outcome.capability:
-                    # Craftkit has answered, which ends a pause of more than that.
-                    self._resume(job, but=outcome.capability)
-            case Failed(error, after):
-                failures = job.failures + 1
-                delay = max(retry_delay(failures), after or 0.0)
-                at = now + timedelta(seconds=delay)
-                if Job.objects.again(job, at, error=error, failures=failures):
-                    for project, capability in self._holding(job):
-                        ProjectState.objects.postpone(project, capability, at)
-            case Again(delay, error):
-                Job.objects.again(job, now + timedelta(seconds=delay), error=error)
-            case Done():
-                Job.objects.done(job)
-        if isinstance(outcome, (Again, Done)) and outcome.heard:
-            self._resume(job)
-        if delay < NEAR and self._wake:
-            transaction.on_commit(partial(self._wake, delay), using=database())
-
-    def _holding(self, job: Job) -> list[tuple[str, str]]:
-        """Return the pauses that this job is a probe of."""
-        if job.pk not in self._probes:
-            return []
-        return [
-            (project, capability)
-            for project, capability in self._held
-            if project == job.project and job.kind in NEEDS.get(capability, (job.kind,))
-        ]
-
-    def _resume(self, job: Job, *, but: str | None = None) -> None:
-        for project, capability in self._holding(job):
-            if capability == but:
-                continue
-            if ProjectState.objects.resume(project, capability, now=database_now()):
-                state = ProjectState.objects.of(project, capability)
-                _record(state, RUNNING, Change.Cause.ANSWER, "")
-                logger.warning(
-                    "Craftkit project %r (%s) goes on.", project, capability or "all of it"
-                )
-
-    def _pause(self, job: Job, pause: Paused, now: datetime) -> None:
-        state = ProjectState.objects.of(job.project, pause.capability)
-        after = pause.after
-        delay = probe_delay(state.probes) if after is None else max(after, MIN_PROBE_DELAY)
-        Job.objects.again(job, now, error=pause.reason, failures=job.failures)
-        is_new = ProjectState.objects.pause(
-            job.project,
-            pause.capability,
-            code=pause.code,
-            reason=pause.reason,
-            now=now,
-            probe_at=now + timedelta(seconds=delay),
-        )
-        if is_new:
-            is_ours = pause.code == NOT_CONFIGURED
-            cause = Change.Cause.HERE if is_ours else Change.Cause.ANSWER
-            _record(state, PAUSED, cause, storable(pause.reason))
-            logger.error(
-                "Craftkit project %r (%s) is paused: %s",
-                job.project,
-                pause.capability or "all of it",
-                pause.reason,
-            )
-
-
-def _record(state: ProjectState, status: str, cause: Change.Cause, note: str) -> None:
-    """Note that a project is paused or goes on, in the transaction that has it so."""
-    change = Change(
-        kind=PROJECT,
-        object_id=state.pk,
-        from_status=RUNNING if status == PAUSED else PAUSED,
-        to_status=status,
-        cause=cause,
-        note=note,
-        signal="project_paused" if status == PAUSED else "project_resumed",
-    )
-    Change.objects.record([change])
 
 
 def _lease() -> timedelta:
     return timedelta(seconds=conf.options().LEASE)
 
 
-def _planned(batch: Batch, jobs: Sequence[Job]) -> Sequence[Call | Ended | Job]:
+def _planned(batch: Batch, jobs: Sequence[Job], turn: Turn) -> Sequence[Call | Ended | Job]:
     """Return what a batch plans; the jobs themselves where one of them breaks it."""
     try:
-        return list(batch.plan(jobs))
+        return list(batch.plan(jobs, turn))
     except SoftTimeLimitExceeded:
         raise
     except Exception:
@@ -577,17 +483,6 @@ def _applied(batch: Batch, answers: Sequence[Answer]) -> Iterator[Ended]:
     except Exception as error:
         for job in left.values():
             yield job, outcome_of_error(job, error)
-
-
-def _handfuls(claimed: Sequence[Job]) -> Iterator[list[Job]]:
-    """Return what is carried out in one go: a job, and with one of ours the handful after it."""
-    waiting = [job for job in claimed if not job.attempts]
-    for job in claimed:
-        if job.attempts == 1 and not job.project:
-            yield [job, *waiting]
-            waiting = []
-        elif job.attempts:
-            yield [job]
 
 
 def _postpone(probe: Probe) -> None:

@@ -76,7 +76,16 @@ class Paused:
     capability: str = ""
 
 
-Outcome = Done | Again | Failed | Paused
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The step has not begun: its turn comes again in ``after`` seconds, as if nothing was."""
+
+    after: float = 0.0
+    #: ``None``: what was said of it before.
+    error: str | None = None
+
+
+Outcome = Done | Again | Failed | Paused | Later
 
 
 def outcome_of_error(job: Job, error: BaseException) -> Failed | Paused:

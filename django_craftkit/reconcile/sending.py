@@ -15,7 +15,7 @@ from django_craftkit.models import Change, Render, Share
 
 from . import calls, shares
 from .outcomes import PARKED, Again, Done, Outcome
-from .renders import is_final_by_now
+from .renders.facts import is_final_by_now
 from .shares import LOOK_AGAIN, Status
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from django_craftkit.models.signature import ARCHIVE, KIND, LOST, OPEN, POLL
 
 from .facts import UNREADABLE, earliest, join_answers, kept, lock_about, why
 from .moments import here
-from .renders import WEBHOOKS_LATELY
+from .renders.poll import WEBHOOKS_LATELY
 
 if TYPE_CHECKING:
     import uuid

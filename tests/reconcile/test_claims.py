@@ -18,7 +18,7 @@ from django_craftkit.models.claims import LeasedQuerySet, Mark, Marks
 from django_craftkit.models.priority import Priority
 from django_craftkit.reconcile import deliveries
 from tests.helpers import PATIENCE, at_once, elsewhere
-from tests.seams import claim, process_webhooks
+from tests.seams import before_writing, claim, process_webhooks
 
 LEASE = timedelta(minutes=2)
 NOW = timezone.now()
@@ -279,14 +279,12 @@ def test_a_second_worker_gets_other_rows_while_the_first_claims(monkeypatch):
     for number in range(10):
         make_job(number)
     others: list[int] = []
-    counted = claims._counted
-
-    def interrupted(*, begin: bool):
-        monkeypatch.setattr(claims, "_counted", counted)
-        elsewhere(lambda: others.extend(claimed(4)))
-        return counted(begin=begin)
-
-    monkeypatch.setattr(claims, "_counted", interrupted)
+    before_writing(
+        monkeypatch,
+        Job,
+        lambda: elsewhere(lambda: others.extend(claimed(4))),
+        setting="lease_token",
+    )
     assert claimed(3) == [0, 1, 2]
     assert len(others) == 4
     assert min(others) >= 3
