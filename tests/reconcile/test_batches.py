@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 from django.db import DataError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_craftkit.models import Change, Job, ProjectState, Render
-from django_craftkit.reconcile.loop import Loop
 from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import (
     LEASE_OVER,
@@ -23,6 +21,7 @@ from tests.helpers import (
     settle,
     until,
 )
+from tests.seams import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,40 +38,11 @@ def ask(number: int, key: str = "") -> list[Render]:
     ]
 
 
-@pytest.fixture
-def work(craftkit, monkeypatch):
-    """Carry out what is due now: time stands still meanwhile, however slow the machine."""
-
-    def work(threads: int = 8) -> int:
-        with monkeypatch.context() as patch:
-            patch.setattr(craftkit, "_standing", craftkit._now())
-            return Loop(threads=threads, wake=None).run()
-
-    return work
-
-
 def writes(sql: str, params: object, *values: object) -> bool:
     """Whether a statement writes these values to documents, in whatever form it takes them."""
     is_written = sql.startswith("UPDATE") and Render._meta.db_table in sql
     said = re.sub(r"Status\.(\w+)", lambda found: found[1].lower(), str(params))
     return is_written and all(re.search(rf"\b{value}\b", said) for value in values)
-
-
-@contextmanager
-def together(monkeypatch, number: int, method: str = "POST", act=None):
-    """Have so many calls be answered at the same time, after ``act``."""
-    barrier = threading.Barrier(number, action=act, timeout=PATIENCE)
-    send = SandboxAdapter.send
-
-    def meet(self, request, *args, **kwargs):
-        answer = send(self, request, *args, **kwargs)
-        if request.method == method:
-            barrier.wait()
-        return answer
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SandboxAdapter, "send", meet)
-        yield
 
 
 def test_documents_are_sent_and_followed_together(craftkit, monkeypatch, work):
