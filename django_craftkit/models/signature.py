@@ -590,10 +590,11 @@ class SignatureRequest(Mirror):
         }
         return cast("BinaryIO", fetch[kind](self.remote_id))
 
-    def as_sent(self) -> dict[str, Any]:
-        """Return what the client sends for it."""
+    def as_sent(self, people: Sequence[SignatureRecipient] | None = None) -> dict[str, Any]:
+        """Return what the client sends for it; ``people`` are its own, if they have been read."""
+        people = self.read_recipients() if people is None else people
         return {
-            "recipients": [row.as_recipient() for row in self.read_recipients()],
+            "recipients": [row.as_recipient() for row in people],
             "fields": [SignatureField.from_json(field) for field in self.fields],
             "anchor_tags": [AnchorTag.from_json(tag) for tag in self.anchor_tags],
             "name": self.name or None,

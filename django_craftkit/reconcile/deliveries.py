@@ -28,10 +28,11 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 
-from . import engagement, signatures
+from . import engagement
 from .facts import lock_by_remote_id
 from .outcomes import retry_delay
 from .renders import facts as renders
+from .signatures import facts as signatures
 
 if TYPE_CHECKING:
     import uuid

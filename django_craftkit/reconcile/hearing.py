@@ -9,9 +9,9 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import in_transaction
 from django_craftkit.models import WebhookDelivery
 
-from .crew import Call, made
+from .crew import Call, NotMade, made
 from .facts import R, is_about, lock_about, lock_free, unless_broken
-from .outcomes import outcome_of_error
+from .outcomes import Later, outcome_of_error
 
 if TYPE_CHECKING:
     import uuid
@@ -52,6 +52,8 @@ class Heard(Generic[R, F]):
 class Hearing(Generic[R, F]):
     """Hears of rows of one model. A batch that derives from it goes on from its calls' answers."""
 
+    is_keyed = True
+
     def rows(self) -> QuerySet[R]:
         """Return the rows, as they are to be read."""
         raise NotImplementedError
@@ -64,6 +66,9 @@ class Hearing(Generic[R, F]):
     ) -> None:
         """Join facts to their rows, which are locked; inside a transaction."""
         raise NotImplementedError
+
+    def take_back(self, about: Any) -> None:
+        """Note that a call was not made after all, of what was planned for it."""
 
     def read(self, answer: Answer, now: datetime) -> Heard[R, F] | Outcome:
         """Return what an answer says of its row, or how the step ends.
@@ -83,7 +88,7 @@ class Hearing(Generic[R, F]):
         for answer in answers:
             job = answer.call.jobs[0]
             try:
-                said = self.read(answer, now)
+                said = self._let_go(answer) or self.read(answer, now)
             except Exception as error:
                 yield job, outcome_of_error(job, error)
                 continue
@@ -99,6 +104,12 @@ class Hearing(Generic[R, F]):
                 yield job, outcome_of_error(job, error)
             else:
                 yield job, self.next(heard, row, now)
+
+    def _let_go(self, answer: Answer) -> Outcome | None:
+        if not isinstance(answer.error, NotMade):
+            return None
+        self.take_back(answer.call.about)
+        return Later()
 
     def carry_out(self, planned: Call | Ended) -> Outcome:
         """Make a call that is planned for one job in this thread; return how its step ends."""

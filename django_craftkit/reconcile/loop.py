@@ -39,10 +39,9 @@ from . import (
     deliveries,
     emails,
     engagement,
-    envelopes,
     links,
-    polling,
     renders,
+    signatures,
     sweeping,
 )
 from .backlog import NEEDS, free_jobs, held_by, pauses
@@ -80,9 +79,9 @@ STEPS: dict[str, Callable[[Job], Outcome]] = {
     "share": links.step,
     "email": emails.step,
     "engagement": engagement.step,
-    "send signature": envelopes.send,
-    "signature": envelopes.step,
-    "poll signatures": polling.step,
+    "send signature": signatures.send.step,
+    "signature": signatures.cancel.step,
+    "poll signatures": signatures.poll.step,
     "archive signature": archive.keep_signed,
     "archive render": archive.keep_render,
     **dict.fromkeys(announcements.KINDS, announcements.step),
@@ -92,6 +91,8 @@ STEPS: dict[str, Callable[[Job], Outcome]] = {
 BATCHES: dict[str, Batch] = {
     "render": renders.batch.DOCUMENTS,
     **dict.fromkeys(announcements.KINDS, announcements.ANNOUNCEMENTS),
+    "send signature": signatures.send.SENDING,
+    "signature": signatures.cancel.FOLLOWING,
 }
 
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.

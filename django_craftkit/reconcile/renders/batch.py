@@ -10,7 +10,8 @@ from django_craftkit.client import NotFound
 from django_craftkit.database import database
 from django_craftkit.models import Change, Job, Render
 from django_craftkit.projects import get_client
-from django_craftkit.reconcile.crew import Call, NotMade
+from django_craftkit.reconcile import calls
+from django_craftkit.reconcile.crew import Call
 from django_craftkit.reconcile.hearing import Heard
 from django_craftkit.reconcile.outcomes import (
     Again,
@@ -50,8 +51,6 @@ class Batch(Documents):
 
     What is rare, and what takes its time, is left to ``step``.
     """
-
-    is_keyed = True
 
     def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
         rows: Any = Render.objects.using(database())
@@ -94,6 +93,10 @@ class Batch(Documents):
                 yield job, Again(0.0)
             else:
                 yield _send(job, render)
+
+    def take_back(self, about: Any) -> None:
+        if isinstance(about, Sent):
+            calls.take_back(about.render, about.before)
 
     def read(self, answer: Answer, now: datetime) -> Heard[Render, Fact] | Outcome:
         about = answer.call.about
@@ -159,8 +162,6 @@ def _poll(job: Job, render: Render) -> Call | Ended:
 
 def _read_poll(render: Render, answer: Answer, now: datetime) -> Heard[Render, Fact] | Outcome:
     error = answer.error
-    if isinstance(error, NotMade):
-        return Later()
     if isinstance(error, NotFound) and not error.is_passing:
         # Another project's key answers like this too, so it ends nothing.
         return Again(max(next_poll(render, now), 60.0), error=str(error), heard=True)

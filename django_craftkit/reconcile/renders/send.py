@@ -15,10 +15,9 @@ from django_craftkit.database import database, in_transaction, update_many
 from django_craftkit.models import Change, ProjectState, Render
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.crew import NotMade
 from django_craftkit.reconcile.facts import is_of_another, lock_free, refusal, used_elsewhere
 from django_craftkit.reconcile.hearing import Heard
-from django_craftkit.reconcile.outcomes import Later, outcome_of_error
+from django_craftkit.reconcile.outcomes import outcome_of_error
 
 from .facts import Fact, Status
 
@@ -140,12 +139,9 @@ def wire_key(render: Render, namespace: uuid.UUID | None = None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read(sent: Sent, answer: Answer, now: datetime) -> Accepted | Later:
+def read(sent: Sent, answer: Answer, now: datetime) -> Accepted:
     """Return what an answer says of a document that was sent; raise what stands for none."""
     render, error = sent.render, answer.error
-    if isinstance(error, NotMade):
-        calls.take_back(render, sent.before)
-        return Later()
     if isinstance(error, (InvalidRequest, NotFound, Conflict)) and not error.is_passing:
         fact = Fact(Status.REJECTED, **refusal(error))
     elif error is not None:

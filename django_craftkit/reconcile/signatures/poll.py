@@ -22,12 +22,12 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.signature import OPEN
 from django_craftkit.projects import get_client
+from django_craftkit.reconcile.facts import lock_by_remote_id, warn_of_unreadable
+from django_craftkit.reconcile.moments import there
+from django_craftkit.reconcile.outcomes import Again, Done, Failed, Outcome, Paused, outcome_of_open
 
-from . import envelopes, signatures
-from .facts import lock_by_remote_id, warn_of_unreadable
-from .moments import there
-from .outcomes import Again, Done, Failed, Outcome, Paused, outcome_of_open
-from .signatures import MAX_POLL, Fact
+from . import cancel, facts
+from .facts import MAX_POLL, Fact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ MAX_FAILURES = 3
 def step(job: Job) -> Outcome:
     """Ask about the requests that are due, newest first, for a part of the lease."""
     end = time.monotonic() + conf.options().LEASE / 4
-    round_ = _Round(job.project)
+    round_ = _Round(job)
     while time.monotonic() < end:
         request = round_.next()
         if request is None:
@@ -75,9 +75,9 @@ def _of(project: str) -> QuerySet[SignatureRequest]:
 
 
 class _Round:
-    def __init__(self, project: str) -> None:
-        self._project = project
-        self._client = get_client(project, max_retries=0)
+    def __init__(self, job: Job) -> None:
+        self._job, self._project = job, job.project
+        self._client = get_client(job.project, max_retries=0)
         self._started = database_now()
         self._failures = 0
         #: Whether Craftkit has answered.
@@ -128,7 +128,7 @@ class _Round:
                 self._by_page = False
             if self._by_page:
                 return Done(heard=True)
-        return envelopes.ask(request)
+        return cancel.ask(self._job, request)
 
     def _failed(self, request: SignatureRequest, failure: Failed) -> Outcome | None:
         """Leave a request for later that could not be asked about, so that others are."""
@@ -168,9 +168,9 @@ def hear(project: str, listed: Sequence[client.SignatureRequest], asked_at: date
     known = lock_by_remote_id(
         SignatureRequest.objects.using(database()), [(project, found.id) for found in listed]
     )
-    facts = [
+    said = [
         (row, [Fact.of(found)])
         for found in listed
         if (row := known.get((project, found.id))) is not None and row.status in OPEN
     ]
-    signatures.hear(facts, Change.Cause.POLL, asked_at)
+    facts.hear(said, Change.Cause.POLL, asked_at)
