@@ -451,6 +451,20 @@ def test_a_row_that_somebody_has_locked_holds_up_no_other(craftkit, monkeypatch,
     assert ours() == there(craftkit)
 
 
+@locks_rows
+def test_a_page_passes_over_what_somebody_has_locked_and_hears_it_after(craftkit, sent):
+    rows = sent(4)
+    for row in rows:
+        craftkit.sandbox.view_signature(str(row.remote_id), GUEST.email)
+    craftkit.pass_time(90)
+    with held(lambda: SignatureRequest.objects.select_for_update().get(pk=rows[0].pk)):
+        worker = Elsewhere(work)
+        until(lambda: statuses().count("viewed") == 3)
+    worker.wait()
+    assert statuses() == ["viewed"] * 4
+    assert calls(craftkit, "GET", "/v1/signatures") == 1
+
+
 def test_one_that_breaks_its_group_breaks_it_for_itself_alone(craftkit, monkeypatch, documents):
     asked = [send(render, name=f"N{render.pk}") for render in documents(4)]
     bad, as_json = asked[2], served.as_json

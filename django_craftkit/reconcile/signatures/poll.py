@@ -17,19 +17,21 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, describe, in_transaction
+from django_craftkit.database import database, describe
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.signature import OPEN
 from django_craftkit.projects import get_client
-from django_craftkit.reconcile.facts import lock_by_remote_id, warn_of_unreadable
+from django_craftkit.reconcile.facts import warn_of_unreadable
+from django_craftkit.reconcile.hearing import Heard
 from django_craftkit.reconcile.moments import there
 from django_craftkit.reconcile.outcomes import Again, Done, Failed, Outcome, Paused, outcome_of_open
 
-from . import cancel, facts
-from .facts import MAX_POLL, Fact
+from . import cancel
+from .facts import MAX_POLL, REQUESTS, Fact
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Sequence
     from datetime import datetime
 
@@ -162,15 +164,12 @@ class _Round:
         return any(found.id == request.remote_id for found in page.items)
 
 
-@in_transaction
 def hear(project: str, listed: Sequence[client.SignatureRequest], asked_at: datetime) -> None:
     """Join what a page of the list says of requests that are open here."""
-    known = lock_by_remote_id(
-        SignatureRequest.objects.using(database()), [(project, found.id) for found in listed]
-    )
-    said = [
-        (row, [Fact.of(found)])
-        for found in listed
-        if (row := known.get((project, found.id))) is not None and row.status in OPEN
-    ]
-    facts.hear(said, Change.Cause.POLL, asked_at)
+    facts: dict[uuid.UUID | None, Fact] = {found.id: Fact.of(found) for found in listed}
+    rows = _of(project).filter(remote_id__in=facts.keys(), status__in=OPEN)
+    heard = [Heard(row, facts[row.remote_id], Change.Cause.POLL, asked_at) for row in rows]
+    free = REQUESTS.hear_free(heard)
+    for one in heard:
+        if one.row.pk not in free:
+            REQUESTS.hear_one(one)
