@@ -27,10 +27,11 @@ from django.db.backends.utils import CursorWrapper
 from django_craftkit import builders
 from django_craftkit.models import Job
 from django_craftkit.models.work import Leased, LeasedQuerySet
-from django_craftkit.reconcile import deliveries, engagement, loop, shares
+from django_craftkit.reconcile import deliveries, engagement, loop
 from django_craftkit.reconcile.outcomes import Again
 from django_craftkit.reconcile.renders import facts as renders
 from django_craftkit.reconcile.room import Room
+from django_craftkit.reconcile.shares import hear
 from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import PATIENCE
 
@@ -615,7 +616,7 @@ def apply_to_render(render: Render, status: str, cause: Change.Cause, **said: An
 
 def apply_to_share(share: Share, found: client.Share, cause: Change.Cause) -> Share:
     """Apply what Craftkit says of a link to its row."""
-    return shares.hear(share.pk, found, cause)
+    return hear.hear(hear.of_link(share, found, cause))
 
 
 def apply_engagement(render: Render, read: client.Engagement) -> None:

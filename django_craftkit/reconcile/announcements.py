@@ -50,14 +50,8 @@ CALLS, SECONDS = 50, 0.25
 
 def step(job: Job) -> Outcome:
     """Announce what is due of one object, oldest first."""
-    ((_job, about),) = _read([job])
-    stuck: dict[str, str] = {}
-    for change, instance in about:
-        _announce(change, instance, stuck)
-        if not _note([(job, [change])]):
-            # Another has taken the job over, and goes on from what is noted.
-            return Again(0.0)
-    return _outcome(stuck)
+    ((_job, due),) = _read([job])
+    return _announce_all(job, due)
 
 
 class Announcements:
@@ -77,6 +71,8 @@ class Announcements:
                         yield job, Later()
                     elif turn.is_slow(*_names_of(due[job])):
                         yield job
+                    elif len(due[job]) > 1:
+                        yield job, _announce_all(job, due[job])
                     else:
                         told.add(job, due[job])
                         if told.is_to_be_noted:
@@ -90,6 +86,17 @@ class Announcements:
 
 #: What announces.
 ANNOUNCEMENTS = Announcements()
+
+
+def _announce_all(job: Job, due: Due) -> Outcome:
+    """Announce changes of one object in their order, and note after each who has listened."""
+    stuck: dict[str, str] = {}
+    for change, about in due:
+        _announce(change, about, stuck)
+        if not _note([(job, [change])]):
+            # Another has taken the job over, and goes on from what is noted.
+            return Again(0.0)
+    return _outcome(stuck)
 
 
 class _Told:

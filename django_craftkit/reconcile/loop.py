@@ -93,6 +93,8 @@ BATCHES: dict[str, Batch] = {
     **dict.fromkeys(announcements.KINDS, announcements.ANNOUNCEMENTS),
     "send signature": signatures.send.SENDING,
     "signature": signatures.cancel.FOLLOWING,
+    "share": links.LINKS,
+    "email": emails.MAILS,
 }
 
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
@@ -322,7 +324,7 @@ class Loop:
         """Carry a claimed job out; return how it ended, or nothing where it is another's."""
         if time.monotonic() - claimed_at > _lease().total_seconds() / 4:
             # The lease counts from the claim, and what was before it may have taken its time.
-            Job.objects.leave(job, database_now())
+            self._results.note(job, Later())
         elif job.attempts or Job.objects.begin(job):
             return [(job, self.carry(job))]
         return []

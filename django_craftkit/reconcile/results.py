@@ -153,10 +153,15 @@ class Results:
                         ProjectState.objects.postpone(project, capability, at)
             case Again(delay, error):
                 Job.objects.again(job, now + timedelta(seconds=delay), error=error)
-            case Later(delay):
-                if job.attempts:
+            case Later(delay, said):
+                at = now + timedelta(seconds=delay)
+                if job.attempts > 1:
+                    # What is suspected stays so.
                     Job.objects.wait(job)
-                Job.objects.leave(job, now + timedelta(seconds=delay))
+                    Job.objects.leave(job, at)
+                else:
+                    error = job.error if said is None else said
+                    Job.objects.again(job, at, error=error, failures=job.failures)
             case Done():
                 Job.objects.done(job)
         if isinstance(outcome, (Again, Done)) and outcome.heard:

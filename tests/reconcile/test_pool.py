@@ -179,7 +179,7 @@ def test_what_waits_for_its_turn_is_not_made_after_its_project_was_paused(craftk
 
     def slow(self, request, *args, **kwargs):
         calls.append(request)
-        time.sleep(0.05)
+        time.sleep(0.3)
         return send(self, request, *args, **kwargs)
 
     monkeypatch.setattr(SandboxAdapter, "send", slow)
