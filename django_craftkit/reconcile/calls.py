@@ -51,12 +51,12 @@ def note(row: Row, wanted: QuerySet[Any], **also: Any) -> bool:
 
 def note_all(
     rows: Sequence[R], locked: Callable[[QuerySet[Any]], QuerySet[Any]], *names: str
-) -> dict[int, Noted]:
+) -> dict[int, Noted | None]:
     """Note that calls for rows are under way, as ``note`` does; return what was noted of which row.
 
-    Not of those that are not as they were read: in their calls, or in the columns ``names``. Inside
-    a transaction; ``remember`` it when that is committed. ``locked`` locks the rows: it waits for
-    whoever has them, or leaves those out.
+    ``None``: the call may not be made, since the row is not as it was read, in its calls or in the
+    columns ``names``. Inside a transaction; ``remember`` it when that is committed. ``locked``
+    locks the rows: it waits for whoever has them, or leaves those out.
     """
     if not rows:
         return {}
@@ -72,7 +72,7 @@ def note_all(
             remember(there, _with_call(noted(row), now))
             begun.append(there)
     update_many(begun, columns)
-    return {row.pk: noted(row) for row in begun}
+    return {**dict.fromkeys(found), **{row.pk: noted(row) for row in begun}}
 
 
 def _with_call(before: Noted, now: datetime) -> Noted:

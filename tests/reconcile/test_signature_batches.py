@@ -400,6 +400,23 @@ def test_what_was_taken_back_since_it_was_read_is_not_sent(craftkit, monkeypatch
     assert posts(craftkit) == 2
 
 
+def test_what_another_has_sent_since_it_was_read_is_left_to_them(craftkit, monkeypatch, documents):
+    for render in documents(3):
+        send(render)
+    craftkit.sandbox.faults.add("cut_before", times=None, **POST)
+    seen = []
+
+    def be_faster():
+        craftkit.pass_time(LEASE_OVER)
+        elsewhere(work)
+        seen.append(set(SignatureRequest.objects.values_list("pk", "sending_since")))
+
+    before_marking_as_sent(monkeypatch, SignatureRequest, be_faster)
+    work()
+    assert posts(craftkit) == 3
+    assert [set(SignatureRequest.objects.values_list("pk", "sending_since"))] == seen
+
+
 @locks_rows
 def test_one_whose_document_is_about_to_be_ready_is_not_left_waiting(craftkit):
     """Whoever has found it ready looked for what waits before this was asked for."""

@@ -60,7 +60,6 @@ def step(job: Job) -> Outcome:
         is_over = not render.is_final and is_final_by_now(render.pk)
         return Again(0.0 if is_over else PARKED)
     (planned,) = _sends([(job, request)], lock)
-    # Unwanted by now, or sent by another: look again at what there is to do.
     return Again(0.0) if isinstance(planned, Job) else SENDING.carry_out(planned)
 
 
@@ -178,8 +177,8 @@ def _sends(
 ) -> Iterator[Call | Ended | Job]:
     """Plan to send requests whose documents are ready: their rows say so together.
 
-    A job comes back as it is where that can't be said: its request is unwanted by now, or, as
-    ``locked`` has it, another has it locked.
+    A job comes back as it is where another has locked what is to be written, and ``locked`` does
+    not wait for them.
     """
     if not ready:
         return
@@ -197,9 +196,13 @@ def _sends(
             posts.append((job, Sent(request, calls.noted(request)), post))
     begun = _begin([sent.request for _job, sent, _post in posts], locked)
     for job, sent, post in posts:
-        if sent.request.pk in begun:
-            calls.remember(sent.request, begun[sent.request.pk])
+        now = begun.get(sent.request.pk)
+        if now is not None:
+            calls.remember(sent.request, now)
             yield Call([job], partial(calls.in_time, started, post), SENDING, sent)
+        elif sent.request.pk in begun:
+            # Unwanted by now, or sent by another: look again at what there is to do.
+            yield job, Again(0.0)
         else:
             yield job
 
@@ -234,14 +237,17 @@ def _post(
 
 
 @in_transaction
-def _begin(requests: Sequence[SignatureRequest], locked: Lock) -> dict[int, calls.Noted]:
-    """Say of requests that they are being sent, unless they are unwanted by now; return which."""
+def _begin(requests: Sequence[SignatureRequest], locked: Lock) -> dict[int, calls.Noted | None]:
+    """Say of requests that they are being sent; ``None``: it is not, being unwanted by now."""
     # Whoever withdraws a document comes before this, or finds its requests.
-    renders: Any = locked(Render.objects.using(database()).only("withdrawn_at"))
-    found = renders.in_bulk({request.render_id for request in requests})
-    free = {pk for pk, render in found.items() if render.withdrawn_at is None}
-    mine = [request for request in requests if request.render_id in free]
-    return calls.note_all(mine, locked, "cancel_requested_at")
+    rows: Any = locked(Render.objects.using(database()).only("withdrawn_at"))
+    renders = rows.in_bulk({request.render_id for request in requests})
+    free = [request for request in requests if request.render_id in renders]
+    unwanted: dict[int, calls.Noted | None] = {
+        one.pk: None for one in free if renders[one.render_id].withdrawn_at is not None
+    }
+    mine = [one for one in free if one.pk not in unwanted]
+    return {**unwanted, **calls.note_all(mine, locked, "cancel_requested_at")}
 
 
 def wire_key(request: SignatureRequest, namespace: uuid.UUID | None = None) -> str:
