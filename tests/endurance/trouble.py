@@ -30,9 +30,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "garbage", "handled": True},
     {"kind": "garbage"},
     {"kind": "status", "status": 500, "handled": True, "method": "POST"},
-    {"kind": "status", "status": 503, "code": "queue_unavailable"},
     {"kind": "status", "status": 500},
-    {"kind": "status", "status": 429, "code": "rate_limited", "retry_after": 1},
     {"kind": "delay", "seconds": 2.0},
     {"kind": "delay", "seconds": 5.0, "method": "POST"},
     {"kind": "webhook_dropped"},
@@ -40,9 +38,15 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "webhook_reordered", "seconds": 3.0},
     {"kind": "webhook_delayed", "seconds": 5.0},
 )
-#: For how many seconds a fault waits, and for how many calls; how many of a hundred are an outage
-#: of everything instead, and for how many seconds.
-FAULT_EVERY, CALLS, OUTAGES, OUTAGE = 1.0, (1, 1, 2, 3, 5), 3, (2.0, 6.0)
+#: For how many seconds such a fault waits, and for how many calls.
+FAULT, CALLS = 1.0, (1, 1, 2, 3, 5)
+#: Faults that hold everything up; how many of a hundred are such ones, and for how many seconds.
+OUTAGES: tuple[dict[str, Any], ...] = (
+    {"kind": "refused"},
+    {"kind": "status", "status": 503, "code": "queue_unavailable"},
+    {"kind": "status", "status": 429, "code": "rate_limited", "retry_after": 1},
+)
+OUTAGE_CHANCE, OUTAGE = 3, (1.0, 6.0)
 
 
 class Trouble:
@@ -97,7 +101,7 @@ class Trouble:
             if self._with_faults and now >= fault_at:
                 # What nobody has met is over: while Craftkit is left alone, faults would pile up.
                 self._fleet.craftkit.clear_faults()
-                fault_at = now + (FAULT_EVERY if is_calm else self._fail())
+                fault_at = now + (FAULT if is_calm else self._fail())
 
     def _pause(self) -> float:
         return self._every * self._random.uniform(0.5, 1.5)
@@ -110,12 +114,13 @@ class Trouble:
 
     def _fail(self) -> float:
         """Ask for a fault, and return for how many seconds."""
-        craftkit = self._fleet.craftkit
-        if self._random.randrange(100) < OUTAGES:
-            craftkit.add_fault(kind="refused", times=None)
+        if self._random.randrange(100) < OUTAGE_CHANCE:
+            fault, times = self._random.choice(OUTAGES), None
+            seconds = self._random.uniform(*OUTAGE)
             self.faults["outage"] += 1
-            return self._random.uniform(*OUTAGE)
-        fault = self._random.choice(FAULTS)
-        craftkit.add_fault(**fault, times=self._random.choice(CALLS))
-        self.faults[fault["kind"]] += 1
-        return FAULT_EVERY
+        else:
+            fault, times = self._random.choice(FAULTS), self._random.choice(CALLS)
+            seconds = FAULT
+            self.faults[fault["kind"]] += 1
+        self._fleet.craftkit.add_fault(**fault, times=times)
+        return seconds
