@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import ProxyHandler, build_opener
 
 from django.conf import settings
 
@@ -39,25 +39,21 @@ class Craftkit:
 
     def books(self) -> dict[str, Any]:
         """Return what it has, by its own count."""
-        return self._call("GET", sandbox.BOOKS)  # type: ignore[no-any-return]
+        return self._call(sandbox.BOOKS)  # type: ignore[no-any-return]
 
-    def add_fault(self, **settings: Any) -> None:
-        self._call("POST", "/_sandbox/faults", settings)
+    def calm(self) -> None:
+        """Have it fail no more."""
+        self._call(sandbox.CALM)
 
-    def clear_faults(self) -> None:
-        self._call("DELETE", "/_sandbox/faults")
-
-    def _call(self, method: str, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self._url}{path}", data, method=method)
-        with self._opener.open(request, timeout=60) as answer:
+    def _call(self, path: str) -> Any:
+        with self._opener.open(f"{self._url}{path}", timeout=60) as answer:
             return json.load(answer)
 
 
 class Fleet:
     """The processes: workers and beat may be killed, and are started anew."""
 
-    def __init__(self, folder: Path, workers: int, made: ExitStack) -> None:
+    def __init__(self, folder: Path, workers: int, faults: int | None, made: ExitStack) -> None:
         self._folder, self._made = folder, made
         self._numbers = itertools.count(1)
         self.archive = folder / "archive"
@@ -74,6 +70,8 @@ class Fleet:
         hears = web.line() + WEBHOOKS
         arguments = ["--key", project["API_KEY"], "--webhook-url", hears]
         arguments += ["--webhook-secret", project["WEBHOOK_SECRETS"][0]]
+        if faults is not None:
+            arguments += ["--faults", str(faults)]
         there = self._start("sandbox", "tests.endurance.sandbox", *arguments)
         self._environ["ENDURANCE_BASE_URL"] = url = there.line()
         self.craftkit = Craftkit(url)
@@ -149,10 +147,10 @@ def _stop(process: Process) -> None:
 
 
 @contextmanager
-def fleet(folder: Path, workers: int) -> Iterator[Fleet]:
-    """Start all processes of a run, and end them."""
+def fleet(folder: Path, workers: int, faults: int | None) -> Iterator[Fleet]:
+    """Start all processes of a run, and end them; ``faults`` is the seed of Craftkit's."""
     with ExitStack() as made:
-        started = Fleet(folder, workers, made)
+        started = Fleet(folder, workers, faults, made)
         started.check_that_it_works()
         yield started
 

@@ -37,14 +37,14 @@ def run(options: argparse.Namespace, seed: int, folder: Path) -> bool:
     business = Business(options.events, random.Random(seed))
     began = time.monotonic()
     stuck = []
-    with fleet(folder, options.workers) as processes:
-        chance = random.Random(seed + 1)
-        with Trouble(processes, chance, every=options.every, faults=options.faults) as trouble:
+    with fleet(folder, options.workers, seed if options.faults else None) as processes:
+        with Trouble(processes, random.Random(seed), options.every) as trouble:
             watch = _Watch(business, processes, trouble, options.patience)
             try:
                 business.run(lambda: watch.until_left(AHEAD))
                 watch.until_left(FEW)
                 trouble.calm()
+                processes.craftkit.calm()
                 watch.until_quiet()
             except Stuck as error:
                 stuck.append(str(error))
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, seed: int, folder: Path) -> bool:
             **{f"kills of a {kind}": times for kind, times in sorted(processes.killed.items())},
             "processes that ended for want of a pool": processes.ended,
             "jobs that were leased at a kill": trouble.leased,
-            **{f"faults: {kind}": times for kind, times in sorted(trouble.faults.items())},
+            **{f"faults: {kind}": times for kind, times in sorted(craftkit["faults"].items())},
             **books.figures(craftkit),
             "MiB of memory of all processes in the end": processes.resident() // 2**20,
         }
