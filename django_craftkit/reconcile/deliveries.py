@@ -28,17 +28,15 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 
-from . import engagement
+from . import engagement, renders, signatures
 from .facts import lock_by_remote_id
 from .outcomes import retry_delay
-from .renders import facts as renders
-from .signatures import facts as signatures
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Container, Mapping
 
-    from django_craftkit.models.claims import LeasedQuerySet, Mark
+    from django_craftkit.models.work import LeasedQuerySet
 
 logger = get_logger(__name__)
 
@@ -69,18 +67,15 @@ class Unusable(ValueError):
     """A signed body that isn't what the contract says."""
 
 
-def process(now: datetime, mark: Mark | None = None) -> int:
-    """Work off a batch of due deliveries; return how many.
-
-    ``mark`` is where earlier batches have come to.
-    """
+def process(now: datetime) -> int:
+    """Work off a batch of due deliveries; return how many."""
     inbox = WebhookDelivery.objects.filter(lease_token=None, attempts__lt=SUSPECT)
-    return _process(inbox, BATCH, now, mark)
+    return _process(inbox, BATCH, now)
 
 
-def is_any_suspect(now: datetime, mark: Mark | None = None) -> bool:
+def is_any_suspect(now: datetime) -> bool:
     """Whether a delivery is due that is to be worked off alone."""
-    return bool(_suspects().due(now).find(1, now=now, mark=mark))
+    return _suspects().due(now).exists()
 
 
 def process_suspect(now: datetime) -> int:
@@ -95,9 +90,9 @@ def _suspects() -> LeasedQuerySet:
     return suspects
 
 
-def _process(inbox: LeasedQuerySet, most: int, now: datetime, mark: Mark | None = None) -> int:
+def _process(inbox: LeasedQuerySet, most: int, now: datetime) -> int:
     lease = timedelta(seconds=conf.options().LEASE)
-    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=lease, mark=mark)
+    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=lease)
     if not batch:
         return 0
     try:

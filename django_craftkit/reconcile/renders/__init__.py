@@ -1,5 +1,0 @@
-"""Documents: built, sent, followed to their end."""
-
-from . import batch, poll
-
-__all__ = ["batch", "poll"]
