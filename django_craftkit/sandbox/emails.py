@@ -53,7 +53,8 @@ def send(call: Call, render_id: str) -> Response:
         sent_at=call.state.clock(),
     )
     call.project.mails.append(mail)
-    engagement.record(call, render, "email_sent", actor="partner", share=share)
+    at = mail.sent_at
+    engagement.record(call, render, "email_sent", actor="partner", share=share, at=at)
     return json_response(
         {
             "id": share.id,

@@ -72,9 +72,13 @@ def record(
     actor: str,
     share: Share | None = None,
     metadata: dict[str, Any] | None = None,
+    at: float | None = None,
 ) -> Event | None:
-    """Record an event and announce it; None if the window of 5 minutes swallows it."""
-    now = call.state.clock()
+    """Record an event and announce it; None if the window of 5 minutes swallows it.
+
+    ``at`` is when what it tells of was done, where that is noted elsewhere, too.
+    """
+    now = call.state.clock() if at is None else at
     if kind in TRACKED and any(
         event.type == kind
         and event.share is share

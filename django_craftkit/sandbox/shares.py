@@ -55,7 +55,7 @@ def revoke(call: Call, render_id: str, share_id: str) -> Response:
         if share.id == share_id.lower() and not share.revoked:
             share.revoked_at = now = call.state.clock()
             share.revoked_reason = _REVOKED_BY_KEY
-            engagement.record(call, render, "share_revoked", actor="partner", share=share)
+            engagement.record(call, render, "share_revoked", actor="partner", share=share, at=now)
             return json_response({"id": share.id, "revokedAt": iso(now)})
     raise ApiError(404, "not_found", "Share not found.")
 
@@ -84,7 +84,8 @@ def mint(
         created_at=call.state.clock(),
     )
     render.shares.append(share)
-    engagement.record(call, render, "share_created", actor="partner", share=share)
+    at = share.created_at
+    engagement.record(call, render, "share_created", actor="partner", share=share, at=at)
     return share
 
 

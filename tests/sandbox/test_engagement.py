@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from .conftest import Clock
+
 ZEROS = dict.fromkeys(
     [
         "viewed",
@@ -84,6 +86,29 @@ def test_shares_made_and_withdrawn_are_counted_without_a_window(api, path):
     counts = api.get(f"{path}/engagement").json()["counts"]
 
     assert counts == {**ZEROS, "share_created": 3, "share_revoked": 1}
+
+
+def test_an_event_has_the_moment_of_what_it_tells_of(api, path, monkeypatch):
+    """However long it takes until it is told of."""
+
+    def ticking(self):
+        self.now += 0.001
+        return self.now
+
+    monkeypatch.setattr(Clock, "__call__", ticking)
+    share = api.post(f"{path}/shares", {}).json()
+    mail = api.post(f"{path}/email", {"to": "client@acme.com"}).json()
+    revoked = api.delete(f"{path}/shares/{share['id']}").json()
+    (listed,) = (
+        one for one in api.get(f"{path}/shares").json()["shares"] if one["id"] == share["id"]
+    )
+
+    events = api.get(f"{path}/engagement").json()["recent"]
+
+    told = {(event["eventType"], event["shareId"]): event["createdAt"] for event in events}
+    assert told["share_created", share["id"]] == listed["createdAt"]
+    assert told["email_sent", mail["id"]] == mail["sentAt"]
+    assert told["share_revoked", share["id"]] == revoked["revokedAt"]
 
 
 def test_the_newest_twenty_five_events_are_shown(api, path, clock):
