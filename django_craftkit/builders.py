@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
+from django.db import NotSupportedError, ProgrammingError, connections, models, transaction
 
 from . import declarations
 from .database import database, describe
@@ -48,9 +48,10 @@ class Built(NamedTuple):
     envelope: Envelope | None
 
 
-def build(render: Render) -> Built | None:
+def build(render: Render, source: models.Model | None = None) -> Built | None:
     """Return data and signers of a declared document, from its source as it is saved now.
 
+    ``source`` is that, where it was just read by ``render.read_source`` or with many others.
     Raises ``BuilderError`` where the function raises or its source is gone, ``NotConfirmed``
     where ``recheck`` is false, and ``UnknownBuilder`` where there is no such declaration.
     ``WrongSchema`` comes up where this connection can't read in the schema of the source.
@@ -65,13 +66,39 @@ def build(render: Render) -> Built | None:
     if render.source_type is None:
         raise BuilderError("It is about no object, so its data can't be made again.")
     with render.in_schema():  # what the function reads besides is in it too
-        source = render.read_source(declaration.proxy)
+        source = source or render.read_source(declaration.proxy)
         if source is None:
             if declaration.recheck is not None:
                 raise NotConfirmed  # not saved yet: pre_save, where the key is made beforehand
             gone = f"{render.source_type} {render.source_id}{render.shown_place}"
             raise BuilderError(f"{gone} does not exist any more.")
         return call(declaration, source, {}, using=render.source_db or database())
+
+
+def hold_source(render: Render) -> bool:
+    """Lock the row of a document's source, inside a transaction of its database.
+
+    ``False`` where somebody has it locked, or it is gone. Whoever holds the lock sees what was
+    saved until now, and nobody saves anything until they have ended. True of a source that no
+    database can lock, a view, say: nobody saves one.
+    """
+    with render.in_schema():
+        place = render.place
+        if place is None:
+            return False
+        using = render.source_db or database()
+        features = connections[using].features
+        rows: models.QuerySet[Any] = models.QuerySet(place.model, using=using)
+        rows = rows.filter(pk=place.pk).order_by()
+        rows = rows.select_for_update(
+            skip_locked=features.has_select_for_update_skip_locked,
+            no_key=features.has_select_for_no_key_update,
+        )
+        try:
+            with transaction.atomic(using=using):
+                return bool(rows)
+        except (NotSupportedError, ProgrammingError):
+            return True
 
 
 def call(

@@ -43,7 +43,7 @@ class Options:
     #: Hold everything: wishes are written, webhooks are heard, nothing is sent to Craftkit.
     PAUSED: bool = False
     #: How many calls to Craftkit one worker process has under way at most.
-    THREADS: int = 4
+    THREADS: int = 16
     #: Seconds after which the work of a worker that gave no sign is taken over; must be longer
     #: than the longest call to Craftkit.
     LEASE: int = 120

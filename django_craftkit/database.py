@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.apps import apps
 from django.db import Error, connections, models, router, transaction
-from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast
 
+from . import bulk
 from .failures import is_busy, is_in_transaction, is_lost_race
 from .log import get_logger
+from .statements import insert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from .statements import Lookup
 
 logger = get_logger(__name__)
 
@@ -28,6 +31,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 #: Lists and objects in one another that every database holds in a JSON column: MariaDB's takes 31.
 MAX_DEPTH = 30
+_READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 #: How often something is tried that loses a race.
 TRIES = 5
 
@@ -96,6 +100,41 @@ def _again(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -
             logger.info("%s is run again: %s", name, error)
         time.sleep(0.01 * 2**attempt)
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def in_read_committed(using: str) -> Iterator[None]:
+    """Open a transaction in READ COMMITTED, whatever the settings say of others.
+
+    For who locks rows past those that others have locked: in another level PostgreSQL gives up on
+    each row that has changed, and MariaDB locks the gaps between them. Inside of somebody's
+    transaction the level is theirs.
+    """
+    connection = connections[using]
+    is_outermost = not is_in_transaction(connection)
+    read_committed_next(using)
+    with transaction.atomic(using=using):
+        is_postgresql = connection.vendor == "postgresql"
+        if (
+            is_outermost
+            and is_postgresql
+            and "isolation_level" in connection.settings_dict["OPTIONS"]
+        ):
+            with connection.cursor() as cursor:
+                cursor.execute(_READ_COMMITTED)
+        yield
+
+
+def read_committed_next(using: str) -> None:
+    """Have the next transaction of MariaDB or MySQL, or the next statement, lock no gaps.
+
+    Web requests that insert would wait for whoever does, and deadlock. Nothing where somebody's
+    transaction is open, nor for other databases, which have no such locks.
+    """
+    connection = connections[using]
+    if connection.vendor == "mysql" and not is_in_transaction(connection):
+        with connection.cursor() as cursor:
+            cursor.execute(_READ_COMMITTED)
 
 
 def drop_broken(connection: Any) -> None:
@@ -174,54 +213,55 @@ def describe(error: Exception) -> str:
     return str(storable(f"{type(error).__name__}: {error}"))
 
 
-def insert_or_get(row: M, *names: str) -> M:
-    """Insert a row, or return the one that is unique by the same values in ``names``: one query.
+def insert_or_get(row: M, lookup: Lookup[M], *names: str) -> M:
+    """Insert a row whose key was free a moment ago, and return it: one query.
 
-    Whoever loses a race for it gets the winner's, from an update that changes nothing.
+    Whoever lost a race for the key gets the winner's row instead, another object than ``row``,
+    found by ``lookup`` of ``names``. Where the transaction reads as of an earlier moment,
+    PostgreSQL refuses to insert and raises 40001: only who began it can start over.
     """
-    manager = type(row)._default_manager.using(database())
-    inserted: M
-    (inserted,) = manager.bulk_create(
-        [row],
-        update_conflicts=True,
-        update_fields=[names[-1]],
-        unique_fields=_target(*names),
-    )
-    if inserted.pk is None:  # MySQL does not return it
-        return manager.get(**{name: getattr(row, name) for name in names})
-    return inserted
+    using = database()
+    values = [getattr(row, name) for name in names]
+    for _try in range(TRIES):
+        if insert(row, using):
+            return row
+        winner = lookup.first(using, *values)
+        if winner is None and connections[using].vendor == "mysql":
+            # It may have been committed after what REPEATABLE READ lets this transaction see.
+            winner = lookup.first(using, *values, is_shared=True)
+        if winner is not None:
+            return winner
+        # It was deleted again in between.
+    # Or it was no key that the database refused, and it says what.
+    row.save(using=using, force_insert=True)
+    return row
+
+
+class IsCurrent(models.Expression):
+    """Whether a statement sees all that others have committed before it: in READ COMMITTED.
+
+    Else a transaction may see what has been gone since it began.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(output_field=models.BooleanField())
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[str | int, ...]]:
+        # SQLite: one writer at a time, and whoever has written is it.
+        return ("1" if connection.vendor == "sqlite" else "0"), ()
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[()]]:
+        return "(CURRENT_SETTING('transaction_isolation') = 'read committed')", ()
+
+    def as_mysql(self, compiler: Any, connection: Any) -> tuple[str, tuple[()]]:
+        name = "tx_isolation" if connection.mysql_is_mariadb else "transaction_isolation"
+        return f"(@@{name} = 'READ-COMMITTED')", ()
 
 
 def update_many(rows: Sequence[models.Model], columns: Iterable[str]) -> None:
-    """Write these columns of locked rows in one query, each row its own values."""
-    if not rows:
-        return
-    model, pks = type(rows[0]), [row.pk for row in rows]
-    values = {
-        name: _value(model, pks, [getattr(row, name) for row in rows], name) for name in columns
-    }
-    model._default_manager.using(database()).filter(pk__in=pks).update(**values)
+    """Write these columns of locked rows in one query for each megabyte, each row its own values.
 
-
-def _value(model: type[models.Model], pks: Sequence[Any], values: Sequence[Any], name: str) -> Any:
-    """Return the one value of a column, or what chooses a row's own by its primary key.
-
-    ``Case(When(…))``, and ``bulk_update`` with it, costs more to compile than to run.
+    A value may be an expression where it is every row's.
     """
-    if all(value == values[0] for value in values):
-        return values[0]
-    field: Any = model._meta.get_field(name)
-    connection = connections[database()]
-    params: list[Any] = []
-    for pk, value in zip(pks, values, strict=True):
-        params += pk, field.get_db_prep_save(value, connection)
-    key = connection.ops.quote_name("id")
-    choice = RawSQL(f"CASE {key} {'WHEN %s THEN %s ' * len(pks)}END", params, field)  # noqa: S611
-    casted = connection.features.requires_casted_case_in_updates
-    return Cast(choice, field) if casted else choice
-
-
-def _target(*names: str) -> list[str] | None:
-    # MySQL and MariaDB take any unique key for the target and refuse to be told which.
-    features = connections[database()].features
-    return list(names) if features.supports_update_conflicts_with_target else None
+    if rows:
+        bulk.update(rows, list(columns), database())

@@ -49,6 +49,8 @@ class Declaration:
     snapshot: bool = False
     sign_with: SignWith | None = None
     project: str = DEFAULT_PROJECT
+    #: ``"single"`` or ``"bulk"``.
+    priority: str = "single"
     #: ``""``: module and qualified name of the function.
     name: str = ""
     #: Where the function is written, as ``file:line``.
@@ -143,6 +145,16 @@ class Declaration:
             raise ValueError(
                 f"project={self.project[:64]!r} of {self.name} can be no alias of "
                 "CRAFTKIT_PROJECTS: that has 1 to 64 letters, digits, - and _."
+            )
+
+        if not isinstance(self.priority, str):
+            raise TypeError(
+                f'priority= of {self.name} is a {_kind(self.priority)}. Write "single" or "bulk".'
+            )
+        if self.priority not in ("single", "bulk"):
+            raise ValueError(
+                f"priority={self.priority[:64]!r} of {self.name} is no class of priority. "
+                'Write "single" or "bulk".'
             )
 
     def _check_sender(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections, models, router, transaction
+from django.db.models.signals import post_save
 
 from . import builders, declarations
 from .builders import BuilderError
@@ -42,6 +43,7 @@ def render_on(
     snapshot: bool = False,
     sign_with: SignWith | None = None,
     project: str = DEFAULT_PROJECT,
+    priority: str = "single",
     name: str = "",
 ) -> Callable[[F], F]:
     """Declare that an event renders a document; the function returns the template's data.
@@ -61,6 +63,8 @@ def render_on(
     ``sign_with`` gets what ``key`` gets, when the data are built, and returns an ``Envelope``
     (``django_craftkit.signing``) that says who is to sign the document, or ``None``. Where it
     raises, or names what can't be sent, the document is ``rejected`` too.
+
+    ``priority="bulk"`` lets single documents go first, as in ``Render.objects.request``.
 
     ``name`` is what documents that wait find the declaration by: up to 255 characters, without
     it module and name of the function. Two functions never have one name.
@@ -83,6 +87,7 @@ def render_on(
             snapshot=snapshot,
             sign_with=sign_with,
             project=project,
+            priority=priority,
             name=name,
         )
         check_template(template)
@@ -129,6 +134,9 @@ class _Event:
         self.using: str = using if using in list(connections) else self._database()
         self._arguments = {k: v for k, v in kwargs.items() if k not in ("instance", "signal")}
         self._declaration = declaration
+        # Its row is locked from here to the commit, by the UPDATE that was just sent.
+        is_saved = declaration.signal is post_save and declaration.recheck is None
+        self._saved_in = self.using if is_saved and self.source is not None else None
 
     def _database(self) -> str:
         if self.source is None:
@@ -170,7 +178,9 @@ class _Event:
                 source=self.source,
                 key=key,
                 project=project,
+                priority=self._declaration.priority,
                 complete=sign,
+                saved_in=self._saved_in,
             )
 
         if self.using == database():

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from celery import shared_task
 
 from . import dispatch
+from .models.claims import Marks
 from .reconcile import retention
 from .reconcile.loop import Loop
+from .reconcile.pool import Pool
 from .reconcile.pulse import Pulse
 from .reconcile.room import Room
 
@@ -20,8 +22,12 @@ if TYPE_CHECKING:
 SECONDS = 20.0
 #: Where the steps of all tasks of this process run: a pool of threads has several at once.
 _room = Room()
+#: What makes their calls.
+_pool = Pool()
 #: What gives their signs of life.
 _pulse = Pulse()
+#: How far they have come.
+_marks = Marks()
 
 
 @shared_task(name="craftkit.advance", bind=True, ignore_result=True)
@@ -51,4 +57,4 @@ def _loop(task: Task[[], int]) -> Loop:
     # is no worker.
     if task.request.is_eager:
         return Loop(threads=1)
-    return Loop(room=_room, pulse=_pulse)
+    return Loop(room=_room, pool=_pool, pulse=_pulse, marks=_marks)

@@ -27,10 +27,13 @@ from django.db.backends.utils import CursorWrapper
 from django_craftkit import builders
 from django_craftkit.models import Job
 from django_craftkit.models.work import Leased, LeasedQuerySet
-from django_craftkit.reconcile import deliveries, engagement, loop, renders, shares
+from django_craftkit.reconcile import deliveries, engagement, loop
 from django_craftkit.reconcile.outcomes import Again
+from django_craftkit.reconcile.renders import facts as renders
 from django_craftkit.reconcile.room import Room
+from django_craftkit.reconcile.shares import hear
 from django_craftkit.sandbox import SandboxAdapter
+from tests.helpers import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,6 +117,28 @@ def after_sending(
     monkeypatch.setattr(SandboxAdapter, "send", late)
 
 
+@contextmanager
+def together(
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    method: str = "POST",
+    act: Callable[[], object] | None = None,
+) -> Iterator[None]:
+    """So many calls are answered at the same time, after ``act``, which runs in one's thread."""
+    barrier = threading.Barrier(number, action=act, timeout=PATIENCE)
+    send = SandboxAdapter.send
+
+    def meet(self, request, *args, **kwargs):
+        answer = send(self, request, *args, **kwargs)
+        if request.method == method:
+            barrier.wait()
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SandboxAdapter, "send", meet)
+        yield
+
+
 def calls_take(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Each call to Craftkit takes so many seconds more, by the clock that deadlines go by."""
     passed = [0.0]
@@ -192,8 +217,10 @@ def _gives(sql: str, params: Any, column: str) -> bool | None:
     if found is None:
         return None
     if found[1] == "%s":
-        # Newer versions of Django pass NULL as they pass values.
-        return params[head[: found.start()].count("%s")] is not None
+        # Newer versions of Django pass NULL as they pass values; SQLite takes many rows at once.
+        number = head[: found.start()].count("%s")
+        rows = params if isinstance(params[0], (list, tuple)) else [params]
+        return any(row[number] is not None for row in rows)
     return found[1] is None
 
 
@@ -296,6 +323,15 @@ def after_reading(
 
     _at_each_statement(monkeypatch, after=note)
     monkeypatch.setattr(CursorWrapper, "close", closed, raising=False)
+
+
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
+    """Return what gets each statement, on any connection, with the thread that it is of."""
+    seen: list[tuple[int, str]] = []
+    _at_each_statement(
+        monkeypatch, before=lambda _, sql, params: seen.append((threading.get_ident(), sql))
+    )
+    return seen
 
 
 def _at_each_statement(
@@ -563,12 +599,14 @@ def _raising(error: BaseException) -> Callable[[Job], Any]:
 
 @contextmanager
 def _step(kind: str, step: Callable[[Job], Any]) -> Iterator[None]:
-    known = loop.STEPS[kind]
+    known, batch = loop.STEPS[kind], loop.BATCHES.pop(kind, None)
     loop.STEPS[kind] = step
     try:
         yield
     finally:
         loop.STEPS[kind] = known
+        if batch is not None:
+            loop.BATCHES[kind] = batch
 
 
 def apply_to_render(render: Render, status: str, cause: Change.Cause, **said: Any) -> Render | None:
@@ -578,7 +616,7 @@ def apply_to_render(render: Render, status: str, cause: Change.Cause, **said: An
 
 def apply_to_share(share: Share, found: client.Share, cause: Change.Cause) -> Share:
     """Apply what Craftkit says of a link to its row."""
-    return shares.hear(share.pk, found, cause)
+    return hear.hear(hear.of_link(share, found, cause))
 
 
 def apply_engagement(render: Render, read: client.Engagement) -> None:

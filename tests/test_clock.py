@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_craftkit import clock
 from django_craftkit.models import Job, WebhookDelivery
-from django_craftkit.models.delivery import _insertion
+from django_craftkit.statements import _insertion
 from tests.seams import claim
 
 pytestmark = pytest.mark.django_db

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from django_craftkit.models import (
@@ -25,6 +27,8 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
+from django_craftkit.models.claims import Mark
+from django_craftkit.models.priority import Priority
 from django_craftkit.reconcile.loop import STEPS
 
 
@@ -266,3 +270,61 @@ def test_what_was_filled_half_way_is_filled_by_another_run(of_the_third):
     Share.objects.filter(key="found a").update(adopted=True)
     call_command("migrate", "craftkit", verbosity=0)
     assert dict(Share.objects.values_list("key", "adopted")) == {"found a": True, "found b": False}
+
+
+def test_what_was_known_before_classes_of_priority_is_single(transactional_db):
+    """Also what a worker of an earlier version writes, which knows no such column."""
+    call_command("migrate", "craftkit", "0012", verbosity=0)
+    try:
+        old = MigrationExecutor(connection).loader.project_state(
+            [("craftkit", "0012_worker_seen_at")]
+        )
+        before = old.apps.get_model("craftkit", "Job").objects
+        before.create(kind="render", object_id=1, due_at=now())
+        old.apps.get_model("craftkit", "Render").objects.create(template="a", key="1", key_hash="1")
+    finally:
+        call_command("migrate", "craftkit", verbosity=0)
+    before.create(kind="render", object_id=2, due_at=now())
+    found = dict(Job.objects.values_list("object_id", "priority"))
+    assert found == {1: Priority.SINGLE, 2: Priority.SINGLE}
+    assert Render.objects.get().priority == Priority.SINGLE
+    (job,) = Job.objects.all().claim(1, now=now(), lease=timedelta(minutes=2), mark=Mark())
+    assert job.object_id == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", ["0013_priority", "0014_priority_render"])
+def test_the_columns_of_priority_write_no_row(capsys, name):
+    call_command("sqlmigrate", "craftkit", name)
+    sql = capsys.readouterr().out
+    assert "ADD COLUMN" in sql
+    assert "INSERT" not in sql
+    assert "UPDATE" not in sql
+
+
+def test_the_index_of_claims_is_built_beside_saves_and_anew_after_a_build_that_did_not_end(
+    transactional_db,
+):
+    if connection.vendor != "postgresql":
+        pytest.skip("Others build it online by themselves.")
+    call_command("migrate", "craftkit", "0014", verbosity=0)
+    try:
+        with connection.cursor() as cursor:
+            # What is left behind has the name, and is of no use.
+            cursor.execute("CREATE INDEX craftkit_job_claim ON craftkit_job (id)")
+    finally:
+        with CaptureQueriesContext(connection) as queries:
+            call_command("migrate", "craftkit", verbosity=0)
+    built = [query["sql"] for query in queries if "craftkit_job_claim" in query["sql"]]
+    assert [sql[:26] for sql in built] == [
+        "DROP INDEX CONCURRENTLY IF",
+        "CREATE INDEX CONCURRENTLY ",
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indisvalid, pg_get_indexdef(indexrelid) FROM pg_index "
+            "WHERE indexrelid = 'craftkit_job_claim'::regclass"
+        )
+        is_valid, definition = cursor.fetchone()
+    assert is_valid
+    assert "(priority, due_at, id, project, kind)" in definition

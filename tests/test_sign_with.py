@@ -135,8 +135,10 @@ def test_a_signal_without_an_instance_says_who_signs_too(craftkit):
 
 
 def test_those_of_a_snapshot_are_asked_where_a_database_returns_no_ids(craftkit, monkeypatch):
-    """The row is read anew then, and its data is equal to what was built, not the same."""
-    monkeypatch.setattr(type(connection.features), "can_return_rows_from_bulk_insert", False)
+    """The driver tells the id of the last row then, as MySQL's does."""
+    if connection.vendor == "postgresql":
+        pytest.skip("It always returns them.")
+    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
     order = agree(snapped)
     snapped.send(Order, instance=order)
     craftkit.run()

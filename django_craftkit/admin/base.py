@@ -25,7 +25,7 @@ from .buttons import button, buttons_of
 from .lists import IndexedSearch, is_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
     from django.db.models import Model, QuerySet
@@ -306,6 +306,29 @@ class MirrorAdmin(IndexedSearch):
         if others and left is not None:
             self.message_user(request, left % others, "warning")
         return count
+
+    def all_of(
+        self,
+        request: HttpRequest,
+        rows: Iterable[Any],
+        do: Callable[[list[int]], Collection[int]],
+        *,
+        log: Any,
+        done: Any,
+        left: Any,
+    ) -> None:
+        """Do something to all rows at once, and say it as ``each`` does.
+
+        ``do`` gets their keys and returns those it was done to.
+        """
+        chosen = list(rows)
+        keys = do([row.pk for row in chosen])
+        asked = [row for row in chosen if row.pk in keys]
+        self.log_all(request, asked, log)
+        if asked:
+            self.message_user(request, done % len(asked), "success")
+        if others := len(chosen) - len(asked):
+            self.message_user(request, left % others, "warning")
 
     def log_all(self, request: Any, rows: Sequence[Any], text: Any) -> None:
         """Write in the history of each row what was asked for, with one query."""

@@ -174,10 +174,10 @@ class Handing(MirrorAdmin):
             self.message_user(request, str(error), messages.ERROR)
             return self.back(request)
         person = self.person(request)
-        self.each(
+        self.all_of(
             request,
             renders,
-            lambda render: render.withdraw(user=person),
+            lambda pks: Render.objects.withdraw_all(pks, user=person).pks,
             log=gettext_lazy("Withdrew the document."),
             done=ngettext_lazy(
                 "%d document is withdrawn; its links are revoked and its signature requests "

@@ -210,10 +210,10 @@ class RenderAdmin(Signing, Handing):
     @admin.action(description=_("Retry the selected documents"), permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
         person = self.person(request)
-        self.each(
+        self.all_of(
             request,
             queryset.order_by("pk"),
-            lambda render: render.retry(user=person),
+            lambda pks: Render.objects.retry_all(pks, user=person),
             log=_("Asked for another attempt."),
             done=ngettext_lazy("%d document is tried again.", "%d documents are tried again."),
             left=ngettext_lazy(

@@ -346,9 +346,8 @@ class ShareAdmin(MirrorAdmin):
     def _revoke(self, request: HttpRequest, shares: list[Share]) -> None:
         """Write down every wish, then carry out as many as the patience of a person allows."""
         person = self.person(request)
-        asked = [share for share in shares if share.revoke(user=person)]
-        for share in asked:
-            self.log_change(request, share, gettext("Asked for its revocation."))
+        asked = Share.objects.revoke_chosen([share.pk for share in shares], user=person)
+        self.log_all(request, asked, gettext("Asked for its revocation."))
         until = time.monotonic() + patience()
         for share in asked:
             if (left := until - time.monotonic()) <= 0:

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.db import connections, models
-from django.db.models import DateTimeField
-from django.db.models.constants import OnConflict
-from django.db.models.expressions import RawSQL
-from django.db.models.sql import InsertQuery
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, dispatch
 from django_craftkit.database import database, in_transaction, update_many
 from django_craftkit.log import one_line
 from django_craftkit.privacy import kept_body
+from django_craftkit.statements import insert_values
 
-from .work import Leased, LeasedQuerySet
+from .claims import Leased, LeasedQuerySet
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 #: For delivery ids that are no UUID, and for deliveries without one.
 _NAMESPACE = uuid.UUID("5b0f9ad2-6a3c-4e0e-9f52-6f2ad4c8f6a4")
 
-
-#: What is known of a delivery when it comes.
-_STORED = ("project", "delivery_id", "body", "body_hash", "due_at", "received_at")
 #: What working a delivery off may change.
 _COLUMNS = (
     "status",
@@ -54,16 +47,13 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
             "delivery_id": _uuid(delivery_id or digest),
             "body": kept_body(body),
             "body_hash": digest,
-            "due_at": None if clock_sql else clock.database_now(),
             "received_at": clock.now(),
         }
-        statement, fields = _insertion(using, clock_sql)
-        connection = connections[using]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                statement,
-                [field.get_db_prep_save(values[field.name], connection) for field in fields],
-            )
+        # The other columns are the database's to fill.
+        if clock_sql:
+            insert_values(self.model, using, values, {"due_at": clock_sql})
+        else:
+            insert_values(self.model, using, {**values, "due_at": clock.database_now()})
 
     def held(self, batch: Sequence[WebhookDelivery]) -> list[WebhookDelivery]:
         """Lock those of a claimed batch that nobody has taken over since, and return them."""
@@ -100,30 +90,18 @@ class WebhookDeliveryQuerySet(LeasedQuerySet):
         dispatch.wake_on_commit(using)
         return asked
 
-    def pull_forward(self, project: str, about: uuid.UUID | None) -> None:
-        """Make the deliveries due that came before their object was known here."""
-        self.using(database()).filter(
-            project=project, about=about, due_at__isnull=False, leased_until=None
-        ).update(due_at=clock.database_moment())
+    def pull_forward(self, keys: Iterable[tuple[str, uuid.UUID | None]]) -> None:
+        """Make the deliveries due that came before what they are about was known here.
 
-
-@lru_cache
-def _insertion(using: str, clock_sql: str) -> tuple[str, list[Any]]:
-    """Compile the INSERT that ignores a known delivery: half of what storing one would cost.
-
-    Returns it with the fields of its parameters: ``clock_sql`` is what ``due_at`` is told by, if
-    it is none. bulk_create(ignore_conflicts=True) would add BEGIN and COMMIT. The other columns
-    are the database's to fill.
-    """
-    fields: list[Any] = [WebhookDelivery._meta.get_field(name) for name in _STORED]
-    due_at: Any = clock.now()
-    if clock_sql:
-        due_at = RawSQL(clock_sql, (), output_field=DateTimeField())  # noqa: S611
-    sample = WebhookDelivery(delivery_id=_NAMESPACE, body=b"", due_at=due_at)
-    query = InsertQuery(WebhookDelivery, on_conflict=OnConflict.IGNORE)
-    query.insert_values(fields, [sample])
-    ((statement, _params),) = query.get_compiler(using).as_sql()
-    return statement, [field for field in fields if not (clock_sql and field.name == "due_at")]
+        It is known by its project and Craftkit's id.
+        """
+        by_project: dict[str, list[uuid.UUID | None]] = {}
+        for project, about in keys:
+            by_project.setdefault(project, []).append(about)
+        waiting = self.using(database()).filter(due_at__isnull=False, leased_until=None)
+        for project, ids in by_project.items():
+            rows = waiting.filter(project=project, about__in=ids)
+            rows.update(due_at=clock.database_moment())
 
 
 def _uuid(delivery_id: str) -> uuid.UUID:

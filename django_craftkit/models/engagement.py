@@ -152,7 +152,7 @@ class EngagementEvent(models.Model):
     def _store(self) -> None:
         self.pk = None  # that of a try that was rolled back
         self.save(using=database(), force_insert=True)
-        Job.objects.ask(KIND, [self.render_id], self.project)
+        Job.objects.ask(KIND, [self.render_id], self.project, priority=None)
 
 
 KIND = "engagement"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NamedTuple, NoReturn, Self, cast
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
@@ -13,15 +13,18 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import (
+    IsCurrent,
     again_after_deadlock,
     database,
     in_transaction,
     insert_or_get,
     lock,
     storable,
+    update_many,
 )
 from django_craftkit.log import get_logger, one_line
 from django_craftkit.projects import get_client, patience
+from django_craftkit.statements import Lookup
 
 from .archive import ArchivedFile
 from .arguments import (
@@ -37,11 +40,12 @@ from .change import Change
 from .default_key import default_key, earlier_key, known_by_label
 from .identity import Identity, any_of, identify_if_known
 from .mirror import SHOWN_FOR, Mirror
+from .priority import Priority, check_priority
 from .source import Sourced
 from .work import Job, ProjectState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from django.contrib.auth.models import AbstractBaseUser
 
@@ -82,6 +86,33 @@ class RenderFailed(Exception):
 class NothingToRender(RenderFailed):
     """There is no document: the function that makes its data returned ``None``."""
 
+
+class Withdrawn(NamedTuple):
+    """Which documents were taken back, and what comes to its end with them."""
+
+    pks: set[int]
+    ending: list[Share | SignatureRequest]
+
+
+#: What the next attempt begins with.
+_OF_ATTEMPT = (
+    "attempt",
+    "attempted_at",
+    "updated_at",
+    "status",
+    "remote_id",
+    "sent_at",
+    "sending_since",
+    "unconfirmed_since",
+    "accepted_at",
+    "completed_at",
+    "answer",
+    "error",
+    "error_code",
+    "field_errors",
+    "withdrawn_at",
+    "withdrawn_by",
+)
 
 #: What ``prefetch_for`` leaves on an object: its documents, newest first.
 PREFETCHED = "_craftkit_renders"
@@ -182,6 +213,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         key: str | None = None,
         project: str = conf.DEFAULT_PROJECT,
         version: int | None = None,
+        priority: str = "single",
         user: AbstractBaseUser | None = None,
         wait: float = False,
     ) -> Render:
@@ -191,11 +223,14 @@ class RenderQuerySet(models.QuerySet[Any]):
         version to pin. Without a ``key``, what it is about is the key: template and ``source``,
         or template and data. ``wait`` carries it out before returning, outside of any transaction,
         for that many seconds at most (``True``: 30); what is not ready by then is the worker's.
-        ``user`` is who the history says asked for it, ``project`` an alias of the settings.
+        ``priority="bulk"`` lets single documents go first: this one, and all that follows from it
+        (its links, e-mails, signature requests and signals). Asked for once more as ``"single"``,
+        a bulk document becomes one. ``user`` is who the history says asked for it, ``project`` an
+        alias of the settings.
 
         Raises ``KeyConflict`` where the key stands for another template or source, ``ValueError``
-        or ``TypeError`` for data that aren't JSON, ``UnknownProject`` for a project that is not
-        configured.
+        or ``TypeError`` for data that aren't JSON and for another word of priority,
+        ``UnknownProject`` for a project that is not configured.
         """
         conf.project(project)
         timeout = may_wait(wait)
@@ -204,6 +239,7 @@ class RenderQuerySet(models.QuerySet[Any]):
             template=template,
             version=version,
             data=check_data(data),
+            priority=check_priority(priority),
             requested_by=cast("Any", check_user(user)),
         )
         render = self._ask(render, source, key, earlier=lambda: earlier_key(template, data))
@@ -221,24 +257,97 @@ class RenderQuerySet(models.QuerySet[Any]):
         source: models.Model | None,
         key: str,
         project: str,
+        priority: str = "single",
         complete: Callable[[Render], None] | None = None,
+        saved_in: str | None = None,
     ) -> Render:
         """Ask for a document whose data the function ``builder`` makes, for ``render_on``.
 
         ``data`` are those that it has made already; ``build_error`` is what it raised. Where the
         document is a new one, ``complete`` is called with it, in the transaction of its row.
+        ``saved_in`` is the database that the event has just saved ``source`` to: a document that
+        waits to be built needs nothing more then. Of one that was there some columns are deferred.
         """
         render = self.model(
             project=project,
             template=template,
             data=data,
+            priority=check_priority(priority),
             # Data that were made in time stay as they are; a retry doesn't make them anew.
             builder=builder if data is None else "",
             error=storable(build_error),
             error_code=BUILDER_FAILED if build_error else "",
         )
         # A declaration's "" has always meant: one document about one object.
-        return self._ask(render, source, None if key == "" else key, complete=complete)
+        return self._ask(
+            render, source, None if key == "" else key, complete=complete, saved_in=saved_in
+        )
+
+    @in_transaction
+    def retry_all(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> set[int]:
+        """Start the next attempt of these documents, as ``Render.retry``; return those it did.
+
+        Takes as many queries for a thousand as for ten.
+        """
+        rows = self.using(database()).filter(pk__in=pks)
+        locked = lock(rows).defer("data", "answer").order_by("pk")
+        retried = [row for row in locked if row.is_retriable]
+        changes = [row._turn_to_next_attempt(user) for row in retried]
+        update_many(retried, _OF_ATTEMPT)
+        # Declared ones are built anew.
+        built_anew = [row.pk for row in retried if row.builder]
+        if built_anew:
+            rows.filter(pk__in=built_anew).update(data=None)
+        Change.objects.record(changes)
+        Job.objects.wish_for(KIND, retried)
+        dispatch.wake_on_commit(database())
+        return {row.pk for row in retried}
+
+    @in_transaction
+    def withdraw_all(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> Withdrawn:
+        """Take these documents back, as ``Render.withdraw``.
+
+        Returns the keys of those that were not before, and the links and signature requests that
+        come to their end with them. Takes as many queries for a thousand as for ten.
+        """
+        from .engagement import KIND as ENGAGEMENT
+        from .share import Share
+        from .signature import SignatureRequest
+
+        rows = self.using(database()).filter(pk__in=pks, withdrawn_at=None)
+        columns = ("status", "attempt", "project")
+        renders = list(lock(rows).only(*columns).order_by("pk"))
+        mine = {render.pk for render in renders}
+        if not mine:
+            return Withdrawn(mine, [])
+        self.using(database()).filter(pk__in=mine).update(
+            withdrawn_at=clock.now(), withdrawn_by=user
+        )
+        Change.objects.record(
+            [
+                Change(
+                    kind=KIND,
+                    object_id=render.pk,
+                    attempt=render.attempt,
+                    from_status=render.status,
+                    to_status=WITHDRAWN,
+                    cause=Change.Cause.ASKED,
+                    person=cast("Any", user),
+                    signal="render_withdrawn",
+                )
+                for render in renders
+            ]
+        )
+        Job.objects.wish_for(KIND, renders)
+        # There may be links that nobody here has heard of.
+        Job.objects.wish_for(ENGAGEMENT, renders)
+        requests = SignatureRequest.objects.cancel_all(mine, user=user)
+        ending: list[Share | SignatureRequest] = [
+            *Share.objects.revoke_all(mine, user=user),
+            *requests,
+        ]
+        dispatch.wake_on_commit(database())
+        return Withdrawn(mine, ending)
 
     def _ask(
         self,
@@ -248,6 +357,7 @@ class RenderQuerySet(models.QuerySet[Any]):
         *,
         earlier: Callable[[], str] | None = None,
         complete: Callable[[Render], None] | None = None,
+        saved_in: str | None = None,
     ) -> Render:
         """Write a document, or find it; ``earlier`` makes the key that its data had before."""
         # All that can be wrong is found before the first query: one that fails would break the
@@ -264,6 +374,7 @@ class RenderQuerySet(models.QuerySet[Any]):
             has_own_key=key is not None,
             earlier=earlier if is_of_data else None,
             complete=complete,
+            saved_in=saved_in,
         )
 
     @again_after_deadlock
@@ -275,28 +386,43 @@ class RenderQuerySet(models.QuerySet[Any]):
         has_own_key: bool,
         earlier: Callable[[], str] | None,
         complete: Callable[[Render], None] | None,
+        saved_in: str | None,
     ) -> Render:
         using = database()
-        rows = self.model._default_manager.using(using).filter(project=render.project)
-        known: Render | None = rows.filter(key_hash=render.key_hash).first()
-        if known is None and source is not None and not has_own_key:
-            known = known_by_label(rows, render, source)
-        # What it takes to make the other key is spent where this one is unknown.
-        if known is None and earlier is not None and (other := earlier()) not in ("", render.key):
-            known = rows.filter(key_hash=hash_key(other)).first()
-        if known is not None:
-            known.check_same(render, source)
-            # It is an event that brings a builder.
-            is_event = bool(render.builder)
-            if known.is_unbuilt or (is_event and known.awaits_event):
-                known = self._ask_again(rows.filter(pk=known.pk), is_event=is_event)
+        # An event only wants its document to be there.
+        is_event = bool(render.builder)
+        by_key = _STATE_BY_KEY if is_event else _BY_KEY
+        known = by_key.first(using, render.project, render.key_hash)
         if known is None:
-            with transaction.atomic(using=using, savepoint=False):
-                known = insert_or_get(render, "project", "key_hash")
-                Job.objects.start(KIND, known.pk, known.project)
-                if complete is not None:
-                    complete(known)
-        return known
+            rows = self.model._default_manager.using(using).filter(project=render.project)
+            other: Render | None = None
+            if source is not None and not has_own_key:
+                other = known_by_label(rows, render, source)
+            # What it takes to make the other key is spent where this one is unknown.
+            elif earlier is not None and (key := earlier()) not in ("", render.key):
+                other = rows.filter(key_hash=hash_key(key)).first()
+            if other is not None:
+                other.lacks_data = other.is_unbuilt
+                known = other
+        while True:
+            if known is None:
+                with transaction.atomic(using=using, savepoint=False):
+                    known = insert_or_get(render, by_key, "project", "key_hash")
+                    if known is render:
+                        Job.objects.start(KIND, known.pk, known.project, render.priority)
+                        if complete is not None:
+                            complete(known)
+                        return known
+            known.check_same(render, source)
+            if render.priority < known.priority:
+                known.raise_to(render.priority)
+            if not known.lacks_data and not (is_event and known.awaits_event):
+                return known
+            if known.is_built_after_commit_of(saved_in, source):
+                return known
+            known = self._ask_again(self.using(using).filter(pk=known.pk), is_event=is_event)
+            if known is not None:
+                return known
 
     def _ask_again(self, rows: models.QuerySet[Render], *, is_event: bool) -> Render | None:
         """Have data made from what is saved now; ``None`` where there was nothing to render."""
@@ -311,8 +437,42 @@ class RenderQuerySet(models.QuerySet[Any]):
             if known.unconfirmed_since is not None:
                 # What confirms it may be saved only now: its minute begins anew.
                 rows.update(unconfirmed_since=None)
-            Job.objects.ask(KIND, [known.pk], known.project)
+            Job.objects.ask(KIND, [known.pk], known.project, priority=None)
         return known
+
+
+def _by_key() -> models.QuerySet[Render]:
+    waits = models.Q(status=Render.Status.PENDING, data__isnull=True)
+    jobs = Job.objects.on_course().filter(kind=KIND, object_id=models.OuterRef("pk"))
+    # No keywords: the model has attributes of these names, for rows that are read otherwise.
+    state: dict[str, Any] = {
+        "lacks_data": models.ExpressionWrapper(waits, models.BooleanField()),
+        "is_on_course": models.Exists(jobs),
+        "is_current": IsCurrent(),
+    }
+    return Render.objects.annotate(**state)
+
+
+_BY_KEY = Lookup(_by_key, "project", "key_hash")
+#: With what an event needs to know of its document alone: it fires with each save.
+_STATE_BY_KEY = Lookup(
+    lambda: _by_key().only(
+        "project",
+        "template",
+        "key",
+        "status",
+        "priority",
+        "error_code",
+        "withdrawn_at",
+        "unconfirmed_since",
+        "source_type",
+        "source_id",
+        "source_db",
+        "source_schema",
+    ),
+    "project",
+    "key_hash",
+)
 
 
 class Render(Sourced, Mirror):
@@ -331,6 +491,10 @@ class Render(Sourced, Mirror):
     version = models.PositiveIntegerField(_("version"), null=True, blank=True)
     key = models.CharField(_("key"), max_length=255)
     key_hash = models.CharField(max_length=64, editable=False)
+    #: The class of its jobs, and of those of what follows from it.
+    priority = models.SmallIntegerField(
+        _("priority"), choices=Priority, default=Priority.SINGLE, db_default=Priority.SINGLE.value
+    )
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
     attempted_at = models.DateTimeField(_("attempt began at"), default=clock.now)
     #: When this attempt was first sent, by the database's clock.
@@ -360,6 +524,10 @@ class Render(Sourced, Mirror):
 
     #: Whether its row was removed, because its function returned ``None``.
     is_gone = False
+    #: What is read with a row that is found by its key: whether its data are still to be made,
+    #: whether its job is carried out without another wish, and whether what others have committed
+    #: until then was seen.
+    lacks_data = is_on_course = is_current = False
 
     objects: ClassVar[models.Manager[Render]] = RenderQuerySet.as_manager()
 
@@ -414,6 +582,20 @@ class Render(Sourced, Mirror):
     def is_unbuilt(self) -> bool:
         """Whether its data are still to be made, from what is saved by then."""
         return self.status == self.Status.PENDING and self.data is None
+
+    def is_built_after_commit_of(self, saved_in: str | None, source: Identity | None) -> bool:
+        """Whether an event that has saved the source can leave a document that waits as it is.
+
+        The worker then makes the data of what the event commits, or finds none to be made only
+        while nobody has the source's row locked, as the event has (``builders.hold_source``).
+        """
+        return (
+            self.is_on_course
+            and self.is_current
+            and self.unconfirmed_since is None
+            and source is not None
+            and saved_in == (source.database or database())
+        )
 
     @property
     def may_go(self) -> bool:
@@ -490,18 +672,26 @@ class Render(Sourced, Mirror):
         self, data: dict[str, Any] | None = None, user: AbstractBaseUser | None = None
     ) -> None:
         """Start the next attempt of a locked row, inside a transaction."""
+        change = self._turn_to_next_attempt(user)
+        if data is not None or self.builder:
+            self.data = data
+        self.save(using=database())
+        Change.objects.record([change])
+        # No person waits for what an event, or a script, has tried again.
+        priority = None if user is None else Priority.URGENT
+        Job.objects.ask(KIND, [self.pk], self.project, priority=priority)
+
+    def _turn_to_next_attempt(self, user: AbstractBaseUser | None) -> Change:
+        """Set what the next attempt begins with, but for the data; return the change."""
         previous = self.status
         self.attempt += 1
-        self.attempted_at = clock.now()
+        self.attempted_at = self.updated_at = clock.now()
         self.status = self.Status.PENDING
         self.remote_id = self.sent_at = self.sending_since = self.unconfirmed_since = None
         self.accepted_at = self.completed_at = None
         self.answer, self.error, self.error_code, self.field_errors = {}, "", "", {}
         self.withdrawn_at = self.withdrawn_by = None
-        if data is not None or self.builder:
-            self.data = data
-        self.save(using=database())
-        Change.objects.using(database()).create(
+        return Change(
             kind=KIND,
             object_id=self.pk,
             attempt=self.attempt,
@@ -510,7 +700,15 @@ class Render(Sourced, Mirror):
             cause=Change.Cause.ASKED,
             person=cast("Any", user),
         )
-        Job.objects.ask(KIND, [self.pk], self.project)
+
+    def raise_to(self, priority: int) -> None:
+        """Have it, and what follows from it, go with a more urgent class from now on."""
+        using = database()
+        with transaction.atomic(using=using, savepoint=False):
+            rows = Render.objects.using(using).filter(pk=self.pk, priority__gt=priority)
+            if rows.update(priority=priority):
+                Job.objects.raise_to(priority, KIND, self.pk)
+        self.priority = priority
 
     def share(
         self,
@@ -635,7 +833,8 @@ class Render(Sourced, Mirror):
         where it was withdrawn before. ``user`` and ``wait`` are as in ``share``.
         """
         timeout = may_wait(wait)
-        ending = self._ask_back(check_user(user))
+        withdrawn = Render.objects.withdraw_all([self.pk], user=check_user(user))
+        ending = withdrawn.ending if withdrawn.pks else None
         if ending is not None and wait:
             until = time.monotonic() + timeout
             self._carry_out(0.0)
@@ -643,41 +842,6 @@ class Render(Sourced, Mirror):
                 row._carry_out(max(until - time.monotonic(), 0.0))
         self._reread()
         return ending is not None
-
-    @in_transaction
-    def _ask_back(self, user: AbstractBaseUser | None) -> list[Share | SignatureRequest] | None:
-        """Return what comes to its end with it; ``None`` where it was withdrawn before."""
-        from .engagement import KIND as ENGAGEMENT
-        from .share import Share
-        from .signature import SignatureRequest
-
-        asked = (
-            Render.objects.using(database())
-            .filter(pk=self.pk, withdrawn_at=None)
-            .update(withdrawn_at=clock.now(), withdrawn_by=user)
-        )
-        if not asked:
-            return None
-        row = Render.objects.using(database()).only("status", "attempt").get(pk=self.pk)
-        Change.objects.record(
-            [
-                Change(
-                    kind=KIND,
-                    object_id=row.pk,
-                    attempt=row.attempt,
-                    from_status=row.status,
-                    to_status=WITHDRAWN,
-                    cause=Change.Cause.ASKED,
-                    person=cast("Any", user),
-                    signal="render_withdrawn",
-                )
-            ]
-        )
-        Job.objects.ask(KIND, [self.pk], self.project)
-        # There may be links that nobody here has heard of.
-        Job.objects.ask(ENGAGEMENT, [self.pk], self.project)
-        requests = SignatureRequest.objects.cancel_all(self, user=user)
-        return [*Share.objects.revoke_all(self, user=user), *requests]
 
     def record(self, kind: str, metadata: dict[str, Any] | None = None) -> None:
         """Tell Craftkit that this site showed the document to somebody.
@@ -823,7 +987,7 @@ def refuse_withdrawn(pk: int) -> Render | None:
     """
     # No lock: who revokes a link and asks for another, in one transaction, would come to it from
     # the wrong end, and meet the worker.
-    columns = ("withdrawn_at", "template", "key", "status", "builder", "attempt")
+    columns = ("withdrawn_at", "template", "key", "status", "builder", "attempt", "priority")
     row: Render | None = Render.objects.using(database()).only(*columns).filter(pk=pk).first()
     if row is not None and row.withdrawn_at is not None:
         raise RenderWithdrawn(f"{row} was withdrawn: it goes to nobody any more.")

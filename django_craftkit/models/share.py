@@ -21,6 +21,7 @@ from django_craftkit.database import (
     insert_or_get,
     lock,
 )
+from django_craftkit.statements import Lookup
 
 from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
 from .change import Change
@@ -30,6 +31,7 @@ from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from django.contrib.auth.models import AbstractBaseUser
@@ -151,15 +153,15 @@ class ShareQuerySet(models.QuerySet[Any]):
     @again_after_deadlock
     def _store(self, wish: Share, *, has_key: bool) -> Share:
         using = database()
-        known: Share | None = (
-            self.using(using).filter(render=wish.render_id, key_hash=wish.key_hash).first()
-        )
+        known = _BY_KEY.first(using, wish.render_id, wish.key_hash)
         if known is None:
             render = refuse_withdrawn(wish.render_id)
             with transaction.atomic(using=using, savepoint=False):
                 if render is not None and hold(render.pk, may_go=render.may_go):
-                    known = insert_or_get(wish, "render", "key_hash")
-                    Job.objects.start(wish.kind, known.pk, known.project)
+                    known = insert_or_get(wish, _BY_KEY, "render_id", "key_hash")
+                    if known is wish:
+                        Job.objects.start(wish.kind, known.pk, known.project, render.priority)
+                        return known
         if known is None:
             refuse_gone(wish.render)
         known.check_same(wish, has_key=has_key)
@@ -191,15 +193,30 @@ class ShareQuerySet(models.QuerySet[Any]):
             Job.objects.ask(KIND, [found.pk], found.project)
         return found
 
-    def revoke_all(self, render: Render, *, user: AbstractBaseUser | None) -> list[Share]:
-        """Ask for the end of every link to a document, inside a transaction; return them."""
-        mine = self.using(database()).filter(render=render)
-        shares = list(lock(mine.revocable()).order_by("pk"))
-        mine.filter(pk__in=[share.pk for share in shares]).update(
-            revoke_requested_at=clock.now(), revoke_requested_by=user
-        )
-        Job.objects.ask(KIND, [share.pk for share in shares], render.project)
+    def revoke_all(self, renders: Collection[int], *, user: AbstractBaseUser | None) -> list[Share]:
+        """Ask for the end of every link to these documents, inside a transaction; return them."""
+        return self._revoke(self.using(database()).filter(render__in=renders), user)
+
+    @in_transaction
+    def revoke_chosen(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> list[Share]:
+        """Ask for the end of these links, as ``Share.revoke``; return those that had none yet.
+
+        Takes as many queries for a thousand as for ten.
+        """
+        return self._revoke(self.using(database()).filter(pk__in=pks), user)
+
+    def _revoke(self, wanted: models.QuerySet[Share], user: AbstractBaseUser | None) -> list[Share]:
+        shares: list[Share] = list(lock(cast("Any", wanted).revocable()).order_by("pk"))
+        if shares:
+            self.using(database()).filter(pk__in=[share.pk for share in shares]).update(
+                revoke_requested_at=clock.now(), revoke_requested_by=user
+            )
+            Job.objects.wish_for(KIND, shares)
+            dispatch.wake_on_commit(database())
         return shares
+
+
+_BY_KEY: Lookup[Share] = Lookup(lambda: Share.objects.all(), "render_id", "key_hash")
 
 
 def mail_key(to: str, message: str) -> str:

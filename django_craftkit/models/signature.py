@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
@@ -21,9 +21,11 @@ from django_craftkit.database import (
     insert_or_get,
     lock,
 )
+from django_craftkit.failures import is_in_transaction
 from django_craftkit.log import one_line
 from django_craftkit.projects import get_client, patience
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_hours
+from django_craftkit.statements import Lookup
 
 from .archive import ArchivedFile
 from .arguments import check_key, check_text, check_user, hash_key, may_wait
@@ -34,7 +36,7 @@ from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
 from .work import Job, ProjectState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from django.contrib.auth.models import AbstractBaseUser
@@ -158,7 +160,7 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
             render = refuse_withdrawn(wish.render_id)
             before = known[-1] if known else None
             if render is not None:
-                request = self._write(wish, rows, before, may_go=render.may_go)
+                request = self._write(wish, rows, before, render)
         if request is None:
             refuse_gone(wish.render)
         request.check_same(wish, rows, has_key=has_key)
@@ -169,8 +171,7 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         wish: SignatureRequest,
         rows: Sequence[SignatureRecipient],
         before: SignatureRequest | None,
-        *,
-        may_go: bool,
+        render: Render,
     ) -> SignatureRequest | None:
         """Write a new request; ``before`` is the one of this key that came to nothing.
 
@@ -179,7 +180,7 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         using = database()
         known: SignatureRequest
         with transaction.atomic(using=using, savepoint=False):
-            if not hold(wish.render_id, may_go=may_go):
+            if not hold(wish.render_id, may_go=render.may_go):
                 return None
             if before is not None:
                 # A write, so that it waits for whoever has that one sent again: one of both is.
@@ -189,14 +190,14 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
                 # Named after that one: whoever asks at once asks for the same one. No key of
                 # anybody's has a NUL.
                 wish.key_hash = hash_key(f"{wish.key}\0{before.pk}")
-            known = insert_or_get(wish, "render", "key_hash")
-            # Whoever lost a race for the key has its own values over the winner's row.
-            known = lock(self.using(using)).get(pk=known.pk)
-            if known.is_asked_by(wish):
+            known = insert_or_get(wish, _BY_KEY, "render_id", "key_hash")
+            if known is wish:
                 for row in rows:
                     row.pk, row.request = None, known
-                SignatureRecipient.objects.using(using).bulk_create(rows, ignore_conflicts=True)
-                Job.objects.start(SEND, known.pk, known.project)
+                SignatureRecipient.objects.using(using).bulk_create(rows)
+                Job.objects.start(SEND, known.pk, known.project, render.priority)
+            else:
+                known.is_of_another_moment = True
         return known
 
     def leave_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
@@ -215,19 +216,24 @@ class SignatureRequestQuerySet(models.QuerySet[Any]):
         Job.objects.ask(KIND, waiting, render.project)
 
     def cancel_all(
-        self, render: Render, *, user: AbstractBaseUser | None
+        self, renders: Collection[int], *, user: AbstractBaseUser | None
     ) -> list[SignatureRequest]:
-        """Ask for the end of every request for a document, inside a transaction; return them."""
-        mine = self.using(database()).filter(render=render, cancel_requested_at=None)
+        """Ask for the end of every request for these documents, in a transaction; return them."""
+        mine = self.using(database()).filter(render__in=renders, cancel_requested_at=None)
         requests = list(lock(mine.exclude(status__in=FINAL)).order_by("pk"))
-        pks = [request.pk for request in requests]
-        mine.filter(pk__in=pks).update(
-            cancel_requested_at=clock.now(),
-            cancel_requested_by=user,
-            cancel_code=SignatureRequest.CancelCode.REQUESTED,
-        )
-        Job.objects.ask(KIND, pks, render.project)
+        if requests:
+            mine.filter(pk__in=[request.pk for request in requests]).update(
+                cancel_requested_at=clock.now(),
+                cancel_requested_by=user,
+                cancel_code=SignatureRequest.CancelCode.REQUESTED,
+            )
+            Job.objects.wish_for(KIND, requests)
         return requests
+
+
+_BY_KEY: Lookup[SignatureRequest] = Lookup(
+    lambda: SignatureRequest.objects.all(), "render_id", "key_hash"
+)
 
 
 def _repeated(
@@ -400,6 +406,9 @@ class SignatureRequest(Mirror):
             return self.accepted_at + timedelta(hours=self.expiration_hours or DEFAULT_HOURS)
         except OverflowError:  # in the year 10000
             return self.accepted_at
+
+    #: Whether it was committed after what this transaction may see: a lock shows its people.
+    is_of_another_moment = False
 
     def is_asked_by(self, wish: SignatureRequest) -> bool:
         return self.asked_hash == wish.asked_hash
@@ -581,10 +590,11 @@ class SignatureRequest(Mirror):
         }
         return cast("BinaryIO", fetch[kind](self.remote_id))
 
-    def as_sent(self) -> dict[str, Any]:
-        """Return what the client sends for it."""
+    def as_sent(self, people: Sequence[SignatureRecipient] | None = None) -> dict[str, Any]:
+        """Return what the client sends for it; ``people`` are its own, if they have been read."""
+        people = self.read_recipients() if people is None else people
         return {
-            "recipients": [row.as_recipient() for row in self.read_recipients()],
+            "recipients": [row.as_recipient() for row in people],
             "fields": [SignatureField.from_json(field) for field in self.fields],
             "anchor_tags": [AnchorTag.from_json(tag) for tag in self.anchor_tags],
             "name": self.name or None,
@@ -594,6 +604,8 @@ class SignatureRequest(Mirror):
     def read_recipients(self) -> list[SignatureRecipient]:
         """Read who is to sign, approve or get a copy, in the order in which they were named."""
         rows = SignatureRecipient.objects.using(database()).filter(request=self.pk)
+        if self.is_of_another_moment and is_in_transaction(connections[rows.db]):
+            rows = lock(rows)
         return list(rows.order_by("position"))
 
     def _next_kind(self) -> str:

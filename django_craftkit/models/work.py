@@ -11,14 +11,20 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock, conf, dispatch
+from django_craftkit import bulk, clock, conf, dispatch
 from django_craftkit.database import (
     again_after_deadlock,
     database,
     in_transaction,
     lock,
+    read_committed_next,
     storable,
+    update_many,
 )
+from django_craftkit.statements import insert
+
+from .claims import Leased, LeasedQuerySet
+from .priority import Priority, priorities
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -41,73 +47,27 @@ NO_WORKER = timedelta(seconds=60)
 NO_SWEEP = timedelta(seconds=300)
 
 
-class LeasedQuerySet(models.QuerySet[Any]):
-    def due(self, now: datetime) -> Self:
-        return self.filter(Q(leased_until=None) | Q(leased_until__lte=now), due_at__lte=now)
-
-    @again_after_deadlock
-    def claim(
-        self, limit: int, *, now: datetime, lease: timedelta, begin: bool = True
-    ) -> list[Any]:
-        """Take up to ``limit`` due rows that nobody has in hand, oldest first.
-
-        Each carries a token and is this caller's until ``now + lease``; a crash before that
-        leaves it to whoever comes next. Counts the attempt, but with ``begin=False``: what waits
-        for its turn ends no worker.
-        """
-        taken = {"lease_token": uuid.uuid4(), "leased_until": now + lease}
-        count = {"attempts": F("attempts") + 1} if begin else {}
-        due = self.using(database()).due(now).order_by("due_at", "pk")
-        if not connections[due.db].features.has_select_for_update_skip_locked:
-            return self._claim_by_update(due, limit, taken | count)
-        with transaction.atomic(using=due.db):
-            rows = list(due.select_for_update(skip_locked=True)[:limit])
-            if rows:
-                manager = self.model._default_manager.using(due.db)
-                manager.filter(pk__in=[row.pk for row in rows]).update(**taken, **count)
-        for row in rows:
-            row.attempts += int(begin)
-            for name, value in taken.items():
-                setattr(row, name, value)
-        return rows
-
-    def _claim_by_update(self, due: Self, limit: int, taken: dict[str, Any]) -> list[Any]:
-        """Claim where rows can't be locked: the guard is in the UPDATE, one writer at a time."""
-        while candidates := list(due.values_list("pk", flat=True)[:limit]):
-            still_due = due.order_by().filter(pk__in=candidates)
-            if still_due.update(**taken):
-                # By the token alone: a claim changes what its queryset may filter by.
-                mine = self.model._default_manager.using(due.db).filter(
-                    pk__in=candidates, lease_token=taken["lease_token"]
-                )
-                return list(mine.order_by("due_at", "pk"))
-        return []
-
-
-class Leased(models.Model):
-    """A row that is worked off: due at a time, then in the hands of one worker for a lease."""
-
-    #: ``None``: nothing to do.
-    due_at = models.DateTimeField(_("due at"), null=True, blank=True)
-    leased_until = models.DateTimeField(_("in hand until"), null=True, blank=True)
-    lease_token = models.UUIDField(null=True, blank=True, editable=False)
-    attempts = models.PositiveIntegerField(
-        _("attempts"),
-        default=0,
-        db_default=0,
-        help_text=_("Since the last one that ended with a word."),
-    )
-
-    class Meta:
-        abstract = True
-
-
 class JobQuerySet(LeasedQuerySet):
+    classes = Priority.values
+
+    def _of_class(self, one: int) -> Self:
+        return self.filter(priority=one)
+
     @again_after_deadlock
-    def ask(self, kind: str, object_ids: Collection[int], project: str = "") -> None:
-        """Make the jobs of these objects due now, and wake the loop on commit: a person's wish."""
+    def ask(
+        self,
+        kind: str,
+        object_ids: Collection[int],
+        project: str = "",
+        *,
+        priority: int | None = Priority.URGENT,
+    ) -> None:
+        """Make the jobs of these objects due now, and wake the loop on commit.
+
+        A person's request, unless ``priority`` says otherwise; it is what ``wish`` takes.
+        """
         with transaction.atomic(using=database(), savepoint=False):
-            self.wish(kind, object_ids, project)
+            self.wish(kind, object_ids, project, priority=priority)
             dispatch.wake_on_commit(database())
 
     def wish(
@@ -117,23 +77,31 @@ class JobQuerySet(LeasedQuerySet):
         project: str = "",
         *,
         at: datetime | None = None,
+        priority: int | None = None,
     ) -> None:
         """Make the jobs of these objects due now or ``at``, inside the transaction of the wish.
 
-        A job that somebody has in hand stays due after them: they hold an older version. One
-        that was quarantined is taken up again.
+        A job that is leased is due again as soon as its worker ends: that holds an older version.
+        One that was quarantined is taken up again. ``priority`` raises jobs of a less urgent
+        class; without it those that are there keep theirs, and new ones get that of their
+        document.
         """
         pks = sorted(set(object_ids))
         now = at or clock.database_moment()
         jobs = self.using(database()).filter(kind=kind, object_id__in=pks)
+        moment = Value(now) if isinstance(now, datetime) else now
+        is_aside = Q(lease_token=None, leased_until__isnull=False)
+        values: dict[str, Any] = {
+            "version": F("version") + 1,
+            "due_at": Case(When(is_aside, then=moment), default=Least(F("due_at"), moment)),
+            "leased_until": Case(When(lease_token=None, then=None), default=F("leased_until")),
+        }
+        if priority is not None:
+            values["priority"] = Least(F("priority"), Value(priority))
         # The loop ends with all of them locked: one that was added may have been another's, and
         # be done by then.
-        while jobs.update(
-            version=F("version") + 1,
-            due_at=Least(F("due_at"), Value(now) if isinstance(now, datetime) else now),
-            leased_until=Case(When(lease_token=None, then=None), default=F("leased_until")),
-        ) < len(pks):
-            self._add(kind, pks, project, now)
+        while jobs.update(**values) < len(pks):
+            self._add(kind, pks, project, now, priority)
 
     def wish_for(self, kind: str, rows: Iterable[Any]) -> None:
         """Make the jobs of these rows due now, as ``wish`` does, each in the row's project."""
@@ -144,11 +112,29 @@ class JobQuerySet(LeasedQuerySet):
             self.wish(kind, pks, project)
 
     def _add(
-        self, kind: str, object_ids: list[int], project: str, now: datetime | Combinable
+        self,
+        kind: str,
+        object_ids: list[int],
+        project: str,
+        now: datetime | Combinable,
+        priority: int | None = None,
     ) -> None:
         due_at: Any = now
+        if priority is None:
+            classes = priorities(kind, object_ids)
+        else:
+            classes = dict.fromkeys(object_ids, priority)
         self.using(database()).bulk_create(
-            [Job(kind=kind, object_id=pk, project=project, due_at=due_at) for pk in object_ids],
+            [
+                Job(
+                    kind=kind,
+                    object_id=pk,
+                    project=project,
+                    due_at=due_at,
+                    priority=classes[pk],
+                )
+                for pk in object_ids
+            ],
             ignore_conflicts=True,
         )
 
@@ -156,18 +142,95 @@ class JobQuerySet(LeasedQuerySet):
         """Write jobs that got lost, due now; one that is there by now stays as it is."""
         self._add(kind, sorted(object_ids), project, clock.database_moment())
 
-    def start(self, kind: str, object_id: int, project: str) -> None:
-        """Write the first job of an object that was just made, with one INSERT; wake the loop."""
-        self._add(kind, [object_id], project, clock.database_moment())
-        dispatch.wake_on_commit(database())
+    def start(self, kind: str, object_id: int, project: str, priority: int | None = None) -> None:
+        """Write the first job of an object that was just made, with one INSERT; wake the loop.
+
+        Without a ``priority`` it costs a query to find that of its document.
+        """
+        using = database()
+        if priority is None:
+            priority = priorities(kind, [object_id])[object_id]
+        job = Job(kind=kind, object_id=object_id, project=project, priority=priority)
+        clock_sql = clock.moment_sql(using)
+        if not clock_sql:
+            job.due_at = clock.database_now()
+        insert(job, using, {"due_at": clock_sql} if clock_sql else {})
+        dispatch.wake_on_commit(using)
+
+    def raise_to(self, priority: int, kind: str, object_id: int) -> None:
+        """Raise the job of an object, if there is one, to a more urgent class."""
+        jobs = self.using(database()).filter(kind=kind, object_id=object_id)
+        jobs.filter(priority__gt=priority).update(priority=priority)
 
     def mine(self, job: Job) -> Self:
         """Return the row of a claimed job, for as long as nobody has taken it over."""
         return self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
 
+    def put_down(
+        self, done: Sequence[Job], again: Sequence[tuple[Job, datetime, str, int]]
+    ) -> set[int]:
+        """Drop claimed jobs whose steps are done; put others back for a time, as ``again`` does.
+
+        Inside a transaction. Those put back have an error and a number of failures. Returns the
+        primary keys of what is settled so, or had been taken over: not of jobs that somebody else
+        has locked. Whoever has locked many must wait for nobody who may wait for one of them.
+        """
+        jobs = {job.pk: job for job in (*done, *(job for job, *_ in again))}
+        found: dict[int, Job] = {}
+        for kind in {job.kind for job in jobs.values()}:
+            # By the index that whoever wishes goes by: MySQL locks an index and its row apart.
+            rows = self.using(database()).filter(
+                kind=kind, object_id__in=[job.object_id for job in jobs.values()]
+            )
+            if connections[rows.db].features.has_select_for_update_skip_locked:
+                rows = rows.select_for_update(skip_locked=True)
+            found |= {
+                row.pk: row
+                for row in rows
+                if row.pk in jobs and row.lease_token == jobs[row.pk].lease_token
+            }
+        rest = self.using(database()).filter(pk__in=jobs.keys() - found.keys())
+        tokens = {job.lease_token for job in jobs.values()}
+        locked = set(rest.filter(lease_token__in=tokens).values_list("pk", flat=True))
+        over, left = [], []
+        # One that was wished for meanwhile is due at once.
+        now = clock.database_now()
+        for job in done:
+            row = found.get(job.pk)
+            if row is not None and row.version == job.version:
+                over.append(row.pk)
+            elif row is not None:
+                row.due_at, row.error, row.failures = now, "", 0
+                left.append(row)
+        for job, at, error, failures in again:
+            row = found.get(job.pk)
+            if row is not None:
+                row.due_at = at if row.version == job.version else now
+                row.error, row.failures = storable(error), failures
+                left.append(row)
+        for row in left:
+            for name, value in _RELEASED.items():
+                setattr(row, name, value)
+        if over:
+            bulk.delete_by_pk(Job, over, database())
+        update_many(left, ("due_at", "error", "failures", *_RELEASED))
+        return jobs.keys() - locked
+
     def begin(self, job: Job) -> bool:
         """Count that the step of a claimed job begins; ``False`` where it was taken over."""
         return self._count(job, 1)
+
+    def begin_all(self, jobs: Sequence[Job]) -> list[Job]:
+        """Count that the steps of claimed jobs begin; return those that were not taken over."""
+        rows = self.using(database()).filter(
+            pk__in=[job.pk for job in jobs], lease_token__in={job.lease_token for job in jobs}
+        )
+        if rows.update(attempts=F("attempts") + 1) < len(jobs):
+            tokens = dict(rows.values_list("pk", "lease_token"))
+            jobs = [job for job in jobs if tokens.get(job.pk) == job.lease_token]
+        for job in jobs:
+            job.attempts += 1
+        return list(jobs)
 
     def wait(self, job: Job) -> None:
         """Take back that the step of a claimed job has begun: it waits for its turn."""
@@ -188,8 +251,9 @@ class JobQuerySet(LeasedQuerySet):
         mine = self.mine(job)
         # delete() would look first and delete then, by primary key alone, where any application
         # listens to the deletion of every model: a wish in between would be lost.
+        read_committed_next(mine.db)
         if not mine.filter(version=job.version)._raw_delete(mine.db):
-            mine.update(**_PUT_DOWN, failures=0, error="")
+            mine.update(**_RELEASED, due_at=clock.database_moment(), failures=0, error="")
 
     def again(self, job: Job, at: datetime, *, error: str = "", failures: int = 0) -> bool:
         """Put a job back for a time; ``False`` where it was taken over."""
@@ -197,13 +261,21 @@ class JobQuerySet(LeasedQuerySet):
             due_at=_at(job, at),
             failures=failures,
             error=storable(error),
-            **_PUT_DOWN,
+            **_RELEASED,
         )
         return bool(is_mine)
 
     def set_aside(self, job: Job, until: datetime, *, error: str) -> None:
         """Leave a job alone that ends its workers, unless somebody asks for it."""
-        self.mine(job).update(**{**_PUT_DOWN, "leased_until": until}, error=error)
+        self.mine(job).update(**{**_RELEASED, "leased_until": until}, error=error)
+
+    def on_course(self) -> Self:
+        """Return the jobs that somebody carries out without another wish, and soon.
+
+        They wait for their turn, are in a worker's hands or held up by a pause; neither failed nor
+        quarantined.
+        """
+        return self.filter(Q(leased_until=None) | Q(lease_token__isnull=False), failures=0)
 
     def aside(self) -> Self:
         """Return the jobs that are quarantined."""
@@ -212,10 +284,12 @@ class JobQuerySet(LeasedQuerySet):
 
 def _at(job: Job, at: datetime) -> Case:
     """Return when a job is due that is put down: at once where it was wished for meanwhile."""
-    return Case(When(version=job.version, then=Value(at)), default=F("due_at"))
+    now = clock.database_moment()
+    at_once = Value(now) if isinstance(now, datetime) else now
+    return Case(When(version=job.version, then=Value(at)), default=at_once)
 
 
-_PUT_DOWN: dict[str, Any] = {"leased_until": None, "lease_token": None, "attempts": 0}
+_RELEASED: dict[str, Any] = {"leased_until": None, "lease_token": None, "attempts": 0}
 
 
 class Job(Leased):
@@ -225,6 +299,10 @@ class Job(Leased):
     object_id = models.BigIntegerField(_("object"))
     #: Empty for work that needs no Craftkit project.
     project = models.CharField(_("project"), max_length=64, blank=True)
+    #: Its class: the smaller, the more urgent.
+    priority = models.SmallIntegerField(
+        _("priority"), choices=Priority, default=Priority.SINGLE, db_default=Priority.SINGLE.value
+    )
     #: Raised by each wish; who finishes an older version leaves the job due.
     version = models.PositiveIntegerField(_("version"), default=1)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
@@ -240,7 +318,14 @@ class Job(Leased):
         constraints = [
             models.UniqueConstraint(fields=["kind", "object_id"], name="craftkit_job_object"),
         ]
-        indexes = [models.Index(fields=["due_at", "id"], name="craftkit_job_due")]
+        indexes = [
+            models.Index(fields=["due_at", "id"], name="craftkit_job_due"),
+            # What claims go by. The last two are what a pause leaves out: jobs that wait for its
+            # end are passed over in the index, without a look at their rows.
+            models.Index(
+                fields=["priority", "due_at", "id", "project", "kind"], name="craftkit_job_claim"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_id}"
@@ -368,14 +453,14 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
     def _paused(self, project: str, capability: str) -> Self:
         return self.using(database()).paused().filter(project=project, capability=capability)
 
-    def take_probes(self, now: datetime, lease: timedelta) -> list[tuple[str, str]]:
+    def take_probes(self, now: datetime, lease: timedelta, limit: int) -> list[tuple[str, str]]:
         """Return what is paused, by project and capability, that this caller may try a job of."""
         waiting = self.using(database()).filter(
             Q(probe_at=None) | Q(probe_at__lte=now), paused_at__isnull=False
         )
         return [
             (state.project, state.capability)
-            for state in waiting
+            for state in waiting.order_by("probe_at", "pk")[:limit]
             if waiting.filter(pk=state.pk).update(probe_at=now + lease)
         ]
 

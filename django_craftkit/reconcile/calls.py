@@ -7,16 +7,23 @@ it did not act, and only by who wrote it: what a later call, or a later attempt,
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django_craftkit import clock, conf
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
+from django_craftkit.database import database, update_many
 from django_craftkit.models import Render, Share, SignatureRequest
 
+from .crew import NotMade
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from django.db.models import QuerySet
 
+    from .facts import R
+
+T = TypeVar("T")
 Row = Render | Share | SignatureRequest
 #: The moment of the first call of an attempt, where the row has it, and of the last one.
 Noted = dict[str, datetime | None]
@@ -34,14 +41,49 @@ def note(row: Row, wanted: QuerySet[Any], **also: Any) -> bool:
     That is where the row is none of ``wanted`` by now, or another call was noted since it was read.
     ``also`` is written with it.
     """
-    before, now = noted(row), database_now()
-    values = {name: value or now for name, value in before.items()}
-    values["sending_since"] = now
+    before = noted(row)
+    values = _with_call(before, database_now())
     if not wanted.filter(pk=row.pk, status=row.Status.PENDING, **before).update(**values, **also):
         return False
+    remember(row, values)
+    return True
+
+
+def note_all(
+    rows: Sequence[R], locked: Callable[[QuerySet[Any]], QuerySet[Any]], *names: str
+) -> dict[int, Noted | None]:
+    """Note that calls for rows are under way, as ``note`` does; return what was noted of which row.
+
+    ``None``: the call may not be made, since the row is not as it was read, in its calls or in the
+    columns ``names``. Inside a transaction; ``remember`` it when that is committed. ``locked``
+    locks the rows: it waits for whoever has them, or leaves those out.
+    """
+    if not rows:
+        return {}
+    columns: tuple[str, ...] = tuple(noted(rows[0]))
+    read = ("status", "attempt", *names, *columns)
+    # By primary keys alone: MySQL would lock whatever other index it goes by.
+    all_rows: Any = type(rows[0])._default_manager.using(database()).only(*read)
+    found = locked(all_rows).in_bulk([row.pk for row in rows])
+    now, begun = database_now(), []
+    for row in rows:
+        there = found.get(row.pk)
+        if there is not None and all(getattr(there, n) == getattr(row, n) for n in read):
+            remember(there, _with_call(noted(row), now))
+            begun.append(there)
+    update_many(begun, columns)
+    return {**dict.fromkeys(found), **{row.pk: noted(row) for row in begun}}
+
+
+def _with_call(before: Noted, now: datetime) -> Noted:
+    """Return what a row says once a call more is noted."""
+    return {**{name: value or now for name, value in before.items()}, "sending_since": now}
+
+
+def remember(row: Row, values: Noted) -> None:
+    """Have a row that was read before say what was noted of it since."""
     for name, value in values.items():
         setattr(row, name, value)
-    return True
 
 
 def take_back(row: Row, before: Noted) -> None:
@@ -56,6 +98,13 @@ def take_back(row: Row, before: Noted) -> None:
 def stood_still(started: datetime) -> bool:
     """Whether the worker stood still for so long that others may soon settle its call."""
     return clock.now() - started > timedelta(seconds=conf.options().LEASE) / 2
+
+
+def in_time(started: datetime, call: Callable[[], T]) -> T:
+    """Make a call that rows tell of since ``started``, unless others may soon settle it."""
+    if stood_still(started):
+        raise NotMade
+    return call()
 
 
 def seconds_until_over(project: str) -> float:

@@ -28,15 +28,17 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 
-from . import engagement, renders, signatures
+from . import engagement
 from .facts import lock_by_remote_id
 from .outcomes import retry_delay
+from .renders import facts as renders
+from .signatures import facts as signatures
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Container, Mapping
 
-    from django_craftkit.models.work import LeasedQuerySet
+    from django_craftkit.models.claims import LeasedQuerySet, Mark
 
 logger = get_logger(__name__)
 
@@ -67,15 +69,18 @@ class Unusable(ValueError):
     """A signed body that isn't what the contract says."""
 
 
-def process(now: datetime) -> int:
-    """Work off a batch of due deliveries; return how many."""
+def process(now: datetime, mark: Mark | None = None) -> int:
+    """Work off a batch of due deliveries; return how many.
+
+    ``mark`` is where earlier batches have come to.
+    """
     inbox = WebhookDelivery.objects.filter(lease_token=None, attempts__lt=SUSPECT)
-    return _process(inbox, BATCH, now)
+    return _process(inbox, BATCH, now, mark)
 
 
-def is_any_suspect(now: datetime) -> bool:
+def is_any_suspect(now: datetime, mark: Mark | None = None) -> bool:
     """Whether a delivery is due that is to be worked off alone."""
-    return _suspects().due(now).exists()
+    return bool(_suspects().due(now).find(1, now=now, mark=mark))
 
 
 def process_suspect(now: datetime) -> int:
@@ -90,9 +95,9 @@ def _suspects() -> LeasedQuerySet:
     return suspects
 
 
-def _process(inbox: LeasedQuerySet, most: int, now: datetime) -> int:
+def _process(inbox: LeasedQuerySet, most: int, now: datetime, mark: Mark | None = None) -> int:
     lease = timedelta(seconds=conf.options().LEASE)
-    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=lease)
+    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=lease, mark=mark)
     if not batch:
         return 0
     try:

@@ -34,7 +34,7 @@ from django_craftkit.models.share import MAIL, UNPROVEN
 from django_craftkit.models.signature import ARCHIVE, OPEN, POLL, SEND
 from django_craftkit.models.signature import KIND as SIGNATURE
 
-from .envelopes import GIVE_UP_AFTER
+from .signatures.cancel import GIVE_UP_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

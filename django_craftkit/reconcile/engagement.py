@@ -19,11 +19,12 @@ from django_craftkit.privacy import kept_address, kept_user_agent
 from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
 
-from . import adoption, shares
 from .facts import MAX_COUNT, UNREADABLE, warn_of_unreadable
 from .moments import here
 from .outcomes import PARKED, Again, Done, Outcome
-from .renders import remote_id_of
+from .renders.facts import remote_id_of
+from .shares import adopt
+from .shares.facts import LOOK_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +47,7 @@ def step(job: Job) -> Outcome:
         _tell(render, craftkit)
         listed = craftkit.shares.list(render.remote_id)
         read = craftkit.engagement.read(render.remote_id)
-        is_settled = adoption.hear_listed(render, listed, read)
+        is_settled = adopt.hear_listed(render, listed, read)
         hear_read(render, read)
     except NotFound as error:
         if error.is_passing:
@@ -58,7 +59,7 @@ def step(job: Job) -> Outcome:
     if is_settled:
         return Done(heard=True)
     # A call that is under way is soon over; what can't be read may stay so.
-    return Again(_delay(job, shares.LOOK_AGAIN) if is_odd else shares.LOOK_AGAIN, heard=True)
+    return Again(_delay(job, LOOK_AGAIN) if is_odd else LOOK_AGAIN, heard=True)
 
 
 def _delay(job: Job, least: float) -> float:
@@ -113,7 +114,7 @@ def hear(
     _count(renders, counts or {}, new)
     if new and engagement_recorded.receivers_of(EngagementEvent):
         _announce(new, cause)
-    adoption.hear_events(renders, new, cause)
+    adopt.hear_events(renders, new, cause)
 
 
 def _row(render: Render, event: client.EngagementEvent) -> EngagementEvent:

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connections
+from django.db.models import Model
+
 from django_craftkit.client import InvalidResponse
 from django_craftkit.database import lock, storable
 from django_craftkit.log import get_logger
@@ -16,7 +20,7 @@ from .moments import here
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from django.db.models import QuerySet
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 
 #: What Craftkit gives an id of its own.
 R = TypeVar("R", Render, SignatureRequest)
+M = TypeVar("M", bound=Model)
+H = TypeVar("H")
+V = TypeVar("V")
 
 #: What the column of a count holds, whatever is said.
 MAX_COUNT = 2**31 - 1
@@ -90,14 +97,40 @@ def lock_about(rows: QuerySet[R], row: R, remote_id: uuid.UUID | None) -> R | No
     Without an id it is a decision made here, about one that waits and that no other worker has
     sent.
     """
-    found = lock(rows).filter(pk=row.pk, attempt=row.attempt).first()
-    if found is None:
-        return None
+    found = lock(rows).filter(pk=row.pk).first()
+    return found if found is not None and is_about(found, row, remote_id) else None
+
+
+def is_about(found: R, row: R, remote_id: uuid.UUID | None) -> bool:
+    """Whether what is known of a row as it was is about the same row as it is found now."""
+    if found.attempt != row.attempt:
+        return False
     if remote_id is None:
-        is_about = found.status == found.Status.PENDING
-    else:
-        is_about = found.remote_id in (None, remote_id)
-    return found if is_about else None
+        return found.status == found.Status.PENDING
+    return found.remote_id in (None, remote_id)
+
+
+def lock_free(rows: QuerySet[M]) -> QuerySet[M]:
+    """Lock those rows of a queryset that nobody else has locked; no other waits for many of them.
+
+    Where the database has one writer, all are; where it can't tell, none are known to be.
+    """
+    features = connections[rows.db].features
+    if not features.has_select_for_update_skip_locked:
+        return rows.none() if features.has_select_for_update else rows
+    no_key = features.has_select_for_no_key_update
+    return rows.select_for_update(skip_locked=True, no_key=no_key).order_by("pk")
+
+
+def unless_broken(join: Callable[[Sequence[H]], dict[int, V]], heard: Sequence[H]) -> dict[int, V]:
+    """Join what was heard of many rows together; of none of them where one breaks the group."""
+    try:
+        return join(heard)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        logger.exception("What was heard of %d rows is taken apart.", len(heard))
+        return {}
 
 
 def lock_by_remote_id(

@@ -1,22 +1,20 @@
-"""The loop: claim what is due, run its step, note the outcome.
+"""The loop: claim what is due, plan its calls, apply the answers, note the outcomes.
 
 Any number of loops may run at once, in any process; a lease decides who has a job in hand. No
-transaction is open while a step runs.
+transaction is open while a call is under way, or a step runs.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
-from datetime import datetime, timedelta
+from contextlib import nullcontext
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.core.exceptions import ImproperlyConfigured
-from django.db import Error, connections, transaction
+from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Least
 
@@ -26,14 +24,12 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import (
     again_after_deadlock,
     database,
-    describe,
-    in_transaction,
-    storable,
 )
-from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
-from django_craftkit.models import Change, Job, ProjectState, WebhookDelivery
-from django_craftkit.models.work import MAX_CLAIMS, NOT_CONFIGURED, PAUSED, PROJECT, RUNNING
+from django_craftkit.models import Job, ProjectState
+from django_craftkit.models.claims import Marks
+from django_craftkit.models.priority import Priority
+from django_craftkit.models.work import MAX_CLAIMS
 from django_craftkit.projects import patience
 
 from . import (
@@ -43,44 +39,62 @@ from . import (
     deliveries,
     emails,
     engagement,
-    envelopes,
     links,
-    polling,
     renders,
+    signatures,
     sweeping,
 )
 from .backlog import NEEDS, free_jobs, held_by, pauses
+from .crew import Alone, Answer, Call, Crew, Threads
 from .outcomes import (
-    MIN_PROBE_DELAY,
     Again,
     Done,
     Failed,
+    Later,
     Outcome,
     Paused,
     outcome_of,
-    probe_delay,
-    retry_delay,
+    outcome_of_error,
 )
+from .pace import PACE as FUNCTIONS
+from .pace import Turn
+from .pool import Pool
+from .results import Probe, Results
 from .room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
+    from .batches import Batch, Ended
     from .pulse import Pulse
+
+    #: A job, and how its step ended; ``None`` where it is quarantined, or could not be alone.
+    Carried = tuple[Job, "Outcome | None"]
 
 logger = get_logger(__name__)
 
 STEPS: dict[str, Callable[[Job], Outcome]] = {
-    "render": renders.step,
+    "render": renders.batch.step,
     "share": links.step,
     "email": emails.step,
     "engagement": engagement.step,
-    "send signature": envelopes.send,
-    "signature": envelopes.step,
-    "poll signatures": polling.step,
+    "send signature": signatures.send.step,
+    "signature": signatures.cancel.step,
+    "poll signatures": signatures.poll.step,
     "archive signature": archive.keep_signed,
     "archive render": archive.keep_render,
     **dict.fromkeys(announcements.KINDS, announcements.step),
+}
+
+#: What is done for many jobs at a time, in the thread of the loop. The crew makes the calls.
+BATCHES: dict[str, Batch] = {
+    "render": renders.batch.DOCUMENTS,
+    **dict.fromkeys(announcements.KINDS, announcements.ANNOUNCEMENTS),
+    "send signature": signatures.send.SENDING,
+    "signature": signatures.cancel.FOLLOWING,
+    "share": links.LINKS,
+    "email": emails.MAILS,
 }
 
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
@@ -89,21 +103,30 @@ NEAR = 5.0
 PROBES, PROBE_AGAIN = 50, 5.0
 #: How long work that ends its workers is left alone.
 ASIDE = timedelta(days=1)
-#: How many announcements are taken at a time.
-HANDFUL = 20
 #: Seconds between two looks into an empty inbox, while there are jobs to do.
 LOOK_EVERY = 0.2
 #: Seconds for which webhooks that ended a worker are worked off alone, one by one: a whole batch
 #: ends with its worker, and to wait for the other threads before each would take minutes.
 ALONE_FOR = 1.0
-#: Seconds between the tries to note how a step ended, where the database fails.
-NOTE_AGAIN = (0.05, 0.1, 0.2, 0.4)
-#: Seconds that an idle thread waits before it looks again, while another is busy.
+#: Seconds for which answers wait for others, to be noted together; how many do so at most.
+LINGER, TOGETHER = 0.25, 100
+#: Seconds between two looks for what is due, while something is under way and nothing ends.
 IDLE = 0.2
+#: How many jobs are claimed at a time while some found no thread of their own.
+FEW = 20
+#: Seconds to the next look at what would need a thread of its own, while there is none for it.
+NO_HELPER = 1.0
+#: Seconds after its time for which a loop makes the calls that it has planned.
+GRACE = 2.0
+#: Seconds for which a worker stays for what will be due, instead of sending itself a message.
+STAY = 2.0
 
 
 class Loop:
-    """Does what is due, in as many threads as it is given, until nothing is or time is up."""
+    """Does what is due, in as many threads as it is given, until nothing is or time is up.
+
+    The thread that runs it claims jobs and hears webhooks; what takes its time, the crew does.
+    """
 
     def __init__(
         self,
@@ -111,21 +134,29 @@ class Loop:
         threads: int | None = None,
         wake: Callable[[float], None] | None = dispatch.wake,
         room: Room | None = None,
+        pool: Pool | None = None,
         pulse: Pulse | None = None,
+        marks: Marks | None = None,
     ) -> None:
-        """``room`` is where its steps run, ``pulse`` what gives signs of life: loops of one process
-        share them. A loop without a pulse is no worker: it runs in somebody's stead.
+        """``room`` is where its steps run, ``pool`` what makes its calls, ``pulse`` what gives
+        signs of life, ``marks`` how far it has come: loops of one process share them. A loop
+        without a pulse is no worker: it runs in somebody's stead.
         """
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
         self._stop = threading.Event()
-        #: Set where a run fails: its other threads end, and the next run begins anew.
-        self._failed = threading.Event()
-        self._held: frozenset[tuple[str, str]] = frozenset()
         self._room = Room() if room is None else room
+        self._pool = Pool(self.threads) if pool is None else pool
         self._pulse = pulse
-        self._lock = threading.Lock()
-        self._busy = 0
+        self._marks = Marks() if marks is None else marks
+        self._results = Results(self._look_again)
+        #: What calls of batches have answered that is not noted yet, and since when.
+        self._answers: list[Answer] = []
+        self._since = 0.0
+        #: Whether steps wait for a thread of their own.
+        self._is_crowded = False
+        #: Until when this loop stays for what it has put back.
+        self._stay_until = 0.0
 
     def stop(self) -> None:
         """End after the steps under way."""
@@ -146,140 +177,235 @@ class Loop:
         return self._work(seconds)
 
     def _work(self, seconds: float) -> int:
+        crew: Crew = Alone() if self.threads <= 1 else Threads(self._pool, self._room)
+        self._results.probes.clear()
+        if self._pulse is not None:
+            renders.poll.recall()
         with nullcontext() if self._pulse is None else self._pulse.beat():
-            return self._work_in_threads(seconds)
+            try:
+                return self._drain(crew, time.monotonic() + seconds)
+            finally:
+                crew.close()
 
-    def _work_in_threads(self, seconds: float) -> int:
-        deadline = time.monotonic() + seconds
-        self._failed.clear()
-        if self.threads <= 1 or not _is_anything_due():
-            return self._drain(deadline)
-        counts: list[int] = []
-        errors: list[Exception] = []
-        helpers = [
-            threading.Thread(
-                target=self._help, args=(deadline, counts, errors), name=f"craftkit-{number}"
-            )
-            for number in range(self.threads - 1)
-        ]
-        for helper in helpers:
-            helper.start()
-        known: BaseException | None = None
-        try:
-            done = self._drain(deadline)
-        except BaseException as error:
-            known = error
-            self._failed.set()
-            raise
-        finally:
-            for helper in helpers:
-                helper.join()
-            _tell_errors(errors, known)
-        return done + sum(counts)
-
-    def _help(self, deadline: float, counts: list[int], errors: list[Exception]) -> None:
-        try:
-            counts.append(self._drain(deadline))
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    def _is_over(self) -> bool:
-        return self._stop.is_set() or self._failed.is_set()
-
-    def _drain(self, deadline: float) -> int:
-        """Do what is due until nothing is and no other thread may still bring something."""
-        done = carried = 0
-        looked = 0.0
-        while not self._is_over():
+    def _drain(self, crew: Crew, deadline: float) -> int:
+        """Do what is due until nothing is, and nothing under way may still bring something."""
+        done = 0
+        looked = claimed = 0.0
+        some = is_full = True
+        while some or crew.under_way or self._is_staying():
+            answers = crew.answers(0.0 if some else IDLE)
+            is_over = self._stop.is_set() or time.monotonic() >= deadline
+            if self._stop.is_set() or time.monotonic() >= deadline + GRACE:
+                crew.let_go()
+            if is_over and not (answers or crew.under_way):
+                break
+            heard = begun = 0
+            with self._room.beside():
+                ended = self._end(crew, answers)
+                now = time.monotonic()
+                if not is_over:
+                    if not some or now - looked > LOOK_EVERY:
+                        heard = self._hear()
+                        looked = 0.0 if heard else now
+                    is_time = heard or not crew.under_way or now - claimed > IDLE
+                    if is_time or (is_full and crew.is_ready):
+                        begun, is_full = self._begin_due(crew)
+                        claimed = now
+            done += heard + ended
+            some = bool(heard or begun or ended)
+        if self._wake:
+            left = self._stay_until - time.monotonic()
             if time.monotonic() >= deadline:
-                if self._wake:
-                    self._wake(0.0)
-                break
-            with self._counting(), self._room.beside():
-                heard = 0
-                if not carried or time.monotonic() - looked > LOOK_EVERY:
-                    heard = self._hear()
-                    looked = 0.0 if heard else time.monotonic()
-                carried = self._carry_due()
-            some = heard + carried
-            done += some
-            if not some and not self._busy:
-                break
-            if not some:
-                self._stop.wait(IDLE)
+                self._wake(0.0)
+            if left > 0:
+                self._wake(left)
         return done
 
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        """Count the threads that have something in hand."""
-        with self._lock:
-            self._busy += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._busy -= 1
+    def _is_staying(self) -> bool:
+        """Whether something is due so soon that a message for it would cost more than to wait."""
+        return not self._stop.is_set() and time.monotonic() < self._stay_until
+
+    def _look_again(self, delay: float) -> None:
+        """Have what is put back for so many seconds be found then; inside the transaction."""
+        if self._wake is None or delay >= NEAR:
+            return
+        if self._pulse is not None and self.threads > 1 and delay <= STAY:
+            self._stay_until = max(self._stay_until, time.monotonic() + delay + IDLE)
+        else:
+            transaction.on_commit(partial(self._wake, delay), using=database())
 
     def _hear(self) -> int:
         """Work webhooks off: a batch of them, and alone those that ended their worker."""
         now = database_now()
-        heard = deliveries.process(now)
-        if heard < deliveries.BATCH and deliveries.is_any_suspect(now):
+        heard = deliveries.process(now, self._marks.of("inbox"))
+        suspects = self._marks.of("suspects")
+        if heard < deliveries.BATCH and deliveries.is_any_suspect(now, suspects):
             with self._room.alone() as is_alone:
                 end = time.monotonic() + ALONE_FOR
                 while is_alone and deliveries.process_suspect(database_now()):
                     heard += 1
-                    if time.monotonic() > end or self._is_over():
+                    if time.monotonic() > end or self._stop.is_set():
                         break
         return heard
 
-    def _carry_due(self) -> int:
-        done = 0
-        began = time.monotonic()
-        for job in self._claim():
-            if time.monotonic() - began > _lease().total_seconds() / 4:
-                # The lease counts from the claim, and receivers may be slow.
-                Job.objects.leave(job, database_now())
-                continue
-            if not job.attempts and not Job.objects.begin(job):
-                continue
-            self.carry(job)
-            done += 1
-        if self._held and not conf.options().PAUSED:
-            for project, capability in ProjectState.objects.take_probes(database_now(), _lease()):
-                done += self._probe(project, capability)
-        return done
+    def _begin_due(self, crew: Crew) -> tuple[int, bool]:
+        """Claim what can begin soon, and begin it.
 
-    def _probe(self, project: str, capability: str) -> int:
-        """Carry jobs of what is paused out until one of them tells whether Craftkit answers."""
-        jobs = Job.objects.filter(held_by(project, capability))
-        for held, lacking in self._held:
-            if held == project and lacking not in ("", capability):
-                jobs = jobs.exclude(held_by(project, lacking))
-        for done in range(PROBES):
-            claimed = jobs.claim(1, now=database_now(), lease=_lease())
-            outcome = self.carry(claimed[0]) if claimed else None
-            if outcome is None:
-                ProjectState.objects.postpone(
-                    project, capability, database_now() + timedelta(seconds=PROBE_AGAIN)
-                )
-                return done
-            if isinstance(outcome, (Paused, Failed)) or outcome.heard:
-                return done + 1
-        return PROBES
+        Return how many jobs that were, and whether more of them may be due.
+        """
+        self._results.held = frozenset(pauses())
+        begun = self._begin_probes(crew)
+        if self.threads <= 1:
+            return self._begin_some(frozenset(STEPS), crew.room, crew)
+        keyed = frozenset(kind for kind, batch in BATCHES.items() if batch.is_keyed)
+        # What must begin at once goes first; what takes its time has threads of its own.
+        begun += self._begin_some(BATCHES.keys() - keyed, crew.free, crew)[0]
+        begun += self._begin_some(STEPS.keys() - BATCHES.keys(), crew.helpers, crew)[0]
+        room = min(crew.room, FEW) if self._is_crowded else crew.room
+        more, is_full = self._begin_some(keyed, room, crew)
+        return begun + more, is_full
 
-    def _claim(self) -> list[Job]:
-        """Take a job that nothing holds up, or a handful that call nobody but receivers."""
-        self._held = frozenset(pauses())
-        now = database_now()
-        claimed: list[Job] = free_jobs(self._held).claim(1, now=now, lease=_lease())
-        if claimed and not claimed[0].project and claimed[0].attempts == 1:
-            # The first has begun; the others begin one by one, so that only who did is suspected.
-            more = Job.objects.filter(project="", attempts=0)
-            claimed += more.claim(HANDFUL - 1, now=now, lease=_lease(), begin=False)
+    def _begin_some(self, kinds: AbstractSet[str], room: int, crew: Crew) -> tuple[int, bool]:
+        """Claim and begin jobs of some kinds; return as ``_begin_due`` does."""
+        if not kinds or room <= 0:
+            return 0, room <= 0
+        claimed = self._claim(frozenset(kinds), room)
+        return len(claimed), self._begin(claimed, crew) and len(claimed) == room
+
+    def _claim(self, kinds: frozenset[str], limit: int) -> list[Job]:
+        """Take jobs of some kinds that nothing holds up."""
+        # Without the others, not of these: no other index than that of claims is to look useful.
+        jobs = free_jobs(self._results.held).exclude(kind__in=STEPS.keys() - kinds)
+        claimed: list[Job] = jobs.claim(
+            limit,
+            now=database_now(),
+            lease=_lease(),
+            # What calls nobody but receivers begins one by one: only who did is suspected.
+            begins=lambda job: bool(job.project or job.attempts),
+            mark=self._marks.of(kinds),
+            held=(self._results.held, conf.options().PAUSED),
+        )
         return claimed
+
+    def _begin(self, claimed: Sequence[Job], crew: Crew) -> bool:
+        """Begin what was claimed; return whether there was a thread for each that needs its own."""
+        steps: list[Job] = []
+        ended: list[Ended] = []
+        batches: dict[Batch, list[Job]] = {}
+        for job in claimed:
+            batch = BATCHES.get(job.kind)
+            if batch is None or job.attempts > 1:
+                steps.append(job)
+            else:
+                batches.setdefault(batch, []).append(job)
+        turn = Turn(FUNCTIONS)
+        for batch, jobs in batches.items():
+            for planned in _planned(batch, jobs, turn):
+                match planned:
+                    case Call():
+                        crew.start(planned)
+                    case Job():
+                        steps.append(planned)
+                    case _:
+                        ended.append(planned)
+        helpers = crew.helpers if self.threads > 1 else len(steps)
+        for job in steps[:helpers]:
+            crew.start(self._step_of(job))
+        ended += [(job, Later(NO_HELPER)) for job in steps[helpers:]]
+        self._results.note_all(ended)
+        self._is_crowded = len(steps) > helpers
+        return not self._is_crowded
+
+    def _step_of(self, job: Job) -> Call:
+        """Return what carries a claimed job out by itself."""
+        return Call([job], partial(self._carry_in_time, job, time.monotonic()))
+
+    def _carry_in_time(self, job: Job, claimed_at: float) -> list[Carried]:
+        """Carry a claimed job out; return how it ended, or nothing where it is another's."""
+        if time.monotonic() - claimed_at > _lease().total_seconds() / 4:
+            # The lease counts from the claim, and what was before it may have taken its time.
+            self._results.note(job, Later())
+        elif job.attempts or Job.objects.begin(job):
+            return [(job, self.carry(job))]
+        return []
+
+    def _end(self, crew: Crew, answers: Sequence[Answer]) -> int:
+        """Go on from what has ended; return how many jobs that were."""
+        ended: list[Carried] = []
+        is_time = False
+        for answer in answers:
+            if answer.call.batch is None:
+                if answer.error is not None:
+                    raise answer.error
+                ended += answer.value
+            else:
+                self._since = self._since if self._answers else time.monotonic()
+                self._answers.append(answer)
+                is_time |= self._is_paused_by(answer, crew)
+        is_time |= len(self._answers) >= TOGETHER or time.monotonic() - self._since >= LINGER
+        if self._answers and (is_time or not crew.under_way):
+            ended += self._apply()
+        for job, outcome in ended:
+            probe = self._results.probes.pop(job.pk, None)
+            if probe is not None:
+                self._go_on(probe, outcome, crew)
+        return len(ended)
+
+    def _is_paused_by(self, answer: Answer, crew: Crew) -> bool:
+        """Whether an answer pauses its project: then no call is made that has not begun."""
+        if not isinstance(answer.error, CraftkitError):
+            return False
+        outcome = outcome_of(answer.error)
+        if isinstance(outcome, Paused):
+            crew.stop(answer.call.jobs[0].project, NEEDS.get(outcome.capability))
+        return isinstance(outcome, Paused)
+
+    def _apply(self) -> list[Ended]:
+        """Have the batches write what their calls have answered, and note how the jobs ended."""
+        answers, self._answers = self._answers, []
+        ended: list[Ended] = []
+        given: dict[Batch, list[Answer]] = {}
+        for answer in answers:
+            if answer.call.batch is not None:
+                given.setdefault(answer.call.batch, []).append(answer)
+        for batch, of_batch in given.items():
+            ended += _applied(batch, of_batch)
+        connecting.drop_broken()
+        self._results.note_all(ended)
+        return ended
+
+    def _go_on(self, probe: Probe, outcome: Outcome | None, crew: Crew) -> None:
+        """Try another job of what is paused where this one has not called Craftkit."""
+        if outcome is None:
+            _postpone(probe)
+        elif not (
+            isinstance(outcome, (Paused, Failed))
+            or (isinstance(outcome, (Again, Done)) and outcome.heard)
+        ):
+            self._try(probe, crew)
+
+    def _begin_probes(self, crew: Crew) -> int:
+        if not self._results.held or conf.options().PAUSED:
+            return 0
+        taken = ProjectState.objects.take_probes(database_now(), _lease(), crew.helpers)
+        return sum(self._try(Probe(*names), crew) for names in taken)
+
+    def _try(self, probe: Probe, crew: Crew) -> int:
+        """Begin a job of what is paused, which may tell whether Craftkit answers."""
+        if probe.tries == PROBES:
+            return 0
+        jobs = Job.objects.filter(held_by(probe.project, probe.capability))
+        for held, lacking in self._results.held:
+            if held == probe.project and lacking not in ("", probe.capability):
+                jobs = jobs.exclude(held_by(probe.project, lacking))
+        claimed = jobs.claim(1, now=database_now(), lease=_lease())
+        if not claimed:
+            _postpone(probe)
+            return 0
+        probe.tries += 1
+        self._results.probes[claimed[0].pk] = probe
+        crew.start(self._step_of(claimed[0]))
+        return 1
 
     @again_after_deadlock
     def take(self, kind: str, object_id: int) -> Job | None:
@@ -289,7 +415,10 @@ class Loop:
         now = database_now()
         jobs = Job.objects.filter(kind=kind, object_id=object_id)
         jobs.using(database()).filter(lease_token=None).update(
-            due_at=Least(F("due_at"), Value(now)), leased_until=None
+            due_at=Least(F("due_at"), Value(now)),
+            leased_until=None,
+            # What is left of it when its caller waits no longer goes first, too.
+            priority=Priority.URGENT,
         )
         return next(iter(jobs.claim(1, now=now, lease=_lease())), None)
 
@@ -328,158 +457,47 @@ class Loop:
         outcome = _run(job)
         # A connection that broke in the step must not keep its end from being noted.
         connecting.drop_broken()
-        self._note(job, outcome)
+        self._results.note(job, outcome)
         return outcome
-
-    def _note(self, job: Job, outcome: Outcome) -> None:
-        """Note how a step ended, over a database that goes away and comes back, too.
-
-        Else nobody would take the job up before its lease is over.
-        """
-        for pause in NOTE_AGAIN:
-            try:
-                return self._note_once(job, outcome)
-            except Error as error:
-                if not is_outage(error):
-                    raise
-                logger.warning("How %s ended is noted again: %s", job, error)
-            time.sleep(pause)
-            connecting.renew()
-        return self._note_once(job, outcome)
-
-    def _note_once(self, job: Job, outcome: Outcome) -> None:
-        if outcome == Done():
-            Job.objects.done(job)
-        else:
-            self._note_more(job, outcome)
-
-    @in_transaction
-    def _note_more(self, job: Job, outcome: Outcome) -> None:
-        now = database_now()
-        delay = NEAR
-        match outcome:
-            case Paused():
-                if job.kind not in NEEDS.get(outcome.capability, ()):
-                    outcome = replace(outcome, capability="")
-                self._pause(job, outcome, now)
-                if outcome.capability:
-                    # Craftkit has answered, which ends a pause of more than that.
-                    self._resume(job, but=outcome.capability)
-            case Failed(error, after):
-                failures = job.failures + 1
-                delay = max(retry_delay(failures), after or 0.0)
-                at = now + timedelta(seconds=delay)
-                if Job.objects.again(job, at, error=error, failures=failures):
-                    for project, capability in self._holding(job):
-                        ProjectState.objects.postpone(project, capability, at)
-            case Again(delay, error):
-                Job.objects.again(job, now + timedelta(seconds=delay), error=error)
-            case Done():
-                Job.objects.done(job)
-        if isinstance(outcome, (Again, Done)) and outcome.heard:
-            self._resume(job)
-        if delay < NEAR and self._wake:
-            transaction.on_commit(partial(self._wake, delay), using=database())
-
-    def _holding(self, job: Job) -> list[tuple[str, str]]:
-        """Return the pauses that this job was a probe of."""
-        return [
-            (project, capability)
-            for project, capability in self._held
-            if project == job.project and job.kind in NEEDS.get(capability, (job.kind,))
-        ]
-
-    def _resume(self, job: Job, *, but: str | None = None) -> None:
-        for project, capability in self._holding(job):
-            if capability == but:
-                continue
-            if ProjectState.objects.resume(project, capability, now=database_now()):
-                state = ProjectState.objects.of(project, capability)
-                _record(state, RUNNING, Change.Cause.ANSWER, "")
-                logger.warning(
-                    "Craftkit project %r (%s) goes on.", project, capability or "all of it"
-                )
-
-    def _pause(self, job: Job, pause: Paused, now: datetime) -> None:
-        state = ProjectState.objects.of(job.project, pause.capability)
-        after = pause.after
-        delay = probe_delay(state.probes) if after is None else max(after, MIN_PROBE_DELAY)
-        Job.objects.again(job, now, error=pause.reason, failures=job.failures)
-        is_new = ProjectState.objects.pause(
-            job.project,
-            pause.capability,
-            code=pause.code,
-            reason=pause.reason,
-            now=now,
-            probe_at=now + timedelta(seconds=delay),
-        )
-        if is_new:
-            is_ours = pause.code == NOT_CONFIGURED
-            cause = Change.Cause.HERE if is_ours else Change.Cause.ANSWER
-            _record(state, PAUSED, cause, storable(pause.reason))
-            logger.error(
-                "Craftkit project %r (%s) is paused: %s",
-                job.project,
-                pause.capability or "all of it",
-                pause.reason,
-            )
-
-
-def _record(state: ProjectState, status: str, cause: Change.Cause, note: str) -> None:
-    """Note that a project is paused or goes on, in the transaction that has it so."""
-    change = Change(
-        kind=PROJECT,
-        object_id=state.pk,
-        from_status=RUNNING if status == PAUSED else PAUSED,
-        to_status=status,
-        cause=cause,
-        note=note,
-        signal="project_paused" if status == PAUSED else "project_resumed",
-    )
-    Change.objects.record([change])
 
 
 def _lease() -> timedelta:
     return timedelta(seconds=conf.options().LEASE)
 
 
-def _is_anything_due() -> bool:
-    """Whether it is worth while to start threads, each with a connection of its own."""
-    now = database_now()
-    return any(
-        model._default_manager.using(database()).due(now).exists()
-        for model in (WebhookDelivery, Job)
-    )
+def _planned(batch: Batch, jobs: Sequence[Job], turn: Turn) -> Sequence[Call | Ended | Job]:
+    """Return what a batch plans; the jobs themselves where one of them breaks it."""
+    try:
+        return list(batch.plan(jobs, turn))
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        logger.exception("A batch of %d jobs is taken apart.", len(jobs))
+        return jobs
 
 
-def _tell_errors(errors: list[Exception], known: BaseException | None) -> None:
-    """Log what ended the helping threads of a run: what ended several of them once."""
-    told = {type(known)}
-    for error in errors:
-        if type(error) not in told:
-            told.add(type(error))
-            logger.error(
-                "A thread of Craftkit's loop ended; its jobs are taken up again.", exc_info=error
-            )
+def _applied(batch: Batch, answers: Sequence[Answer]) -> Iterator[Ended]:
+    """Return how the steps end whose calls have answered, also where that raises."""
+    left = {answer.call.jobs[0].pk: answer.call.jobs[0] for answer in answers}
+    try:
+        for job, outcome in batch.apply(answers):
+            del left[job.pk]
+            yield job, outcome
+    except Exception as error:
+        for job in left.values():
+            yield job, outcome_of_error(job, error)
+
+
+def _postpone(probe: Probe) -> None:
+    at = database_now() + timedelta(seconds=PROBE_AGAIN)
+    ProjectState.objects.postpone(probe.project, probe.capability, at)
 
 
 def _run(job: Job) -> Outcome:
     try:
         return STEPS[job.kind](job)
-    except CraftkitError as error:
-        return outcome_of(error)
-    except ImproperlyConfigured as error:
-        return Paused(NOT_CONFIGURED, str(error))
-    except SoftTimeLimitExceeded:
-        # The worker is about to be ended; the lease leaves the job to another.
-        raise
     except Exception as error:
-        # A mistake of ours must not lose a document: it is logged, shown and tried again.
-        if is_outage(error):
-            logger.warning("The step of %s is tried again: %s", job, error)
-        else:
-            logger.exception("The step of %s raised.", job)
-        return Failed(describe(error))
+        return outcome_of_error(job, error)
 
 
 #: Seconds between two looks while a person waits; https://docs.craftkit.dev/guides/render-lifecycle

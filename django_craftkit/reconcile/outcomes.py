@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.core.exceptions import ImproperlyConfigured
 
 from django_craftkit.client import (
     AuthenticationError,
@@ -12,6 +16,15 @@ from django_craftkit.client import (
     RateLimited,
 )
 from django_craftkit.client.retry import backoff
+from django_craftkit.database import describe
+from django_craftkit.failures import is_outage
+from django_craftkit.log import get_logger
+from django_craftkit.models.work import NOT_CONFIGURED
+
+if TYPE_CHECKING:
+    from django_craftkit.models import Job
+
+logger = get_logger(__name__)
 
 #: Codes that are the project's fault, not the row's, and the capability that is lacking.
 _PROJECT_CODES = {
@@ -63,7 +76,36 @@ class Paused:
     capability: str = ""
 
 
-Outcome = Done | Again | Failed | Paused
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The step has not begun: its turn comes again in ``after`` seconds, as if nothing was."""
+
+    after: float = 0.0
+    #: ``None``: what was said of it before.
+    error: str | None = None
+
+
+Outcome = Done | Again | Failed | Paused | Later
+
+
+def outcome_of_error(job: Job, error: BaseException) -> Failed | Paused:
+    """Tell what an error means for the job whose step raised it.
+
+    Raises it where it is not about the job: the worker is about to be ended, and the lease leaves
+    the job to another.
+    """
+    if isinstance(error, SoftTimeLimitExceeded) or not isinstance(error, Exception):
+        raise error
+    if isinstance(error, CraftkitError):
+        return outcome_of(error)
+    if isinstance(error, ImproperlyConfigured):
+        return Paused(NOT_CONFIGURED, str(error))
+    # A mistake of ours must not lose a document: it is logged, shown and tried again.
+    if is_outage(error):
+        logger.warning("The step of %s is tried again: %s", job, error)
+    else:
+        logger.error("The step of %s raised.", job, exc_info=error)
+    return Failed(describe(error))
 
 
 def outcome_of(error: CraftkitError) -> Failed | Paused:

@@ -12,6 +12,7 @@ from django_craftkit import clock, conf
 from django_craftkit.database import database
 from django_craftkit.models import Share, SignatureRequest
 from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile.renders import poll
 from django_craftkit.reconcile.sweeping import note_overdue
 from django_craftkit.sandbox import Mail, Sandbox, SandboxAdapter
 from django_craftkit.sandbox import Render as SandboxRender
@@ -67,6 +68,8 @@ class Kit:
         else:
             self._settings.CRAFTKIT_PROJECTS = self._projects
         clock.set_clock(self._now)
+        # What other tests have seen of a template is none of this one's.
+        poll.forget()
         return self
 
     def __exit__(

@@ -39,6 +39,7 @@ START, END = 60.0, 10.0
 class Status:
     """What ``/proc/<pid>/stat`` says of a process."""
 
+    pid: int
     parent: int
     #: Seconds, user and system, of the process and of its children that it has waited for.
     cpu: float
@@ -50,6 +51,7 @@ def parse(stat: str) -> Status:
     """Read a line of ``/proc/<pid>/stat``; the name in it may hold spaces and parentheses."""
     fields = stat.rpartition(")")[2].split()
     return Status(
+        pid=int(stat.partition(" ")[0]),
         parent=int(fields[1]),
         cpu=sum(map(int, fields[11:15])) / _TICKS,
         resident=int(fields[21]) * _PAGE,
@@ -96,9 +98,13 @@ class Process:
             raise RuntimeError(f"{self.name} did not start:\n{self.log()}")
         return line
 
+    def status(self) -> int | None:
+        """Return with which status it has ended; ``None`` while it runs."""
+        return self._popen.poll()
+
     def check(self) -> None:
-        if self._popen.poll() is not None:
-            raise RuntimeError(f"{self.name} ended with {self._popen.returncode}:\n{self.log()}")
+        if self.status() is not None:
+            raise RuntimeError(f"{self.name} ended with {self.status()}:\n{self.log()}")
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")[-4000:]
@@ -111,19 +117,28 @@ class Process:
         """Return the bytes of memory of it and of all that it has started."""
         return sum(status.resident for status in tree(self._popen.pid))
 
+    def children(self) -> list[int]:
+        """Return the ids of the processes that it has started itself."""
+        pid = self._popen.pid
+        return [status.pid for status in tree(pid) if status.parent == pid]
+
     def counted(self, name: str) -> int:
         return instruments.read(self.folder, name)
+
+    def kill(self) -> None:
+        """SIGKILL, to it and to what it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+        if self._popen.stdout is not None:
+            self._popen.stdout.close()
 
     def stop(self) -> None:
         """End it after what it has under way, or by force; and what it has started."""
         self._popen.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(END)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
-        self._popen.wait()
-        if self._popen.stdout is not None:
-            self._popen.stdout.close()
+        self.kill()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from django_craftkit.models import ArchivedFile, Job, ProjectState, Render, Sign
 from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.signature import ARCHIVE, POLL
 from django_craftkit.projects import get_client
-from django_craftkit.reconcile import archive, polling
+from django_craftkit.reconcile import archive, signatures
 from django_craftkit.reconcile.outcomes import Again, Done
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
 from django_craftkit.sandbox.envelopes import SignatureRequest as Envelope
@@ -62,7 +62,7 @@ def _round(is_open: list[bool], span: timedelta) -> int:
         before = len(sandbox.requests)
         state = ProjectState.objects.of("default")
         job = Job(kind=POLL, object_id=state.pk, project="default")
-        while not _is_over(polling.step(job)):
+        while not _is_over(signatures.poll.step(job)):
             pass
     heard = SignatureRequest.objects.filter(status=SignatureRequest.Status.VIEWED).count()
     if heard != sum(is_open):

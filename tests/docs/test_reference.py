@@ -21,7 +21,7 @@ from django_craftkit.models import render, share
 from django_craftkit.models import signature as signature_model
 from django_craftkit.models.render import RenderQuerySet
 from django_craftkit.reconcile import deliveries
-from django_craftkit.reconcile.renders import RANK
+from django_craftkit.reconcile.renders.facts import RANK
 from django_craftkit.sandbox import cli, faults
 from django_craftkit.templatetags import craftkit as tags
 from django_craftkit.testing import Kit

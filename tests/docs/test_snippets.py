@@ -20,6 +20,7 @@ from django.template import engines
 from django_craftkit.sandbox import SandboxServer, cli
 from tests.docs import pages
 from tests.docs.scenes import SCENES
+from tests.endurance import __main__ as endurance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,6 +192,8 @@ def test_a_command_can_be_given(line: str):
             parser = argparse.ArgumentParser()
             cli.add_arguments(parser)
             parser.parse_args(arguments)
+        case ["python", "-m", "tests.endurance", *arguments]:
+            endurance.parser().parse_args(arguments)
         case ["python", "-m", "pip", "install", requirement]:
             name, _, extra = requirement.removesuffix("]").partition("[")
             project = tomllib.loads(pages.read("pyproject.toml"))["project"]

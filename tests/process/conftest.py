@@ -44,15 +44,19 @@ class Workers:
             "CRAFTKIT_ARCHIVE": str(self.archive),
         }
 
-    def start(self, *, celery: bool = True) -> subprocess.Popen[bytes]:
+    def start(self, *, celery: bool = True, pool: str = "prefork") -> subprocess.Popen[bytes]:
         number = len(self._running)
-        schedule = self._folder / f"schedule-{number}"
-        command = (
-            f"celery -A tests worker --beat --concurrency 1 --loglevel INFO "
-            f"--schedule {schedule} --hostname w{number}@%h"
-            if celery
-            else "django craftkit_work --interval 0.2"
-        )
+        schedule = f"--schedule {self._folder / f'schedule-{number}'}"
+        if not celery:
+            return self._run("django craftkit_work --interval 0.2")
+        worker = f"celery -A tests worker --loglevel INFO --hostname w{number}@%h"
+        if pool == "prefork":
+            return self._run(f"{worker} --concurrency 1 --beat {schedule}")
+        self._run(f"celery -A tests beat {schedule}")
+        return self._run(f"{worker} --pool {pool}")
+
+    def _run(self, command: str) -> subprocess.Popen[bytes]:
+        number = len(self._running)
         with (self._folder / f"{number}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command.split()],

@@ -18,7 +18,7 @@ from django_craftkit.models import (
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.shop.models import Order
 
-from .apps import BUILDER, KILLER
+from .apps import BUILDER, KILLER, SLOW
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -176,7 +176,7 @@ def test_two_sweeps_at_once_send_each_document_once(sandbox, workers):
 def test_what_ran_beside_work_that_kills_its_worker_ends_well(sandbox, workers):
     """All four have begun, each in a thread of its own, when the first worker dies."""
     workers.environment["CRAFTKIT_PATIENCE"] = "1"
-    orders = [Order.objects.create(number=number) for number in ("1", "2", "3", KILLER)]
+    orders = [Order.objects.create(number=number) for number in (SLOW, "2", "3", KILLER)]
     renders = [
         Render.objects.declare(
             "invoice",

@@ -7,12 +7,15 @@ import pytest
 from django_craftkit.models import ArchivedFile, Job, SignatureRequest
 from django_craftkit.models.signature import ARCHIVE
 from django_craftkit.projects import get_client
+from django_craftkit.reconcile.loop import Loop
 from django_craftkit.sandbox import certificate as papers
 from django_craftkit.signing import AnchorTag, Recipient
-from tests.helpers import work
+from tests import helpers
 from tests.reconcile.archives import archive_later
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django_craftkit.client import Craftkit
 
 
@@ -20,6 +23,18 @@ if TYPE_CHECKING:
 def dashboard(craftkit) -> Craftkit:
     """Craftkit's own dashboard, where somebody does things that no row here knows of."""
     return get_client()
+
+
+@pytest.fixture
+def work(craftkit, monkeypatch) -> Callable[..., int]:
+    """Carry out what is due now: time stands still meanwhile, however slow the machine."""
+
+    def work(threads: int = 8) -> int:
+        with monkeypatch.context() as patch:
+            patch.setattr(craftkit, "_standing", craftkit._now())
+            return Loop(threads=threads, wake=None).run()
+
+    return work
 
 
 @pytest.fixture
@@ -33,7 +48,7 @@ def completed(craftkit, ready) -> SignatureRequest:
     craftkit.sandbox.sign_all(craftkit.sandbox.signatures[0].id)
     while not Job.objects.filter(kind=ARCHIVE).exists():
         craftkit.deliver()
-        archive_later(work)
+        archive_later(helpers.work)
     request.refresh_from_db()
     assert request.status == "completed"
     assert not ArchivedFile.objects.exists()

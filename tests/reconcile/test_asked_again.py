@@ -12,7 +12,7 @@ from django_craftkit.models import (
     SignatureRequest,
 )
 from django_craftkit.models.arguments import hash_key
-from django_craftkit.reconcile.envelopes import wire_key
+from django_craftkit.reconcile.signatures.send import wire_key
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField
 from tests.helpers import at_once
 from tests.seams import after_reading

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
+from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from django_craftkit.models import Job, WebhookDelivery
+from django_craftkit.clock import database_now
+from django_craftkit.models import Job, WebhookDelivery, claims
+from django_craftkit.models.claims import LeasedQuerySet, Mark, Marks
+from django_craftkit.models.priority import Priority
 from django_craftkit.reconcile import deliveries
-from tests.seams import claim, process_webhooks
+from tests.helpers import PATIENCE, at_once, elsewhere
+from tests.seams import before_writing, claim, process_webhooks
+
+LEASE = timedelta(minutes=2)
+NOW = timezone.now()
+URGENT, SINGLE, BULK, UPKEEP = Priority
 
 #: Every column that a claim changes, and what a queryset may say of it before.
 FILTERS = {
@@ -45,3 +57,234 @@ def test_each_try_of_a_webhook_is_made(tries):
     assert process_webhooks(timezone.now()) == 1
     delivery = WebhookDelivery.objects.get()
     assert (delivery.status, delivery.attempts) == ("ignored", tries + 1)
+
+
+def make_job(number: int, priority: int = SINGLE, *, ago: float = 0.0, **values: object) -> Job:
+    """Make a job that is due since so many seconds."""
+    fields = {
+        "kind": "render",
+        "object_id": number,
+        "project": "default",
+        "priority": priority,
+        "due_at": NOW - timedelta(seconds=ago),
+        **values,
+    }
+    return Job.objects.create(**fields)
+
+
+def claimed(limit: int = 1, *, at: float = 0.0, **options: object) -> list[int]:
+    """Claim, so many seconds from now, and return which objects' jobs it were."""
+    now = NOW + timedelta(seconds=at)
+    jobs = Job.objects.all().claim(limit, now=now, lease=LEASE, **options)
+    return [job.object_id for job in jobs]
+
+
+@pytest.mark.django_db
+def test_the_most_urgent_go_first_and_of_a_class_the_oldest():
+    for number, (priority, ago) in enumerate(
+        [(UPKEEP, 9), (BULK, 8), (SINGLE, 1), (SINGLE, 2), (URGENT, 0), (BULK, 3)]
+    ):
+        make_job(number, priority, ago=ago)
+    mark = Mark()
+    assert claimed(2, mark=mark) == [4, 3]
+    assert claimed(9, mark=mark) == [2, 1, 5, 0]
+
+
+@pytest.mark.django_db
+def test_a_class_that_nothing_was_taken_of_for_a_minute_has_its_turn():
+    """Single documents come without end, and always enough of them."""
+    mark = Mark()
+    for number in range(9):
+        make_job(number, BULK, ago=3600)
+    taken = []
+    for second in range(0, 150, 10):
+        make_job(100 + second, SINGLE, ago=-second)
+        taken += claimed(at=second, mark=mark)
+    bulk = [number for number in taken if number < 100]
+    assert bulk == [0, 1], "one a minute, however long they wait, and no more"
+    assert taken.index(0) == 6
+
+
+@pytest.mark.django_db
+def test_urgent_work_is_overtaken_by_a_single_one_after_a_minute_and_by_upkeep_after_three():
+    mark = Mark()
+    make_job(1, SINGLE)
+    make_job(3, UPKEEP)
+    taken = []
+    for second in range(0, 200, 20):
+        make_job(100 + second, URGENT, ago=-second)
+        taken += claimed(at=second, mark=mark)
+    assert taken.index(1) == 3
+    assert taken.index(3) == 9
+
+
+@pytest.fixture
+def stopwatch(monkeypatch):
+    """Set how many seconds have passed, by the clock that claims pace themselves by."""
+    seconds = [1000.0]
+    monkeypatch.setattr(claims.time, "monotonic", lambda: seconds[0])
+    return lambda passed: seconds.__setitem__(0, 1000.0 + passed)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("priority", Priority.values)
+def test_a_claim_begins_where_the_one_before_found_nothing(stopwatch, priority):
+    """What is done is not walked over, nor what was due before: but every few seconds."""
+    mark = Mark()
+    assert claimed(mark=mark) == []
+    make_job(1, priority, ago=30)
+    assert claimed(mark=mark) == []
+    stopwatch(claims.LOOK_EVERY - 0.01)
+    assert claimed(mark=mark) == []
+    stopwatch(claims.LOOK_EVERY)
+    assert claimed(mark=mark) == [1], "committed late, or moved back: within these seconds"
+
+
+@pytest.mark.django_db
+def test_what_is_committed_a_little_late_is_found_at_once():
+    mark = Mark()
+    assert claimed(mark=mark) == []
+    make_job(1, ago=1.9)
+    assert claimed(mark=mark) == [1]
+
+
+@pytest.mark.django_db
+def test_a_claim_begins_anew_where_other_rows_are_left_out():
+    """A pause has ended: what it held up has been due for long."""
+    mark = Mark()
+    make_job(1, ago=300, project="paused")
+    free = Job.objects.exclude(project="paused")
+    assert free.claim(1, now=NOW, lease=LEASE, mark=mark, held="paused") == []
+    assert claimed(mark=mark, held="nothing") == [1]
+
+
+@pytest.mark.django_db
+def test_a_long_look_at_everything_is_not_taken_again_soon(stopwatch, monkeypatch):
+    find = LeasedQuerySet._find
+
+    def slowly(self, most, now, floors):
+        if not floors:
+            stopwatch(3)
+        return find(self, most, now, floors)
+
+    monkeypatch.setattr(LeasedQuerySet, "_find", slowly)
+    mark = Mark()
+    assert claimed(mark=mark) == []
+    make_job(1, ago=30)
+    stopwatch(3 + 3 * claims.REST - 1)
+    assert claimed(mark=mark) == []
+    stopwatch(3 + 3 * claims.REST)
+    assert claimed(mark=mark) == [1]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("end", ["done", "again", "leave"])
+def test_what_was_wished_for_during_a_long_step_is_found_at_once(end):
+    """The claims of others have passed by where it was due."""
+    mark = Mark()
+    make_job(1, ago=30, due_at=timezone.now() - timedelta(seconds=30))
+    now = timezone.now()
+    (job,) = Job.objects.all().claim(1, now=now, lease=LEASE, mark=mark)
+    Job.objects.wish("render", [1])
+    assert Job.objects.all().claim(1, now=timezone.now(), lease=LEASE, mark=mark) == []
+    later = (timezone.now() + timedelta(hours=1),) if end != "done" else ()
+    getattr(Job.objects, end)(job, *later)
+    (anew,) = Job.objects.all().claim(
+        1, now=timezone.now() + timedelta(seconds=1), lease=LEASE, mark=mark
+    )
+    assert (anew.pk, anew.version) == (job.pk, 2)
+
+
+@pytest.mark.django_db
+def test_a_quarantined_job_that_is_asked_for_is_found_at_once():
+    mark = Mark()
+    then = timezone.now()
+    make_job(1, due_at=then - timedelta(days=1), leased_until=then + timedelta(days=1))
+    assert Job.objects.all().claim(1, now=then, lease=LEASE, mark=mark) == []
+    Job.objects.ask("render", [1])
+    now = timezone.now() + timedelta(seconds=1)
+    (job,) = Job.objects.all().claim(1, now=now, lease=LEASE, mark=mark)
+    assert (job.object_id, job.priority) == (1, URGENT)
+
+
+def test_each_tenant_has_marks_of_its_own(monkeypatch):
+    marks = Marks()
+    mine = connections[connection.alias]
+    monkeypatch.setattr(mine, "schema_name", "north", raising=False)
+    north = marks.of("jobs")
+    assert marks.of("jobs") is north
+    assert marks.of("inbox") is not north
+    monkeypatch.setattr(mine, "schema_name", "south")
+    assert marks.of("jobs") is not north
+
+
+@pytest.fixture(params=["as it is", "repeatable read"])
+def level(request, monkeypatch) -> None:
+    """The level of isolation that a project has set for all that it does."""
+    if request.param == "as it is":
+        return
+    levels = {"mysql": "repeatable read", "postgresql": 2}  # IsolationLevel.REPEATABLE_READ
+    if connection.vendor not in levels:
+        pytest.skip("This database has no levels.")
+    monkeypatch.setitem(
+        connection.settings_dict["OPTIONS"], "isolation_level", levels[connection.vendor]
+    )
+
+
+CLAIMERS = 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_claims_never_overlap_and_inserts_of_web_requests_never_wait_for_them(level):
+    """Four workers claim and finish jobs; requests write three jobs each, beside other rows."""
+    is_mariadb = getattr(connection, "mysql_is_mariadb", False)
+    writers, requests = (2, 50) if connection.features.has_select_for_update else (1, 10)
+    done: list[list[int]] = [[] for _ in range(CLAIMERS)]
+    expected = writers * requests * 3
+
+    def insert(first: int) -> None:
+        if is_mariadb:
+            with connection.cursor() as cursor:
+                # Whoever would have to wait fails at once.
+                cursor.execute("SET SESSION innodb_lock_wait_timeout = 0")
+        for number in range(first, first + requests * 3, 3):
+            with transaction.atomic():
+                for one in range(number, number + 3):
+                    Job.objects.start("render", one, "default", one % 3)
+
+    def work_off(mine: list[int]) -> None:
+        mark = Mark()
+        end = time.monotonic() + PATIENCE
+        while sum(map(len, done)) < expected:
+            assert time.monotonic() < end, "not all of them were done"
+            for job in Job.objects.all().claim(5, now=database_now(), lease=LEASE, mark=mark):
+                mine.append(job.object_id)
+                Job.objects.done(job)
+
+    errors = at_once(
+        *(partial(insert, 1000 * number) for number in range(writers)),
+        *(partial(work_off, mine) for mine in done),
+    )
+    assert errors == [None] * len(errors)
+    carried = sorted(number for mine in done for number in mine)
+    assert len(set(carried)) == len(carried) == expected
+    assert not Job.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_worker_gets_other_rows_while_the_first_claims(monkeypatch):
+    """Of few rows, too, and where the first has not committed yet."""
+    if not connection.features.has_select_for_update_skip_locked:
+        pytest.skip("This database has one writer.")
+    for number in range(10):
+        make_job(number)
+    others: list[int] = []
+    before_writing(
+        monkeypatch,
+        Job,
+        lambda: elsewhere(lambda: others.extend(claimed(4))),
+        setting="lease_token",
+    )
+    assert claimed(3) == [0, 1, 2]
+    assert len(others) == 4
+    assert min(others) >= 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from django_craftkit.database import storable
 from django_craftkit.models import Render
 from django_craftkit.reconcile.facts import join_answers
-from django_craftkit.reconcile.renders import COLUMNS, Fact, join
+from django_craftkit.reconcile.renders.facts import COLUMNS, Fact, join
 
 REMOTE = uuid.uuid4()
 moments = st.none() | st.datetimes(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.models.signals import post_save
+from django.dispatch import Signal
 from django.template import Context, Template
+from django.test.utils import CaptureQueriesContext
 
 from django_craftkit.models import (
     Change,
@@ -235,22 +237,77 @@ def test_it_is_one_where_two_workers_look_at_once(craftkit, order, monkeypatch):
 
 
 def test_it_is_one_where_the_event_fires_while_the_row_is_being_removed(
-    craftkit, order, monkeypatch
+    craftkit, order, declare, monkeypatch
 ):
-    known = threading.Event()
+    """An event that is no save: nothing tells that it was, but what it writes."""
+    told, known = Signal(), threading.Event()
     events: list[Elsewhere] = []
+
+    @declare(told, template="invoice", key=lambda order: f"invoice-{order.number}")
+    def invoiced(order, **kwargs):
+        return {"total": order.total}
 
     def fire_meanwhile() -> None:
         # The event has found the document, and is about to ask for it again.
         after_reading(monkeypatch, Render, known.set)
-        events.append(Elsewhere(lambda: fire(order)))
+        with_total(order)
+        events.append(Elsewhere(lambda: told.send(Order, instance=order)))
         assert known.wait(PATIENCE)
 
-    after_building(monkeypatch, lambda: with_total(order))
     before_writing(monkeypatch, Render, fire_meanwhile, verb="DELETE")
     work()
     (event,) = events
     event.wait()
+    assert_one_document(craftkit)
+
+
+def saved_with_total(order: Order) -> None:
+    saved = Order.objects.get(pk=order.pk)
+    saved.total = 5  # type: ignore[assignment]
+    saved.save()
+
+
+def test_it_is_one_where_its_source_is_saved_while_the_row_is_being_removed(
+    craftkit, order, monkeypatch
+):
+    begun = threading.Event()
+    saves: list[Elsewhere] = []
+
+    def save() -> None:
+        begun.set()
+        saved_with_total(order)
+
+    def save_meanwhile() -> None:
+        saves.append(Elsewhere(save))
+        assert begun.wait(PATIENCE)
+
+    before_writing(monkeypatch, Render, save_meanwhile, verb="DELETE")
+    work()
+    (one,) = saves
+    one.wait()
+    assert_one_document(craftkit)
+
+
+def test_it_is_one_where_its_source_is_saved_after_the_function_was_called(
+    craftkit, order, monkeypatch
+):
+    after_building(monkeypatch, lambda: saved_with_total(order))
+    work()
+    assert_one_document(craftkit)
+
+
+def test_a_save_that_is_not_committed_yet_keeps_its_document(craftkit, order):
+    """It has seen the document wait, and has left no trace that a worker could see."""
+    if not connection.features.has_select_for_update_skip_locked:
+        pytest.skip("Only one transaction writes at a time here.")
+    with transaction.atomic():
+        with CaptureQueriesContext(connection) as queries:
+            saved_with_total(order)
+        elsewhere(work)
+        assert Render.objects.get().status == "pending"
+    assert [query["sql"] for query in queries if "craftkit_" in query["sql"]] != []
+    assert not [query for query in queries if "FOR UPDATE" in query["sql"]]
+    craftkit.pass_time(5)
     assert_one_document(craftkit)
 
 

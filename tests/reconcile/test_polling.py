@@ -22,7 +22,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.signature import POLL
-from django_craftkit.reconcile import signatures
+from django_craftkit.reconcile.signatures import facts as signatures
 from django_craftkit.sandbox.envelopes import Recipient as Person
 from django_craftkit.sandbox.envelopes import SignatureRequest as Envelope
 from django_craftkit.sandbox.ids import recipient_id, signing_token, uuid7

@@ -12,9 +12,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from django_craftkit import conf
+from django_craftkit.clock import database_now
 from django_craftkit.models import Change, Job, KeyConflict, ProjectState, Render, RenderFailed
 from django_craftkit.reconcile.loop import Loop
-from django_craftkit.reconcile.renders import poll_delay, wire_key
+from django_craftkit.reconcile.renders import poll
+from django_craftkit.reconcile.renders.poll import poll_delay
+from django_craftkit.reconcile.renders.send import wire_key
 from django_craftkit.webhooks.signature import sign
 from tests.helpers import settle
 from tests.seams import (
@@ -522,3 +525,25 @@ def test_a_late_failure_of_a_builder_does_not_reject_what_another_worker_has_sen
     assert apply_to_render(render, "rejected", Change.Cause.HERE, **late) is None
     render.refresh_from_db()
     assert (render.status, render.error) == ("queued", "")
+
+
+def seconds_to_the_first_question(craftkit, key: str) -> float:
+    Render.objects.request("invoice", {"number": key}, key=key)
+    craftkit.run()
+    job = Job.objects.get(kind="render")
+    seconds = (job.due_at - database_now()).total_seconds()
+    settle(craftkit)
+    return seconds
+
+
+def test_the_first_question_comes_when_documents_of_a_template_are_usually_ready(craftkit):
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    craftkit.sandbox.render_time = 8.0
+    assert seconds_to_the_first_question(craftkit, "1") == pytest.approx(1.0, abs=0.5)
+    assert seconds_to_the_first_question(craftkit, "2") == pytest.approx(8.9, abs=0.5)
+    before = len(craftkit.sandbox.requests)
+    seconds_to_the_first_question(craftkit, "3")
+    assert len(craftkit.sandbox.requests) == before + 2
+    poll.forget()
+    poll.recall()
+    assert seconds_to_the_first_question(craftkit, "4") == pytest.approx(8.9, abs=0.5)

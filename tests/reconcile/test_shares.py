@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models.signals import post_init
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_craftkit.models import Change, Job, ProjectState, Render, Share
@@ -13,6 +19,9 @@ from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import settle
 from tests.reconcile.test_renders import TROUBLE
 from tests.seams import apply_to_share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 POST = {"method": "POST", "path": "/v1/renders/*/shares"}
 LIST = {"method": "GET", "path": "/v1/renders/*/shares"}
@@ -30,6 +39,62 @@ def render(craftkit) -> Render:
 def statuses(craftkit) -> list[bool]:
     """Whether each link that Craftkit has is open."""
     return [share.revoked_at is None for share in craftkit.shares]
+
+
+def add_siblings(render: Render, number: int) -> None:
+    """Write open links of a document that Craftkit doesn't know of."""
+    Share.objects.bulk_create(
+        Share(
+            render=render,
+            project=render.project,
+            key=str(n),
+            key_hash=uuid.uuid4().hex,
+            remote_id=uuid.uuid4(),
+            status="active",
+        )
+        for n in range(number)
+    )
+
+
+@contextmanager
+def costs() -> Iterator[dict[str, int]]:
+    """Count queries, and rows of links that are read."""
+    found: dict[str, int] = {"rows": 0}
+
+    def count(sender: Any, **kwargs: Any) -> None:
+        found["rows"] += 1
+
+    post_init.connect(count, sender=Share)
+    try:
+        with CaptureQueriesContext(connection) as queries:
+            yield found
+    finally:
+        post_init.disconnect(count, sender=Share)
+    found["queries"] = len(queries)
+
+
+def email(render: Render) -> Share:
+    return render.email("jane@example.com")
+
+
+@pytest.mark.parametrize("ask", [Render.share, email], ids=["a link", "an e-mail"])
+def test_a_link_costs_the_same_however_many_its_document_has(craftkit, render, ask):
+    figures = []
+    for siblings in (10, 190):
+        add_siblings(render, siblings)
+        # What a process reads once: the namespace of its project, say.
+        ask(render).revoke() if not figures else None
+        settle(craftkit)
+        before = len(craftkit.sandbox.requests)
+        with costs() as found:
+            share = ask(render) if ask is Render.share else render.email(f"{siblings}@example.com")
+            settle(craftkit)
+            share.revoke()
+            settle(craftkit)
+        share.refresh_from_db()
+        assert share.status == "revoked"
+        figures.append({**found, "calls": len(craftkit.sandbox.requests) - before})
+    assert figures[0] == figures[1]
 
 
 @pytest.mark.parametrize("call", [POST, DELETE], ids=["POST", "DELETE"])

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from django_craftkit.client import SignatureRecipient as Person
 from django_craftkit.models import Change, Render, SignatureRecipient, SignatureRequest
-from django_craftkit.reconcile import signatures
-from django_craftkit.reconcile.signatures import COLUMNS, OPEN, RANK, Fact, join
+from django_craftkit.reconcile.signatures import facts as signatures
+from django_craftkit.reconcile.signatures.facts import COLUMNS, OPEN, RANK, Fact, join
 
 REMOTE = uuid.uuid4()
 START = datetime(2026, 6, 5, tzinfo=UTC)

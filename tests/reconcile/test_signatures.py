@@ -26,8 +26,8 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.signature import KIND, SEND
-from django_craftkit.reconcile import signatures
-from django_craftkit.reconcile.envelopes import wire_key
+from django_craftkit.reconcile.signatures import facts as signatures
+from django_craftkit.reconcile.signatures.send import wire_key
 from django_craftkit.sandbox.signatures import as_json
 from django_craftkit.signals import SIGNALS, render_succeeded, signature_signed
 from django_craftkit.signing import AnchorTag, InvalidSignatureRequest, Recipient, SignatureField

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction, storable, update_many
+from django_craftkit.database import database, storable, update_many
 from django_craftkit.log import get_logger
 from django_craftkit.models import (
     Change,
@@ -20,14 +20,19 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.signature import ARCHIVE, KIND, LOST, OPEN, POLL
+from django_craftkit.reconcile.facts import UNREADABLE, earliest, join_answers, kept, why
+from django_craftkit.reconcile.hearing import Heard, Hearing
+from django_craftkit.reconcile.moments import here
+from django_craftkit.reconcile.outcomes import Again, Done, Outcome
+from django_craftkit.reconcile.renders.poll import WEBHOOKS_LATELY
 
-from .facts import UNREADABLE, earliest, join_answers, kept, lock_about, why
-from .moments import here
-from .renders import WEBHOOKS_LATELY
+from . import recipients
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable, Mapping, Sequence
+
+    from django.db.models import QuerySet
 
     from django_craftkit import client
 
@@ -79,10 +84,11 @@ COLUMNS = (
     "poll_at",
     "unknown_since",
 )
-PERSON_COLUMNS = ("remote_id", "signed_at", "declined_at")
 
 #: Seconds between two questions about a request, at least and at most.
 MIN_POLL, MAX_POLL = 60.0, 900.0
+#: Seconds to the next look after Craftkit contradicts itself.
+LOOK_AGAIN = 5.0
 UNKNOWN = "unknown_at_craftkit"
 
 
@@ -132,7 +138,26 @@ def _kept(request: client.SignatureRequest) -> dict[str, Any]:
     return kept(dataclasses.replace(request, unreadable=unreadable))
 
 
-@in_transaction
+class Requests(Hearing[SignatureRequest, Fact]):
+    """Hears of signature requests."""
+
+    def rows(self) -> QuerySet[SignatureRequest]:
+        rows: QuerySet[SignatureRequest] = SignatureRequest.objects.using(database())
+        return rows
+
+    def hear(
+        self,
+        found: Sequence[tuple[SignatureRequest, Sequence[Fact]]],
+        cause: Change.Cause,
+        asked_at: datetime | None,
+    ) -> None:
+        hear(found, cause, asked_at)
+
+
+#: What hears of a request, or of many at a time.
+REQUESTS = Requests()
+
+
 def hear_one(
     request: SignatureRequest,
     fact: Fact,
@@ -140,15 +165,12 @@ def hear_one(
     asked_at: datetime | None = None,
 ) -> SignatureRequest | None:
     """Join a fact that is known to be about this attempt; return the row, or ``None``."""
-    rows = SignatureRequest.objects.using(database())
-    row: SignatureRequest | None = lock_about(rows, request, fact.remote_id)
-    if row is None:
-        return None
-    is_new = row.remote_id is None and fact.remote_id is not None
-    hear([(row, [fact])], cause, asked_at)
-    if is_new:
-        WebhookDelivery.objects.pull_forward(row.project, fact.remote_id)
-    return row
+    return REQUESTS.hear_one(Heard(request, fact, cause, asked_at))
+
+
+def decide(request: SignatureRequest, fact: Fact) -> Outcome:
+    """End a request that Craftkit has not accepted, unless it has meanwhile."""
+    return Again(0.0) if hear_one(request, fact, Change.Cause.HERE) is None else Done()
 
 
 def hear_told(found: Sequence[tuple[SignatureRequest, Iterable[Fact]]]) -> None:
@@ -174,14 +196,14 @@ def hear(
     ``asked_at`` is when Craftkit was asked for them: what a webhook told since is asked for again.
     """
     now = database_now()
-    people = _people_of([row for row, _facts in found])
+    people = recipients.people_of([row for row, _facts in found])
     lately = _webhooks_lately({row.project for row, _facts in found}, now)
     columns = {"updated_at"}
     changed, changes, signers, moved = [], [], [], []
     for row, facts in found:
         before, values = row.status, _values(row)
         mine = people.setdefault(row.pk, [])
-        was = [_person_values(one) for one in mine]
+        was = [recipients.values_of(one) for one in mine]
         signed = {one.position for one in mine if one.signed_at}
         for fact in facts:
             join(row, mine, fact)
@@ -193,7 +215,9 @@ def hear(
             changed.append(row)
         if different - {"poll_at"}:
             row.updated_at = clock.now()
-        signers += [one for one, old in zip(mine, was, strict=False) if _person_values(one) != old]
+        signers += [
+            one for one, old in zip(mine, was, strict=False) if recipients.values_of(one) != old
+        ]
         for one in mine[len(was) :]:
             one.save(using=database())
         fresh = [one for one in mine if one.signed_at and one.position not in signed]
@@ -210,27 +234,13 @@ def hear(
         if row.status != before or _is_sooner(row.poll_at, values["poll_at"]):
             moved.append((row, before))
     update_many(changed, columns)
-    update_many(signers, PERSON_COLUMNS)
+    update_many(signers, recipients.COLUMNS)
     Change.objects.record(changes)
     _set_going(moved)
 
 
-def _people_of(rows: Sequence[SignatureRequest]) -> dict[int, list[SignatureRecipient]]:
-    people: dict[int, list[SignatureRecipient]] = {}
-    pks = [row.pk for row in rows]
-    for one in SignatureRecipient.objects.using(database()).filter(request__in=pks):
-        people.setdefault(one.request_id, []).append(one)
-    for mine in people.values():
-        mine.sort(key=lambda one: one.position)
-    return people
-
-
 def _values(row: SignatureRequest) -> dict[str, Any]:
     return {name: getattr(row, name) for name in COLUMNS}
-
-
-def _person_values(one: SignatureRecipient) -> tuple[Any, ...]:
-    return tuple(getattr(one, name) for name in PERSON_COLUMNS)
 
 
 def join(row: SignatureRequest, people: list[SignatureRecipient], fact: Fact) -> None:
@@ -242,7 +252,7 @@ def join(row: SignatureRequest, people: list[SignatureRecipient], fact: Fact) ->
     row.completed_at = earliest(row.completed_at, fact.completed_at)
     row.answer = join_answers(row.answer, fact.answer)
     for person in fact.people:
-        _join_person(row, people, person)
+        recipients.join_person(row, people, person)
     if fact.status is None:
         return
     if fact.remote_id is not None:
@@ -262,52 +272,6 @@ def join(row: SignatureRequest, people: list[SignatureRecipient], fact: Fact) ->
     if is_further or is_same:
         row.error, row.error_code = fact.error, fact.error_code
         row.field_errors = dict(fact.field_errors)
-
-
-def _join_person(
-    row: SignatureRequest, people: list[SignatureRecipient], person: client.SignatureRecipient
-) -> None:
-    one = _same_person(people, person)
-    if one is None and person.unreadable.keys() & {"id", "email", "order"}:
-        # Nobody can tell whether it is one of them.
-        return
-    if one is None:
-        # Somebody whom Craftkit, or its provider, has added.
-        one = SignatureRecipient(
-            request=row,
-            position=max((known.position for known in people), default=-1) + 1,
-            first_name=storable(person.first_name)[:100],
-            last_name=storable(person.last_name)[:100],
-            email=_address(person),
-            designation=storable(person.designation)[:16],
-            order=person.order if person.order and 0 < person.order < 2**15 else None,
-        )
-        people.append(one)
-    one.remote_id = one.remote_id or storable(person.id)[:128]
-    one.signed_at = earliest(one.signed_at, here(person.signed_at))
-    one.declined_at = earliest(one.declined_at, here(person.declined_at))
-
-
-def _same_person(
-    people: Sequence[SignatureRecipient], person: client.SignatureRecipient
-) -> SignatureRecipient | None:
-    """Return the row of a person: by Craftkit's id, else by address and turn, else by address."""
-    for one in people:
-        if person.id and one.remote_id == storable(person.id)[:128]:
-            return one
-    free = [one for one in people if not one.remote_id or not person.id]
-    address = _address(person).casefold()
-    alike = [one for one in free if one.email.casefold() == address]
-    turns = [one for one in alike if (one.order or one.position + 1) == person.order]
-    if len(alike) > 1 and "order" in person.unreadable:
-        return None
-    return next(iter(turns or alike), None)
-
-
-def _address(person: client.SignatureRecipient) -> str:
-    """Return a person's address as it is stored."""
-    address: str = storable(person.email)[:255]
-    return address
 
 
 def _changes(

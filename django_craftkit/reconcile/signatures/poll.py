@@ -17,19 +17,21 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, describe, in_transaction
+from django_craftkit.database import database, describe
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.signature import OPEN
 from django_craftkit.projects import get_client
+from django_craftkit.reconcile.facts import warn_of_unreadable
+from django_craftkit.reconcile.hearing import Heard
+from django_craftkit.reconcile.moments import there
+from django_craftkit.reconcile.outcomes import Again, Done, Failed, Outcome, Paused, outcome_of_open
 
-from . import envelopes, signatures
-from .facts import lock_by_remote_id, warn_of_unreadable
-from .moments import there
-from .outcomes import Again, Done, Failed, Outcome, Paused, outcome_of_open
-from .signatures import MAX_POLL, Fact
+from . import cancel
+from .facts import MAX_POLL, REQUESTS, Fact
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Sequence
     from datetime import datetime
 
@@ -50,7 +52,7 @@ MAX_FAILURES = 3
 def step(job: Job) -> Outcome:
     """Ask about the requests that are due, newest first, for a part of the lease."""
     end = time.monotonic() + conf.options().LEASE / 4
-    round_ = _Round(job.project)
+    round_ = _Round(job)
     while time.monotonic() < end:
         request = round_.next()
         if request is None:
@@ -75,9 +77,9 @@ def _of(project: str) -> QuerySet[SignatureRequest]:
 
 
 class _Round:
-    def __init__(self, project: str) -> None:
-        self._project = project
-        self._client = get_client(project, max_retries=0)
+    def __init__(self, job: Job) -> None:
+        self._job, self._project = job, job.project
+        self._client = get_client(job.project, max_retries=0)
         self._started = database_now()
         self._failures = 0
         #: Whether Craftkit has answered.
@@ -128,7 +130,7 @@ class _Round:
                 self._by_page = False
             if self._by_page:
                 return Done(heard=True)
-        return envelopes.ask(request)
+        return cancel.ask(self._job, request)
 
     def _failed(self, request: SignatureRequest, failure: Failed) -> Outcome | None:
         """Leave a request for later that could not be asked about, so that others are."""
@@ -162,15 +164,12 @@ class _Round:
         return any(found.id == request.remote_id for found in page.items)
 
 
-@in_transaction
 def hear(project: str, listed: Sequence[client.SignatureRequest], asked_at: datetime) -> None:
     """Join what a page of the list says of requests that are open here."""
-    known = lock_by_remote_id(
-        SignatureRequest.objects.using(database()), [(project, found.id) for found in listed]
-    )
-    facts = [
-        (row, [Fact.of(found)])
-        for found in listed
-        if (row := known.get((project, found.id))) is not None and row.status in OPEN
-    ]
-    signatures.hear(facts, Change.Cause.POLL, asked_at)
+    facts: dict[uuid.UUID | None, Fact] = {found.id: Fact.of(found) for found in listed}
+    rows = _of(project).filter(remote_id__in=facts.keys(), status__in=OPEN)
+    heard = [Heard(row, facts[row.remote_id], Change.Cause.POLL, asked_at) for row in rows]
+    free = REQUESTS.hear_free(heard)
+    for one in heard:
+        if one.row.pk not in free:
+            REQUESTS.hear_one(one)

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction, lock, storable
+from django_craftkit.database import database, lock, update_many
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share
-from django_craftkit.models.share import FINAL, KIND
-
-from .facts import MAX_COUNT, SKEW, earliest, join_answers, kept, why
-from .moments import here
+from django_craftkit.models.share import KIND
+from django_craftkit.reconcile.facts import MAX_COUNT, SKEW, earliest, join_answers, kept, why
+from django_craftkit.reconcile.moments import here
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from django_craftkit import client
@@ -46,6 +45,21 @@ MAIL_SIGNAL: dict[str, str] = {
 EMAIL_SENT = EngagementEvent.Type.EMAIL_SENT
 #: Seconds to the next look for a link whose answer was lost.
 LOOK_AGAIN = 5.0
+#: What facts, and decisions of ours, may change.
+COLUMNS = (
+    "status",
+    "remote_id",
+    "url",
+    "click_count",
+    "mailed_at",
+    "revoked_at",
+    "sending_since",
+    "answer",
+    "error",
+    "error_code",
+    "field_errors",
+    "updated_at",
+)
 
 
 def furthest(one: str, other: str) -> Share.Status:
@@ -105,106 +119,17 @@ def _milliseconds(moment: datetime | None) -> datetime | None:
     return moment and moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def reject(
-    share: Share, code: str, error: str, field_errors: Mapping[str, Any] | None = None
-) -> None:
-    move(
-        share,
-        Status.REJECTED,
-        Change.Cause.ANSWER,
-        error=storable(error),
-        error_code=code[:64],
-        field_errors=storable(dict(field_errors or {})),
-        sending_since=None,
-    )
+def lock_renders(pks: Iterable[int], locked: Callable[[Any], Any] = lock) -> dict[int, Render]:
+    """Lock documents: whoever gives a row of one a link does, so that no two take the same.
 
-
-@in_transaction
-def move(share: Share, status: Share.Status, cause: Change.Cause, **values: Any) -> None:
-    """Write a decision of ours, unless the row has moved on since it was taken."""
-    row = lock(Share.objects.using(database())).get(pk=share.pk)
-    if row.status != share.status:
-        return
-    if status == Status.REVOKED:
-        row.error = row.error_code = ""
-    for name, value in values.items():
-        setattr(row, name, value)
-    store(row, status, cause)
-
-
-@in_transaction
-def hear(pk: int, found: client.Share, cause: Change.Cause) -> Share:
-    row = Share.objects.using(database()).get(pk=pk)
-    siblings = siblings_of(lock_render(row.render_id).pk)
-    row = next(row for row in siblings if row.pk == pk)
-    other = _holder(siblings, found.id, pk)
-    if row.remote_id not in (None, found.id) or (row.remote_id is None and row.status in FINAL):
-        # It came so late that its wish is settled: nobody has seen it.
-        if other is None:
-            Share.objects.add_found(
-                row, remote_id=found.id, url=found.url, revoke_requested_at=clock.now()
-            )
-        elif other.is_found:
-            _revoke_found(other, row)
-    elif other is None:
-        store(row, join(row, found), cause)
-    return row
-
-
-def _holder(siblings: Sequence[Share], remote_id: uuid.UUID, pk: int) -> Share | None:
-    """Return another row that has this link."""
-    return next((row for row in siblings if row.remote_id == remote_id and row.pk != pk), None)
-
-
-def _revoke_found(found: Share, wish: Share) -> None:
-    """Revoke a link that was taken for somebody else's, and is that of a wish given up."""
-    if found.revoke_requested_at is None and found.status not in FINAL:
-        found.revoke_requested_at = clock.now()
-        found.revoke_requested_by_id = wish.revoke_requested_by_id
-        found.save(using=database())
-        Job.objects.wish(KIND, [found.pk], found.project)
-
-
-@in_transaction
-def hear_sent(pk: int, answer: client.SentEmail) -> Share:
-    """Join the answer to an e-mail: it was sent, whatever has been decided meanwhile."""
-    row = Share.objects.using(database()).get(pk=pk)
-    # Whoever withdraws the document comes before this, or finds the links.
-    render = lock_render(row.render_id)
-    siblings = siblings_of(render.pk)
-    row = next(row for row in siblings if row.pk == pk)
-    other = _holder(siblings, answer.id, pk)
-    if other is not None:
-        if other.is_found and row.revoke_requested_at is not None:
-            _revoke_found(other, row)
-        return row
-    if row.remote_id not in (None, answer.id) or row.status in FINAL:
-        # It came so late that its wish is settled, and the mail has gone out.
-        Share.objects.add_found(
-            row,
-            remote_id=answer.id,
-            url=answer.url,
-            mailed_at=here(answer.sent_at) or database_now(),
-            revoke_requested_at=row.revoke_requested_at or render.withdrawn_at,
-            revoke_requested_by=row.revoke_requested_by,
-        )
-        return row
-    row.remote_id, row.url = answer.id, answer.url or row.url
-    row.mailed_at = earliest(row.mailed_at, here(answer.sent_at) or database_now())
-    row.answer = join_answers(row.answer, kept(answer, emailMessageId=answer.message_id))
-    row.error = row.error_code = ""
-    store(row, furthest(row.status, Status.ACTIVE), Change.Cause.ANSWER)
-    return row
-
-
-def lock_render(pk: int) -> Render:
-    rows = lock(Render.objects.using(database())).only("withdrawn_at", "project")
-    row: Render = rows.get(pk=pk)
-    return row
+    ``locked`` locks a queryset, or those of its rows that are free.
+    """
+    renders = Render.objects.using(database()).only("withdrawn_at", "project")
+    return {row.pk: row for row in locked(renders.filter(pk__in=pks).order_by("pk"))}
 
 
 def siblings_of(render_id: int) -> list[Share]:
-    """Lock all links of a document, so that two rows never take the same one."""
+    """Lock all links of a locked document, to compare them with all that Craftkit lists."""
     rows = lock(Share.objects.using(database())).filter(render=render_id)
     return list(rows.order_by("pk"))
 
@@ -229,23 +154,39 @@ def join(row: Share, found: client.Share) -> Share.Status:
 
 
 def store(row: Share, status: Share.Status, cause: Change.Cause) -> None:
-    before, row.status = row.status, status
-    row.save(using=database())
-    if status == Status.ACTIVE and before != status and row.revoke_requested_at is not None:
-        Job.objects.wish(KIND, [row.pk], row.project)
-    if before == status:
-        return
-    note(row, before, cause, row.error)
-    if status == Status.REJECTED:
-        logger.warning(
-            "%s %d to document %d of project %r is %s: %s",
-            "E-mail" if row.by_mail else "Link",
-            row.pk,
-            row.render_id,
-            row.project,
-            row.status,
-            why(row),
-        )
+    """Write a row that is locked, and its status by now."""
+    store_all([(row, status)], cause)
+
+
+def store_all(
+    told: Sequence[tuple[Share, Share.Status]],
+    cause: Change.Cause,
+    columns: Sequence[str] = COLUMNS,
+) -> None:
+    """Write rows that are locked, with as many queries for many as for one."""
+    changes: list[Change] = []
+    unwanted = []
+    for row, status in told:
+        before, row.status = row.status, status
+        row.updated_at = clock.now()
+        if before == status:
+            continue
+        changes += changes_of(row, before, cause, row.error)
+        if status == Status.ACTIVE and row.revoke_requested_at is not None:
+            unwanted.append(row)
+        if status == Status.REJECTED:
+            logger.warning(
+                "%s %d to document %d of project %r is %s: %s",
+                "E-mail" if row.by_mail else "Link",
+                row.pk,
+                row.render_id,
+                row.project,
+                row.status,
+                why(row),
+            )
+    update_many([row for row, _status in told], columns)
+    Change.objects.record(changes)
+    Job.objects.wish_for(KIND, unwanted)
 
 
 def note(row: Share, before: str, cause: Change.Cause, note: str) -> None:

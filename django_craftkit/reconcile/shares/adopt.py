@@ -11,15 +11,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django_craftkit import clock
-from django_craftkit.database import database, in_transaction, lock, storable, update_many
+from django_craftkit.database import database, in_transaction, lock, storable
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share
 from django_craftkit.models.engagement import KIND as ENGAGEMENT
 from django_craftkit.models.share import KIND, MAX_EMAIL
+from django_craftkit.reconcile.facts import MAX_COUNT, earliest, kept
+from django_craftkit.reconcile.moments import here
 
-from . import shares
-from .facts import MAX_COUNT, earliest, kept
-from .moments import here
-from .shares import LOOK_AGAIN, Status
+from . import facts
+from .facts import LOOK_AGAIN, Status
 
 if TYPE_CHECKING:
     import uuid
@@ -42,8 +42,8 @@ def hear_listed(
     Returns ``False`` where some could not be adopted yet, or can't be read.
     """
     # Whoever withdraws the document comes before this, or finds the links.
-    row = shares.lock_render(render.pk)
-    siblings = shares.siblings_of(render.pk)
+    row = facts.lock_renders([render.pk])[render.pk]
+    siblings = facts.siblings_of(render.pk)
     known = {one.remote_id: one for one in siblings}
     for found in listed:
         if found.id in known:
@@ -51,17 +51,15 @@ def hear_listed(
     strange = [found for found in listed if found.id not in known]
     if strange and any(_is_being_sent(one) for one in siblings):
         return False
-    sent = {*shares.mailed(read), *shares.known_mails([found.id for found in strange])}
+    sent = {*facts.mailed(read), *facts.known_mails([found.id for found in strange])}
     for found in strange:
         # One that somebody has got is another's: a colleague's, say, who mailed it there instead.
         # A mail that failed may have been sent again since. Where that can't be read, it stays.
         is_had = found.id in sent or bool(found.click_count) or "clickCount" in found.unreadable
         is_surplus = row.withdrawn_at is not None or (
             not is_had
-            and not shares.may_hide_mails(read)
-            and any(
-                one.by_mail and shares.matches(one, found, one.requested_at) for one in siblings
-            )
+            and not facts.may_hide_mails(read)
+            and any(one.by_mail and facts.matches(one, found, one.requested_at) for one in siblings)
         )
         _adopt(row, found, is_surplus=is_surplus)
     return not listed.unreadable
@@ -69,9 +67,9 @@ def hear_listed(
 
 def _join_if_new(row: Share, found: client.Share) -> None:
     before = {name: getattr(row, name) for name in COLUMNS}
-    status = shares.join(row, found)
+    status = facts.join(row, found)
     if status != row.status or before != {name: getattr(row, name) for name in COLUMNS}:
-        shares.store(row, status, Change.Cause.POLL)
+        facts.store(row, status, Change.Cause.POLL)
 
 
 def _is_being_sent(share: Share) -> bool:
@@ -96,11 +94,11 @@ def _adopt(render: Render, found: client.Share, *, is_surplus: bool) -> None:
         status=Status.REVOKED if found.revoked_at else Status.ACTIVE,
         revoked_at=here(found.revoked_at),
         click_count=min(found.click_count or 0, MAX_COUNT),
-        requested_at=shares.made_at(found) or clock.now(),
+        requested_at=facts.made_at(found) or clock.now(),
         revoke_requested_at=clock.now() if is_surplus and not found.revoked_at else None,
         answer=kept(found, revokedReason=found.revoked_reason),
     )
-    shares.note(row, "", Change.Cause.READ_BACK, "")
+    facts.note(row, "", Change.Cause.READ_BACK, "")
 
 
 def hear_events(
@@ -121,13 +119,11 @@ def hear_events(
             known.setdefault(event.share_remote_id, []).append(event)
         elif event.share_remote_id is not None:
             strange.append(event)
-    _store_heard(
-        [
-            (links[remote_id], _join_events(links[remote_id], mine, views.get(remote_id, 0)))
-            for remote_id, mine in known.items()
-        ],
-        cause,
-    )
+    heard = [
+        (links[remote_id], _join_events(links[remote_id], mine, views.get(remote_id, 0)))
+        for remote_id, mine in known.items()
+    ]
+    facts.store_all(heard, cause, HEARD)
     _look_for(strange)
 
 
@@ -141,27 +137,10 @@ def _join_events(row: Share, events: Sequence[EngagementEvent], views: int) -> S
             status = Status.REVOKED
         elif event.type == EngagementEvent.Type.EMAIL_SENT:
             row.mailed_at = earliest(row.mailed_at, event.occurred_at)
-            status = shares.furthest(status, Status.ACTIVE)
+            status = facts.furthest(status, Status.ACTIVE)
     if status != row.status:
         row.error = row.error_code = ""
     return status
-
-
-def _store_heard(heard: Sequence[tuple[Share, Share.Status]], cause: Change.Cause) -> None:
-    """Write what events said of links, with as many queries for many as for one."""
-    changes: list[Change] = []
-    unwanted = []
-    for row, status in heard:
-        before, row.status = row.status, status
-        row.updated_at = clock.now()
-        if before == status:
-            continue
-        changes += shares.changes_of(row, before, cause, row.error)
-        if status == Status.ACTIVE and row.revoke_requested_at is not None:
-            unwanted.append(row)
-    update_many([row for row, _status in heard], HEARD)
-    Change.objects.record(changes)
-    Job.objects.wish_for(KIND, unwanted)
 
 
 def _look_for(strange: Sequence[EngagementEvent]) -> None:

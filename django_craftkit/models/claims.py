@@ -1,0 +1,299 @@
+"""How due rows are found and leased: nobody waits for a claim, and a claim waits for nobody.
+
+A claim looks for due rows without a lock, by the index that is made for it, and then locks those
+that it found by their primary keys, past whatever somebody else has locked.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from django.db import connections, models, transaction
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit import bulk
+from django_craftkit.database import again_after_deadlock, database, in_read_committed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+#: How often a claim looks again where others have taken all that it found.
+TRIES = 5
+#: How many more rows than it wants a claim looks at, in case that others take some.
+SPARE = 20
+#: Seconds between two looks at everything that is due, whatever was found empty before; and how
+#: many times as long as such a look took nobody takes another.
+LOOK_EVERY, REST = 5.0, 20
+#: How old a moment is that everything before it can be taken to be empty: transactions commit a
+#: little later than what they write is due.
+SETTLED = timedelta(seconds=2)
+#: How long a class of jobs waits until it counts one higher.
+RISES_EVERY = timedelta(minutes=1)
+#: What stands in a compiled look for its class, and for the moment that it begins at; as a moment
+#: it is that of no row.
+_ANY, _START = -32_001, datetime(1900, 1, 1)  # noqa: DTZ001
+
+
+class Found(NamedTuple):
+    """A due row, by what the index has of it."""
+
+    pk: int
+    due_at: datetime
+    #: 0 where rows have no class.
+    priority: int
+
+
+class Mark:
+    """From which moment on a process looks for due rows of one kind.
+
+    What is done leaves entries in the index that stay for as long as somebody's transaction is
+    open, a dump's, say, and a look from the first entry on walks over all of them. Where nothing
+    was due and free before a moment, the next look begins there. What is written in time is found
+    at once; what is committed more than ``SETTLED`` late, what was moved back by hand, and what a
+    worker left behind that died, by the look at everything, ``LOOK_EVERY`` seconds later at most.
+    (Only if that took over a quarter of a second it rests ``REST`` times as long.) So whoever
+    makes a row due or free again writes a ``due_at`` that has not passed.
+
+    Of one process, in memory: a new one begins with a look at everything.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: Hashable = None
+        self._floors: dict[int, datetime] = {}
+        self._look_at = 0.0
+        self._looks = 0
+        #: When a row of a class was last taken here; before the first one, when this began.
+        self._taken_at: dict[int, datetime] = {}
+        self._began_at: datetime | None = None
+
+    def begin(self, held: Hashable, now: datetime) -> tuple[dict[int, datetime], int]:
+        """Return the moments to look from, by class (none: all), and the number of the look."""
+        with self._lock:
+            if self._began_at is None or self._began_at > now:
+                self._began_at = now
+            if held != self._held:
+                self._held, self._look_at = held, 0.0
+            if time.monotonic() >= self._look_at:
+                self._look_at = time.monotonic() + LOOK_EVERY
+                self._looks += 1
+                self._floors = {}
+            return dict(self._floors), self._looks
+
+    def end(
+        self,
+        look: int,
+        firsts: dict[int, datetime],
+        classes: Sequence[int],
+        now: datetime,
+        seconds: float,
+    ) -> None:
+        """Note the first due row of each class that a look has found; it took so long."""
+        with self._lock:
+            if look != self._looks:
+                return  # Another has looked at everything since, and may have found more.
+            settled = now - SETTLED
+            self._floors = {one: min(firsts.get(one, settled), settled) for one in classes}
+            self._look_at = max(self._look_at, time.monotonic() + min(REST * seconds, 600.0))
+
+    def order(self, firsts: dict[int, datetime], now: datetime) -> list[int]:
+        """Return the classes of which something is due, the most urgent first.
+
+        One of which nothing was taken for ``RISES_EVERY``, although something was due, counts one
+        higher, and after twice as long two. Of equals the one that has waited for longest is
+        first.
+        """
+        with self._lock:
+            waited = {
+                one: now - max(first, self._taken_at.get(one, self._began_at or now))
+                for one, first in firsts.items()
+            }
+        return sorted(firsts, key=lambda one: (one - waited[one] // RISES_EVERY, -waited[one]))
+
+    def note_taken(self, classes: set[int], now: datetime) -> None:
+        """Note that rows of these classes were taken."""
+        with self._lock:
+            self._taken_at.update(dict.fromkeys(classes, now))
+
+
+class Marks:
+    """The marks of one process, by what is looked for; loops of one process share them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._marks: dict[Hashable, Mark] = {}
+
+    def of(self, what: Hashable) -> Mark:
+        using = database()
+        # Each tenant's schema has tables of its own.
+        key = (using, getattr(connections[using], "schema_name", None), what)
+        with self._lock:
+            return self._marks.setdefault(key, Mark())
+
+
+class LeasedQuerySet(models.QuerySet[Any]):
+    #: The classes of rows, each of which has its part of the index; 0 alone: there are none.
+    classes: Sequence[int] = (0,)
+
+    def due(self, now: datetime) -> Self:
+        return self.filter(Q(leased_until=None) | Q(leased_until__lte=now), due_at__lte=now)
+
+    @again_after_deadlock
+    def claim(
+        self,
+        limit: int,
+        *,
+        now: datetime,
+        lease: timedelta,
+        begins: Callable[[Any], bool] = lambda row: True,
+        mark: Mark | None = None,
+        held: Hashable = None,
+    ) -> list[Any]:
+        """Take up to ``limit`` due rows that nobody has leased, the most urgent and oldest first.
+
+        Each carries a token and is this caller's until ``now + lease``; a crash before that
+        leaves it to whoever comes next. Counts the attempt of those that begin: what waits for its
+        turn ends no worker. ``mark`` is where earlier claims by the same filters have come to;
+        ``held`` is what the filters leave out, and a change of it begins anew.
+        """
+        rows = self.using(database())
+        taken = {"lease_token": uuid.uuid4(), "leased_until": now + lease}
+        for _try in range(TRIES):
+            found = rows.find(2 * limit + SPARE, now=now, mark=mark, held=held)
+            if not found:
+                break
+            if claimed := rows._take([one.pk for one in found], limit, now, taken, begins):
+                if mark is not None:
+                    mark.note_taken({getattr(row, "priority", 0) for row in claimed}, now)
+                return claimed
+        return []
+
+    def find(
+        self, most: int, *, now: datetime, mark: Mark | None = None, held: Hashable = None
+    ) -> list[Found]:
+        """Return what is due in the order of claims, without a lock; ``most`` of each class."""
+        mark = Mark() if mark is None else mark
+        floors, look = mark.begin(held, now)
+        began = time.monotonic()
+        found = self._find(most, now, floors)
+        seconds = 0.0 if floors else time.monotonic() - began
+        firsts: dict[int, datetime] = {}
+        for one in found:
+            firsts.setdefault(one.priority, one.due_at)
+        mark.end(look, firsts, self.classes, now, seconds)
+        places = {one: place for place, one in enumerate(mark.order(firsts, now))}
+        return sorted(found, key=lambda one: places[one.priority])
+
+    def _find(self, most: int, now: datetime, floors: dict[int, datetime]) -> list[Found]:
+        """Look into each class's part of the index, with one statement that is compiled once."""
+        connection = connections[database()]
+        due_at: Any = self.model._meta.get_field("due_at")
+        column = due_at.get_col(self.model._meta.db_table)
+        start = _START.replace(tzinfo=now.tzinfo)
+        rows = self._of_class(_ANY).due(now).filter(due_at__gte=start)
+        first = rows.order_by("due_at", "pk").values("pk", "due_at")[:most]
+        sql, values = first.query.get_compiler(connection.alias).as_sql()
+        statements, params = [], []
+        for one in self.classes:
+            name = connection.ops.quote_name(f"c{one}")
+            statements.append(f"SELECT {one}, {name}.* FROM ({sql}) AS {name}")  # noqa: S608
+            own = {_ANY: one}
+            if one in floors:
+                own[due_at.get_db_prep_value(start, connection)] = due_at.get_db_prep_value(
+                    floors[one], connection
+                )
+            params += [own.get(value, value) for value in values]
+        converters = connection.ops.get_db_converters(column) + column.get_db_converters(connection)
+        found = []
+        with connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(statements), params)
+            for one, pk, moment in cursor.fetchall():
+                for convert in converters:
+                    moment = convert(moment, column, connection)
+                found.append(Found(pk, moment, one))
+        return found
+
+    def _of_class(self, one: int) -> Self:
+        return self.all()
+
+    def _take(
+        self,
+        pks: list[int],
+        limit: int,
+        now: datetime,
+        taken: dict[str, Any],
+        begins: Callable[[Any], bool],
+    ) -> list[Any]:
+        """Lease the first ``limit`` of these rows that are still due, in this order."""
+        using = database()
+        if not connections[using].features.has_select_for_update_skip_locked:
+            return self._take_by_update(pks[:limit], now, taken, begins)
+        rows: list[Any] = []
+        with in_read_committed(using):
+            while pks and len(rows) < limit:
+                # By primary keys, and as many as are wanted: others are free for others.
+                part, pks = pks[: limit - len(rows)], pks[limit - len(rows) :]
+                due = self.order_by().filter(pk__in=part).due(now)
+                places = {pk: place for place, pk in enumerate(part)}
+                locked = due.select_for_update(skip_locked=True)
+                rows += sorted(locked, key=lambda row: places[row.pk])
+            begun = [row for row in rows if begins(row)]
+            if begun:
+                self._write(begun, **taken, attempts=F("attempts") + 1)
+            if len(begun) < len(rows):
+                self._write([row for row in rows if not begins(row)], **taken)
+        for row in rows:
+            for name, value in taken.items():
+                setattr(row, name, value)
+        for row in begun:
+            row.attempts += 1
+        return rows
+
+    def _take_by_update(
+        self,
+        pks: list[int],
+        now: datetime,
+        taken: dict[str, Any],
+        begins: Callable[[Any], bool],
+    ) -> list[Any]:
+        """Lease where rows can't be locked: the guard is in the UPDATE, one writer at a time."""
+        still_due = self.order_by().filter(pk__in=pks).due(now)
+        with transaction.atomic(using=database()):
+            if not still_due.update(**taken):
+                return []
+            # By the token alone: a claim changes what its queryset may filter by.
+            rows = self.model._default_manager.using(database())
+            mine = rows.filter(pk__in=pks, lease_token=taken["lease_token"])
+            places = {pk: place for place, pk in enumerate(pks)}
+            claimed = sorted(mine, key=lambda row: places[row.pk])
+            if begun := [row for row in claimed if begins(row)]:
+                self._write(begun, attempts=F("attempts") + 1)
+        for row in begun:
+            row.attempts += 1
+        return claimed
+
+    def _write(self, rows: Sequence[Any], **values: Any) -> None:
+        bulk.update_by_pk(self.model, [row.pk for row in rows], database(), **values)
+
+
+class Leased(models.Model):
+    """A row that is worked off: due at a time, then leased by one worker until another."""
+
+    #: ``None``: nothing to do. A lease leaves it as it is, and writes to no index.
+    due_at = models.DateTimeField(_("due at"), null=True, blank=True)
+    leased_until = models.DateTimeField(_("in hand until"), null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    attempts = models.PositiveIntegerField(
+        _("attempts"),
+        default=0,
+        db_default=0,
+        help_text=_("Since the last one that ended with a word."),
+    )
+
+    class Meta:
+        abstract = True

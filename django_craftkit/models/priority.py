@@ -1,0 +1,71 @@
+"""Which work goes first: the four classes of jobs, and how a job comes by its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.apps import apps
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit.database import database
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+class Priority(models.IntegerChoices):
+    """The class of a job, the most urgent first.
+
+    A job has the class of the document that it is about: links, e-mails, signature requests and
+    signals of a bulk document are bulk, too, and overtake no single one. What a person waits for
+    is raised to ``URGENT`` whatever it is about; what is copied or asked for in nobody's sight
+    (archive, engagement) is ``UPKEEP``. A job keeps its class when it is rescheduled.
+    """
+
+    URGENT = 0, _("a person waits")
+    SINGLE = 1, _("single")
+    BULK = 2, _("bulk")
+    UPKEEP = 3, _("archive and upkeep")
+
+
+#: What callers may ask for; the other two classes follow from what a job does and for whom.
+WORDS = {"single": Priority.SINGLE, "bulk": Priority.BULK}
+
+_UPKEEP = frozenset({"engagement", "archive render", "archive signature"})
+#: The model of a job's object, and where it has the class of its document.
+_OF_DOCUMENT = {
+    "render": ("Render", "priority"),
+    "share": ("Share", "render__priority"),
+    "email": ("Share", "render__priority"),
+    "signature": ("SignatureRequest", "render__priority"),
+    "send signature": ("SignatureRequest", "render__priority"),
+    "announce render": ("Render", "priority"),
+    "announce share": ("Share", "render__priority"),
+    "announce engagement": ("EngagementEvent", "render__priority"),
+    "announce signature": ("SignatureRequest", "render__priority"),
+}
+
+
+def check_priority(priority: str) -> Priority:
+    """Return the class that a caller asks for by its word.
+
+    Raises ``TypeError`` for what is no text, ``ValueError`` for another word.
+    """
+    if not isinstance(priority, str):
+        raise TypeError(f'priority is "single" or "bulk", not a {type(priority).__name__}.')
+    if priority not in WORDS:
+        raise ValueError(f'priority is "single" or "bulk", not {priority[:64]!r}.')
+    return WORDS[priority]
+
+
+def priorities(kind: str, object_ids: Collection[int]) -> dict[int, int]:
+    """Return the classes of new jobs of a kind, by object: with one query, or with none."""
+    if kind in _UPKEEP:
+        return dict.fromkeys(object_ids, Priority.UPKEEP.value)
+    known = dict.fromkeys(object_ids, Priority.SINGLE.value)
+    if kind in _OF_DOCUMENT:
+        model, path = _OF_DOCUMENT[kind]
+        rows = apps.get_model("craftkit", model)._default_manager.using(database())
+        known.update(rows.filter(pk__in=object_ids).values_list("pk", path))
+    return known

@@ -1,0 +1,280 @@
+"""Who makes the calls of a loop: threads beside it, or the thread that the loop runs in."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connections
+
+from django_craftkit import conf
+from django_craftkit.models.priority import Priority
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from django_craftkit.models import Job
+
+    from .batches import Batch
+    from .pool import Pool
+    from .room import Room
+
+#: Calls that are planned begin within about this many seconds: what waits can be taken by nobody.
+AHEAD = 1.0
+#: How many calls are planned at least and at most, and how long one takes where none was made yet.
+FEWEST, MOST, UNKNOWN = 20, 200, 0.05
+#: Of how many threads one may be for steps, which have database connections of their own.
+PER_HELPER = 4
+
+
+class NotMade(Exception):
+    """A call was not made: its turn came too late, or its worker ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Something that takes its time, done for one job, or for several one after another.
+
+    That of a batch touches no database; another one is a step, and does.
+    """
+
+    jobs: Sequence[Job]
+    make: Callable[[], Any]
+    #: What goes on from the answer, and what it has to know for that.
+    batch: Batch | None = None
+    about: Any = None
+    planned_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its job may be over to another before the call is."""
+        return time.monotonic() - self.planned_at > conf.options().LEASE / 4
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call returned, or raised."""
+
+    call: Call
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Crew(Protocol):
+    """Makes calls, and gives back their answers."""
+
+    #: How many calls have been started whose answers nobody has got yet.
+    under_way: int
+
+    @property
+    def room(self) -> int:
+        """How many more calls of batches may be planned."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is room for so many more that they are worth a look for what is due."""
+
+    @property
+    def free(self) -> int:
+        """How many more calls would begin at once; those of a kind that must."""
+
+    @property
+    def helpers(self) -> int:
+        """How many more steps would begin soon."""
+
+    def start(self, call: Call) -> None:
+        """Make a call, in its turn."""
+
+    def answers(self, seconds: float) -> list[Answer]:
+        """Return the answers that have come; wait for the first of them for ``seconds``."""
+
+    def let_go(self) -> None:
+        """Make no call that has not begun: its answer is ``NotMade``."""
+
+    def stop(self, project: str, kinds: Sequence[str] | None) -> None:
+        """Let go of the calls of a project, for jobs of these kinds, or for all."""
+
+    def close(self) -> None:
+        """Wait for the calls under way, and let go of what they used."""
+
+
+class Alone:
+    """The loop's own thread: a call is over when it has been started."""
+
+    def __init__(self) -> None:
+        self.under_way = 0
+        self._answers: list[Answer] = []
+
+    @property
+    def room(self) -> int:
+        return 1 - self.under_way
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.under_way
+
+    free = helpers = room
+
+    def start(self, call: Call) -> None:
+        self._answers.append(made(call))
+        self.under_way += 1
+
+    def answers(self, seconds: float) -> list[Answer]:
+        answers, self._answers = self._answers, []
+        self.under_way = 0
+        return answers
+
+    def let_go(self) -> None:
+        """Nothing waits for its turn."""
+
+    def stop(self, project: str, kinds: Sequence[str] | None) -> None:
+        """Nothing waits for its turn."""
+
+    def close(self) -> None:
+        """Nothing is under way."""
+
+
+class Threads:
+    """Calls in the threads of a pool, steps in a few threads of its own, begun as needed.
+
+    What they do is beside what others do in ``room``.
+    """
+
+    def __init__(self, pool: Pool, room: Room) -> None:
+        self.under_way = 0
+        self._pool, self._room = pool, room
+        self._steps_under_way = self._keyless_under_way = 0
+        #: Seconds that a call takes.
+        self._seconds = UNKNOWN
+        self._is_over = False
+        #: When the calls of a project, for jobs of a kind or ("") of all, were let go of.
+        self._stopped: dict[tuple[str, str], float] = {}
+        self._threads: list[threading.Thread] = []
+        self._steps: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+
+    @property
+    def _capacity(self) -> int:
+        return max(FEWEST, min(MOST, int(self._pool.size * AHEAD / self._seconds)))
+
+    @property
+    def _calls_under_way(self) -> int:
+        return self.under_way - self._steps_under_way
+
+    @property
+    def room(self) -> int:
+        return max(0, self._capacity - self._calls_under_way)
+
+    @property
+    def is_ready(self) -> bool:
+        return self._calls_under_way <= self._capacity // 2
+
+    @property
+    def free(self) -> int:
+        # Where all threads have something to do, these get their part of what ends.
+        most = max(self._pool.free, self._pool.size // PER_HELPER, 1)
+        return max(0, most - self._keyless_under_way)
+
+    @property
+    def _helpers_at_most(self) -> int:
+        return max(1, self._pool.size // PER_HELPER)
+
+    @property
+    def helpers(self) -> int:
+        return max(0, 2 * self._helpers_at_most - self._steps_under_way)
+
+    def start(self, call: Call) -> None:
+        self.under_way += 1
+        self._room.enter()
+        if call.batch is not None:
+            job, priority = call.jobs[0], call.jobs[0].priority
+            if not call.batch.is_keyed:
+                # It is planned as one that begins at once.
+                self._keyless_under_way += 1
+                priority -= len(Priority)
+            self._pool.submit(partial(self._make, call), project=job.project, priority=priority)
+            return
+        self._steps_under_way += 1
+        if len(self._threads) < min(self._steps_under_way, self._helpers_at_most):
+            name = f"craftkit-step-{len(self._threads)}"
+            self._threads.append(threading.Thread(target=self._run, name=name))
+            self._threads[-1].start()
+        self._steps.put(call)
+
+    def answers(self, seconds: float) -> list[Answer]:
+        answers: list[Answer] = []
+        try:
+            answers.append(self._answers.get(block=seconds > 0, timeout=seconds))
+            while True:
+                answers.append(self._answers.get_nowait())
+        except queue.Empty:
+            for answer in answers:
+                batch = answer.call.batch
+                self.under_way -= 1
+                self._steps_under_way -= batch is None
+                self._keyless_under_way -= batch is not None and not batch.is_keyed
+            return answers
+
+    def let_go(self) -> None:
+        self._is_over = True
+
+    def stop(self, project: str, kinds: Sequence[str] | None) -> None:
+        for kind in kinds or ("",):
+            self._stopped[project, kind] = time.monotonic()
+
+    def close(self) -> None:
+        self._is_over = True
+        for _ in self._threads:
+            self._steps.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _make(self, call: Call) -> None:
+        began = time.monotonic()
+        if self._is_over or call.is_late or self._is_stopped(call):
+            answer = Answer(call, error=NotMade())
+        else:
+            answer = _answer(call)
+            self._seconds += 0.1 * (time.monotonic() - began - self._seconds)
+        self._end(answer)
+
+    def _is_stopped(self, call: Call) -> bool:
+        job = call.jobs[0]
+        stopped = (self._stopped.get((job.project, kind), 0.0) for kind in ("", job.kind))
+        return call.planned_at <= max(stopped)
+
+    def _run(self) -> None:
+        try:
+            while (call := self._steps.get()) is not None:
+                with self._pool.seat(call.jobs[0].project):
+                    answer = _answer(call)
+                self._end(answer)
+        finally:
+            connections.close_all()
+
+    def _end(self, answer: Answer) -> None:
+        self._room.leave()
+        self._answers.put(answer)
+
+
+def made(call: Call) -> Answer:
+    """Make a call in this thread, and return its answer."""
+    try:
+        return Answer(call, call.make())
+    except SoftTimeLimitExceeded:
+        # It is not about this call: the worker is about to be ended.
+        raise
+    except Exception as error:
+        return Answer(call, error=error)
+
+
+def _answer(call: Call) -> Answer:
+    try:
+        return Answer(call, call.make())
+    except BaseException as error:
+        return Answer(call, error=error)

@@ -1,0 +1,124 @@
+"""The threads in which one process calls Craftkit. They touch no database."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from django_craftkit import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: Seconds after which a thread ends that nobody has given a call; its connections end with it.
+IDLE = 10.0
+#: How many threads one project leaves to the others, where there are several.
+LEFT = 2
+
+
+class Pool:
+    """Makes calls in turn, the most urgent first; so many at a time, whoever asks for them.
+
+    One project gets all of its threads but two, where the settings have several: an answer that is
+    long in coming holds up nobody else.
+    """
+
+    def __init__(self, size: int | None = None) -> None:
+        """Without ``size`` it is ``THREADS`` of the settings, as they are at the time."""
+        self._size = size
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._given, self._left = threading.Condition(self._lock), threading.Condition(self._lock)
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[int, int, str, Callable[[], object]]] = []
+        self._running: Counter[str] = Counter()
+        self._threads = self._idle = self._guests = 0
+
+    @property
+    def size(self) -> int:
+        """How many calls are under way at most."""
+        return conf.options().THREADS if self._size is None else self._size
+
+    @property
+    def free(self) -> int:
+        """How many more calls would begin at once."""
+        with self._lock:
+            return max(0, self.size - self._running.total() - self._guests - len(self._waiting))
+
+    def submit(self, make: Callable[[], object], *, project: str, priority: int) -> None:
+        """Have a call made as soon as a thread is free. ``make`` raises nothing."""
+        if self._pid != os.getpid():
+            self._begin()  # A fork takes the object along, but not its threads.
+        with self._lock:
+            heapq.heappush(self._waiting, (priority, next(self._numbers), project, make))
+            if len(self._waiting) > self._idle and self._threads < self.size:
+                self._threads += 1
+                threading.Thread(target=self._run, name="craftkit-call", daemon=True).start()
+            self._given.notify()
+
+    @contextmanager
+    def seat(self, project: str) -> Iterator[None]:
+        """Make calls of a project in this thread, in the place of one of the pool's."""
+        with self._lock:
+            self._guests += 1
+            self._left.wait_for(lambda: self._running.total() < self.size)
+            self._guests -= 1
+            self._running[project] += 1
+        try:
+            yield
+        finally:
+            self._leave(project)
+            with self._lock:
+                self._given.notify()
+
+    def _run(self) -> None:
+        while (found := self._next()) is not None:
+            project, make = found
+            try:
+                make()
+            finally:
+                self._leave(project)
+
+    def _next(self) -> tuple[str, Callable[[], object]] | None:
+        """Wait for the next call; return ``None`` where none has come for a while."""
+        with self._lock:
+            while (found := self._pop()) is None:
+                self._idle += 1
+                is_given = self._given.wait(IDLE)
+                self._idle -= 1
+                if not (is_given or self._waiting):
+                    self._threads -= 1
+                    return None
+            self._running[found[0]] += 1
+            return found
+
+    def _pop(self) -> tuple[str, Callable[[], object]] | None:
+        # Whoever waits for a seat has one thread for all that it does, and goes first.
+        if self._running.total() + self._guests >= self.size:
+            return None
+        most = self.size
+        if len(conf.project_aliases()) > 1:
+            most = max(1, most - LEFT)
+        passed, found = [], None
+        while self._waiting and found is None:
+            one = heapq.heappop(self._waiting)
+            if self._running[one[2]] < most:
+                found = one[2], one[3]
+            else:
+                passed.append(one)
+        for one in passed:
+            heapq.heappush(self._waiting, one)
+        return found
+
+    def _leave(self, project: str) -> None:
+        with self._lock:
+            self._running[project] -= 1
+            self._left.notify()

@@ -1,0 +1,233 @@
+"""Documents are built: their data are made, and stored with who is to sign them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models, transaction
+
+from django_craftkit import declarations
+from django_craftkit.builders import (
+    BuilderError,
+    Built,
+    NotConfirmed,
+    UnknownBuilder,
+    ask_signatures,
+    build,
+    hold_source,
+    renew_signatures,
+)
+from django_craftkit.clock import database_now
+from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.models import Change, Job, Render, RenderWithdrawn, Share, SignatureRequest
+from django_craftkit.models.identity import stored_key
+from django_craftkit.models.render import (
+    BUILDER_FAILED,
+    NOT_CONFIRMED,
+    NOTHING,
+    NOTHING_TO_RENDER,
+)
+from django_craftkit.reconcile.outcomes import Again, Done, Failed, Outcome, outcome_of_error
+from django_craftkit.reconcile.pace import PACE
+
+from .facts import Fact, Status, hear_one
+from .poll import poll_delay
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django_craftkit.models.source import Place
+    from django_craftkit.reconcile.batches import Ended
+
+#: Seconds for which a ``recheck`` that is false is asked again.
+CONFIRM_FOR = 60.0
+
+
+def prepare(job: Job, render: Render) -> Outcome | None:
+    """See that a document can be sent; return how the step ends where it can't."""
+    if render.withdrawn_at is not None and render.sent_at is None:
+        fact = Fact(Status.CANCELLED, error="It was withdrawn before it was sent.")
+        return _decide_here(render, fact, job)
+    return _build(render, job) if render.data is None else _prepare_again(render)
+
+
+def is_to_be_prepared(render: Render) -> bool:
+    """Whether more may have to be done before a document can be sent than to build it."""
+    is_renewed = render.attempt > 1 and not render.builder
+    return render.sent_at is None and (render.withdrawn_at is not None or is_renewed)
+
+
+def read_sources(renders: Sequence[Render]) -> dict[Place, models.Model]:
+    """Return what these documents are about, as it is saved now: with a query for each model."""
+    wanted: dict[tuple[str, type[models.Model]], dict[str, Place]] = {}
+    for render in renders:
+        declaration = declarations.of(render.builder, render.template, render.project)
+        is_plain = declaration is not None and declaration.proxy is None
+        if is_plain and render.source_schema is None and (place := render.place) is not None:
+            wanted.setdefault((place.using or database(), place.model), {})[place.pk] = place
+    found: dict[Place, models.Model] = {}
+    for (using, model), places in wanted.items():
+        for source in model._base_manager.using(using).filter(pk__in=places):
+            found[places[stored_key(model, source.pk)]] = source
+    return found
+
+
+def build_here(job: Job, render: Render, sources: dict[Place, models.Model]) -> Built | Ended | Job:
+    """Build a document in the thread of the loop; what it returns is not stored yet."""
+    place = render.place
+    # A second document about the same object is not built from what the first has made of it.
+    source = None if place is None else sources.pop(place, None)
+    try:
+        made = _make(render, job, source)
+        if made is None:
+            return job
+        if not isinstance(made, Built):
+            return job, made
+        if made.envelope is None and render.attempt == 1:
+            return made
+        # With who is to sign it, by itself.
+        return job if store(render, made) else (job, Again(0.0))
+    except Exception as error:
+        return job, outcome_of_error(job, error)
+
+
+def _build(render: Render, job: Job) -> Outcome | None:
+    """Make the data from what was really saved; return ``None`` where they can be sent."""
+    built = _make(render, job)
+    if built is None:
+        return _look_again(render, job)
+    if not isinstance(built, Built):
+        return built
+    # Another was faster where nothing was stored: look again at what there is to do.
+    return None if store(render, built) else Again(0.0)
+
+
+def _make(render: Render, job: Job, source: models.Model | None = None) -> Built | Outcome | None:
+    """Return what the functions of a declaration make, or how the step ends.
+
+    ``None``: there seems to be nothing to render.
+    """
+    error = render.error if render.error_code == BUILDER_FAILED else ""
+    try:
+        with PACE.taken(render.builder):
+            built = None if error else build(render, source)
+    except UnknownBuilder as unknown:
+        # Another worker, or this one once it is restarted, may well know it.
+        return Failed(str(unknown))
+    except NotConfirmed:
+        return _confirm_later(render, job)
+    except BuilderError as raised:
+        error = str(raised)
+    if error:
+        fact = Fact(Status.REJECTED, error=error, error_code=BUILDER_FAILED)
+        return _decide_here(render, fact, job)
+    return built
+
+
+@in_transaction
+def _confirm_later(render: Render, job: Job) -> Outcome:
+    """Give what the event said a minute to be saved; reject the document after that."""
+    row = lock(Render.objects.using(database())).filter(pk=render.pk).first()
+    if row is None or row.attempt != render.attempt or not row.is_unbuilt:
+        return Again(0.0)
+    now = database_now()
+    if row.unconfirmed_since is None:
+        # Another event under its key clears it.
+        Render.objects.using(database()).filter(pk=row.pk).update(unconfirmed_since=now)
+    age = (now - (row.unconfirmed_since or now)).total_seconds()
+    error = "recheck is false of the object as it is saved: what the event said is not in it."
+    if age < CONFIRM_FOR:
+        return Again(min(poll_delay(age), CONFIRM_FOR - age), error=error)
+    fact = Fact(Status.REJECTED, error=error, error_code=NOT_CONFIRMED)
+    return _decide_here(row, fact, job)
+
+
+def store(render: Render, built: Built) -> bool:
+    """Store the data and who is to sign them; ``False`` where the document is another's by now."""
+    try:
+        stored = _store_both(render, built)
+    except RenderWithdrawn:
+        stored = False
+    render.data = built.data
+    return stored
+
+
+@in_transaction
+def _store_both(render: Render, built: Built) -> bool:
+    # Stored before it is sent: other data never go out under a key that was used.
+    stored = (
+        Render.objects.using(database())
+        .filter(pk=render.pk, attempt=render.attempt, status=Status.PENDING, data__isnull=True)
+        .update(data=built.data)
+    )
+    if stored:
+        ask_signatures(render, built.envelope)
+    return bool(stored)
+
+
+def _prepare_again(render: Render) -> Outcome | None:
+    """Ask for the signatures of a snapshot that is tried again: nobody makes its data anew."""
+    if render.attempt == 1 or render.builder or render.sent_at is not None:
+        return None
+    try:
+        return None if _renew(render) else Again(0.0)
+    except RenderWithdrawn:
+        return Again(0.0)
+
+
+@in_transaction
+def _renew(render: Render) -> bool:
+    rows = lock(Render.objects.using(database())).filter(pk=render.pk, attempt=render.attempt)
+    if not rows.filter(status=Status.PENDING).values_list("pk"):
+        return False
+    renew_signatures(render)
+    return True
+
+
+@in_transaction
+def _look_again(render: Render, job: Job) -> Outcome:
+    """Forget a document without data, unless somebody is just saving what would have some.
+
+    An event that finds the document waiting leaves it to this worker without a write: what its
+    transaction has saved was perhaps not committed yet when the data were made.
+    """
+    with transaction.atomic(using=render.source_db or database()):
+        if not hold_source(render):
+            return Again(1.0)
+        try:
+            built = build(render)
+        except (BuilderError, NotConfirmed, UnknownBuilder):
+            return Again(0.0)
+        return _drop(render, job) if built is None else Again(0.0)
+
+
+@in_transaction
+def _drop(render: Render, job: Job) -> Outcome:
+    """Forget a document that there turned out to be no data for, as if it never was asked for."""
+    # Not lock(): whoever is about to refer to the row has it locked, until that is to be seen.
+    rows = Render.objects.using(database()).select_for_update()
+    row = rows.filter(pk=render.pk).first()
+    if row is None or row.attempt != render.attempt or not row.is_unbuilt:
+        return Again(0.0)
+    if not Job.objects.mine(job).filter(version=job.version).exists():
+        # The event fired again, and there may be something now, or another builds it.
+        return Again(0.0)
+    wishes = (Share, SignatureRequest)
+    is_wanted = any(
+        model._default_manager.using(database()).filter(render=row).exists() for model in wishes
+    )
+    if is_wanted or row.attempt > 1:
+        fact = Fact(Status.CANCELLED, error=NOTHING, error_code=NOTHING_TO_RENDER)
+        return _decide_here(row, fact, job)
+    row.delete(using=database())
+    return Done()
+
+
+@in_transaction
+def _decide_here(render: Render, fact: Fact, job: Job) -> Outcome:
+    """End a document that is not sent yet, unless another has taken it over."""
+    # The document first, as whoever asks for its job does.
+    lock(Render.objects.using(database())).filter(pk=render.pk).values("pk").first()
+    if not Job.objects.mine(job).exists():
+        return Again(0.0)
+    return Again(0.0) if hear_one(render, fact, Change.Cause.HERE) is None else Done()

@@ -1,0 +1,83 @@
+"""When Craftkit is asked about a document: as often as is worth while, and ever less."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django_craftkit.database import database
+from django_craftkit.models import Render
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+#: Seconds to the first poll, and how lately a webhook must have come for it to be put off.
+FIRST_POLL, FIRST_POLL_WITH_WEBHOOKS = 1.0, 20.0
+WEBHOOKS_LATELY = timedelta(hours=1)
+#: Seconds between two polls, at most.
+MAX_POLL = 900.0
+#: Of how many templates it is known in how many seconds their documents are ready; how long the
+#: first poll waits for that at most.
+MOST_TEMPLATES, MAX_USUAL = 1000, 60.0
+
+#: How many documents a process looks at when it begins.
+LAST = 200
+
+#: In how many seconds documents are ready, by project and template: as this process has seen it.
+_usual: dict[tuple[str, str], float] = {}
+
+
+def recall() -> None:
+    """Learn from the last documents, where this process has seen none."""
+    if _usual:
+        return
+    rows = Render.objects.using(database()).order_by("-pk")
+    columns = rows.only("project", "template", "status", "accepted_at", "completed_at")
+    for render in list(columns[:LAST])[::-1]:
+        if render.status == Render.Status.SUCCEEDED:
+            learn(render)
+
+
+def learn(render: Render) -> None:
+    """Take a document that is ready for what is usual of its template."""
+    if render.accepted_at is None or render.completed_at is None:
+        return
+    name = (render.project, render.template)
+    seconds = (render.completed_at - render.accepted_at).total_seconds()
+    if len(_usual) >= MOST_TEMPLATES:
+        _usual.clear()
+    before = _usual.get(name, seconds)
+    _usual[name] = min(max(0.0, before + 0.2 * (seconds - before)), MAX_USUAL)
+
+
+def forget() -> None:
+    """Take nothing for usual: what comes is another Craftkit."""
+    _usual.clear()
+
+
+def first_poll(render: Render, webhooks_at: datetime | None, now: datetime) -> float:
+    """Return the seconds to the first poll of a document that was just accepted.
+
+    It comes when documents of its template are usually ready, and later where webhooks have been
+    heard of its project lately.
+    """
+    lately = webhooks_at is not None and now - webhooks_at < WEBHOOKS_LATELY
+    usual = _usual.get((render.project, render.template))
+    # A little later: most are ready then.
+    ready = 0.0 if usual is None else 0.1 + 1.1 * usual
+    return max(FIRST_POLL_WITH_WEBHOOKS if lately else FIRST_POLL, ready)
+
+
+def next_poll(render: Render, now: datetime) -> float:
+    """Return the seconds to the next poll of a document that was asked about."""
+    began = render.accepted_at or render.attempted_at
+    return poll_delay((now - began).total_seconds())
+
+
+def poll_delay(age: float) -> float:
+    """Return the seconds to the next poll of a document that is ``age`` seconds old."""
+    if age < 1:
+        return 1.0
+    if age < 3:
+        return 2.0
+    return min(max(5.0, age / 6), MAX_POLL)

@@ -1,0 +1,217 @@
+"""Signature requests that are out: asked about, and cancelled where somebody wants that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django_craftkit.client import Conflict, CraftkitError, NotFound
+from django_craftkit.clock import database_now
+from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.log import get_logger
+from django_craftkit.models import Change, Job, SignatureRequest
+from django_craftkit.projects import get_client
+from django_craftkit.reconcile import calls
+from django_craftkit.reconcile.crew import Call
+from django_craftkit.reconcile.hearing import Heard
+from django_craftkit.reconcile.outcomes import (
+    PARKED,
+    Again,
+    Done,
+    Failed,
+    Outcome,
+    outcome_of_error,
+    outcome_of_open,
+)
+
+from . import lost
+from .facts import LOOK_AGAIN, MAX_POLL, UNKNOWN, Fact, Requests, Status, decide, is_told
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from django_craftkit import client
+    from django_craftkit.client.signatures import Signatures
+    from django_craftkit.reconcile.batches import Ended
+    from django_craftkit.reconcile.crew import Answer
+    from django_craftkit.reconcile.pace import Turn
+
+logger = get_logger(__name__)
+
+#: How long a request is asked for that Craftkit does not know, and how often.
+GIVE_UP_AFTER, ASK_AGAIN = timedelta(days=1), timedelta(hours=1)
+
+
+def step(job: Job) -> Outcome:
+    """Cancel a request that is unwanted; else ask Craftkit how far it is; in this thread."""
+    rows = SignatureRequest.objects.using(database()).select_related("render")
+    request = rows.filter(pk=job.object_id).first()
+    if request is None or request.is_final:
+        return Done()
+    if request.status != Status.PENDING:
+        to_cancel = request.cancel_requested_at is not None
+        return FOLLOWING.carry_out(_call(job, Asked(request, database_now(), to_cancel)))
+    if request.cancel_requested_at is None:
+        return Done()
+    try:
+        return _take_back(request)
+    except CraftkitError as error:
+        return outcome_of_open(error)
+
+
+def ask(job: Job, request: SignatureRequest) -> Outcome:
+    """Ask Craftkit about one request, in this thread, whoever has that as a ``job``."""
+    return FOLLOWING.carry_out(_call(job, Asked(request, database_now(), to_cancel=False)))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What Craftkit is asked about a request, and since when."""
+
+    request: SignatureRequest
+    at: datetime
+    #: To cancel it; else how it stands.
+    to_cancel: bool
+
+
+class Following(Requests):
+    """Many requests at a time: each is cancelled, or asked about.
+
+    What Craftkit may not have got is left to ``step``.
+    """
+
+    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
+        rows: Any = SignatureRequest.objects.using(database())
+        requests = rows.in_bulk([job.object_id for job in jobs])
+        now = database_now()
+        for job in jobs:
+            request = requests.get(job.object_id)
+            if request is None or request.is_final:
+                yield job, Done()
+            elif request.status != Status.PENDING:
+                to_cancel = request.cancel_requested_at is not None
+                yield _call(job, Asked(request, now, to_cancel))
+            elif request.cancel_requested_at is None:
+                yield job, Done()
+            else:
+                yield job
+
+    def read(self, answer: Answer, now: datetime) -> Heard[SignatureRequest, Fact] | Outcome:
+        asked: Asked = answer.call.about
+        try:
+            read = _read_cancelled if asked.to_cancel else _read_asked
+            return read(asked, answer)
+        except CraftkitError as error:
+            return outcome_of_open(error)
+
+    def next(
+        self, heard: Heard[SignatureRequest, Fact], row: SignatureRequest | None, now: datetime
+    ) -> Outcome:
+        if heard.cause == Change.Cause.POLL or (row is not None and row.is_final):
+            return Done(heard=True)
+        since = now - (heard.row.cancel_requested_at or now)
+        delay = min(max(LOOK_AGAIN, since.total_seconds() / 6), MAX_POLL)
+        return Again(delay, error="Craftkit shows it as open.", heard=True)
+
+
+#: What plans, and goes on from the answers.
+FOLLOWING = Following()
+
+
+def _call(job: Job, asked: Asked) -> Call | Ended:
+    """Plan to ask Craftkit what is to be asked, or how the step ends where that can't be."""
+    request = asked.request
+    try:
+        signatures, remote_id = _signatures(request), _id_of(request)
+    except Exception as error:
+        return job, outcome_of_error(job, error)
+    if asked.to_cancel:
+        reason = request.cancel_reason or None
+        return Call([job], partial(_cancel, signatures, remote_id, reason), FOLLOWING, asked)
+    return Call([job], partial(signatures.get, remote_id), FOLLOWING, asked)
+
+
+def _signatures(request: SignatureRequest) -> Signatures:
+    return get_client(request.project, max_retries=0).signatures
+
+
+def _cancel(
+    signatures: Signatures, remote_id: uuid.UUID, reason: str | None
+) -> tuple[client.SignatureRequest, Change.Cause]:
+    """Cancel a request, or read back how it has ended; touches no database."""
+    try:
+        return signatures.cancel(remote_id, reason=reason), Change.Cause.ANSWER
+    except Conflict as error:
+        if error.is_passing:
+            raise
+        # It has come to its end, by whatever: what that is, is read back.
+        return signatures.get(remote_id), Change.Cause.READ_BACK
+
+
+def _read_asked(asked: Asked, answer: Answer) -> Heard[SignatureRequest, Fact] | Outcome:
+    error, request = answer.error, asked.request
+    if isinstance(error, NotFound) and not error.is_passing:
+        return _unknown(request, asked.at)
+    if error is not None:
+        raise error
+    if answer.value.id != request.remote_id:
+        return Failed(f"Craftkit answered about {answer.value.id}, asked for {request.remote_id}.")
+    return Heard(request, Fact.of(answer.value), Change.Cause.POLL, asked.at)
+
+
+def _read_cancelled(asked: Asked, answer: Answer) -> Heard[SignatureRequest, Fact] | Outcome:
+    error, request = answer.error, asked.request
+    if isinstance(error, NotFound) and not error.is_passing:
+        outcome = _unknown(request, database_now())
+        gone = database_now() - (request.unknown_since or database_now()) > GIVE_UP_AFTER
+        return outcome if gone else Again(PARKED, error=str(error), heard=True)
+    if error is not None:
+        raise error
+    found, cause = answer.value
+    return Heard(request, Fact.of(found), cause)
+
+
+def _take_back(request: SignatureRequest) -> Outcome:
+    """End a request that Craftkit may not have got."""
+    fact = Fact(Status.CANCELLED, error=request.cancel_reason)
+    if request.sent_at is None:
+        return decide(request, fact)
+    last = request.sending_since or request.sent_at
+    if not calls.is_over(request.project, last, database_now()):
+        # Whoever sends it may be about to hear the answer.
+        return Again(LOOK_AGAIN)
+    listed = lost.look(request, request.read_recipients(), _signatures(request))
+    return lost.join(request, listed) or decide(request, fact)
+
+
+@in_transaction
+def _unknown(request: SignatureRequest, asked_at: datetime) -> Outcome:
+    """Note that Craftkit knows of no such request, and ask less and less."""
+    # Another project's key answers like this too, so it ends nothing.
+    row = lock(SignatureRequest.objects.using(database())).get(pk=request.pk)
+    if row.is_final or row.remote_id != request.remote_id:
+        return Done(heard=True)
+    now = database_now()
+    if row.unknown_since is None:
+        row.unknown_since = now
+        logger.error("Craftkit does not know the signature request %s.", row.remote_id)
+    row.error_code = UNKNOWN
+    row.error = (
+        "Craftkit does not know this request. Either the project's API key is another project's, "
+        "or it was deleted there. It is not asked for any more after a day."
+    )
+    if not is_told(row, asked_at, now):
+        row.poll_at = now + ASK_AGAIN if now - row.unknown_since < GIVE_UP_AFTER else None
+    row.save(using=database())
+    request.unknown_since = row.unknown_since
+    return Done(heard=True)
+
+
+def _id_of(request: SignatureRequest) -> uuid.UUID:
+    if request.remote_id is None:
+        raise ValueError(f"{request} is {request.status} and has no id at Craftkit.")
+    return request.remote_id

@@ -1,0 +1,122 @@
+"""A request whose answer was lost, looked for in what Craftkit lists of its document."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django_craftkit.clock import database_now
+from django_craftkit.database import database
+from django_craftkit.models import Change, SignatureRequest
+from django_craftkit.models.arguments import LATEST
+from django_craftkit.reconcile.facts import SKEW, warn_of_unreadable
+from django_craftkit.reconcile.moments import here
+from django_craftkit.reconcile.outcomes import Again, Outcome
+from django_craftkit.reconcile.renders.facts import remote_id_of
+
+from .facts import LOOK_AGAIN, MAX_POLL, Fact, Status, hear_one
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Mapping, Sequence, Set
+
+    from django.db.models import QuerySet
+
+    from django_craftkit import client
+    from django_craftkit.client.signatures import Signatures
+    from django_craftkit.models import SignatureRecipient
+
+UNREADABLE = "Craftkit lists requests that can't be read, and this may be one of them."
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What Craftkit lists that may be a request."""
+
+    #: What agrees with it in all that can be told.
+    alike: Mapping[uuid.UUID, client.SignatureRequest]
+    #: What can't be read well enough to tell.
+    unclear: Set[uuid.UUID]
+    #: Whether something was left out.
+    is_odd: bool
+
+
+def look(
+    request: SignatureRequest, people: Sequence[SignatureRecipient], signatures: Signatures
+) -> Listed:
+    """Read what Craftkit lists that may be a request; touches no database."""
+    asked = sorted(one.email.casefold() for one in people)
+    alike, unclear = {}, set()
+    is_odd = False
+    for page in signatures.pages(render_id=remote_id_of(request.render)):
+        is_odd |= warn_of_unreadable("signatures", request.project, page)
+        for found in page.items:
+            may_be = _may_be(request, found)
+            if may_be is not False:
+                # A list may leave the people out.
+                found = found if _is_to(found, asked) is not None else signatures.get(found.id)
+                is_to = _is_to(found, asked)
+                if may_be and is_to:
+                    alike[found.id] = found
+                elif is_to is not False:
+                    unclear.add(found.id)
+    return Listed(alike, unclear, is_odd)
+
+
+def join(request: SignatureRequest, listed: Listed) -> Outcome | None:
+    """Join what was listed after the last call for a request; ``None``: it is not among it."""
+    alike, unclear = listed.alike, listed.unclear
+    if alike and _rivals_of(request).exists():
+        # It may be theirs: their keys tell, when they are sent again. Asked after the list was
+        # read, and before who has which id: whoever was sent meanwhile is found here or there.
+        return Again(LOOK_AGAIN, heard=True)
+    rows = SignatureRequest.objects.using(database()).filter(remote_id__in=[*alike, *unclear])
+    known = set(rows.values_list("remote_id", flat=True))
+    free = [found for found in alike.values() if found.id not in known]
+    if free:
+        first = min(free, key=lambda one: here(one.created_at) or here(LATEST))
+        hear_one(request, Fact.of(first), Change.Cause.READ_BACK)
+        return Again(0.0, heard=True)
+    if listed.is_odd or unclear - known:
+        # People may have been mailed by it: it is neither ended here nor sent under another key.
+        since = (database_now() - (request.sent_at or request.requested_at)).total_seconds()
+        return Again(min(max(LOOK_AGAIN, since / 6), MAX_POLL), error=UNREADABLE, heard=True)
+    return None
+
+
+def _rivals_of(request: SignatureRequest) -> QuerySet[SignatureRequest]:
+    """Return the document's other wanted requests that were sent, and had no answer yet."""
+    rows = SignatureRequest.objects.using(database()).exclude(pk=request.pk)
+    return rows.filter(
+        render=request.render_id,
+        status=Status.PENDING,
+        sent_at__isnull=False,
+        cancel_requested_at=None,
+    )
+
+
+def _may_be(request: SignatureRequest, found: client.SignatureRequest) -> bool | None:
+    """Whether what Craftkit lists is what was asked for, as far as time and name tell.
+
+    ``None``: one of them can't be read, and the other says nothing against it.
+    """
+    sent_at = request.sent_at or request.requested_at
+    told = [
+        not request.name or (_plain(found.name) == _plain(request.name) if found.name else None),
+        here(found.created_at) >= sent_at - SKEW if found.created_at else None,
+    ]
+    return False if False in told else None if None in told else True
+
+
+def _is_to(found: client.SignatureRequest, asked: list[str]) -> bool | None:
+    """Whether what Craftkit lists went to these addresses; ``None``: it does not say to whom."""
+    said = [one.email.casefold() for one in found.recipients if one.email]
+    is_whole = said and len(said) == len(found.recipients)
+    if not is_whole or "recipients" in found.unreadable:
+        return None
+    return sorted(said) == asked
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip()

@@ -1,0 +1,234 @@
+"""The two statements of a save, compiled once: to compile one costs more than to run it.
+
+Their text depends on the model, on the database and its driver, and on the table's name. Nothing
+else is in it: a tenant's schema is the connection's, and each value is a parameter, made ready by
+its own field on each call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from django.db import IntegrityError, connections, models
+from django.db.models.constants import OnConflict
+from django.db.models.expressions import DatabaseDefault, RawSQL
+from django.db.models.sql import InsertQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+M = TypeVar("M", bound=models.Model)
+
+#: What MySQL calls a key that is taken.
+DUPLICATE = 1062
+
+_NOTHING_COMPUTED: Mapping[str, str] = {}
+
+
+def insert(row: models.Model, using: str, computed: Mapping[str, str] = _NOTHING_COMPUTED) -> bool:
+    """Insert a row with one query; ``False`` where one of its unique keys is taken.
+
+    ``computed`` is what the database computes, as SQL without parameters by column. Sends no
+    signals, as ``bulk_create`` doesn't. Whoever has inserted the same key and not committed yet is
+    waited for. Raises what the database says of anything but a key.
+    """
+    values: dict[str, Any] = {}
+    pk: Any = row._meta.pk
+    for column in row._meta.concrete_fields:
+        if column.generated or column.attname in computed or (column is pk and row.pk is None):
+            continue
+        value = column.pre_save(row, add=True)
+        # The database fills in its default where the column isn't named.
+        if not isinstance(value, DatabaseDefault):
+            values[column.attname] = value
+    key = insert_values(type(row), using, values, computed)
+    if key is None:
+        return False
+    row.pk = key
+    row._state.adding, row._state.db = False, using
+    return True
+
+
+def insert_values(
+    model: type[models.Model],
+    using: str,
+    values: Mapping[str, Any],
+    computed: Mapping[str, str] = _NOTHING_COMPUTED,
+) -> Any:
+    """Insert these values by column, as ``insert`` does; return the key, ``None``: it is taken."""
+    connection = connections[using]
+    statement = _insertion(
+        model,
+        model._meta.db_table,
+        using,
+        connection.vendor,
+        connection.features.can_return_columns_from_insert,
+        tuple(values),
+        tuple(computed.items()),
+    )
+    params = [
+        column.get_db_prep_save(values[column.attname], connection) for column in statement.columns
+    ]
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(statement.sql, params)
+        except IntegrityError as error:
+            # IGNORE would turn every error into a warning, and store half a text. This one undoes
+            # its statement alone: the caller's transaction is as it was.
+            if connection.vendor == "mysql" and error.args[0] == DUPLICATE:
+                return None
+            raise
+        if statement.returns_key:
+            found = cursor.fetchone()
+            return found[0] if found else None
+        if not cursor.rowcount:
+            return None
+        pk: Any = model._meta.pk
+        return connection.ops.last_insert_id(cursor, model._meta.db_table, pk.column)
+
+
+@dataclass(frozen=True, slots=True)
+class _Insertion:
+    sql: str
+    #: Those of its parameters, in their order.
+    columns: tuple[Any, ...]
+    returns_key: bool
+
+
+@lru_cache(maxsize=256)
+def _insertion(
+    model: type[models.Model],
+    _table: str,
+    using: str,
+    vendor: str,
+    returns_key: bool,
+    names: tuple[str, ...],
+    computed: tuple[tuple[str, str], ...],
+) -> _Insertion:
+    meta: Any = model._meta
+    columns = tuple(meta.get_field(name) for name in names)
+    sample: dict[str, Any] = dict.fromkeys(names, "")
+    for name, sql in computed:
+        sample[name] = RawSQL(sql, (), output_field=meta.get_field(name))  # noqa: S611
+    query = InsertQuery(model, on_conflict=None if vendor == "mysql" else OnConflict.IGNORE)
+    fields = [*columns, *(meta.get_field(name) for name, _sql in computed)]
+    query.insert_values(fields, [cast("Any", _Sample(sample))], raw=True)
+    compiler: Any = query.get_compiler(using)
+    compiler.returning_fields = [meta.pk] if returns_key else None
+    # Values are prepared when it is run: here it is about the text alone.
+    compiler.prepare_value = lambda _field, value: value
+    ((statement, _params),) = compiler.as_sql()
+    return _Insertion(statement, columns, returns_key)
+
+
+class _Sample:
+    """Stands for a row whose text is to be compiled."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
+
+
+class Lookup(Generic[M]):
+    """A SELECT of the one row that is unique by some columns, without joins.
+
+    ``rows`` returns a queryset of the model; it may annotate and defer. ``names`` are the columns.
+    """
+
+    def __init__(self, rows: Callable[[], models.QuerySet[M]], *names: str) -> None:
+        self.rows, self.names = rows, names
+        self._model: type[M] | None = None
+        self._compiled: dict[tuple[Any, ...], _Selection] = {}
+
+    def first(self, using: str, *values: Any, is_shared: bool = False) -> M | None:
+        """Return the row with these values, in the order of ``names``, as Django would read it.
+
+        ``is_shared``: as it is committed by now, locked against changes, and not as an older
+        snapshot of the transaction has it. MySQL only.
+        """
+        # What makes the rows may know the model only now: it is made after this.
+        model = self._model = self._model or self.rows().model
+        at = (using, connections[using].vendor, model._meta.db_table)
+        selection = self._compiled.get(at)
+        if selection is None:
+            rows = self.rows().using(using)
+            selection = self._compiled[at] = _Selection.of(rows, self.names, values)
+        return selection.first(model, using, values, is_shared=is_shared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    sql: str
+    #: The parameters of what is annotated.
+    constants: tuple[Any, ...]
+    #: Those that the values are compared with.
+    wanted: tuple[Any, ...]
+    #: Position and name of what is read of the row, and of what is annotated.
+    columns: tuple[tuple[int, str], ...]
+    annotations: tuple[tuple[int, str], ...]
+    #: Those that Django converts as they are read.
+    converted: tuple[tuple[int, Any], ...]
+
+    @classmethod
+    def of(
+        cls, rows: models.QuerySet[Any], names: tuple[str, ...], values: tuple[Any, ...]
+    ) -> _Selection:
+        for name, value in zip(names, values, strict=True):
+            rows = rows.filter(**{name: value})
+        compiler: Any = rows.order_by().query.get_compiler(rows.db)
+        sql, params = compiler.as_sql()
+        wanted: tuple[Any, ...] = tuple(rows.model._meta.get_field(name) for name in names)
+        ends = [
+            column.get_db_prep_value(v, compiler.connection)
+            for column, v in zip(wanted, values, strict=True)
+        ]
+        if list(params[-len(ends) :]) != ends:
+            raise TypeError(f"{sql} doesn't end with the values of {', '.join(names)}.")
+        selected = [column for column, _sql, _alias in compiler.select]
+        return cls(
+            sql=sql,
+            constants=tuple(params[: -len(ends)]),
+            wanted=wanted,
+            columns=tuple(
+                (position, selected[position].target.attname)
+                for position in compiler.klass_info["select_fields"]
+            ),
+            annotations=tuple((at, name) for name, at in compiler.annotation_col_map.items()),
+            converted=tuple(
+                (position, expression)
+                for position, (_found, expression) in compiler.get_converters(selected).items()
+            ),
+        )
+
+    def first(
+        self, model: type[M], using: str, values: tuple[Any, ...], *, is_shared: bool
+    ) -> M | None:
+        connection = connections[using]
+        params = [
+            column.get_db_prep_value(value, connection)
+            for column, value in zip(self.wanted, values, strict=True)
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"{self.sql} LOCK IN SHARE MODE" if is_shared else self.sql,
+                [*self.constants, *params],
+            )
+            found = cursor.fetchone()
+        if found is None:
+            return None
+        read = list(found)
+        for position, expression in self.converted:
+            for convert in (
+                *connection.ops.get_db_converters(expression),
+                *expression.get_db_converters(connection),
+            ):
+                read[position] = convert(read[position], expression, connection)
+        row: M = model.from_db(
+            using,
+            [name for _position, name in self.columns],
+            [read[position] for position, _name in self.columns],
+        )
+        for position, name in self.annotations:
+            setattr(row, name, read[position])
+        return row

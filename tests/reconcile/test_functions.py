@@ -1,0 +1,329 @@
+"""The project's own functions in the thread of the loop: builders and receivers, many in a turn."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from django_craftkit.models import Change, Job, Render
+from django_craftkit.reconcile import announcements, pace
+from django_craftkit.reconcile.loop import Loop
+from django_craftkit.signals import render_succeeded
+from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, settle, until
+from tests.seams import before_sending
+from tests.shop.models import Order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+locks_rows = pytest.mark.skipif(
+    connection.vendor == "sqlite",
+    reason="Who builds here has the only transaction that writes.",
+)
+
+
+@pytest.fixture
+def work(craftkit, monkeypatch):
+    """Carry out what is due now: time stands still meanwhile, however slow the machine."""
+
+    def work(threads: int = 8) -> int:
+        with monkeypatch.context() as patch:
+            patch.setattr(craftkit, "_standing", craftkit._now())
+            return Loop(threads=threads, wake=None).run()
+
+    return work
+
+
+@pytest.fixture(autouse=True)
+def _unknown_functions(monkeypatch):
+    monkeypatch.setattr(pace.PACE, "_seconds", {})
+
+
+@pytest.fixture
+def declared(declare, event):
+    """Documents about orders whose data a function makes, which is given; return who asks."""
+
+    def of(function, **options):
+        @declare(event, template="invoice", key=lambda order: f"o-{order.pk}", **options)
+        def invoice(order, **kwargs):
+            return function(order)
+
+        def fire(*numbers):
+            for number in numbers:
+                order = Order.objects.create(number=str(number))
+                with transaction.atomic():
+                    event.send(Order, order=order, instance=order)
+
+        return fire
+
+    return of
+
+
+@pytest.fixture
+def receiver():
+    connected = []
+
+    def connect(function, name="receiver"):
+        def listen(instance, **kwargs):
+            function(instance)
+
+        listen.__qualname__ = name
+        render_succeeded.connect(listen, weak=False)
+        connected.append(listen)
+
+    yield connect
+    for listen in connected:
+        render_succeeded.disconnect(listen)
+
+
+def test_documents_are_built_stored_and_marked_together(craftkit, declared, work):
+    fire = declared(lambda order: {"number": order.number})
+
+    def statements(number):
+        fire(*range(number))
+        with CaptureQueriesContext(connection) as queries:
+            work()
+        assert Render.objects.filter(status="pending").count() == 0
+        tables = (Render._meta.db_table, Order._meta.db_table)
+        return [query["sql"] for query in queries if any(table in query["sql"] for table in tables)]
+
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+    few, many = statements(2), statements(8)
+    # What is sent is answered as it comes: what went before is counted.
+    assert len([sql for sql in few if "data" in sql]) >= len([sql for sql in many if "data" in sql])
+    assert sum(Order._meta.db_table in sql for sql in many) == 1
+    assert len(craftkit.renders) == 10
+
+
+def test_nothing_is_sent_before_its_data_are_stored(craftkit, declared, work, monkeypatch):
+    fire = declared(lambda order: {"number": order.number})
+    fire(*range(4))
+    seen = []
+
+    def look():
+        seen.extend(Render.objects.values_list("data", "sending_since"))
+        connection.close()
+
+    before_sending(monkeypatch, "", look)
+    work()
+    assert len(seen) == 4
+    assert all(data is not None and since is not None for data, since in seen)
+
+
+def test_one_that_raises_is_rejected_alone(craftkit, declared, work):
+    def build(order):
+        if order.number == "1":
+            raise LookupError("no such price")
+        return {"number": order.number}
+
+    fire = declared(build)
+    fire(0, 1, 2)
+    work()
+    settle(craftkit)
+    ends = Counter(Render.objects.values_list("status", "error_code"))
+    assert ends == {("succeeded", ""): 2, ("rejected", "builder_failed"): 1}
+
+
+def test_one_without_data_leaves_no_row(craftkit, declared, work):
+    fire = declared(lambda order: None if order.number == "1" else {"number": order.number})
+    fire(0, 1, 2)
+    work()
+    settle(craftkit)
+    assert list(Render.objects.values_list("status", flat=True)) == ["succeeded"] * 2
+
+
+def test_two_documents_about_one_object_do_not_share_it(craftkit, declare, event, work):
+    seen = []
+    for template in ("invoice", "receipt"):
+
+        @declare(event, template=template, key=lambda order, t=template: f"{t}-{order.pk}")
+        def build(order, **kwargs):
+            seen.append(order.number)
+            order.number = "scribbled on"
+            return {"number": "1"}
+
+        build.__qualname__ = template
+    order = Order.objects.create(number="1")
+    event.send(Order, order=order, instance=order)
+    work()
+    assert seen == ["1", "1"]
+
+
+def test_a_worker_killed_while_it_builds_loses_and_doubles_nothing(craftkit, declared, work):
+    left = [3]
+
+    def build(order):
+        left[0] -= 1
+        if not left[0]:
+            raise Killed
+        return {"number": order.number}
+
+    fire = declared(build)
+    fire(*range(6))
+    with pytest.raises(Killed):
+        work()
+    assert craftkit.renders == []
+    craftkit.pass_time(LEASE_OVER)
+    settle(craftkit)
+    assert list(Render.objects.values_list("status", flat=True)) == ["succeeded"] * 6
+    assert len(craftkit.renders) == 6
+
+
+@locks_rows
+def test_a_slow_function_holds_up_nobody(craftkit, declared, work):
+    names, over = [], threading.Event()
+
+    def build(order):
+        names.append((order.number, threading.current_thread().name))
+        if order.number.startswith("slow"):
+            time.sleep(pace.SLOW * 1.2)
+            if order.number != "slow 0":
+                assert over.wait(PATIENCE)
+        return {"number": order.number}
+
+    fire = declared(build)
+    fire("slow 0")
+    work()
+    fire("slow 1")
+    Render.objects.request("invoice", {"number": 7}, key="quick")
+    worker = Elsewhere(work)
+    until(lambda: Render.objects.filter(key="quick", remote_id__isnull=False).exists())
+    over.set()
+    worker.wait()
+    assert [name.startswith("craftkit-step") for _number, name in names] == [False, True]
+    settle(craftkit)
+    assert Counter(Render.objects.values_list("status", flat=True)) == {"succeeded": 3}
+
+
+@locks_rows
+def test_more_slow_ones_than_have_threads_wait_as_they_were(craftkit, declared, work, monkeypatch):
+    monkeypatch.setattr(pace.PACE, "is_slow", lambda name: True)
+    over = threading.Event()
+
+    def build(order):
+        assert over.wait(PATIENCE)
+        return {"number": order.number}
+
+    fire = declared(build)
+    fire(*range(9))
+    Job.objects.update(failures=2, error="before")
+    worker = Elsewhere(lambda: work(4))
+    put_back = Job.objects.filter(lease_token=None)
+    until(lambda: put_back.count() == 7)
+    assert set(put_back.values_list("attempts", "failures", "error")) == {(0, 2, "before")}
+    over.set()
+    worker.wait()
+    settle(craftkit)
+    assert len(craftkit.renders) == 9
+
+
+def ready(craftkit, number):
+    for one in range(number):
+        Render.objects.request("invoice", {"number": one}, key=str(one))
+    settle(craftkit)
+
+
+def announce_anew():
+    Change.objects.filter(to_status="succeeded").update(announcement="due", receivers=None)
+    Job.objects.wish("announce render", Render.objects.values_list("pk", flat=True))
+
+
+def test_many_are_announced_in_a_turn(craftkit, receiver, work):
+    ready(craftkit, 8)
+    heard = []
+    receiver(lambda render: heard.append(render.key))
+    announce_anew()
+    with CaptureQueriesContext(connection) as queries:
+        work()
+    assert sorted(heard) == [str(one) for one in range(8)]
+    changes = Change._meta.db_table
+    assert (
+        sum(query["sql"].startswith("UPDATE") and changes in query["sql"] for query in queries) == 1
+    )
+    assert set(Change.objects.exclude(announcement="").values_list("announcement")) == {("done",)}
+    assert not Job.objects.exists()
+
+
+def test_one_that_raises_is_called_again_alone(craftkit, receiver, work):
+    ready(craftkit, 4)
+    heard, left = Counter(), [1]
+
+    def fail(render):
+        heard[render.key] += 1
+        if render.key == "2" and left:
+            left.clear()
+            raise LookupError
+
+    receiver(fail)
+    announce_anew()
+    work()
+    assert Job.objects.get().failures == 1
+    settle(craftkit)
+    assert heard == {"0": 1, "1": 1, "2": 2, "3": 1}
+
+
+def test_only_who_was_being_told_is_suspected_of_ending_the_worker(craftkit, receiver, work):
+    ready(craftkit, 8)
+    heard = Counter()
+
+    def die(render):
+        heard[render.key] += 1
+        if render.key == "4" and heard["4"] == 1:
+            raise Killed
+
+    receiver(die)
+    announce_anew()
+    with pytest.raises(Killed):
+        work()
+    begun = Job.objects.filter(attempts=1).values_list("object_id", flat=True)
+    assert set(begun) <= set(Render.objects.filter(key__lte="4").values_list("pk", flat=True))
+    craftkit.pass_time(LEASE_OVER)
+    settle(craftkit)
+    assert max(heard.values()) == 2, "told again is what was not noted"
+    assert set(heard) == {str(one) for one in range(8)}
+
+
+def test_a_dead_worker_leaves_so_many_to_be_told_again(craftkit, receiver, work, monkeypatch):
+    monkeypatch.setattr(announcements, "CALLS", 2)
+    ready(craftkit, 8)
+    heard = Counter()
+
+    def die(render):
+        heard[render.key] += 1
+        if sum(heard.values()) == 6:
+            raise Killed
+
+    receiver(die)
+    announce_anew()
+    with contextlib.suppress(Killed):
+        work()
+    craftkit.pass_time(LEASE_OVER)
+    settle(craftkit)
+    assert sum(heard.values()) <= 8 + 2
+
+
+def test_a_slow_receiver_holds_up_no_document(craftkit, receiver, work):
+    ready(craftkit, 6)
+    over, names = threading.Event(), []
+
+    def slow(render):
+        names.append(threading.current_thread().name)
+        time.sleep(pace.SLOW * 1.2)
+        if len(names) > 1:
+            assert over.wait(PATIENCE)
+
+    receiver(slow)
+    announce_anew()
+    Render.objects.request("invoice", {"number": 7}, key="quick")
+    worker = Elsewhere(work)
+    until(lambda: Render.objects.filter(key="quick", remote_id__isnull=False).exists())
+    over.set()
+    worker.wait()
+    assert {name.startswith("craftkit-step") for name in names[1:]} == {True}
+    settle(craftkit)
+    assert len(names) >= 7

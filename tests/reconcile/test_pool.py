@@ -1,0 +1,189 @@
+"""The calls of one process: so many at a time, the urgent first, no project in anothers way."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from django_craftkit.models import Job, ProjectState, Render
+from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile.pool import Pool
+from django_craftkit.sandbox import SandboxAdapter
+from tests.helpers import PATIENCE, Elsewhere, at_once, settle, until
+
+TWO = {"default": {"API_KEY": "ck_test_1"}, "other": {"API_KEY": "ck_test_2"}}
+
+
+class Gate:
+    """Calls that go on when they are let."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.begun: list[str] = []
+        self._open = threading.Semaphore(0)
+
+    def call(self, name: str, project: str = "default", priority: int = 1) -> None:
+        def make() -> None:
+            self.begun.append(name)
+            assert self._open.acquire(timeout=PATIENCE)
+
+        self.pool.submit(make, project=project, priority=priority)
+
+    def let(self, number: int) -> None:
+        self._open.release(number)
+
+
+def test_no_more_calls_are_under_way_than_it_has_threads():
+    gate = Gate(Pool(3))
+    for number in range(5):
+        gate.call(str(number))
+    until(lambda: len(gate.begun) == 3)
+    assert gate.pool.free == 0
+    time.sleep(0.05)
+    assert gate.begun == ["0", "1", "2"]
+    gate.let(1)
+    until(lambda: len(gate.begun) == 4)
+    gate.let(4)
+    until(lambda: gate.pool.free == 3)
+
+
+def test_the_urgent_call_is_the_next():
+    gate = Gate(Pool(1))
+    gate.call("first")
+    until(lambda: gate.begun)
+    for number in range(3):
+        gate.call(f"bulk {number}", priority=2)
+    gate.call("urgent", priority=0)
+    gate.let(5)
+    until(lambda: gate.pool.free)
+    assert gate.begun == ["first", "urgent", "bulk 0", "bulk 1", "bulk 2"]
+
+
+def test_a_project_whose_answers_are_long_in_coming_leaves_two_threads_to_others(settings):
+    settings.CRAFTKIT_PROJECTS = TWO
+    gate = Gate(Pool(4))
+    for number in range(6):
+        gate.call(f"slow {number}")
+    until(lambda: len(gate.begun) == 2)
+    gate.call("other", project="other")
+    until(lambda: "other" in gate.begun)
+    assert gate.begun == ["slow 0", "slow 1", "other"]
+    gate.let(7)
+    until(lambda: gate.pool.free == 4)
+    assert len(gate.begun) == 7
+
+
+def test_a_lone_project_has_all_threads():
+    gate = Gate(Pool(4))
+    for number in range(4):
+        gate.call(str(number))
+    until(lambda: len(gate.begun) == 4)
+    gate.let(4)
+
+
+def test_a_step_that_calls_has_the_place_of_one_of_its_threads():
+    gate = Gate(Pool(2))
+    for number in range(3):
+        gate.call(str(number))
+    until(lambda: len(gate.begun) == 2)
+    seated = threading.Event()
+
+    def step():
+        with gate.pool.seat("default"):
+            seated.set()
+            until(lambda: len(gate.begun) == 3)
+
+    thread = Elsewhere(step)
+    time.sleep(0.05)
+    assert not seated.is_set()
+    gate.let(1)
+    assert seated.wait(PATIENCE), "before the call that waits for longer"
+    assert len(gate.begun) == 2
+    gate.let(1)
+    thread.wait()
+    gate.let(1)
+    until(lambda: gate.pool.free == 2)
+
+
+def test_a_fork_begins_with_threads_of_its_own(monkeypatch):
+    gate = Gate(Pool(1))
+    gate.call("the parent's")
+    until(lambda: gate.begun)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    gate.call("the child's")
+    until(lambda: len(gate.begun) == 2)
+    gate.let(2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_loops_of_one_process_share_its_calls(craftkit, monkeypatch):
+    for number in range(12):
+        Render.objects.request("invoice", {"number": number})
+    lock, under_way, most = threading.Lock(), Counter(), []
+    send = SandboxAdapter.send
+
+    def watch(self, request, *args, **kwargs):
+        with lock:
+            under_way["calls"] += 1
+            most.append(under_way["calls"])
+        time.sleep(0.02)
+        try:
+            return send(self, request, *args, **kwargs)
+        finally:
+            with lock:
+                under_way["calls"] -= 1
+
+    monkeypatch.setattr(SandboxAdapter, "send", watch)
+    pool = Pool(3)
+    loops = [Loop(threads=3, wake=None, pool=pool) for _ in range(3)]
+    assert at_once(*[loop.run for loop in loops]) == [None] * 3
+    assert 1 < max(most) <= 3
+    assert Render.objects.filter(remote_id__isnull=False).count() == 12
+    assert len(craftkit.renders) == 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_loop_that_is_stopped_lets_go_of_what_has_not_begun(craftkit, monkeypatch):
+    for number in range(12):
+        Render.objects.request("invoice", {"number": number})
+    loop = Loop(threads=2, wake=None)
+    send = SandboxAdapter.send
+
+    def stop(self, request, *args, **kwargs):
+        loop.stop()
+        time.sleep(0.3)
+        return send(self, request, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SandboxAdapter, "send", stop)
+        loop.run()
+    assert 1 <= len(craftkit.renders) <= 2
+    left = Render.objects.filter(remote_id=None)
+    assert set(left.values_list("status", "sent_at", "sending_since")) == {("pending", None, None)}
+    jobs = Job.objects.filter(object_id__in=left.values("pk"))
+    assert set(jobs.values_list("attempts", "lease_token", "failures")) == {(0, None, 0)}
+    settle(craftkit)
+    assert len(craftkit.renders) == 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_waits_for_its_turn_is_not_made_after_its_project_was_paused(craftkit, monkeypatch):
+    for number in range(12):
+        Render.objects.request("invoice", {"number": number})
+    craftkit.sandbox.revoke_key("ck_test_default")
+    send, calls = SandboxAdapter.send, []
+
+    def slow(self, request, *args, **kwargs):
+        calls.append(request)
+        time.sleep(0.3)
+        return send(self, request, *args, **kwargs)
+
+    monkeypatch.setattr(SandboxAdapter, "send", slow)
+    Loop(threads=2, wake=None).run()
+    assert len(calls) <= 4
+    assert ProjectState.objects.get(capability="").probes == 1
+    assert set(Job.objects.values_list("attempts", "lease_token", "failures")) == {(0, None, 0)}
