@@ -49,6 +49,7 @@ ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "known": lambda order: (),
     "mine": lambda order: (Job(pk=1),),
     "needing_action": lambda order: (),
+    "on_course": lambda order: (),
     "open": lambda order: (),
     "overdue": lambda order: (),
     "paused": lambda order: (),

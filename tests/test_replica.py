@@ -24,6 +24,7 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.identity import identify
+from django_craftkit.models.priority import Priority
 from django_craftkit.signals import share_created
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.shop.models import Order
@@ -145,8 +146,13 @@ CALLS: dict[Any, dict[str, tuple[Callable[[Story], Any], Any]]] = {
         "email": (lambda s: s.render.email("b@example.com", wait=True).status, "active"),
         "in_schema": (lambda s: s.render.in_schema().__enter__(), None),
         "is_about": (lambda s: s.render.is_about(identify(s.order)), True),
+        "is_built_after_commit_of": (
+            lambda s: s.render.is_built_after_commit_of("default", identify(s.order)),
+            False,
+        ),
         "open": (lambda s: closed(s.render.open()), b"%PDF-"),
         "read_source": (lambda s: s.render.read_source() == s.order, True),
+        "raise_to": (lambda s: s.render.raise_to(Priority.URGENT), None),
         "record": (lambda s: s.render.record("viewed"), None),
         "refresh": (lambda s: s.render.refresh(wait=True), True),
         "refuse_schema": (lambda s: s.render.refuse_schema(), None),
