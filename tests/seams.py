@@ -452,8 +452,8 @@ def at_claim(
     moment, jobs = _Moment(act, times), re.compile(rf"\bFROM [\"`]?{Job._meta.db_table}\b")
 
     def looks(cursor: CursorWrapper, sql: str, params: Any) -> None:
-        # Nothing else reads jobs by when they are due.
-        if jobs.search(sql) and re.search(r"ORDER BY [^()]*\bdue_at\b", sql):
+        # Nothing else reads jobs by when they are due, by name or as the second of its columns.
+        if jobs.search(sql) and re.search(r"ORDER BY ([^()]*\bdue_at\b|2 )", sql):
             moment.come()
 
     _at_each_statement(monkeypatch, before=looks)

@@ -33,7 +33,7 @@ class TestOptions:
     def test_are_read_when_they_are_used(self):
         with override_settings(CRAFTKIT={"THREADS": 9}):
             assert conf.options().THREADS == 9
-        assert conf.options().THREADS == 4
+        assert conf.options().THREADS == 16
 
     def test_with_an_unknown_key_are_refused(self):
         wrong = override_settings(CRAFTKIT={"THREDS": 9, 7: 1})

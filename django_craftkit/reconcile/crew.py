@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 AHEAD = 1.0
 #: How many calls are planned at least and at most, and how long one takes where none was made yet.
 FEWEST, MOST, UNKNOWN = 20, 200, 0.05
+#: Seconds between two looks whether the last calls are over.
+IDLE = 0.2
 #: Of how many threads one may be for steps, which have database connections of their own.
 PER_HELPER = 4
 
@@ -233,6 +235,9 @@ class Threads:
             self._steps.put(None)
         for thread in self._threads:
             thread.join()
+        while self.under_way:
+            # Where the loop failed, nobody can note any longer what they answer.
+            self.answers(IDLE)
 
     def _make(self, call: Call) -> None:
         began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from datetime import timedelta
 
@@ -346,10 +347,10 @@ def test_a_link_is_revoked_and_renewed_in_one_transaction_while_its_document_suc
 def test_a_loop_that_fails_ends_after_all_its_threads(craftkit, monkeypatch):
     in_hand, failing, over = threading.Barrier(3), threading.Event(), threading.Event()
     outlived = []
-    first = iter([True])
+    first, calls = iter([True]), itertools.count()
 
     def hold():
-        if not failing.is_set():
+        if next(calls) < in_hand.parties:
             in_hand.wait(PATIENCE)
         if not next(first, False):
             failing.wait(PATIENCE)
