@@ -192,7 +192,6 @@ class Threads:
 
     def start(self, call: Call) -> None:
         self.under_way += 1
-        self._room.enter()
         if call.batch is not None:
             job, priority = call.jobs[0], call.jobs[0].priority
             if not call.batch.is_keyed:
@@ -240,13 +239,14 @@ class Threads:
             self.answers(IDLE)
 
     def _make(self, call: Call) -> None:
-        began = time.monotonic()
-        if self._is_over or call.is_late or self._is_stopped(call):
-            answer = Answer(call, error=NotMade())
-        else:
-            answer = _answer(call)
-            self._seconds += 0.1 * (time.monotonic() - began - self._seconds)
-        self._end(answer)
+        with self._room.beside():
+            began = time.monotonic()
+            if self._is_over or call.is_late or self._is_stopped(call):
+                answer = Answer(call, error=NotMade())
+            else:
+                answer = _answer(call)
+                self._seconds += 0.1 * (time.monotonic() - began - self._seconds)
+        self._answers.put(answer)
 
     def _is_stopped(self, call: Call) -> bool:
         job = call.jobs[0]
@@ -256,15 +256,12 @@ class Threads:
     def _run(self) -> None:
         try:
             while (call := self._steps.get()) is not None:
-                with self._pool.seat(call.jobs[0].project):
+                # A seat first: who is alone waits for all that is in the room.
+                with self._pool.seat(call.jobs[0].project), self._room.beside():
                     answer = _answer(call)
-                self._end(answer)
+                self._answers.put(answer)
         finally:
             connections.close_all()
-
-    def _end(self, answer: Answer) -> None:
-        self._room.leave()
-        self._answers.put(answer)
 
 
 def made(call: Call) -> Answer:

@@ -35,18 +35,9 @@ class Room:
         try:
             yield
         finally:
-            self.leave()
-
-    def enter(self) -> None:
-        """Have something begin beside one's own work; waits for nobody. ``leave`` ends it."""
-        with self._changed:
-            self._busy += 1
-
-    def leave(self) -> None:
-        """Say that what has entered is over."""
-        with self._changed:
-            self._busy -= 1
-            self._changed.notify_all()
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
 
     @contextmanager
     def alone(self, seconds: float = WAIT) -> Iterator[bool]:

@@ -114,6 +114,16 @@ def test_what_has_ended_a_worker_is_carried_out_alone(craftkit, monkeypatch, sha
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_waits_for_a_thread_keeps_nobody_from_being_alone(craftkit):
+    """Of many suspects few have a thread: the others are not beside them yet."""
+    for number in range(4):
+        Render.objects.request("invoice", {"number": number})
+    left_by_a_dead_worker()
+    Loop(threads=8, wake=None).run()
+    assert Render.objects.filter(remote_id__isnull=False).count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_cannot_be_alone_waits_uncounted(craftkit, monkeypatch):
     monkeypatch.setattr(room, "WAIT", 0.05)
     Render.objects.request("invoice", {})
