@@ -210,7 +210,8 @@ class Threads:
     def answers(self, seconds: float) -> list[Answer]:
         answers: list[Answer] = []
         try:
-            answers.append(self._answers.get(block=seconds > 0, timeout=seconds))
+            # Greenlets' queue takes no timeout where it is not to wait.
+            answers.append(self._answers.get(block=seconds > 0, timeout=seconds or None))
             while True:
                 answers.append(self._answers.get_nowait())
         except queue.Empty:
