@@ -8,7 +8,9 @@ import time
 from collections import Counter
 
 import pytest
+from django.db import connections
 
+from django_craftkit.database import database
 from django_craftkit.models import Job, ProjectState, Render
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.pool import Pool
@@ -144,6 +146,22 @@ def test_loops_of_one_process_share_its_calls(craftkit, monkeypatch):
     assert 1 < max(most) <= 3
     assert Render.objects.filter(remote_id__isnull=False).count() == 12
     assert len(craftkit.renders) == 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_a_projects_adapter_has_used_is_not_held(craftkit, monkeypatch):
+    Render.objects.request("invoice", {"number": 1})
+    send, used = SandboxAdapter.send, []
+
+    def note(self, request, *args, **kwargs):
+        assert Render.objects.exists()
+        used.append(connections[database()])
+        return send(self, request, *args, **kwargs)
+
+    monkeypatch.setattr(SandboxAdapter, "send", note)
+    Loop(threads=2, wake=None).run()
+    assert [one.connection for one in used] == [None]
+    assert used != [connections[database()]]
 
 
 @pytest.mark.django_db(transaction=True)
