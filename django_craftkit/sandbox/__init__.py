@@ -18,13 +18,19 @@ if _missing:
 
 from .adapter import SandboxAdapter  # noqa: E402
 from .app import DEFAULT_KEY, Sandbox  # noqa: E402
-from .envelopes import Recipient, SignatureMail, SignatureRequest  # noqa: E402
-from .faults import Fault, Faults  # noqa: E402
-from .lifecycle import Polls  # noqa: E402
-from .records import Event, Mail, Project, Render, Share, Template, Version  # noqa: E402
+from .core import faults as faults  # noqa: E402
+from .core.emails import Mail  # noqa: E402
+from .core.engagement import Event  # noqa: E402
+from .core.faults import Fault, Faults  # noqa: E402
+from .core.lifecycle import Polls  # noqa: E402
+from .core.projects import Project  # noqa: E402
+from .core.renders import Render  # noqa: E402
+from .core.shares import Share  # noqa: E402
+from .core.signatures import Recipient, SignatureMail, SignatureRequest  # noqa: E402
+from .core.state import LoggedRequest  # noqa: E402
+from .core.templates import Template, Version  # noqa: E402
+from .core.webhooks.deliveries import EVENTS, Attempt, Delivery, Subscription, sign  # noqa: E402
 from .server import SandboxServer, serve  # noqa: E402
-from .state import LoggedRequest  # noqa: E402
-from .webhooks import EVENTS, Attempt, Delivery, Subscription, sign  # noqa: E402
 
 __all__ = [
     "DEFAULT_KEY",

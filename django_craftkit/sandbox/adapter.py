@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from .app import Sandbox
 
+Patience = float | tuple[float | None, float | None] | Timeout | None
+
 
 class SandboxAdapter(BaseAdapter):
     """Serves a `requests.Session` from a sandbox in this process.
@@ -65,9 +67,9 @@ class SandboxAdapter(BaseAdapter):
         self,
         request: PreparedRequest,
         stream: bool = False,
-        timeout: Any = None,
+        timeout: Patience = None,
         verify: bool | str = True,
-        cert: Any = None,
+        cert: object = None,
         proxies: Mapping[str, str] | None = None,
     ) -> Response:
         """Answer a request.
@@ -130,7 +132,7 @@ class SandboxAdapter(BaseAdapter):
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
         }
-        headers: dict[str, Any] = dict(request.headers)
+        headers: dict[str, str | bytes] = dict(request.headers)
         for name, value in headers.items():
             variable = name.upper().replace("-", "_")
             if variable not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
@@ -164,7 +166,7 @@ def _body(request: PreparedRequest) -> bytes:
     return body.encode() if isinstance(body, str) else bytes(body)
 
 
-def _timeouts(timeout: Any) -> tuple[float | None, float | None]:
+def _timeouts(timeout: Patience) -> tuple[float | None, float | None]:
     """The patience for connecting and for reading, as `requests` reads its `timeout`."""
     match timeout:
         case (connect, read):

@@ -5,44 +5,40 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import templates
 from .adapter import SandboxAdapter
-from .courier import attempt
-from .http import ApiError
+from .core import templates
+from .core.checks.shape import Shape
+from .core.checks.templates import check_content, check_slug
+from .core.state import State
+from .core.webhooks.deliveries import RETRY_DELAYS, Subscription, known_events
+from .core.webhooks.sender import attempt
 from .service import Answer, Service
 from .signature_controls import SignatureControls
-from .state import State
-from .webhooks import RETRY_DELAYS, Subscription, known_events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from requests import Session
 
-    from .courier import Send
-    from .faults import Faults
-    from .lifecycle import RenderTime
-    from .records import Mail, Project, Render, Share, Template
-    from .state import LoggedRequest
-    from .webhooks import Delivery
+    from .core.emails import Mail
+    from .core.faults import Faults
+    from .core.lifecycle import RenderTime
+    from .core.projects import Project
+    from .core.renders import Render
+    from .core.shares import Share
+    from .core.state import LoggedRequest
+    from .core.templates import Template
+    from .core.webhooks.deliveries import Delivery
+    from .core.webhooks.sender import Send
 
 #: The API key of the default project, unless others are given.
 DEFAULT_KEY = "ck_test_sandbox"
 DEFAULT_PROJECT = "default"
 DEFAULT_URL = "http://127.0.0.1:9100"
-_NOTHING: dict[str, Any] = {"variables": [], "loops": []}
-
-
-@contextmanager
-def _refusals_as_value_errors() -> Iterator[None]:
-    try:
-        yield
-    except ApiError as error:
-        raise ValueError(f"{error.message} {error.issues or ''}".strip()) from None
+_NOTHING: Mapping[str, object] = {"variables": [], "loops": []}
 
 
 class Sandbox(SignatureControls):
@@ -192,10 +188,10 @@ class Sandbox(SignatureControls):
         self,
         slug: str,
         *,
-        manifest: Mapping[str, Any] | None,
+        manifest: Mapping[str, object] | None,
         name: str | None = None,
         description: str | None = None,
-        page_config: Mapping[str, Any] | None = None,
+        page_config: Mapping[str, object] | None = None,
         template_type: str = "document",
         project: str = DEFAULT_PROJECT,
     ) -> Template:
@@ -206,7 +202,7 @@ class Sandbox(SignatureControls):
         Raises:
             ValueError: Craftkit would not take it; the message says why.
         """
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "name": name or slug.replace("-", " ").capitalize(),
             "manifest": _NOTHING if manifest is None else manifest,
         }
@@ -214,9 +210,10 @@ class Sandbox(SignatureControls):
             body["description"] = description
         if page_config is not None:
             body["pageConfig"] = page_config
-        with _refusals_as_value_errors():
-            templates.check_slug(slug)
-            content = templates.check_content(body, dotted_loops=True)
+        shape = Shape(body)
+        check_slug(slug, shape)
+        shape.refuse()
+        content = check_content(shape, dotted_loops=True)
         with self.state.lock:
             template = templates.publish(
                 self.state,
@@ -232,9 +229,10 @@ class Sandbox(SignatureControls):
         self, slug: str, *, name: str | None = None, project: str = DEFAULT_PROJECT
     ) -> Template:
         """A template that takes any data and keeps it as it was sent."""
-        with _refusals_as_value_errors():
-            templates.check_slug(slug)
         content = templates.anything(slug)
+        shape = Shape(content)
+        check_slug(slug, shape)
+        shape.refuse()
         content["name"] = name or content["name"]
         with self.state.lock:
             return templates.publish(self.state, self.state.project(project), slug, content)

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .app import DEFAULT_KEY, DEFAULT_PROJECT, Sandbox
 from .server import DEFAULT_HOST, DEFAULT_PORT, serve
@@ -119,7 +119,7 @@ def _subscribe(sandbox: Sandbox, options: argparse.Namespace, projects: list[str
         sandbox.subscribe(url, own.get(project) or shared, project=project)
 
 
-def _templates(path: Path) -> list[dict[str, Any]]:
+def _templates(path: Path) -> list[dict[str, object]]:
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, list) or not all(
         isinstance(item, dict) and isinstance(item.get("slug"), str) for item in content

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from .app import Sandbox
-from .courier import Courier
-from .hosts import LOCAL_ADDRESS
+from .core.webhooks.sender import Sender
+from .http.hosts import LOCAL_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,9 +106,9 @@ class SandboxServer:
         # Undone from the end: no new calls, then no webhooks.
         self._stops = [server.server_close, thread.join, server.shutdown]
         if self._deliver:
-            courier = Courier(self.sandbox.state)
-            courier.start()
-            self._stops.insert(0, courier.stop)
+            sender = Sender(self.sandbox.state)
+            sender.start()
+            self._stops.insert(0, sender.stop)
         self._stops.append(self.sandbox.closing.set)
         return self
 

@@ -4,60 +4,38 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
-from . import (
-    control,
-    emails,
-    engagement,
-    guest,
-    health,
-    hosts,
-    mailbox,
-    renders,
-    shares,
-    signatures,
-    signing,
-    templates,
-)
-from .http import ApiError, Call, SandboxRequest
-from .pages import not_found_page, proxy_page, redirect_page
-from .routing import Route, url_map
-from .state import LoggedRequest
+from . import api, control, pages
+from .api.health import degraded
+from .control.access import PREFIX, admit
+from .core.errors import Refusal
+from .core.state import LoggedRequest
+from .http import hosts
+from .http.answers import refused
+from .http.call import Call, SandboxRequest
+from .http.routing import Route, url_map
+from .pages.frame import not_found_page, proxy_page, redirect_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from wsgiref.types import WSGIEnvironment
 
-    from .faults import Fault
-    from .records import Project
-    from .state import State
+    from .core.faults import Fault
+    from .core.projects import Project
+    from .core.state import State
 
 logger = logging.getLogger("django_craftkit.sandbox")
 
-_URL_MAP = url_map(
-    [
-        health.routes,
-        templates.routes,
-        renders.routes,
-        shares.routes,
-        emails.routes,
-        engagement.routes,
-        signatures.routes,
-        guest.routes,
-        signing.routes,
-        mailbox.routes,
-        control.routes,
-    ]
-)
+_URL_MAP = url_map([*api.ROUTES, *pages.ROUTES, *control.ROUTES])
 
 # What Craftkit's API host answers itself. All else there is led to its web site (section 0).
 _API: Final = ("/v1", "/health", "/api/auth")
-# The web site that it is led to, on the same address here: guests, signers, mails, files, desk.
-_PAGES: Final = ("/share", "/sign", "/mail", "/files", control.PREFIX)
+# The web site that it is led to, on the same address here: guests, signers, mails, files, control.
+_PAGES: Final = ("/share", "/sign", "/mail", "/files", PREFIX)
 
 
 @dataclass(frozen=True)
@@ -82,11 +60,11 @@ class Service:
         """As `answer`, for calls that come over a socket, where anybody's page may call."""
         try:
             hosts.check(environ, self.state.public_url)
-        except ApiError as refusal:
+        except Refusal as refusal:
             request = SandboxRequest(environ)
             request.get_data()
             logger.warning("%s refused: its Host is another's", _named(request))
-            return Answer(refusal.response())
+            return Answer(refused(refusal))
         return self.answer(environ)
 
     def answer(self, environ: WSGIEnvironment) -> Answer:
@@ -94,7 +72,7 @@ class Service:
         request = SandboxRequest(environ)
         # First of all, so that no answer, however early, leaves half a request in the pipe.
         request.get_data()
-        if request.path == "/" or _is_below(request.path, [control.PREFIX]):
+        if request.path == "/" or _is_below(request.path, [PREFIX]):
             return Answer(self._handle(request))
         delay, fault = self.state.faults.for_call(request.method, request.path)
         answer = self._answer_wrongly(request, fault) if fault else Answer(self._handle(request))
@@ -126,10 +104,12 @@ class Service:
         if fault.body is not None:
             response = Response(fault.body, fault.status or 500)
         elif fault.code == "degraded" and request.path == "/v1/health":
-            response = health.degraded()
+            response = degraded()
         else:
-            response = ApiError(fault.status or 500, fault.code, fault.message).response(
-                flat=request.path.startswith("/v1/embed/")
+            response = refused(
+                Refusal(fault.code, fault.message),
+                status=fault.status or 500,
+                flat=request.path.startswith("/v1/embed/"),
             )
         if fault.retry_after is not None:
             response.headers["Retry-After"] = str(fault.retry_after)
@@ -141,30 +121,35 @@ class Service:
             route, values = _URL_MAP.bind("craftkit").match(request.route, request.method)
         except NotFound:
             if _is_below(request.path, _API):
-                return ApiError(404, "not_found", "No such endpoint.").response(flat=flat)
+                return refused(Refusal("not_found", "No such endpoint."), flat=flat)
             if _is_below(request.path, _PAGES):
                 return not_found_page()
             # Without a host, so that nobody is led away from the sandbox.
-            return redirect_page(f"{control.PREFIX}/")
+            return redirect_page(f"{PREFIX}/")
         except MethodNotAllowed as error:
-            refusal = ApiError(405, "method_not_allowed", "Method not allowed.")
-            response = refusal.response(flat=flat)
+            refusal = Refusal("method_not_allowed", "Method not allowed.")
+            response = refused(refusal, flat=flat)
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
             return response
         try:
             return self._run(route, request, values)
-        except ApiError as error:
-            return error.response(flat=flat)
+        except Refusal as refusal:
+            return refused(refusal, flat=flat)
+        except HTTPException as aborted:  # a page that says why there is no other
+            return Response.force_type(aborted.get_response())
         except Exception:
             # A sandbox that breaks answers as a service that breaks, and shows where.
             logger.exception("%s broke the sandbox", _named(request))
-            return ApiError(500, "internal", "Unexpected server error.").response(flat=flat)
+            return refused(Refusal("internal", "Unexpected server error."), flat=flat)
 
-    def _run(self, route: Route, request: SandboxRequest, values: Mapping[str, Any]) -> Response:
+    def _run(self, route: Route, request: SandboxRequest, values: Mapping[str, object]) -> Response:
         with self.state.lock:
             self.state.settle()
-            project = None if route.door == "open" else self._project(request, route)
-            result = route.handler(Call(request, self.state, project), **values)
+            project = self._project(request, route) if route.door in ("project", "embed") else None
+            call = Call(request, self.state, project)
+            if route.door == "control":
+                admit(call)
+            result = route.handler(call, **values)
             self.state.settle()
         return result if isinstance(result, Response) else result()
 
@@ -173,13 +158,13 @@ class Service:
         embed = route.door == "embed"
         if scheme.lower() != "bearer" or not key.strip():
             code = "missing_authorization" if embed else "unauthorized"
-            raise ApiError(401, code, "Missing Bearer token.")
+            raise Refusal(code, "Missing Bearer token.")
         name = self.state.project_name(key.strip())
         if name is None:
             code = "invalid_credentials" if embed else "unauthorized"
-            raise ApiError(401, code, "Invalid API key.")
+            raise Refusal(code, "Invalid API key.")
         if name not in self.state.projects:
-            raise ApiError(403, "forbidden", "The project of this key no longer exists.")
+            raise Refusal("forbidden", "The project of this key no longer exists.")
         return self.state.projects[name]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .envelopes import SignatureMail, SignatureRequest
-    from .state import State
+    from collections.abc import Iterator
+
+    from .core.signatures import SignatureMail, SignatureRequest
+    from .core.state import State
 
 
 class SignatureControls:
@@ -34,91 +37,85 @@ class SignatureControls:
     @property
     def signature_credits(self) -> int | None:
         """How many more requests can be sent, by all projects; None: without end."""
-        return self.state.ceremony.credits
+        return self.state.signing.credits
 
     @signature_credits.setter
     def signature_credits(self, credits_left: int | None) -> None:
-        self.state.ceremony.credits = credits_left
+        self.state.signing.credits = credits_left
 
     @property
     def billed_signatures(self) -> int:
         """How many requests have been sent and billed; replays are not."""
-        return self.state.ceremony.billed
+        return self.state.signing.billed
 
     @property
     def archive_delay(self) -> float:
         """Seconds from the completion to the signed PDF and the certificate."""
-        return self.state.ceremony.archive_delay
+        return self.state.signing.archive_delay
 
     @archive_delay.setter
     def archive_delay(self, seconds: float) -> None:
-        self.state.ceremony.archive_delay = seconds
+        self.state.signing.archive_delay = seconds
 
     @property
     def certificate_delay(self) -> float | None:
         """Seconds from the completion to the certificate; None: as `archive_delay`."""
-        return self.state.ceremony.certificate_delay
+        return self.state.signing.certificate_delay
 
     @certificate_delay.setter
     def certificate_delay(self, seconds: float | None) -> None:
-        self.state.ceremony.certificate_delay = seconds
+        self.state.signing.certificate_delay = seconds
 
     def view_signature(self, request_id: str, email: str) -> SignatureRequest:
         """The recipient opens their page."""
-        with self.state.lock:
-            request = self._request(request_id)
+        with self._changing(request_id) as request:
             recipient = request.recipient(email)
             if not request.open:
                 raise ValueError(f"this request has ended: {request.status}")
-            self.state.ceremony.view(request, recipient)
-            return request
+            self.state.signing.view(request, recipient)
+        return request
 
     def sign(self, request_id: str, email: str) -> SignatureRequest:
         """The recipient signs, or approves; the last one completes the request."""
-        with self.state.lock:
-            request = self._request(request_id)
-            recipient = request.recipient(email)
-            self.state.ceremony.sign(request, recipient)
-            return request
+        with self._changing(request_id) as request:
+            self.state.signing.sign(request, request.recipient(email))
+        return request
 
     def sign_all(self, request_id: str) -> SignatureRequest:
         """Everybody signs who hasn't, in their order: the request is completed."""
-        with self.state.lock:
-            request = self._request(request_id)
+        with self._changing(request_id) as request:
             waiting = [each for each in request.recipients if each.acts and not each.acted]
             if not request.open or not waiting:
                 raise ValueError(f"nobody is left to sign: {request.status}")
             for recipient in sorted(waiting, key=lambda each: each.order):
-                self.state.ceremony.sign(request, recipient)
-            return request
+                self.state.signing.sign(request, recipient)
+        return request
 
     def decline(self, request_id: str, email: str, reason: str | None = None) -> SignatureRequest:
         """The recipient declines: the request has ended."""
-        with self.state.lock:
-            request = self._request(request_id)
-            recipient = request.recipient(email)
-            self.state.ceremony.decline(request, recipient, reason)
-            return request
+        with self._changing(request_id) as request:
+            self.state.signing.decline(request, request.recipient(email), reason)
+        return request
 
     def expire_signature(self, request_id: str) -> SignatureRequest:
         """The time of a request is up, now."""
-        with self.state.lock:
-            request = self._request(request_id)
-            self.state.ceremony.expire(request)
-            return request
+        with self._changing(request_id) as request:
+            self.state.signing.expire(request)
+        return request
 
     def fail_signature(
         self, request_id: str, message: str = "Processing failed."
     ) -> SignatureRequest:
         """The processing of a request fails; no webhook says so."""
-        with self.state.lock:
-            request = self._request(request_id)
-            self.state.ceremony.fail(request, message)
-            return request
-
-    def _request(self, request_id: str) -> SignatureRequest:
-        self.state.settle()
-        request = self.state.signature(str(request_id))
-        if request is None:
-            raise ValueError(f"no such signature request: {request_id}")
+        with self._changing(request_id) as request:
+            self.state.signing.fail(request, message)
         return request
+
+    @contextmanager
+    def _changing(self, request_id: str) -> Iterator[SignatureRequest]:
+        with self.state.lock:
+            self.state.settle()
+            request = self.state.signature(str(request_id))
+            if request is None:
+                raise ValueError(f"no such signature request: {request_id}")
+            yield request

@@ -16,7 +16,7 @@ from werkzeug.serving import WSGIRequestHandler
 
 from django_craftkit.sandbox import Sandbox, SandboxServer
 from django_craftkit.sandbox.cli import add_arguments, build, main
-from django_craftkit.sandbox.hosts import LOCAL_ADDRESS
+from django_craftkit.sandbox.http.hosts import LOCAL_ADDRESS
 from django_craftkit.sandbox.server import _Handler
 from tests.helpers import until
 

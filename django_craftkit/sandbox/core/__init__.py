@@ -1,0 +1,1 @@
+"""What a Craftkit holds and does, without HTTP."""

@@ -1,0 +1,1 @@
+"""Which inputs Craftkit takes, without HTTP."""

@@ -1,0 +1,1 @@
+"""Webhooks: which are due, what they say, and how they are sent."""

@@ -1,0 +1,69 @@
+"""Which function answers which call.
+
+Each resource has one file with its own `routes`; `service.py` puts them together. A function gets
+the `Call` and the parts of the path, and runs under the sandbox's lock; work that takes long is
+returned as a function, which runs after the lock is released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
+
+from werkzeug.routing import Map, Rule
+from werkzeug.routing.converters import UnicodeConverter
+from werkzeug.wrappers import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Who may come in: `project` wants a project key, `embed` too but answers with the flat errors
+# of /v1/embed/*, `open` is for everybody, `control` for who may use the sandbox's own control.
+Door = Literal["project", "embed", "open", "control"]
+Handler = Callable[..., Response | Callable[[], Response]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A method and a path, and what answers them."""
+
+    method: str
+    path: str
+    door: Door
+    handler: Handler
+
+
+class Routes(list[Route]):
+    """The routes of one resource: `@routes("GET", "/v1/renders/<render_id>")`."""
+
+    def __init__(self, door: Door = "project") -> None:
+        super().__init__()
+        self._door: Door = door
+
+    def __call__(
+        self, method: str, path: str, door: Door | None = None
+    ) -> Callable[[Handler], Handler]:
+        def add(handler: Handler) -> Handler:
+            self.append(Route(method, path, door or self._door, handler))
+            return handler
+
+        return add
+
+
+class _Segment(UnicodeConverter):
+    """One segment of a path of `paths.sent_path`, decoded: it may hold a slash."""
+
+    def to_python(self, value: str) -> str:
+        return unquote(value)
+
+
+def url_map(resources: Iterable[Routes]) -> Map:
+    """The map of all resources, for paths of `paths.sent_path`; an endpoint is its `Route`."""
+    rules = [
+        Rule(route.path, methods=[route.method], endpoint=route)
+        for routes in resources
+        for route in routes
+    ]
+    return Map(rules, strict_slashes=False, merge_slashes=False, converters={"default": _Segment})
