@@ -1,13 +1,13 @@
-"""Staff's desk."""
+"""Staff's pages: a room for each resource, and ``common`` for what they share."""
 
 from .changes import ChangeAdmin
 from .deliveries import WebhookDeliveryAdmin
-from .events import EngagementEventAdmin
+from .engagement import EngagementEventAdmin
 from .jobs import JobAdmin
 from .projects import ProjectStateAdmin
-from .renders import RenderAdmin
-from .shares import ShareAdmin
-from .signatures import SignatureRequestAdmin
+from .renders.admin import RenderAdmin
+from .shares.admin import ShareAdmin
+from .signatures.admin import SignatureRequestAdmin
 
 __all__ = [
     "ChangeAdmin",

@@ -2,60 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, ngettext_lazy
 
+from django_craftkit.admin.common.base import Said, text_column
+from django_craftkit.admin.common.buttons import row_action
+from django_craftkit.admin.common.format import badge, signer_name
+from django_craftkit.admin.common.truncate import loads, short_line, short_name
+from django_craftkit.admin.common.work import KindFilter, TargetAdmin
 from django_craftkit.models import Change, Render, Share, SignatureRequest
-from django_craftkit.models.render import KIND as RENDER
-from django_craftkit.models.render import OVERDUE, WITHDRAWN
-from django_craftkit.models.share import KIND as SHARE
-from django_craftkit.models.signature import KIND as SIGNATURE
-from django_craftkit.models.work import PAUSED, PROJECT, RUNNING
-
-from .about import CHANGES, AboutAdmin, KindFilter
-from .base import badge, press
-from .buttons import button
-from .people import name_of
-from .texts import LONGEST_LINE, LONGEST_NAME, loads, start
+from django_craftkit.models.project import PAUSED, RUNNING
+from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from django.http import HttpRequest, HttpResponse
-    from django.utils.safestring import SafeString
+    from django.http import HttpRequest
+    from django.utils.functional import _StrOrPromise
+
+    class ShownChange(Change):
+        """One as its page and its list have read it."""
+
+        target_key: str | None
+        signer: str
+        receivers_text: str | None
+
 
 #: Receivers that a page lists.
 MOST_RECEIVERS = 50
 #: What a status is called, by the kind of what has it.
-STATUSES: dict[str, dict[str, Any]] = {
-    RENDER: {
+STATUSES: dict[str, Mapping[str, _StrOrPromise]] = {
+    Change.Kind.RENDER: {
         **dict(Render.Status.choices),
         WITHDRAWN: _("withdrawn"),
         OVERDUE: _("overdue"),
         "archived": _("archived"),
     },
-    SHARE: dict(Share.Status.choices),
-    SIGNATURE: {
+    Change.Kind.SHARE: dict(Share.Status.choices),
+    Change.Kind.SIGNATURE: {
         **dict(SignatureRequest.Status.choices),
         "signed": _("signed by one person"),
         "archived": _("archived"),
     },
-    PROJECT: {RUNNING: _("running"), PAUSED: _("paused")},
+    Change.Kind.PROJECT: {RUNNING: _("running"), PAUSED: _("paused")},
 }
 #: Whose notes are theirs to tell: why somebody has declined, what is wrong with the settings.
-NOTES = {SIGNATURE: "view_signaturerequest", PROJECT: "view_projectstate"}
+NOTES: dict[str, str] = {
+    Change.Kind.SIGNATURE: "view_signaturerequest",
+    Change.Kind.PROJECT: "view_projectstate",
+}
 
 
 @admin.register(Change)
-class ChangeAdmin(AboutAdmin):
-    kinds = CHANGES
+class ChangeAdmin(TargetAdmin[Change]):
+    kinds = dict(Change.Kind.choices)
     list_display = (
         "created_at",
-        "about",
+        "target",
         "shown_kind",
         "step",
         "cause",
@@ -67,6 +74,7 @@ class ChangeAdmin(AboutAdmin):
     sortable_by = ()
     ordering = ("-pk",)
     actions = ("replay",)
+    button = _("Call the receivers again")
     wholes = ("note", "receivers")
     columns = (
         "kind",
@@ -81,7 +89,7 @@ class ChangeAdmin(AboutAdmin):
     )
     fields = (
         "created_at",
-        "about",
+        "target",
         "shown_kind",
         "attempt",
         "step",
@@ -93,70 +101,57 @@ class ChangeAdmin(AboutAdmin):
         "shown_receivers",
         "shown_button",
     )
-    readonly_fields = (
-        "about",
-        "shown_kind",
-        "step",
-        "shown_note",
-        "shown_announcement",
-        "shown_receivers",
-        "shown_button",
-    )
     _TONES = {"due": "busy", "done": "good", "abandoned": "bad"}
-    _REPLAY = {
-        "log": _("Asked for the receivers that failed to be called again."),
-        "done": ngettext_lazy(
+    _REPLAY = Said(
+        log=_("Asked for the receivers that failed to be called again."),
+        done=ngettext_lazy(
             "The receivers of %d change are called again.",
             "The receivers of %d changes are called again.",
         ),
-        "left": ngettext_lazy(
+        left=ngettext_lazy(
             "%d change was left as it is: no receiver of it was given up.",
             "%d changes were left as they are: no receiver of them was given up.",
         ),
-    }
+    )
+    shown_note = text_column("note", _("note"))
 
     def get_columns(self, request: HttpRequest) -> Sequence[str]:
         sees = all(self.allows(request, permission) for permission in NOTES.values())
         return (*self.columns, "note") if sees else self.columns
 
-    def get_wholes(self, request: HttpRequest, obj: Any) -> Sequence[str]:
+    def get_wholes(self, request: HttpRequest, obj: Change) -> Sequence[str]:
         sees = obj.kind not in NOTES or self.allows(request, NOTES[obj.kind])
         return [name for name in self.wholes if name != "note" or sees]
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        hidden = set()
-        if obj is not None and "note" not in self.get_wholes(request, obj):
-            hidden.add("shown_note")
-        given_up = obj is not None and obj.announcement == Change.Announcement.ABANDONED
-        if not (given_up and self.has_replay_permission(request)):
-            hidden.add("shown_button")
-        return [name for name in self.fields if name not in hidden]
+    def get_fields(self, request: HttpRequest, obj: Change | None = None) -> tuple[str, ...]:
+        sees_note = obj is not None and "note" in self.get_wholes(request, obj)
+        fields = super().get_fields(request, obj)
+        return tuple(name for name in fields if name != "shown_note" or sees_note)
 
-    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+    def is_offered(self, row: Change) -> bool:
+        return row.announcement == Change.Announcement.ABANDONED
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[ShownChange]) -> None:
         super().prepare_rows(request, rows)
         # Who has signed, is the request's to tell.
         sees = self.allows(request, "view_signaturerequest")
         for row in rows:
-            row.signer = name_of(row.recipient) if sees and row.recipient is not None else ""
+            row.signer = signer_name(row.recipient) if sees and row.recipient is not None else ""
 
     @admin.display(description=_("step"))
-    def step(self, change: Any) -> str:
+    def step(self, change: ShownChange) -> str:
         labels = STATUSES.get(change.kind, {})
         before, after = change.from_status, change.to_status
         step = f"{labels.get(before, before) or '–'} → {labels.get(after, after)}"
         return f"{step}: {change.signer}" if change.signer else step
 
-    @admin.display(description=_("note"))
-    def shown_note(self, change: Change) -> str | SafeString:
-        return self.text_of(change, "note")
-
     @admin.display(description=_("announcement"))
-    def shown_announcement(self, change: Change) -> SafeString:
+    def shown_announcement(self, change: Change) -> str:
         tone = self._TONES.get(change.announcement, "quiet")
         return badge(change.get_announcement_display(), tone)
 
     @admin.display(description=_("receivers that failed"))
-    def shown_receivers(self, change: Any) -> str | SafeString:
+    def shown_receivers(self, change: ShownChange) -> str:
         found = loads(change.receivers_text)
         receivers = found if isinstance(found, dict) else {}
         rows = []
@@ -165,9 +160,9 @@ class ChangeAdmin(AboutAdmin):
             counted = failed.get("attempts")
             attempts = counted if isinstance(counted, int) else 0
             tries = ngettext("%d try", "%d tries", attempts) % attempts
-            given_up = badge(_("given up"), "bad") if failed.get("abandoned") else ""
-            error = start(str(failed.get("error", "")), LONGEST_LINE)
-            rows.append((start(name, LONGEST_NAME), tries, given_up, error))
+            abandoned = badge(_("given up"), "bad") if failed.get("abandoned") else ""
+            error = short_line(str(failed.get("error", "")))
+            rows.append((short_name(name), tries, abandoned, error))
         is_unreadable = found is None and change.receivers_text not in (None, "null")
         if not rows:
             return self.more_of(change, "receivers", is_cut=is_unreadable) or "–"
@@ -175,28 +170,11 @@ class ChangeAdmin(AboutAdmin):
         return format_html(
             "<div><table><tbody>{}</tbody></table>{}</div>",
             format_html_join(
-                "",
-                "<tr><td><code>{}</code></td><td>{} {}</td><td>{}</td></tr>",
-                rows,
+                "", "<tr><td><code>{}</code></td><td>{} {}</td><td>{}</td></tr>", rows
             ),
             self.more_of(change, "receivers", is_cut=is_cut),
         )
 
-    @admin.display(description=_("what can be done"))
-    def shown_button(self, change: Change) -> SafeString:
-        return press(self.address("replay", change.pk), _("Call the receivers again"))
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return self.allows(request, "replay_change")
-
-    @admin.action(
-        description=_("Call the receivers of the selected changes again"), permissions=["replay"]
-    )
+    @row_action("replay", "replay_change", _("Call the receivers of the selected changes again"))
     def replay(self, request: HttpRequest, queryset: Iterable[Change]) -> None:
-        self.each(request, queryset, Change.replay, **self._REPLAY)
-
-    @button("replay", "replay_change")
-    def replay_one(self, request: HttpRequest, change: Change) -> HttpResponse:
-        self.replay(request, [change])
-        answer: HttpResponse = self.back(request, change)
-        return answer
+        self.each(request, queryset, Change.replay, self._REPLAY)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
+from django_craftkit.admin.common.base import Said, age_column, text_column
+from django_craftkit.admin.common.buttons import row_action
+from django_craftkit.admin.common.format import badge, linked
+from django_craftkit.admin.common.lists import ProjectFilter, ValueFilter
+from django_craftkit.admin.common.truncate import SHOWN, body_of, laid_out, shown
+from django_craftkit.admin.common.work import WorkAdmin
 from django_craftkit.models import EngagementEvent, Render, SignatureRequest, WebhookDelivery
 
-from .base import MirrorAdmin, age, badge, linked, press
-from .buttons import button
-from .lists import ProjectFilter
-from .texts import SHOWN, body_of, laid_out, shown
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
-    from django.db.models import QuerySet
-    from django.http import HttpRequest, HttpResponse
-    from django.utils.safestring import SafeString
+    from django.db.models import Model
+    from django.http import HttpRequest
+    from django.utils.functional import _StrOrPromise
+
+    class ShownDelivery(WebhookDelivery):
+        """One as ``prepare_rows`` leaves it: with the address and the key of its document."""
+
+        target: tuple[str, str] | None
+
 
 #: The events that are worked off; the others are ignored.
 EVENTS = (
@@ -41,21 +49,16 @@ _TONES = {
 }
 
 
-class EventFilter(admin.SimpleListFilter):
-    """The events that are known: to ask the rows which there are would read all of them."""
-
+class EventFilter(ValueFilter):
     title = _("event")
     parameter_name = "event"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(event, event) for event in EVENTS]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(event=self.value()) if self.value() else queryset
+    def values(self) -> Iterable[str]:
+        return EVENTS
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(MirrorAdmin):
+class WebhookDeliveryAdmin(WorkAdmin[WebhookDelivery]):
     list_display = (
         "shown_event",
         "shown_status",
@@ -70,6 +73,15 @@ class WebhookDeliveryAdmin(MirrorAdmin):
     search_exact = ("delivery_id", "about")
     ordering = ("-pk",)
     actions = ("replay",)
+    button = _("Work off again")
+    _REPLAY = Said(
+        log=_("Asked for it to be worked off again."),
+        done=ngettext_lazy("%d webhook is worked off again.", "%d webhooks are worked off again."),
+        left=ngettext_lazy(
+            "%d webhook was left as it is: its body was dropped, or it is in hand.",
+            "%d webhooks were left as they are: their bodies were dropped, or they are in hand.",
+        ),
+    )
     wholes = ("body", "error")
     columns = (
         "project",
@@ -100,16 +112,16 @@ class WebhookDeliveryAdmin(MirrorAdmin):
         "about",
         "body_hash",
     )
-    readonly_fields = ("shown_status", "shown_error", "document", "shown_button", "shown_body")
+    shown_received = age_column("received_at", _("received"), "pk")
+    shown_error = text_column("error", _("error"))
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        may = obj is not None and obj.is_body_kept and self.has_replay_permission(request)
-        return [name for name in self.fields if name != "shown_button" or may]
+    def is_offered(self, row: WebhookDelivery) -> bool:
+        return row.is_body_kept
 
-    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[ShownDelivery]) -> None:
         ids = {row.about for row in rows if row.about is not None}
-        found: dict[tuple[str, Any], tuple[str, str]] = {}
-        models: dict[type[Any], str] = {Render: "key", SignatureRequest: "render__key"}
+        found: dict[tuple[str, UUID | None], tuple[str, str]] = {}
+        models: dict[type[Model], str] = {Render: "key", SignatureRequest: "render__key"}
         for model, key in models.items():
             name = str(model._meta.model_name)
             if not (ids and self.allows(request, f"view_{name}")):
@@ -120,30 +132,25 @@ class WebhookDeliveryAdmin(MirrorAdmin):
             ):
                 found[project, remote_id] = (self.address("change", pk, model=name), label)
         for row in rows:
-            row.about_what = found.get((row.project, row.about))
+            row.target = found.get((row.project, row.about))
 
     @admin.display(description=_("event"))
-    def shown_event(self, delivery: WebhookDelivery) -> Any:
+    def shown_event(self, delivery: WebhookDelivery) -> _StrOrPromise:
         return delivery.event or _("webhook")
 
     @admin.display(description=_("status"))
-    def shown_status(self, delivery: WebhookDelivery) -> SafeString:
+    def shown_status(self, delivery: WebhookDelivery) -> str:
         tone = _TONES.get(delivery.status, "quiet")  # type: ignore[call-overload]
         return badge(delivery.get_status_display(), tone)
 
     @admin.display(description=_("document"))
-    def document(self, delivery: Any) -> str | SafeString:
-        if delivery.about_what is None:
+    def document(self, delivery: ShownDelivery) -> str:
+        if delivery.target is None:
             return "–"
-        shown_link: str | SafeString = linked(*delivery.about_what)
-        return shown_link
-
-    @admin.display(description=_("received"), ordering="pk")
-    def shown_received(self, delivery: WebhookDelivery) -> SafeString:
-        return age(delivery.received_at)
+        return linked(*delivery.target)
 
     @admin.display(description=_("body"))
-    def shown_body(self, delivery: WebhookDelivery) -> Any:
+    def shown_body(self, delivery: WebhookDelivery) -> _StrOrPromise:
         if not delivery.is_body_kept:
             return _("Its time was over, so it was dropped; its SHA-256 is kept.")
         body = bytes(delivery.body)
@@ -153,42 +160,11 @@ class WebhookDeliveryAdmin(MirrorAdmin):
             page, is_cut = shown(body[:SHOWN].decode("utf-8", "replace")), len(body) > SHOWN
         return format_html("{}{}", page, self.more_of(delivery, "body", is_cut=is_cut))
 
-    @admin.display(description=_("error"))
-    def shown_error(self, delivery: WebhookDelivery) -> str | SafeString:
-        return self.text_of(delivery, "error")
-
-    @admin.display(description=_("what can be done"))
-    def shown_button(self, delivery: WebhookDelivery) -> SafeString:
-        return press(self.address("replay", delivery.pk), _("Work off again"))
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return self.allows(request, "replay_webhookdelivery")
-
-    @admin.action(description=_("Work off again"), permissions=["replay"])
-    def replay(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
-        self._replay(request, list(queryset.values_list("pk", flat=True)))
-
-    @button("replay", "replay_webhookdelivery")
-    def replay_one(self, request: HttpRequest, delivery: WebhookDelivery) -> HttpResponse:
-        self._replay(request, [delivery.pk])
-        answer: HttpResponse = self.back(request, delivery)
-        return answer
-
-    def _replay(self, request: HttpRequest, pks: Sequence[int]) -> None:
+    @row_action("replay", "replay_webhookdelivery", _("Work off again"))
+    def replay(self, request: HttpRequest, deliveries: Iterable[WebhookDelivery]) -> None:
+        pks = [delivery.pk for delivery in deliveries]
         rows = WebhookDelivery.objects.filter(pk__in=pks, leased_until=None).exclude(body=b"")
         able = list(rows.defer("body"))
         asked = WebhookDelivery.objects.replay([delivery.pk for delivery in able])
-        self.log_all(request, able, _("Asked for it to be worked off again."))
-        if asked:
-            text = ngettext(
-                "%d webhook is worked off again.", "%d webhooks are worked off again.", asked
-            )
-            self.message_user(request, text % asked, "success")
-        if left := len(pks) - asked:
-            text = ngettext(
-                "%d webhook was left as it is: its body was dropped, or it is in hand.",
-                "%d webhooks were left as they are: their bodies were dropped, or they are in "
-                "hand.",
-                left,
-            )
-            self.message_user(request, text % left, "warning")
+        self.log_all(request, able, self._REPLAY.log)
+        self.tell_counts(request, self._REPLAY, asked, len(pks) - asked)

@@ -1,27 +1,30 @@
-"""Jobs: what is still to be done, what is in hand, and what is quarantined."""
+"""Jobs: what is still to be done, what is leased, and what is quarantined."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
+from django_craftkit.admin.common.base import text_column
+from django_craftkit.admin.common.buttons import row_action
+from django_craftkit.admin.common.format import badge
+from django_craftkit.admin.common.lists import ProjectFilter, StateFilter, is_list
+from django_craftkit.admin.common.work import KindFilter, TargetAdmin
 from django_craftkit.models import Job
-
-from .about import JOBS, AboutAdmin, KindFilter
-from .base import badge, press
-from .buttons import button
-from .lists import ProjectFilter, StateFilter, is_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.db.models import QuerySet
-    from django.http import HttpRequest, HttpResponse
-    from django.utils.safestring import SafeString
+    from django.http import HttpRequest
+
+    class ListedJob(Job):
+        error_start: str
+
 
 #: Characters of an error that a list shows.
 SHORT = 120
@@ -33,13 +36,14 @@ class JobState(StateFilter):
 
 
 @admin.register(Job)
-class JobAdmin(AboutAdmin):
-    kinds = JOBS
-    list_display = ("shown_kind", "about", "project", "due_at", "hand", "failures", "short_error")
+class JobAdmin(TargetAdmin[Job]):
+    kinds = dict(Job.Kind.choices)
+    list_display = ("shown_kind", "target", "project", "due_at", "lease", "failures", "short_error")
     list_filter = (JobState, KindFilter, ProjectFilter)
     sortable_by = ("due_at",)
     ordering = ("due_at", "pk")
     actions = ("take_up",)
+    button = _("Carry it out now")
     wholes = ("error",)
     columns = (
         "kind",
@@ -53,24 +57,20 @@ class JobAdmin(AboutAdmin):
     )
     fields = (
         "shown_kind",
-        "about",
+        "target",
         "project",
         "due_at",
-        "hand",
+        "lease",
         "attempts",
         "failures",
         "shown_error",
         "created_at",
         "shown_button",
     )
-    readonly_fields = ("shown_kind", "about", "hand", "shown_error", "shown_button")
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        may = self.has_take_up_permission(request)
-        return [name for name in self.fields if name != "shown_button" or may]
+    shown_error = text_column("error", _("error"))
 
     @admin.display(description=_("in hand"))
-    def hand(self, job: Job) -> str | SafeString:
+    def lease(self, job: Job) -> str:
         if job.leased_until is None:
             return "–"
         if job.lease_token is None:
@@ -78,25 +78,14 @@ class JobAdmin(AboutAdmin):
         return badge(_("in hand"), "busy")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        queryset: QuerySet[Job] = super().get_queryset(request)
+        queryset = super().get_queryset(request)
         return queryset.annotate(error_start=Left("error", SHORT)) if is_list(request) else queryset
 
     @admin.display(description=_("error"))
-    def short_error(self, job: Any) -> str:
+    def short_error(self, job: ListedJob) -> str:
         return str(job.error_start)
 
-    @admin.display(description=_("error"))
-    def shown_error(self, job: Job) -> str | SafeString:
-        return self.text_of(job, "error")
-
-    @admin.display(description=_("what can be done"))
-    def shown_button(self, job: Job) -> SafeString:
-        return press(self.address("take_up", job.pk), _("Carry it out now"))
-
-    def has_take_up_permission(self, request: HttpRequest) -> bool:
-        return self.allows(request, "carry_out_job")
-
-    @admin.action(description=_("Carry the selected jobs out now"), permissions=["take_up"])
+    @row_action("take-up", "carry_out_job", _("Carry the selected jobs out now"))
     def take_up(self, request: HttpRequest, queryset: Iterable[Job]) -> None:
         jobs = list(queryset)
         wanted: dict[tuple[str, str], list[int]] = {}
@@ -105,11 +94,5 @@ class JobAdmin(AboutAdmin):
         for (kind, project), pks in sorted(wanted.items()):
             Job.objects.ask(kind, pks, project)
         self.log_all(request, jobs, _("Asked for it to be carried out now."))
-        text = ngettext("%d job is due now.", "%d jobs are due now.", len(jobs))
-        self.message_user(request, text % len(jobs), "success")
-
-    @button("take-up", "carry_out_job", name="take_up")
-    def take_up_one(self, request: HttpRequest, job: Job) -> HttpResponse:
-        self.take_up(request, [job])
-        answer: HttpResponse = self.back(request, job)
-        return answer
+        text = ngettext_lazy("%d job is due now.", "%d jobs are due now.")
+        self.tell_count(request, text, len(jobs), messages.SUCCESS)

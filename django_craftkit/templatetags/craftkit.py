@@ -15,15 +15,23 @@ from django_craftkit.badges import (
     describe_signature,
     signature_token_of,
     token_of,
-    with_signers,
 )
 from django_craftkit.models import Render, Share, SignatureRequest
-from django_craftkit.models.render import PREFETCHED
+from django_craftkit.models.render_manager import PREFETCHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.template.context import Context
+
+    from django_craftkit.badges import Badge
+
+    class Prefetched(Render):
+        """As ``Render.objects.prefetch_for`` has read it."""
+
+        open_links: list[Share]
+        newest_requests: list[SignatureRequest]
+
 
 register = template.Library()
 
@@ -69,11 +77,11 @@ def _newest_request(about: Model, slug: str | None) -> SignatureRequest | None:
     )
     if slug:
         requests = requests.filter(render__template=slug)
-    request: SignatureRequest | None = with_signers(requests.only("status")).first()
+    request: SignatureRequest | None = requests.only("status").with_signers().first()
     return request
 
 
-def _prefetched(about: Model, slug: str | None) -> list[Any] | None:
+def _prefetched(about: Model, slug: str | None) -> list[Prefetched] | None:
     """Return what ``Render.objects.prefetch_for`` has read of this object."""
     renders = getattr(about, PREFETCHED, None)
     if renders is None or not slug:
@@ -88,7 +96,7 @@ def _may_be_handed_out(share: Share, slug: str | None) -> bool:
 
 
 @register.simple_tag
-def craftkit_share_url(about: Any, template: str | None = None) -> str:
+def craftkit_share_url(about: object, template: str | None = None) -> str:
     """Return the newest open link made for handing out, "" if there is none.
 
     ``about`` is a share, a render, or any object that documents are about; ``template`` narrows
@@ -109,7 +117,7 @@ def _statuses_url() -> str:
         return ""
 
 
-def _subject(about: Any) -> Model | None:
+def _subject(about: object) -> Model | None:
     """Return the row that a badge is about; ``None`` for what isn't one, or isn't saved."""
     if isinstance(about, Share):
         about = about.render
@@ -117,7 +125,7 @@ def _subject(about: Any) -> Model | None:
 
 
 @register.simple_tag(takes_context=True)
-def craftkit_status(context: Context, about: Any, template: str | None = None) -> SafeString:
+def craftkit_status(context: Context, about: object, template: str | None = None) -> SafeString:
     """Return the status of the newest document as a badge that refreshes itself."""
     subject = _subject(about)
     render = None if subject is None else _newest_render(subject, template)
@@ -127,7 +135,7 @@ def craftkit_status(context: Context, about: Any, template: str | None = None) -
 
 
 @register.simple_tag(takes_context=True)
-def craftkit_signature(context: Context, about: Any, template: str | None = None) -> SafeString:
+def craftkit_signature(context: Context, about: object, template: str | None = None) -> SafeString:
     """Return how far the newest signature request is, as a badge that refreshes itself.
 
     ``about`` is a signature request, a render, a share, or any object that documents are about;
@@ -140,9 +148,9 @@ def craftkit_signature(context: Context, about: Any, template: str | None = None
     return _badge(context, describe_signature(request), lambda: signature_token_of(request))
 
 
-def _badge(context: Context, badge: dict[str, Any], token: Callable[[], str]) -> SafeString:
+def _badge(context: Context, badge: Badge, token: Callable[[], str]) -> SafeString:
     # The lowest layer is the page's own: each include has its layer over it.
-    page: dict[Any, Any] = context.render_context.dicts[0]
+    page: Any = context.render_context.dicts[0]
     scripted = page.get("craftkit_badges", False)
     if not badge["final"] and (url := _statuses_url()):
         page["craftkit_badges"] = True

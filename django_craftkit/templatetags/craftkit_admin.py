@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django import template
 from django.core.exceptions import EmptyResultSet, ImproperlyConfigured
@@ -29,40 +29,58 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from django.db.models import QuerySet
+    from django.db.models import Model, QuerySet
     from django.template.context import Context
+    from django.utils.functional import _StrOrPromise
 
 register = template.Library()
 
 #: What is counted ends there: "1,000+" says as much as the number would.
 MOST = 1000
 
+#: What a template shows.
+Shown = dict[str, object]
+
+
+class _Figure(NamedTuple):
+    model: type[Model]
+    #: A lazy plural.
+    label: _StrOrPromise
+    #: What of an address has the list find the same rows.
+    query: str
+    rows: QuerySet[Model]
+    #: "" for what nobody has to act on.
+    tone: str
+
 
 @register.inclusion_tag("admin/craftkit/banner.html", takes_context=True)
-def craftkit_banner(context: Context) -> dict[str, Any]:
+def craftkit_banner(context: Context) -> Shown:
     """Say what holds anything up, and what to do."""
-    holds = _holds(*_states(context), sees_settings=_sees_settings(context))
+    problems = _problems(*_states(context), sees_settings=_sees_settings(context))
     if _may_try_again(context):
-        for hold in holds:
-            hold["url"] = _page_of(context, hold.get("state"))
-    return {"holds": holds}
+        for problem in problems:
+            problem["url"] = _page_of(context, problem.get("state"))
+    return {"problems": problems}
 
 
 @register.simple_tag(takes_context=True)
-def craftkit_desk(context: Context) -> dict[str, Any]:
+def craftkit_front_page(context: Context) -> Shown:
     """Return what the front page shows above the list of models, as this person may see it."""
     lists = _lists(context)
-    shown = [figure for figure in _figures() if figure["model"] in lists]
-    numbers = _count([figure["rows"] for figure in shown])
-    for figure, number in zip(shown, numbers, strict=True):
-        figure["url"] = f"{lists[figure['model']]}?{figure['query']}"
-        figure["number"] = _grouped(min(number, MOST)) + ("+" if number > MOST else "")
-        figure["label"] = figure["label"] % number
-        figure["acts"] = bool(figure["tone"])
-        figure["tone"] = figure["tone"] if number else "calm"
+    shown = [figure for figure in _figures() if figure.model in lists]
+    numbers = _count([figure.rows for figure in shown])
     return {
-        # What nobody has to act on is not there at all.
-        "figures": [figure for figure in shown if figure["tone"] != "calm" or not figure["acts"]],
+        "figures": [
+            {
+                "url": f"{lists[figure.model]}?{figure.query}",
+                "number": _grouped(min(number, MOST)) + ("+" if number > MOST else ""),
+                "label": figure.label % number,
+                "tone": figure.tone if number else "calm",
+            }
+            for figure, number in zip(shown, numbers, strict=True)
+            # What nobody has to act on is not there at all.
+            if number or not figure.tone
+        ],
         "projects": (
             _projects(*_states(context), sees_settings=_sees_settings(context))
             if ProjectState in lists
@@ -72,7 +90,7 @@ def craftkit_desk(context: Context) -> dict[str, Any]:
     }
 
 
-def _lists(context: Context) -> dict[Any, str]:
+def _lists(context: Context) -> dict[type[Model], str]:
     """Return the address of each list of ours that the person may see on this site."""
     request = context["request"]
     found = {}
@@ -83,70 +101,70 @@ def _lists(context: Context) -> dict[Any, str]:
     return found if request.user.is_active else {}
 
 
-def _figures() -> list[dict[str, Any]]:
+def _figures() -> list[_Figure]:
     """Return what is counted: first what somebody must act on, then what goes on by itself.
 
     The lists find the rows of each by the same methods.
     """
-    renders: Any = Render.objects.all()
-    shares: Any = Share.objects.all()
-    requests: Any = SignatureRequest.objects.all()
-    projects: Any = ProjectState.objects.all()
-    jobs: Any = Job.objects.all()
+    renders = Render.objects.all()
+    shares = Share.objects.all()
+    requests = SignatureRequest.objects.all()
+    projects = ProjectState.objects.all()
+    jobs = Job.objects.all()
     deliveries = WebhookDelivery.objects.all()
     status = WebhookDelivery.Status
-    given_up = Change.objects.filter(announcement=Change.Announcement.ABANDONED)
-    rows: list[tuple[Any, Any, str, Any, str]] = [
-        (
+    failed_signals = Change.objects.filter(announcement=Change.Announcement.ABANDONED)
+    return [
+        _Figure(
             ProjectState,
             ngettext_lazy("project paused", "projects paused"),
             "state=paused",
             projects.paused(),
             "warn",
         ),
-        (
+        _Figure(
             Render,
             ngettext_lazy("document failed or rejected", "documents failed or rejected"),
             "state=failed",
             renders.needing_action(),
             "bad",
         ),
-        (
+        _Figure(
             Render,
             ngettext_lazy("document overdue", "documents overdue"),
             "state=overdue",
             renders.overdue(),
             "warn",
         ),
-        (
+        _Figure(
             Render,
             ngettext_lazy("document held", "documents held"),
             "state=held",
             renders.held(),
             "warn",
         ),
-        (
+        _Figure(
             Share,
             ngettext_lazy("e-mail needs a decision", "e-mails need a decision"),
             "state=unsettled",
             shares.unsettled(),
             "bad",
         ),
-        (
+        _Figure(
             Share,
             ngettext_lazy("e-mail rejected", "e-mails rejected"),
             "state=failed_mails",
             shares.needing_action().filter(by_mail=True),
             "bad",
         ),
-        (
+        _Figure(
             Share,
             ngettext_lazy("link rejected", "links rejected"),
             "state=failed_links",
             shares.needing_action().filter(by_mail=False),
             "bad",
         ),
-        (
+        _Figure(
             SignatureRequest,
             ngettext_lazy(
                 "signature request declined or failed", "signature requests declined or failed"
@@ -155,7 +173,7 @@ def _figures() -> list[dict[str, Any]]:
             requests.needing_action(),
             "bad",
         ),
-        (
+        _Figure(
             SignatureRequest,
             ngettext_lazy(
                 "signature request unknown at Craftkit", "signature requests unknown at Craftkit"
@@ -164,49 +182,49 @@ def _figures() -> list[dict[str, Any]]:
             requests.unknown(),
             "bad",
         ),
-        (
+        _Figure(
             SignatureRequest,
             ngettext_lazy("signature request held", "signature requests held"),
             "state=held",
             requests.held(),
             "warn",
         ),
-        (
+        _Figure(
             Job,
             ngettext_lazy("job quarantined", "jobs quarantined"),
             "state=quarantined",
             jobs.aside(),
             "bad",
         ),
-        (
+        _Figure(
             WebhookDelivery,
             ngettext_lazy("webhook abandoned", "webhooks abandoned"),
             "status__exact=abandoned",
             deliveries.filter(status=status.ABANDONED),
             "bad",
         ),
-        (
+        _Figure(
             Change,
             ngettext_lazy("signal given up", "signals given up"),
             "announcement__exact=abandoned",
-            given_up,
+            failed_signals,
             "bad",
         ),
-        (
+        _Figure(
             Render,
             ngettext_lazy("document under way", "documents under way"),
             "state=under_way",
             renders.under_way(),
             "",
         ),
-        (
+        _Figure(
             SignatureRequest,
             ngettext_lazy("waiting for signatures", "waiting for signatures"),
             "state=open",
             requests.open(),
             "",
         ),
-        (
+        _Figure(
             WebhookDelivery,
             ngettext_lazy("webhook waiting", "webhooks waiting"),
             "status__exact=received",
@@ -214,15 +232,13 @@ def _figures() -> list[dict[str, Any]]:
             "",
         ),
     ]
-    names = ("model", "label", "query", "rows", "tone")
-    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _grouped(number: int) -> str:
     return formats.number_format(number, force_grouping=True)
 
 
-def _count(querysets: Sequence[QuerySet[Any]]) -> list[int]:
+def _count(querysets: Sequence[QuerySet[Model]]) -> list[int]:
     """Count up to ``MOST`` and one rows of each, with one query for all."""
     using = database()
     connection = connections[using]
@@ -246,7 +262,7 @@ def _count(querysets: Sequence[QuerySet[Any]]) -> list[int]:
 
 def _states(context: Context) -> tuple[list[ProjectState], datetime]:
     """Read what is known of the projects, and the database's time; once a page."""
-    request: Any = context.get("request")
+    request = context.get("request")
     found: tuple[list[ProjectState], datetime] | None = getattr(request, "craftkit_states", None)
     if found is None:
         rows: Any = ProjectState.objects.using(database()).order_by("project", "capability")
@@ -269,7 +285,7 @@ def _may_try_again(context: Context) -> bool:
     return user is not None and user.has_perms(rights)
 
 
-def _page_of(context: Context, state: int | None) -> str:
+def _page_of(context: Context, state: object) -> str:
     """Return the page of a paused project, where it can be tried again; "" where there is none."""
     site = getattr(context["request"], "current_app", None)
     try:
@@ -279,15 +295,15 @@ def _page_of(context: Context, state: int | None) -> str:
         return ""
 
 
-def _holds(
+def _problems(
     states: Iterable[ProjectState], now: datetime, *, sees_settings: bool = False
-) -> list[dict[str, Any]]:
+) -> list[Shown]:
     """Return what holds anything up, the worst first."""
     states = list(states)
-    holds: list[dict[str, Any]] = []
+    problems: list[Shown] = []
     if conf.options().PAUSED:
-        holds.append({"kind": "held"})
-    holds += [
+        problems.append({"kind": "all_paused"})
+    problems += [
         {
             "kind": "paused",
             "state": state.pk,
@@ -303,28 +319,26 @@ def _holds(
     ]
     for whole in _configured(states):
         if not whole.has_worker(now):
-            holds.append(
+            problems.append(
                 {
-                    "kind": "workerless",
+                    "kind": "no_worker",
                     "project": whole.project,
                     "ago": _ago(whole.last_sign_at, now),
                 }
             )
         elif not whole.has_sweep(now):
-            holds.append(
-                {"kind": "unswept", "project": whole.project, "ago": _ago(whole.swept_at, now)}
+            problems.append(
+                {"kind": "no_sweep", "project": whole.project, "ago": _ago(whole.swept_at, now)}
             )
-    holds += [
-        {"kind": "secret", "project": alias}
+    problems += [
+        {"kind": "no_secret", "project": alias}
         for alias in conf.project_aliases()
         if not _has_secret(alias)
     ]
-    return holds
+    return problems
 
 
-def _projects(
-    states: Iterable[ProjectState], now: datetime, *, sees_settings: bool
-) -> list[dict[str, Any]]:
+def _projects(states: Iterable[ProjectState], now: datetime, *, sees_settings: bool) -> list[Shown]:
     """Return who works for each configured project, and what of it is paused."""
     by_project: dict[str, list[ProjectState]] = {}
     for state in states:

@@ -75,7 +75,7 @@ def told(response: Any) -> list[tuple[str, str]]:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """Look twice at what Craftkit makes of it, however long that takes, and no third time."""
-    monkeypatch.setattr("django_craftkit.admin.buttons.SECONDS", 60.0)
+    monkeypatch.setattr("django_craftkit.admin.common.buttons.SECONDS", 60.0)
     looks(monkeypatch, 0.25, 3600.0)
 
 

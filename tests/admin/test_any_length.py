@@ -19,7 +19,7 @@ from django.utils.html import escape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_craftkit.admin.texts import SHOWN, laid_out
+from django_craftkit.admin.common.truncate import SHOWN, laid_out
 from django_craftkit.models import (
     Change,
     EngagementEvent,

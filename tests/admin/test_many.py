@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from django_craftkit.admin.buttons import as_chosen
+from django_craftkit.admin.common.buttons import as_chosen
 from django_craftkit.models import Change, Job, Render, Share, SignatureRequest
 
 from .conftest import Desk, address, make_render, make_request, make_share
@@ -100,7 +100,7 @@ def test_many_rows_take_as_many_queries_as_a_few(
     boss: Desk, monkeypatch: pytest.MonkeyPatch, act: Callable[[Desk, int], int]
 ) -> None:
     # Nothing is carried out while the person waits.
-    monkeypatch.setattr("django_craftkit.admin.shares.patience", lambda: 0.0)
+    monkeypatch.setattr("django_craftkit.admin.shares.buttons.patience", lambda: 0.0)
     act(boss, 1)  # what a process looks up once
     # SQLite's parameters are counted: Django writes more rows than these in parts.
     number = 60 if connection.features.max_query_params else 200

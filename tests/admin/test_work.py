@@ -12,7 +12,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_craftkit.admin.about import CHANGES, JOBS
 from django_craftkit.models import Change, EngagementEvent, Job, ProjectState, Render, Share
 from django_craftkit.reconcile.announcements import KINDS
 
@@ -213,8 +212,8 @@ class TestWhatARowIsAbout:
 
 class TestJobs:
     def test_have_a_name_for_every_kind_there_is(self, boss):
-        assert set(KINDS) < set(JOBS)
-        for kind, name in JOBS.items():
+        assert set(KINDS) < set(Job.Kind)
+        for kind, name in Job.Kind.choices:
             make_job(kind)
             assert str(name) in boss.shows(address(Job) + f"?kind={kind}")
 
@@ -253,7 +252,7 @@ class TestJobs:
 
 class TestChanges:
     def test_have_a_name_for_every_kind_there_is(self):
-        assert {kind.removeprefix("announce ") for kind in KINDS} == set(CHANGES)
+        assert {kind.removeprefix("announce ") for kind in KINDS} == set(Change.Kind)
 
     def test_say_which_receiver_failed_and_how(self, boss):
         change = given_up()

@@ -1,0 +1,1 @@
+"""What the pages of several resources share; it imports none of them."""

@@ -1,0 +1,140 @@
+"""The timeline of a row: its changes as steps, and how a page shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from django.db.models.functions import Left
+from django.utils import formats
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_craftkit import clock
+from django_craftkit.models import Change, Render, Share, SignatureRequest
+from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
+
+from .format import Context, name_of
+from .truncate import LONGEST_LINE, short_line, short_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from django.db.models import Q
+    from django.http import HttpRequest
+    from django.utils.functional import _StrOrPromise
+
+    from django_craftkit.models.mirror import Mirror
+
+    from .base import AnyAdmin
+
+
+#: Changes that a page reads at most, and steps that it shows: the latest ones.
+MOST_CHANGES, MOST_STEPS = 200, 250
+
+#: Who did it, where it was no person.
+CAUSES = {
+    Change.Cause.ASKED: gettext_lazy("this site"),
+    Change.Cause.ANSWER: gettext_lazy("Craftkit's answer"),
+    Change.Cause.POLL: gettext_lazy("Craftkit, when asked"),
+    Change.Cause.WEBHOOK: gettext_lazy("Craftkit, by webhook"),
+    Change.Cause.READ_BACK: gettext_lazy("found at Craftkit"),
+    Change.Cause.HERE: gettext_lazy("decided here"),
+}
+TONES = {
+    Render.Status.SUCCEEDED.value: "good",
+    SignatureRequest.Status.COMPLETED.value: "good",
+    SignatureRequest.Status.DECLINED.value: "bad",
+    SignatureRequest.Status.EXPIRED.value: "warn",
+    "signed": "good",
+    Share.Status.ACTIVE.value: "good",
+    Render.Status.FAILED.value: "bad",
+    Render.Status.REJECTED.value: "bad",
+    Share.Status.UNKNOWN.value: "warn",
+    WITHDRAWN: "warn",
+    OVERDUE: "warn",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the timeline."""
+
+    at: datetime
+    what: str
+    whom: str = ""
+    who: str = ""
+    why: str = ""
+    tone: str = "quiet"
+
+    @property
+    def day(self) -> str:
+        return formats.date_format(clock.local(self.at), "DATE_FORMAT")
+
+    @property
+    def time(self) -> str:
+        return formats.date_format(clock.local(self.at), "H:i:s")
+
+
+def latest_changes(of: Q) -> Sequence[Change]:
+    """Read the latest changes of some rows, oldest first: one query."""
+    rows = Change.objects.filter(of).select_related("person", "recipient").order_by("-pk")
+    rows = rows.defer("note", "receivers").annotate(note_start=Left("note", LONGEST_LINE + 1))
+    latest = list(rows[:MOST_CHANGES])[::-1]
+    for change in latest:
+        change.note = change.note_start
+    return latest
+
+
+def in_order(steps: Iterable[Step]) -> list[Step]:
+    """Return steps, the newest last."""
+    return sorted(steps, key=lambda step: step.at)
+
+
+def cause_of(change: Change) -> str:
+    """Return who took a step: a user, or else what did."""
+    cause = CAUSES.get(change.cause, change.cause)  # type: ignore[call-overload]
+    return name_of(change.person) or str(cause)
+
+
+def step_of(change: Change, what: str, whom: str = "") -> Step:
+    """Return a change as the step that ``what`` names."""
+    return Step(
+        change.created_at,
+        what,
+        whom=whom,
+        who=cause_of(change),
+        why=change.note,
+        tone=TONES.get(change.to_status, "quiet"),
+    )
+
+
+def attempt_of(change: Change, labels: Mapping[str, _StrOrPromise]) -> str:
+    """Return what a step is called, and of another attempt its number."""
+    what = str(labels.get(change.to_status, change.to_status))
+    if change.to_status == "pending" and change.attempt > 1:
+        return _("%(what)s, attempt %(number)d") % {"what": what, "number": change.attempt}
+    return what
+
+
+def context(
+    site: AnyAdmin, request: HttpRequest, row: Mirror, changes: Sequence[Change], steps: list[Step]
+) -> Context:
+    """Return what a page shows of the timeline of a row: the latest steps, and where all are."""
+    latest = [_shortened(step) for step in steps[-MOST_STEPS:]]
+    is_cut = len(changes) >= MOST_CHANGES or latest != steps
+    kind = {SignatureRequest: Change.Kind.SIGNATURE, Share: Change.Kind.SHARE}.get(
+        type(row), Change.Kind.RENDER
+    )
+    url = site.address("changelist", model="change") if site.allows(request, "view_change") else ""
+    return {
+        "steps": latest,
+        "is_cut": is_cut,
+        "url": url and f"{url}?kind={kind}&object_id={row.pk}",
+    }
+
+
+def _shortened(step: Step) -> Step:
+    whom, who = short_name(step.whom), short_name(step.who)
+    return replace(step, whom=whom, who=who, why=short_line(step.why))

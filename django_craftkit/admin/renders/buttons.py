@@ -1,0 +1,199 @@
+"""The buttons of a document: open it, try it again, ask for news, withdraw it.
+
+Those that send it to somebody are among the buttons of shares and of signatures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+
+from django_craftkit.admin.common import results
+from django_craftkit.admin.common.base import MirrorAdmin, Said
+from django_craftkit.admin.common.buttons import (
+    SECONDS,
+    action,
+    as_chosen,
+    button,
+    chosen,
+    patience,
+)
+from django_craftkit.admin.shares.buttons import revocation_results
+from django_craftkit.admin.shares.page import revocable, share_rows
+from django_craftkit.admin.signatures.buttons import cancellation_results
+from django_craftkit.admin.signatures.page import cancellable, request_rows
+from django_craftkit.files import streamed
+from django_craftkit.models import NothingToRender, Render, RenderFailed
+from django_craftkit.models.render import NOTHING_TO_RENDER
+from django_craftkit.permissions import user_of
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+    from django_craftkit.models import Share, SignatureRequest
+
+
+def _refuse_gone(render: Render) -> None:
+    if render.is_gone:
+        raise NothingToRender(render)
+
+
+class RenderButtons(MirrorAdmin[Render]):
+    """The buttons of a document, and of many."""
+
+    _RETRY = Said(
+        log=gettext_lazy("Asked for another attempt."),
+        done=ngettext_lazy("%d document is tried again.", "%d documents are tried again."),
+        left=ngettext_lazy(
+            "%d document was left as it is: it is ready or still under way.",
+            "%d documents were left as they are: they are ready or still under way.",
+        ),
+    )
+    _WITHDRAW = Said(
+        log=gettext_lazy("Withdrew the document."),
+        done=ngettext_lazy(
+            "%d document is withdrawn; its links are revoked and its signature requests "
+            "cancelled as soon as Craftkit answers.",
+            "%d documents are withdrawn; their links are revoked and their signature requests "
+            "cancelled as soon as Craftkit answers.",
+        ),
+        left=ngettext_lazy(
+            "%d document was withdrawn before.", "%d documents were withdrawn before."
+        ),
+    )
+
+    @button("pdf", "download_render", "GET")
+    def pdf_view(self, request: HttpRequest, render: Render) -> HttpResponseBase:
+        try:
+            if not render.is_final:
+                raise RenderFailed(render)
+            response, why = streamed(lambda: render.open(timeout=SECONDS), render.key, render)
+        except RenderFailed:
+            return self.tell(request, render, results.no_pdf(render))
+        if response is None:
+            text = _("Craftkit did not hand out the PDF. %s") % why
+            return self.tell(request, render, (messages.ERROR, text.strip()))
+        render.record("viewed", {"source": "admin"})
+        self.log_change(request, render, _("Opened the PDF."))
+        return response
+
+    @button("retry", "retry_render")
+    def retry_view(self, request: HttpRequest, render: Render) -> HttpResponse:
+        if render.retry(user=user_of(request), wait=patience()):
+            self.log_change(request, render, _("Asked for another attempt."))
+            return self.tell(request, render, retry_result(render))
+        _refuse_gone(render)
+        text = _("It was left as it is: it is ready or still under way.")
+        return self.tell(request, render, (messages.WARNING, text))
+
+    @action("retry_render", gettext_lazy("Retry the selected documents"))
+    def retry(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
+        self.all_of(
+            request,
+            queryset.order_by("pk"),
+            lambda pks: Render.objects.retry_all(pks, user=user_of(request)),
+            self._RETRY,
+        )
+
+    @button("refresh", "view_render")
+    def refresh_view(self, request: HttpRequest, render: Render) -> HttpResponse:
+        heard = render.refresh(wait=patience())
+        _refuse_gone(render)
+        self.log_change(request, render, _("Asked Craftkit for news."))
+        return self.tell(request, render, refresh_result(render, heard=heard))
+
+    @button("withdraw", "withdraw_render", "GET", "POST")
+    def withdraw_view(self, request: HttpRequest, render: Render) -> HttpResponse:
+        if render.withdrawn_at is not None:
+            text = _("It was withdrawn before.")
+            return self.tell(request, render, (messages.WARNING, text))
+        if request.method != "POST":
+            return self._confirm_withdrawal(request, [render])
+        shares, requests = revocable([render]), cancellable([render])
+        if render.withdraw(user=user_of(request), wait=patience()):
+            self.log_change(request, render, _("Withdrew the document."))
+            told = withdrawal_results(shares, requests)
+            return self.tell(request, render, *told)
+        _refuse_gone(render)
+        return self.back(request, render)
+
+    @action("withdraw_render", gettext_lazy("Withdraw the selected documents"))
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Render]) -> HttpResponse | None:
+        """Ask whether many documents are to be withdrawn."""
+        renders = self.few_of(request, queryset)
+        if renders is None:
+            return None
+        return self._confirm_withdrawal(request, renders, filters=request.GET.urlencode())
+
+    @button("/withdraw", "withdraw_render", name="withdraw_selected")
+    def withdraw_selected_view(self, request: HttpRequest) -> HttpResponse:
+        renders = chosen(request, self.get_queryset(request))
+        self.all_of(
+            request,
+            renders,
+            lambda pks: Render.objects.withdraw_all(pks, user=user_of(request)).pks,
+            self._WITHDRAW,
+        )
+        return self.back(request, filters=request.POST.get("filters", ""))
+
+    def _confirm_withdrawal(
+        self, request: HttpRequest, renders: list[Render], filters: str | None = None
+    ) -> HttpResponse:
+        shares, requests = revocable(renders), cancellable(renders)
+        one = renders[0] if filters is None else None
+        many = ngettext("Withdraw %d document?", "Withdraw %d documents?", len(renders))
+        return self.page(
+            request,
+            "confirm.html",
+            title=_("Withdraw this document?") if one else many % len(renders),
+            original=one,
+            url=self.address("withdraw", one.pk) if one else self.address("withdraw_selected"),
+            ids="" if one else as_chosen(renders),
+            filters=filters or "",
+            rows=share_rows(self, request, shares),
+            number=len(shares),
+            signature_requests=request_rows(self, request, requests),
+            signature_requests_number=len(requests),
+            verb=_("Withdraw"),
+            cancel=self.address("change", one.pk) if one else self.address("changelist"),
+            kind="withdraw",
+        )
+
+
+def retry_result(render: Render) -> results.Result:
+    """Tell what became of another attempt at a document."""
+    if render.status == Render.Status.SUCCEEDED:
+        return messages.SUCCESS, _("The document is ready.")
+    if render.status in (Render.Status.FAILED, Render.Status.REJECTED):
+        text = _("The document was tried again and is %(status)s: %(reason)s")
+        said = {"status": render.get_status_display(), "reason": results.reason(render)}
+        return messages.ERROR, text % said
+    if render.error_code == NOTHING_TO_RENDER:
+        return messages.WARNING, results.nothing()
+    if render.status == Render.Status.CANCELLED:
+        return messages.WARNING, _("The document was cancelled.")
+    if render.status == Render.Status.PENDING:
+        return results.waits(_("Another attempt is asked for."), render.project)
+    return messages.INFO, _("Craftkit has accepted the document and is making it.")
+
+
+def refresh_result(render: Render, *, heard: bool) -> results.Result:
+    """Tell whether a page shows what Craftkit says now."""
+    if render.error_code == NOTHING_TO_RENDER:
+        return messages.WARNING, results.nothing()
+    if heard:
+        return messages.SUCCESS, _("This is what Craftkit says now.")
+    return results.waits(_("Craftkit will be asked."), render.project)
+
+
+def withdrawal_results(
+    shares: list[Share], requests: list[SignatureRequest]
+) -> list[results.Result]:
+    """Tell what became of a document that was taken back, of its links and signature requests."""
+    text = _("The document is withdrawn: no new link to it can be made.")
+    return [(messages.SUCCESS, text), *revocation_results(shares), *cancellation_results(requests)]

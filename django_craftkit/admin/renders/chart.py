@@ -1,0 +1,201 @@
+"""Who opened a document when, as a chart: stacked bars, one for each day. No script, no style."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from django.utils import formats
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import get_language_bidi, gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import gettext as _
+
+from django_craftkit.words import inside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from django.utils.safestring import SafeString
+
+DAYS = 30
+#: The kinds that are drawn, from the bottom of a bar to its top.
+KINDS = {
+    "viewed": pgettext_lazy("of a document", "opened"),
+    "downloaded": gettext_lazy("downloaded"),
+    "printed": gettext_lazy("printed"),
+    "email_opened": gettext_lazy("e-mail opened"),
+}
+
+# Of the drawing; the stylesheet scales it, and the size of its letters with it.
+_WIDTH, _HEIGHT = 360.0, 150.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 4.0, 8.0, 22.0
+
+Counts = dict[date, dict[str, int]]
+
+
+def chart(rows: Iterable[tuple[date, str, int]], today: date) -> SafeString:
+    """Return the SVG of the last ``DAYS`` days; ``rows`` are (day, kind, number)."""
+    days = [today - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
+    counts = _counted(rows, days)
+    top = ceiling(max((sum(kinds.values()) for kinds in counts.values()), default=0))
+    return format_html(
+        # What "start" and "end" mean must not follow the direction of the page around it.
+        '<svg class="craftkit-picture" viewBox="0 0 {} {}" direction="ltr" role="img" '
+        'aria-labelledby="craftkit-picture-title craftkit-picture-desc" focusable="false">'
+        '<title id="craftkit-picture-title">{}</title>'
+        '<desc id="craftkit-picture-desc">{}</desc>{}{}{}</svg>',
+        _number(_WIDTH),
+        _number(_HEIGHT),
+        _("The last %d days") % DAYS,
+        described(counts),
+        _axis(top),
+        _bars(days, counts, top),
+        _dates(days),
+    )
+
+
+def legend(totals: Mapping[str, int]) -> SafeString:
+    """Return what the colours mean, and how often each happened in all."""
+    rows = [
+        (kind, formats.number_format(_whole(totals.get(kind)), force_grouping=True), label)
+        for kind, label in KINDS.items()
+    ]
+    return format_html(
+        '<ul class="craftkit-legend">{}</ul>',
+        format_html_join(
+            "",
+            '<li><span class="craftkit-swatch craftkit-swatch--{}" aria-hidden="true"></span>'
+            "<strong>{}</strong> {}</li>",
+            rows,
+        ),
+    )
+
+
+def described(counts: Counts) -> str:
+    """Return the chart in words, for who can't see it."""
+    totals = {kind: sum(kinds.get(kind, 0) for kinds in counts.values()) for kind in KINDS}
+    if not any(totals.values()):
+        return _("Nothing happened.")
+    said = [f"{label}: {_times(totals[kind])}" for kind, label in KINDS.items() if totals[kind]]
+    busiest = max(counts, key=lambda day: sum(counts[day].values()))
+    most = _("most on %(day)s: %(number)s") % {
+        "day": inside(formats.date_format, busiest, "MONTH_DAY_FORMAT"),
+        "number": _times(sum(counts[busiest].values())),
+    }
+    return "; ".join([*said, most]) + "."
+
+
+def ceiling(most: int) -> int:
+    """Return where the axis ends: the next even number that reads well, and halves well."""
+    step = 1
+    while True:
+        for factor in (2, 4, 6, 10):
+            if most <= factor * step:
+                return factor * step
+        step *= 10
+
+
+def short(number: int) -> str:
+    """Return a number for the axis, which has room for four characters."""
+    for limit, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= limit:
+            value = number / limit
+            places = 0 if value >= 10 or value == int(value) else 1
+            return f"{formats.number_format(value, places)}{unit}"
+    return str(number)
+
+
+def _counted(rows: Iterable[tuple[date, str, int]], days: list[date]) -> Counts:
+    counts: Counts = {}
+    for day, kind, number in rows:
+        if days[0] <= day <= days[-1] and kind in KINDS and number > 0:
+            of_day = counts.setdefault(day, {})
+            of_day[kind] = of_day.get(kind, 0) + number
+    return counts
+
+
+def _axis(top: int) -> SafeString:
+    lines = [(_y(value, top), short(value)) for value in (0, top // 2, top)]
+    return format_html(
+        '<g class="craftkit-picture__axis" aria-hidden="true">{}</g>',
+        format_html_join(
+            "",
+            '<path d="M{} {}H{}"/><text x="{}" y="{}" dy="0.32em" text-anchor="end">{}</text>',
+            [
+                (_number(_LEFT), y, _number(_WIDTH - _RIGHT), _number(_LEFT - 5), y, words)
+                for y, words in lines
+            ],
+        ),
+    )
+
+
+def _bars(days: list[date], counts: Counts, top: int) -> SafeString:
+    slot = (_WIDTH - _LEFT - _RIGHT) / len(days)
+    bars = []
+    for index, day in enumerate(days):
+        if day in counts:
+            parts = _stack(counts[day], _LEFT + (index + 0.14) * slot, slot * 0.72, top)
+            bars.append((_of_day(day, counts[day]), parts))
+    return format_html_join("", "<g><title>{}</title>{}</g>", bars)
+
+
+def _stack(kinds: dict[str, int], x: float, width: float, top: int) -> SafeString:
+    parts, below = [], 0
+    for kind in KINDS:
+        if number := kinds.get(kind, 0):
+            y, foot = float(_y(below + number, top)), float(_y(below, top))
+            # One among thousands is seen all the same.
+            height = max(foot - y, 1.5)
+            parts.append((kind, *map(_number, (x, foot - height, width, height))))
+            below += number
+    return format_html_join(
+        "",
+        '<rect class="craftkit-bar craftkit-bar--{}" x="{}" y="{}" width="{}" height="{}"/>',
+        parts,
+    )
+
+
+def _dates(days: list[date]) -> SafeString:
+    slot = (_WIDTH - _LEFT - _RIGHT) / len(days)
+    shown = [(0, "start"), (len(days) // 2, "middle"), (len(days) - 1, "end")]
+    labels = [
+        (
+            _number(_LEFT + (index + {"start": 0, "middle": 0.5, "end": 1}[anchor]) * slot),
+            _number(_HEIGHT - 6),
+            anchor,
+            _isolated(formats.date_format(days[index], "j M")),
+        )
+        for index, anchor in shown
+    ]
+    return format_html(
+        '<g class="craftkit-picture__axis" aria-hidden="true">{}</g>',
+        format_html_join("", '<text x="{}" y="{}" text-anchor="{}">{}</text>', labels),
+    )
+
+
+def _isolated(words: str) -> str:
+    """Return words that keep their own direction in a drawing that has another."""
+    return f"\u2067{words}\u2069" if get_language_bidi() else words
+
+
+def _of_day(day: date, kinds: dict[str, int]) -> str:
+    said = [f"{label}: {_times(kinds[kind])}" for kind, label in KINDS.items() if kinds.get(kind)]
+    return f"{inside(formats.date_format, day, 'DATE_FORMAT')}. {'; '.join(said)}"
+
+
+def _times(number: int) -> str:
+    shown = formats.number_format(number, force_grouping=True)
+    return ngettext("%s time", "%s times", number) % shown
+
+
+def _y(value: float, top: int) -> str:
+    return _number(_TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - value / top))
+
+
+def _number(value: float) -> str:
+    """Return a number as SVG has it, whatever the reader's language does with its point."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -1,0 +1,1 @@
+"""Signature requests and their recipients."""

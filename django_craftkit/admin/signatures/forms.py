@@ -1,0 +1,280 @@
+"""What staff fill in to have a document signed: by whom, where, and until when."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit.admin.common.buttons import not_as_written, pk_of
+from django_craftkit.admin.common.forms import OnceMoreForm, TextField
+from django_craftkit.admin.common.truncate import LONG, long_of
+from django_craftkit.database import database
+from django_craftkit.models import SignatureRecipient, SignatureRequest
+from django_craftkit.models.signature import MAX_REASON
+from django_craftkit.signing import AnchorTag, Recipient
+
+from .recipients import MOST_RECIPIENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.http import QueryDict
+
+    from django_craftkit.models import Render
+    from django_craftkit.signing import InvalidSignatureRequest
+
+#: Rows for people that the form has at first, and that one press adds.
+ROWS = 4
+#: What the text is that marks where to sign, unless somebody writes another.
+ANCHOR = "{{sign_here}}"
+DAYS = [
+    ("7", _("7 days")),
+    ("14", _("14 days")),
+    ("30", _("30 days")),
+    ("", _("as long as Craftkit gives by itself (7 days)")),
+]
+SIGNER = SignatureRecipient.Designation.SIGNER
+
+_PLACE = re.compile(r"(recipients|anchor_tags)\[(\d+)\](?:\.(\w+))?")
+_FIELDS = {"name": "name", "expires_in_hours": "days"}
+
+
+class RecipientForm(forms.Form):
+    first_name = forms.CharField(label=_("First name"), max_length=100)
+    last_name = forms.CharField(label=_("Last name"), max_length=100, required=False)
+    email = forms.EmailField(label=_("E-mail address"), max_length=255)
+    designation = forms.ChoiceField(
+        label=_("Role"), choices=SignatureRecipient.Designation.choices, initial=SIGNER
+    )
+    anchor = forms.CharField(label=_("Signs where the PDF says"), max_length=200, required=False)
+
+    def __init__(self, *args: Any, number: int = 0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Two people who look for the same text would sign at the same place.
+        self.fields["anchor"].initial = f"{ANCHOR[:-2]}_{number + 1}}}}}" if number else ANCHOR
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        signs = cleaned.get("designation") == SIGNER
+        if (
+            signs
+            and self.has_changed()
+            and not cleaned.get("anchor")
+            and "anchor" not in self.errors
+        ):
+            self.add_error("anchor", _("Write the text that marks where this person signs."))
+        return cleaned
+
+
+class RecipientRows(forms.BaseFormSet):  # type: ignore[type-arg]
+    """A row for each person; those that were left empty are nobody."""
+
+    #: What was typed before more rows were asked for.
+    typed: Mapping[str, object] | None = None
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        kwargs = super().get_form_kwargs(index)
+        if index is None:
+            return kwargs
+        kwargs["number"] = index
+        if self.typed is not None:
+            prefix = f"{self.add_prefix(index)}-"
+            names = (name for name in self.typed if name.startswith(prefix))
+            kwargs["initial"] = {name.removeprefix(prefix): self.typed[name] for name in names}
+        return kwargs
+
+    @property
+    def filled(self) -> list[RecipientForm]:
+        return [form for form in self.forms if form.has_changed()]
+
+    def _is_as_written(self) -> bool:
+        """Whether the form says how many rows it has, and has no others."""
+        total, initial = (self.data.get(f"{self.prefix}-{n}_FORMS") for n in ("TOTAL", "INITIAL"))
+        rows = pk_of(str(total))
+        row = re.compile(rf"{re.escape(str(self.prefix))}-(\d+)-")
+        numbers = {found[1] for name in self.data if (found := row.match(name))}
+        return (
+            rows is not None
+            and str(initial) == "0"
+            and numbers <= {str(number) for number in range(min(rows, MOST_RECIPIENTS))}
+        )
+
+    def clean(self) -> None:
+        if not any(self.errors) and not self.filled:
+            raise forms.ValidationError(_("Name at least one person."), code="nobody")
+        if not self._is_as_written():
+            raise forms.ValidationError(not_as_written(), code="unexpected")
+
+
+RecipientForms: Any = forms.formset_factory(
+    RecipientForm,
+    formset=RecipientRows,
+    max_num=MOST_RECIPIENTS,
+    absolute_max=MOST_RECIPIENTS,
+    validate_max=True,
+)
+
+
+class SigningForm(OnceMoreForm):
+    """The whole of it; ``rows`` are the recipients."""
+
+    sent_at = "accepted_at"
+    field_order = ("name", "days", "once_more", "after")
+
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=255,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text=_("What the people read that they are to sign. At most 255 characters."),
+    )
+    days = forms.ChoiceField(label=_("Time to sign"), choices=DAYS, required=False, initial="7")
+    #: The request that the form was shown with, so that "once more" pressed twice is once.
+    after = forms.RegexField(r"\A[0-9]{1,18}\Z", required=False, widget=forms.HiddenInput)
+
+    def __init__(
+        self,
+        data: QueryDict | None = None,
+        *,
+        render: Render,
+        user: AbstractBaseUser,
+        number: int = ROWS,
+        typed: Mapping[str, object] | None = None,
+    ) -> None:
+        initial = {"name": render.key, **(typed or {})}
+        super().__init__(data, render=render, user=user, initial=initial)
+        self.rows: RecipientRows = RecipientForms(data, prefix="people")
+        self.rows.extra, self.rows.typed = number, typed
+        #: What another press of the same has made.
+        self.repeated: SignatureRequest | None = None
+        self.key = ""
+
+    def is_valid(self) -> bool:
+        return super().is_valid() and self.rows.is_valid()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.rows.is_valid() and not self.errors:
+            self._find_key(cleaned)
+        return cleaned
+
+    @property
+    def recipients(self) -> list[Recipient]:
+        return [
+            Recipient(
+                form.cleaned_data["first_name"],
+                form.cleaned_data["last_name"],
+                form.cleaned_data["email"],
+                designation=form.cleaned_data["designation"],
+            )
+            for form in self.rows.filled
+        ]
+
+    @property
+    def anchor_tags(self) -> list[AnchorTag]:
+        return [
+            AnchorTag(form.cleaned_data["anchor"], "signature", recipient=number, required=True)
+            for number, form in self._signers()
+        ]
+
+    @property
+    def expires_in(self) -> timedelta | None:
+        days = self.cleaned_data["days"]
+        return timedelta(days=int(days)) if days else None
+
+    def _signers(self) -> list[tuple[int, RecipientForm]]:
+        filled = enumerate(self.rows.filled)
+        return [(n, form) for n, form in filled if form.cleaned_data["designation"] == SIGNER]
+
+    def _people(self) -> list[tuple[str, str]]:
+        return sorted((one.email.casefold(), one.designation) for one in self.recipients)
+
+    def _known(self) -> list[SignatureRequest]:
+        """Return the requests to these people, newest first, whoever or whatever asked for them."""
+        rows = SignatureRecipient.objects.using(database()).filter(
+            request__render=self.craftkit_render
+        )
+        known = rows.select_related("request__requested_by")
+        known = known.defer(*long_of(SignatureRequest, "request"))
+        asked: dict[SignatureRequest, list[tuple[str, str]]] = {}
+        for one in known.order_by("-request_id"):
+            people = asked.setdefault(one.request, [])
+            people.append((one.email.casefold(), one.designation))
+        mine = self._people()
+        return [request for request, people in asked.items() if sorted(people) == mine]
+
+    def _find_key(self, cleaned: dict[str, Any]) -> None:
+        """Name the request after the one before it: who asks at once asks for the same one."""
+        # What the keys of all requests from here to these people begin with.
+        people = json.dumps(self._people())
+        chain = f"desk:{hashlib.sha256(people.encode()).hexdigest()}:"
+        known = self._known()
+        latest = known[0] if known else None
+        if latest is None:
+            self.key = f"{chain}0"
+        elif cleaned["once_more"] and any(str(one.pk) == cleaned["after"] for one in known):
+            self.key = f"{chain}{cleaned['after']}"
+            self.repeated = next((one for one in known if one.key == self.key), None)
+        elif _is_under_way(latest) and self.is_double_click(latest):
+            self.key, self.repeated = latest.key, latest
+        else:
+            self.stand_in_the_way(latest)
+
+    def stand_in_the_way(self, request: SignatureRequest) -> None:
+        """Ask whether these people are to get the document once more."""
+        self.before = request
+        self.add_error(
+            None,
+            forms.ValidationError(
+                _("These people were asked to sign this document before; see below."), code="before"
+            ),
+        )
+
+    def find_who_was_faster(self) -> SignatureRequest | None:
+        """Return what stands for something else under the key of this form, the newest one."""
+        rows = SignatureRequest.objects.using(database()).select_related("requested_by")
+        known: SignatureRequest | None = (
+            rows.filter(render=self.craftkit_render, key=self.key)
+            .defer(*LONG[SignatureRequest])
+            .order_by("-pk")
+            .first()
+        )
+        return known
+
+    def is_repeat(self, asked: SignatureRequest) -> bool:
+        """Whether a request is one that another press has made."""
+        return self.repeated is not None and self.repeated.pk == asked.pk
+
+    def blame(self, error: InvalidSignatureRequest) -> None:
+        """Say what Craftkit would refuse at the field that it is about."""
+        text = _("Craftkit does not take this: %s") % str(error).removeprefix(f"'{error.field}' ")
+        place = _PLACE.fullmatch(error.field)
+        if place is None:
+            self.add_error(_FIELDS.get(error.field), text)
+            return
+        what, number, name = place[1], int(place[2]), place[3]
+        form = self.rows.filled[number] if what == "recipients" else self._signers()[number][1]
+        field = "anchor" if what == "anchor_tags" else name
+        form.add_error(field if field in form.fields else None, text)
+
+
+def _is_under_way(request: SignatureRequest) -> bool:
+    """Whether anything comes of a request."""
+    return not request.is_final and request.cancel_requested_at is None
+
+
+class CancelForm(forms.Form):
+    reason = TextField(
+        label=_("Reason"),
+        required=False,
+        max_length=MAX_REASON,
+        widget=forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"}),
+        help_text=_("Craftkit keeps it with the request. At most 500 characters."),
+    )

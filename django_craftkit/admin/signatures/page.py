@@ -1,0 +1,263 @@
+"""How pages show signature requests: one, their badges, their rows in tables, their timeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from django.db.models import Q
+from django.template.defaultfilters import filesizeformat
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_craftkit.admin.common import timeline
+from django_craftkit.admin.common.base import first_seen
+from django_craftkit.admin.common.buttons import Button
+from django_craftkit.admin.common.format import (
+    Context,
+    age,
+    age_by,
+    brief,
+    exact,
+    linked,
+    name_of,
+    on_day,
+    side_by_side,
+    signer_name,
+)
+from django_craftkit.admin.common.truncate import LONG, long_of, short_line, short_name
+from django_craftkit.database import database
+from django_craftkit.models import (
+    ArchivedFile,
+    Change,
+    Render,
+    SignatureRecipient,
+    SignatureRequest,
+)
+from django_craftkit.words import inside
+
+from . import recipients
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from django.http import HttpRequest
+
+    from django_craftkit.admin.common.base import AnyAdmin
+
+    from .recipients import Addressed
+
+
+#: What is kept of a request.
+KINDS = (ArchivedFile.Kind.SIGNED, ArchivedFile.Kind.CERTIFICATE)
+
+
+def request_context(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Context:
+    """Return what the template needs, as far as this person may see it."""
+    files = list(ArchivedFile.objects.filter(kind__in=KINDS, object_id=row.pk).order_by("-kind"))
+    document = linked(site.address("change", row.render_id, model="render"), row.render.key)
+    is_cancelled = row.status == SignatureRequest.Status.CANCELLED
+    return {
+        "title": short_line(row.name or recipients.names(row.all_recipients)),
+        "badges": signature_badges(row),
+        "document": document,
+        "age": inside(age, row.requested_at),
+        "asked_by": name_of(row.requested_by),
+        "is_lost": bool(row.unknown_since) and not row.is_final,
+        "lost_since": inside(exact, row.unknown_since) if row.unknown_since else "",
+        "is_polling_over": row.poll_at is None,
+        **site.error_of(
+            row, "" if row.unknown_since and not row.is_final else recipients.why_ended(row)
+        ),
+        "why_title": _why_title(row),
+        "is_bad": not is_cancelled and row.status != SignatureRequest.Status.EXPIRED,
+        "cancelling": _cancelling(row),
+        "buttons": list(_buttons(site, request, row, files)),
+        "progress": recipients.progress(row.all_recipients),
+        "recipients": recipients.recipient_rows(row, recipients.MOST_LISTED),
+        "more_recipients": max(len(row.all_recipients) - recipients.MOST_LISTED, 0),
+        "expires": (inside(on_day, row.expires_at) if row.expires_at and not row.is_final else ""),
+        "files": [_file_row(file) for file in files],
+        "is_kept": len(files) == len(KINDS),
+        "timeline": request_timeline(site, request, row),
+    }
+
+
+def request_timeline(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Context:
+    """Return the timeline of a signature request."""
+    changes = changes_of_request(row)
+    steps = timeline.in_order(request_steps(row, changes))
+    return timeline.context(site, request, row, changes, steps)
+
+
+def _why_title(row: SignatureRequest) -> str:
+    said = {
+        SignatureRequest.Status.DECLINED: _("Why it was declined"),
+        SignatureRequest.Status.CANCELLED: _("Why it was cancelled"),
+    }
+    return said.get(row.status, _("What went wrong"))  # type: ignore[call-overload,no-any-return]
+
+
+def _cancelling(row: SignatureRequest) -> str:
+    """Return who wants it back, where that has not come about yet."""
+    if row.cancel_requested_at is None or row.is_final:
+        return ""
+    said = {"who": name_of(row.cancel_requested_by), "at": inside(exact, row.cancel_requested_at)}
+    if said["who"]:
+        return (
+            _("%(who)s asked for its end on %(at)s. Craftkit is told as soon as it answers.") % said
+        )
+    return _("Its end was asked for on %(at)s. Craftkit is told as soon as it answers.") % said
+
+
+def _buttons(
+    site: AnyAdmin, request: HttpRequest, row: SignatureRequest, files: list[ArchivedFile]
+) -> Iterator[Button]:
+    """Yield the buttons that are permitted and make sense now."""
+    may, url = site.of_row(request, row)
+    is_signed = row.status == SignatureRequest.Status.COMPLETED
+    if is_signed and may("download_signaturerequest"):
+        yield Button(_("Open signed PDF"), url("signed"), tone="main")
+        yield Button(_("Open certificate"), url("certificate"))
+    if row.is_retriable and row.render.withdrawn_at is None and may("retry_signaturerequest"):
+        yield Button(_("Try again"), url("retry"), is_post=True, tone="main")
+    if (not row.is_final or (is_signed and len(files) < len(KINDS))) and may(
+        "view_signaturerequest"
+    ):
+        yield Button(_("Ask Craftkit for news"), url("refresh"), is_post=True)
+    if row.is_cancellable and may("cancel_signaturerequest"):
+        yield Button(_("Cancel the request"), url("cancel"), tone="danger")
+
+
+def _file_row(file: ArchivedFile) -> Context:
+    return {
+        "kind": file.get_kind_display(),
+        "size": filesizeformat(file.size),
+        "sha256": file.sha256,
+        "at": exact(file.archived_at),
+    }
+
+
+_TONES = {
+    SignatureRequest.Status.PENDING: "busy",
+    SignatureRequest.Status.SENT: "busy",
+    SignatureRequest.Status.VIEWED: "busy",
+    SignatureRequest.Status.COMPLETED: "good",
+    SignatureRequest.Status.DECLINED: "bad",
+    SignatureRequest.Status.FAILED: "bad",
+    SignatureRequest.Status.REJECTED: "bad",
+}
+
+
+def signature_badges(request: SignatureRequest) -> str:
+    """Return the badges of a signature request."""
+    tone = _TONES.get(request.status, "quiet")  # type: ignore[call-overload]
+    badges = [(request.get_status_display(), tone)]
+    if not request.is_final:
+        if request.cancel_requested_at is not None:
+            badges.append((_("being cancelled"), "warn"))
+        if request.unknown_since is not None:
+            badges.append((_("unknown at Craftkit"), "warn"))
+    return side_by_side(badges)
+
+
+def requests_of(render: Render) -> list[Addressed]:
+    """Read the newest requests for a document, with their ``all_recipients``: one query."""
+    rows = SignatureRecipient.objects.filter(request__render=render)
+    rows = rows.select_related("request__requested_by", "request__cancel_requested_by")
+    rows = rows.defer(*long_of(SignatureRequest, "request"))
+    rows = rows.order_by("-request__requested_at", "-request_id", "position")
+    found: dict[int, Addressed] = {}
+    for one in rows[: (recipients.MOST_REQUESTS + 1) * recipients.MOST_RECIPIENTS]:
+        request = found.setdefault(one.request_id, cast("Addressed", one.request))
+        request.render = render
+        request.all_recipients = [*getattr(request, "all_recipients", ()), one]
+    return list(found.values())
+
+
+def request_row(site: AnyAdmin, row: Addressed) -> Context:
+    """Return what the page of a document says of a request for it."""
+    return {
+        "url": site.address("change", row.pk, model="signaturerequest"),
+        "title": brief(row.name or recipients.names(row.all_recipients) or str(row.pk)),
+        "badges": signature_badges(row),
+        "progress": recipients.progress(row.all_recipients),
+        "recipients": recipients.recipient_rows(row),
+        "more_recipients": max(len(row.all_recipients) - recipients.MOST_RECIPIENTS, 0),
+        "asked_for": age_by(row.requested_at, row.requested_by),
+        "expires": on_day(row.expires_at) if row.expires_at else "",
+    }
+
+
+def request_rows(
+    site: AnyAdmin, request: HttpRequest, requests: Sequence[SignatureRequest]
+) -> list[Context]:
+    """Return what a confirmation lists of signature requests, if they may be seen."""
+    return [
+        {
+            "document": short_name(row.render.key),
+            "names": short_name(recipients.names(row.all_recipients)),
+            "badges": signature_badges(row),
+            "progress": recipients.progress(row.all_recipients),
+        }
+        for row in recipients.with_recipients(first_seen(site, request, requests))
+    ]
+
+
+def cancellable(renders: Iterable[Render]) -> list[SignatureRequest]:
+    """Return the signature requests that a withdrawal ends."""
+    pks = [render.pk for render in renders]
+    rows = SignatureRequest.objects.using(database()).filter(render__in=pks)
+    rows = rows.alive().filter(cancel_requested_at=None).select_related("render")
+    left = (*LONG[SignatureRequest], *long_of(Render, "render"))
+    return list(rows.order_by("render", "pk").defer(*left))
+
+
+_STEPS = {
+    SignatureRequest.Status.PENDING.value: gettext_lazy("To be sent once more to be signed"),
+    SignatureRequest.Status.SENT.value: gettext_lazy("Sent to be signed"),
+    SignatureRequest.Status.VIEWED.value: gettext_lazy("Opened to be signed"),
+    SignatureRequest.Status.COMPLETED.value: gettext_lazy("Signed by all"),
+    SignatureRequest.Status.DECLINED.value: gettext_lazy("Signature declined"),
+    SignatureRequest.Status.EXPIRED.value: gettext_lazy("Time to sign is over"),
+    SignatureRequest.Status.CANCELLED.value: gettext_lazy("Signature request cancelled"),
+    SignatureRequest.Status.FAILED.value: gettext_lazy("Signature request failed"),
+    SignatureRequest.Status.REJECTED.value: gettext_lazy("Signature request refused"),
+    "archived": gettext_lazy("Signed PDF and certificate archived"),
+}
+
+
+def changes_of_request(request: SignatureRequest) -> Sequence[Change]:
+    """Read the latest changes of a signature request, oldest first."""
+    return timeline.latest_changes(Q(kind=Change.Kind.SIGNATURE, object_id=request.pk))
+
+
+def request_steps(
+    request: Addressed, changes: Iterable[Change], which: str = ""
+) -> Iterator[timeline.Step]:
+    """Tell the story of one signature request; ``which`` it is where there are several."""
+    whom = recipients.names(request.all_recipients)
+    who = name_of(request.requested_by) or _("this site")
+    yield timeline.Step(request.requested_at, _("Signature requested"), whom, who)
+    if request.cancel_requested_at is not None:
+        who = name_of(request.cancel_requested_by) or _("this site")
+        what = _("Cancellation requested")
+        yield timeline.Step(request.cancel_requested_at, what, whom, who, request.cancel_reason)
+    for change in changes:
+        if change.kind == Change.Kind.SIGNATURE and change.object_id == request.pk:
+            yield _of_signature(change, request, which)
+
+
+def _of_signature(change: Change, request: Addressed, which: str) -> timeline.Step:
+    tone, who = timeline.TONES.get(change.to_status, "quiet"), timeline.cause_of(change)
+    if change.recipient is not None:
+        what = capfirst(str(recipients.DID.get(change.recipient.designation, _("signed"))))
+        return timeline.Step(change.created_at, what, who=signer_name(change.recipient), tone=tone)
+    what, why = timeline.attempt_of(change, _STEPS), change.note
+    if change.to_status == SignatureRequest.Status.DECLINED:
+        refused = [
+            signer_name(one) for one in request.all_recipients if one.declined_at is not None
+        ]
+        who, why = ", ".join(refused) or who, why or recipients.why_ended(request)
+    why = "\n".join(filter(None, (which, why)))
+    return timeline.Step(change.created_at, what, who=who, why=why, tone=tone)
