@@ -12,7 +12,7 @@ import io
 import threading
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -22,15 +22,19 @@ from django_craftkit.client.greenlets import alarm
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
+    from http.client import HTTPResponse
 
     import requests
     from _typeshed import WriteableBuffer
+    from urllib3 import HTTPConnectionPool
 
     from django_craftkit.client.deadline import Deadline
 
 T = TypeVar("T")
+Option = tuple[int, int, int | bytes]
+"""Of a socket: level, name and value."""
 
 PIECE: Final = 16 * 1024
 """Bytes sent at once: those of one record of TLS, each of which may have a timeout of its own."""
@@ -57,7 +61,7 @@ def has_connected() -> bool | None:
 
 def pool_of(
     adapter: BaseAdapter, request: requests.PreparedRequest, settings: Mapping[str, Any]
-) -> Any:
+) -> HTTPConnectionPool | None:
     """Return where requests' own adapter takes its connections from, else None.
 
     Raises what the adapter would raise before it connects: for a proxy without a host, for
@@ -68,10 +72,11 @@ def pool_of(
     verify, proxies, cert = settings["verify"], settings["proxies"], settings["cert"]
     pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
     adapter.cert_verify(pool, request.url or "", verify, cert)  # type: ignore[no-untyped-call]
-    return pool
+    # Of either scheme, whatever the annotations say.
+    return cast("HTTPConnectionPool", pool)
 
 
-def watched(pool: Any, deadline: Deadline, send: Callable[[], T]) -> T:
+def watched(pool: HTTPConnectionPool | None, deadline: Deadline, send: Callable[[], T]) -> T:
     """Send, and watch the connections that this thread takes from the pool for it.
 
     What is read of the answer's body later ends by the deadline, too.
@@ -90,11 +95,11 @@ def watched(pool: Any, deadline: Deadline, send: Callable[[], T]) -> T:
 
 # How many calls are under way in a pool, and what made its connections before. Threads share a
 # pool where a project's adapters are one.
-_watching: WeakKeyDictionary[Any, tuple[int, Any]] = WeakKeyDictionary()
+_watching: WeakKeyDictionary[HTTPConnectionPool, tuple[int, type | None]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def _replace_class(pool: Any) -> None:
+def _replace_class(pool: HTTPConnectionPool) -> None:
     # During calls only: tests replace the class that pools make their connections of.
     with _lock:
         count, own = _watching.get(pool, (0, vars(pool).get("ConnectionCls")))
@@ -102,7 +107,7 @@ def _replace_class(pool: Any) -> None:
         pool.ConnectionCls = _watching_kind(pool.ConnectionCls)
 
 
-def _restore_class(pool: Any) -> None:
+def _restore_class(pool: HTTPConnectionPool) -> None:
     with _lock:
         count, own = _watching.pop(pool)
         if count > 1:
@@ -114,7 +119,7 @@ def _restore_class(pool: Any) -> None:
 
 
 @lru_cache(maxsize=32)
-def _watching_kind(kind: type[Any]) -> type[Any]:
+def _watching_kind(kind: type) -> type:
     if not issubclass(kind, HTTPConnection) or issubclass(kind, _Watched):
         return kind
     return type(kind.__name__, (_Watched, kind), {})
@@ -141,8 +146,7 @@ class _Watched(HTTPConnection):
         options, limit = self.socket_options, self.timeout
         left = deadline.at_most()
         self.timeout = min(left * SHARE, left if limit is None else limit)
-        tries: Any = _Tries(options or (), deadline, self.timeout)
-        self.socket_options = tries
+        self.socket_options = _Tries(options or (), deadline, self.timeout)
         try:
             with alarm(left):
                 super().connect()
@@ -161,8 +165,8 @@ class _Watched(HTTPConnection):
             raise
         return sock
 
-    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
-        secured = super()._connect_tls_proxy(hostname, sock)  # type: ignore[misc]
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> socket.socket | _Hurried:
+        secured: socket.socket = super()._connect_tls_proxy(hostname, sock)  # type: ignore[misc]
         if self._deadline is None or not self.proxy_is_tunneling:
             return secured
         # TLS inside TLS is a loop of urllib3's own.
@@ -189,22 +193,22 @@ class _Watched(HTTPConnection):
                 super().send(piece)
 
     def response_class(  # type: ignore[override]
-        self, sock: Any, *args: Any, **options: Any
-    ) -> Any:
+        self, sock: socket.socket, *args: Any, **options: Any
+    ) -> HTTPResponse:
         # For Craftkit's answer, and for a proxy's to CONNECT.
-        response: Any = super().response_class(sock, *args, **options)
+        response = super().response_class(sock, *args, **options)
         if self._deadline is not None and isinstance(response.fp, io.BufferedReader):
-            raw: Any = _Hasty(response.fp.detach(), sock, self._deadline, self.timeout)
+            raw = _Hasty(response.fp.detach(), sock, self._deadline, self.timeout)
             response.fp = io.BufferedReader(raw)
         return response
 
-    def _in_time(self, sock: Any, limit: float | None) -> AbstractContextManager[Any]:
+    def _in_time(self, sock: socket.socket, limit: float | None) -> AbstractContextManager[object]:
         return in_time(sock, self._deadline, limit)
 
 
 def in_time(
-    sock: Any, deadline: Deadline | None, limit: float | None
-) -> AbstractContextManager[Any]:
+    sock: socket.socket, deadline: Deadline | None, limit: float | None
+) -> AbstractContextManager[object]:
     """Let the next step on a socket end by the deadline, and within `limit` seconds.
 
     Raises:
@@ -217,19 +221,19 @@ def in_time(
     return alarm(seconds)
 
 
-class _Tries(list[Any]):
+class _Tries(list[Option]):
     """The options of a socket, which are read for each address of a host that is tried.
 
     All of them together are to fit into the deadline, and urllib3 gives each the same time.
     """
 
-    def __init__(self, options: Any, deadline: Deadline, seconds: float) -> None:
+    def __init__(self, options: Iterable[Option], deadline: Deadline, seconds: float) -> None:
         super().__init__(options)
         self._deadline = deadline
         self._seconds = seconds
         self._needed = 0.0
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Option]:
         if self._deadline.at_most() < self._needed:
             raise TimeoutError("no time is left to try another address")
         # To find the first took the resolver's own time.
@@ -240,7 +244,9 @@ class _Tries(list[Any]):
 class _Hasty(io.RawIOBase):
     """What is read from a socket, each time within what is left until the deadline."""
 
-    def __init__(self, raw: Any, sock: Any, deadline: Deadline, limit: float | None) -> None:
+    def __init__(
+        self, raw: io.RawIOBase, sock: socket.socket, deadline: Deadline, limit: float | None
+    ) -> None:
         super().__init__()
         self._raw = raw
         self._sock = sock
@@ -252,12 +258,10 @@ class _Hasty(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
         with in_time(self._sock, self._deadline, self._limit):
-            count: int | None = self._raw.readinto(buffer)
-        return count
+            return self._raw.readinto(buffer)
 
     def fileno(self) -> int:
-        number: int = self._raw.fileno()
-        return number
+        return self._raw.fileno()
 
     def close(self) -> None:
         self._raw.close()
@@ -267,11 +271,11 @@ class _Hasty(io.RawIOBase):
 class _Hurried:
     """A TLS connection to a proxy with another one in it, each step of which ends in time."""
 
-    def __init__(self, sock: Any, deadline: Deadline | None) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline | None) -> None:
         self._sock = sock
         self.deadline = deadline
 
-    def recv(self, *args: Any) -> Any:
+    def recv(self, *args: int) -> bytes:
         with self._in_time():
             return self._sock.recv(*args)
 
@@ -280,10 +284,10 @@ class _Hurried:
             with self._in_time():
                 self._sock.sendall(piece)
 
-    def _in_time(self) -> AbstractContextManager[Any]:
+    def _in_time(self) -> AbstractContextManager[object]:
         return in_time(self._sock, self.deadline, self._sock.gettimeout())
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._sock, name)
 
 

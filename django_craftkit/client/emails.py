@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django_craftkit.client.encoding import is_address, path
 from django_craftkit.client.errors import InvalidData
@@ -59,7 +59,7 @@ class Emails:
         if expires_at is not None and expires_at.utcoffset() is None:
             raise InvalidData("'expires_at' has no time zone, so nobody knows when it is.")
         optional = {"recipientName": recipient_name, "message": message, "expiresAt": expires_at}
-        body: dict[str, Any] = {"to": to}
+        body: dict[str, object] = {"to": to}
         body |= {name: value for name, value in optional.items() if value is not None}
         return self._transport.call(
             "POST",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any, Final, TypeGuard
+from typing import Final, TypeGuard
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from django_craftkit.client.errors import InvalidData
 _ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+")
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: object) -> bytes:
     """UTF-8 JSON. Decimals become digits in a string (Craftkit coerces them), UUIDs and dates text.
 
     An aware datetime is sent in UTC with milliseconds, a naive one without a zone.
@@ -114,7 +114,7 @@ class _NotDataError(TypeError):
     """A type that has no place in data."""
 
 
-def plain(value: object) -> Any:
+def plain(value: object) -> object:
     """What stands for a value that JSON has no form of, for `default=` of `json.dumps`.
 
     Raises:

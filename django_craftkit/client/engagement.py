@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 - typing.get_type_hints reads these classes
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from uuid import UUID  # noqa: TC003
 
 from django_craftkit.client.encoding import path
 from django_craftkit.client.errors import InvalidData
 from django_craftkit.client.fields import Fields
-from django_craftkit.client.types import Json  # noqa: TC001
+from django_craftkit.untrusted import JsonObject  # noqa: TC001
 
 if TYPE_CHECKING:
     from django_craftkit.client.transport import Transport
@@ -39,20 +39,20 @@ class EngagementEvent:
     """The link it came by; None if it came by none."""
     source_ip: str | None = field(repr=False)
     user_agent: str | None = field(repr=False)
-    metadata: Json | None = field(repr=False, hash=False)
+    metadata: JsonObject | None = field(repr=False, hash=False)
     """As whoever told of the event sent it."""
     created_at: datetime | None
     render_id: UUID | None = None
     """None from the read, which is of one render."""
-    extra: Json = field(default_factory=dict, hash=False, repr=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False, repr=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         return cls._read(Fields(body, "engagement event"), "id", render_id=None)
 
     @classmethod
-    def from_webhook(cls, payload: Json) -> Self:
+    def from_webhook(cls, payload: object) -> Self:
         """The same fact, from the body of a `document.*` delivery; `extra` holds its `templateId`.
 
         Source: https://docs.craftkit.dev/api-reference/webhooks/ (document engagement event)
@@ -96,11 +96,11 @@ class Engagement:
     """The sum of the counts, as Craftkit says it."""
     recent: tuple[EngagementEvent, ...]
     """Up to 25 events, the newest first; without those that can't be read."""
-    extra: Json = field(default_factory=dict, hash=False, repr=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False, repr=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "engagement")
         return cls(
             counts=_counts(fields),
@@ -141,7 +141,7 @@ class EngagementLog:
         render_id: UUID | str,
         event_type: str,
         *,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, object] | None = None,
     ) -> bool | None:
         """Tell Craftkit of an event on this side; it notes `partner` as the actor.
 
@@ -166,7 +166,7 @@ class EngagementLog:
         """
         if event_type not in TRACKED:
             raise InvalidData("'event_type' is not viewed, downloaded or printed.")
-        body: dict[str, Any] = {"eventType": event_type}
+        body: dict[str, object] = {"eventType": event_type}
         if metadata is not None:
             body["metadata"] = metadata
         return self._transport.call(

@@ -9,11 +9,12 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Final, NoReturn, Self, TypeVar
+from typing import Final, NoReturn, Self, TypeVar
 
 from django_craftkit.client.encoding import is_address
 from django_craftkit.client.errors import InvalidSignatureRequest
 from django_craftkit.log import one_line
+from django_craftkit.untrusted import Json  # noqa: TC001
 
 SIGNER: Final = "Signer"
 DESIGNATIONS: Final = (SIGNER, "Approver", "CC")
@@ -71,7 +72,7 @@ class Recipient:
     order: int | None = None
     """From 1 up, each once, given for all or for none; None is the place in the list."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """As Craftkit takes it."""
         body = _as_json(self)
         if body["lastName"] == "":
@@ -79,7 +80,7 @@ class Recipient:
         return body
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Self:
+    def from_json(cls, body: object) -> Self:
         """Back from `as_json`. The values are left to `check_signature`.
 
         Raises:
@@ -110,12 +111,12 @@ class SignatureField:
     required: bool | None = None
     """None leaves it to Craftkit."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """As Craftkit takes it."""
         return _as_json(self)
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Self:
+    def from_json(cls, body: object) -> Self:
         """Back from `as_json`. The values are left to `check_signature`.
 
         Raises:
@@ -144,12 +145,12 @@ class AnchorTag:
     ignore_if_not_present: bool | None = None
     """Whether a PDF without the text is sent all the same; None leaves it to Craftkit."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """As Craftkit takes it."""
         return _as_json(self)
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Self:
+    def from_json(cls, body: object) -> Self:
         """Back from `as_json`. The values are left to `check_signature`.
 
         Raises:
@@ -305,14 +306,14 @@ def _refuse(where: str, problem: str) -> NoReturn:
     raise InvalidSignatureRequest(f"'{where}' {problem}.", field=where)
 
 
-def _as_json(part: Part) -> dict[str, Any]:
+def _as_json(part: Part) -> dict[str, Json]:
     values = {one.name: getattr(part, one.name) for one in dataclasses.fields(part)}
     return {_WIRE.get(name, name): value for name, value in values.items() if value is not None}
 
 
 def _from_json(
-    kind: type[Recipient | SignatureField | AnchorTag], body: Mapping[str, Any], **defaults: Any
-) -> dict[str, Any]:
+    kind: type[Recipient | SignatureField | AnchorTag], body: object, **defaults: Json
+) -> dict[str, Json]:
     """The arguments that make a part; null counts as absent."""
     if not isinstance(body, Mapping):
         raise InvalidSignatureRequest(f"This is no {kind.__name__}: it is no JSON object.")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NoReturn, TypedDict, Unpack
 
-from django_craftkit import untrusted
 from django_craftkit.log import one_line
+from django_craftkit.untrusted import Json, loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,18 @@ LINKS: Final = frozenset({"downloadurl", "pollurl", "sharetoken"})
 
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,100}", re.ASCII)
 _DEEPEST = 32
+
+
+class Facts(TypedDict, total=False):
+    """What is known of the call, as `CraftkitError` describes it."""
+
+    status: int | None
+    code: str
+    maybe_handled: bool | None
+    retry_after: float | None
+    method: str
+    path: str
+    body: Json
 
 
 class CraftkitError(Exception):
@@ -61,7 +73,7 @@ class CraftkitError(Exception):
         retry_after: float | None = None,
         method: str = "",
         path: str = "",
-        body: Any = None,
+        body: Json = None,
     ) -> None:
         super().__init__(message)
         if message:
@@ -162,7 +174,7 @@ class InvalidRequest(CraftkitError):
         *,
         field_errors: dict[str, list[str]] | None = None,
         form_errors: list[str] | None = None,
-        **facts: Any,
+        **facts: Unpack[Facts],
     ) -> None:
         super().__init__(message, **facts)
         self.field_errors = field_errors or {}
@@ -189,7 +201,7 @@ class InvalidSignatureRequest(InvalidData):
 
     message = "This is no signature request that Craftkit takes."
 
-    def __init__(self, message: str = "", *, field: str = "", **facts: Any) -> None:
+    def __init__(self, message: str = "", *, field: str = "", **facts: Unpack[Facts]) -> None:
         super().__init__(message, **facts)
         self.field = field
 
@@ -249,7 +261,7 @@ def from_answer(
     except ValueError:
         parsed = None
     code, message, issues = _envelope(parsed)
-    facts: dict[str, Any] = {
+    facts: Facts = {
         "status": status,
         "code": code,
         "retry_after": retry_after,
@@ -263,11 +275,12 @@ def from_answer(
             message = "This is no address of Craftkit's API: it answered with a page. "
             message += "Is base_url right?"
         if kind is InvalidRequest:
-            facts["field_errors"], facts["form_errors"] = _issues(issues)
+            named, whole = _issues(issues)
+            return InvalidRequest(message, field_errors=named, form_errors=whole, **facts)
         return kind(message, **facts)
     if status >= 500:
-        handled = status != 503 or code.lower() not in NOT_HANDLED
-        return ServerError(message, maybe_handled=handled, **facts)
+        facts["maybe_handled"] = status != 503 or code.lower() not in NOT_HANDLED
+        return ServerError(message, **facts)
     if 300 <= status < 400:
         message = (
             "This is no address of Craftkit's API: it answered with a redirect, which is never "
@@ -277,7 +290,7 @@ def from_answer(
     return InvalidResponse("Craftkit answered with a status that has no meaning here.", **facts)
 
 
-def parse(text: str | bytes) -> Any:
+def parse(text: str | bytes) -> Json:
     """Strict JSON: also refuses NaN, Infinity and what nests too deep.
 
     A number that Python can't hold is its digits, a text: it spoils nothing else.
@@ -285,10 +298,10 @@ def parse(text: str | bytes) -> Any:
     Raises:
         ValueError: it is not JSON.
     """
-    return untrusted.loads(text, parse_constant=_refuse, parse_float=_fraction)
+    return loads(text, parse_constant=_refuse, parse_float=_fraction)
 
 
-def presentable(text: str) -> Any:
+def presentable(text: str) -> Json:
     """An answer as `CraftkitError.body` keeps it: short, and without links to documents."""
     if not text:
         return None
@@ -313,7 +326,7 @@ def _mentions_links(text: str) -> bool:
     return "\\" in plain or "shareurl" in plain or any(name in plain for name in LINKS)
 
 
-def without_links(value: Any, depth: int = _DEEPEST) -> Any:
+def without_links(value: object, depth: int = _DEEPEST) -> Json:
     """A JSON value without the links in it that open a document.
 
     Raises:
@@ -332,7 +345,7 @@ def without_links(value: Any, depth: int = _DEEPEST) -> Any:
     return value
 
 
-def _refuse(constant: str) -> Any:
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
@@ -341,7 +354,7 @@ def _fraction(digits: str) -> float | str:
     return number if math.isfinite(number) else digits
 
 
-def _envelope(parsed: Any) -> tuple[str, str, Any]:
+def _envelope(parsed: object) -> tuple[str, str, object]:
     """Code, message and issues of an error body; empty where there are none."""
     if not isinstance(parsed, dict):
         return "", "", None
@@ -359,7 +372,7 @@ def _envelope(parsed: Any) -> tuple[str, str, Any]:
     return code, one_line(message, 300) if isinstance(message, str) else "", issues
 
 
-def _issues(issues: Any) -> tuple[dict[str, list[str]], list[str]]:
+def _issues(issues: object) -> tuple[dict[str, list[str]], list[str]]:
     if not isinstance(issues, dict):
         return {}, []
     fields = issues.get("fieldErrors")
@@ -367,7 +380,7 @@ def _issues(issues: Any) -> tuple[dict[str, list[str]], list[str]]:
     return {name: _texts(value) for name, value in named}, _texts(issues.get("formErrors"))
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     if isinstance(value, str):
         return [value]
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypedDict, TypeVar
 from uuid import UUID
 
 from django_craftkit.client.errors import InvalidResponse, is_link, without_links
+from django_craftkit.untrusted import Json, JsonObject  # noqa: TC001
 
 T = TypeVar("T")
 
 _LARGEST: Final = 2**63 - 1
+
+
+class Rest(TypedDict):
+    extra: JsonObject
+    unreadable: JsonObject
 
 
 class Fields:
@@ -29,7 +35,7 @@ class Fields:
         self._body = body
         self._what = what
         self._taken: set[str] = set()
-        self._odd: dict[str, Any] = {}
+        self._odd: dict[str, object] = {}
 
     def text(self, name: str) -> str:
         return self._need(name, _text)
@@ -79,25 +85,25 @@ class Fields:
             self._odd[name] = fields._odd
         return {kind: count for kind, count in counts.items() if kind not in fields._odd}
 
-    def maybe_items(self, name: str) -> list[Any] | None:
+    def maybe_items(self, name: str) -> list[Json] | None:
         return self._maybe(name, _items)
 
-    def maybe_object(self, name: str) -> dict[str, Any] | None:
+    def maybe_object(self, name: str) -> dict[str, Json] | None:
         return self._maybe(name, _object)
 
-    def maybe_part(self, name: str, read: Callable[[Any], T]) -> T | None:
+    def maybe_part(self, name: str, read: Callable[[object], T]) -> T | None:
         """What `read` makes of it; all of it is left out if `read` raises `InvalidResponse`."""
         return self._maybe(name, read)
 
-    def parts(self, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
+    def parts(self, name: str, read: Callable[[object], T]) -> tuple[T, ...]:
         """What `read` makes of each entry of a list; raises where it does."""
         return tuple(map(read, self._need(name, _items)))
 
-    def rows(self, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
+    def rows(self, name: str, read: Callable[[object], T]) -> tuple[T, ...]:
         """As `parts`, but an entry for which `read` raises `InvalidResponse` is left out."""
         return self._rows(name, self._need(name, _items), read)
 
-    def maybe_rows(self, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
+    def maybe_rows(self, name: str, read: Callable[[object], T]) -> tuple[T, ...]:
         """As `rows`; no list is an empty one."""
         return self._rows(name, self.maybe_items(name) or [], read)
 
@@ -105,7 +111,7 @@ class Fields:
         """Keep these out of `extra`, whatever they are."""
         self._taken.update(names)
 
-    def extra(self) -> dict[str, Any]:
+    def extra(self) -> dict[str, Json]:
         """What nobody has taken, as it was sent, but for links that open a document."""
         return {
             name: value
@@ -113,18 +119,18 @@ class Fields:
             if name not in self._taken and not is_link(str(name))
         }
 
-    def unreadable(self) -> dict[str, Any]:
+    def unreadable(self) -> dict[str, Json]:
         """What was taken and can't be read, as it was sent: of a list or counts, those entries.
 
         Links that open a document are taken out of it; what may be one is None.
         """
         return {name: _without_links(name, value) for name, value in self._odd.items()}
 
-    def rest(self) -> dict[str, Any]:
+    def rest(self) -> Rest:
         """`extra` and `unreadable`, for the fields of these names that each type has."""
         return {"extra": self.extra(), "unreadable": self.unreadable()}
 
-    def _rows(self, name: str, items: list[Any], read: Callable[[Any], T]) -> tuple[T, ...]:
+    def _rows(self, name: str, items: list[Json], read: Callable[[object], T]) -> tuple[T, ...]:
         rows, odd = [], []
         for item in items:
             try:
@@ -135,11 +141,11 @@ class Fields:
             self._odd[name] = odd
         return tuple(rows)
 
-    def _take(self, name: str) -> Any:
+    def _take(self, name: str) -> object:
         self._taken.add(name)
         return self._body.get(name)
 
-    def _need(self, name: str, read: Callable[[Any], T]) -> T:
+    def _need(self, name: str, read: Callable[[object], T]) -> T:
         value = self._take(name)
         if value is None:
             raise self._wrong(name, "there")
@@ -149,7 +155,7 @@ class Fields:
             wanted = str(error)
         raise self._wrong(name, wanted)
 
-    def _maybe(self, name: str, read: Callable[[Any], T]) -> T | None:
+    def _maybe(self, name: str, read: Callable[[object], T]) -> T | None:
         value = self._take(name)
         if value is None:
             return None
@@ -171,13 +177,13 @@ class Listed(list[T], Generic[T]):
     Nothing may be concluded from what is missing in it while something is `unreadable`.
     """
 
-    unreadable: Mapping[str, Any]
+    unreadable: JsonObject
     """By the name of Craftkit's field, the entries that were left out, as they were sent."""
-    extra: Mapping[str, Any]
+    extra: JsonObject
     """What else came with the list."""
 
     @classmethod
-    def from_json(cls, body: object, name: str, read: Callable[[Any], T]) -> Listed[T]:
+    def from_json(cls, body: object, name: str, read: Callable[[object], T]) -> Listed[T]:
         """The list in a field of an answer.
 
         Raises:
@@ -193,13 +199,13 @@ class _OddError(ValueError):
     """A value that can't be read; its text says what would be one that can."""
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise _OddError("a text")
     return value
 
 
-def _url(value: Any) -> str:
+def _url(value: object) -> str:
     text = _text(value)
     is_one = text.isprintable() and " " not in text
     if not (is_one and text.lower().startswith(("https://", "http://"))):
@@ -207,20 +213,20 @@ def _url(value: Any) -> str:
     return text
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise _OddError("true or false")
     return value
 
 
-def _uuid(value: Any) -> UUID:
+def _uuid(value: object) -> UUID:
     try:
         return UUID(_text(value))
     except ValueError:
         raise _OddError("a UUID") from None
 
 
-def _moment(value: Any) -> datetime:
+def _moment(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(_text(value))
         # All of Craftkit's dates are UTC, so one without a zone is too.
@@ -230,7 +236,7 @@ def _moment(value: Any) -> datetime:
         raise _OddError("an ISO 8601 date with a time") from None
 
 
-def _number(value: Any) -> int:
+def _number(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _OddError("a number")
     if not 0 <= value <= _LARGEST:
@@ -238,26 +244,26 @@ def _number(value: Any) -> int:
     return round(value)
 
 
-def _count(value: Any) -> int:
+def _count(value: object) -> int:
     number = _number(value)
     if number != value:
         raise _OddError("a whole number")
     return number
 
 
-def _items(value: Any) -> list[Any]:
+def _items(value: object) -> list[Json]:
     if not isinstance(value, list | tuple):
         raise _OddError("a list")
     return list(value)
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: object) -> dict[str, Json]:
     if not isinstance(value, Mapping):
         raise _OddError("an object")
     return dict(value)
 
 
-def _without_links(name: str, value: Any) -> Any:
+def _without_links(name: str, value: object) -> Json:
     # Any address: each that Craftkit has a field for opens something.
     if is_link(name) or name.lower().endswith("url"):
         return None

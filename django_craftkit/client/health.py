@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django_craftkit.client.encoding import path
 from django_craftkit.client.types import Health
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from django_craftkit.client.transport import Transport
+    from django_craftkit.untrusted import JsonObject
 
 
 def read(transport: Transport) -> Health:
@@ -25,6 +24,6 @@ def read(transport: Transport) -> Health:
     )
 
 
-def _is_degraded(status: int, body: Mapping[str, Any]) -> bool:
+def _is_degraded(status: int, body: JsonObject) -> bool:
     # Of Craftkit's shape, not a proxy's 503 with JSON of its own.
     return status == 503 and isinstance(body.get("status"), str) and "error" not in body

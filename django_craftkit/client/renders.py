@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django_craftkit.client.download import fetch
 from django_craftkit.client.encoding import checked_key, path
@@ -26,7 +26,7 @@ class Renders:
     def render(
         self,
         slug: str,
-        data: Mapping[str, Any],
+        data: Mapping[str, object],
         *,
         idempotency_key: str | None = None,
         version: int | None = None,
@@ -58,7 +58,7 @@ class Renders:
             headers["Idempotency-Key"] = checked_key(idempotency_key)
         options = {"versionNumber": version, "filename": filename}
         options = {name: value for name, value in options.items() if value is not None}
-        body: dict[str, Any] = {"data": data}
+        body: dict[str, object] = {"data": data}
         if options:
             body["options"] = options
         return self._transport.call(

@@ -17,6 +17,7 @@ from django_craftkit.client.errors import CraftkitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
 
 T = TypeVar("T")
 
@@ -85,7 +86,7 @@ class Door:
             note = "\n".join(("Raised in a call to Craftkit, without its frames:", *where))
             put(error, "__notes__", [*vars(error).get("__notes__", ()), note])
 
-    def _shown(self, value: Any, depth: int) -> Any:
+    def _shown(self, value: Any, depth: int) -> object:
         """Return what may be shown of a value: itself where it is a plain one without the key."""
         key = self._key.reveal()
         if isinstance(value, _PLAIN):
@@ -107,7 +108,7 @@ class Door:
         return f"<{type(value).__name__}>"
 
 
-def _places(frames: Any) -> Iterator[str]:
+def _places(frames: TracebackType | None) -> Iterator[str]:
     for frame, line in traceback.walk_tb(frames):
         yield f"  {frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
 

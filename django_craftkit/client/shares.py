@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django_craftkit.client.encoding import iso, path
 from django_craftkit.client.errors import InvalidData
@@ -52,7 +52,7 @@ class Shares:
         """
         if channel == "email" and not recipient_email:
             raise InvalidData("A share by e-mail needs the recipient's address.")
-        body: dict[str, Any] = {"channel": channel}
+        body: dict[str, object] = {"channel": channel}
         if recipient_email is not None:
             body["recipientEmail"] = recipient_email
         if message is not None:

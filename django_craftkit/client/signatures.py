@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from uuid import UUID  # noqa: TC003 - typing.get_type_hints reads these classes
 
 from django_craftkit.client.download import fetch
@@ -12,7 +12,7 @@ from django_craftkit.client.encoding import checked_key, iso, path, query
 from django_craftkit.client.envelope import check_signature, check_text
 from django_craftkit.client.errors import InvalidData, InvalidResponse
 from django_craftkit.client.fields import Fields
-from django_craftkit.client.types import Json  # noqa: TC001
+from django_craftkit.untrusted import JsonObject  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,11 +39,11 @@ class SignatureRecipient:
     order: int | None
     signed_at: datetime | None
     declined_at: datetime | None
-    extra: Json = field(default_factory=dict, hash=False, repr=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False, repr=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "recipient")
         return cls(
             id=fields.maybe_text("id") or "",
@@ -84,11 +84,11 @@ class SignatureRequest:
     completed_at: datetime | None = None
     replayed: bool = False
     """True if the idempotency key was known and Craftkit answered with what it had."""
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json, *, replayed: bool = False) -> Self:
+    def from_json(cls, body: object, *, replayed: bool = False) -> Self:
         fields = Fields(body, "signature request")
         return cls(
             id=fields.uuid("id"),
@@ -120,11 +120,11 @@ class SignaturePage:
     """As Craftkit sent it. May be there although `has_more` is False."""
     has_more: bool
     """Where Craftkit does not say so in a way that can be read: whether it sent a cursor."""
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "list")
         has_more, next_cursor = (
             fields.maybe_flag("hasMore"),
@@ -163,11 +163,11 @@ class SignatureNotice:
     """Of the request; None where Craftkit does not say."""
     reason: str | None = field(repr=False)
     """Why it was declined or cancelled, if somebody said so."""
-    extra: Json = field(default_factory=dict, hash=False, repr=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False, repr=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_webhook(cls, payload: Json) -> Self:
+    def from_webhook(cls, payload: object) -> Self:
         """From the body of a `signature.*` delivery.
 
         Source: https://docs.craftkit.dev/guides/webhooks
@@ -232,7 +232,7 @@ class Signatures:
                 `maybe_handled` is False, and it is not repeated.
         """
         check_signature(recipients, fields, anchor_tags, name, expires_in_hours)
-        body: dict[str, Any] = {"renderId": str(render_id)}
+        body: dict[str, object] = {"renderId": str(render_id)}
         if name is not None:
             body["name"] = name
         body["recipients"] = [recipient.as_json() for recipient in recipients]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django_craftkit.client.encoding import path
 from django_craftkit.client.fields import Listed
@@ -64,12 +64,12 @@ class Templates:
     def create(
         self,
         name: str,
-        manifest: Manifest | Mapping[str, Any],
+        manifest: Manifest | Mapping[str, object],
         *,
         slug: str | None = None,
         description: str | None = None,
-        layout: Mapping[str, Any] | None = None,
-        page_config: Mapping[str, Any] | None = None,
+        layout: Mapping[str, object] | None = None,
+        page_config: Mapping[str, object] | None = None,
     ) -> PublishedTemplate:
         """Make a template and publish its version 1. Not repeated: twice makes two.
 
@@ -102,11 +102,11 @@ class Templates:
         self,
         slug: str,
         name: str,
-        manifest: Manifest | Mapping[str, Any],
+        manifest: Manifest | Mapping[str, object],
         *,
         description: str | None = None,
-        layout: Mapping[str, Any] | None = None,
-        page_config: Mapping[str, Any] | None = None,
+        layout: Mapping[str, object] | None = None,
+        page_config: Mapping[str, object] | None = None,
     ) -> PublishedTemplate:
         """Make a template at this slug, or publish its next version. Every call makes a version.
 
@@ -150,11 +150,11 @@ class Templates:
 
 def _body(
     name: str,
-    manifest: Manifest | Mapping[str, Any],
+    manifest: Manifest | Mapping[str, object],
     description: str | None,
-    layout: Mapping[str, Any] | None,
-    page_config: Mapping[str, Any] | None,
-) -> dict[str, Any]:
+    layout: Mapping[str, object] | None,
+    page_config: Mapping[str, object] | None,
+) -> dict[str, object]:
     optional = {"description": description, "layout": layout, "pageConfig": page_config}
     return {
         "name": name,

@@ -23,6 +23,7 @@ from django_craftkit.client.encoding import dumps
 from django_craftkit.client.errors import (
     CraftkitConnectionError,
     CraftkitError,
+    Facts,
     InvalidResponse,
     from_answer,
     parse,
@@ -37,6 +38,7 @@ from django_craftkit.client.failures import (
 )
 from django_craftkit.client.secret import Door, Secret
 from django_craftkit.log import get_logger
+from django_craftkit.untrusted import JsonObject
 
 T = TypeVar("T")
 Timeout = float | tuple[float, float]
@@ -49,12 +51,12 @@ ERROR_LIMIT: Final = 256 * 1024
 CHUNK: Final = 64 * 1024
 """Bytes read at once."""
 
-Also = Callable[[int, Mapping[str, Any]], bool]
+Also = Callable[[int, JsonObject], bool]
 
 logger = get_logger("django_craftkit.client")
 
 
-def nothing_else(status: int, body: Mapping[str, Any]) -> bool:
+def nothing_else(status: int, body: JsonObject) -> bool:
     """Only a 2xx is an answer."""
     return False
 
@@ -153,9 +155,9 @@ class Transport:
         self,
         method: str,
         path: str,
-        read: Callable[[Mapping[str, Any], int], T],
+        read: Callable[[JsonObject, int], T],
         *,
-        json: Any = None,
+        json: object = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool,
         anonymous: bool = False,
@@ -282,7 +284,7 @@ class Transport:
 
     def _answer(
         self, response: requests.Response, method: str, path: str, also: Also, deadline: Deadline
-    ) -> Mapping[str, Any]:
+    ) -> JsonObject:
         status = response.status_code
         good = 200 <= status < 300
         try:
@@ -296,7 +298,7 @@ class Transport:
             content = b""
         # Before anything else sees it: a proxy's error page may quote the headers it got.
         content = content.replace(self._key.reveal().encode(), b"[key]")
-        facts: dict[str, Any] = {"status": status, "method": method, "path": path}
+        facts: Facts = {"status": status, "method": method, "path": path}
         if good and len(content) > JSON_LIMIT:
             raise InvalidResponse("Craftkit's answer is larger than 20 MB.", **facts)
         problem = "is no JSON"
@@ -310,9 +312,10 @@ class Transport:
             return answered
         text = content[:ERROR_LIMIT].decode(errors="replace")
         if good:
-            raise InvalidResponse(f"Craftkit's answer {problem}.", body=presentable(text), **facts)
+            facts["body"] = presentable(text)
+            raise InvalidResponse(f"Craftkit's answer {problem}.", **facts)
         wait = retry.retry_after(response.headers.get("Retry-After"))
-        raise from_answer(text=text, retry_after=wait, **facts)
+        raise from_answer(status, text, retry_after=wait, method=method, path=path)
 
     def _session(self) -> Session:
         """The session of this thread, in this process: sockets survive a fork, and must not."""

@@ -11,15 +11,14 @@ left out of it. Without an id or a status nobody can go on: that raises `Invalid
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - typing.get_type_hints reads these classes
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime  # noqa: TC003 - typing.get_type_hints reads these classes
-from typing import Any, Self, TypeAlias
+from datetime import datetime  # noqa: TC003
+from typing import Any, Self
 from uuid import UUID  # noqa: TC003
 
 from django_craftkit.client.fields import Fields
-
-Json: TypeAlias = Mapping[str, Any]
+from django_craftkit.untrusted import Json, JsonObject  # noqa: TC001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +31,8 @@ class Health:
     """Seven characters of the deployed commit, or `local`."""
     checks: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The parts, each `ok` or `error`."""
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -41,7 +40,7 @@ class Health:
         return self.status == "ok"
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "health")
         checks = fields.maybe_object("checks") or {}
         return cls(
@@ -67,11 +66,11 @@ class Variable:
     _: KW_ONLY
     required: bool = False
     format: str | None = None
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "variable")
         return cls(
             key=fields.text("key"),
@@ -82,8 +81,8 @@ class Variable:
             **fields.rest(),
         )
 
-    def to_json(self) -> dict[str, Any]:
-        body: dict[str, Any] = {
+    def to_json(self) -> dict[str, Json]:
+        body = {
             **self.extra,
             "key": self.key,
             "label": self.label,
@@ -109,13 +108,13 @@ class Loop:
     item_fields: tuple[Variable, ...]
     """At least one."""
     _: KW_ONLY
-    preview_data: tuple[Json, ...] = field(default=(), hash=False)
+    preview_data: tuple[JsonObject, ...] = field(default=(), hash=False)
     """Up to 10 rows, for Craftkit's builder alone."""
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "loop")
         return cls(
             key=fields.text("key"),
@@ -125,8 +124,8 @@ class Loop:
             **fields.rest(),
         )
 
-    def to_json(self) -> dict[str, Any]:
-        body: dict[str, Any] = {
+    def to_json(self) -> dict[str, Json]:
+        body = {
             **self.extra,
             "key": self.key,
             "label": self.label,
@@ -147,11 +146,11 @@ class Manifest:
     variables: tuple[Variable, ...] = ()
     loops: tuple[Loop, ...] = ()
     _: KW_ONLY
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "manifest")
         return cls(
             variables=fields.parts("variables", Variable.from_json),
@@ -159,7 +158,7 @@ class Manifest:
             **fields.rest(),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         return {
             **self.extra,
             "variables": [variable.to_json() for variable in self.variables],
@@ -181,11 +180,11 @@ class TemplateSummary:
     published: bool | None
     created_at: datetime | None
     updated_at: datetime | None
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "template")
         return cls(**_summary(fields), **fields.rest())
 
@@ -197,11 +196,11 @@ class Template(TemplateSummary):
     description: str | None
     manifest: Manifest | None
     """None while nothing is published."""
-    json_schema: Json | None = field(hash=False)
+    json_schema: JsonObject | None = field(hash=False)
     """The manifest as JSON Schema, draft 07; None while nothing is published."""
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "template")
         return cls(
             **_summary(fields),
@@ -222,11 +221,11 @@ class PublishedTemplate:
     manifest: Manifest | None
     created: bool
     """False if the slug existed and got one version more."""
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json, *, created: bool) -> Self:
+    def from_json(cls, body: object, *, created: bool) -> Self:
         fields = Fields(body, "published template")
         return cls(
             id=fields.uuid("id"),
@@ -245,11 +244,11 @@ class DeletedTemplate:
     id: UUID
     slug: str
     deleted_at: datetime | None
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "deleted template")
         return cls(
             id=fields.uuid("id"),
@@ -274,15 +273,15 @@ class Render:
     """Milliseconds by the clock on the wall."""
     replayed: bool = False
     """True if the idempotency key was known and Craftkit answered with what it had."""
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json, *, replayed: bool = False) -> Self:
+    def from_json(cls, body: object, *, replayed: bool = False) -> Self:
         return cls._read(Fields(body, "render"), "id", replayed=replayed)
 
     @classmethod
-    def from_webhook(cls, payload: Json) -> Self:
+    def from_webhook(cls, payload: object) -> Self:
         """The same fact, from the body of a `render.*` delivery; `extra` holds its `templateId`.
 
         Source: https://docs.craftkit.dev/guides/webhooks
@@ -326,11 +325,11 @@ class Share:
     click_count: int | None
     """Views by its recipient; None where Craftkit does not say."""
     created_at: datetime | None
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "share")
         return cls(
             id=fields.uuid("id"),
@@ -356,11 +355,11 @@ class Revocation:
 
     id: UUID
     revoked_at: datetime | None
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "revocation")
         return cls(
             id=fields.uuid("id"), revoked_at=fields.maybe_moment("revokedAt"), **fields.rest()
@@ -379,11 +378,11 @@ class SentEmail:
     message_id: str
     """What the mail service calls it; `""` if Craftkit does not say."""
     sent_at: datetime | None
-    extra: Json = field(default_factory=dict, hash=False)
-    unreadable: Json = field(default_factory=dict, hash=False, repr=False)
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
+    def from_json(cls, body: object) -> Self:
         fields = Fields(body, "sent e-mail")
         return cls(
             id=fields.uuid("id"),

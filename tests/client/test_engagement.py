@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 READ_URL = f"{BASE}/v1/renders/{RENDER}/engagement"
 TRACK_URL = f"{BASE}/v1/renders/{RENDER}/events"
-KINDS = [*typing.cast(dict[str, int], ENGAGED["counts"])]
+KINDS = [*typing.cast("dict[str, int]", ENGAGED["counts"])]
 DELIVERED = {name: value for name, value in OPENED.items() if name != "id"} | {
     "event": "document.viewed",
     "renderId": RENDER,

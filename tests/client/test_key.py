@@ -206,5 +206,5 @@ def test_retries_are_counted_in_whole_numbers(retries: Any) -> None:
 
 @pytest.mark.parametrize("limit", [0, -1, 1.5, None, True, "100"])
 def test_a_download_has_a_limit_in_whole_bytes(limit: Any) -> None:
-    with pytest.raises(ValueError, match="max_download_bytes is a whole number from 1 up"):
+    with pytest.raises(ValueError, match="max_download_bytes"):
         Craftkit(KEY, max_download_bytes=limit)

@@ -277,6 +277,10 @@ CALLS: list[tuple[str, Callable[[Craftkit, str], Any]]] = [
     ("/v1/renders/{}/email", lambda craftkit, part: craftkit.emails.send(part, "a@example.com")),
     ("/v1/renders/{}/engagement", lambda craftkit, part: craftkit.engagement.read(part)),
     ("/v1/renders/{}/events", lambda craftkit, part: craftkit.engagement.track(part, "viewed")),
+    ("/v1/signatures/{}", lambda craftkit, part: craftkit.signatures.get(part)),
+    ("/v1/signatures/{}/cancel", lambda craftkit, part: craftkit.signatures.cancel(part)),
+    ("/v1/signatures/{}/download", lambda craftkit, part: craftkit.signatures.signed_pdf(part)),
+    ("/v1/signatures/{}/certificate", lambda craftkit, part: craftkit.signatures.certificate(part)),
 ]
 
 

@@ -44,9 +44,9 @@ from .conftest import (
     SHARED,
     TEMPLATE,
 )
+from .signatures.helpers import COMPLETED, NOTICE, RECIPIENT, SENT, page
 from .test_engagement import DELIVERED
 from .test_errors import JSON
-from .test_signatures import COMPLETED, NOTICE, RECIPIENT, SENT, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,166 @@
+"""What Craftkit says of a request and its people, in an answer or a webhook."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_craftkit.client import (
+    Craftkit,
+    InvalidResponse,
+    SignatureNotice,
+    SignaturePage,
+    SignatureRecipient,
+    SignatureRequest,
+)
+from tests.client.conftest import RENDER
+from tests.client.signatures.helpers import (
+    COMPLETED,
+    JANE,
+    NOTICE,
+    RECIPIENT,
+    REQUEST,
+    SENT,
+    URL,
+    page,
+)
+from tests.client.test_errors import JSON
+
+if TYPE_CHECKING:
+    import responses
+
+
+def test_a_request_is_read(api: responses.RequestsMock, craftkit: Craftkit) -> None:
+    api.get(f"{URL}/{REQUEST}", json=COMPLETED)
+    request = craftkit.signatures.get(UUID(REQUEST))
+    assert (request.name, request.status) == ("Charter handover — BK-12345", "completed")
+    assert (request.expiration_hours, request.error_message) == (168, None)
+    assert (request.is_signed_available, request.is_certificate_available) == (True, True)
+    assert request.created_at == datetime(2026, 6, 5, 10, tzinfo=UTC)
+    assert request.completed_at == datetime(2026, 6, 5, 11, 42, 8, tzinfo=UTC)
+    assert (request.replayed, request.extra) == (False, {})
+    (jane,) = request.recipients
+    assert (jane.id, jane.first_name, jane.last_name) == ("rcp_8e10-12ab34cd56ef", "Jane", "Doe")
+    assert (jane.email, jane.designation, jane.order) == ("jane@example.com", "Signer", 1)
+    assert jane.signed_at == datetime(2026, 6, 5, 11, 40, tzinfo=UTC)
+    assert (jane.declined_at, jane.extra) == (None, {})
+
+
+def test_a_read_is_tried_again(api: responses.RequestsMock, craftkit: Craftkit) -> None:
+    api.get(f"{URL}/{REQUEST}", body=requests.exceptions.ReadTimeout())
+    api.get(f"{URL}/{REQUEST}", json=SENT)
+    assert craftkit.signatures.get(REQUEST).status == "sent"
+
+
+@pytest.mark.parametrize("nothing", [{}, dict.fromkeys([*RECIPIENT, "signedAt", "declinedAt"])])
+def test_a_recipient_may_say_nothing(nothing: dict[str, Any]) -> None:
+    (one,) = SignatureRequest.from_json(SENT | {"recipients": [nothing]}).recipients
+    assert (one.id, one.first_name, one.last_name, one.email, one.designation) == ("",) * 5
+    assert (one.order, one.signed_at, one.declined_at) == (None, None, None)
+
+
+def test_what_is_new_to_us_is_kept() -> None:
+    request = SignatureRequest.from_json(
+        SENT
+        | {
+            "status": "signed",
+            "recipients": [RECIPIENT | {"designation": "Witness", "viewedAt": "x"}],
+            "provider": {"a": 1},
+        }
+    )
+    assert (request.status, request.extra) == ("signed", {"provider": {"a": 1}})
+    assert request.recipients[0].designation == "Witness"
+    assert request.recipients[0].extra == {"viewedAt": "x"}
+
+
+@pytest.mark.parametrize("name", ["signedDownloadUrl", "certificateUrl"])
+def test_each_document_is_there_or_not(name: str) -> None:
+    request = SignatureRequest.from_json(COMPLETED | {name: None})
+    assert request.is_signed_available is (name != "signedDownloadUrl")
+    assert request.is_certificate_available is (name != "certificateUrl")
+    assert "https://" not in str(dataclasses.asdict(SignatureRequest.from_json(COMPLETED)))
+
+
+@pytest.mark.parametrize("name", ["id", "status"])
+@pytest.mark.parametrize("value", [..., None, 7, {}])
+def test_a_wrong_field_is_named(name: str, value: Any) -> None:
+    body = {key: item for key, item in SENT.items() if key != name}
+    if value is not ...:
+        body[name] = value
+    with pytest.raises(InvalidResponse, match=f"'{name}'"):
+        SignatureRequest.from_json(body)
+
+
+def test_a_recipient_that_is_none_is_left_out() -> None:
+    request = SignatureRequest.from_json(SENT | {"recipients": ["Jane", RECIPIENT]})
+    assert [one.email for one in request.recipients] == ["jane@example.com"]
+    assert request.unreadable == {"recipients": ["Jane"]}
+
+
+def test_people_do_not_show_in_a_repr() -> None:
+    noted = SignatureRequest.from_json(SENT | {"errorMessage": "Jane said no"})
+    notice = SignatureNotice.from_webhook(NOTICE | {"reason": "Jane said no", "by": "Jane"})
+    shown = repr((noted, notice, JANE))
+    assert "Jane" not in shown
+    assert "Doe" not in shown
+    assert "example.com" not in shown
+    assert len({noted, SignatureRequest.from_json(SENT)}) == 2
+    assert hash(notice)
+
+
+def test_a_notice_is_read() -> None:
+    notice = SignatureNotice.from_webhook(NOTICE)
+    assert (notice.event, notice.id) == ("signature.completed", UUID(REQUEST))
+    assert (notice.render_id, notice.status) == (UUID(RENDER), "completed")
+    assert (notice.reason, notice.extra) == (None, {})
+
+
+def test_a_notice_may_be_thin_and_may_be_new() -> None:
+    thin = {name: NOTICE[name] for name in ("signatureRequestId", "renderId")}
+    notice = SignatureNotice.from_webhook(thin | {"event": "signature.reminded", "count": 2})
+    assert (notice.event, notice.status, notice.reason) == ("signature.reminded", None, None)
+    assert notice.extra == {"count": 2}
+
+
+def test_a_notice_tells_the_reason() -> None:
+    told = SignatureNotice.from_webhook(NOTICE | {"reason": "Too dear", "status": None})
+    assert (told.reason, told.status) == ("Too dear", None)
+
+
+@pytest.mark.parametrize("recipients", [[RECIPIENT], "Jane", None])
+def test_a_notice_keeps_no_people(recipients: Any) -> None:
+    notice = SignatureNotice.from_webhook(NOTICE | {"name": "n", "recipients": recipients})
+    assert notice.extra == {}
+
+
+@pytest.mark.parametrize("name", ["event", "signatureRequestId"])
+@pytest.mark.parametrize("value", [None, 7, []])
+def test_a_wrong_field_of_a_notice_is_named(name: str, value: Any) -> None:
+    with pytest.raises(InvalidResponse, match=f"'{name}'"):
+        SignatureNotice.from_webhook(NOTICE | {name: value})
+
+
+@given(JSON | st.dictionaries(st.sampled_from([*SENT, *RECIPIENT, *NOTICE, *page()]), JSON))
+def test_any_json_is_read_or_refused_as_invalid(body: Any) -> None:
+    for read in (
+        SignatureRequest.from_json,
+        SignatureRecipient.from_json,
+        SignaturePage.from_json,
+        SignatureNotice.from_webhook,
+    ):
+        with contextlib.suppress(InvalidResponse):
+            read(body)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(SENT, JSON)))
+def test_any_change_of_an_answer_is_read_or_refused(changes: dict[str, Any]) -> None:
+    with contextlib.suppress(InvalidResponse):
+        SignatureRequest.from_json(COMPLETED | changes)
