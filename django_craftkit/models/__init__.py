@@ -6,11 +6,19 @@ from .archive import ArchivedFile
 from .change import Change
 from .delivery import WebhookDelivery
 from .engagement import EngagementEvent
-from .identity import WrongSchema
-from .render import KeyConflict, NothingToRender, Render, RenderFailed, RenderWithdrawn
+from .exceptions import (
+    KeyConflict,
+    NothingToRender,
+    RenderFailed,
+    RenderWithdrawn,
+    WrongSchema,
+)
+from .job import Job
+from .project import ProjectState
+from .recipient import SignatureRecipient
+from .render import Render
 from .share import Share
-from .signature import SignatureRecipient, SignatureRequest
-from .work import Job, ProjectState
+from .signature import SignatureRequest
 
 __all__ = [
     "ArchivedFile",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, cast
 
 from django.conf import settings
 from django.core.files.storage import storages
@@ -26,7 +26,7 @@ def archive_storage() -> Storage:
     return storages[ALIAS if ALIAS in settings.STORAGES else "default"]
 
 
-class ArchivedFileQuerySet(models.QuerySet[Any]):
+class ArchivedFileManager(models.Manager["ArchivedFile"]):
     """The files in the archive."""
 
     def of(self, kind: str, object_id: int) -> ArchivedFile | None:
@@ -35,10 +35,7 @@ class ArchivedFileQuerySet(models.QuerySet[Any]):
         ``kind`` is ``"render"``, ``"signed"`` or ``"certificate"``, ``object_id`` the primary key
         of the ``Render``, or of the ``SignatureRequest``.
         """
-        found: ArchivedFile | None = (
-            self.using(database()).filter(kind=kind, object_id=object_id).first()
-        )
-        return found
+        return self.using(database()).filter(kind=kind, object_id=object_id).first()
 
 
 class ArchivedFile(models.Model):
@@ -59,7 +56,7 @@ class ArchivedFile(models.Model):
     sha256 = models.CharField("SHA-256", max_length=64)
     archived_at = models.DateTimeField(_("archived at"), default=clock.now)
 
-    objects: ClassVar[models.Manager[ArchivedFile]] = ArchivedFileQuerySet.as_manager()
+    objects: ClassVar[ArchivedFileManager] = ArchivedFileManager()
 
     class Meta:
         verbose_name = _("archived file")

@@ -105,8 +105,12 @@ def check_expiry(expires_at: datetime | None) -> datetime | None:
     return expires_at
 
 
-def check_user(user: AbstractBaseUser | None) -> AbstractBaseUser | None:
-    """Check who asks; ``request.user`` may be a visitor who is nobody, and may be lazy."""
+def check_user(user: AbstractBaseUser | None) -> Any:
+    """Return who asks, of the project's own model of users, whatever that is.
+
+    Raises ``TypeError`` and ``ValueError`` for anybody else; ``request.user`` may be a visitor who
+    is nobody, and may be lazy.
+    """
     if user is None:
         return None
     if getattr(user, "is_anonymous", False):

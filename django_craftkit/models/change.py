@@ -9,53 +9,60 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock
+from django_craftkit import bulk, clock
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import one_line
 from django_craftkit.signals import SIGNALS
 
+from .job import Job
 from .keys import RowKey
-from .work import Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: The model whose history a change is a line of, by its kind.
-MODELS = {
-    "render": "Render",
-    "share": "Share",
-    "engagement": "EngagementEvent",
-    "signature": "SignatureRequest",
-    "project": "ProjectState",
-}
-
-
-def model_of(kind: str) -> type[Any]:
-    """Return the model that the changes of a kind are about."""
-    return apps.get_model("craftkit", MODELS[kind])
+    from .claims import Lease
 
 
 class ChangeManager(models.Manager["Change"]):
-    def record(self, changes: Iterable[Change]) -> None:
+    def record(self, changes: Iterable[Change], lease: Lease | None = None) -> None:
         """Write the history of a transaction, and the jobs that announce it, inside of it.
 
-        Nothing is due of a signal that nobody listens to. Whoever is no worker wakes one.
+        Nothing is due of a signal that nobody listens to. Whoever is no worker wakes one; a worker
+        that goes on to announce it has a ``lease``.
         """
         changes = list(changes)
-        waiting: dict[str, set[int]] = {}
+        waiting: dict[str, dict[int, list[Change]]] = {}
+        sent = {(change.signal, change.sender) for change in changes}
+        heard = {signal for signal in sent if _is_heard(*signal)}
         for change in changes:
-            signal = SIGNALS.get(change.signal)
-            if signal is not None and signal.receivers_of(change.sender):
+            if (change.signal, change.sender) in heard:
                 change.announcement = Change.Announcement.DUE
-                waiting.setdefault(change.kind, set()).add(change.object_id)
+                about = waiting.setdefault(change.kind, {})
+                about.setdefault(change.object_id, []).append(change)
         if changes:
-            self.using(database()).bulk_create(changes)
-        for kind, object_ids in waiting.items():
-            Job.objects.wish(f"announce {kind}", object_ids)
+            bulk.insert(changes, database(), keys=bool(waiting) and lease is not None)
+        for kind, about in waiting.items():
+            Job.objects.wish(Job.Kind.announcing(kind), about, lease=lease)
+            if lease is not None:
+                lease.add(Job.Kind.announcing(kind), about)
+
+
+def _is_heard(name: str, sender: type[Any]) -> bool:
+    signal = SIGNALS.get(name)
+    return signal is not None and bool(signal.receivers_of(sender))
 
 
 class Change(models.Model):
     """One step forward of one object, written in the transaction that took it."""
+
+    class Kind(models.TextChoices):
+        """Whose history it is a line of."""
+
+        RENDER = "render", _("document")
+        SHARE = "share", _("link")
+        SIGNATURE = "signature", _("signature request")
+        ENGAGEMENT = "engagement", _("engagement event")
+        PROJECT = "project", _("project")
 
     class Announcement(models.TextChoices):
         NONE = "", _("nobody listens")
@@ -126,7 +133,7 @@ class Change(models.Model):
         """Whose signal announces it: of what is about one person, the person's."""
         if self.recipient_id is not None:
             return apps.get_model("craftkit", "SignatureRecipient")
-        return model_of(self.kind)
+        return Job.Kind.announcing(self.kind).model
 
     @in_transaction
     def replay(self) -> bool:
@@ -141,5 +148,5 @@ class Change(models.Model):
         }
         row.announcement = self.Announcement.DUE
         row.save(using=using, update_fields=["receivers", "announcement"])
-        Job.objects.ask(f"announce {row.kind}", [row.object_id])
+        Job.objects.ask(Job.Kind.announcing(row.kind), [row.object_id])
         return True

@@ -9,18 +9,23 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.db import connections, models, transaction
-from django.db.models import F, Q
+from django.db.models import ExpressionWrapper, F, Q
+from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import bulk
 from django_craftkit.database import again_after_deadlock, database, in_read_committed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+
+    from .columns import NullableMoment, NullableUUID
 
 #: How often a claim looks again where others have taken all that it found.
 TRIES = 5
@@ -34,9 +39,33 @@ LOOK_EVERY, REST = 5.0, 20
 SETTLED = timedelta(seconds=2)
 #: How long a class of jobs waits until it counts one higher.
 RISES_EVERY = timedelta(minutes=1)
-#: What stands in a compiled look for its class, and for the moment that it begins at; as a moment
-#: it is that of no row.
-_ANY, _START = -32_001, datetime(1900, 1, 1)  # noqa: DTZ001
+#: What stands in a compiled look for its class, for the moment that it begins at, and for now.
+_ANY, _START, _NOW = -32_001, datetime(1900, 1, 1), datetime(1900, 1, 2)  # noqa: DTZ001
+#: A compiled look finds a multiple of so many rows: it is compiled for few numbers of them.
+STEP = 50
+#: How many compiled looks a process keeps: one for each kind of work and each set of pauses.
+MOST_LOOKS = 256
+
+
+@dataclass(slots=True)
+class Lease:
+    """For whom and until when jobs are written that their writer goes on with at once.
+
+    Nobody has to claim them: they are in its hands with the commit. Should it end before it has
+    carried them out, they are due as soon as the lease is over, like all that was claimed.
+    """
+
+    until: datetime
+    token: uuid.UUID = field(default_factory=uuid.uuid4)
+    #: What such jobs are about, as it was written, by their kind and object. Some of these objects
+    #: may have had a job before, which is as it was.
+    about: dict[str, dict[int, list[Any]]] = field(default_factory=dict)
+
+    def add(self, kind: str, about: Mapping[int, Sequence[Any]]) -> None:
+        """Note for which objects jobs of a kind were written, and what these are about."""
+        known = self.about.setdefault(kind, {})
+        for object_id, rows in about.items():
+            known.setdefault(object_id, []).extend(rows)
 
 
 class Found(NamedTuple):
@@ -46,6 +75,28 @@ class Found(NamedTuple):
     due_at: datetime
     #: 0 where rows have no class.
     priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A look for due rows in the part of each class, but for what is another each time."""
+
+    sql: str
+    #: Those of one class, with what stands for its number, its beginning and now.
+    values: tuple[Any, ...]
+    start: Any
+    now: Any
+
+    def params(self, classes: Sequence[int], now: Any, floors: dict[int, Any]) -> list[Any]:
+        """Return the parameters; where a class has no floor, its beginning is that of time."""
+        params: list[Any] = []
+        for one in classes:
+            given = {_ANY: one, self.now: now, self.start: floors.get(one, self.start)}
+            params += [given.get(value, value) for value in self.values]
+        return params
+
+
+_looks: dict[Hashable, _Look] = {}
 
 
 class Mark:
@@ -62,8 +113,10 @@ class Mark:
     Of one process, in memory: a new one begins with a look at everything.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, what: Hashable = None) -> None:
+        """``what`` is looked for: what is compiled for it is compiled once in a process."""
         self._lock = threading.Lock()
+        self._what = what
         self._held: Hashable = None
         self._floors: dict[int, datetime] = {}
         self._look_at = 0.0
@@ -84,6 +137,18 @@ class Mark:
                 self._looks += 1
                 self._floors = {}
             return dict(self._floors), self._looks
+
+    def compiled(self, at: Hashable, make: Callable[[], _Look]) -> _Look:
+        """Return a look that is compiled once for each way in which it differs."""
+        if self._what is None:
+            return make()
+        key = (self._what, at)
+        look = _looks.get(key)
+        if look is None:
+            if len(_looks) >= MOST_LOOKS:
+                _looks.clear()
+            look = _looks[key] = make()
+        return look
 
     def end(
         self,
@@ -133,15 +198,34 @@ class Marks:
         # Each tenant's schema has tables of its own.
         key = (using, getattr(connections[using], "schema_name", None), what)
         with self._lock:
-            return self._marks.setdefault(key, Mark())
+            return self._marks.setdefault(key, Mark(key))
 
 
 class LeasedQuerySet(models.QuerySet[Any]):
     #: The classes of rows, each of which has its part of the index; 0 alone: there are none.
     classes: Sequence[int] = (0,)
 
+    def still_leased(self, rows: Collection[Leased]) -> Self:
+        """Return those of these claimed rows that nobody has taken over since."""
+        return self.using(database()).filter(
+            bulk.among("pk", [row.pk for row in rows]),
+            lease_token__in={row.lease_token for row in rows},
+        )
+
     def due(self, now: datetime) -> Self:
-        return self.filter(Q(leased_until=None) | Q(leased_until__lte=now), due_at__lte=now)
+        return self._free(now).filter(due_at__lte=now)
+
+    def _free(self, now: datetime) -> Self:
+        return self.filter(Q(leased_until=None) | Q(leased_until__lte=now))
+
+    def _still_due(self, now: datetime) -> Self:
+        """Return what is due of rows that are named, by an expression that no index has.
+
+        Statistics of an hour in which all jobs waited say that next to none is due now. PostgreSQL
+        would rather look for those than for the rows, and walk over all that was ever done.
+        """
+        due_at = ExpressionWrapper(F("due_at") + timedelta(0), models.DateTimeField())
+        return self._free(now).filter(LessThanOrEqual(due_at, now))
 
     @again_after_deadlock
     def claim(
@@ -180,7 +264,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
         mark = Mark() if mark is None else mark
         floors, look = mark.begin(held, now)
         began = time.monotonic()
-        found = self._find(most, now, floors)
+        found = self._find(most, now, floors, mark, held)
         seconds = 0.0 if floors else time.monotonic() - began
         firsts: dict[int, datetime] = {}
         for one in found:
@@ -189,34 +273,51 @@ class LeasedQuerySet(models.QuerySet[Any]):
         places = {one: place for place, one in enumerate(mark.order(firsts, now))}
         return sorted(found, key=lambda one: places[one.priority])
 
-    def _find(self, most: int, now: datetime, floors: dict[int, datetime]) -> list[Found]:
+    def _find(
+        self,
+        most: int,
+        now: datetime,
+        floors: dict[int, datetime],
+        mark: Mark,
+        held: Hashable,
+    ) -> list[Found]:
         """Look into each class's part of the index, with one statement that is compiled once."""
         connection = connections[database()]
+        most = -(-most // STEP) * STEP
+        at = (held, connection.alias, self.model._meta.db_table, now.tzinfo is None, most)
+        look = mark.compiled(at, partial(self._compile, most, now, connection))
         due_at: Any = self.model._meta.get_field("due_at")
         column = due_at.get_col(self.model._meta.db_table)
-        start = _START.replace(tzinfo=now.tzinfo)
-        rows = self._of_class(_ANY).due(now).filter(due_at__gte=start)
-        first = rows.order_by("due_at", "pk").values("pk", "due_at")[:most]
-        sql, values = first.query.get_compiler(connection.alias).as_sql()
-        statements, params = [], []
-        for one in self.classes:
-            name = connection.ops.quote_name(f"c{one}")
-            statements.append(f"SELECT {one}, {name}.* FROM ({sql}) AS {name}")  # noqa: S608
-            own = {_ANY: one}
-            if one in floors:
-                own[due_at.get_db_prep_value(start, connection)] = due_at.get_db_prep_value(
-                    floors[one], connection
-                )
-            params += [own.get(value, value) for value in values]
+        prepared = partial(due_at.get_db_prep_value, connection=connection)
+        params = look.params(
+            self.classes, prepared(now), {one: prepared(floor) for one, floor in floors.items()}
+        )
         converters = connection.ops.get_db_converters(column) + column.get_db_converters(connection)
         found = []
         with connection.cursor() as cursor:
-            cursor.execute(" UNION ALL ".join(statements), params)
+            cursor.execute(look.sql, params)
             for one, pk, moment in cursor.fetchall():
                 for convert in converters:
                     moment = convert(moment, column, connection)
                 found.append(Found(pk, moment, one))
         return found
+
+    def _compile(self, most: int, now: datetime, connection: Any) -> _Look:
+        due_at: Any = self.model._meta.get_field("due_at")
+        start, until = (moment.replace(tzinfo=now.tzinfo) for moment in (_START, _NOW))
+        rows = self._of_class(_ANY).due(until).filter(due_at__gte=start)
+        first = rows.order_by("due_at", "pk").values("pk", "due_at")[:most]
+        sql, values = first.query.get_compiler(connection.alias).as_sql()
+        statements = []
+        for one in self.classes:
+            name = connection.ops.quote_name(f"c{one}")
+            statements.append(f"SELECT {one}, {name}.* FROM ({sql}) AS {name}")  # noqa: S608
+        return _Look(
+            sql=" UNION ALL ".join(statements),
+            values=tuple(values),
+            start=due_at.get_db_prep_value(start, connection),
+            now=due_at.get_db_prep_value(until, connection),
+        )
 
     def _of_class(self, one: int) -> Self:
         return self.all()
@@ -238,7 +339,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
             while pks and len(rows) < limit:
                 # By primary keys, and as many as are wanted: others are free for others.
                 part, pks = pks[: limit - len(rows)], pks[limit - len(rows) :]
-                due = self.order_by().filter(pk__in=part).due(now)
+                due = self.order_by().filter(bulk.among("pk", part))._still_due(now)
                 places = {pk: place for place, pk in enumerate(part)}
                 locked = due.select_for_update(skip_locked=True)
                 rows += sorted(locked, key=lambda row: places[row.pk])
@@ -250,8 +351,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
         for row in rows:
             for name, value in taken.items():
                 setattr(row, name, value)
-        for row in begun:
-            row.attempts += 1
+        _count(rows, begun)
         return rows
 
     def _take_by_update(
@@ -273,27 +373,36 @@ class LeasedQuerySet(models.QuerySet[Any]):
             claimed = sorted(mine, key=lambda row: places[row.pk])
             if begun := [row for row in claimed if begins(row)]:
                 self._write(begun, attempts=F("attempts") + 1)
-        for row in begun:
-            row.attempts += 1
+        _count(claimed, begun)
         return claimed
 
     def _write(self, rows: Sequence[Any], **values: Any) -> None:
         bulk.update_by_pk(self.model, [row.pk for row in rows], database(), **values)
 
 
+def _count(claimed: Sequence[Any], begun: Sequence[Any]) -> None:
+    """Note on claimed rows, read before, what was written of their attempts."""
+    for row in claimed:
+        row.deaths = row.attempts
+    for row in begun:
+        row.attempts += 1
+
+
 class Leased(models.Model):
     """A row that is worked off: due at a time, then leased by one worker until another."""
 
     #: ``None``: nothing to do. A lease leaves it as it is, and writes to no index.
-    due_at = models.DateTimeField(_("due at"), null=True, blank=True)
-    leased_until = models.DateTimeField(_("in hand until"), null=True, blank=True)
-    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    due_at: NullableMoment = models.DateTimeField(_("due at"), null=True, blank=True)
+    leased_until: NullableMoment = models.DateTimeField(_("in hand until"), null=True, blank=True)
+    lease_token: NullableUUID = models.UUIDField(null=True, blank=True, editable=False)
     attempts = models.PositiveIntegerField(
         _("attempts"),
         default=0,
         db_default=0,
         help_text=_("Since the last one that ended with a word."),
     )
+    #: Of a claimed row: how many workers have ended while on it, since one that did not.
+    deaths = 0
 
     class Meta:
         abstract = True

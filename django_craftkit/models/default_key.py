@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from .render import Render
 
 
-def default_key(render: Render, source: Identity | None) -> str:
+def default_key(template: str, data: Any, source: Identity | None) -> str:
     """Return the key of a document about ``source``, or about its data alone."""
     if source is None:
-        return _of_data(render.template, render.data)
+        return _of_data(template, data)
     # The content type's id, not the model's label, which another model may have tomorrow.
-    key = f"{render.template}:{source.type_id}{_where(source)}:{source.pk}"
-    return key if len(key) <= MAX_KEY else f"{render.template}:{hash_key(key)}"
+    key = f"{template}:{source.type_id}{_where(source)}:{source.pk}"
+    return key if len(key) <= MAX_KEY else f"{template}:{hash_key(key)}"
 
 
 def earlier_key(template: str, data: dict[str, Any]) -> str:
@@ -50,13 +50,13 @@ def _where(source: Identity) -> str:
     return where and f"@{where}"
 
 
-def known_by_label(rows: QuerySet[Render], render: Render, source: Identity) -> Render | None:
+def known_by_label(rows: QuerySet[Render], template: str, source: Identity) -> Render | None:
     """Return the document of a default key as it was made before, with the model's label.
 
     The model may have been renamed since, and the object's key have been written in another form.
     """
-    about = rows.filter(source.rows, template=render.template)
+    about = rows.filter(source.rows, template=template)
     candidates = about.filter(key__endswith=Concat(Value(":"), F("source_id")))
-    label = re.compile(rf"{re.escape(render.template)}:[^:.]+\.[^:.]+:")
+    label = re.compile(rf"{re.escape(template)}:[^:.]+\.[^:.]+:")
     found = [row for row in candidates if label.fullmatch(row.key.removesuffix(row.source_id))]
     return min(found, key=lambda row: (row.source_id != source.pk, row.pk), default=None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock, dispatch
+from django_craftkit import bulk, clock, dispatch
 from django_craftkit.database import database, in_transaction, update_many
 from django_craftkit.log import one_line
 from django_craftkit.privacy import kept_body
@@ -19,6 +19,8 @@ from .claims import Leased, LeasedQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+
+    from .columns import NullableMoment, NullableUUID
 
 #: For delivery ids that are no UUID, and for deliveries without one.
 _NAMESPACE = uuid.UUID("5b0f9ad2-6a3c-4e0e-9f52-6f2ad4c8f6a4")
@@ -36,35 +38,39 @@ _COLUMNS = (
 )
 
 
-class WebhookDeliveryQuerySet(LeasedQuerySet):
+if TYPE_CHECKING:
+
+    class _Manager(LeasedQuerySet, models.Manager["WebhookDelivery"]): ...  # type: ignore[misc]
+
+else:
+    _Manager = models.Manager.from_queryset(LeasedQuerySet)
+
+
+class WebhookDeliveryManager(_Manager):
     def store(self, project: str, delivery_id: str, body: bytes) -> None:
-        """Keep a verified delivery with one INSERT that ignores a known id."""
+        """Keep a verified delivery with one INSERT that ignores a known id; wake the loop."""
         digest = hashlib.sha256(body).hexdigest()
         using = database()
-        clock_sql = clock.moment_sql(using)
         values = {
             "project": project,
             "delivery_id": _uuid(delivery_id or digest),
             "body": kept_body(body),
             "body_hash": digest,
-            "received_at": clock.now(),
         }
-        # The other columns are the database's to fill.
-        if clock_sql:
-            insert_values(self.model, using, values, {"due_at": clock_sql})
+        # Both are compared with the database's clock. The other columns are its to fill.
+        if clock_sql := clock.moment_sql(using):
+            moments = {"received_at": clock_sql, "due_at": clock_sql}
+            insert_values(self.model, using, values, moments, wants_key=False)
         else:
-            insert_values(self.model, using, {**values, "due_at": clock.database_now()})
+            now = clock.database_now()
+            values = {**values, "received_at": now, "due_at": now}
+            insert_values(self.model, using, values, wants_key=False)
+        dispatch.wake_on_commit(using)
 
     def held(self, batch: Sequence[WebhookDelivery]) -> list[WebhookDelivery]:
         """Lock those of a claimed batch that nobody has taken over since, and return them."""
-        tokens = {delivery.lease_token for delivery in batch}
-        mine = set(
-            self.using(database())
-            .filter(pk__in=[delivery.pk for delivery in batch], lease_token__in=tokens)
-            .select_for_update()
-            .order_by("pk")
-            .values_list("pk", flat=True)
-        )
+        rows = self.still_leased(batch).select_for_update().order_by("pk")
+        mine = set(rows.values_list("pk", flat=True))
         return [delivery for delivery in batch if delivery.pk in mine]
 
     def put_down(self, ended: Sequence[WebhookDelivery]) -> None:
@@ -127,7 +133,9 @@ class WebhookDelivery(Leased):
     delivery_id = models.UUIDField(_("delivery id"))
     event = models.CharField(_("event"), max_length=64, blank=True, default="", db_default="")
     #: Craftkit's id of what the event is about.
-    about = models.UUIDField(_("Craftkit's id of its object"), null=True, blank=True, db_index=True)
+    about: NullableUUID = models.UUIDField(
+        _("Craftkit's id of its object"), null=True, blank=True, db_index=True
+    )
     status = models.CharField(
         _("status"),
         max_length=16,
@@ -139,9 +147,9 @@ class WebhookDelivery(Leased):
     body_hash = models.CharField(_("SHA-256 of the body"), max_length=64)
     error = models.TextField(_("error"), blank=True, default="", db_default="")
     received_at = models.DateTimeField(_("received at"), default=clock.now)
-    processed_at = models.DateTimeField(_("processed at"), null=True, blank=True)
+    processed_at: NullableMoment = models.DateTimeField(_("processed at"), null=True, blank=True)
 
-    objects: ClassVar[models.Manager[WebhookDelivery]] = WebhookDeliveryQuerySet.as_manager()
+    objects: ClassVar[WebhookDeliveryManager] = WebhookDeliveryManager()
 
     class Meta:
         verbose_name = _("webhook delivery")
@@ -169,12 +177,8 @@ class WebhookDelivery(Leased):
         return bool(WebhookDelivery.objects.replay([self.pk]))
 
     def ended(self, **values: Any) -> WebhookDelivery:
-        """Return a copy to be put down: out of hand, and without the body, which stays."""
-        names = {field.attname for field in self._meta.concrete_fields} - {"body"}
-        same = {name: getattr(self, name) for name in names}
-        return type(self)(
-            **{**same, "body": b"", "leased_until": None, "lease_token": None, **values}
-        )
+        """Return a copy to be put down: out of hand."""
+        return bulk.like(self, leased_until=None, lease_token=None, **values)
 
     def __str__(self) -> str:
         return one_line(f"{self.event or _('webhook')} {self.delivery_id}")

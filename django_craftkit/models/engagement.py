@@ -16,15 +16,17 @@ from django_craftkit.database import database, in_transaction
 from django_craftkit.log import one_line
 
 from .arguments import check_data
+from .job import Job
 from .keys import RowKey
 from .render import Render
-from .work import Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .columns import NullableUUID
 
-class EngagementEventQuerySet(models.QuerySet[Any]):
+
+class EngagementEventQuerySet(models.QuerySet["EngagementEvent"]):
     def known(self) -> Self:
         """Return the events that Craftkit has counted."""
         return self.filter(event_id__isnull=False)
@@ -72,8 +74,23 @@ class EngagementEventQuerySet(models.QuerySet[Any]):
             )
         ]
 
-    def ask(self, render: Render, kind: str, metadata: dict[str, Any] | None) -> None:
+
+if TYPE_CHECKING:
+
+    class _Manager(EngagementEventQuerySet, models.Manager["EngagementEvent"]): ...  # type: ignore[misc]
+
+else:
+    _Manager = models.Manager.from_queryset(EngagementEventQuerySet)
+
+
+class EngagementEventManager(_Manager):
+    if TYPE_CHECKING:
+        #: The document, of the manager of one's own.
+        instance: Render
+
+    def ask(self, kind: str, metadata: dict[str, Any] | None) -> None:
         """Write the wish that Craftkit be told of an event; see ``Render.record``."""
+        render = self.instance
         if kind not in RECORDED_HERE:
             raise ValueError(f"This site can record {', '.join(RECORDED_HERE)}, not {kind!r}.")
         if render.remote_id is None:
@@ -107,8 +124,8 @@ class EngagementEvent(models.Model):
 
     project = models.CharField(_("project"), max_length=64)
     #: Craftkit's id of the event; ``None`` for what this site has seen and is still to tell.
-    event_id = models.UUIDField(_("Craftkit's id"), null=True, blank=True)
-    render = RowKey(
+    event_id: NullableUUID = models.UUIDField(_("Craftkit's id"), null=True, blank=True)
+    render: RowKey[Render, Render] = RowKey(
         Render,
         on_delete=models.CASCADE,
         db_index=False,  # the indexes below begin with it
@@ -116,7 +133,7 @@ class EngagementEvent(models.Model):
         verbose_name=_("document"),
     )
     #: Craftkit's id of the link it came by; the link may become known here later, or never.
-    share_remote_id = models.UUIDField(_("link"), null=True, blank=True)
+    share_remote_id: NullableUUID = models.UUIDField(_("link"), null=True, blank=True)
     # A kind or an actor that is new to us is kept as it is.
     type = models.CharField(_("event"), max_length=32, choices=Type)
     actor = models.CharField(_("by"), max_length=32, choices=Actor)
@@ -126,7 +143,7 @@ class EngagementEvent(models.Model):
     metadata = models.JSONField(_("further data"), null=True, blank=True)
     occurred_at = models.DateTimeField(_("at"), default=clock.now)
 
-    objects: ClassVar[models.Manager[EngagementEvent]] = EngagementEventQuerySet.as_manager()
+    objects: ClassVar[EngagementEventManager] = EngagementEventManager()
 
     class Meta:
         verbose_name = _("engagement event")
@@ -152,9 +169,8 @@ class EngagementEvent(models.Model):
     def _store(self) -> None:
         self.pk = None  # that of a try that was rolled back
         self.save(using=database(), force_insert=True)
-        Job.objects.ask(KIND, [self.render_id], self.project, priority=None)
+        Job.objects.ask(Job.Kind.ENGAGEMENT, [self.render_id], self.project, priority=None)
 
 
-KIND = "engagement"
 #: What this site may tell Craftkit of; https://docs.craftkit.dev/api-reference/track-event
 RECORDED_HERE = ("viewed", "downloaded", "printed")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -19,8 +20,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import EmptyResultSet, ValidationError
 from django.db import connections, models, router
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from django_craftkit.database import database, storable
+
+from .exceptions import WrongSchema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,11 +36,7 @@ MAX_PK = 255
 MAX_SCHEMA = 63
 
 
-class WrongSchema(RuntimeError):
-    """The object is another schema's than the connection's: it can't be read from here."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Identity:
     """What an object is known by."""
 
@@ -48,13 +48,28 @@ class Identity:
     model: type[models.Model]
     #: The primary key as its database has it.
     pk: str
-    #: What earlier versions may have written in place of ``pk``.
-    forms: frozenset[str] = field(compare=False)
+    #: The same as the object at hand has it.
+    given: Any = field(compare=False)
 
-    @property
+    @cached_property
+    def forms(self) -> frozenset[str]:
+        """``pk``, and what earlier versions may have written in its place."""
+        return _forms(self.model, self.given, self.pk)
+
+    @cached_property
     def type_id(self) -> int:
         """The content type in Craftkit's own database, made where there is none yet."""
         return int(_content_types().get_for_model(self.model).pk)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What a new row about the object holds."""
+        return {
+            "source_type_id": self.type_id,
+            "source_id": self.pk,
+            "source_db": self.database,
+            "source_schema": self.schema,
+        }
 
     @property
     def columns(self) -> list[Columns]:
@@ -88,7 +103,13 @@ class ContentTypeId(models.Expression):
 
 
 def _content_types() -> Any:
-    return ContentType.objects.db_manager(database())
+    return _content_types_of(database())
+
+
+@cache
+def _content_types_of(using: str) -> Any:
+    # To make a manager takes longer than to find a type in its cache, which all of them share.
+    return ContentType.objects.db_manager(using)
 
 
 def any_of(known: Iterable[Identity]) -> models.Q:
@@ -134,7 +155,7 @@ def _identity(source: models.Model, pk: str) -> Identity:
         schema=schema_of(model, home),
         model=model._meta.concrete_model or model,
         pk=pk,
-        forms=_forms(source, pk),
+        given=source.pk,
     )
 
 
@@ -192,10 +213,10 @@ def _key_column(model: type[models.Model]) -> Any:
     return column
 
 
-def _forms(source: models.Model, pk: str) -> frozenset[str]:
+def _forms(model: type[models.Model], given: Any, pk: str) -> frozenset[str]:
     """Return the texts that an earlier version may have written of this key."""
-    forms = {pk, str(source.pk)}
-    value = _python_key(source.__class__, source.pk)
+    forms = {pk, str(given)}
+    value = _python_key(model, given)
     match value:
         case uuid.UUID():
             forms |= {value.hex, value.hex.upper(), pk.upper()}

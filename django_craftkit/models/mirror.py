@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.conf import settings
 from django.db import models
@@ -14,9 +14,14 @@ from django_craftkit.conf import DEFAULT_PROJECT
 from django_craftkit.database import database
 
 from .arguments import may_wait
+from .change import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from django.contrib.auth.models import AbstractBaseUser
+
+    from .columns import NullableMoment, NullableUUID
 
 
 #: For how long the front page counts what ended badly, unless somebody has acted on it.
@@ -26,9 +31,16 @@ SHOWN_FOR = timedelta(days=30)
 class Mirror(models.Model):
     """A row about one object at Craftkit: typed columns to filter by, the rest in ``answer``."""
 
+    #: Of what kind its changes are.
+    change_kind: ClassVar[Change.Kind]
+
     project = models.CharField(_("project"), max_length=64, default=DEFAULT_PROJECT)
+    key = models.CharField(_("key"), max_length=255)
+    key_hash = models.CharField(max_length=64, editable=False)
     # No unique key: PostgreSQL would hold up whoever refers to a row while its id is written.
-    remote_id = models.UUIDField(_("Craftkit's id"), null=True, blank=True, db_index=True)
+    remote_id: NullableUUID = models.UUIDField(
+        _("Craftkit's id"), null=True, blank=True, db_index=True
+    )
     #: What else Craftkit said of it, in its own words.
     answer = models.JSONField(_("answer"), default=dict, blank=True)
     error = models.TextField(_("error"), blank=True)
@@ -62,3 +74,44 @@ class Mirror(models.Model):
             self._carry_out(timeout)
         self.refresh_from_db(using=database())
         return True
+
+    def _asked_change(
+        self, before: str, after: str, user: AbstractBaseUser | None, **more: Any
+    ) -> Change:
+        """Return the change of its status, or to what is none, that somebody has asked for."""
+        return Change(
+            kind=self.change_kind,
+            object_id=self.pk,
+            from_status=before,
+            to_status=after,
+            cause=Change.Cause.ASKED,
+            person=cast("Any", user),
+            **more,
+        )
+
+
+class Attempted(Mirror):
+    """A mirrored row that is sent under a key of each attempt's own."""
+
+    attempt = models.PositiveIntegerField(_("attempt"), default=1)
+    #: Committed before each call, by the database's clock: first and last time that this attempt
+    #: was sent.
+    sent_at: NullableMoment = models.DateTimeField(_("sent at"), null=True, blank=True)
+    sending_since: NullableMoment = models.DateTimeField(null=True, blank=True, editable=False)
+    accepted_at: NullableMoment = models.DateTimeField(_("accepted at"), null=True, blank=True)
+    completed_at: NullableMoment = models.DateTimeField(_("completed at"), null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def _leave_attempt(self) -> None:
+        """Leave behind what is known of this attempt, and count the next."""
+        self.attempt += 1
+        self.remote_id = self.sent_at = self.sending_since = None
+        self.accepted_at = self.completed_at = None
+        self.answer, self.error, self.error_code, self.field_errors = {}, "", "", {}
+
+    def _asked_change(
+        self, before: str, after: str, user: AbstractBaseUser | None, **more: Any
+    ) -> Change:
+        return super()._asked_change(before, after, user, attempt=self.attempt, **more)

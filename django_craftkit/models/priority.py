@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.apps import apps
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_craftkit.bulk import among
 from django_craftkit.database import database
+
+from .kinds import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,18 +34,12 @@ class Priority(models.IntegerChoices):
 #: What callers may ask for; the other two classes follow from what a job does and for whom.
 WORDS = {"single": Priority.SINGLE, "bulk": Priority.BULK}
 
-_UPKEEP = frozenset({"engagement", "archive render", "archive signature"})
-#: The model of a job's object, and where it has the class of its document.
+#: Where the objects of jobs have the class of their document, by model.
 _OF_DOCUMENT = {
-    "render": ("Render", "priority"),
-    "share": ("Share", "render__priority"),
-    "email": ("Share", "render__priority"),
-    "signature": ("SignatureRequest", "render__priority"),
-    "send signature": ("SignatureRequest", "render__priority"),
-    "announce render": ("Render", "priority"),
-    "announce share": ("Share", "render__priority"),
-    "announce engagement": ("EngagementEvent", "render__priority"),
-    "announce signature": ("SignatureRequest", "render__priority"),
+    "Render": "priority",
+    "Share": "render__priority",
+    "SignatureRequest": "render__priority",
+    "EngagementEvent": "render__priority",
 }
 
 
@@ -61,11 +57,11 @@ def check_priority(priority: str) -> Priority:
 
 def priorities(kind: str, object_ids: Collection[int]) -> dict[int, int]:
     """Return the classes of new jobs of a kind, by object: with one query, or with none."""
-    if kind in _UPKEEP:
+    job = Kind.of(kind)
+    if job.is_upkeep:
         return dict.fromkeys(object_ids, Priority.UPKEEP.value)
     known = dict.fromkeys(object_ids, Priority.SINGLE.value)
-    if kind in _OF_DOCUMENT:
-        model, path = _OF_DOCUMENT[kind]
-        rows = apps.get_model("craftkit", model)._default_manager.using(database())
-        known.update(rows.filter(pk__in=object_ids).values_list("pk", path))
+    if path := _OF_DOCUMENT.get(job.model_name):
+        rows = job.model._default_manager.using(database())
+        known.update(rows.filter(among("pk", object_ids)).values_list("pk", path))
     return known

@@ -2,227 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import time
-import uuid
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from django.conf import settings
-from django.core.validators import validate_email
-from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, dispatch
-from django_craftkit.database import (
-    again_after_deadlock,
-    database,
-    in_transaction,
-    insert_or_get,
-    lock,
-)
-from django_craftkit.statements import Lookup
+from django_craftkit.database import database, in_transaction, lock
 
-from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
+from .arguments import check_user, may_wait
 from .change import Change
+from .dependents import hold, refuse_withdrawn
+from .exceptions import KeyConflict
+from .job import Job
 from .keys import RowKey
-from .mirror import SHOWN_FOR, Mirror
-from .render import KeyConflict, Render, hold, refuse_gone, refuse_withdrawn
-from .work import Job
+from .mirror import Mirror
+from .render import Render
+from .share_manager import FOUND, UNPROVEN, ShareManager
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from datetime import datetime
+    import uuid
 
     from django.contrib.auth.models import AbstractBaseUser
 
-#: Characters; https://docs.craftkit.dev/api-reference/email-render
-MAX_MESSAGE, MAX_NAME = 2000, 200
-MAX_EMAIL = 254
-#: What the key of a link begins with that was found at Craftkit without a row; ``adopted`` says
-#: whether it was.
-FOUND = "found "
-
-
-class ShareQuerySet(models.QuerySet[Any]):
-    """The links, open and closed."""
-
-    def open(self) -> Self:
-        """Return the links that lead somewhere and that nobody wants back."""
-        return self.filter(
-            Q(expires_at=None) | Q(expires_at__gt=clock.now()),
-            status=Share.Status.ACTIVE,
-            revoke_requested_at=None,
-        )
-
-    def revocable(self) -> Self:
-        """Return the links that can be revoked and that nobody has asked for yet."""
-        return self.filter(revoke_requested_at=None).exclude(status__in=FINAL)
-
-    def to_hand_out(self) -> Self:
-        """Return the open links that were not made for one person, newest first.
-
-        Of those found at Craftkit nobody here knows for whom they are.
-        """
-        return (
-            self.open()
-            .filter(
-                Q(adopted=False) | Q(adopted=None) & ~Q(key__startswith=FOUND),
-                channel=Share.Channel.LINK,
-                recipient_email="",
-            )
-            .order_by("-requested_at", "-pk")
-        )
-
-    def expired(self) -> Self:
-        """Return the links that Craftkit has closed by itself."""
-        return self.filter(status=Share.Status.ACTIVE, expires_at__lte=clock.now())
-
-    def unsettled(self) -> Self:
-        """Return the e-mails that only a person can tell the fate of."""
-        return self.filter(status=Share.Status.UNKNOWN, error_code=UNPROVEN)
-
-    def needing_action(self) -> Self:
-        """Return the links and e-mails that were rejected in the last 30 days.
-
-        Not those of a withdrawn document, nor where another of the kind was asked for since, for
-        the same document and person.
-        """
-        later = Share.objects.filter(
-            render=OuterRef("render"),
-            by_mail=OuterRef("by_mail"),
-            recipient_email=OuterRef("recipient_email"),
-            pk__gt=OuterRef("pk"),
-        )
-        return self.filter(
-            ~Exists(later),
-            status=Share.Status.REJECTED,
-            updated_at__gte=clock.now() - SHOWN_FOR,
-            render__withdrawn_at=None,
-        )
-
-    def ask(
-        self,
-        render: Render,
-        *,
-        message: str,
-        expires_at: datetime | None,
-        channel: str,
-        recipient_email: str,
-        key: str | None,
-        user: AbstractBaseUser | None,
-        wait: float,
-        recipient_name: str = "",
-        by_mail: bool = False,
-    ) -> Share:
-        """Write the wish for a link; see ``Render.share`` and ``Render.email``."""
-        # All that can be wrong is found before the first query: one that fails would break the
-        # transaction of the caller.
-        check_text("message", message, MAX_MESSAGE)
-        check_text("recipient_name", recipient_name, MAX_NAME)
-        check_expiry(expires_at)
-        check_user(user)
-        if Share.Channel(channel) == Share.Channel.EMAIL or recipient_email:
-            validate_email(recipient_email)
-            check_text("recipient_email", recipient_email, MAX_EMAIL)
-        timeout = may_wait(wait)
-        has_key = key is not None
-        if key is None:
-            key = mail_key(recipient_email, message) if by_mail else uuid.uuid4().hex
-        wish = self.model(
-            render=render,
-            project=render.project,
-            key=check_key(key),
-            key_hash=hash_key(key),
-            message=message,
-            expires_at=expires_at,
-            channel=channel,
-            recipient_email=recipient_email,
-            recipient_name=recipient_name,
-            by_mail=by_mail,
-            requested_by=user,
-            adopted=False,
-        )
-        share = self._store(wish, has_key=has_key)
-        if wait:
-            share._carry_out(timeout)
-            # A replica may not have it yet.
-            share.render = Render.objects.using(database()).get(pk=share.render_id)
-        return share
-
-    @again_after_deadlock
-    def _store(self, wish: Share, *, has_key: bool) -> Share:
-        using = database()
-        known = _BY_KEY.first(using, wish.render_id, wish.key_hash)
-        if known is None:
-            render = refuse_withdrawn(wish.render_id)
-            with transaction.atomic(using=using, savepoint=False):
-                if render is not None and hold(render.pk, may_go=render.may_go):
-                    known = insert_or_get(wish, _BY_KEY, "render_id", "key_hash")
-                    if known is wish:
-                        Job.objects.start(wish.kind, known.pk, known.project, render.priority)
-                        return known
-        if known is None:
-            refuse_gone(wish.render)
-        known.check_same(wish, has_key=has_key)
-        return known
-
-    def add_found(self, like: Share, *, remote_id: uuid.UUID, url: str, **values: Any) -> Share:
-        """Write a row for a link that Craftkit has and no row had, inside a transaction."""
-        key = f"{FOUND}{remote_id}"
-        found: Share = self.using(database()).create(
-            **{
-                "render_id": like.render_id,
-                "project": like.project,
-                "key": key,
-                # No key that anybody gives has a NUL: none is this one.
-                "key_hash": hash_key(f"\0{key}"),
-                "adopted": True,
-                "channel": like.channel,
-                "recipient_email": like.recipient_email,
-                "recipient_name": like.recipient_name,
-                "message": like.message,
-                "expires_at": like.expires_at,
-                "remote_id": remote_id,
-                "url": url,
-                "status": Share.Status.ACTIVE,
-                **values,
-            }
-        )
-        if found.revoke_requested_at is not None:
-            Job.objects.ask(KIND, [found.pk], found.project)
-        return found
-
-    def revoke_all(self, renders: Collection[int], *, user: AbstractBaseUser | None) -> list[Share]:
-        """Ask for the end of every link to these documents, inside a transaction; return them."""
-        return self._revoke(self.using(database()).filter(render__in=renders), user)
-
-    @in_transaction
-    def revoke_chosen(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> list[Share]:
-        """Ask for the end of these links, as ``Share.revoke``; return those that had none yet.
-
-        Takes as many queries for a thousand as for ten.
-        """
-        return self._revoke(self.using(database()).filter(pk__in=pks), user)
-
-    def _revoke(self, wanted: models.QuerySet[Share], user: AbstractBaseUser | None) -> list[Share]:
-        shares: list[Share] = list(lock(cast("Any", wanted).revocable()).order_by("pk"))
-        if shares:
-            self.using(database()).filter(pk__in=[share.pk for share in shares]).update(
-                revoke_requested_at=clock.now(), revoke_requested_by=user
-            )
-            Job.objects.wish_for(KIND, shares)
-            dispatch.wake_on_commit(database())
-        return shares
-
-
-_BY_KEY: Lookup[Share] = Lookup(lambda: Share.objects.all(), "render_id", "key_hash")
-
-
-def mail_key(to: str, message: str) -> str:
-    """Return what an e-mail is known by that was asked for without a key: what it says to whom."""
-    text = json.dumps([to.casefold(), message])
-    return f"mail:{hash_key(text)}"
+    from .columns import NullableMoment
 
 
 class Share(Mirror):
@@ -235,29 +40,32 @@ class Share(Mirror):
         ACTIVE = "active", _("open")
         REVOKED = "revoked", _("revoked")
 
+    change_kind = Change.Kind.SHARE
+    FINAL = (Status.REVOKED, Status.REJECTED)
+
     class Channel(models.TextChoices):
         LINK = "link", _("link")
         EMAIL = "email", _("e-mail")
 
-    render = RowKey(
+    render: RowKey[Render, Render] = RowKey(
         Render, on_delete=models.PROTECT, related_name="shares", verbose_name=_("document")
     )
-    key = models.CharField(_("key"), max_length=255)
-    key_hash = models.CharField(max_length=64, editable=False)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.PENDING)
     channel = models.CharField(_("channel"), max_length=8, choices=Channel, default=Channel.LINK)
     #: Whether Craftkit mails it; else the channel says only whom it is for.
     by_mail = models.BooleanField(_("mailed by Craftkit"), default=False)
-    mailed_at = models.DateTimeField(_("mailed at"), null=True, blank=True)
+    mailed_at: NullableMoment = models.DateTimeField(_("mailed at"), null=True, blank=True)
     recipient_email = models.EmailField(_("recipient"), blank=True)
     recipient_name = models.CharField(_("recipient's name"), max_length=200, blank=True)
     message = models.TextField(_("message"), blank=True)
-    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    expires_at: NullableMoment = models.DateTimeField(_("expires at"), null=True, blank=True)
     url = models.TextField(_("link"), blank=True)
     click_count = models.PositiveIntegerField(_("opened"), default=0)
     #: Committed before the call: a worker that dies in it leaves a share that may exist.
-    sending_since = models.DateTimeField(_("sending since"), null=True, blank=True)
-    revoke_requested_at = models.DateTimeField(_("revocation asked for at"), null=True, blank=True)
+    sending_since: NullableMoment = models.DateTimeField(_("sending since"), null=True, blank=True)
+    revoke_requested_at: NullableMoment = models.DateTimeField(
+        _("revocation asked for at"), null=True, blank=True
+    )
     revoke_requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -266,12 +74,12 @@ class Share(Mirror):
         related_name="+",
         verbose_name=_("revocation asked for by"),
     )
-    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    revoked_at: NullableMoment = models.DateTimeField(_("revoked at"), null=True, blank=True)
     #: Whether Craftkit had it and no row did; ``None``: an earlier version wrote it, whose key
     #: tells. No default: SQLite would write the table anew.
     adopted = models.BooleanField(null=True, editable=False)
 
-    objects: ClassVar[models.Manager[Share]] = ShareQuerySet.as_manager()
+    objects: ClassVar[ShareManager] = ShareManager()
 
     class Meta:
         verbose_name = _("link")
@@ -318,7 +126,7 @@ class Share(Mirror):
     @property
     def is_revocable(self) -> bool:
         """Whether there is something to revoke that nobody has asked for yet."""
-        return self.status not in FINAL and self.revoke_requested_at is None
+        return self.status not in self.FINAL and self.revoke_requested_at is None
 
     @property
     def is_found(self) -> bool:
@@ -362,9 +170,9 @@ class Share(Mirror):
         )
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Job.Kind:
         """The kind of the job that makes it."""
-        return MAIL if self.by_mail else KIND
+        return Job.Kind.EMAIL if self.by_mail else Job.Kind.SHARE
 
     def revoke(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
         """Ask for the link's end; from now on it is offered nowhere.
@@ -388,7 +196,7 @@ class Share(Mirror):
             .update(revoke_requested_at=clock.now(), revoke_requested_by=user)
         )
         if asked:
-            Job.objects.ask(KIND, [self.pk], self.project)
+            Job.objects.ask(Job.Kind.SHARE, [self.pk], self.project)
         return bool(asked)
 
     def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
@@ -440,7 +248,7 @@ class Share(Mirror):
         row.save(using=database())
         row._note(previous, user, signal="email_sent")
         if row.revoke_requested_at is not None:
-            Job.objects.ask(KIND, [row.pk], row.project)
+            Job.objects.ask(Job.Kind.SHARE, [row.pk], row.project)
         return True
 
     def leave_behind(self, user: AbstractBaseUser | None = None) -> None:
@@ -455,21 +263,13 @@ class Share(Mirror):
         self.remote_id, self.url, self.answer = None, "", {}
 
     def _note(self, previous: str, user: AbstractBaseUser | None, *, signal: str = "") -> None:
-        change = Change(
-            kind=KIND,
-            object_id=self.pk,
-            from_status=previous,
-            to_status=self.status,
-            cause=Change.Cause.ASKED,
-            person=cast("Any", user),
-            signal=signal,
-        )
+        change = self._asked_change(previous, self.status, user, signal=signal)
         Change.objects.record([change])
         dispatch.wake_on_commit(database())
 
     def refresh(self) -> None:
         """Do what is due for this share soon, also where its job was quarantined."""
-        kind = self.kind if self.status == self.Status.PENDING else KIND
+        kind = self.kind if self.status == self.Status.PENDING else Job.Kind.SHARE
         Job.objects.ask(kind, [self.pk], self.project)
 
     def _carry_out(self, timeout: float = 30.0) -> None:
@@ -487,12 +287,12 @@ class Share(Mirror):
             if render.status != Render.Status.SUCCEEDED:
                 return
             if self.by_mail:
-                dispatch.carry_out(MAIL, self.pk, timeout=left(), until=self._is_sent)
+                dispatch.carry_out(Job.Kind.EMAIL, self.pk, timeout=left(), until=self._is_sent)
                 if self.status == self.Status.PENDING:
                     return
         if not left():
             return
-        dispatch.carry_out(KIND, self.pk, timeout=left(), until=self._is_settled)
+        dispatch.carry_out(Job.Kind.SHARE, self.pk, timeout=left(), until=self._is_settled)
 
     def _is_sent(self) -> bool:
         self.refresh_from_db(using=database())
@@ -501,15 +301,7 @@ class Share(Mirror):
     def _is_settled(self) -> bool:
         self.refresh_from_db(using=database())
         if self.revoke_requested_at:
-            return self.status in FINAL
+            return self.status in self.FINAL
         if self.is_unsettled:
             return True
         return self.status not in (self.Status.PENDING, self.Status.UNKNOWN)
-
-
-KIND = "share"
-#: The kind of the job that sends an e-mail.
-MAIL = "email"
-#: The code of an e-mail whose link is there, and nothing that says whether it was sent.
-UNPROVEN = "mail_unproven"
-FINAL = frozenset({Share.Status.REVOKED, Share.Status.REJECTED})

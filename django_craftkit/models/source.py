@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit.database import database
 
+from .exceptions import WrongSchema
 from .identity import (
     MAX_PK,
     MAX_SCHEMA,
     Identity,
-    WrongSchema,
     identify,
     in_schema,
     refuse_schema,
@@ -157,8 +157,8 @@ class Sourced(models.Model):
     def set_source(self, source: models.Model) -> Identity:
         """Say what the document is about; the object must have been saved."""
         known = identify(source)
-        self.source_type_id, self.source_id = known.type_id, known.pk
-        self.source_db, self.source_schema = known.database, known.schema
+        for name, value in known.values.items():
+            setattr(self, name, value)
         return known
 
     @property
@@ -169,11 +169,13 @@ class Sourced(models.Model):
         """Whether the row is about this object, in whatever form its key was written here."""
         if source is None:
             return self.source_type_id is None and not self.source_id
-        if self.source_columns in source.columns:
-            return True
         here = (self.source_db, self.source_schema, self.source_type_id)
-        same = here == (source.database, source.schema, source.type_id)
-        return same and self.place is not None and self.place.pk == source.pk
+        if here != (source.database, source.schema, source.type_id):
+            return False
+        # In its own form, but for the rows of earlier versions.
+        if self.source_id == source.pk or self.source_id in source.forms:
+            return True
+        return self.place is not None and self.place.pk == source.pk
 
     def read_source(self, proxy: Any = None) -> models.Model | None:
         """Return the source as its database has it now, or ``None`` where it is gone.

@@ -1,1 +1,1 @@
-"""The reconciler: does the jobs, hears the facts, writes the changes."""
+"""The reconciler: does jobs, applies what Craftkit says, writes changes."""

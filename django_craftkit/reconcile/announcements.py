@@ -7,23 +7,33 @@ the others go on.
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from django_craftkit.database import database, describe, in_transaction, update_many
+from django_craftkit import bulk, clock
+from django_craftkit.database import (
+    again_after_deadlock,
+    database,
+    describe,
+    in_read_committed,
+    update_many,
+)
 from django_craftkit.dispatch import isolated
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRecipient
-from django_craftkit.models.change import MODELS, model_of
 from django_craftkit.signals import SIGNALS, Receiver
 
-from .outcomes import Again, Done, Failed, Later, Outcome
+from .calls import stood_still
 from .pace import PACE
+from .results import Again, Done, Failed, Later, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from django.db.models import Model
 
     from .batches import Ended
     from .crew import Answer, Call
@@ -31,25 +41,30 @@ if TYPE_CHECKING:
 
     #: Changes, oldest first, each with whom it is about.
     Due = list[tuple[Change, Any]]
+    #: Who listens to a signal of a sender, by their names.
+    Live = Callable[[str, type[Model]], Mapping[str, Receiver]]
 
 T = TypeVar("T")
 
 logger = get_logger(__name__)
 
-KINDS = tuple(f"announce {kind}" for kind in MODELS)
+KINDS = tuple(kind for kind in Job.Kind if kind.announces)
 
 #: After so many tries a receiver is given up for a change, and staff are shown it.
 MAX_ATTEMPTS = 8
 #: How many objects are read at a time, and told as they are then; how many of them begin together,
 #: and are suspected together if their worker ends.
-TOGETHER, BEGIN = 20, 5
+TOGETHER, BEGIN = 500, 50
 #: After so many calls, or seconds, it is noted who has listened: a worker that dies meanwhile
 #: leaves so many to be called again.
 CALLS, SECONDS = 50, 0.25
+_COLUMNS = ("announcement", "receivers")
 
 
-def step(job: Job) -> Outcome:
+def step(job: Job) -> Result:
     """Announce what is due of one object, oldest first."""
+    # Read now, whatever its writer knew: another may have announced some of it.
+    job.about = None
     ((_job, due),) = _read([job])
     return _announce_all(job, due)
 
@@ -61,23 +76,29 @@ class Announcements:
 
     def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
         told = _Told()
+        # Asked once a turn: to find them takes longer than to call a quick one.
+        live = cache(_live)
         for some in _parts(jobs, TOGETHER):
             due = {} if turn.is_over else dict(_read(some))
             for few in _parts(some, BEGIN):
-                if not turn.is_over:
-                    few = Job.objects.begin_all(few)
+                begun = set() if turn.is_over else {*told.begin(few)}
+                yield from told.noted()
                 for job in few:
-                    if turn.is_over:
+                    if turn.is_over or job not in begun:
                         yield job, Later()
-                    elif turn.is_slow(*_names_of(due[job])):
+                        continue
+                    if told.is_to_be_noted:
+                        told.note()
+                        yield from told.noted()
+                    names = _names_of(due[job], live)
+                    if turn.is_slow(*names):
                         yield job
                     elif len(due[job]) > 1:
                         yield job, _announce_all(job, due[job])
                     else:
-                        told.add(job, due[job])
-                        if told.is_to_be_noted:
-                            yield from told.note()
-        yield from told.note()
+                        told.add(job, due[job], live, calls=len(names))
+        told.note()
+        yield from told.noted()
 
     def apply(self, answers: Sequence[Answer]) -> Iterator[Ended]:
         """Nothing is asked of Craftkit."""
@@ -88,64 +109,101 @@ class Announcements:
 ANNOUNCEMENTS = Announcements()
 
 
-def _announce_all(job: Job, due: Due) -> Outcome:
+def _announce_all(job: Job, due: Due) -> Result:
     """Announce changes of one object in their order, and note after each who has listened."""
     stuck: dict[str, str] = {}
     for change, about in due:
-        _announce(change, about, stuck)
-        if not _note([(job, [change])]):
+        _announce(change, about, stuck, _live)
+        if not _mine([job]):
             # Another has taken the job over, and goes on from what is noted.
             return Again(0.0)
-    return _outcome(stuck)
+        _note_and_begin([change], ())
+    return _result(stuck)
 
 
 class _Told:
     """Announcements that nobody has noted yet."""
 
     def __init__(self) -> None:
-        self._ended: list[tuple[Job, list[Change], Outcome]] = []
+        self._told: list[tuple[Job, list[Change], Result]] = []
+        self._ended: list[Ended] = []
         self._calls = 0
         self._since = time.monotonic()
+        self._began_at = clock.now()
 
-    def add(self, job: Job, due: Due) -> None:
-        """Announce what is due of an object."""
-        if not self._ended:
+    def begin(self, jobs: Sequence[Job]) -> list[Job]:
+        """Begin to announce what is due of some objects, and note what was told before.
+
+        Return those that nobody else has by now, nor has locked.
+        """
+        began_at = clock.now()
+        begun = self._note(jobs)
+        self._began_at = began_at
+        return begun
+
+    def add(self, job: Job, due: Due, live: Live, *, calls: int) -> None:
+        """Announce what is due of an object, with so many calls."""
+        if not self._told:
             self._since = time.monotonic()
+        self._calls += calls
         stuck: dict[str, str] = {}
         for change, about in due:
-            self._calls += len(_names(change))
-            _announce(change, about, stuck)
-        self._ended.append((job, [change for change, _about in due], _outcome(stuck)))
+            _announce(change, about, stuck, live)
+        self._told.append((job, [change for change, _about in due], _result(stuck)))
 
     @property
     def is_to_be_noted(self) -> bool:
         return self._calls >= CALLS or time.monotonic() - self._since > SECONDS
 
-    def note(self) -> Iterator[Ended]:
-        """Note who has listened; return how the steps end."""
-        ended, self._ended, self._calls = self._ended, [], 0
-        mine = _note([(job, changes) for job, changes, _outcome in ended])
-        for job, _changes, outcome in ended:
-            # Another that has taken the job over goes on from what is noted.
-            yield job, outcome if job.pk in mine else Again(0.0)
+    def note(self) -> None:
+        """Note who has listened."""
+        if self._told:
+            self._note(())
+
+    def noted(self) -> Iterator[Ended]:
+        """Return how the steps end that were noted since this was last asked."""
+        ended, self._ended = self._ended, []
+        yield from ended
+
+    def _note(self, next_ones: Sequence[Job]) -> list[Job]:
+        told, self._told, self._calls = self._told, [], 0
+        if stood_still(self._began_at):
+            mine = _mine([job for job, _changes, _result in told])
+        else:
+            mine = {job.pk for job, _changes, _result in told}
+        noted = [change for job, changes, _result in told if job.pk in mine for change in changes]
+        begun = _note_and_begin(noted, next_ones)
+        # Another that has taken a job over goes on from what is noted.
+        self._ended += [
+            (job, result if job.pk in mine else Again(0.0)) for job, _changes, result in told
+        ]
+        return begun
 
 
 def _read(jobs: Sequence[Job]) -> Iterator[tuple[Job, Due]]:
     """Return what is due for each of these jobs: each change, and whom it is about."""
     using = database()
     objects: dict[str, list[int]] = {}
-    for job in jobs:
-        objects.setdefault(_kind(job), []).append(job.object_id)
     due: dict[tuple[str, int], list[Change]] = {}
+    for job in jobs:
+        kind = _kind(job)
+        objects.setdefault(kind, []).append(job.object_id)
+        if job.about is not None:
+            due[kind, job.object_id] = job.about
     instances: dict[tuple[str, int], Any] = {}
     for kind, pks in objects.items():
+        unread = [pk for pk in pks if (kind, pk) not in due]
         changes = Change.objects.using(using).filter(
-            kind=kind, object_id__in=pks, announcement=Change.Announcement.DUE
+            bulk.among("object_id", unread), kind=kind, announcement=Change.Announcement.DUE
         )
         for change in changes.order_by("pk"):
             due.setdefault((kind, change.object_id), []).append(change)
-        found = model_of(kind)._default_manager.using(using).in_bulk(pks)
-        instances.update({(kind, pk): instance for pk, instance in found.items()})
+        rows = Job.Kind.announcing(kind).model._default_manager.using(using)
+        found = rows.filter(bulk.among("pk", pks))
+        if kind == Change.Kind.RENDER:
+            # Few receivers look at them, and hundreds may be large.
+            found = found.defer("data")
+        instances.update({(kind, instance.pk): instance for instance in found})
     persons = {change.recipient_id for changes in due.values() for change in changes}
     rows = SignatureRecipient.objects.using(using).select_related("request")
     people = rows.in_bulk(persons - {None}) if persons - {None} else {}
@@ -166,53 +224,60 @@ def _parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def _kind(job: Job) -> str:
-    return job.kind.removeprefix("announce ")
+    return Job.Kind.of(job.kind).announces
 
 
-def _names(change: Change) -> set[str]:
+def _live(signal: str, sender: type[Model]) -> Mapping[str, Receiver]:
+    """Return who listens by now, by their names."""
+    return SIGNALS[signal].receivers_of(sender)
+
+
+def _names(change: Change, live: Live) -> Collection[str]:
     """Return who may have to be told of a change, by their names."""
     if change.receivers is not None:
         return {name for name, entry in change.receivers.items() if not entry.get("abandoned")}
-    return set(SIGNALS[change.signal].receivers_of(change.sender))
+    return live(change.signal, change.sender)
 
 
-@in_transaction
-def _note(told: Sequence[tuple[Job, list[Change]]]) -> set[int]:
-    """Write who has listened to changes, but for jobs that somebody else has by now.
-
-    Returns the primary keys of the others.
-    """
-    if not told:
-        return set()
-    rows = Job.objects.using(database()).filter(pk__in=[job.pk for job, _changes in told])
-    tokens = dict(rows.values_list("pk", "lease_token"))
-    mine = {job.pk for job, _changes in told if tokens.get(job.pk) == job.lease_token}
-    changes = [change for job, changes in told if job.pk in mine for change in changes]
-    update_many(changes, ("announcement", "receivers"))
-    return mine
+@again_after_deadlock
+def _note_and_begin(changes: Sequence[Change], jobs: Sequence[Job]) -> list[Job]:
+    """Write who has listened to changes, and begin jobs: with one commit."""
+    if not jobs:
+        # One statement needs no transaction.
+        update_many(changes, _COLUMNS)
+        return []
+    with in_read_committed(database()):
+        # In this order: whoever has begun jobs has them locked, and must wait for nobody.
+        update_many(changes, _COLUMNS)
+        return Job.objects.begin_all(jobs)
 
 
-def _names_of(due: Due) -> set[str]:
-    return {name for change, _about in due for name in _names(change)}
+def _mine(jobs: Sequence[Job]) -> set[int]:
+    """Return the keys of the jobs that nobody else has by now."""
+    return set(Job.objects.still_leased(jobs).values_list("pk", flat=True))
 
 
-def _outcome(stuck: Mapping[str, str]) -> Outcome:
+def _names_of(due: Due, live: Live) -> set[str]:
+    return {name for change, _about in due for name in _names(change, live)}
+
+
+def _result(stuck: Mapping[str, str]) -> Result:
     return Failed("; ".join(stuck.values())) if stuck else Done()
 
 
-def _announce(change: Change, instance: Any, stuck: dict[str, str]) -> None:
+def _announce(change: Change, instance: Any, stuck: dict[str, str], live: Live) -> None:
     """Call the receivers of one change that have yet to succeed; note on it who is stuck."""
     signal = SIGNALS[change.signal]
-    live = signal.receivers_of(change.sender) if instance is not None else {}
+    receivers = live(change.signal, change.sender) if instance is not None else {}
     failed: dict[str, Any] = dict(change.receivers or {})
     given_up = {name: entry for name, entry in failed.items() if entry.get("abandoned")}
-    todo = set(live) if change.receivers is None else set(failed) - set(given_up)
-    for name in [name for name in live if name in todo] + sorted(todo - set(live)):
+    todo = set(receivers) if change.receivers is None else set(failed) - set(given_up)
+    for name in [name for name in receivers if name in todo] + sorted(todo - set(receivers)):
         if name in stuck:
             failed.setdefault(name, {"attempts": 0, "error": ""})
             continue
         with PACE.taken(name):
-            error, is_theirs = _call(live.get(name), signal.name, change, instance)
+            error, is_theirs = _call(receivers.get(name), signal.name, change, instance)
         if not error:
             failed.pop(name, None)
             continue

@@ -23,11 +23,9 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import ArchivedFile, Change, Job, Render, SignatureRequest
 from django_craftkit.models.archive import NAME_LENGTH, ArchiveWrite, archive_storage
-from django_craftkit.models.render import KIND as RENDER
-from django_craftkit.models.signature import KIND as SIGNATURE
 from django_craftkit.projects import get_client
 
-from .outcomes import Again, Done, Outcome, outcome_of_open
+from .results import Again, Done, Result, look_delay, result_of_open
 
 if TYPE_CHECKING:
     import uuid
@@ -59,7 +57,7 @@ class Content(NamedTuple):
     sha256: str
 
 
-def keep_signed(job: Job) -> Outcome:
+def keep_signed(job: Job) -> Result:
     """Fetch the signed PDF of a completed request, and its certificate."""
     request = SignatureRequest.objects.using(database()).filter(pk=job.object_id).first()
     is_signed = request is not None and request.status == SignatureRequest.Status.COMPLETED
@@ -67,17 +65,17 @@ def keep_signed(job: Job) -> Outcome:
         return Done()
     signatures = get_client(request.project, max_retries=0).signatures
     fetches = {Kind.SIGNED: signatures.signed_pdf, Kind.CERTIFICATE: signatures.certificate}
-    return _keep(request, SIGNATURE, request.remote_id, fetches, request.completed_at)
+    return _keep(request, Change.Kind.SIGNATURE, request.remote_id, fetches, request.completed_at)
 
 
-def keep_render(job: Job) -> Outcome:
+def keep_render(job: Job) -> Result:
     """Fetch the PDF of a document."""
     render = Render.objects.using(database()).defer("data").filter(pk=job.object_id).first()
     if render is None or render.remote_id is None or render.status != Render.Status.SUCCEEDED:
         return Done()
     renders = get_client(render.project, max_retries=0).renders
     fetches = {Kind.RENDER: renders.download}
-    return _keep(render, RENDER, render.remote_id, fetches, render.completed_at)
+    return _keep(render, Change.Kind.RENDER, render.remote_id, fetches, render.completed_at)
 
 
 def _keep(
@@ -86,7 +84,7 @@ def _keep(
     remote_id: uuid.UUID,
     fetches: Mapping[Kind, Callable[[uuid.UUID], Download]],
     since: datetime | None,
-) -> Outcome:
+) -> Result:
     """Fetch and store the files of a row that are not stored yet, each on its own."""
     waiting: Exception | None = None
     failed: Exception | None = None
@@ -111,15 +109,15 @@ def _keep(
             # A storage may raise anything; the other file is fetched all the same.
             failed = failed or error
     if isinstance(failed, CraftkitError):
-        return outcome_of_open(failed)
+        return result_of_open(failed)
     if failed is not None:
         raise failed
     if waiting is not None:
         since = since or row.accepted_at
         age = (database_now() - (since or database_now())).total_seconds()
-        return Again(min(max(MIN_WAIT, age / 6), MAX_WAIT), error=str(waiting), heard=True)
+        return Again(look_delay(age, MIN_WAIT, MAX_WAIT), error=str(waiting), answered=True)
     _announce(row, kind)
-    return Done(heard=bool(stored))
+    return Done(answered=bool(stored))
 
 
 def _store(what: Kind, row: Any, remote_id: uuid.UUID, download: Download) -> ArchivedFile:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from django_craftkit.models import Job
 
-from .outcomes import Outcome
+from .results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .pace import Turn
 
 #: A job, and how its step ended.
-Ended = tuple[Job, Outcome]
+Ended = tuple[Job, Result]
 
 
 class Batch(Protocol):

@@ -6,62 +6,71 @@ it did not act, and only by who wrote it: what a later call, or a later attempt,
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django_craftkit import clock, conf
+from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, update_many
-from django_craftkit.models import Render, Share, SignatureRequest
+from django_craftkit.database import database, in_transaction, update_many
 
+from .answers import is_of_another, refusal, used_elsewhere
 from .crew import NotMade
+from .updates import lock_renders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from django.db.models import QuerySet
 
-    from .facts import R
+    from django_craftkit.models import Share, SignatureRequest
 
-T = TypeVar("T")
-Row = Render | Share | SignatureRequest
+    from .crew import Answer
+    from .states import R, T
+    from .updates import Now
+
+    #: Locks the rows of a queryset: waits for whoever has them, or leaves those out.
+    Lock = Callable[[QuerySet[Any]], QuerySet[Any]]
+
+V = TypeVar("V")
 #: The moment of the first call of an attempt, where the row has it, and of the last one.
 Noted = dict[str, datetime | None]
 
 
-def noted(row: Row) -> Noted:
+def noted(row: Any) -> Noted:
     """Return what a row says of its calls."""
-    names = {field.name for field in row._meta.concrete_fields}
-    return {name: getattr(row, name) for name in ("sent_at", "sending_since") if name in names}
+    return {name: getattr(row, name) for name in _columns(row, "sent_at", "sending_since")}
 
 
-def note(row: Row, wanted: QuerySet[Any], **also: Any) -> bool:
+def _columns(row: Any, *names: str) -> tuple[str, ...]:
+    there = {field.name for field in row._meta.concrete_fields}
+    return tuple(name for name in names if name in there)
+
+
+def note(row: R, wanted: QuerySet[Any]) -> bool:
     """Note that a call for a row is under way; ``False`` where it may not be made.
 
     That is where the row is none of ``wanted`` by now, or another call was noted since it was read.
-    ``also`` is written with it.
     """
     before = noted(row)
     values = _with_call(before, database_now())
-    if not wanted.filter(pk=row.pk, status=row.Status.PENDING, **before).update(**values, **also):
+    if not wanted.filter(pk=row.pk, status=row.Status.PENDING, **before).update(**values):
         return False
     remember(row, values)
     return True
 
 
-def note_all(
-    rows: Sequence[R], locked: Callable[[QuerySet[Any]], QuerySet[Any]], *names: str
-) -> dict[int, Noted | None]:
+def note_all(rows: Sequence[T], locked: Lock, *names: str, **also: Any) -> dict[int, Noted | None]:
     """Note that calls for rows are under way, as ``note`` does; return what was noted of which row.
 
     ``None``: the call may not be made, since the row is not as it was read, in its calls or in the
-    columns ``names``. Inside a transaction; ``remember`` it when that is committed. ``locked``
-    locks the rows: it waits for whoever has them, or leaves those out.
+    columns ``names``. Inside a transaction; ``remember`` it when that is committed. ``also`` is
+    written with it.
     """
     if not rows:
         return {}
     columns: tuple[str, ...] = tuple(noted(rows[0]))
-    read = ("status", "attempt", *names, *columns)
+    read = _columns(rows[0], "status", "attempt", *names, *columns)
     # By primary keys alone: MySQL would lock whatever other index it goes by.
     all_rows: Any = type(rows[0])._default_manager.using(database()).only(*read)
     found = locked(all_rows).in_bulk([row.pk for row in rows])
@@ -69,10 +78,27 @@ def note_all(
     for row in rows:
         there = found.get(row.pk)
         if there is not None and all(getattr(there, n) == getattr(row, n) for n in read):
-            remember(there, _with_call(noted(row), now))
+            remember(there, {**_with_call(noted(row), now), **also})
             begun.append(there)
-    update_many(begun, columns)
+    update_many(begun, [*columns, *also])
     return {**dict.fromkeys(found), **{row.pk: noted(row) for row in begun}}
+
+
+@in_transaction
+def begin(
+    rows: Sequence[SignatureRequest] | Sequence[Share], locked: Lock, unwanted_at: str, **also: Any
+) -> dict[int, Noted | None]:
+    """Note that calls about ready documents are under way, as ``note_all`` does.
+
+    ``None`` also where the document was withdrawn. ``unwanted_at`` is the column that says that
+    somebody has taken the row back.
+    """
+    # Whoever withdraws a document comes before this, or finds its rows.
+    renders = lock_renders({row.render_id for row in rows}, locked)
+    free: list[Any] = [row for row in rows if row.render_id in renders]
+    withdrawn = {row.pk for row in free if renders[row.render_id].withdrawn_at is not None}
+    mine = [row for row in free if row.pk not in withdrawn]
+    return {**dict.fromkeys(withdrawn), **note_all(mine, locked, unwanted_at, **also)}
 
 
 def _with_call(before: Noted, now: datetime) -> Noted:
@@ -80,27 +106,42 @@ def _with_call(before: Noted, now: datetime) -> Noted:
     return {**{name: value or now for name, value in before.items()}, "sending_since": now}
 
 
-def remember(row: Row, values: Noted) -> None:
+def remember(row: Any, values: Mapping[str, Any]) -> None:
     """Have a row that was read before say what was noted of it since."""
     for name, value in values.items():
         setattr(row, name, value)
 
 
-def take_back(row: Row, before: Noted) -> None:
+def take_back(row: R, before: Noted) -> None:
     """Note that Craftkit did not act on the call that was noted last, by this worker."""
-    rows = type(row)._default_manager.using(database())
-    if not isinstance(row, Share):
-        rows = rows.filter(attempt=row.attempt)
-    mine = rows.filter(pk=row.pk, status=row.Status.PENDING, sending_since=row.sending_since)
-    mine.update(**before)
+    rows = type(row)._default_manager.using(database()).filter(pk=row.pk, attempt=row.attempt)
+    rows.filter(status=row.Status.PENDING, sending_since=row.sending_since).update(**before)
+
+
+def refused(row: R, before: Noted, answer: Answer, now: Now) -> dict[str, Any] | None:
+    """Return what is noted of a row whose call Craftkit has refused; ``None``: it has made it.
+
+    That Craftkit made it earlier, for another, is a refusal, too. Raises what stands for no answer,
+    and takes back that the call was made where Craftkit did not act on it.
+    """
+    error = answer.error
+    if isinstance(error, (InvalidRequest, NotFound, Conflict)) and not error.is_passing:
+        return refusal(error)
+    if error is not None:
+        if isinstance(error, CraftkitError) and error.proves_inaction:
+            take_back(row, before)
+        raise error
+    if is_of_another(answer.value, row.sent_at or now()):
+        return used_elsewhere(answer.value)
+    return None
 
 
 def stood_still(started: datetime) -> bool:
     """Whether the worker stood still for so long that others may soon settle its call."""
-    return clock.now() - started > timedelta(seconds=conf.options().LEASE) / 2
+    return clock.now() - started > conf.lease() / 2
 
 
-def in_time(started: datetime, call: Callable[[], T]) -> T:
+def in_time(started: datetime, call: Callable[[], V]) -> V:
     """Make a call that rows tell of since ``started``, unless others may soon settle it."""
     if stood_still(started):
         raise NotMade

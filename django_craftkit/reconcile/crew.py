@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 AHEAD = 1.0
 #: How many calls are planned at least and at most, and how long one takes where none was made yet.
 FEWEST, MOST, UNKNOWN = 20, 200, 0.05
+#: Bytes of JSON, about, that calls under way hold: hundreds of large ones would fill the memory.
+MOST_BYTES = 16 * 2**20
 #: Seconds between two looks whether the last calls are over.
 IDLE = 0.2
 #: Of how many threads one may be for steps, which have database connections of their own.
@@ -50,6 +52,8 @@ class Call:
     #: What goes on from the answer, and what it has to know for that.
     batch: Batch | None = None
     about: Any = None
+    #: Bytes of JSON that it holds until it is answered, about.
+    size: int = 0
     planned_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -150,7 +154,7 @@ class Threads:
     def __init__(self, pool: Pool, room: Room) -> None:
         self.under_way = 0
         self._pool, self._room = pool, room
-        self._steps_under_way = self._keyless_under_way = 0
+        self._steps_under_way = self._keyless_under_way = self._bytes_under_way = 0
         #: Seconds that a call takes.
         self._seconds = UNKNOWN
         self._is_over = False
@@ -170,11 +174,13 @@ class Threads:
 
     @property
     def room(self) -> int:
+        if self._bytes_under_way >= MOST_BYTES:
+            return 0
         return max(0, self._capacity - self._calls_under_way)
 
     @property
     def is_ready(self) -> bool:
-        return self._calls_under_way <= self._capacity // 2
+        return self.room > 0 and self._calls_under_way <= self._capacity // 2
 
     @property
     def free(self) -> int:
@@ -192,6 +198,7 @@ class Threads:
 
     def start(self, call: Call) -> None:
         self.under_way += 1
+        self._bytes_under_way += call.size
         if call.batch is not None:
             job, priority = call.jobs[0], call.jobs[0].priority
             if not call.batch.is_keyed:
@@ -218,6 +225,7 @@ class Threads:
             for answer in answers:
                 batch = answer.call.batch
                 self.under_way -= 1
+                self._bytes_under_way -= answer.call.size
                 self._steps_under_way -= batch is None
                 self._keyless_under_way -= batch is not None and not batch.is_keyed
             return answers

@@ -29,16 +29,18 @@ from django_craftkit.models import (
 )
 
 from . import engagement
-from .facts import lock_by_remote_id
-from .outcomes import retry_delay
-from .renders import facts as renders
-from .signatures import facts as signatures
+from .renders import states as renders
+from .results import retry_delay
+from .signatures import states as signatures
+from .updates import lock_by_remote_id
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Container, Mapping
 
-    from django_craftkit.models.claims import LeasedQuerySet, Mark
+    from django_craftkit.models.claims import Lease, LeasedQuerySet, Mark
+
+    from .states import RemoteState
 
 logger = get_logger(__name__)
 
@@ -55,7 +57,7 @@ HEARD_EVERY = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
-class Verdict:
+class Result:
     """What is to be noted of a delivery."""
 
     status: Status
@@ -69,18 +71,21 @@ class Unusable(ValueError):
     """A signed body that isn't what the contract says."""
 
 
-def process(now: datetime, mark: Mark | None = None) -> int:
+def process(now: datetime, mark: Mark | None = None, lease: Lease | None = None) -> int:
     """Work off a batch of due deliveries; return how many.
 
-    ``mark`` is where earlier batches have come to.
+    ``mark`` is where earlier batches have come to. Who goes on to announce what they tell has a
+    ``lease``.
     """
     inbox = WebhookDelivery.objects.filter(lease_token=None, attempts__lt=SUSPECT)
-    return _process(inbox, BATCH, now, mark)
+    # Moments take longer to read than all the rest, and nothing here looks at them.
+    inbox = inbox.defer("due_at", "received_at", "processed_at", "body_hash")
+    return _process(inbox, BATCH, now, mark, lease)
 
 
 def is_any_suspect(now: datetime, mark: Mark | None = None) -> bool:
     """Whether a delivery is due that is to be worked off alone."""
-    return bool(_suspects().due(now).find(1, now=now, mark=mark))
+    return bool(_suspects().find(1, now=now, mark=mark))
 
 
 def process_suspect(now: datetime) -> int:
@@ -95,13 +100,18 @@ def _suspects() -> LeasedQuerySet:
     return suspects
 
 
-def _process(inbox: LeasedQuerySet, most: int, now: datetime, mark: Mark | None = None) -> int:
-    lease = timedelta(seconds=conf.options().LEASE)
-    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=lease, mark=mark)
+def _process(
+    inbox: LeasedQuerySet,
+    most: int,
+    now: datetime,
+    mark: Mark | None = None,
+    lease: Lease | None = None,
+) -> int:
+    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=conf.lease(), mark=mark)
     if not batch:
         return 0
     try:
-        _apply(batch, now)
+        _apply(batch, now, lease)
     except Exception:
         # One of them breaks the batch: alone, each shows whether it is the one.
         logger.exception("A batch of %d webhooks is taken apart.", len(batch))
@@ -130,43 +140,47 @@ def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) ->
 
 
 @in_transaction
-def _apply(batch: list[WebhookDelivery], now: datetime) -> None:
+def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = None) -> None:
+    if lease is not None:
+        # A transaction that is run again writes its changes anew.
+        lease.about.clear()
     batch = WebhookDelivery.objects.held(batch)
-    verdicts: dict[int, Verdict] = {}
-    facts = Facts()
+    results: dict[int, Result] = {}
+    contents = Contents(lease)
     for delivery in batch:
         try:
-            verdict = _read(delivery, facts)
+            result = _read(delivery, contents)
         except Unusable as error:
-            verdict = _failure(delivery, error, now)
-        verdicts[delivery.pk] = verdict
-    known = facts.join()
+            result = _failure(delivery, error, now)
+        results[delivery.pk] = result
+    known = contents.apply()
     for delivery in batch:
-        verdict = verdicts[delivery.pk]
-        if verdict.status != Status.PROCESSED or verdict.about is None:
+        result = results[delivery.pk]
+        if result.status != Status.PROCESSED or result.about is None:
             continue
-        if (delivery.project, verdict.about) in known:
+        if (delivery.project, result.about) in known:
             continue
         if delivery.attempts > 1 and delivery.about is not None:
-            verdict.status, verdict.error = Status.IGNORED, "Nothing here is known by this id."
+            result.status, result.error = Status.IGNORED, "Nothing here is known by this id."
         else:
             # The answer that tells us this id may be on its way.
-            verdict.status = Status.RECEIVED
-            verdict.due_at = now + timedelta(seconds=conf.options().LEASE)
-    _note(verdicts, batch, now)
+            result.status = Status.RECEIVED
+            result.due_at = now + conf.lease()
+    _note(results, batch, now)
 
 
-class Facts:
-    """What a batch says, by family and document, until it is joined in one go."""
+class Contents:
+    """What a batch says, by family and document, until it is applied in one go."""
 
-    def __init__(self) -> None:
-        self.renders: dict[Key, list[renders.Fact]] = {}
+    def __init__(self, lease: Lease | None) -> None:
+        self._lease = lease
+        self.renders: dict[Key, list[RemoteState]] = {}
         self.events: dict[Key, list[client.EngagementEvent]] = {}
-        self.notices: dict[Key, list[signatures.Fact]] = {}
+        self.notices: dict[Key, list[RemoteState]] = {}
 
     def read_render(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
         render = client.Render.from_webhook(payload)
-        self.renders.setdefault((project, render.id), []).append(renders.Fact.of(render))
+        self.renders.setdefault((project, render.id), []).append(renders.state_of(render))
         return render.id
 
     def read_event(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
@@ -178,42 +192,43 @@ class Facts:
 
     def read_notice(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
         notice = client.SignatureNotice.from_webhook(payload)
-        fact = signatures.Fact.told(notice)
-        self.notices.setdefault((project, notice.id), []).append(fact)
+        state = signatures.state_of_notice(notice)
+        self.notices.setdefault((project, notice.id), []).append(state)
         return notice.id
 
-    def join(self) -> Container[Key]:
-        """Join all of it; return what there is a row for."""
-        return self._join_documents() | self._join_requests()
+    def apply(self) -> Container[Key]:
+        """Apply all of it; return what there is a row for."""
+        return self._apply_documents() | self._apply_requests()
 
-    def _join_documents(self) -> set[Key]:
+    def _apply_documents(self) -> set[Key]:
         if not self.renders and not self.events:
             return set()
         rows = renders.lock_known(self.renders.keys() | self.events.keys())
         cause = Change.Cause.WEBHOOK
-        if found := [(rows[key], facts) for key, facts in self.renders.items() if key in rows]:
-            renders.hear(found, cause)
+        if found := [(rows[key], states) for key, states in self.renders.items() if key in rows]:
+            renders.DocumentStates(cause, lease=self._lease).apply(found)
         if seen := [(rows[key], events) for key, events in self.events.items() if key in rows]:
-            engagement.hear(seen, cause)
+            engagement.apply(seen, cause, lease=self._lease)
         return set(rows)
 
-    def _join_requests(self) -> set[Key]:
+    def _apply_requests(self) -> set[Key]:
         if not self.notices:
             return set()
         rows = lock_by_remote_id(SignatureRequest.objects.using(database()), self.notices)
-        signatures.hear_told([(row, self.notices[key]) for key, row in rows.items()])
+        notices = [(row, self.notices[key]) for key, row in rows.items()]
+        signatures.apply_notices(notices, self._lease)
         return set(rows)
 
 
-_READERS: dict[str, Callable[[Facts, str, Mapping[str, Any]], uuid.UUID]] = {
-    "render.succeeded": Facts.read_render,
-    "render.failed": Facts.read_render,
-    **{f"document.{kind}": Facts.read_event for kind in EngagementEvent.Type},
-    **dict.fromkeys(signatures.EVENTS, Facts.read_notice),
+_READERS: dict[str, Callable[[Contents, str, Mapping[str, Any]], uuid.UUID]] = {
+    "render.succeeded": Contents.read_render,
+    "render.failed": Contents.read_render,
+    **{f"document.{kind}": Contents.read_event for kind in EngagementEvent.Type},
+    **dict.fromkeys(signatures.EVENTS, Contents.read_notice),
 }
 
 
-def _read(delivery: WebhookDelivery, facts: Facts) -> Verdict:
+def _read(delivery: WebhookDelivery, contents: Contents) -> Result:
     if delivery.attempts > MAX_ATTEMPTS:
         raise Unusable(f"{delivery.attempts - 1} workers ended while on it.")
     try:
@@ -227,30 +242,30 @@ def _read(delivery: WebhookDelivery, facts: Facts) -> Verdict:
     event = storable(payload["event"])[:64]
     reader = _READERS.get(event)
     if reader is None:
-        return Verdict(Status.IGNORED, event=event)
+        return Result(Status.IGNORED, event=event)
     try:
-        about = reader(facts, delivery.project, payload)
+        about = reader(contents, delivery.project, payload)
     except InvalidResponse as error:
         raise Unusable(str(error)) from error
-    return Verdict(Status.PROCESSED, event=event, about=about)
+    return Result(Status.PROCESSED, event=event, about=about)
 
 
-def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Verdict:
+def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Result:
     text = str(error) if isinstance(error, Unusable) else describe(error)
     if delivery.attempts >= MAX_ATTEMPTS and not is_outage(error):
-        return Verdict(Status.ABANDONED, event=delivery.event, error=text)
+        return Result(Status.ABANDONED, event=delivery.event, error=text)
     due_at = now + timedelta(seconds=30 * retry_delay(delivery.attempts))
-    return Verdict(Status.FAILED, event=delivery.event, error=text, due_at=due_at)
+    return Result(Status.FAILED, event=delivery.event, error=text, due_at=due_at)
 
 
-def _note(verdicts: dict[int, Verdict], batch: list[WebhookDelivery], now: datetime) -> None:
+def _note(results: dict[int, Result], batch: list[WebhookDelivery], now: datetime) -> None:
     """Write how locked deliveries ended."""
     # On copies: a batch whose transaction is run again still has to hold its lease.
     ended = []
     for delivery in batch:
-        verdict = verdicts[delivery.pk]
-        is_final = verdict.status not in (Status.RECEIVED, Status.FAILED)
-        if verdict.status == Status.ABANDONED:
+        result = results[delivery.pk]
+        is_final = result.status not in (Status.RECEIVED, Status.FAILED)
+        if result.status == Status.ABANDONED:
             logger.error(
                 "The webhook %s of project %r is abandoned after %d tries.",
                 delivery.delivery_id,
@@ -259,11 +274,11 @@ def _note(verdicts: dict[int, Verdict], batch: list[WebhookDelivery], now: datet
             )
         ended.append(
             delivery.ended(
-                status=verdict.status,
-                event=verdict.event,
-                about=verdict.about,
-                error=verdict.error,
-                due_at=verdict.due_at,
+                status=result.status,
+                event=result.event,
+                about=result.about,
+                error=result.error,
+                due_at=result.due_at,
                 processed_at=now if is_final else None,
             )
         )

@@ -26,13 +26,7 @@ from django_craftkit.models import (
     Share,
     SignatureRequest,
 )
-from django_craftkit.models.change import MODELS
-from django_craftkit.models.engagement import KIND as ENGAGEMENT
-from django_craftkit.models.render import KIND as RENDER
-from django_craftkit.models.share import KIND as SHARE
-from django_craftkit.models.share import MAIL, UNPROVEN
-from django_craftkit.models.signature import ARCHIVE, OPEN, POLL, SEND
-from django_craftkit.models.signature import KIND as SIGNATURE
+from django_craftkit.models.share_manager import UNPROVEN
 
 from .signatures.cancel import GIVE_UP_AFTER
 
@@ -41,7 +35,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from django_craftkit.models.signature import SignatureRequestQuerySet
+    from django_craftkit.models.signature_manager import SignatureRequestQuerySet
 
 #: How many rows of a table are looked at in one go where no index finds those that are due.
 SLICE = 20_000
@@ -51,7 +45,7 @@ SLICE = 20_000
 class Due:
     """The rows that a kind of job has something to do for."""
 
-    kind: str
+    kind: Job.Kind
     rows: Callable[[], QuerySet[Any]]
     #: What names the object of the job, and its project.
     object_id: str = "pk"
@@ -131,7 +125,7 @@ def _unsent_requests() -> QuerySet[SignatureRequest]:
 def _unwanted_requests() -> QuerySet[SignatureRequest]:
     given_up = Q(unknown_since__lt=database_now() - GIVE_UP_AFTER)
     wanted_back = _requests().alive().filter(cancel_requested_at__isnull=False)
-    return wanted_back.exclude(given_up & Q(status__in=OPEN))
+    return wanted_back.exclude(given_up & Q(status__in=SignatureRequest.OPEN))
 
 
 def _projects_to_ask() -> QuerySet[ProjectState]:
@@ -170,18 +164,23 @@ def _unannounced(kind: str) -> QuerySet[Change]:
 
 
 DUE = (
-    Due(RENDER, lambda: Render.objects.using(database()).under_way()),
-    Due(SHARE, _unsettled_shares),
-    Due(SHARE, _unwanted_shares, is_indexed=False),
-    Due(MAIL, _mails),
-    Due(ENGAGEMENT, _untold_events, object_id="render_id", project="render__project"),
-    Due(SEND, _unsent_requests),
-    Due(SIGNATURE, _unwanted_requests),
-    Due(POLL, _projects_to_ask),
-    Due(ARCHIVE, _signed_but_not_kept, is_indexed=False),
-    Due("archive render", _rendered_but_not_kept, is_indexed=False),
+    Due(Job.Kind.RENDER, lambda: Render.objects.using(database()).under_way()),
+    Due(Job.Kind.SHARE, _unsettled_shares),
+    Due(Job.Kind.SHARE, _unwanted_shares, is_indexed=False),
+    Due(Job.Kind.EMAIL, _mails),
+    Due(Job.Kind.ENGAGEMENT, _untold_events, object_id="render_id", project="render__project"),
+    Due(Job.Kind.SEND_SIGNATURE, _unsent_requests),
+    Due(Job.Kind.SIGNATURE, _unwanted_requests),
+    Due(Job.Kind.POLL_SIGNATURES, _projects_to_ask),
+    Due(Job.Kind.ARCHIVE_SIGNATURE, _signed_but_not_kept, is_indexed=False),
+    Due(Job.Kind.ARCHIVE_RENDER, _rendered_but_not_kept, is_indexed=False),
     *(
-        Due(f"announce {kind}", partial(_unannounced, kind), object_id="object_id", project=None)
-        for kind in MODELS
+        Due(
+            Job.Kind.announcing(kind),
+            partial(_unannounced, kind),
+            object_id="object_id",
+            project=None,
+        )
+        for kind in Change.Kind
     ),
 )

@@ -1,4 +1,4 @@
-"""Engagement: this site's own is told to Craftkit, everybody's is heard, from webhooks and by GET.
+"""Engagement: this site's own is told to Craftkit, everybody's is read, from webhooks and by GET.
 
 An event is known by Craftkit's id, so the two ways converge. What is counted is the greater of
 what Craftkit says and what is stored: it names the newest 25 events only.
@@ -14,22 +14,23 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, storable, update_many
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, EngagementEvent, Job, Render
-from django_craftkit.models.engagement import KIND
 from django_craftkit.privacy import kept_address, kept_user_agent
 from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
 
-from .facts import MAX_COUNT, UNREADABLE, warn_of_unreadable
+from .answers import UNREADABLE, warn_of_unreadable
 from .moments import here
-from .outcomes import PARKED, Again, Done, Outcome
-from .renders.facts import remote_id_of
+from .renders.states import remote_id_of
+from .results import PARKED, Again, Done, Result, look_delay
 from .shares import adopt
-from .shares.facts import LOOK_AGAIN
+from .shares.states import LOOK_AGAIN
+from .states import MAX_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from django_craftkit import client
+    from django_craftkit.models.claims import Lease
 
 logger = get_logger(__name__)
 
@@ -37,8 +38,8 @@ logger = get_logger(__name__)
 DAY = 86_400.0
 
 
-def step(job: Job) -> Outcome:
-    """Tell what this site has seen of a document, then hear of its links and its events."""
+def step(job: Job) -> Result:
+    """Tell what this site has seen of a document, then read its links and its events."""
     render = Render.objects.using(database()).defer("data").filter(pk=job.object_id).first()
     if render is None or render.remote_id is None:
         return Done()
@@ -47,25 +48,25 @@ def step(job: Job) -> Outcome:
         _tell(render, craftkit)
         listed = craftkit.shares.list(render.remote_id)
         read = craftkit.engagement.read(render.remote_id)
-        is_settled = adopt.hear_listed(render, listed, read)
-        hear_read(render, read)
+        is_settled = adopt.apply_listed(render, listed, read)
+        apply_read(render, read)
     except NotFound as error:
         if error.is_passing:
             raise
         # Asked ever less often: it may have been deleted there, and nobody here can know.
-        return Again(_delay(job, PARKED), error=str(error), heard=True)
+        return Again(_delay(job, PARKED), error=str(error), answered=True)
     is_odd = warn_of_unreadable("shares", render.project, listed)
     is_odd |= warn_of_unreadable("recent", render.project, read)
     if is_settled:
-        return Done(heard=True)
+        return Done(answered=True)
     # A call that is under way is soon over; what can't be read may stay so.
-    return Again(_delay(job, LOOK_AGAIN) if is_odd else LOOK_AGAIN, heard=True)
+    return Again(_delay(job, LOOK_AGAIN) if is_odd else LOOK_AGAIN, answered=True)
 
 
 def _delay(job: Job, least: float) -> float:
     """Return the seconds to the next look at a document, ever more of them."""
     age = (database_now() - job.created_at).total_seconds()
-    return min(max(least, age / 6), DAY)
+    return look_delay(age, least, DAY)
 
 
 def _tell(render: Render, craftkit: client.Craftkit) -> None:
@@ -83,26 +84,27 @@ def _tell(render: Render, craftkit: client.Craftkit) -> None:
 
 
 @in_transaction
-def hear_read(render: Render, read: client.Engagement) -> None:
-    """Join what Craftkit says of a document: its counts, and its newest events."""
+def apply_read(render: Render, read: client.Engagement) -> None:
+    """Apply what Craftkit says of a document: its counts, and its newest events."""
     rows = lock(Render.objects.using(database())).only("project", "counts")
     row = rows.filter(pk=render.pk, remote_id=render.remote_id).first()
     if row is not None:
-        hear([(row, read.recent)], Change.Cause.POLL, read.counts)
+        apply([(row, read.recent)], Change.Cause.POLL, read.counts)
 
 
-def hear(
+def apply(
     found: Sequence[tuple[Render, Iterable[client.EngagementEvent]]],
     cause: Change.Cause,
     counts: Mapping[str, int] | None = None,
+    lease: Lease | None = None,
 ) -> None:
-    """Join events to their documents, which are locked; inside a transaction.
+    """Apply events to their documents, which are locked; inside a transaction.
 
     ``counts`` are what Craftkit says of each of them.
     """
     using = database()
     events = {
-        (render.project, event.id): (render, event) for render, heard in found for event in heard
+        (render.project, event.id): (render, event) for render, said in found for event in said
     }
     known = EngagementEvent.objects.using(using).filter(event_id__in=[pk for _, pk in events])
     for key in known.values_list("project", "event_id"):
@@ -110,11 +112,11 @@ def hear(
     new = EngagementEvent.objects.using(using).bulk_create(
         [_row(render, event) for render, event in events.values()]
     )
-    renders = {render.pk: render for render, _heard in found}
+    renders = {render.pk: render for render, _said in found}
     _count(renders, counts or {}, new)
     if new and engagement_recorded.receivers_of(EngagementEvent):
-        _announce(new, cause)
-    adopt.hear_events(renders, new, cause)
+        _announce(new, cause, lease)
+    adopt.apply_events(renders, new, cause)
 
 
 def _row(render: Render, event: client.EngagementEvent) -> EngagementEvent:
@@ -164,7 +166,7 @@ def _count(
     update_many(changed, ["counts"])
 
 
-def _announce(new: Sequence[EngagementEvent], cause: Change.Cause) -> None:
+def _announce(new: Sequence[EngagementEvent], cause: Change.Cause, lease: Lease | None) -> None:
     pks = {event.event_id: event.pk for event in new}
     if None in pks.values():  # MySQL does not return them
         rows = EngagementEvent.objects.using(database()).filter(event_id__in=list(pks))
@@ -172,12 +174,13 @@ def _announce(new: Sequence[EngagementEvent], cause: Change.Cause) -> None:
     Change.objects.record(
         [
             Change(
-                kind=KIND,
+                kind=Change.Kind.ENGAGEMENT,
                 object_id=pks[event.event_id],
                 to_status=event.type[:16],
                 cause=cause,
                 signal=engagement_recorded.name,
             )
             for event in new
-        ]
+        ],
+        lease,
     )

@@ -1,4 +1,4 @@
-"""The loop: claim what is due, plan its calls, apply the answers, note the outcomes.
+"""The loop: claim what is due, plan its calls, apply the answers, note the results.
 
 Any number of loops may run at once, in any process; a lease decides who has a job in hand. No
 transaction is open while a call is under way, or a step runs.
@@ -11,100 +11,41 @@ import time
 from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
-
-from celery.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
-from django.db.models import F, Value
-from django.db.models.functions import Least
+from typing import TYPE_CHECKING, NamedTuple
 
 from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import (
-    again_after_deadlock,
-    database,
-)
-from django_craftkit.log import get_logger
 from django_craftkit.models import Job, ProjectState
-from django_craftkit.models.claims import Marks
-from django_craftkit.models.priority import Priority
-from django_craftkit.models.work import MAX_CLAIMS
-from django_craftkit.projects import patience
+from django_craftkit.models.claims import Lease, Marks
 
-from . import (
-    announcements,
-    archive,
-    connecting,
-    deliveries,
-    emails,
-    engagement,
-    links,
-    renders,
-    signatures,
-    sweeping,
-)
-from .backlog import NEEDS, free_jobs, held_by, pauses
+from . import connecting, deliveries, renders, sweeping
 from .crew import Alone, Answer, Call, Crew, Threads
-from .outcomes import (
-    Again,
-    Done,
-    Failed,
-    Later,
-    Outcome,
-    Paused,
-    outcome_of,
-    outcome_of_error,
-)
+from .noting import Noting, Probe
 from .pace import PACE as FUNCTIONS
 from .pace import Turn
+from .pauses import NEEDS, free_jobs, held_by, pauses
 from .pool import Pool
-from .results import Probe, Results
+from .results import Again, Done, Failed, Later, Paused, Result, result_of
 from .room import Room
+from .single import Single, wake_later
+from .steps import BATCHES, STEPS, apply, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
+    from datetime import datetime
 
     from .batches import Batch, Ended
     from .pulse import Pulse
+    from .single import Carried
 
-    #: A job, and how its step ended; ``None`` where it is quarantined, or could not be alone.
-    Carried = tuple[Job, "Outcome | None"]
-
-logger = get_logger(__name__)
-
-STEPS: dict[str, Callable[[Job], Outcome]] = {
-    "render": renders.batch.step,
-    "share": links.step,
-    "email": emails.step,
-    "engagement": engagement.step,
-    "send signature": signatures.send.step,
-    "signature": signatures.cancel.step,
-    "poll signatures": signatures.poll.step,
-    "archive signature": archive.keep_signed,
-    "archive render": archive.keep_render,
-    **dict.fromkeys(announcements.KINDS, announcements.step),
-}
-
-#: What is done for many jobs at a time, in the thread of the loop. The crew makes the calls.
-BATCHES: dict[str, Batch] = {
-    "render": renders.batch.DOCUMENTS,
-    **dict.fromkeys(announcements.KINDS, announcements.ANNOUNCEMENTS),
-    "send signature": signatures.send.SENDING,
-    "signature": signatures.cancel.FOLLOWING,
-    "share": links.LINKS,
-    "email": emails.MAILS,
-}
-
-#: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
-NEAR = 5.0
 #: How many jobs a probe tries at most, and seconds to the next where none of them called Craftkit.
 PROBES, PROBE_AGAIN = 50, 5.0
-#: How long work that ends its workers is left alone.
-ASIDE = timedelta(days=1)
 #: Seconds between two looks into an empty inbox, while there are jobs to do.
-LOOK_EVERY = 0.2
+LOOK_EVERY = 0.3
+#: Seconds between two looks for webhooks that ended a worker, or broke their batch, where none did.
+SUSPECTS_EVERY = 1.0
 #: Seconds for which webhooks that ended a worker are worked off alone, one by one: a whole batch
 #: ends with its worker, and to wait for the other threads before each would take minutes.
 ALONE_FOR = 1.0
@@ -112,7 +53,7 @@ ALONE_FOR = 1.0
 LINGER, TOGETHER = 0.25, 100
 #: Seconds between two looks for what is due, while something is under way and nothing ends.
 IDLE = 0.2
-#: How many jobs are claimed at a time while some found no thread of their own.
+#: How many jobs are claimed at a time after some had to be put back.
 FEW = 20
 #: Seconds to the next look at what would need a thread of its own, while there is none for it.
 NO_HELPER = 1.0
@@ -120,6 +61,16 @@ NO_HELPER = 1.0
 GRACE = 2.0
 #: Seconds for which a worker stays for what will be due, instead of sending itself a message.
 STAY = 2.0
+
+
+class Begun(NamedTuple):
+    """What came of a look for jobs that are due."""
+
+    jobs: int
+    #: Whether more of them may be due, and could begin now.
+    is_full: bool
+    #: Whether some of them were put back.
+    is_crowded: bool = False
 
 
 class Loop:
@@ -149,11 +100,14 @@ class Loop:
         self._pool = Pool(self.threads) if pool is None else pool
         self._pulse = pulse
         self._marks = Marks() if marks is None else marks
-        self._results = Results(self._look_again)
+        self._noting = Noting(self._look_again)
+        self._single = Single(self._room, self._noting)
         #: What calls of batches have answered that is not noted yet, and since when.
         self._answers: list[Answer] = []
         self._since = 0.0
-        #: Whether steps wait for a thread of their own.
+        #: When to look again for webhooks that may end their worker.
+        self._suspects_at = 0.0
+        #: Whether some of what can be made in batches was put back when it was claimed last.
         self._is_crowded = False
         #: Until when this loop stays for what it has put back.
         self._stay_until = 0.0
@@ -178,7 +132,7 @@ class Loop:
 
     def _work(self, seconds: float) -> int:
         crew: Crew = Alone() if self.threads <= 1 else Threads(self._pool, self._room)
-        self._results.probes.clear()
+        self._noting.probes.clear()
         if self._pulse is not None:
             renders.poll.recall()
         with nullcontext() if self._pulse is None else self._pulse.beat():
@@ -202,15 +156,19 @@ class Loop:
             heard = begun = 0
             with self._room.beside():
                 ended = self._end(crew, answers)
-                now = time.monotonic()
-                if not is_over:
-                    if not some or now - looked > LOOK_EVERY:
-                        heard = self._hear()
-                        looked = 0.0 if heard else now
-                    is_time = heard or not crew.under_way or now - claimed > IDLE
-                    if is_time or (is_full and crew.is_ready):
-                        begun, is_full = self._begin_due(crew)
-                        claimed = now
+                now, moment = time.monotonic(), None
+                # Not with each answer that comes; but nothing is left when the loop ends.
+                is_last = not (some or crew.under_way)
+                if not is_over and (is_last or now - looked > LOOK_EVERY):
+                    moment = database_now()
+                    heard = self._hear(moment, crew)
+                    looked = 0.0 if heard else now
+                is_time = heard or not crew.under_way or now - claimed > IDLE
+                if not is_over and (is_time or (is_full and crew.is_ready)):
+                    if heard or moment is None:
+                        moment = database_now()
+                    begun, is_full = self._begin_due(crew, moment)
+                    claimed = now
             done += heard + ended
             some = bool(heard or begun or ended)
         if self._wake:
@@ -227,19 +185,24 @@ class Loop:
 
     def _look_again(self, delay: float) -> None:
         """Have what is put back for so many seconds be found then; inside the transaction."""
-        if self._wake is None or delay >= NEAR:
+        if self._wake is None:
             return
         if self._pulse is not None and self.threads > 1 and delay <= STAY:
-            self._stay_until = max(self._stay_until, time.monotonic() + delay + IDLE)
+            self._stay(delay)
         else:
-            transaction.on_commit(partial(self._wake, delay), using=database())
+            wake_later(delay, self._wake)
 
-    def _hear(self) -> int:
+    def _stay(self, delay: float) -> None:
+        """Do not end before what is put back for so many seconds is looked for again."""
+        self._stay_until = max(self._stay_until, time.monotonic() + delay + IDLE)
+
+    def _hear(self, now: datetime, crew: Crew) -> int:
         """Work webhooks off: a batch of them, and alone those that ended their worker."""
-        now = database_now()
-        heard = deliveries.process(now, self._marks.of("inbox"))
-        suspects = self._marks.of("suspects")
-        if heard < deliveries.BATCH and deliveries.is_any_suspect(now, suspects):
+        lease = Lease(now + conf.lease())
+        heard = deliveries.process(now, self._marks.of("inbox"), lease)
+        # What they tell is announced at once: for another to claim it costs more than to tell it.
+        self._begin(Job.objects.leased(lease), crew)
+        if heard < deliveries.BATCH and self._is_any_suspect(now, bool(heard)):
             with self._room.alone() as is_alone:
                 end = time.monotonic() + ALONE_FOR
                 while is_alone and deliveries.process_suspect(database_now()):
@@ -248,59 +211,73 @@ class Loop:
                         break
         return heard
 
-    def _begin_due(self, crew: Crew) -> tuple[int, bool]:
+    def _is_any_suspect(self, now: datetime, is_time: bool) -> bool:
+        """Whether a webhook is due that is to be worked off alone: what others left long ago."""
+        if not is_time and time.monotonic() < self._suspects_at:
+            return False
+        is_any = deliveries.is_any_suspect(now, self._marks.of("suspects"))
+        self._suspects_at = 0.0 if is_any else time.monotonic() + SUSPECTS_EVERY
+        return is_any
+
+    def _begin_due(self, crew: Crew, now: datetime) -> tuple[int, bool]:
         """Claim what can begin soon, and begin it.
 
         Return how many jobs that were, and whether more of them may be due.
         """
-        self._results.held = frozenset(pauses())
-        begun = self._begin_probes(crew)
+        self._noting.held = frozenset(pauses())
+        begun = self._begin_probes(crew, now)
         if self.threads <= 1:
-            return self._begin_some(frozenset(STEPS), crew.room, crew)
+            found = self._begin_some(STEPS.keys(), crew.room, crew, now)
+            return begun + found.jobs, found.is_full
         keyed = frozenset(kind for kind, batch in BATCHES.items() if batch.is_keyed)
         # What must begin at once goes first; what takes its time has threads of its own.
-        begun += self._begin_some(BATCHES.keys() - keyed, crew.free, crew)[0]
-        begun += self._begin_some(STEPS.keys() - BATCHES.keys(), crew.helpers, crew)[0]
+        begun += self._begin_some(BATCHES.keys() - keyed, crew.free, crew, now).jobs
+        begun += self._begin_some(STEPS.keys() - BATCHES.keys(), crew.helpers, crew, now).jobs
         room = min(crew.room, FEW) if self._is_crowded else crew.room
-        more, is_full = self._begin_some(keyed, room, crew)
-        return begun + more, is_full
+        found = self._begin_some(keyed, room, crew, now)
+        if found.jobs:
+            self._is_crowded = found.is_crowded
+        return begun + found.jobs, found.is_full
 
-    def _begin_some(self, kinds: AbstractSet[str], room: int, crew: Crew) -> tuple[int, bool]:
-        """Claim and begin jobs of some kinds; return as ``_begin_due`` does."""
+    def _begin_some(self, kinds: AbstractSet[str], room: int, crew: Crew, now: datetime) -> Begun:
+        """Claim jobs of some kinds, and begin them."""
         if not kinds or room <= 0:
-            return 0, room <= 0
-        claimed = self._claim(frozenset(kinds), room)
-        return len(claimed), self._begin(claimed, crew) and len(claimed) == room
+            return Begun(0, is_full=room <= 0)
+        claimed = self._claim(frozenset(kinds), room, now)
+        put_back = self._begin(claimed, crew)
+        is_full = len(claimed) == room and not any(later.after for later in put_back)
+        return Begun(len(claimed), is_full, is_crowded=bool(put_back))
 
-    def _claim(self, kinds: frozenset[str], limit: int) -> list[Job]:
+    def _claim(self, kinds: frozenset[str], limit: int, now: datetime) -> list[Job]:
         """Take jobs of some kinds that nothing holds up."""
         # Without the others, not of these: no other index than that of claims is to look useful.
-        jobs = free_jobs(self._results.held).exclude(kind__in=STEPS.keys() - kinds)
+        jobs = free_jobs(self._noting.held).exclude(kind__in=STEPS.keys() - kinds)
         claimed: list[Job] = jobs.claim(
             limit,
-            now=database_now(),
-            lease=_lease(),
-            # What calls nobody but receivers begins one by one: only who did is suspected.
-            begins=lambda job: bool(job.project or job.attempts),
+            now=now,
+            lease=conf.lease(),
+            # What calls nobody but receivers begins one by one, and so does who is suspected: it
+            # waits until it is alone, and what ends the worker meanwhile is another.
+            begins=lambda job: bool(job.project) and not job.attempts,
             mark=self._marks.of(kinds),
-            held=(self._results.held, conf.options().PAUSED),
+            held=(self._noting.held, conf.options().PAUSED),
         )
         return claimed
 
-    def _begin(self, claimed: Sequence[Job], crew: Crew) -> bool:
-        """Begin what was claimed; return whether there was a thread for each that needs its own."""
+    def _begin(self, claimed: Sequence[Job], crew: Crew) -> list[Later]:
+        """Begin what was claimed; return how jobs were put back whose turn did not come."""
         steps: list[Job] = []
         ended: list[Ended] = []
         batches: dict[Batch, list[Job]] = {}
         for job in claimed:
             batch = BATCHES.get(job.kind)
-            if batch is None or job.attempts > 1:
+            if batch is None or job.deaths:
                 steps.append(job)
             else:
                 batches.setdefault(batch, []).append(job)
         turn = Turn(FUNCTIONS)
         for batch, jobs in batches.items():
-            for planned in _planned(batch, jobs, turn):
+            for planned in plan(batch, jobs, turn):
                 match planned:
                     case Call():
                         crew.start(planned)
@@ -312,22 +289,16 @@ class Loop:
         for job in steps[:helpers]:
             crew.start(self._step_of(job))
         ended += [(job, Later(NO_HELPER)) for job in steps[helpers:]]
-        self._results.note_all(ended)
-        self._is_crowded = len(steps) > helpers
-        return not self._is_crowded
+        self._noting.note_all(ended)
+        put_back = [result for _job, result in ended if isinstance(result, Later)]
+        if put_back:
+            # They are due, whoever runs this loop.
+            self._stay(max(later.after for later in put_back))
+        return put_back
 
     def _step_of(self, job: Job) -> Call:
         """Return what carries a claimed job out by itself."""
-        return Call([job], partial(self._carry_in_time, job, time.monotonic()))
-
-    def _carry_in_time(self, job: Job, claimed_at: float) -> list[Carried]:
-        """Carry a claimed job out; return how it ended, or nothing where it is another's."""
-        if time.monotonic() - claimed_at > _lease().total_seconds() / 4:
-            # The lease counts from the claim, and what was before it may have taken its time.
-            self._results.note(job, Later())
-        elif job.attempts or Job.objects.begin(job):
-            return [(job, self.carry(job))]
-        return []
+        return Call([job], partial(self._single.carry_in_time, job, time.monotonic()))
 
     def _end(self, crew: Crew, answers: Sequence[Answer]) -> int:
         """Go on from what has ended; return how many jobs that were."""
@@ -345,20 +316,20 @@ class Loop:
         is_time |= len(self._answers) >= TOGETHER or time.monotonic() - self._since >= LINGER
         if self._answers and (is_time or not crew.under_way):
             ended += self._apply()
-        for job, outcome in ended:
-            probe = self._results.probes.pop(job.pk, None)
+        for job, result in ended:
+            probe = self._noting.probes.pop(job.pk, None)
             if probe is not None:
-                self._go_on(probe, outcome, crew)
+                self._go_on(probe, result, crew)
         return len(ended)
 
     def _is_paused_by(self, answer: Answer, crew: Crew) -> bool:
         """Whether an answer pauses its project: then no call is made that has not begun."""
         if not isinstance(answer.error, CraftkitError):
             return False
-        outcome = outcome_of(answer.error)
-        if isinstance(outcome, Paused):
-            crew.stop(answer.call.jobs[0].project, NEEDS.get(outcome.capability))
-        return isinstance(outcome, Paused)
+        result = result_of(answer.error)
+        if isinstance(result, Paused):
+            crew.stop(answer.call.jobs[0].project, NEEDS.get(result.capability))
+        return isinstance(result, Paused)
 
     def _apply(self) -> list[Ended]:
         """Have the batches write what their calls have answered, and note how the jobs ended."""
@@ -369,25 +340,25 @@ class Loop:
             if answer.call.batch is not None:
                 given.setdefault(answer.call.batch, []).append(answer)
         for batch, of_batch in given.items():
-            ended += _applied(batch, of_batch)
+            ended += apply(batch, of_batch)
         connecting.drop_broken()
-        self._results.note_all(ended)
+        self._noting.note_all(ended)
         return ended
 
-    def _go_on(self, probe: Probe, outcome: Outcome | None, crew: Crew) -> None:
+    def _go_on(self, probe: Probe, result: Result | None, crew: Crew) -> None:
         """Try another job of what is paused where this one has not called Craftkit."""
-        if outcome is None:
+        if result is None:
             _postpone(probe)
         elif not (
-            isinstance(outcome, (Paused, Failed))
-            or (isinstance(outcome, (Again, Done)) and outcome.heard)
+            isinstance(result, (Paused, Failed))
+            or (isinstance(result, (Again, Done)) and result.answered)
         ):
             self._try(probe, crew)
 
-    def _begin_probes(self, crew: Crew) -> int:
-        if not self._results.held or conf.options().PAUSED:
+    def _begin_probes(self, crew: Crew, now: datetime) -> int:
+        if not self._noting.held or conf.options().PAUSED:
             return 0
-        taken = ProjectState.objects.take_probes(database_now(), _lease(), crew.helpers)
+        taken = ProjectState.objects.take_probes(now, conf.lease(), crew.helpers)
         return sum(self._try(Probe(*names), crew) for names in taken)
 
     def _try(self, probe: Probe, crew: Crew) -> int:
@@ -395,140 +366,19 @@ class Loop:
         if probe.tries == PROBES:
             return 0
         jobs = Job.objects.filter(held_by(probe.project, probe.capability))
-        for held, lacking in self._results.held:
+        for held, lacking in self._noting.held:
             if held == probe.project and lacking not in ("", probe.capability):
                 jobs = jobs.exclude(held_by(probe.project, lacking))
-        claimed = jobs.claim(1, now=database_now(), lease=_lease())
+        claimed = jobs.claim(1, now=database_now(), lease=conf.lease())
         if not claimed:
             _postpone(probe)
             return 0
         probe.tries += 1
-        self._results.probes[claimed[0].pk] = probe
+        self._noting.probes[claimed[0].pk] = probe
         crew.start(self._step_of(claimed[0]))
         return 1
-
-    @again_after_deadlock
-    def take(self, kind: str, object_id: int) -> Job | None:
-        """Claim the job of one object before its time, unless somebody has it in hand."""
-        if self.is_held(kind, object_id):
-            return None
-        now = database_now()
-        jobs = Job.objects.filter(kind=kind, object_id=object_id)
-        jobs.using(database()).filter(lease_token=None).update(
-            due_at=Least(F("due_at"), Value(now)),
-            leased_until=None,
-            # What is left of it when its caller waits no longer goes first, too.
-            priority=Priority.URGENT,
-        )
-        return next(iter(jobs.claim(1, now=now, lease=_lease())), None)
-
-    def is_held(self, kind: str, object_id: int) -> bool:
-        """Whether what this object waits for is paused, or everything is."""
-        if conf.options().PAUSED:
-            return True
-        jobs = Job.objects.using(database()).filter(kind=kind, object_id=object_id)
-        return any(
-            jobs.filter(held_by(project, capability)).exists() for project, capability in pauses()
-        )
-
-    def carry(self, job: Job) -> Outcome | None:
-        """Run the step of a claimed job and note how it ended; ``None`` where it is quarantined."""
-        if job.attempts >= MAX_CLAIMS:
-            logger.error("%s is quarantined: %d workers ended with it.", job, job.attempts - 1)
-            Job.objects.set_aside(
-                job,
-                database_now() + ASIDE,
-                error=f"Quarantined: {job.attempts - 1} workers ended while on it.",
-            )
-            return None
-        return self._carry(job) if job.attempts == 1 else self._carry_alone(job)
-
-    def _carry_alone(self, job: Job) -> Outcome | None:
-        """Carry out what a worker has ended with: whatever else ran in it may be innocent."""
-        # While it waits, what ends this process is another.
-        Job.objects.wait(job)
-        with self._room.alone(_lease().total_seconds() / 4) as is_alone:
-            if is_alone and Job.objects.begin(job):
-                return self._carry(job)
-        Job.objects.leave(job, database_now() + timedelta(seconds=NEAR))
-        return None
-
-    def _carry(self, job: Job) -> Outcome:
-        outcome = _run(job)
-        # A connection that broke in the step must not keep its end from being noted.
-        connecting.drop_broken()
-        self._results.note(job, outcome)
-        return outcome
-
-
-def _lease() -> timedelta:
-    return timedelta(seconds=conf.options().LEASE)
-
-
-def _planned(batch: Batch, jobs: Sequence[Job], turn: Turn) -> Sequence[Call | Ended | Job]:
-    """Return what a batch plans; the jobs themselves where one of them breaks it."""
-    try:
-        return list(batch.plan(jobs, turn))
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception:
-        logger.exception("A batch of %d jobs is taken apart.", len(jobs))
-        return jobs
-
-
-def _applied(batch: Batch, answers: Sequence[Answer]) -> Iterator[Ended]:
-    """Return how the steps end whose calls have answered, also where that raises."""
-    left = {answer.call.jobs[0].pk: answer.call.jobs[0] for answer in answers}
-    try:
-        for job, outcome in batch.apply(answers):
-            del left[job.pk]
-            yield job, outcome
-    except Exception as error:
-        for job in left.values():
-            yield job, outcome_of_error(job, error)
 
 
 def _postpone(probe: Probe) -> None:
     at = database_now() + timedelta(seconds=PROBE_AGAIN)
     ProjectState.objects.postpone(probe.project, probe.capability, at)
-
-
-def _run(job: Job) -> Outcome:
-    try:
-        return STEPS[job.kind](job)
-    except Exception as error:
-        return outcome_of_error(job, error)
-
-
-#: Seconds between two looks while a person waits; https://docs.craftkit.dev/guides/render-lifecycle
-PACE = (0.25, 0.5, 1.0, 2.0, 5.0)
-
-
-def carry_out(
-    kind: str, object_id: int, *, timeout: float, until: Callable[[], bool] | None = None
-) -> bool:
-    """Do what is due for one object in this thread, until it is so or ``timeout`` is over.
-
-    Ends at once where its project is paused: what is left is the worker's.
-    """
-    deadline = time.monotonic() + timeout
-    loop = Loop(threads=1)
-    pace = iter(PACE)
-    while until is None or not until():
-        with patience(deadline - time.monotonic()):
-            job = loop.take(kind, object_id)
-            outcome = loop.carry(job) if job is not None else None
-        if until is None:
-            if isinstance(outcome, Again):
-                return outcome.heard and not outcome.error
-            return isinstance(outcome, Done) and outcome.heard
-        if until():
-            return True
-        pause = next(pace, PACE[-1])
-        if loop.is_held(kind, object_id) or time.monotonic() + pause > deadline:
-            return False
-        time.sleep(pause)
-    return True
-
-
-dispatch.register(carry_out)

@@ -11,8 +11,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState, Render
-from django_craftkit.models.render import KIND as RENDER
-from django_craftkit.models.render import OVERDUE
+from django_craftkit.models.render_manager import OVERDUE
 
 from .due import DUE
 
@@ -69,7 +68,7 @@ def mend(part: int) -> int:
             logger.warning(
                 "%d of kind %r of project %r were due and had no job: %s",
                 len(object_ids),
-                due.kind,
+                due.kind.value,
                 project,
                 object_ids[:10],
             )
@@ -81,7 +80,7 @@ def mend(part: int) -> int:
 def note_overdue() -> int:
     """Note which documents are overdue by now, once for each attempt; return how many."""
     told = Change.objects.using(database()).filter(
-        kind=RENDER,
+        kind=Change.Kind.RENDER,
         object_id=OuterRef("pk"),
         attempt=OuterRef("attempt"),
         to_status=OVERDUE,
@@ -101,12 +100,12 @@ def _note_overdue(attempts: dict[int, int]) -> list[int]:
     rows = lock(Render.objects.using(database()).under_way()).filter(pk__in=list(attempts))
     late = list(rows.only("status", "attempt").order_by("pk"))
     told = Change.objects.using(database()).filter(
-        kind=RENDER, object_id__in=list(attempts), to_status=OVERDUE
+        kind=Change.Kind.RENDER, object_id__in=list(attempts), to_status=OVERDUE
     )
     known = set(told.values_list("object_id", "attempt"))
     changes = [
         Change(
-            kind=RENDER,
+            kind=Change.Kind.RENDER,
             object_id=row.pk,
             attempt=row.attempt,
             from_status=row.status,
@@ -126,5 +125,5 @@ def lost_jobs() -> dict[str, int]:
     counts: dict[str, int] = {}
     for due in DUE:
         if lost := due.lost().count():
-            counts[due.kind] = counts.get(due.kind, 0) + lost
+            counts[due.kind.value] = counts.get(due.kind, 0) + lost
     return counts

@@ -11,12 +11,13 @@ chunks has none. An ASGI server passes it on whole. A WSGI server does so in one
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.handlers.wsgi import WSGIRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from wsgiref.types import WSGIEnvironment
 
     from django.http import HttpRequest
 
@@ -61,15 +62,15 @@ def is_length_unknown(request: HttpRequest) -> bool:
     )
 
 
-def _is_chunked(environ: dict[str, Any]) -> bool:
+def _is_chunked(environ: WSGIEnvironment) -> bool:
     return environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower() not in ("", "identity")
 
 
-def _is_terminated(environ: dict[str, Any]) -> bool:
+def _is_terminated(environ: WSGIEnvironment) -> bool:
     return bool(environ.get("wsgi.input_terminated"))
 
 
-def _declared_length(environ: dict[str, Any]) -> int | None:
+def _declared_length(environ: WSGIEnvironment) -> int | None:
     text = (environ.get("CONTENT_LENGTH") or "").strip()
     if not text:
         return None

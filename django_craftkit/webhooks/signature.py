@@ -6,7 +6,6 @@ the delivery id is covered: https://docs.craftkit.dev/guides/webhooks
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import time
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sign(body: bytes, secret: bytes) -> str:
-    return hmac.new(secret, body, hashlib.sha256).hexdigest()
+    return hmac.digest(secret, body, "sha256").hex()
 
 
 def is_genuine(body: bytes, signature: str, secrets: Iterable[bytes]) -> bool:

@@ -10,9 +10,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 from storages.backends.s3 import S3Storage
 
-from django_craftkit.models import ArchivedFile, Change
+from django_craftkit.models import ArchivedFile, Change, Job
 from django_craftkit.models.archive import ArchiveWrite
-from django_craftkit.models.signature import ARCHIVE
 from tests.seams import step_waits
 
 if TYPE_CHECKING:
@@ -202,7 +201,7 @@ def full() -> None:
 
 def archive_later(act: Callable[[], object]) -> None:
     """Do something while no job fetches files."""
-    with step_waits(ARCHIVE):
+    with step_waits(Job.Kind.ARCHIVE_SIGNATURE):
         act()
 
 

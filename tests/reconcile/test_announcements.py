@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from django_craftkit import clock
 from django_craftkit.models import Change, Job, Render, Share
 from django_craftkit.models.share import UNPROVEN
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import announcements
+from django_craftkit.reconcile.loop import Loop
 from django_craftkit.sandbox import Render as SandboxRender
 from django_craftkit.signals import (
     email_failed,
@@ -25,7 +31,8 @@ from django_craftkit.signals import (
     share_rejected,
     share_revoked,
 )
-from tests.helpers import LEASE_OVER, settle, work
+from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, killed, settle, until, work
+from tests.seams import after_claiming, after_committing, claimed
 
 
 @pytest.fixture
@@ -433,3 +440,125 @@ def test_a_receiver_that_ends_its_workers_takes_no_other_document_with_it(craftk
     assert sorted(keys) == ["i-0", "i-2", "i-3"]
     assert Job.objects.aside().count() == 1
     assert notes
+
+
+def test_what_webhooks_tell_is_announced_by_whoever_applies_them(craftkit, heard, monkeypatch):
+    """It has its job in hand with the commit, and nobody claims one."""
+    notes = heard(render_succeeded)
+    jobs = claimed(monkeypatch, Job)
+    ask()
+    with CaptureQueriesContext(connection) as queries:
+        craftkit.run()
+    # Others can't tell which jobs were there before: what these are about is read.
+    if connection.vendor == "postgresql":
+        sqls = [one["sql"] for one in queries]
+        assert not [sql for sql in sqls if sql.startswith('SELECT "craftkit_change".')]
+    assert [note[3] for note in notes] == ["succeeded"]
+    assert Change.objects.get(to_status="succeeded").cause == "webhook"
+    assert jobs
+    assert "announce render" not in {job.kind for job in jobs}
+    assert not Job.objects.exists()
+
+
+def test_a_worker_that_ends_with_the_commit_of_webhooks_leaves_what_they_tell_to_another(
+    craftkit, heard, monkeypatch
+):
+    notes = heard(render_succeeded)
+    after_committing(monkeypatch, Change, killed, verb="INSERT", saying="succeeded")
+    ask()
+    with pytest.raises(Killed):
+        craftkit.run()
+    assert Change.objects.get(to_status="succeeded").announcement == "due"
+    craftkit.run()
+    assert not notes, "in its hands until its lease is over"
+    craftkit.pass_time(LEASE_OVER)
+    settle(craftkit)
+    assert [note[3] for note in notes] == ["succeeded"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_happens_before_a_webhook_is_announced_is_announced_after_it(
+    craftkit, heard, monkeypatch
+):
+    heard(render_withdrawn)
+    notes = heard(render_succeeded)
+
+    def withdraw():
+        Render.objects.get().withdraw()
+
+    after_committing(monkeypatch, Change, withdraw, verb="INSERT", saying="succeeded")
+    ask()
+    settle(craftkit)
+    assert [note[3] for note in notes] == ["succeeded", "withdrawn"]
+    assert not Change.objects.filter(announcement="due").exists()
+
+
+def test_what_is_told_of_an_object_that_waits_for_a_receiver_waits_too(craftkit, heard):
+    """Its job was there before: whoever applies the webhook doesn't have it in hand."""
+    notes = heard(render_succeeded)
+    render = ask()
+    change = Change(kind="render", object_id=render.pk, to_status="before")
+    change.signal, change.announcement = render_succeeded.name, "due"
+    change.save()
+    Job.objects.wish("announce render", [render.pk])
+    (job,) = Job.objects.filter(kind="announce render")
+    Job.objects.filter(pk=job.pk).update(
+        due_at=clock.now(), leased_until=clock.now() + timedelta(seconds=60), lease_token=uuid4()
+    )
+    craftkit.run()
+    assert Render.objects.get().status == "succeeded"
+    assert not notes
+    craftkit.pass_time(LEASE_OVER)
+    settle(craftkit)
+    assert [note[3] for note in notes] == ["before", "succeeded"]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="It locks its file, not rows.")
+@pytest.mark.django_db(transaction=True)
+def test_who_has_the_job_of_an_announcement_locked_holds_up_no_other(craftkit, heard, monkeypatch):
+    notes = heard(render_succeeded)
+    renders = [Render.objects.request("invoice", {}, key=f"i-{number}") for number in range(3)]
+    settle(craftkit)
+    del notes[:]
+    Change.objects.filter(to_status="succeeded").update(announcement="due", receivers=None)
+    Job.objects.wish("announce render", [render.pk for render in renders])
+    held, over, people = threading.Event(), threading.Event(), []
+
+    def hold():
+        with transaction.atomic():
+            Job.objects.select_for_update().get(object_id=renders[0].pk)
+            held.set()
+            assert over.wait(PATIENCE)
+
+    def begin():
+        people.append(Elsewhere(hold))
+        assert held.wait(PATIENCE)
+
+    after_claiming(monkeypatch, Job, begin)
+    worker = Elsewhere(Loop(threads=8, wake=None).run)
+    until(lambda: Change.objects.filter(announcement="done").count() == 2)
+    over.set()
+    worker.wait()
+    people[0].wait()
+    settle(craftkit)
+    assert len(notes) == 3, "each once"
+
+
+def test_a_receiver_reads_the_data_of_a_document_when_it_asks_for_them(
+    craftkit, django_assert_num_queries
+):
+    seen = []
+
+    def receiver(instance, **kwargs):
+        with django_assert_num_queries(0):
+            assert (instance.key, instance.status) == ("i-1", "succeeded")
+        with django_assert_num_queries(1):
+            seen.append(instance.data)
+
+    render_succeeded.connect(receiver)
+    try:
+        Render.objects.request("invoice", {"number": "7"}, key="i-1")
+        craftkit.run()
+    finally:
+        render_succeeded.disconnect(receiver)
+    assert seen == [{"number": "7"}]

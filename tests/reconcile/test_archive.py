@@ -23,21 +23,22 @@ from django_craftkit.models import (
     SignatureRequest,
 )
 from django_craftkit.models.archive import ArchiveWrite, archive_storage
-from django_craftkit.models.signature import ARCHIVE
 from django_craftkit.reconcile import archive
-from django_craftkit.sandbox import certificate as papers
+from django_craftkit.sandbox.core.pdf import signatures as papers
 from django_craftkit.signals import document_archived
-from tests.helpers import LEASE_OVER, PATIENCE, Killed, at_once, elsewhere, killed, work
-from tests.reconcile.archives import Disk, archive_later, check_rows, full, served, stored
-from tests.reconcile.test_signatures import (
-    GET,
-    answer,
-    calls,
-    calls_within,
+from tests.helpers import (
+    LEASE_OVER,
+    PATIENCE,
+    Killed,
+    at_once,
+    elsewhere,
+    killed,
     pass_time,
-    send,
     settle,
+    work,
 )
+from tests.reconcile.archives import Disk, archive_later, check_rows, full, served, stored
+from tests.reconcile.signatures.helpers import GET, answer, calls, calls_within, send
 from tests.seams import before_writing, take_step
 
 DOWNLOAD = {"method": "GET", "path": "/v1/signatures/*/download"}
@@ -119,7 +120,9 @@ def test_files_that_are_not_there_yet_are_asked_for_until_they_are(
     craftkit.run()
     craftkit.sandbox.sign_all(craftkit.sandbox.signatures[0].id)
     craftkit.run()
-    assert Job.objects.filter(kind=ARCHIVE, failures=0, error__contains="409").exists()
+    assert Job.objects.filter(
+        kind=Job.Kind.ARCHIVE_SIGNATURE, failures=0, error__contains="409"
+    ).exists()
     assert not ProjectState.objects.paused().exists()
     asked = len(craftkit.sandbox.requests)
     settle(craftkit, minutes=delay / 60 + 6 * 60)
@@ -154,7 +157,7 @@ def test_a_certificate_that_comes_later_keeps_no_signed_pdf_waiting(
     craftkit.pass_time(1)
     work()
     assert ArchivedFile.objects.get().kind == "signed"
-    assert Job.objects.get(kind=ARCHIVE).failures == 1
+    assert Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE).failures == 1
     assert heard == []
     settle(craftkit)
     assert calls(craftkit, "GET", "/download") == 1, "what is there is not fetched again"
@@ -181,7 +184,7 @@ def test_a_storage_that_refuses_the_signed_pdf_keeps_no_certificate_waiting(
     craftkit.pass_time(1)
     work()
     assert ArchivedFile.objects.get().kind == "certificate"
-    assert "the disk is full" in Job.objects.get(kind=ARCHIVE).error
+    assert "the disk is full" in Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE).error
     settle(craftkit)
     check_kept(dashboard, completed, disk)
 
@@ -217,7 +220,7 @@ def test_a_storage_that_fails_half_way_has_one_whole_file_in_the_end(
     craftkit.pass_time(1)
     work()
     assert len(disk()) >= 1
-    job = Job.objects.get(kind=ARCHIVE)
+    job = Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE)
     assert "the disk is full" in job.error
     settle(craftkit)
     check_kept(dashboard, completed, disk)
@@ -322,7 +325,7 @@ def test_a_certificate_that_differs_each_time_is_one_file_whoever_dies(
 
 @pytest.mark.django_db(transaction=True)
 def test_several_workers_at_the_same_time_leave_one_file(craftkit, completed, dashboard, disk):
-    job = Job.objects.get(kind=ARCHIVE)
+    job = Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE)
     errors = at_once(*[lambda: take_step(job)] * 4)
     # A disk that another writes to may refuse; what counts is how it ends.
     assert [error for error in errors if not isinstance(error, (OSError, type(None)))] == []
@@ -336,7 +339,10 @@ def test_two_workers_that_found_the_file_of_a_dead_one_can_both_note_it_again(
 ):
     """A third one has vouched for a file of its own meanwhile, and dropped the note."""
     die_before_vouching(craftkit, monkeypatch)
-    job, signed = Job.objects.get(kind=ARCHIVE), served(dashboard, completed)["signed"]
+    job, signed = (
+        Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE),
+        served(dashboard, completed)["signed"],
+    )
 
     def vouch():
         name = archive_storage().save("craftkit/default/signed/third.pdf", ContentFile(signed))
@@ -380,7 +386,7 @@ def test_two_that_find_everything_stored_announce_it_once(
             both.wait(0.5)
 
     before_writing(monkeypatch, Change, meet, verb="INSERT", times=None)
-    job = Job.objects.get(kind=ARCHIVE)
+    job = Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE)
     archive_later(work)
     errors = at_once(*[lambda: archive._announce(completed, "signature")] * 2)
     assert errors == [None, None]
@@ -402,15 +408,17 @@ def test_a_file_that_is_too_large_is_refused_and_said_so_and_holds_nothing_up(
     render = Render.objects.request("invoice", {}, key="i-2")
     craftkit.pass_time(1)
     work()
-    job = Job.objects.get(kind=ARCHIVE)
-    assert "larger than 20,971,520 bytes" in job.error
+    job = Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE)
+    assert f"{LARGE:,} bytes" in job.error
     assert ArchivedFile.objects.get().kind == "certificate"
     render.refresh_from_db()
     assert render.remote_id is not None
     for _ in range(8):
         pass_time(craftkit)
         work()
-    assert Job.objects.get(kind=ARCHIVE).failures > 2, "it is tried again, less and less often"
+    assert Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE).failures > 2, (
+        "it is tried again, less and less often"
+    )
     assert not ArchivedFile.objects.filter(kind="signed").exists()
     assert len(disk()) == 1
     monkeypatch.setattr(papers, "signed", signed)
@@ -434,7 +442,7 @@ def test_what_is_called_a_pdf_and_is_none_is_asked_for_again_and_never_archived_
     monkeypatch.setattr(papers, "signed", lambda request: b"<html>Please come back later.</html>")
     craftkit.pass_time(1)
     work()
-    assert "does not begin as a PDF" in Job.objects.get(kind=ARCHIVE).error
+    assert "PDF" in Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE).error
     assert ArchivedFile.objects.get().kind == "certificate"
     with pytest.raises(InvalidResponse):
         completed.open_signed()

@@ -15,10 +15,8 @@ from moto.server import ThreadedMotoServer
 
 from django_craftkit.models import ArchivedFile, Job
 from django_craftkit.models.archive import archive_storage
-from django_craftkit.models.signature import ARCHIVE
-from tests.helpers import LEASE_OVER, Killed, elsewhere, killed, work
+from tests.helpers import LEASE_OVER, Killed, elsewhere, killed, settle, work
 from tests.reconcile.archives import Moments, check_rows, served, stored
-from tests.reconcile.test_signatures import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -268,7 +266,7 @@ def test_credentials_that_may_not_write_have_it_tried_again(craftkit, check, cal
     calls[1].add("PutObject")
     craftkit.pass_time(1)
     work()
-    assert "PutObject" in Job.objects.get(kind=ARCHIVE).error
+    assert "PutObject" in Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE).error
     assert not ArchivedFile.objects.filter(object_id=completed.pk).exists()
     calls[1].clear()
     settle(craftkit)

@@ -13,11 +13,9 @@ from django.conf import settings as django_settings
 
 from django_craftkit.models import ArchivedFile, Job
 from django_craftkit.models.archive import ArchiveWrite
-from django_craftkit.models.signature import ARCHIVE
-from tests.helpers import LEASE_OVER, Killed, elsewhere, killed, work
+from tests.helpers import LEASE_OVER, Killed, elsewhere, killed, settle, work
 from tests.reconcile import archives
 from tests.reconcile.archives import Moments, check_rows, served, stored
-from tests.reconcile.test_signatures import settle
 from tests.seams import before_writing
 
 if TYPE_CHECKING:
@@ -296,7 +294,7 @@ def test_a_file_that_is_shown_later_is_vouched_for_later_and_written_once(
     craftkit.pass_time(1)
     work()
     assert not ArchivedFile.objects.filter(object_id=folder.request.pk).exists()
-    assert "0 bytes of the" in Job.objects.get(kind=ARCHIVE).error
+    assert "0 bytes of the" in Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE).error
     settle(craftkit)
     check(folder, dashboard, odd)
     assert folder.left() == set()
@@ -311,7 +309,7 @@ def test_a_part_that_the_storage_takes_for_the_whole_is_not_vouched_for(
     archives.Losing.times += [0] * times
     craftkit.pass_time(1)
     work()
-    assert f"{archives.SOME} bytes of the" in Job.objects.get(kind=ARCHIVE).error
+    assert f"{archives.SOME} bytes of the" in Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE).error
     settle(craftkit)
     check(folder, dashboard, odd)
     assert folder.left() == set()

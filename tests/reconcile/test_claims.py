@@ -162,10 +162,10 @@ def test_a_claim_begins_anew_where_other_rows_are_left_out():
 def test_a_long_look_at_everything_is_not_taken_again_soon(stopwatch, monkeypatch):
     find = LeasedQuerySet._find
 
-    def slowly(self, most, now, floors):
+    def slowly(self, most, now, floors, *args):
         if not floors:
             stopwatch(3)
-        return find(self, most, now, floors)
+        return find(self, most, now, floors, *args)
 
     monkeypatch.setattr(LeasedQuerySet, "_find", slowly)
     mark = Mark()
@@ -288,3 +288,34 @@ def test_a_second_worker_gets_other_rows_while_the_first_claims(monkeypatch):
     assert claimed(3) == [0, 1, 2]
     assert len(others) == 4
     assert min(others) >= 3
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL explains itself.")
+def test_rows_that_are_named_are_found_by_name_whatever_statistics_say_of_the_hour():
+    """Jobs that all waited when it looked make PostgreSQL think that next to none is due.
+
+    It would look for what is due then, and walk over all that was done since it cleaned up.
+    """
+    now = timezone.now()
+    make = partial(Job, kind="render", project="default", due_at=now + timedelta(hours=2))
+    Job.objects.bulk_create(make(object_id=number) for number in range(400))
+    plans: list[str] = []
+
+    def explain(execute, sql, params, many, context):
+        if sql.endswith("FOR UPDATE SKIP LOCKED"):
+            cursor = context["cursor"]
+            execute(f"EXPLAIN {sql}", params, many, context)
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+        return execute(sql, params, many, context)
+
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE craftkit_job")
+        cursor.execute("TRUNCATE craftkit_job")
+        cursor.execute("VACUUM ANALYZE craftkit_job")
+        cursor.execute("SET enable_seqscan = off")
+    Job.objects.bulk_create(make(object_id=number, due_at=now) for number in range(400))
+    with connection.execute_wrapper(explain):
+        assert claim(Job.objects.all(), 1, now=now)
+    connection.close()  # the setting ends with it
+    assert ["craftkit_job_pkey" in plan for plan in plans] == [True]

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_craftkit.models import Change, Job, Render
@@ -16,7 +16,7 @@ from django_craftkit.reconcile import announcements, pace
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.signals import render_succeeded
 from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, settle, until
-from tests.seams import before_sending
+from tests.seams import before_sending, before_writing
 from tests.shop.models import Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -267,7 +267,10 @@ def test_one_that_raises_is_called_again_alone(craftkit, receiver, work):
     assert heard == {"0": 1, "1": 1, "2": 2, "3": 1}
 
 
-def test_only_who_was_being_told_is_suspected_of_ending_the_worker(craftkit, receiver, work):
+def test_only_who_was_being_told_is_suspected_of_ending_the_worker(
+    craftkit, receiver, work, monkeypatch
+):
+    monkeypatch.setattr(announcements, "BEGIN", 5)
     ready(craftkit, 8)
     heard = Counter()
 
@@ -305,6 +308,27 @@ def test_a_dead_worker_leaves_so_many_to_be_told_again(craftkit, receiver, work,
     craftkit.pass_time(LEASE_OVER)
     settle(craftkit)
     assert sum(heard.values()) <= 8 + 2
+
+
+def test_who_has_listened_is_noted_over_a_lost_race_and_called_once(
+    craftkit, receiver, work, monkeypatch
+):
+    ready(craftkit, 3)
+    heard, races = Counter(), [1, 2]
+
+    def lose():
+        if races:
+            races.pop()
+            raise OperationalError(1213, "deadlock detected")
+
+    receiver(lambda render: heard.update([render.key]))
+    announce_anew()
+    before_writing(monkeypatch, Change, lose, times=None)
+    work()
+    assert races == []
+    assert heard == {"0": 1, "1": 1, "2": 1}
+    assert not Change.objects.filter(announcement="due").exists()
+    assert not Job.objects.exists()
 
 
 def test_a_slow_receiver_holds_up_no_document(craftkit, receiver, work):

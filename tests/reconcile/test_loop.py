@@ -6,10 +6,13 @@ import threading
 
 import pytest
 
-from django_craftkit.models import Render
+from django_craftkit import clock
+from django_craftkit.models import Job, Render
 from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile.noting import AT_ONCE, CEILING
 from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import at_once
+from tests.seams import has_circled, step_circles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,3 +40,37 @@ def test_loops_at_once_do_each_job_once(craftkit):
     posts = [call for call in craftkit.sandbox.requests if call.method == "POST"]
     assert len(posts) == 30
     assert Render.objects.filter(remote_id__isnull=False).count() == 30
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_job_that_goes_round_in_circles_takes_few_steps_and_holds_up_no_other(
+    craftkit, caplog, threads
+):
+    share = Render.objects.request("invoice", {"number": 1}).share()
+    Render.objects.request("invoice", {"number": 2})
+    loop = Loop(threads=threads, wake=None)
+    with step_circles("share") as steps:
+        for _ in range(40):
+            loop.run()
+            craftkit.pass_time(0.1)
+    # After the first ones, each waits for twice as long as the one before.
+    assert AT_ONCE < len(steps) < AT_ONCE + 12
+    assert len(craftkit.renders) == 2
+    assert [record.levelname for record in caplog.records if "circles" in record.message] == [
+        "WARNING"
+    ]
+    craftkit.pass_time(60)
+    loop.run()
+    share.refresh_from_db()
+    assert share.status == "active"
+
+
+def test_a_job_waits_for_a_minute_at_most_however_often_it_has_gone_round_in_circles(craftkit):
+    Render.objects.request("invoice", {})
+    job, loop = Job.objects.get(), Loop(threads=1, wake=None)
+    has_circled(loop, job, 10**6)
+    with step_circles("render") as steps:
+        loop.run()
+    assert len(steps) == 1
+    job.refresh_from_db()
+    assert CEILING - 10 < (job.due_at - clock.now()).total_seconds() <= CEILING

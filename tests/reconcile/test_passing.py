@@ -9,10 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from django_craftkit.models import ArchivedFile, EngagementEvent, Job, Render, Share
+from django_craftkit.models import ArchivedFile, EngagementEvent, Job, ProjectState, Render, Share
 from django_craftkit.reconcile import calls
 from tests.helpers import LEASE_OVER, settle, work
-from tests.reconcile.test_signatures import send as ask_to_sign
+from tests.reconcile import resources
+from tests.reconcile.helpers import TROUBLE
+from tests.reconcile.resources import (
+    MAIL,
+    REASON,
+    SIGNATURE,
+    cancel,
+    check_ended,
+    check_made,
+    resource_of,
+)
+from tests.reconcile.signatures.helpers import history
+from tests.reconcile.signatures.helpers import send as ask_to_sign
 from tests.seams import before_marking_as_sent, before_sending
 
 if TYPE_CHECKING:
@@ -43,6 +55,11 @@ class Step:
     #: The row's statuses while the answer is a passing one.
     open: set[str]
     end: str
+    error: str = ""
+
+    @property
+    def call(self) -> dict[str, str]:
+        return {"method": self.method, "path": self.path}
 
 
 def new_render(craftkit: Kit, ready: Render) -> Render:
@@ -99,7 +116,7 @@ def open_signing(craftkit: Kit, ready: Render) -> Any:
 
 def unwanted_signing(craftkit: Kit, ready: Render) -> Any:
     request = open_signing(craftkit, ready)
-    request.cancel()
+    cancel(request)
     return request
 
 
@@ -121,7 +138,9 @@ STEPS = {
     "tell": Step("POST", "/v1/renders/*/events", seen_render, {"succeeded"}, "succeeded"),
     "hear": Step("GET", "/v1/renders/*/engagement", read_render, {"succeeded"}, "succeeded"),
     "sign": Step("POST", "/v1/signatures", signing, {"pending"}, "sent"),
-    "cancel": Step("POST", "/v1/signatures/*/cancel", unwanted_signing, {"sent"}, "cancelled"),
+    "cancel": Step(
+        "POST", "/v1/signatures/*/cancel", unwanted_signing, {"sent"}, "cancelled", REASON
+    ),
     "keep": Step("GET", "/v1/*/download", archived_render, {"succeeded"}, "succeeded"),
 }
 
@@ -132,7 +151,7 @@ def test_what_is_passing_decides_nothing_and_the_true_answer_does(craftkit, read
     row = step.make(craftkit, ready)
     telling = EngagementEvent.objects.to_be_told()
     told = telling.count()
-    craftkit.sandbox.faults.add("status", method=step.method, path=step.path, times=None, **answer)
+    craftkit.sandbox.faults.add("status", **step.call, times=None, **answer)
     # Longer than anybody may still be sending it, or waits before a next look.
     for _ in range(3):
         craftkit.run()
@@ -149,7 +168,7 @@ def test_what_is_passing_decides_nothing_and_the_true_answer_does(craftkit, read
             break
         craftkit.pass_time(60)
     row.refresh_from_db()
-    assert (row.status, row.error_code, row.error) == (step.end, "", "")
+    assert (row.status, row.error_code, row.error) == (step.end, "", step.error)
     assert not telling.exists()
     if isinstance(row, Share):
         assert len(craftkit.shares) == 1
@@ -159,11 +178,71 @@ def test_what_is_passing_decides_nothing_and_the_true_answer_does(craftkit, read
         assert ArchivedFile.objects.count() == 1
 
 
+# Whatever goes wrong
+
+REFUSED_BY_THE_PROVIDER = {"status": 502, "code": "signature_provider_error"}
+WORSE: dict[str, dict[str, Any]] = {
+    "502": {"kind": "status", **REFUSED_BY_THE_PROVIDER},
+    "502 after the fact": {"kind": "status", "handled": True, **REFUSED_BY_THE_PROVIDER},
+    "half an answer": {"kind": "truncated"},
+    "a proxy's 404": {"kind": "garbage", "status": 404},
+}
+#: What goes wrong with which step, by its name.
+TROUBLES = {
+    f"{name} {what}": (STEPS[name], trouble)
+    for name, troubles in {
+        **dict.fromkeys(("render", "poll", "link", "mail", "settle", "prove", "revoke"), TROUBLE),
+        "sign": {
+            **TROUBLE,
+            **WORSE,
+            "401": {"kind": "status", "status": 401, "code": "unauthorized"},
+            "no provider": {"kind": "status", "status": 503, "code": "signatures_unavailable"},
+            "the provider refuses": {"kind": "signature_send_failed"},
+            **{
+                f"a proxy's {status}": {"kind": "garbage", "status": status}
+                for status in (408, 421, 425)
+            },
+        },
+        "cancel": {**TROUBLE, **WORSE, "it fails": {"kind": "signature_cancel_failed"}},
+    }.items()
+    for what, trouble in troubles.items()
+}
+
+
+@pytest.mark.parametrize(("step", "trouble"), TROUBLES.values(), ids=TROUBLES)
+def test_whatever_goes_wrong_it_is_done_once(craftkit, ready, step, trouble):
+    row = step.make(craftkit, ready)
+    where = {} if trouble["kind"].startswith("signature_") else step.call
+    craftkit.sandbox.faults.add(**{"times": 3, **trouble, **where})
+    resources.settle(craftkit)
+    row.refresh_from_db()
+    assert (row.status, row.error_code, row.error) == (step.end, "", step.error)
+    assert not ProjectState.objects.paused().exists()
+    assert {one.id for one in craftkit.renders} == {
+        str(remote_id) for remote_id in Render.objects.values_list("remote_id", flat=True)
+    }
+    assert len(craftkit.renders) == Render.objects.count()
+    if isinstance(row, Render):
+        return
+    resource = resource_of(row)
+    if step.make is lost_mail:
+        assert MAIL.posts(craftkit) == 1
+    if step.end == resource.ended:
+        check_ended(craftkit, resource, row, made=True)
+        assert resource is not SIGNATURE or history(row) == ["sent", "cancelled"]
+        return
+    check_made(craftkit, resource, row)
+    if resource is SIGNATURE:
+        craftkit.sandbox.sign_all(str(row.remote_id))
+        resources.settle(craftkit)
+        row.refresh_from_db()
+        assert row.status == "completed"
+
+
 # A proof takes back that it was sent
 
 
 RENDER = {"method": "POST", "path": "/v1/templates/*/render"}
-MAIL = {"method": "POST", "path": "/v1/renders/*/email"}
 
 PROOFS: dict[str, dict[str, Any]] = {
     "429": {"kind": "status", "status": 429, "code": "rate_limited"},
@@ -212,7 +291,7 @@ def test_a_document_that_may_be_there_is_asked_for_before_it_is_given_up(craftki
 
 @pytest.mark.parametrize("status", [400, 403, 404, 408, 409, 422])
 def test_a_page_that_hides_a_mail_that_was_sent_has_it_sent_once(craftkit, ready, status):
-    craftkit.sandbox.faults.add("garbage", status=status, handled=True, **MAIL)
+    craftkit.sandbox.faults.add("garbage", status=status, handled=True, **MAIL.post)
     share = ready.email("ada@example.com")
     settle(craftkit)
     share.refresh_from_db()
@@ -241,10 +320,10 @@ def test_a_late_refusal_takes_nothing_back_that_another_is_sending(
         """Have another worker send it, whose answer is lost."""
         seen.append(noted(row))
         craftkit.pass_time(LEASE_OVER)
-        craftkit.sandbox.faults.add("cut_before", method=step.method, path=step.path)
+        craftkit.sandbox.faults.add("cut_before", **step.call)
         work()
         seen.append(noted(row))
-        craftkit.sandbox.faults.add(**PROOFS["503"], method=step.method, path=step.path)
+        craftkit.sandbox.faults.add(**PROOFS["503"], **step.call)
 
     before_sending(monkeypatch, step.path.rpartition("/")[2], take_over)
     work()
@@ -257,7 +336,7 @@ def test_a_late_refusal_takes_nothing_back_that_another_is_sending(
 @SENT
 def test_who_read_the_row_before_another_began_does_not_send_it(craftkit, ready, monkeypatch, step):
     row = step.make(craftkit, ready)
-    craftkit.sandbox.faults.add("cut_before", times=None, method=step.method, path=step.path)
+    craftkit.sandbox.faults.add("cut_before", times=None, **step.call)
     before = len(craftkit.sandbox.requests)
     seen = []
 
@@ -281,7 +360,7 @@ def test_a_refusal_of_an_earlier_attempt_takes_nothing_back(craftkit, ready, mon
     def begin_another() -> None:
         type(row).objects.filter(pk=row.pk).update(attempt=2)
         seen.append(noted(row))
-        craftkit.sandbox.faults.add(**PROOFS["503"], method=step.method, path=step.path)
+        craftkit.sandbox.faults.add(**PROOFS["503"], **step.call)
 
     before_sending(monkeypatch, step.path.rpartition("/")[2], begin_another)
     work()

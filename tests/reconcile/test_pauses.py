@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from django_craftkit import conf
 from django_craftkit.models import Change, Job, ProjectState, Render
-from django_craftkit.reconcile.outcomes import MAX_PROBE_DELAY
+from django_craftkit.reconcile.results import MAX_PROBE_DELAY
 from django_craftkit.signals import project_paused, project_resumed
 from tests.helpers import LEASE_OVER, Killed, at_once, killed, settle, work
 from tests.seams import before_sending, before_writing

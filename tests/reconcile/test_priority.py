@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_craftkit.models import Job, Render
 from django_craftkit.models.priority import Priority
-from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile import single
 from django_craftkit.signals import render_succeeded, share_created
 from tests.shop.models import Order
 
@@ -138,8 +138,7 @@ def test_a_person_goes_first(craftkit):
 
 def test_what_a_caller_waits_for_goes_first_when_they_wait_no_longer(craftkit):
     render = Render.objects.request("invoice", {}, key="1", priority="bulk")
-    loop = Loop(threads=1)
-    job = loop.take("render", render.pk)
+    job = single.take("render", render.pk)
     assert job is not None
     Job.objects.leave(job, timezone.now())
     assert classes() == {"render": URGENT}

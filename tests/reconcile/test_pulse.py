@@ -40,7 +40,7 @@ def eu(settings) -> None:
 def quick(monkeypatch) -> None:
     """A sign each 50 milliseconds, each written."""
     monkeypatch.setattr(pulse, "EVERY", 0.05)
-    monkeypatch.setattr("django_craftkit.models.work.SIGN_EVERY", timedelta(0))
+    monkeypatch.setattr("django_craftkit.models.project.SIGN_EVERY", timedelta(0))
 
 
 WORKERS = {
@@ -132,7 +132,7 @@ def test_a_worker_gives_signs_while_it_prunes(craftkit, monkeypatch, quick, work
 def test_a_process_gives_one_sign_however_much_it_does(craftkit, monkeypatch):
     """Not one for a job, a run, or a thread."""
     monkeypatch.setattr(pulse, "EVERY", 600.0)
-    monkeypatch.setattr("django_craftkit.models.work.SIGN_EVERY", timedelta(0))
+    monkeypatch.setattr("django_craftkit.models.project.SIGN_EVERY", timedelta(0))
     alive = Pulse()
     for number in range(5):
         Render.objects.request("invoice", {"number": number})
@@ -143,7 +143,7 @@ def test_a_process_gives_one_sign_however_much_it_does(craftkit, monkeypatch):
 
 
 def test_of_many_workers_one_writes(craftkit, monkeypatch):
-    monkeypatch.setattr("django_craftkit.models.work.SIGN_EVERY", timedelta(minutes=5))
+    monkeypatch.setattr("django_craftkit.models.project.SIGN_EVERY", timedelta(minutes=5))
     pulse.note_worker()
     with CaptureQueriesContext(connection) as queries:
         for _ in range(4):

@@ -105,7 +105,7 @@ def test_the_body_of_an_event_that_this_version_does_not_know_stays(event, capsy
     assert (row.status, row.event) == ("ignored", event)
     age(row, days=9999)
     call_command("craftkit_prune", "--dry-run")
-    assert "0 bodies of webhooks would go." in capsys.readouterr().out
+    assert "0 bodies" in capsys.readouterr().out
     assert prune() == 0
     row.refresh_from_db()
     assert json.loads(bytes(row.body))["fields"] == {"name": "Ada"}
@@ -279,14 +279,11 @@ def test_the_command_says_what_it_did_and_what_it_would_do(capsys):
     delivery("ignored", days=40)
     copies(delivery("processed", days=20), 2)
     call_command("craftkit_prune", "--dry-run")
-    said = capsys.readouterr().out.splitlines()
-    assert said == [
-        "2 repeated webhooks would go.",
-        "1 addresses and browsers would go.",
-        "1 bodies of webhooks would go.",
-    ]
+    dropped = ["2 repeated webhooks", "1 addresses and browsers", "1 bodies of webhooks"]
+    for line, what in zip(capsys.readouterr().out.splitlines(), dropped, strict=True):
+        assert line.startswith(what)
     call_command("craftkit_prune")
     (said,) = capsys.readouterr().out.splitlines()
-    assert said == ("Dropped: 2 repeated webhooks, 1 addresses and browsers, 1 bodies of webhooks.")
+    assert ", ".join(dropped) in said
     call_command("craftkit_prune")
     assert "nothing was due" in capsys.readouterr().out

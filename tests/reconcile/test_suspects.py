@@ -17,8 +17,17 @@ from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.room import Room
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
-from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, at_once, settle, until, work
-from tests.seams import at_webhook, solitudes
+from tests.helpers import (
+    LEASE_OVER,
+    PATIENCE,
+    Elsewhere,
+    Killed,
+    at_once,
+    settle,
+    until,
+    work,
+)
+from tests.seams import at_webhook, before_sending, solitudes
 
 KILLER = "the killer"
 
@@ -121,6 +130,26 @@ def test_what_waits_for_a_thread_keeps_nobody_from_being_alone(craftkit):
     left_by_a_dead_worker()
     Loop(threads=8, wake=None).run()
     assert Render.objects.filter(remote_id__isnull=False).count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_suspects_only_the_one_that_ends_its_worker_again_is_counted(craftkit, monkeypatch):
+    """The others wait to be alone, or for a thread; else four deaths would set them all aside."""
+    for number in range(6):
+        Render.objects.request("invoice", {"number": number})
+    left_by_a_dead_worker()
+    counts: list[int] = []
+
+    def die():
+        # The whole process would: what its other threads have done since does not count.
+        in_hand = Job.objects.exclude(lease_token=None)
+        counts.extend(in_hand.order_by("attempts").values_list("attempts", flat=True))
+        raise Killed
+
+    before_sending(monkeypatch, "/render", die)
+    with pytest.raises(Killed):
+        Loop(threads=16, wake=None).run()
+    assert counts == [1, 1, 1, 1, 1, 2]
 
 
 @pytest.mark.django_db(transaction=True)

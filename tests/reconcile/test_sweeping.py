@@ -20,7 +20,8 @@ from django_craftkit.models import (
 from django_craftkit.models.share import UNPROVEN
 from django_craftkit.reconcile import due, sweeping
 from django_craftkit.reconcile.due import DUE
-from django_craftkit.reconcile.loop import STEPS, Loop
+from django_craftkit.reconcile.loop import Loop
+from django_craftkit.reconcile.steps import STEPS
 from django_craftkit.signals import (
     engagement_recorded,
     project_paused,
@@ -275,7 +276,7 @@ def test_what_is_to_be_announced_is_announced_after_its_job_got_lost(craftkit, k
 
 
 def test_every_kind_of_job_is_looked_after():
-    assert {row.kind for row in DUE} == set(STEPS)
+    assert {row.kind for row in DUE} == set(STEPS) == set(Job.Kind)
     assert {name.partition(":")[0] for name in STATES} | {
         f"announce {kind}" for kind in SIGNALS
     } == set(STEPS)

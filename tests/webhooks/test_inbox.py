@@ -177,3 +177,11 @@ def test_a_delivery_that_was_heard_of_twice_counts_once(known, craftkit):
         WebhookDelivery.objects.store("default", delivery_id, render_event(KNOWN))
         work_off()
     assert WebhookDelivery.objects.get().status == "processed"
+
+
+def test_a_delivery_is_stored_with_one_query_that_answers_nothing(django_assert_num_queries):
+    for _ in range(2):
+        with django_assert_num_queries(1) as queries:
+            WebhookDelivery.objects.store("default", "1", b"{}")
+        assert "RETURNING" not in queries[0]["sql"]
+    assert WebhookDelivery.objects.count() == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import re
 import time
 import uuid
 from types import SimpleNamespace
@@ -152,14 +153,15 @@ class TestWhatIsNot:
         assert send(secret=b"").status_code == 401
         assert send(signature=None).status_code == 401
         assert stored() == 0
-        assert "CRAFTKIT_PROJECTS['default'] has no WEBHOOK_SECRETS" in caplog.text
+        assert "CRAFTKIT_PROJECTS['default']" in caplog.text
+        assert "WEBHOOK_SECRETS" in caplog.text
 
     def test_the_characters_of_a_string_are_no_secrets(self, send, projects, caplog):
         """A string in place of the list would be a list of secrets with one character each."""
         projects["default"]["WEBHOOK_SECRETS"] = "whsec-tests"
         assert send(secret=b"w").status_code == 401
         assert stored() == 0
-        assert "['WEBHOOK_SECRETS'] is no list of strings" in caplog.text
+        assert "CRAFTKIT_PROJECTS['default']['WEBHOOK_SECRETS']" in caplog.text
 
 
 #: What differs between these is the site's business, and none of a stranger's.
@@ -236,20 +238,15 @@ class TestTheLog:
         clock.now += 0.2
         send(timestamp="0")
         (line,) = lines()[2:]
-        assert line == (
-            "A webhook for the project 'default' was refused: its timestamp is missing or too far "
-            "off. Refused since the last such line: 3 times: no secret of the project made its "
-            "signature; 1 times: its timestamp is missing or too far off."
-        )
+        assert re.search("'default'.*timestamp.*3 times.*signature.*1 times.*timestamp", line)
         send(path="/craftkit/webhooks/eu", signature=None)
-        assert lines()[3].endswith("has no WEBHOOK_SECRETS.")
+        assert re.search("\\['eu'\\].*WEBHOOK_SECRETS", lines()[3])
 
     def test_takes_all_projects_that_there_are_not_for_one(self, send, lines, refusals):
         for number in range(50):
             send(path=f"/craftkit/webhooks/none-{number}")
-        assert lines() == [
-            "A webhook for the project 'none-0' was refused: CRAFTKIT_PROJECTS has no such project."
-        ]
+        (line,) = lines()
+        assert "'none-0'" in line
         assert list(refusals._next) == list(refusals._unsaid) == [None]
 
     @pytest.mark.parametrize(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models.functions import Cast, Length
 
 from django_craftkit.builders import Built
 from django_craftkit.client import NotFound
@@ -11,32 +15,32 @@ from django_craftkit.database import database
 from django_craftkit.models import Change, Job, Render
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.crew import Call
-from django_craftkit.reconcile.hearing import Heard
-from django_craftkit.reconcile.outcomes import (
+from django_craftkit.reconcile.crew import MOST_BYTES, Call
+from django_craftkit.reconcile.results import (
     Again,
     Done,
     Failed,
     Later,
-    Outcome,
-    outcome_of_error,
+    Result,
+    result_of_error,
 )
+from django_craftkit.reconcile.updates import Update
 
 from .build import build_here, is_to_be_prepared, prepare, read_sources, store
-from .facts import Documents, Fact, Status, remote_id_of
 from .poll import first_poll, next_poll
 from .send import Accepted, Sent, read, send, send_all
+from .states import Documents, Status, remote_id_of, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from django_craftkit.reconcile.batches import Ended
     from django_craftkit.reconcile.crew import Answer
     from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.updates import Now
 
 
-def step(job: Job) -> Outcome:
+def step(job: Job) -> Result:
     """Do what a document needs next, in this thread."""
     render = Render.objects.using(database()).filter(pk=job.object_id).first()
     if render is None or render.is_final:
@@ -55,10 +59,10 @@ class Batch(Documents):
     def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
         rows: Any = Render.objects.using(database())
         renders = rows.defer("data").in_bulk([job.object_id for job in jobs])
-        pending = [pk for pk, render in renders.items() if render.status == Status.PENDING]
-        data = dict(rows.filter(pk__in=pending).values_list("pk", "data")) if pending else {}
-        ready: list[tuple[Job, Render]] = []
+        sizes = _sizes([pk for pk, render in renders.items() if render.status == Status.PENDING])
+        stored: list[tuple[Job, Render]] = []
         unbuilt: list[tuple[Job, Render]] = []
+        size = 0
         for job in jobs:
             render = renders.get(job.object_id)
             if render is None or render.is_final:
@@ -67,53 +71,69 @@ class Batch(Documents):
                 yield _poll(job, render)
             elif is_to_be_prepared(render):
                 yield job
+            elif render.pk not in sizes:
+                unbuilt.append((job, render))
+            elif size >= MOST_BYTES:
+                yield job, Later()
             else:
-                render.data = data.get(render.pk)
-                (unbuilt if render.data is None else ready).append((job, render))
+                size += sizes[render.pk]
+                stored.append((job, render))
+        ready: list[tuple[Job, Render]] = []
+        _read_data([render for _job, render in stored])
+        for job, render in stored:
+            if render.data is None:
+                yield job, Again(0.0)  # it is to be built anew since
+            else:
+                ready.append((job, render))
         sources = read_sources(
             [render for _job, render in unbuilt if not turn.is_slow(render.builder)]
         )
         fresh: set[int] = set()
         for job, render in unbuilt:
-            if turn.is_over:
+            if turn.is_over or size >= MOST_BYTES:
                 yield job, Later()
                 continue
             built = job if turn.is_slow(render.builder) else build_here(job, render, sources)
             if isinstance(built, Built):
                 render.data = built.data
+                sizes[render.pk] = len(json.dumps(built.data))
+                size += sizes[render.pk]
                 fresh.add(render.pk)
                 ready.append((job, render))
             else:
                 yield built
         if len(ready) > 1:
-            yield from _sends(ready, fresh)
+            yield from _sends(ready, fresh, sizes)
             return
         for job, render in ready:
             if render.pk in fresh and not store(render, Built(render.data or {}, None)):
                 yield job, Again(0.0)
             else:
-                yield _send(job, render)
+                yield _send(job, render, sizes[render.pk])
 
-    def take_back(self, about: Any) -> None:
-        if isinstance(about, Sent):
-            calls.take_back(about.render, about.before)
+    def not_made(self, target: Any) -> Result:
+        if isinstance(target, Sent):
+            calls.take_back(target.render, target.before)
+        return Later()
 
-    def read(self, answer: Answer, now: datetime) -> Heard[Render, Fact] | Outcome:
+    def read(self, answer: Answer, now: Now) -> Update[Render] | Result:
         about = answer.call.about
         if isinstance(about, Sent):
             return read(about, answer, now)
         return _read_poll(about, answer, now)
 
-    def next(self, heard: Heard[Render, Fact], row: Render | None, now: datetime) -> Outcome:
+    def next(self, update: Update[Render], row: Render | None, now: Now) -> Result:
         if row is not None and row.is_final:
-            return Done(heard=True)
-        if not isinstance(heard, Accepted):
-            return Done(heard=True) if row is None else Again(next_poll(heard.row, now), heard=True)
+            return Done(answered=True)
+        if not isinstance(update, Accepted):
+            if row is None:
+                return Done(answered=True)
+            return Again(next_poll(update.row, now()), answered=True)
         if row is not None:
-            return Again(first_poll(row, heard.webhooks_at, now), heard=True)
+            return Again(first_poll(row, update.webhooks_at, now()), answered=True)
         # Another attempt has begun, another id is known, or Craftkit has accepted what it refuses
         # now: look again at what there is to do.
-        return Again(0.0 if heard.fact.remote_id is None else 1.0, heard=True)
+        return Again(0.0 if update.state.remote_id is None else 1.0, answered=True)
 
 
 #: What plans, and goes on from the answers.
@@ -125,28 +145,47 @@ def _plan(job: Job, plan: Callable[[], Call | Ended]) -> Call | Ended:
     try:
         return plan()
     except Exception as error:
-        return job, outcome_of_error(job, error)
+        return job, result_of_error(job, error)
 
 
-def _send(job: Job, render: Render) -> Call | Ended:
+def _sizes(pks: Sequence[int]) -> dict[int, int]:
+    """Return how long the data of these documents are, of those that have some."""
+    rows = Render.objects.using(database()).filter(pk__in=pks, data__isnull=False)
+    length = Length(Cast("data", models.TextField()))
+    return dict(rows.values_list("pk", length)) if pks else {}
+
+
+def _read_data(renders: Sequence[Render]) -> None:
+    rows = Render.objects.using(database()).filter(pk__in=[render.pk for render in renders])
+    data = dict(rows.values_list("pk", "data")) if renders else {}
+    for render in renders:
+        render.data = data.get(render.pk)
+
+
+def _send(job: Job, render: Render, size: int = 0) -> Call | Ended:
     def plan() -> Call | Ended:
         sent = send(job, render)
-        return (job, Again(0.0)) if sent is None else _call(job, sent)
+        return (job, Again(0.0)) if sent is None else _call(job, sent, size)
 
     return _plan(job, plan)
 
 
-def _sends(ready: Sequence[tuple[Job, Render]], fresh: set[int]) -> Iterator[Call | Ended | Job]:
+def _sends(
+    ready: Sequence[tuple[Job, Render]], fresh: set[int], sizes: Mapping[int, int]
+) -> Iterator[Call | Ended | Job]:
     for one in send_all(ready, fresh):
         if isinstance(one, Job):
             yield one
             continue
         job, planned = one
-        yield _call(job, planned) if isinstance(planned, Sent) else (job, planned)
+        if isinstance(planned, Sent):
+            yield _call(job, planned, sizes[planned.render.pk])
+        else:
+            yield job, planned
 
 
-def _call(job: Job, sent: Sent) -> Call:
-    return Call([job], sent.post, DOCUMENTS, sent)
+def _call(job: Job, sent: Sent, size: int) -> Call:
+    return Call([job], sent.post, DOCUMENTS, sent, size=size)
 
 
 def _poll(job: Job, render: Render) -> Call | Ended:
@@ -160,13 +199,13 @@ def _poll(job: Job, render: Render) -> Call | Ended:
     return _plan(job, plan)
 
 
-def _read_poll(render: Render, answer: Answer, now: datetime) -> Heard[Render, Fact] | Outcome:
+def _read_poll(render: Render, answer: Answer, now: Now) -> Update[Render] | Result:
     error = answer.error
     if isinstance(error, NotFound) and not error.is_passing:
         # Another project's key answers like this too, so it ends nothing.
-        return Again(max(next_poll(render, now), 60.0), error=str(error), heard=True)
+        return Again(max(next_poll(render, now()), 60.0), error=str(error), answered=True)
     if error is not None:
         raise error
     if answer.value.id != render.remote_id:
         return Failed(f"Craftkit answered about {answer.value.id}, asked for {render.remote_id}.")
-    return Heard(render, Fact.of(answer.value), Change.Cause.POLL)
+    return Update(render, state_of(answer.value), Change.Cause.POLL)

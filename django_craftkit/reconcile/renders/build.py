@@ -22,16 +22,17 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.models import Change, Job, Render, RenderWithdrawn, Share, SignatureRequest
 from django_craftkit.models.identity import stored_key
 from django_craftkit.models.render import (
-    BUILDER_FAILED,
     NOT_CONFIRMED,
     NOTHING,
     NOTHING_TO_RENDER,
 )
-from django_craftkit.reconcile.outcomes import Again, Done, Failed, Outcome, outcome_of_error
+from django_craftkit.models.render_manager import BUILDER_FAILED
 from django_craftkit.reconcile.pace import PACE
+from django_craftkit.reconcile.results import Again, Done, Failed, Result, result_of_error
+from django_craftkit.reconcile.states import RemoteState
 
-from .facts import Fact, Status, hear_one
 from .poll import poll_delay
+from .states import Status, apply_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +44,11 @@ if TYPE_CHECKING:
 CONFIRM_FOR = 60.0
 
 
-def prepare(job: Job, render: Render) -> Outcome | None:
+def prepare(job: Job, render: Render) -> Result | None:
     """See that a document can be sent; return how the step ends where it can't."""
     if render.withdrawn_at is not None and render.sent_at is None:
-        fact = Fact(Status.CANCELLED, error="It was withdrawn before it was sent.")
-        return _decide_here(render, fact, job)
+        state = RemoteState(Status.CANCELLED, error="It was withdrawn before it was sent.")
+        return _decide_here(render, state, job)
     return _build(render, job) if render.data is None else _prepare_again(render)
 
 
@@ -88,10 +89,10 @@ def build_here(job: Job, render: Render, sources: dict[Place, models.Model]) -> 
         # With who is to sign it, by itself.
         return job if store(render, made) else (job, Again(0.0))
     except Exception as error:
-        return job, outcome_of_error(job, error)
+        return job, result_of_error(job, error)
 
 
-def _build(render: Render, job: Job) -> Outcome | None:
+def _build(render: Render, job: Job) -> Result | None:
     """Make the data from what was really saved; return ``None`` where they can be sent."""
     built = _make(render, job)
     if built is None:
@@ -102,7 +103,7 @@ def _build(render: Render, job: Job) -> Outcome | None:
     return None if store(render, built) else Again(0.0)
 
 
-def _make(render: Render, job: Job, source: models.Model | None = None) -> Built | Outcome | None:
+def _make(render: Render, job: Job, source: models.Model | None = None) -> Built | Result | None:
     """Return what the functions of a declaration make, or how the step ends.
 
     ``None``: there seems to be nothing to render.
@@ -119,13 +120,13 @@ def _make(render: Render, job: Job, source: models.Model | None = None) -> Built
     except BuilderError as raised:
         error = str(raised)
     if error:
-        fact = Fact(Status.REJECTED, error=error, error_code=BUILDER_FAILED)
-        return _decide_here(render, fact, job)
+        state = RemoteState(Status.REJECTED, error=error, error_code=BUILDER_FAILED)
+        return _decide_here(render, state, job)
     return built
 
 
 @in_transaction
-def _confirm_later(render: Render, job: Job) -> Outcome:
+def _confirm_later(render: Render, job: Job) -> Result:
     """Give what the event said a minute to be saved; reject the document after that."""
     row = lock(Render.objects.using(database())).filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
@@ -138,8 +139,8 @@ def _confirm_later(render: Render, job: Job) -> Outcome:
     error = "recheck is false of the object as it is saved: what the event said is not in it."
     if age < CONFIRM_FOR:
         return Again(min(poll_delay(age), CONFIRM_FOR - age), error=error)
-    fact = Fact(Status.REJECTED, error=error, error_code=NOT_CONFIRMED)
-    return _decide_here(row, fact, job)
+    state = RemoteState(Status.REJECTED, error=error, error_code=NOT_CONFIRMED)
+    return _decide_here(row, state, job)
 
 
 def store(render: Render, built: Built) -> bool:
@@ -165,7 +166,7 @@ def _store_both(render: Render, built: Built) -> bool:
     return bool(stored)
 
 
-def _prepare_again(render: Render) -> Outcome | None:
+def _prepare_again(render: Render) -> Result | None:
     """Ask for the signatures of a snapshot that is tried again: nobody makes its data anew."""
     if render.attempt == 1 or render.builder or render.sent_at is not None:
         return None
@@ -185,7 +186,7 @@ def _renew(render: Render) -> bool:
 
 
 @in_transaction
-def _look_again(render: Render, job: Job) -> Outcome:
+def _look_again(render: Render, job: Job) -> Result:
     """Forget a document without data, unless somebody is just saving what would have some.
 
     An event that finds the document waiting leaves it to this worker without a write: what its
@@ -202,7 +203,7 @@ def _look_again(render: Render, job: Job) -> Outcome:
 
 
 @in_transaction
-def _drop(render: Render, job: Job) -> Outcome:
+def _drop(render: Render, job: Job) -> Result:
     """Forget a document that there turned out to be no data for, as if it never was asked for."""
     # Not lock(): whoever is about to refer to the row has it locked, until that is to be seen.
     rows = Render.objects.using(database()).select_for_update()
@@ -217,17 +218,17 @@ def _drop(render: Render, job: Job) -> Outcome:
         model._default_manager.using(database()).filter(render=row).exists() for model in wishes
     )
     if is_wanted or row.attempt > 1:
-        fact = Fact(Status.CANCELLED, error=NOTHING, error_code=NOTHING_TO_RENDER)
-        return _decide_here(row, fact, job)
+        state = RemoteState(Status.CANCELLED, error=NOTHING, error_code=NOTHING_TO_RENDER)
+        return _decide_here(row, state, job)
     row.delete(using=database())
     return Done()
 
 
 @in_transaction
-def _decide_here(render: Render, fact: Fact, job: Job) -> Outcome:
+def _decide_here(render: Render, state: RemoteState, job: Job) -> Result:
     """End a document that is not sent yet, unless another has taken it over."""
     # The document first, as whoever asks for its job does.
     lock(Render.objects.using(database())).filter(pk=render.pk).values("pk").first()
     if not Job.objects.mine(job).exists():
         return Again(0.0)
-    return Again(0.0) if hear_one(render, fact, Change.Cause.HERE) is None else Done()
+    return Again(0.0) if apply_one(render, state, Change.Cause.HERE) is None else Done()

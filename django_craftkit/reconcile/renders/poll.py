@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django_craftkit.database import database
 from django_craftkit.models import Render
+from django_craftkit.reconcile.results import look_delay
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,8 +24,9 @@ MOST_TEMPLATES, MAX_USUAL = 1000, 60.0
 #: How many documents a process looks at when it begins.
 LAST = 200
 
-#: In how many seconds documents are ready, by project and template: as this process has seen it.
-_usual: dict[tuple[str, str], float] = {}
+#: In how many seconds documents are ready, by project and template, and by how many they differ
+#: from it: as this process has seen it.
+_usual: dict[tuple[str, str], tuple[float, float]] = {}
 
 
 def recall() -> None:
@@ -46,8 +48,10 @@ def learn(render: Render) -> None:
     seconds = (render.completed_at - render.accepted_at).total_seconds()
     if len(_usual) >= MOST_TEMPLATES:
         _usual.clear()
-    before = _usual.get(name, seconds)
-    _usual[name] = min(max(0.0, before + 0.2 * (seconds - before)), MAX_USUAL)
+    seconds = min(max(0.0, seconds), MAX_USUAL)
+    usual, spread = _usual.get(name, (seconds, 0.1 * seconds))
+    spread += 0.25 * (abs(seconds - usual) - spread)
+    _usual[name] = (usual + 0.2 * (seconds - usual), spread)
 
 
 def forget() -> None:
@@ -62,9 +66,9 @@ def first_poll(render: Render, webhooks_at: datetime | None, now: datetime) -> f
     heard of its project lately.
     """
     lately = webhooks_at is not None and now - webhooks_at < WEBHOOKS_LATELY
-    usual = _usual.get((render.project, render.template))
-    # A little later: most are ready then.
-    ready = 0.0 if usual is None else 0.1 + 1.1 * usual
+    usual, spread = _usual.get((render.project, render.template), (0.0, 0.0))
+    # A little later, where they don't all take as long: most are ready then.
+    ready = usual and 0.1 + usual + min(0.1 * usual, 4 * spread)
     return max(FIRST_POLL_WITH_WEBHOOKS if lately else FIRST_POLL, ready)
 
 
@@ -80,4 +84,4 @@ def poll_delay(age: float) -> float:
         return 1.0
     if age < 3:
         return 2.0
-    return min(max(5.0, age / 6), MAX_POLL)
+    return look_delay(age, 5.0, MAX_POLL)

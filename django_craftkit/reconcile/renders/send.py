@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
-from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
-from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, update_many
 from django_craftkit.models import Change, ProjectState, Render
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.facts import is_of_another, lock_free, refusal, used_elsewhere
-from django_craftkit.reconcile.hearing import Heard
-from django_craftkit.reconcile.outcomes import outcome_of_error
+from django_craftkit.reconcile.results import result_of_error
+from django_craftkit.reconcile.states import RemoteState
+from django_craftkit.reconcile.updates import Update, lock_free
 
-from .facts import Fact, Status
+from .states import Status, state_of
 
 if TYPE_CHECKING:
     import uuid
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from django_craftkit.models import Job
     from django_craftkit.reconcile.batches import Ended
     from django_craftkit.reconcile.crew import Answer
+    from django_craftkit.reconcile.updates import Now
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted(Heard[Render, Fact]):
+class Accepted(Update[Render]):
     """What Craftkit has answered to a document that was sent."""
 
     webhooks_at: datetime | None = None
@@ -71,10 +70,15 @@ def send_all(
         try:
             posts.append((job, _sent(render, state(render.project))))
         except Exception as error:
-            yield job, outcome_of_error(job, error)
+            yield job, result_of_error(job, error)
     begun = _begin_free([sent.render for _job, sent in posts], fresh)
     for job, sent in posts:
-        yield (job, sent) if sent.render.pk in begun else job
+        now = begun.get(sent.render.pk)
+        if now is None:
+            yield job
+        else:
+            calls.remember(sent.render, now)
+            yield job, sent
 
 
 def _sent(render: Render, state: ProjectState) -> Sent:
@@ -97,36 +101,19 @@ def _begin(render: Render) -> bool:
 
 
 @in_transaction
-def _begin_free(renders: Sequence[Render], fresh: Collection[int]) -> set[int]:
-    """Say of several documents that they are being sent, as ``_begin`` does; return which are.
+def _begin_free(renders: Sequence[Render], fresh: Collection[int]) -> dict[int, calls.Noted]:
+    """Say of several documents that they are being sent, as ``_begin`` does; return of which.
 
     Not those that another has locked, or that are not as they were read. The data of ``fresh`` are
     stored with it, before they are sent: other data never go out under a key that was used.
     """
-    if not renders:
-        return set()
-    names = ("status", "attempt", "withdrawn_at", "sent_at", "sending_since")
-    rows: Any = lock_free(Render.objects.using(database()).only(*names))
-    if fresh:
-        rows = rows.filter(Q(data__isnull=True) | ~Q(pk__in=fresh))
-    found = rows.in_bulk([render.pk for render in renders])
-    begun, now = [], database_now()
-    for render in renders:
-        row = found.get(render.pk)
-        is_as_read = row is not None and all(
-            getattr(row, name) == getattr(render, name)
-            for name in ("status", "attempt", "sent_at", "sending_since")
-        )
-        if not is_as_read or (row.withdrawn_at is not None and row.sent_at is None):
-            continue
-        render.sent_at, render.sending_since = render.sent_at or now, now
-        begun.append(render)
-    built = [render for render in begun if render.pk in fresh]
-    update_many(built, ("data", "sent_at", "sending_since"))
-    update_many(
-        [render for render in begun if render.pk not in fresh], ("sent_at", "sending_since")
+    begun = calls.note_all(
+        renders,
+        lambda rows: lock_free(rows.filter(Q(data__isnull=True) | ~Q(pk__in=fresh))),
+        "withdrawn_at",
     )
-    return {render.pk for render in begun}
+    update_many([one for one in renders if one.pk in fresh and begun.get(one.pk)], ["data"])
+    return {pk: noted for pk, noted in begun.items() if noted is not None}
 
 
 def wire_key(render: Render, namespace: uuid.UUID | None = None) -> str:
@@ -139,17 +126,8 @@ def wire_key(render: Render, namespace: uuid.UUID | None = None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read(sent: Sent, answer: Answer, now: datetime) -> Accepted:
+def read(sent: Sent, answer: Answer, now: Now) -> Accepted:
     """Return what an answer says of a document that was sent; raise what stands for none."""
-    render, error = sent.render, answer.error
-    if isinstance(error, (InvalidRequest, NotFound, Conflict)) and not error.is_passing:
-        fact = Fact(Status.REJECTED, **refusal(error))
-    elif error is not None:
-        if isinstance(error, CraftkitError) and error.proves_inaction:
-            calls.take_back(render, sent.before)
-        raise error
-    elif is_of_another(answer.value, render.sent_at or now):
-        fact = Fact(Status.REJECTED, **used_elsewhere(answer.value))
-    else:
-        fact = Fact.of(answer.value)
-    return Accepted(render, fact, Change.Cause.ANSWER, webhooks_at=sent.webhooks_at)
+    refused = calls.refused(sent.render, sent.before, answer, now)
+    state = state_of(answer.value) if refused is None else RemoteState(Status.REJECTED, **refused)
+    return Accepted(sent.render, state, Change.Cause.ANSWER, webhooks_at=sent.webhooks_at)

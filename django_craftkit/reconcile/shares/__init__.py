@@ -1,1 +1,5 @@
-"""Links to documents and e-mails with one: sent, heard of, settled, adopted."""
+"""Links to documents and e-mails with one: sent, updated, settled, adopted."""
+
+from . import emails, links
+
+__all__ = ["emails", "links"]

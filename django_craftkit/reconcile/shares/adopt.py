@@ -1,4 +1,4 @@
-"""Links that Craftkit tells of: those with a row hear it, those without one get one.
+"""Links that Craftkit tells of: rows are updated, a link without one gets one.
 
 A link that nobody here has made is adopted, so that it can be revoked, unless one of its document
 is being sent: that may be it. One of a withdrawn document, or of a mail that failed, is revoked at
@@ -8,18 +8,20 @@ once.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django_craftkit import clock
 from django_craftkit.database import database, in_transaction, lock, storable
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share
-from django_craftkit.models.engagement import KIND as ENGAGEMENT
-from django_craftkit.models.share import KIND, MAX_EMAIL
-from django_craftkit.reconcile.facts import MAX_COUNT, earliest, kept
+from django_craftkit.models.share_manager import MAX_EMAIL
+from django_craftkit.reconcile.answers import kept
 from django_craftkit.reconcile.moments import here
+from django_craftkit.reconcile.states import MAX_COUNT, earliest
+from django_craftkit.reconcile.updates import lock_renders
 
-from . import facts
-from .facts import LOOK_AGAIN, Status
+from . import states
+from .states import LOOK_AGAIN, ShareStates, Status
 
 if TYPE_CHECKING:
     import uuid
@@ -27,49 +29,40 @@ if TYPE_CHECKING:
 
     from django_craftkit import client
 
-#: What a listing may change, besides the status.
-COLUMNS = ("remote_id", "url", "click_count", "revoked_at", "answer", "error", "error_code")
-#: What engagement events may change.
-HEARD = ("status", "click_count", "revoked_at", "mailed_at", "error", "error_code", "updated_at")
-
 
 @in_transaction
-def hear_listed(
+def apply_listed(
     render: Render, listed: client.Listed[client.Share], read: client.Engagement
 ) -> bool:
-    """Join all links that Craftkit lists of a document, and adopt those that have no row.
+    """Apply all links that Craftkit lists of a document, and adopt those that have no row.
 
     Returns ``False`` where some could not be adopted yet, or can't be read.
     """
     # Whoever withdraws the document comes before this, or finds the links.
-    row = facts.lock_renders([render.pk])[render.pk]
-    siblings = facts.siblings_of(render.pk)
+    row = lock_renders([render.pk])[render.pk]
+    siblings = states.siblings_of(render.pk)
     known = {one.remote_id: one for one in siblings}
-    for found in listed:
-        if found.id in known:
-            _join_if_new(known[found.id], found)
+    steps = [
+        (known[one.id], [partial(states.update, found=one)]) for one in listed if one.id in known
+    ]
+    states.apply(steps, Change.Cause.POLL)
     strange = [found for found in listed if found.id not in known]
     if strange and any(_is_being_sent(one) for one in siblings):
         return False
-    sent = {*facts.mailed(read), *facts.known_mails([found.id for found in strange])}
+    sent = {*states.mailed(read), *states.known_mails([found.id for found in strange])}
     for found in strange:
         # One that somebody has got is another's: a colleague's, say, who mailed it there instead.
         # A mail that failed may have been sent again since. Where that can't be read, it stays.
         is_had = found.id in sent or bool(found.click_count) or "clickCount" in found.unreadable
         is_surplus = row.withdrawn_at is not None or (
             not is_had
-            and not facts.may_hide_mails(read)
-            and any(one.by_mail and facts.matches(one, found, one.requested_at) for one in siblings)
+            and not states.may_hide_mails(read)
+            and any(
+                one.by_mail and states.matches(one, found, one.requested_at) for one in siblings
+            )
         )
         _adopt(row, found, is_surplus=is_surplus)
     return not listed.unreadable
-
-
-def _join_if_new(row: Share, found: client.Share) -> None:
-    before = {name: getattr(row, name) for name in COLUMNS}
-    status = facts.join(row, found)
-    if status != row.status or before != {name: getattr(row, name) for name in COLUMNS}:
-        facts.store(row, status, Change.Cause.POLL)
 
 
 def _is_being_sent(share: Share) -> bool:
@@ -94,17 +87,18 @@ def _adopt(render: Render, found: client.Share, *, is_surplus: bool) -> None:
         status=Status.REVOKED if found.revoked_at else Status.ACTIVE,
         revoked_at=here(found.revoked_at),
         click_count=min(found.click_count or 0, MAX_COUNT),
-        requested_at=facts.made_at(found) or clock.now(),
+        requested_at=states.made_at(found) or clock.now(),
         revoke_requested_at=clock.now() if is_surplus and not found.revoked_at else None,
         answer=kept(found, revokedReason=found.revoked_reason),
     )
-    facts.note(row, "", Change.Cause.READ_BACK, "")
+    history = ShareStates(Change.Cause.READ_BACK).history(row, "", "")
+    Change.objects.record(history)
 
 
-def hear_events(
+def apply_events(
     renders: Mapping[int, Render], events: Sequence[EngagementEvent], cause: Change.Cause
 ) -> None:
-    """Join what engagement events say of links; inside a transaction, documents locked."""
+    """Apply what engagement events say of links; inside a transaction, documents locked."""
     about = {event.share_remote_id for event in events if event.share_remote_id is not None}
     if not about:
         return
@@ -119,28 +113,27 @@ def hear_events(
             known.setdefault(event.share_remote_id, []).append(event)
         elif event.share_remote_id is not None:
             strange.append(event)
-    heard = [
-        (links[remote_id], _join_events(links[remote_id], mine, views.get(remote_id, 0)))
+    steps = [
+        (links[remote_id], [partial(_update, events=mine, views=views.get(remote_id, 0))])
         for remote_id, mine in known.items()
     ]
-    facts.store_all(heard, cause, HEARD)
+    states.apply(steps, cause)
     _look_for(strange)
 
 
-def _join_events(row: Share, events: Sequence[EngagementEvent], views: int) -> Share.Status:
-    """Join what events say of a link to its row; return the status it leads to."""
+def _update(row: Share, events: Sequence[EngagementEvent], views: int) -> None:
+    """Update a row by what events say of its link."""
+    before = row.status
     row.click_count = min(max(row.click_count, views), MAX_COUNT)
-    status = Status(row.status)
     for event in events:
         if event.type == EngagementEvent.Type.SHARE_REVOKED:
             row.revoked_at = earliest(row.revoked_at, event.occurred_at)
-            status = Status.REVOKED
+            row.status = Status.REVOKED
         elif event.type == EngagementEvent.Type.EMAIL_SENT:
             row.mailed_at = earliest(row.mailed_at, event.occurred_at)
-            status = facts.furthest(status, Status.ACTIVE)
-    if status != row.status:
+            row.status = states.furthest(row.status, Status.ACTIVE)
+    if row.status != before:
         row.error = row.error_code = ""
-    return status
 
 
 def _look_for(strange: Sequence[EngagementEvent]) -> None:
@@ -149,11 +142,11 @@ def _look_for(strange: Sequence[EngagementEvent]) -> None:
     at = clock.now() + timedelta(seconds=LOOK_AGAIN)
     for project in {event.project for event in strange}:
         mine = [event for event in strange if event.project == project]
-        Job.objects.wish(ENGAGEMENT, {event.render_id for event in mine}, project, at=at)
+        Job.objects.wish(Job.Kind.ENGAGEMENT, {event.render_id for event in mine}, project, at=at)
         sent = {event.render_id for event in mine if event.type == EngagementEvent.Type.EMAIL_SENT}
         if sent:
             # Somebody waits to hear of the document's mails.
             waiting = Share.objects.using(database()).filter(
                 render__in=sent, by_mail=True, status=Status.UNKNOWN
             )
-            Job.objects.wish(KIND, waiting.values_list("pk", flat=True), project)
+            Job.objects.wish(Job.Kind.SHARE, waiting.values_list("pk", flat=True), project)

@@ -12,37 +12,38 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
-from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.database import database, lock
 from django_craftkit.models import Change, Job, Render, Share
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.crew import Answer, Call, NotMade, made
-from django_craftkit.reconcile.facts import lock_free, refusal, unless_broken
-from django_craftkit.reconcile.outcomes import (
+from django_craftkit.reconcile.answers import refusal
+from django_craftkit.reconcile.crew import Answer, Call
+from django_craftkit.reconcile.renders.states import is_final_by_now
+from django_craftkit.reconcile.results import (
     PARKED,
     Again,
     Done,
     Later,
-    Outcome,
-    outcome_of_error,
+    Result,
+    result_of_error,
 )
-from django_craftkit.reconcile.renders.facts import is_final_by_now
+from django_craftkit.reconcile.updates import Answered, lock_free
 
-from .facts import LOOK_AGAIN, Status, lock_renders
-from .hear import Heard, hear, hear_all, move, not_sent, rejected
+from .states import LOOK_AGAIN, Status
+from .updates import Update, apply, apply_all, move, not_sent, rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from django_craftkit.reconcile.batches import Ended
     from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.updates import Now
 
 
 @dataclass(frozen=True, slots=True)
 class Alone:
     """What is done for one share by itself, where it may wait for others, or for Craftkit."""
 
-    do: Callable[[], Outcome]
+    do: Callable[[], Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +53,28 @@ class Errand:
     share: Share
     call: Callable[[], Any]
     #: What an answer says, or how the step ends; raises what stands for no answer.
-    read: Callable[[Answer], Said | Outcome]
+    read: Callable[[Answer], Update | Result]
     #: Whether it makes something, so that the row says first that it is being made.
     makes: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What an answer says of a share, and how the step ends once that is written."""
-
-    heard: Heard
-    #: ``None``: the row, as it is by then, says it.
-    outcome: Outcome | None = None
-
-
-class Sharing:
-    """Links or e-mails, many at a time: marked, and heard of, together.
+class Sharing(Answered[Update]):
+    """Links or e-mails, many at a time: marked, and updated, together.
 
     What is rare, and what takes its time, is done alone.
     """
 
     is_keyed = False
 
-    def due(self, share: Share) -> Outcome | Errand | Alone:
+    def due(self, share: Share) -> Result | Errand | Alone:
         """Return what a share needs next."""
         raise NotImplementedError
 
-    def end(self, row: Share) -> Outcome:
+    def end(self, row: Share) -> Result:
         """Return how a step ends, by the row after the answer was written."""
-        return Done(heard=True)
+        return Done(answered=True)
 
-    def step(self, job: Job) -> Outcome:
+    def step(self, job: Job) -> Result:
         """Do what a share needs next, in this thread."""
         share = _read([job]).get(job.object_id)
         due = Done() if share is None else self.due(share)
@@ -92,7 +84,7 @@ class Sharing:
             return due
         for call in self._calls([(job, due)], lock):
             if isinstance(call, Call):
-                return next(self.apply([made(call)]))[1]
+                return self.carry_out(call)
         # It is not as it was read, or unwanted by now.
         return Again(0.0)
 
@@ -104,7 +96,7 @@ class Sharing:
             try:
                 due = Done() if share is None else self.due(share)
             except Exception as error:
-                yield job, outcome_of_error(job, error)
+                yield job, result_of_error(job, error)
                 continue
             if isinstance(due, Errand):
                 errands.append((job, due))
@@ -118,81 +110,39 @@ class Sharing:
         """Return the calls to make, in time; the jobs of shares that can't be marked like this."""
         started = clock.now()
         new = [errand.share for _job, errand in errands if errand.makes]
-        begun = begin(new, locked) if new else set()
+        cleared = {"error": "", "error_code": ""}
+        begun = calls.begin(new, locked, "revoke_requested_at", **cleared) if new else {}
         # From here on nothing fails: what is marked and not called is left for others to settle.
         for job, errand in errands:
             if not errand.makes:
                 yield Call([job], errand.call, self, errand)
-            elif errand.share.pk in begun:
+            elif (now := begun.get(errand.share.pk)) is not None:
+                calls.remember(errand.share, now)
                 yield Call([job], partial(calls.in_time, started, errand.call), self, errand)
             else:
                 yield job
 
-    def apply(self, answers: Sequence[Answer]) -> Iterator[Ended]:
-        said: list[tuple[Job, Said]] = []
-        for answer in answers:
-            job = answer.call.jobs[0]
-            try:
-                one = _read_answer(answer)
-            except Exception as error:
-                yield job, outcome_of_error(job, error)
-                continue
-            if isinstance(one, Said):
-                said.append((job, one))
-            else:
-                yield job, one
-        rows: dict[int, Share] = {}
-        if len(said) > 1:
-            heard = [one.heard for _job, one in said]
-            rows = unless_broken(partial(hear_all, locked=lock_free), heard)
-        for job, one in said:
-            try:
-                row = rows.get(one.heard.share.pk) or hear(one.heard)
-                outcome = one.outcome or self.end(row)
-            except Exception as error:
-                outcome = outcome_of_error(job, error)
-            yield job, outcome
+    def read(self, answer: Answer, now: Now) -> Update | Result:
+        errand: Errand = answer.call.about
+        return errand.read(answer)
 
+    def not_made(self, target: Errand) -> Update | Result:
+        return not_sent(target.share).then(Later()) if target.makes else Later()
 
-#: What a share says of itself that can be sent: by its status, since when, and whether unwanted.
-_UNSENT = [Status.PENDING, None, None]
+    def apply_one(self, update: Update) -> Share:
+        return apply(update)
+
+    def apply_together(self, updates: Sequence[Update]) -> dict[int, Share]:
+        return apply_all(updates, lock_free)
+
+    def next(self, update: Update, row: Share, now: Now) -> Result:
+        return update.result or self.end(row)
 
 
 def _read(jobs: Sequence[Job]) -> dict[int, Share]:
     rows: Any = Share.objects.using(database()).select_related("render").defer("render__data")
     found: dict[int, Share] = rows.in_bulk([job.object_id for job in jobs])
     return found
-
-
-def _read_answer(answer: Answer) -> Said | Outcome:
-    errand: Errand = answer.call.about
-    if not isinstance(answer.error, NotMade):
-        return errand.read(answer)
-    return Said(not_sent(errand.share), Later()) if errand.makes else Later()
-
-
-@in_transaction
-def begin(shares: Sequence[Share], locked: Callable[[Any], Any]) -> set[int]:
-    """Say of pending shares that they are being sent; return which of them may be.
-
-    Not those that are not as they were read, or unwanted by now; nor, where ``locked`` locks what
-    is free, those that somebody else has locked.
-    """
-    # Whoever withdraws the document comes before this, or finds the link.
-    renders = lock_renders({share.render_id for share in shares}, locked)
-    wanted = {pk for pk, render in renders.items() if render.withdrawn_at is None}
-    # By primary keys alone: MySQL would lock whatever other index it goes by.
-    pks = [share.pk for share in shares if share.render_id in wanted]
-    rows: Any = Share.objects.using(database())
-    names = ("status", "sending_since", "revoke_requested_at")
-    free = locked(rows.only(*names).filter(pk__in=pks).order_by("pk"))
-    begun = {row.pk for row in free if [getattr(row, name) for name in names] == _UNSENT}
-    now = database_now()
-    rows.filter(pk__in=begun).update(sending_since=now, error="", error_code="")
-    for share in shares:
-        if share.pk in begun:
-            share.sending_since, share.error, share.error_code = now, "", ""
-    return begun
 
 
 def held_back(share: Share) -> Alone | None:
@@ -204,43 +154,43 @@ def held_back(share: Share) -> Alone | None:
     return Alone(partial(_expire, share)) if share.is_expired else None
 
 
-def _give_up(share: Share) -> Outcome:
+def _give_up(share: Share) -> Result:
     move(share, Status.REVOKED, Change.Cause.HERE, revoked_at=clock.now())
     return Done()
 
 
-def _wait_for(render: Render) -> Outcome:
+def _wait_for(render: Render) -> Result:
     # Who has found it at its end may have looked for what waits a moment before this did.
     is_over = not render.is_final and is_final_by_now(render.pk)
     return Again(0.0 if is_over else PARKED)
 
 
-def _expire(share: Share) -> Outcome:
+def _expire(share: Share) -> Result:
     error = "It had expired before it could be sent."
-    hear(rejected(share, error_code="expired", error=error, field_errors={}))
+    apply(rejected(share, error_code="expired", error=error, field_errors={}))
     return Done()
 
 
 def read_sent(
     share: Share,
-    heard: Callable[[Share, Any], Said],
-    unsure: Callable[[Share, CraftkitError], Said],
+    read: Callable[[Share, Any], Update],
+    unsure: Callable[[Share, CraftkitError], Update],
     answer: Answer,
-) -> Said:
-    """Read the answer to a call that makes something; ``heard`` reads what it made.
+) -> Update:
+    """Read the answer to a call that makes something; ``read`` reads what it made.
 
     ``unsure`` says what becomes of a share after an error that does not prove that Craftkit did
     not act.
     """
     error = answer.error
     if error is None:
-        return heard(share, answer.value)
+        return read(share, answer.value)
     if not isinstance(error, CraftkitError):
         raise error
     if not error.proves_inaction:
         return unsure(share, error)
     if isinstance(error, (InvalidRequest, NotFound)):
-        return Said(rejected(share, **refusal(error)))
+        return rejected(share, **refusal(error))
     if isinstance(error, Conflict):
-        return Said(not_sent(share), Again(LOOK_AGAIN, error=str(error), heard=True))
-    return Said(not_sent(share), outcome_of_error(answer.call.jobs[0], error))
+        return not_sent(share).then(Again(LOOK_AGAIN, error=str(error), answered=True))
+    return not_sent(share).then(result_of_error(answer.call.jobs[0], error))

@@ -12,6 +12,7 @@ event of that link. A link without one, once no call can be under way, is for a 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django_craftkit.client import NotFound
@@ -20,18 +21,18 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.models.arguments import LATEST
-from django_craftkit.models.engagement import KIND as ENGAGEMENT
-from django_craftkit.models.share import UNPROVEN
+from django_craftkit.models.share_manager import UNPROVEN
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.facts import warn_of_unreadable
+from django_craftkit.reconcile.answers import warn_of_unreadable
 from django_craftkit.reconcile.moments import here
-from django_craftkit.reconcile.outcomes import PARKED, Again, Done, Outcome
-from django_craftkit.reconcile.renders.facts import remote_id_of
+from django_craftkit.reconcile.renders.states import remote_id_of
+from django_craftkit.reconcile.results import PARKED, Again, Done, Result, look_delay
+from django_craftkit.reconcile.updates import lock_renders
 
-from . import facts
-from .facts import LOOK_AGAIN, Status
-from .hear import move
+from . import states
+from .states import LOOK_AGAIN, Status
+from .updates import move
 
 if TYPE_CHECKING:
     import uuid
@@ -45,14 +46,14 @@ logger = get_logger(__name__)
 UNREADABLE = "Craftkit lists links that can't be read, and this may be one of them."
 
 
-def settle(share: Share) -> Outcome:
+def settle(share: Share) -> Result:
     """Find out what became of a share that may have been sent."""
     if share.status == Status.PENDING:
         move(share, Status.UNKNOWN, Change.Cause.HERE)
     craftkit, render_id = get_client(share.project, max_retries=0), remote_id_of(share.render)
     try:
         listed = craftkit.shares.list(render_id)
-        sent = facts.mailed(craftkit.engagement.read(render_id)) if share.by_mail else {}
+        sent = states.mailed(craftkit.engagement.read(render_id)) if share.by_mail else {}
     except NotFound as error:
         if error.is_passing:
             raise
@@ -62,31 +63,31 @@ def settle(share: Share) -> Outcome:
 
 
 @in_transaction
-def _of_gone(pk: int, error: NotFound) -> Outcome:
+def _of_gone(pk: int, error: NotFound) -> Result:
     """Leave an e-mail to staff whose document Craftkit does not know any more."""
     share = lock(Share.objects.using(database())).get(pk=pk)
     is_left = share.by_mail and share.status == Status.UNKNOWN
     if is_left and _is_call_over(share, database_now()):
         return _leave_to_staff(share, "Craftkit does not know the document of this e-mail.")
     # Another project's key answers like this too, so it ends nothing.
-    return Again(PARKED, error=str(error), heard=True)
+    return Again(PARKED, error=str(error), answered=True)
 
 
 @in_transaction
 def _read_back(
     share: Share, listed: client.Listed[client.Share], sent: Mapping[uuid.UUID | None, datetime]
-) -> Outcome:
+) -> Result:
     """Find the link whose answer was lost among those that Craftkit lists."""
     now = database_now()
     rows = Share.objects.using(database())
     # Two rows never take the same link.
-    facts.lock_renders([share.render_id])
+    lock_renders([share.render_id])
     share = lock(rows).get(pk=share.pk)
     if share.status != Status.UNKNOWN:
-        return Again(0.0, heard=True)
+        return Again(0.0, answered=True)
     if share.by_mail:
         # The newest 25 events may not reach back to it.
-        sent = {**sent, **facts.known_mails([found.id for found in listed])}
+        sent = {**sent, **states.known_mails([found.id for found in listed])}
     of_others = rows.filter(render=share.render_id, remote_id__isnull=False).exclude(pk=share.pk)
     known = set(of_others.values_list("remote_id", flat=True))
     free = [found for found in listed if found.id not in known]
@@ -97,18 +98,17 @@ def _read_back(
         found = min(proven, key=_made_at)
         if len(free) > 1:
             _find_others(share)
-        share.remote_id = found.id
-        share.mailed_at = sent.get(found.id)
-        facts.store(share, facts.join(share, found), Change.Cause.READ_BACK)
-        return Again(0.0, heard=True)
+        take = partial(_take, found=found, mailed_at=sent.get(found.id))
+        states.apply([(share, [take])], Change.Cause.READ_BACK)
+        return Again(0.0, answered=True)
     if share.is_unsettled:
-        return Done(heard=True)
+        return Done(answered=True)
     if not _is_call_over(share, now):
-        return Again(LOOK_AGAIN, heard=True)
+        return Again(LOOK_AGAIN, answered=True)
     if not mine and (listed.unreadable or None in told.values()):
         if share.by_mail and not share.revoke_requested_at:
             return _leave_to_staff(share, UNREADABLE)
-        return Again(delay(now - _sent_at(share)), error=UNREADABLE, heard=True)
+        return Again(delay(now - _sent_at(share)), error=UNREADABLE, answered=True)
     if len(free) > len(mine[:1]):
         _find_others(share)
     if mine:
@@ -119,26 +119,31 @@ def _read_back(
         )
     if share.revoke_requested_at:
         move(share, Status.REVOKED, Change.Cause.READ_BACK, revoked_at=now)
-        return Done(heard=True)
+        return Done(answered=True)
     move(share, Status.PENDING, Change.Cause.READ_BACK, sending_since=None, error="")
     Job.objects.wish(share.kind, [share.pk], share.project)
-    return Again(0.0, heard=True)
+    return Again(0.0, answered=True)
+
+
+def _take(share: Share, found: client.Share, mailed_at: datetime | None) -> None:
+    share.remote_id, share.mailed_at = found.id, mailed_at
+    states.update(share, found)
 
 
 def _is_it(share: Share, found: client.Share) -> bool | None:
     """Whether a link that nobody has is the one whose answer was lost; ``None``: who knows."""
     if found.id == share.remote_id:
         return True
-    return facts.matches(share, found, _sent_at(share))
+    return states.matches(share, found, _sent_at(share))
 
 
 def _made_at(found: client.Share) -> datetime:
-    return facts.made_at(found) or here(LATEST)
+    return states.made_at(found) or here(LATEST)
 
 
 def delay(age: timedelta) -> float:
     """Return the seconds to the next look at what can't be read, ever more of them."""
-    return min(max(LOOK_AGAIN, age.total_seconds() / 6), PARKED)
+    return look_delay(age.total_seconds(), LOOK_AGAIN, PARKED)
 
 
 def _sent_at(share: Share) -> datetime:
@@ -152,17 +157,17 @@ def _is_call_over(share: Share, now: datetime) -> bool:
 
 def _find_others(share: Share) -> None:
     """Have the links adopted that Craftkit lists and no row has."""
-    Job.objects.wish(ENGAGEMENT, [share.render_id], share.project)
+    Job.objects.wish(Job.Kind.ENGAGEMENT, [share.render_id], share.project)
 
 
-def _leave_to_staff(share: Share, why: str) -> Outcome:
+def _leave_to_staff(share: Share, why: str) -> Result:
     """Note that nothing says whether an e-mail went out; inside a transaction."""
     if share.is_unsettled:
-        return Done(heard=True)
+        return Done(answered=True)
     share.error_code = UNPROVEN
     share.error = f"{why} Ask the recipient, then say that it was sent, or send it again."
     share.save(using=database())
     logger.error("Nobody knows whether the e-mail of share %s was sent: staff decide.", share.pk)
     # What was asked for meanwhile is done to the link.
     is_unwanted = share.revoke_requested_at is not None and share.remote_id is not None
-    return Again(0.0, heard=True) if is_unwanted else Done(heard=True)
+    return Again(0.0, answered=True) if is_unwanted else Done(answered=True)

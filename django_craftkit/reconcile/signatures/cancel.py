@@ -15,19 +15,21 @@ from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.crew import Call
-from django_craftkit.reconcile.hearing import Heard
-from django_craftkit.reconcile.outcomes import (
+from django_craftkit.reconcile.results import (
     PARKED,
     Again,
     Done,
     Failed,
-    Outcome,
-    outcome_of_error,
-    outcome_of_open,
+    Result,
+    look_delay,
+    result_of_error,
+    result_of_open,
 )
+from django_craftkit.reconcile.states import RemoteState
+from django_craftkit.reconcile.updates import Update
 
 from . import lost
-from .facts import LOOK_AGAIN, MAX_POLL, UNKNOWN, Fact, Requests, Status, decide, is_told
+from .states import LOOK_AGAIN, MAX_POLL, UNKNOWN, Requests, Status, decide, is_told, state_of
 
 if TYPE_CHECKING:
     import uuid
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from django_craftkit.reconcile.batches import Ended
     from django_craftkit.reconcile.crew import Answer
     from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.updates import Now
 
 logger = get_logger(__name__)
 
@@ -46,7 +49,7 @@ logger = get_logger(__name__)
 GIVE_UP_AFTER, ASK_AGAIN = timedelta(days=1), timedelta(hours=1)
 
 
-def step(job: Job) -> Outcome:
+def step(job: Job) -> Result:
     """Cancel a request that is unwanted; else ask Craftkit how far it is; in this thread."""
     rows = SignatureRequest.objects.using(database()).select_related("render")
     request = rows.filter(pk=job.object_id).first()
@@ -60,10 +63,10 @@ def step(job: Job) -> Outcome:
     try:
         return _take_back(request)
     except CraftkitError as error:
-        return outcome_of_open(error)
+        return result_of_open(error)
 
 
-def ask(job: Job, request: SignatureRequest) -> Outcome:
+def ask(job: Job, request: SignatureRequest) -> Result:
     """Ask Craftkit about one request, in this thread, whoever has that as a ``job``."""
     return FOLLOWING.carry_out(_call(job, Asked(request, database_now(), to_cancel=False)))
 
@@ -100,22 +103,22 @@ class Following(Requests):
             else:
                 yield job
 
-    def read(self, answer: Answer, now: datetime) -> Heard[SignatureRequest, Fact] | Outcome:
+    def read(self, answer: Answer, now: Now) -> Update[SignatureRequest] | Result:
         asked: Asked = answer.call.about
         try:
             read = _read_cancelled if asked.to_cancel else _read_asked
             return read(asked, answer)
         except CraftkitError as error:
-            return outcome_of_open(error)
+            return result_of_open(error)
 
     def next(
-        self, heard: Heard[SignatureRequest, Fact], row: SignatureRequest | None, now: datetime
-    ) -> Outcome:
-        if heard.cause == Change.Cause.POLL or (row is not None and row.is_final):
-            return Done(heard=True)
-        since = now - (heard.row.cancel_requested_at or now)
-        delay = min(max(LOOK_AGAIN, since.total_seconds() / 6), MAX_POLL)
-        return Again(delay, error="Craftkit shows it as open.", heard=True)
+        self, update: Update[SignatureRequest], row: SignatureRequest | None, now: Now
+    ) -> Result:
+        if update.cause == Change.Cause.POLL or (row is not None and row.is_final):
+            return Done(answered=True)
+        since = now() - (update.row.cancel_requested_at or now())
+        delay = look_delay(since.total_seconds(), LOOK_AGAIN, MAX_POLL)
+        return Again(delay, error="Craftkit shows it as open.", answered=True)
 
 
 #: What plans, and goes on from the answers.
@@ -128,7 +131,7 @@ def _call(job: Job, asked: Asked) -> Call | Ended:
     try:
         signatures, remote_id = _signatures(request), _id_of(request)
     except Exception as error:
-        return job, outcome_of_error(job, error)
+        return job, result_of_error(job, error)
     if asked.to_cancel:
         reason = request.cancel_reason or None
         return Call([job], partial(_cancel, signatures, remote_id, reason), FOLLOWING, asked)
@@ -152,7 +155,7 @@ def _cancel(
         return signatures.get(remote_id), Change.Cause.READ_BACK
 
 
-def _read_asked(asked: Asked, answer: Answer) -> Heard[SignatureRequest, Fact] | Outcome:
+def _read_asked(asked: Asked, answer: Answer) -> Update[SignatureRequest] | Result:
     error, request = answer.error, asked.request
     if isinstance(error, NotFound) and not error.is_passing:
         return _unknown(request, asked.at)
@@ -160,41 +163,41 @@ def _read_asked(asked: Asked, answer: Answer) -> Heard[SignatureRequest, Fact] |
         raise error
     if answer.value.id != request.remote_id:
         return Failed(f"Craftkit answered about {answer.value.id}, asked for {request.remote_id}.")
-    return Heard(request, Fact.of(answer.value), Change.Cause.POLL, asked.at)
+    return Update(request, state_of(answer.value), Change.Cause.POLL, asked.at)
 
 
-def _read_cancelled(asked: Asked, answer: Answer) -> Heard[SignatureRequest, Fact] | Outcome:
+def _read_cancelled(asked: Asked, answer: Answer) -> Update[SignatureRequest] | Result:
     error, request = answer.error, asked.request
     if isinstance(error, NotFound) and not error.is_passing:
-        outcome = _unknown(request, database_now())
+        result = _unknown(request, database_now())
         gone = database_now() - (request.unknown_since or database_now()) > GIVE_UP_AFTER
-        return outcome if gone else Again(PARKED, error=str(error), heard=True)
+        return result if gone else Again(PARKED, error=str(error), answered=True)
     if error is not None:
         raise error
     found, cause = answer.value
-    return Heard(request, Fact.of(found), cause)
+    return Update(request, state_of(found), cause)
 
 
-def _take_back(request: SignatureRequest) -> Outcome:
+def _take_back(request: SignatureRequest) -> Result:
     """End a request that Craftkit may not have got."""
-    fact = Fact(Status.CANCELLED, error=request.cancel_reason)
+    state = RemoteState(Status.CANCELLED, error=request.cancel_reason)
     if request.sent_at is None:
-        return decide(request, fact)
+        return decide(request, state)
     last = request.sending_since or request.sent_at
     if not calls.is_over(request.project, last, database_now()):
         # Whoever sends it may be about to hear the answer.
         return Again(LOOK_AGAIN)
     listed = lost.look(request, request.read_recipients(), _signatures(request))
-    return lost.join(request, listed) or decide(request, fact)
+    return lost.apply(request, listed) or decide(request, state)
 
 
 @in_transaction
-def _unknown(request: SignatureRequest, asked_at: datetime) -> Outcome:
+def _unknown(request: SignatureRequest, asked_at: datetime) -> Result:
     """Note that Craftkit knows of no such request, and ask less and less."""
     # Another project's key answers like this too, so it ends nothing.
     row = lock(SignatureRequest.objects.using(database())).get(pk=request.pk)
     if row.is_final or row.remote_id != request.remote_id:
-        return Done(heard=True)
+        return Done(answered=True)
     now = database_now()
     if row.unknown_since is None:
         row.unknown_since = now
@@ -208,7 +211,7 @@ def _unknown(request: SignatureRequest, asked_at: datetime) -> Outcome:
         row.poll_at = now + ASK_AGAIN if now - row.unknown_since < GIVE_UP_AFTER else None
     row.save(using=database())
     request.unknown_since = row.unknown_since
-    return Done(heard=True)
+    return Done(answered=True)
 
 
 def _id_of(request: SignatureRequest) -> uuid.UUID:

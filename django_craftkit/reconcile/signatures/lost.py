@@ -10,12 +10,12 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database
 from django_craftkit.models import Change, SignatureRequest
 from django_craftkit.models.arguments import LATEST
-from django_craftkit.reconcile.facts import SKEW, warn_of_unreadable
+from django_craftkit.reconcile.answers import SKEW, warn_of_unreadable
 from django_craftkit.reconcile.moments import here
-from django_craftkit.reconcile.outcomes import Again, Outcome
-from django_craftkit.reconcile.renders.facts import remote_id_of
+from django_craftkit.reconcile.renders.states import remote_id_of
+from django_craftkit.reconcile.results import Again, Result, look_delay
 
-from .facts import LOOK_AGAIN, MAX_POLL, Fact, Status, hear_one
+from .states import LOOK_AGAIN, MAX_POLL, Status, apply_one, state_of
 
 if TYPE_CHECKING:
     import uuid
@@ -64,24 +64,24 @@ def look(
     return Listed(alike, unclear, is_odd)
 
 
-def join(request: SignatureRequest, listed: Listed) -> Outcome | None:
-    """Join what was listed after the last call for a request; ``None``: it is not among it."""
+def apply(request: SignatureRequest, listed: Listed) -> Result | None:
+    """Apply what was listed after the last call for a request; ``None``: it is not among it."""
     alike, unclear = listed.alike, listed.unclear
     if alike and _rivals_of(request).exists():
         # It may be theirs: their keys tell, when they are sent again. Asked after the list was
         # read, and before who has which id: whoever was sent meanwhile is found here or there.
-        return Again(LOOK_AGAIN, heard=True)
+        return Again(LOOK_AGAIN, answered=True)
     rows = SignatureRequest.objects.using(database()).filter(remote_id__in=[*alike, *unclear])
     known = set(rows.values_list("remote_id", flat=True))
     free = [found for found in alike.values() if found.id not in known]
     if free:
         first = min(free, key=lambda one: here(one.created_at) or here(LATEST))
-        hear_one(request, Fact.of(first), Change.Cause.READ_BACK)
-        return Again(0.0, heard=True)
+        apply_one(request, state_of(first), Change.Cause.READ_BACK)
+        return Again(0.0, answered=True)
     if listed.is_odd or unclear - known:
         # People may have been mailed by it: it is neither ended here nor sent under another key.
         since = (database_now() - (request.sent_at or request.requested_at)).total_seconds()
-        return Again(min(max(LOOK_AGAIN, since / 6), MAX_POLL), error=UNREADABLE, heard=True)
+        return Again(look_delay(since, LOOK_AGAIN, MAX_POLL), error=UNREADABLE, answered=True)
     return None
 
 

@@ -20,15 +20,14 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database, describe
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
-from django_craftkit.models.signature import OPEN
 from django_craftkit.projects import get_client
-from django_craftkit.reconcile.facts import warn_of_unreadable
-from django_craftkit.reconcile.hearing import Heard
+from django_craftkit.reconcile.answers import warn_of_unreadable
 from django_craftkit.reconcile.moments import there
-from django_craftkit.reconcile.outcomes import Again, Done, Failed, Outcome, Paused, outcome_of_open
+from django_craftkit.reconcile.results import Again, Done, Failed, Paused, Result, result_of_open
+from django_craftkit.reconcile.updates import Update
 
 from . import cancel
-from .facts import MAX_POLL, REQUESTS, Fact
+from .states import MAX_POLL, REQUESTS, state_of
 
 if TYPE_CHECKING:
     import uuid
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from django_craftkit import client
+    from django_craftkit.reconcile.states import RemoteState
 
 logger = get_logger(__name__)
 
@@ -49,27 +49,27 @@ PAUSE = 5.0
 MAX_FAILURES = 3
 
 
-def step(job: Job) -> Outcome:
+def step(job: Job) -> Result:
     """Ask about the requests that are due, newest first, for a part of the lease."""
     end = time.monotonic() + conf.options().LEASE / 4
     round_ = _Round(job)
     while time.monotonic() < end:
         request = round_.next()
         if request is None:
-            return _rest(job.project, round_.heard)
-        outcome = round_.ask(request)
-        if outcome is not None:
-            return outcome
-    return Again(0.0, heard=round_.heard)
+            return _rest(job.project, round_.answered)
+        result = round_.ask(request)
+        if result is not None:
+            return result
+    return Again(0.0, answered=round_.answered)
 
 
-def _rest(project: str, heard: bool) -> Outcome:
+def _rest(project: str, answered: bool) -> Result:
     """Return when the next round begins."""
     waiting = _of(project).filter(poll_at__isnull=False)
     at = waiting.order_by("poll_at").values_list("poll_at", flat=True).first()
     if at is None:
-        return Done(heard=heard)
-    return Again(max((at - database_now()).total_seconds(), PAUSE), heard=heard)
+        return Done(answered=answered)
+    return Again(max((at - database_now()).total_seconds(), PAUSE), answered=answered)
 
 
 def _of(project: str) -> QuerySet[SignatureRequest]:
@@ -83,7 +83,7 @@ class _Round:
         self._started = database_now()
         self._failures = 0
         #: Whether Craftkit has answered.
-        self.heard = False
+        self.answered = False
         #: Whether pages are of use, which they aren't once one left out what it was asked for.
         self._by_page = True
 
@@ -93,32 +93,32 @@ class _Round:
         found: SignatureRequest | None = due.order_by("-accepted_at", "-pk").first()
         return found
 
-    def ask(self, request: SignatureRequest) -> Outcome | None:
+    def ask(self, request: SignatureRequest) -> Result | None:
         """Ask about one request, and whatever comes along with it; return what ends the round."""
         try:
-            outcome = self._by_page_or_id(request)
+            result = self._by_page_or_id(request)
         except CraftkitError as error:
-            outcome = outcome_of_open(error)
+            result = result_of_open(error)
         except SoftTimeLimitExceeded:
             raise
         except Exception as error:
             # A mistake of ours about one of them must not hold up the others.
             logger.exception("Asking about %s raised.", request.remote_id)
-            outcome = Failed(describe(error))
-        if isinstance(outcome, Paused):
-            return outcome
-        if isinstance(outcome, Failed):
-            return self._failed(request, outcome)
+            result = Failed(describe(error))
+        if isinstance(result, Paused):
+            return result
+        if isinstance(result, Failed):
+            return self._failed(request, result)
         self._failures = 0
-        self.heard = True
+        self.answered = True
         return None
 
-    def _by_page_or_id(self, request: SignatureRequest) -> Outcome:
+    def _by_page_or_id(self, request: SignatureRequest) -> Result:
         if self._by_page and self._is_page_worthwhile(request):
             try:
                 self._by_page = self._ask_page(request)
             except CraftkitError as error:
-                if isinstance(outcome_of_open(error), Paused):
+                if isinstance(result_of_open(error), Paused):
                     raise
                 # One request on it that can't be read must not hold up the others.
                 logger.warning("A page of Craftkit's signature requests did not come: %s", error)
@@ -126,13 +126,13 @@ class _Round:
             except SoftTimeLimitExceeded:
                 raise
             except Exception:
-                logger.exception("A page of Craftkit's signature requests could not be joined.")
+                logger.exception("A page of Craftkit's signature requests could not be applied.")
                 self._by_page = False
             if self._by_page:
-                return Done(heard=True)
+                return Done(answered=True)
         return cancel.ask(self._job, request)
 
-    def _failed(self, request: SignatureRequest, failure: Failed) -> Outcome | None:
+    def _failed(self, request: SignatureRequest, failure: Failed) -> Result | None:
         """Leave a request for later that could not be asked about, so that others are."""
         logger.warning("Craftkit did not tell of %s: %s", request.remote_id, failure.error)
         self._failures += 1
@@ -153,23 +153,26 @@ class _Round:
         return sum(at is not None and at <= soon for at in page) > 1
 
     def _ask_page(self, request: SignatureRequest) -> bool:
-        """Hear a page that begins at a request; return whether the request was on it."""
+        """Read a page that begins at a request; return whether the request was on it."""
         asked_at = database_now()
         # Strictly before the next millisecond: with those that were made together with it.
         made_at = there(request.accepted_at)
         cursor = made_at and made_at + timedelta(milliseconds=1)
         page = self._client.signatures.list(limit=PAGE, cursor=cursor)
         warn_of_unreadable("signatures", self._project, page)
-        hear(self._project, page.items, asked_at)
-        return any(found.id == request.remote_id for found in page.items)
+        # One that is due and left out would be asked about by the same page again.
+        return request.pk in apply_page(self._project, page.items, asked_at)
 
 
-def hear(project: str, listed: Sequence[client.SignatureRequest], asked_at: datetime) -> None:
-    """Join what a page of the list says of requests that are open here."""
-    facts: dict[uuid.UUID | None, Fact] = {found.id: Fact.of(found) for found in listed}
-    rows = _of(project).filter(remote_id__in=facts.keys(), status__in=OPEN)
-    heard = [Heard(row, facts[row.remote_id], Change.Cause.POLL, asked_at) for row in rows]
-    free = REQUESTS.hear_free(heard)
-    for one in heard:
+def apply_page(
+    project: str, listed: Sequence[client.SignatureRequest], asked_at: datetime
+) -> set[int]:
+    """Apply what a page of the list says of requests that are open here; return their keys."""
+    states: dict[uuid.UUID | None, RemoteState] = {found.id: state_of(found) for found in listed}
+    rows = _of(project).filter(remote_id__in=states, status__in=SignatureRequest.OPEN)
+    updates = [Update(row, states[row.remote_id], Change.Cause.POLL, asked_at) for row in rows]
+    free = REQUESTS.apply_free(updates)
+    for one in updates:
         if one.row.pk not in free:
-            REQUESTS.hear_one(one)
+            REQUESTS.apply_one(one)
+    return {one.row.pk for one in updates}

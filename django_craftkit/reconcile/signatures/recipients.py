@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit.database import database, storable
 from django_craftkit.models import SignatureRecipient, SignatureRequest
-from django_craftkit.reconcile.facts import earliest
 from django_craftkit.reconcile.moments import here
+from django_craftkit.reconcile.states import earliest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django_craftkit import client
 
-#: What facts may change.
+#: What remote states may change.
 COLUMNS = ("remote_id", "signed_at", "declined_at")
 
 
@@ -33,7 +33,7 @@ def values_of(one: SignatureRecipient) -> tuple[Any, ...]:
     return tuple(getattr(one, name) for name in COLUMNS)
 
 
-def join_person(
+def update_person(
     row: SignatureRequest, people: list[SignatureRecipient], person: client.SignatureRecipient
 ) -> None:
     one = _same_person(people, person)

@@ -18,43 +18,40 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.crew import Call
-from django_craftkit.reconcile.facts import is_of_another, lock_free, refusal, used_elsewhere
-from django_craftkit.reconcile.hearing import Heard
-from django_craftkit.reconcile.outcomes import PARKED, Again, Done, Outcome, outcome_of_error
-from django_craftkit.reconcile.renders.facts import is_final_by_now, remote_id_of
+from django_craftkit.reconcile.crew import Answer, Call
+from django_craftkit.reconcile.renders.states import is_final_by_now, remote_id_of
+from django_craftkit.reconcile.results import PARKED, Again, Done, Later, Result, result_of_error
+from django_craftkit.reconcile.states import RemoteState
+from django_craftkit.reconcile.updates import Update, lock_free
 
 from . import lost
-from .facts import Fact, Requests, Status, decide
 from .recipients import people_of
+from .states import Requests, Status, decide, state_of
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Collection, Iterator, Sequence
-    from datetime import datetime
-
-    from django.db.models import QuerySet
 
     from django_craftkit import client
     from django_craftkit.models import SignatureRecipient
     from django_craftkit.reconcile.batches import Ended
-    from django_craftkit.reconcile.crew import Answer
     from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.updates import Now
 
-    Lock = Callable[[QuerySet[Any]], QuerySet[Any]]
 
-
-def step(job: Job) -> Outcome:
+def step(job: Job) -> Result:
     """Send a request that waits for it, as soon as its document is ready; in this thread."""
     request = _requests().filter(pk=job.object_id).first()
     if request is None or not _is_wanted(request):
         return Done()
     render = request.render
     if render.withdrawn_at is not None:
-        return decide(request, Fact(Status.CANCELLED, error="Its document was withdrawn."))
+        return decide(request, RemoteState(Status.CANCELLED, error="Its document was withdrawn."))
     if render.is_retriable:
         error = f"Its document is {render.status}. {render.error}".strip()
-        return decide(request, Fact(Status.REJECTED, error=error, error_code="render_failed"))
+        return decide(
+            request, RemoteState(Status.REJECTED, error=error, error_code="render_failed")
+        )
     if not _is_ready(render):
         # Who has found it at its end may have looked for what waits a moment before this did.
         is_over = not render.is_final and is_final_by_now(render.pk)
@@ -103,37 +100,31 @@ class Sending(Requests):
         yield from _waits(early)
         yield from _sends(ready, lock_free)
 
-    def take_back(self, about: Sent) -> None:
-        calls.take_back(about.request, about.before)
+    def not_made(self, target: Sent) -> Result:
+        calls.take_back(target.request, target.before)
+        return Later()
 
-    def read(self, answer: Answer, now: datetime) -> Heard[SignatureRequest, Fact] | Outcome:
+    def read(self, answer: Answer, now: Now) -> Update[SignatureRequest] | Result:
         sent: Sent = answer.call.about
-        request, error, said = sent.request, answer.error, answer.value
-        if isinstance(said, Refused):
+        if isinstance(said := answer.value, Refused):
             if isinstance(said.listed, CraftkitError):
                 raise said.listed
-            if (found := lost.join(request, said.listed)) is not None:
+            if (found := lost.apply(sent.request, said.listed)) is not None:
                 return found
-            error = said.error
-        if isinstance(error, (InvalidRequest, NotFound, Conflict)) and not error.is_passing:
-            fact = Fact(Status.REJECTED, **refusal(error))
-        elif error is not None:
-            if isinstance(error, CraftkitError) and error.proves_inaction:
-                calls.take_back(request, sent.before)
-            raise error
-        elif is_of_another(said, request.sent_at or now):
-            fact = Fact(Status.REJECTED, **used_elsewhere(said))
-        else:
-            fact = Fact.of(said)
-        return Heard(request, fact, Change.Cause.ANSWER)
+            answer = Answer(answer.call, error=said.error)
+        refused = calls.refused(sent.request, sent.before, answer, now)
+        state = (
+            state_of(answer.value) if refused is None else RemoteState(Status.REJECTED, **refused)
+        )
+        return Update(sent.request, state, Change.Cause.ANSWER)
 
     def next(
-        self, heard: Heard[SignatureRequest, Fact], row: SignatureRequest | None, now: datetime
-    ) -> Outcome:
+        self, update: Update[SignatureRequest], row: SignatureRequest | None, now: Now
+    ) -> Result:
         if row is not None:
-            return Done(heard=True)
+            return Done(answered=True)
         # Another attempt has begun, another id is known, or Craftkit has taken what it refuses now.
-        return Again(0.0 if heard.fact.remote_id is None else 1.0, heard=True)
+        return Again(0.0 if update.state.remote_id is None else 1.0, answered=True)
 
 
 #: What plans, and goes on from the answers.
@@ -173,7 +164,7 @@ def _final_by_now(pks: Collection[int]) -> dict[int, bool]:
 
 
 def _sends(
-    ready: Sequence[tuple[Job, SignatureRequest]], locked: Lock
+    ready: Sequence[tuple[Job, SignatureRequest]], locked: calls.Lock
 ) -> Iterator[Call | Ended | Job]:
     """Plan to send requests whose documents are ready: their rows say so together.
 
@@ -191,10 +182,11 @@ def _sends(
             mine = people.get(request.pk, [])
             post = _post(request, mine, namespace(request.project))
         except Exception as error:
-            yield job, outcome_of_error(job, error)
+            yield job, result_of_error(job, error)
         else:
             posts.append((job, Sent(request, calls.noted(request)), post))
-    begun = _begin([sent.request for _job, sent, _post in posts], locked)
+    requests = [sent.request for _job, sent, _post in posts]
+    begun = calls.begin(requests, locked, "cancel_requested_at")
     for job, sent, post in posts:
         now = begun.get(sent.request.pk)
         if now is not None:
@@ -234,20 +226,6 @@ def _post(
                 return Refused(error, failure)
 
     return create_again
-
-
-@in_transaction
-def _begin(requests: Sequence[SignatureRequest], locked: Lock) -> dict[int, calls.Noted | None]:
-    """Say of requests that they are being sent; ``None``: it is not, being unwanted by now."""
-    # Whoever withdraws a document comes before this, or finds its requests.
-    rows: Any = locked(Render.objects.using(database()).only("withdrawn_at"))
-    renders = rows.in_bulk({request.render_id for request in requests})
-    free = [request for request in requests if request.render_id in renders]
-    unwanted: dict[int, calls.Noted | None] = {
-        one.pk: None for one in free if renders[one.render_id].withdrawn_at is not None
-    }
-    mine = [one for one in free if one.pk not in unwanted]
-    return {**unwanted, **calls.note_all(mine, locked, "cancel_requested_at")}
 
 
 def wire_key(request: SignatureRequest, namespace: uuid.UUID | None = None) -> str:

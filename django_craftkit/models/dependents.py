@@ -1,0 +1,55 @@
+"""What rows mind that refer to a document: whether it is there, and goes to anybody."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from django.db import connections
+
+from django_craftkit.database import database, lock
+
+from .exceptions import NothingToRender, RenderWithdrawn
+from .render import Render
+
+
+def hold(pk: int, *, may_go: bool = False) -> bool:
+    """Lock a document where it can't be referred to while another has it locked.
+
+    A row that refers to it would wait for them then, and they for the row: a deadlock. One that
+    ``may_go`` is kept until the caller's transaction has ended. Returns whether it is there.
+    """
+    using = database()
+    features = connections[using].features
+    if not features.has_select_for_no_key_update:
+        if not features.has_select_for_update:
+            # SQLite has one writer, and it is this one from here on, or its transaction fails.
+            return not may_go or Render.objects.using(using).filter(pk=pk).exists()
+        return lock(Render.objects.using(using)).filter(pk=pk).values("pk").first() is not None
+    if not may_go:
+        return True
+    # PostgreSQL looks for the document when the caller's transaction ends. If it were gone by
+    # then, everything in that would be rolled back.
+    with connections[using].cursor() as cursor:
+        table = connections[using].ops.quote_name(Render._meta.db_table)
+        cursor.execute(f"SELECT 1 FROM {table} WHERE id = %s FOR KEY SHARE", [pk])  # noqa: S608
+        return cursor.fetchone() is not None
+
+
+def refuse_withdrawn(pk: int) -> Render | None:
+    """Raise ``RenderWithdrawn``; what is written while it is withdrawn is never sent.
+
+    Returns the row; ``None`` where it is gone.
+    """
+    # No lock: who revokes a link and asks for another, in one transaction, would come to it from
+    # the wrong end, and meet the worker.
+    columns = ("withdrawn_at", "template", "key", "status", "builder", "attempt", "priority")
+    row: Render | None = Render.objects.using(database()).only(*columns).filter(pk=pk).first()
+    if row is not None and row.withdrawn_at is not None:
+        raise RenderWithdrawn(f"{row} was withdrawn: it goes to nobody any more.")
+    return row
+
+
+def refuse_gone(render: Render) -> NoReturn:
+    """Raise ``NothingToRender`` about a document whose row is gone."""
+    render._reread()
+    raise NothingToRender(render)

@@ -1,0 +1,43 @@
+"""What requests, and what reads of their source, may raise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .render import Render
+
+
+class KeyConflict(ValueError):
+    """The key already stands for something else.
+
+    ``differences`` names what differs, where a signature request or an e-mail is asked for:
+    ``recipients[0].last_name``, say.
+    """
+
+    def __init__(self, message: str, *, differences: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.differences = tuple(differences)
+
+
+class RenderWithdrawn(ValueError):
+    """The document was taken back: it goes to nobody any more."""
+
+
+class RenderFailed(Exception):
+    """The document ended without a PDF; ``render`` says why."""
+
+    def __init__(self, render: Render) -> None:
+        why = f": {render.error}" if render.error else ""
+        super().__init__(f"{render} is {render.status}{why}")
+        self.render = render
+
+
+class NothingToRender(RenderFailed):
+    """There is no document: the function that makes its data returned ``None``."""
+
+
+class WrongSchema(RuntimeError):
+    """The object is another schema's than the connection's: it can't be read from here."""

@@ -1,0 +1,335 @@
+"""What is to be done next, and who has it in hand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+
+from django.db import connections, models, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Least
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit import bulk, clock, dispatch
+from django_craftkit.database import (
+    again_after_deadlock,
+    database,
+    read_committed_next,
+    storable,
+    update_many,
+)
+from django_craftkit.statements import insert
+
+from . import kinds
+from .claims import Lease, Leased, LeasedQuerySet
+from .priority import Priority, priorities
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from django.db.models.expressions import Combinable
+
+
+#: The attempt of a job that isn't made any more: each one before it has ended a worker.
+MAX_CLAIMS = 5
+
+
+class JobQuerySet(LeasedQuerySet):
+    classes = Priority.values
+
+    def _of_class(self, one: int) -> Self:
+        return self.filter(priority=one)
+
+    @again_after_deadlock
+    def ask(
+        self,
+        kind: str,
+        object_ids: Collection[int],
+        project: str = "",
+        *,
+        priority: int | None = Priority.URGENT,
+    ) -> None:
+        """Make the jobs of these objects due now, and wake the loop on commit.
+
+        A person's request, unless ``priority`` says otherwise; it is what ``wish`` takes.
+        """
+        with transaction.atomic(using=database(), savepoint=False):
+            self.wish(kind, object_ids, project, priority=priority)
+            dispatch.wake_on_commit(database())
+
+    def wish(
+        self,
+        kind: str,
+        object_ids: Iterable[int],
+        project: str = "",
+        *,
+        at: datetime | None = None,
+        priority: int | None = None,
+        lease: Lease | None = None,
+    ) -> None:
+        """Make the jobs of these objects due now or ``at``, inside the transaction of the wish.
+
+        A job that is leased is due again as soon as its worker ends: that holds an older version.
+        One that was quarantined is taken up again. ``priority`` raises jobs of a less urgent
+        class; without it those that are there keep theirs, and new ones get that of their
+        document. New ones are leased where there is a ``lease``.
+        """
+        pks = sorted(set(object_ids))
+        now = at or clock.database_moment()
+        jobs = self.using(database()).filter(bulk.among("object_id", pks), kind=kind)
+        moment = Value(now) if isinstance(now, datetime) else now
+        is_aside = Q(lease_token=None, leased_until__isnull=False)
+        values: dict[str, Any] = {
+            "version": F("version") + 1,
+            "due_at": Case(When(is_aside, then=moment), default=Least(F("due_at"), moment)),
+            "leased_until": Case(When(lease_token=None, then=None), default=F("leased_until")),
+        }
+        if priority is not None:
+            values["priority"] = Least(F("priority"), Value(priority))
+        # It ends with all of them locked, or new: one that was to be added may be another's by
+        # then, and be done.
+        while jobs.update(**values) < len(pks):
+            if self._add(kind, pks, project, now, priority, lease):
+                break
+
+    def leased(self, lease: Lease) -> list[Job]:
+        """Return the jobs that were written under a lease, as a claim returns what it takes."""
+        jobs: list[Job] = []
+        for kind, about in lease.about.items():
+            rows = self.using(database()).filter(
+                bulk.among("object_id", about), kind=kind, lease_token=lease.token
+            )
+            # Moments take longer to read than all the rest, and no step looks at them.
+            for job in rows.defer("due_at", "leased_until", "created_at").order_by("pk"):
+                # What has another version by now may be about more.
+                if job.version == 1 and all(one.pk for one in about[job.object_id]):
+                    job.about = about[job.object_id]
+                jobs.append(job)
+        return jobs
+
+    def wish_for(self, kind: str, rows: Iterable[Any]) -> None:
+        """Make the jobs of these rows due now, as ``wish`` does, each in the row's project."""
+        by_project: dict[str, list[int]] = {}
+        for row in rows:
+            by_project.setdefault(row.project, []).append(row.pk)
+        for project, pks in by_project.items():
+            self.wish(kind, pks, project)
+
+    def _add(
+        self,
+        kind: str,
+        object_ids: list[int],
+        project: str,
+        now: datetime | Combinable,
+        priority: int | None = None,
+        lease: Lease | None = None,
+    ) -> bool:
+        """Write jobs, but for those that are there; return whether all are known to be new."""
+        due_at: Any = now
+        if priority is None:
+            classes = priorities(kind, object_ids)
+        else:
+            classes = dict.fromkeys(object_ids, priority)
+        job = Job(kind=kind, project=project, due_at=due_at)
+        if lease is not None:
+            job.leased_until, job.lease_token = lease.until, lease.token
+        jobs = [bulk.like(job, object_id=pk, priority=classes[pk]) for pk in object_ids]
+        return bulk.insert(jobs, database(), ignore=True)
+
+    def restore(self, kind: str, object_ids: Iterable[int], project: str) -> None:
+        """Write jobs that got lost, due now; one that is there by now stays as it is."""
+        self._add(kind, sorted(object_ids), project, clock.database_moment())
+
+    def start(self, kind: str, object_id: int, project: str, priority: int | None = None) -> None:
+        """Write the first job of an object that was just made, with one INSERT; wake the loop.
+
+        Without a ``priority`` it costs a query to find that of its document.
+        """
+        using = database()
+        if priority is None:
+            priority = priorities(kind, [object_id])[object_id]
+        job = Job(kind=kind, object_id=object_id, project=project, priority=priority)
+        clock_sql = clock.moment_sql(using)
+        if not clock_sql:
+            job.due_at = clock.database_now()
+        insert(job, using, {"due_at": clock_sql} if clock_sql else {})
+        dispatch.wake_on_commit(using)
+
+    def raise_to(self, priority: int, kind: str, object_id: int) -> None:
+        """Raise the job of an object, if there is one, to a more urgent class."""
+        jobs = self.using(database()).filter(kind=kind, object_id=object_id)
+        jobs.filter(priority__gt=priority).update(priority=priority)
+
+    def mine(self, job: Job) -> Self:
+        """Return the row of a claimed job, for as long as nobody has taken it over."""
+        return self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
+
+    def put_down(
+        self, done: Sequence[Job], again: Sequence[tuple[Job, datetime, str, int]]
+    ) -> set[int]:
+        """Drop claimed jobs whose steps are done; put others back for a time, as ``again`` does.
+
+        Inside a transaction. Those put back have an error and a number of failures. Returns the
+        primary keys of what is settled so, or had been taken over: not of jobs that somebody else
+        has locked. Whoever has locked many must wait for nobody who may wait for one of them.
+        """
+        jobs = {job.pk: job for job in (*done, *(job for job, *_ in again))}
+        #: The version of each of them that is locked now, and still ours.
+        found: dict[int, int] = {}
+        for kind in {job.kind for job in jobs.values()}:
+            # By the index that whoever wishes goes by: MySQL locks an index and its row apart.
+            objects = [job.object_id for job in jobs.values() if job.kind == kind]
+            rows = self.using(database()).filter(bulk.among("object_id", objects), kind=kind)
+            if connections[rows.db].features.has_select_for_update_skip_locked:
+                rows = rows.select_for_update(skip_locked=True)
+            found |= {
+                pk: version
+                for pk, token, version in rows.values_list("pk", "lease_token", "version")
+                if pk in jobs and token == jobs[pk].lease_token
+            }
+        rest = self.using(database()).filter(pk__in=jobs.keys() - found.keys())
+        tokens = {job.lease_token for job in jobs.values()}
+        locked = set(rest.filter(lease_token__in=tokens).values_list("pk", flat=True))
+        over, left = [], []
+        now = cache(clock.database_now)
+        for job in done:
+            if found.get(job.pk) == job.version:
+                over.append(job.pk)
+            elif job.pk in found:
+                # One that was wished for meanwhile is due at once.
+                left.append(Job(pk=job.pk, due_at=now(), **_RELEASED))
+        for job, at, error, failures in again:
+            if job.pk in found:
+                due_at = at if found[job.pk] == job.version else now()
+                said = storable(error)
+                left.append(
+                    Job(pk=job.pk, due_at=due_at, error=said, failures=failures, **_RELEASED)
+                )
+        if over:
+            bulk.delete_by_pk(Job, over, database())
+        update_many(left, ("due_at", "error", "failures", *_RELEASED))
+        return jobs.keys() - locked
+
+    def begin(self, job: Job) -> bool:
+        """Count that the step of a claimed job begins; ``False`` where it was taken over."""
+        return self._count(job, 1)
+
+    def begin_all(self, jobs: Sequence[Job]) -> list[Job]:
+        """Count that the steps of claimed jobs begin, inside a transaction.
+
+        Returns those that were not taken over, and that nobody else has locked.
+        """
+        rows = self.still_leased(jobs)
+        if connections[rows.db].features.has_select_for_update_skip_locked:
+            rows = rows.select_for_update(skip_locked=True)
+        free = set(rows.values_list("pk", flat=True))
+        if free:
+            bulk.update_by_pk(Job, free, database(), attempts=F("attempts") + 1)
+        begun = [job for job in jobs if job.pk in free]
+        for job in begun:
+            job.attempts = job.deaths + 1
+        return begun
+
+    def wait(self, job: Job) -> None:
+        """Take back that the step of a claimed job has begun, if it has: it waits for its turn."""
+        if job.attempts > job.deaths:
+            self._count(job, -1)
+
+    def _count(self, job: Job, attempts: int) -> bool:
+        is_mine = bool(self.mine(job).update(attempts=F("attempts") + attempts))
+        if is_mine:
+            job.attempts += attempts
+        return is_mine
+
+    def leave(self, job: Job, at: datetime) -> None:
+        """Put a job back for a time whose step has not begun."""
+        self.mine(job).update(due_at=_at(job, at), leased_until=None, lease_token=None)
+
+    def done(self, job: Job) -> None:
+        """Drop a finished job; one that was wished for again meanwhile stays due."""
+        mine = self.mine(job)
+        # delete() would look first and delete then, by primary key alone, where any application
+        # listens to the deletion of every model: a wish in between would be lost.
+        read_committed_next(mine.db)
+        if not mine.filter(version=job.version)._raw_delete(mine.db):
+            mine.update(**_RELEASED, due_at=clock.database_moment(), failures=0, error="")
+
+    def again(self, job: Job, at: datetime, *, error: str = "", failures: int = 0) -> bool:
+        """Put a job back for a time; ``False`` where it was taken over."""
+        is_mine = self.mine(job).update(
+            due_at=_at(job, at),
+            failures=failures,
+            error=storable(error),
+            **_RELEASED,
+        )
+        return bool(is_mine)
+
+    def set_aside(self, job: Job, until: datetime, *, error: str) -> None:
+        """Leave a job alone that ends its workers, unless somebody asks for it."""
+        self.mine(job).update(**{**_RELEASED, "leased_until": until}, error=error)
+
+    def on_course(self) -> Self:
+        """Return the jobs that somebody carries out without another wish, and soon.
+
+        They wait for their turn, are in a worker's hands or held up by a pause; neither failed nor
+        quarantined.
+        """
+        return self.filter(Q(leased_until=None) | Q(lease_token__isnull=False), failures=0)
+
+    def aside(self) -> Self:
+        """Return the jobs that are quarantined."""
+        return self.filter(lease_token=None, leased_until__isnull=False)
+
+
+def _at(job: Job, at: datetime) -> Case:
+    """Return when a job is due that is put down: at once where it was wished for meanwhile."""
+    now = clock.database_moment()
+    at_once = Value(now) if isinstance(now, datetime) else now
+    return Case(When(version=job.version, then=Value(at)), default=at_once)
+
+
+_RELEASED: dict[str, Any] = {"leased_until": None, "lease_token": None, "attempts": 0}
+
+
+class Job(Leased):
+    """The next step a worker must take for one object, so that Craftkit does what was asked for."""
+
+    Kind: TypeAlias = kinds.Kind
+
+    kind = models.CharField(_("kind"), max_length=32)
+    object_id = models.BigIntegerField(_("object"))
+    #: Empty for work that needs no Craftkit project.
+    project = models.CharField(_("project"), max_length=64, blank=True)
+    #: Its class: the smaller, the more urgent.
+    priority = models.SmallIntegerField(
+        _("priority"), choices=Priority, default=Priority.SINGLE, db_default=Priority.SINGLE.value
+    )
+    #: Raised by each wish; who finishes an older version leaves the job due.
+    version = models.PositiveIntegerField(_("version"), default=1)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    error = models.TextField(_("error"), blank=True)
+    created_at = models.DateTimeField(_("created at"), default=clock.now)
+    #: Of one whose writer goes on with it: what it is about, as it was written.
+    about: list[Any] | None = None
+
+    objects: ClassVar[models.Manager[Job]] = JobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        permissions = [("carry_out_job", _("Can have a job carried out now"))]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "object_id"], name="craftkit_job_object"),
+        ]
+        indexes = [
+            models.Index(fields=["due_at", "id"], name="craftkit_job_due"),
+            # What claims go by. The last two are what a pause leaves out: jobs that wait for its
+            # end are passed over in the index, without a look at their rows.
+            models.Index(
+                fields=["priority", "due_at", "id", "project", "kind"], name="craftkit_job_claim"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_id}"

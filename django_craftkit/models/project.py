@@ -1,0 +1,244 @@
+"""What holds a project up, and who has been seen to work for it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.db import connections, models, transaction
+from django.db.models import F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit import clock, conf, dispatch
+from django_craftkit.database import (
+    again_after_deadlock,
+    database,
+    in_transaction,
+    lock,
+    storable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .columns import NullableMoment
+
+#: What a change says of a project.
+RUNNING, PAUSED = "running", "paused"
+#: The code of a pause whose cause is in this site's settings.
+NOT_CONFIGURED = "not_configured"
+#: For how long a sign of life is not written anew, whichever worker gives the next.
+SIGN_EVERY = timedelta(seconds=5)
+#: How long without a sign of a worker until none is taken to be running.
+NO_WORKER = timedelta(seconds=60)
+#: How long without a sweep until beat is taken not to be running, beside a worker that is. On a
+#: long queue a sweep's turn comes when the messages before it have expired (``dispatch.EXPIRES``)
+#: and the task under way has ended.
+NO_SWEEP = timedelta(seconds=300)
+
+
+class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
+    def of(self, project: str, capability: str = "") -> ProjectState:
+        return self.using(database()).get_or_create(project=project, capability=capability)[0]
+
+    @again_after_deadlock
+    def sign(
+        self,
+        column: str,
+        projects: Sequence[str],
+        now: datetime,
+        *,
+        at_least: datetime | None = None,
+        also: Mapping[str, datetime] | None = None,
+    ) -> list[ProjectState]:
+        """Write ``now`` as the last sign of life of these projects, where the last is not recent.
+
+        One from before ``at_least`` is never recent. ``also`` is written with it. Returns what was
+        written, as it was before. Waits for nobody: a row that another has locked is left to the
+        next sign.
+        """
+        using = database()
+        values = {column: now, **(also or {})}
+        states = list(self.using(using).filter(project__in=projects, capability=""))
+        states += map(self.of, set(projects) - {state.project for state in states})
+        recent = (max(now - SIGN_EVERY, at_least or now - SIGN_EVERY), now + SIGN_EVERY)
+        pks = [
+            state.pk
+            for state in states
+            if (last := getattr(state, column)) is None or not recent[0] <= last <= recent[1]
+        ]
+        if not pks:
+            return []
+        # Whoever comes here at the same time finds it recent, too.
+        due = self.using(using).exclude(**{f"{column}__range": recent}).filter(pk__in=pks)
+        if not connections[using].features.has_select_for_update_skip_locked:
+            return [
+                state
+                for state in states
+                if state.pk in pks and due.filter(pk=state.pk).update(**values)
+            ]
+        with transaction.atomic(using=using):
+            states = list(due.select_for_update(skip_locked=True))
+            if states:
+                mine = self.using(using).filter(pk__in=[state.pk for state in states])
+                mine.update(**values)
+        return states
+
+    def paused(self) -> Self:
+        return self.filter(paused_at__isnull=False)
+
+    def paused_rows(self, *capabilities: str) -> Q:
+        """Return what finds the rows whose project, or one of its capabilities, is paused.
+
+        It is read with those rows, from whatever database they come.
+        """
+        states = self.paused().filter(project=OuterRef("project"), capability__in=capabilities)
+        # A value for each row, not IN or EXISTS: MariaDB would join, and sort everything that
+        # waits to show the newest fifty.
+        return Q(project=Subquery(states.values("project")[:1]))
+
+    def excused(self) -> Self:
+        """Return what is paused, or was lately: what waited for it is not overdue yet."""
+        now = clock.database_moment()
+        return self.filter(Q(paused_at__isnull=False) | Q(catching_up_until__gt=now))
+
+    @in_transaction
+    def pause(
+        self,
+        project: str,
+        capability: str,
+        *,
+        code: str,
+        reason: str,
+        now: datetime,
+        probe_at: datetime,
+    ) -> bool:
+        """Hold a project or a capability of it back, and let one job try again at ``probe_at``.
+
+        Returns whether it was running until now.
+        """
+        self.of(project, capability)
+        mine = self.using(database()).filter(project=project, capability=capability)
+        was_running = lock(mine).get().paused_at is None
+        mine.update(
+            paused_at=Coalesce(F("paused_at"), Value(now)),
+            pause_code=storable(code)[:64],
+            pause_reason=storable(reason),
+            probes=F("probes") + 1,
+            probe_at=probe_at,
+        )
+        return was_running
+
+    def postpone(self, project: str, capability: str, probe_at: datetime) -> None:
+        """Let what is paused be tried again at ``probe_at``."""
+        self._paused(project, capability).update(probes=F("probes") + 1, probe_at=probe_at)
+
+    @in_transaction
+    def resume(self, project: str, capability: str, *, now: datetime) -> bool:
+        """End a pause; return whether there was one.
+
+        What waited is given as long to catch up as the pause took, ``OVERDUE_AFTER`` at most.
+        """
+        paused = self._paused(project, capability)
+        state = lock(paused).first()
+        if state is None:
+            return False
+        most = timedelta(seconds=conf.options().OVERDUE_AFTER)
+        until = now + min(now - (state.paused_at or now), most)
+        paused.update(
+            paused_at=None,
+            pause_code="",
+            pause_reason="",
+            probes=0,
+            probe_at=None,
+            # A short pause right after a long one takes nothing away.
+            catching_up_until=max(until, state.catching_up_until or until),
+        )
+        return True
+
+    def _paused(self, project: str, capability: str) -> Self:
+        return self.using(database()).paused().filter(project=project, capability=capability)
+
+    def take_probes(self, now: datetime, lease: timedelta, limit: int) -> list[tuple[str, str]]:
+        """Return what is paused, by project and capability, that this caller may try a job of."""
+        waiting = self.using(database()).filter(
+            Q(probe_at=None) | Q(probe_at__lte=now), paused_at__isnull=False
+        )
+        return [
+            (state.project, state.capability)
+            for state in waiting.order_by("probe_at", "pk")[:limit]
+            if waiting.filter(pk=state.pk).update(probe_at=now + lease)
+        ]
+
+
+class ProjectState(models.Model):
+    """What this database knows of one Craftkit project, or of one capability of it."""
+
+    class Capability(models.TextChoices):
+        WHOLE = "", _("everything")
+        EMAIL = "email", _("e-mail")
+        SIGNATURES = "signatures", _("signatures")
+
+    project = models.CharField(_("project"), max_length=64)
+    #: What can be paused on its own; empty for the project as a whole.
+    capability = models.CharField(
+        _("capability"), max_length=16, choices=Capability, blank=True, default=Capability.WHOLE
+    )
+    #: Part of every idempotency key, so that two databases never share one. Never changes.
+    namespace = models.UUIDField(default=uuid.uuid4, editable=False)
+    paused_at: NullableMoment = models.DateTimeField(_("paused at"), null=True, blank=True)
+    pause_code = models.CharField(_("code"), max_length=64, blank=True)
+    pause_reason = models.TextField(_("reason"), blank=True)
+    probes = models.PositiveIntegerField(_("tries since"), default=0)
+    probe_at: NullableMoment = models.DateTimeField(_("next try at"), null=True, blank=True)
+    swept_at: NullableMoment = models.DateTimeField(_("last sweep"), null=True, blank=True)
+    worker_seen_at: NullableMoment = models.DateTimeField(
+        _("worker last seen"), null=True, blank=True
+    )
+    #: Until when its documents are not overdue for having waited, by the database's clock.
+    catching_up_until: NullableMoment = models.DateTimeField(null=True, blank=True, editable=False)
+    webhook_heard_at: NullableMoment = models.DateTimeField(
+        _("last webhook"), null=True, blank=True
+    )
+
+    objects: ClassVar[models.Manager[ProjectState]] = ProjectStateQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("project")
+        verbose_name_plural = _("projects")
+        permissions = [("resume_projectstate", _("Can have a paused project tried again now"))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "capability"], name="craftkit_project_capability"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.project} ({self.get_capability_display()})" if self.capability else self.project
+        )
+
+    @property
+    def last_sign_at(self) -> datetime | None:
+        """When a worker was last seen to run: a sweep is one, and all that older versions note."""
+        signs = [sign for sign in (self.worker_seen_at, self.swept_at) if sign is not None]
+        return max(signs, default=None)
+
+    def has_worker(self, now: datetime) -> bool:
+        """Whether a worker is running for this project."""
+        return self.last_sign_at is not None and now - self.last_sign_at <= NO_WORKER
+
+    def has_sweep(self, now: datetime) -> bool:
+        """Whether somebody sweeps: else work whose message was lost waits."""
+        return self.swept_at is not None and now - self.swept_at <= NO_SWEEP
+
+    @in_transaction
+    def try_again(self) -> bool:
+        """Have a worker try at once whether the pause is over; ``False`` where there is none."""
+        using = database()
+        paused = ProjectState.objects.using(using).paused().filter(pk=self.pk)
+        asked = paused.update(probe_at=None)
+        dispatch.wake_on_commit(using)
+        return bool(asked)

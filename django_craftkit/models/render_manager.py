@@ -1,0 +1,438 @@
+"""How documents are found, asked for and taken back, one or many at once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+
+from django.db import models, transaction
+
+from django_craftkit import clock, conf, dispatch
+from django_craftkit.database import (
+    IsCurrent,
+    again_after_deadlock,
+    database,
+    in_transaction,
+    insert_or_get,
+    lock,
+    storable,
+    update_many,
+)
+from django_craftkit.statements import Lookup
+
+from .arguments import (
+    check_data,
+    check_key,
+    check_template,
+    check_user,
+    check_version,
+    hash_key,
+    may_wait,
+)
+from .change import Change
+from .default_key import default_key, earlier_key, known_by_label
+from .identity import Identity, any_of, identify, identify_if_known
+from .job import Job
+from .mirror import SHOWN_FOR
+from .priority import check_priority
+from .project import ProjectState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from django.contrib.auth.models import AbstractBaseUser
+
+    from .render import Render
+    from .share import Share
+    from .signature import SignatureRequest
+
+
+class Withdrawn(NamedTuple):
+    """Which documents were taken back, and what comes to its end with them."""
+
+    pks: set[int]
+    ending: list[Share | SignatureRequest]
+
+
+#: What a change says that is none of the status: it was taken back, it takes too long.
+WITHDRAWN, OVERDUE = "withdrawn", "overdue"
+#: The code of what ended as its function raised.
+BUILDER_FAILED = "builder_failed"
+#: What the next attempt begins with.
+_OF_ATTEMPT = (
+    "attempt",
+    "attempted_at",
+    "updated_at",
+    "status",
+    "remote_id",
+    "sent_at",
+    "sending_since",
+    "unconfirmed_since",
+    "accepted_at",
+    "completed_at",
+    "answer",
+    "error",
+    "error_code",
+    "field_errors",
+    "withdrawn_at",
+    "withdrawn_by",
+)
+
+#: What ``prefetch_for`` leaves on an object: its documents, newest first.
+PREFETCHED = "_craftkit_renders"
+
+
+class RenderQuerySet(models.QuerySet["Render"]):
+    """The documents, to find them."""
+
+    def for_object(self, source: models.Model) -> Self:
+        """Return the documents about an object, newest first; ``source`` is the object."""
+        known = identify_if_known(source)
+        rows = self.none() if known is None else self.filter(known.rows)
+        return rows.order_by("-requested_at", "-pk")
+
+    def for_objects(self, objects: Iterable[models.Model]) -> Self:
+        """Return the documents about any of these objects, of whatever models; none are read."""
+        known = (identify_if_known(one) for one in objects)
+        return self.filter(any_of(one for one in known if one is not None))
+
+    def prefetch_for(self, objects: Iterable[models.Model]) -> None:
+        """Read what the template tags show of many ``objects``: four queries, however many.
+
+        The third and the fourth are about signature requests and who is to sign them. All read
+        the database that ``using()`` names, if it was called.
+        """
+        sources: dict[Identity, list[models.Model]] = {}
+        for one in objects:
+            if one.pk is not None:
+                setattr(one, PREFETCHED, [])
+                if (known := identify_if_known(one)) is not None:
+                    sources.setdefault(known, []).append(one)
+        using: str | None = cast("Any", self)._db
+        shares = Job.Kind.SHARE.model.objects.using(using).to_hand_out()
+        links = models.Prefetch("shares", shares, to_attr="open_links")
+        asked = Job.Kind.SIGNATURE.model.objects.using(using).with_signers()
+        newest = asked.defer("fields", "anchor_tags", "answer").order_by("-requested_at", "-pk")
+        requests = models.Prefetch("signature_requests", newest, to_attr="newest_requests")
+        by_row = {row: ones for known, ones in sources.items() for row in known.columns}
+        renders = self.filter(any_of(sources)).order_by("-requested_at", "-pk")
+        for render in renders.defer("data", "answer").prefetch_related(links, requests):
+            for one in by_row.get(render.source_columns, ()):
+                getattr(one, PREFETCHED).append(render)
+
+    def under_way(self) -> Self:
+        """Return the documents that are still coming: pending, queued or rendering."""
+        # Named, not excluded: an index finds a few statuses, and none that is left out.
+        return self.filter(status__in=self.model.UNDER_WAY)
+
+    def overdue(self) -> Self:
+        """Return the documents that are under way for longer than ``OVERDUE_AFTER``.
+
+        What a pause holds up is not late by itself: there is none while everything, or its
+        project, is paused, nor while the project catches up.
+        """
+        options = conf.options()
+        if options.PAUSED:
+            return self.none()
+        limit = clock.now() - timedelta(seconds=options.OVERDUE_AFTER)
+        excused = ProjectState.objects.excused().filter(capability="").values("project")
+        return self.under_way().filter(attempted_at__lt=limit).exclude(project__in=excused)
+
+    def held(self) -> Self:
+        """Return the documents that aren't sent because their project, or everything, is paused."""
+        waiting = self.filter(status=self.model.Status.PENDING)
+        if conf.options().PAUSED:
+            return waiting
+        return waiting.filter(ProjectState.objects.paused_rows(ProjectState.Capability.WHOLE))
+
+    def failed_since(self, moment: datetime) -> Self:
+        """Return the documents that failed or were rejected, and changed at ``moment`` or later.
+
+        ``moment`` is aware, where ``USE_TZ`` is on.
+        """
+        return self.filter(
+            status__in=(self.model.Status.FAILED, self.model.Status.REJECTED),
+            updated_at__gte=moment,
+        )
+
+    def needing_action(self) -> Self:
+        """Return the documents that failed or were rejected in the last 30 days.
+
+        Not those that somebody has tried again or withdrawn since.
+        """
+        return self.failed_since(clock.now() - SHOWN_FOR).filter(withdrawn_at=None)
+
+
+if TYPE_CHECKING:
+
+    class _Manager(RenderQuerySet, models.Manager["Render"]): ...  # type: ignore[misc]
+
+else:
+    _Manager = models.Manager.from_queryset(RenderQuerySet)
+
+
+class RenderManager(_Manager):
+    """Where documents are asked for, and for their end."""
+
+    def request(
+        self,
+        template: str,
+        data: dict[str, Any],
+        *,
+        source: models.Model | None = None,
+        key: str | None = None,
+        project: str = conf.DEFAULT_PROJECT,
+        version: int | None = None,
+        priority: str = "single",
+        user: AbstractBaseUser | None = None,
+        wait: float = False,
+    ) -> Render:
+        """Ask for a document and return its row at once; the same key gets the same row.
+
+        ``template`` is a slug, ``data`` what its manifest asks for, ``version`` a published
+        version to pin. Without a ``key``, what it is about is the key: template and ``source``,
+        or template and data. ``wait`` carries it out before returning, outside of any transaction,
+        for that many seconds at most (``True``: 30); what is not ready by then is the worker's.
+        ``priority="bulk"`` lets single documents go first: this one, and all that follows from it
+        (its links, e-mails, signature requests and signals). Asked for once more as ``"single"``,
+        a bulk document becomes one. ``user`` is who the history says asked for it, ``project`` an
+        alias of the settings.
+
+        Raises ``KeyConflict`` where the key stands for another template or source, ``ValueError``
+        or ``TypeError`` for data that aren't JSON and for another word of priority,
+        ``UnknownProject`` for a project that is not configured.
+        """
+        conf.project(project)
+        timeout = may_wait(wait)
+        wish = {
+            "project": project,
+            "template": template,
+            "version": version,
+            "data": check_data(data),
+            "priority": check_priority(priority),
+            "requested_by": check_user(user),
+        }
+        render = self._ask(wish, source, key, earlier=lambda: earlier_key(template, data))
+        if timeout:
+            render._carry_out(timeout)
+        return render
+
+    def declare(
+        self,
+        template: str,
+        data: dict[str, Any] | None,
+        *,
+        builder: str,
+        build_error: str,
+        source: models.Model | None,
+        key: str,
+        project: str,
+        priority: str = "single",
+        complete: Callable[[Render], None] | None = None,
+        saved_in: str | None = None,
+    ) -> Render:
+        """Ask for a document whose data the function ``builder`` makes, for ``render_on``.
+
+        ``data`` are those that it has made already; ``build_error`` is what it raised. Where the
+        document is a new one, ``complete`` is called with it, in the transaction of its row.
+        ``saved_in`` is the database that the event has just saved ``source`` to: a document that
+        waits to be built needs nothing more then. Of one that was there some columns are deferred.
+        """
+        wish = {
+            "project": project,
+            "template": template,
+            "data": data,
+            "priority": check_priority(priority),
+            # Data that were made in time stay as they are; a retry doesn't make them anew.
+            "builder": builder if data is None else "",
+            "error": storable(build_error),
+            "error_code": BUILDER_FAILED if build_error else "",
+        }
+        # A declaration's "" has always meant: one document about one object.
+        return self._ask(
+            wish, source, None if key == "" else key, complete=complete, saved_in=saved_in
+        )
+
+    @in_transaction
+    def retry_all(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> set[int]:
+        """Start the next attempt of these documents, as ``Render.retry``; return those it did.
+
+        Takes as many queries for a thousand as for ten.
+        """
+        rows = self.using(database()).filter(pk__in=pks)
+        locked = lock(rows).defer("data", "answer").order_by("pk")
+        retried = [row for row in locked if row.is_retriable]
+        changes = [row._turn_to_next_attempt(user) for row in retried]
+        update_many(retried, _OF_ATTEMPT)
+        # Declared ones are built anew.
+        built_anew = [row.pk for row in retried if row.builder]
+        if built_anew:
+            rows.filter(pk__in=built_anew).update(data=None)
+        Change.objects.record(changes)
+        Job.objects.wish_for(Job.Kind.RENDER, retried)
+        dispatch.wake_on_commit(database())
+        return {row.pk for row in retried}
+
+    @in_transaction
+    def withdraw_all(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> Withdrawn:
+        """Take these documents back, as ``Render.withdraw``.
+
+        Returns the keys of those that were not before, and the links and signature requests that
+        come to their end with them. Takes as many queries for a thousand as for ten.
+        """
+        rows = self.using(database()).filter(pk__in=pks, withdrawn_at=None)
+        columns = ("status", "attempt", "project")
+        renders = list(lock(rows).only(*columns).order_by("pk"))
+        mine = {render.pk for render in renders}
+        if not mine:
+            return Withdrawn(mine, [])
+        self.using(database()).filter(pk__in=mine).update(
+            withdrawn_at=clock.now(), withdrawn_by=user
+        )
+        Change.objects.record(
+            row._asked_change(row.status, WITHDRAWN, user, signal="render_withdrawn")
+            for row in renders
+        )
+        Job.objects.wish_for(Job.Kind.RENDER, renders)
+        # There may be links that nobody here has heard of.
+        Job.objects.wish_for(Job.Kind.ENGAGEMENT, renders)
+        requests = Job.Kind.SIGNATURE.model.objects.cancel_all(mine, user=user)
+        shares = Job.Kind.SHARE.model.objects.revoke_all(mine, user=user)
+        dispatch.wake_on_commit(database())
+        return Withdrawn(mine, [*shares, *requests])
+
+    def _ask(
+        self,
+        wish: dict[str, Any],
+        source: models.Model | None,
+        key: str | None,
+        *,
+        earlier: Callable[[], str] | None = None,
+        complete: Callable[[Render], None] | None = None,
+        saved_in: str | None = None,
+    ) -> Render:
+        """Write a document, or find it; ``earlier`` makes the key that its data had before.
+
+        ``wish`` is what a new row holds. It is made where there is none: most events find theirs,
+        and to make one that is thrown away costs more than all that is done with it.
+        """
+        # All that can be wrong is found before the first query: one that fails would break the
+        # transaction of the event.
+        check_template(wish["template"])
+        check_version(wish.get("version"))
+        about = None if source is None else identify(source)
+        wish["key"] = check_key(
+            default_key(wish["template"], wish["data"], about) if key is None else key
+        )
+        wish["key_hash"] = hash_key(wish["key"])
+        is_of_data = key is None and source is None
+        return self._store(
+            wish,
+            about,
+            has_own_key=key is not None,
+            earlier=earlier if is_of_data else None,
+            complete=complete,
+            saved_in=saved_in,
+        )
+
+    @again_after_deadlock
+    def _store(
+        self,
+        wish: dict[str, Any],
+        source: Identity | None,
+        *,
+        has_own_key: bool,
+        earlier: Callable[[], str] | None,
+        complete: Callable[[Render], None] | None,
+        saved_in: str | None,
+    ) -> Render:
+        using = database()
+        # An event only wants its document to be there.
+        is_event = bool(wish.get("builder"))
+        by_key = _STATE_BY_KEY if is_event else _BY_KEY
+        known = by_key.first(using, wish["project"], wish["key_hash"])
+        if known is None:
+            other: Render | None = None
+            if source is not None and not has_own_key:
+                other = known_by_label(self._of(wish["project"]), wish["template"], source)
+            # What it takes to make the other key is spent where this one is unknown.
+            elif earlier is not None and (key := earlier()) not in ("", wish["key"]):
+                other = self._of(wish["project"]).filter(key_hash=hash_key(key)).first()
+            if other is not None:
+                other.lacks_data = other.is_unbuilt
+                known = other
+        while True:
+            if known is None:
+                render: Render = self.model(**wish, **({} if source is None else source.values))
+                with transaction.atomic(using=using, savepoint=False):
+                    known = insert_or_get(render, by_key, "project", "key_hash")
+                    if known is render:
+                        Job.objects.start(Job.Kind.RENDER, known.pk, known.project, render.priority)
+                        if complete is not None:
+                            complete(known)
+                        return known
+            known.check_same(wish["template"], source)
+            if wish["priority"] < known.priority:
+                known.raise_to(wish["priority"])
+            if not known.lacks_data and not (is_event and known.awaits_event):
+                return known
+            if known.is_built_after_commit_of(saved_in, source):
+                return known
+            known = self._ask_again(self.using(using).filter(pk=known.pk), is_event=is_event)
+            if known is not None:
+                return known
+
+    def _of(self, project: str) -> models.QuerySet[Render]:
+        return self.using(database()).filter(project=project)
+
+    def _ask_again(self, rows: models.QuerySet[Render], *, is_event: bool) -> Render | None:
+        """Have data made from what is saved now; ``None`` where there was nothing to render."""
+        using = database()
+        with transaction.atomic(using=using, savepoint=False):
+            known = lock(rows).first()
+            if known is None:
+                return None
+            if is_event and known.awaits_event:
+                known.begin_attempt()
+                return known
+            if known.unconfirmed_since is not None:
+                # What confirms it may be saved only now: its minute begins anew.
+                rows.update(unconfirmed_since=None)
+            Job.objects.ask(Job.Kind.RENDER, [known.pk], known.project, priority=None)
+        return known
+
+
+def _by_key() -> models.QuerySet[Render]:
+    model: type[Render] = Job.Kind.RENDER.model
+    waits = models.Q(status=model.Status.PENDING, data__isnull=True)
+    jobs = Job.objects.on_course().filter(kind=Job.Kind.RENDER, object_id=models.OuterRef("pk"))
+    # No keywords: the model has attributes of these names, for rows that are read otherwise.
+    state: dict[str, Any] = {
+        "lacks_data": models.ExpressionWrapper(waits, models.BooleanField()),
+        "is_on_course": models.Exists(jobs),
+        "is_current": IsCurrent(),
+    }
+    rows: models.QuerySet[Render] = model.objects.annotate(**state)
+    return rows
+
+
+_BY_KEY = Lookup(_by_key, "project", "key_hash")
+#: With what an event needs to know of its document alone: it fires with each save.
+_STATE_BY_KEY = Lookup(
+    lambda: _by_key().only(
+        "project",
+        "template",
+        "key",
+        "status",
+        "priority",
+        "error_code",
+        "withdrawn_at",
+        "unconfirmed_since",
+        "source_type",
+        "source_id",
+        "source_db",
+        "source_schema",
+    ),
+    "project",
+    "key_hash",
+)

@@ -1,0 +1,240 @@
+"""How links and e-mails are found, asked for and taken back."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from django.core.validators import validate_email
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from django_craftkit import clock, dispatch
+from django_craftkit.database import (
+    again_after_deadlock,
+    database,
+    in_transaction,
+    insert_or_get,
+    lock,
+)
+from django_craftkit.statements import Lookup
+
+from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
+from .dependents import hold, refuse_gone, refuse_withdrawn
+from .job import Job
+from .mirror import SHOWN_FOR
+from .render import Render
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from django.contrib.auth.models import AbstractBaseUser
+
+    from .share import Share
+
+#: Characters; https://docs.craftkit.dev/api-reference/email-render
+MAX_MESSAGE, MAX_NAME = 2000, 200
+MAX_EMAIL = 254
+#: The code of an e-mail whose link is there, and nothing that says whether it was sent.
+UNPROVEN = "mail_unproven"
+#: What the key of a link begins with that was found at Craftkit without a row; ``adopted`` says
+#: whether it was.
+FOUND = "found "
+
+
+class ShareQuerySet(models.QuerySet["Share"]):
+    """The links, open and closed."""
+
+    def open(self) -> Self:
+        """Return the links that lead somewhere and that nobody wants back."""
+        return self.filter(
+            Q(expires_at=None) | Q(expires_at__gt=clock.now()),
+            status=self.model.Status.ACTIVE,
+            revoke_requested_at=None,
+        )
+
+    def revocable(self) -> Self:
+        """Return the links that can be revoked and that nobody has asked for yet."""
+        return self.filter(revoke_requested_at=None).exclude(status__in=self.model.FINAL)
+
+    def to_hand_out(self) -> Self:
+        """Return the open links that were not made for one person, newest first.
+
+        Of those found at Craftkit nobody here knows for whom they are.
+        """
+        return (
+            self.open()
+            .filter(
+                Q(adopted=False) | Q(adopted=None) & ~Q(key__startswith=FOUND),
+                channel=self.model.Channel.LINK,
+                recipient_email="",
+            )
+            .order_by("-requested_at", "-pk")
+        )
+
+    def expired(self) -> Self:
+        """Return the links that Craftkit has closed by itself."""
+        return self.filter(status=self.model.Status.ACTIVE, expires_at__lte=clock.now())
+
+    def unsettled(self) -> Self:
+        """Return the e-mails that only a person can tell the fate of."""
+        return self.filter(status=self.model.Status.UNKNOWN, error_code=UNPROVEN)
+
+    def needing_action(self) -> Self:
+        """Return the links and e-mails that were rejected in the last 30 days.
+
+        Not those of a withdrawn document, nor where another of the kind was asked for since, for
+        the same document and person.
+        """
+        later = self.model.objects.filter(
+            render=OuterRef("render"),
+            by_mail=OuterRef("by_mail"),
+            recipient_email=OuterRef("recipient_email"),
+            pk__gt=OuterRef("pk"),
+        )
+        return self.filter(
+            ~Exists(later),
+            status=self.model.Status.REJECTED,
+            updated_at__gte=clock.now() - SHOWN_FOR,
+            render__withdrawn_at=None,
+        )
+
+
+if TYPE_CHECKING:
+
+    class _Manager(ShareQuerySet, models.Manager["Share"]): ...  # type: ignore[misc]
+
+else:
+    _Manager = models.Manager.from_queryset(ShareQuerySet)
+
+
+class ShareManager(_Manager):
+    """Where links are asked for, and for their end."""
+
+    if TYPE_CHECKING:
+        #: The document, of the manager of one's own.
+        instance: Render
+
+    def ask(
+        self,
+        *,
+        message: str,
+        expires_at: datetime | None,
+        channel: str,
+        recipient_email: str,
+        key: str | None,
+        user: AbstractBaseUser | None,
+        wait: float,
+        recipient_name: str = "",
+        by_mail: bool = False,
+    ) -> Share:
+        """Write the wish for a link to a document, by its ``shares``; see ``Render.share``."""
+        # All that can be wrong is found before the first query: one that fails would break the
+        # transaction of the caller.
+        check_text("message", message, MAX_MESSAGE)
+        check_text("recipient_name", recipient_name, MAX_NAME)
+        check_expiry(expires_at)
+        asker = check_user(user)
+        if self.model.Channel(channel) == self.model.Channel.EMAIL or recipient_email:
+            validate_email(recipient_email)
+            check_text("recipient_email", recipient_email, MAX_EMAIL)
+        timeout = may_wait(wait)
+        has_key = key is not None
+        if key is None:
+            key = mail_key(recipient_email, message) if by_mail else uuid.uuid4().hex
+        wish = self.model(
+            render=self.instance,
+            project=self.instance.project,
+            key=check_key(key),
+            key_hash=hash_key(key),
+            message=message,
+            expires_at=expires_at,
+            channel=channel,
+            recipient_email=recipient_email,
+            recipient_name=recipient_name,
+            by_mail=by_mail,
+            requested_by=asker,
+            adopted=False,
+        )
+        share = self._store(wish, has_key=has_key)
+        if wait:
+            share._carry_out(timeout)
+            # A replica may not have it yet.
+            share.render = Render.objects.using(database()).get(pk=share.render_id)
+        return share
+
+    @again_after_deadlock
+    def _store(self, wish: Share, *, has_key: bool) -> Share:
+        using = database()
+        known = _BY_KEY.first(using, wish.render_id, wish.key_hash)
+        if known is None:
+            render = refuse_withdrawn(wish.render_id)
+            with transaction.atomic(using=using, savepoint=False):
+                if render is not None and hold(render.pk, may_go=render.may_go):
+                    known = insert_or_get(wish, _BY_KEY, "render_id", "key_hash")
+                    if known is wish:
+                        Job.objects.start(wish.kind, known.pk, known.project, render.priority)
+                        return known
+        if known is None:
+            refuse_gone(wish.render)
+        known.check_same(wish, has_key=has_key)
+        return known
+
+    def add_found(self, like: Share, *, remote_id: uuid.UUID, url: str, **values: Any) -> Share:
+        """Write a row for a link that Craftkit has and no row had, inside a transaction."""
+        key = f"{FOUND}{remote_id}"
+        found: Share = self.using(database()).create(
+            **{
+                "render_id": like.render_id,
+                "project": like.project,
+                "key": key,
+                # No key that anybody gives has a NUL: none is this one.
+                "key_hash": hash_key(f"\0{key}"),
+                "adopted": True,
+                "channel": like.channel,
+                "recipient_email": like.recipient_email,
+                "recipient_name": like.recipient_name,
+                "message": like.message,
+                "expires_at": like.expires_at,
+                "remote_id": remote_id,
+                "url": url,
+                "status": self.model.Status.ACTIVE,
+                **values,
+            }
+        )
+        if found.revoke_requested_at is not None:
+            Job.objects.ask(Job.Kind.SHARE, [found.pk], found.project)
+        return found
+
+    def revoke_all(self, renders: Collection[int], *, user: AbstractBaseUser | None) -> list[Share]:
+        """Ask for the end of every link to these documents, inside a transaction; return them."""
+        return self._revoke(self.using(database()).filter(render__in=renders), user)
+
+    @in_transaction
+    def revoke_chosen(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> list[Share]:
+        """Ask for the end of these links, as ``Share.revoke``; return those that had none yet.
+
+        Takes as many queries for a thousand as for ten.
+        """
+        return self._revoke(self.using(database()).filter(pk__in=pks), user)
+
+    def _revoke(self, wanted: models.QuerySet[Share], user: AbstractBaseUser | None) -> list[Share]:
+        shares: list[Share] = list(lock(cast("Any", wanted).revocable()).order_by("pk"))
+        if shares:
+            self.using(database()).filter(pk__in=[share.pk for share in shares]).update(
+                revoke_requested_at=clock.now(), revoke_requested_by=user
+            )
+            Job.objects.wish_for(Job.Kind.SHARE, shares)
+            dispatch.wake_on_commit(database())
+        return shares
+
+
+_BY_KEY: Lookup[Share] = Lookup(lambda: Job.Kind.SHARE.model.objects.all(), "render_id", "key_hash")
+
+
+def mail_key(to: str, message: str) -> str:
+    """Return what an e-mail is known by that was asked for without a key: what it says to whom."""
+    text = json.dumps([to.casefold(), message])
+    return f"mail:{hash_key(text)}"

@@ -1,0 +1,284 @@
+"""How signature requests are found, asked for and cancelled."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Self
+
+from django.db import models, transaction
+from django.db.models import Exists, F, OuterRef, Q
+
+from django_craftkit import clock, conf
+from django_craftkit.client.envelope import check_signature
+from django_craftkit.database import again_after_deadlock, database, insert_or_get, lock
+from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_hours
+from django_craftkit.statements import Lookup
+
+from .arguments import check_key, check_user, hash_key, may_wait
+from .dependents import hold, refuse_gone, refuse_withdrawn
+from .job import Job
+from .mirror import SHOWN_FOR
+from .project import ProjectState
+from .recipient import SignatureRecipient
+from .render import Render
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime, timedelta
+
+    from django.contrib.auth.models import AbstractBaseUser
+
+    from .signature import SignatureRequest
+
+#: What the keys begin with of requests that a declaration asks for; the attempt follows.
+DECLARED = "declared "
+#: What staff and Craftkit read where a request ends for its document's sake.
+OTHER_DATA = "Its document was retried with other data."
+
+
+class SignatureRequestQuerySet(models.QuerySet["SignatureRequest"]):
+    """The signature requests, under way and ended."""
+
+    def for_object(self, source: models.Model) -> Self:
+        """Return the requests for documents about an object, ``source``, newest first."""
+        renders = Render.objects.for_object(source).order_by()
+        return self.filter(render__in=renders).order_by("-requested_at", "-pk")
+
+    def open(self) -> Self:
+        """Return the requests that somebody is still to act on."""
+        return self.filter(status__in=self.model.OPEN)
+
+    def alive(self) -> Self:
+        """Return the requests that have not come to their end."""
+        # Named, not excluded: an index finds a few statuses, and none that is left out.
+        return self.filter(status__in=(self.model.Status.PENDING, *self.model.OPEN))
+
+    def held(self) -> Self:
+        """Return the requests that aren't sent because something that sends them is paused."""
+        waiting = self.filter(status=self.model.Status.PENDING)
+        if conf.options().PAUSED:
+            return waiting
+        capabilities = (ProjectState.Capability.WHOLE, ProjectState.Capability.SIGNATURES)
+        return waiting.filter(ProjectState.objects.paused_rows(*capabilities))
+
+    def declared(self) -> Self:
+        """Return the requests that a declaration asked for."""
+        return self.filter(Q(declared=True) | Q(declared=None, key__startswith=DECLARED))
+
+    def failed_since(self, moment: datetime) -> Self:
+        """Return the requests that were declined, failed or rejected since then."""
+        return self.filter(status__in=self.model.LOST, updated_at__gte=moment)
+
+    def needing_action(self) -> Self:
+        """Return the requests that were declined, failed or rejected in the last 30 days.
+
+        Not those of a withdrawn document, nor where another was asked for since.
+        """
+        later = self.model.objects.filter(render=OuterRef("render"), pk__gt=OuterRef("pk"))
+        lost = self.failed_since(clock.now() - SHOWN_FOR)
+        return lost.filter(~Exists(later), render__withdrawn_at=None)
+
+    def with_signers(self) -> Self:
+        """Read with them who is to sign: one query more, however many; badges show it."""
+        people = SignatureRecipient.objects.using(self.db)
+        return self.prefetch_related(models.Prefetch("recipients", people))
+
+    def unknown(self) -> Self:
+        """Return the open requests that Craftkit does not know, and that nobody has cancelled."""
+        return self.open().filter(unknown_since__isnull=False, cancel_requested_at=None)
+
+
+if TYPE_CHECKING:
+
+    class _Manager(SignatureRequestQuerySet, models.Manager["SignatureRequest"]): ...  # type: ignore[misc]
+
+else:
+    _Manager = models.Manager.from_queryset(SignatureRequestQuerySet)
+
+
+class SignatureRequestManager(_Manager):
+    """Where signature requests are asked for, and for their end."""
+
+    if TYPE_CHECKING:
+        #: The document, of the manager of one's own.
+        instance: Render
+
+    def ask(
+        self,
+        recipients: Sequence[Recipient],
+        *,
+        fields: Sequence[SignatureField],
+        anchor_tags: Sequence[AnchorTag],
+        name: str,
+        expires_in: timedelta | None,
+        key: str | None,
+        user: AbstractBaseUser | None,
+        wait: float,
+        declared: bool = False,
+    ) -> SignatureRequest:
+        """Write the wish that a document be signed; see ``Render.send_for_signature``.
+
+        ``declared`` says that a declaration asks for it, once for each attempt of its document.
+        """
+        # All that can be wrong is found before the first query: one that fails would break the
+        # transaction of the caller.
+        if key is not None and not declared and check_key(key).startswith(DECLARED):
+            raise ValueError(f"Keys that begin with {DECLARED!r} are those of sign_with=.")
+        hours = whole_hours(expires_in)
+        name = (name or "").strip()
+        check_signature(
+            recipients,
+            fields=fields,
+            anchor_tags=anchor_tags,
+            name=name or None,
+            expiration_hours=hours,
+        )
+        asker = check_user(user)
+        timeout = may_wait(wait)
+        wish = self.model(
+            render=self.instance,
+            project=self.instance.project,
+            name=name,
+            expiration_hours=hours,
+            fields=[field.as_json() for field in fields],
+            anchor_tags=[tag.as_json() for tag in anchor_tags],
+            requested_by=asker,
+            declared=declared,
+        )
+        rows = [
+            SignatureRecipient.wished(position, recipient)
+            for position, recipient in enumerate(recipients)
+        ]
+        wish.key = check_key(_default_key(wish, rows) if key is None else key)
+        wish.key_hash = hash_key(wish.key)
+        wish.asked_hash = _asked_hash(wish, rows)
+        request = self._store(wish, rows, has_key=key is not None)
+        if wait:
+            request._carry_out(timeout)
+            # A replica may not have it yet.
+            request.render = Render.objects.using(database()).get(pk=request.render_id)
+        return request
+
+    @again_after_deadlock
+    def _store(
+        self, wish: SignatureRequest, rows: Sequence[SignatureRecipient], *, has_key: bool
+    ) -> SignatureRequest:
+        named = self._all().filter(render=wish.render_id, key=wish.key).order_by("pk")
+        # A collation may take another key for the same.
+        known = [row for row in named if row.key == wish.key]
+        request = _repeated(known, wish, rows, has_key=has_key)
+        if request is None:
+            render = refuse_withdrawn(wish.render_id)
+            before = known[-1] if known else None
+            if render is not None:
+                request = self._write(wish, rows, before, render)
+        if request is None:
+            refuse_gone(wish.render)
+        request.check_same(wish, rows, has_key=has_key)
+        return request
+
+    def _write(
+        self,
+        wish: SignatureRequest,
+        rows: Sequence[SignatureRecipient],
+        before: SignatureRequest | None,
+        render: Render,
+    ) -> SignatureRequest | None:
+        """Write a new request; ``before`` is the one of this key that came to nothing.
+
+        ``None``: its document is gone.
+        """
+        using = database()
+        known: SignatureRequest
+        with transaction.atomic(using=using, savepoint=False):
+            if not hold(wish.render_id, may_go=render.may_go):
+                return None
+            if before is not None:
+                # A write, so that it waits for whoever has that one sent again: one of both is.
+                ended = self._all().filter(pk=before.pk, status__in=self.model.UNFULFILLED)
+                if not ended.update(updated_at=F("updated_at")):
+                    return lock(self._all()).get(pk=before.pk)
+                # Named after that one: whoever asks at once asks for the same one. No key of
+                # anybody's has a NUL.
+                wish.key_hash = hash_key(f"{wish.key}\0{before.pk}")
+            known = insert_or_get(wish, _BY_KEY, "render_id", "key_hash")
+            if known is wish:
+                for row in rows:
+                    row.pk, row.request = None, known
+                SignatureRecipient.objects.using(using).bulk_create(rows)
+                Job.objects.start(Job.Kind.SEND_SIGNATURE, known.pk, known.project, render.priority)
+            else:
+                known.is_of_another_moment = True
+        return known
+
+    def _all(self) -> models.QuerySet[SignatureRequest]:
+        # Not of ``self``, which may be a document's, with what somebody has prefetched of it.
+        return self.model.objects.using(database())
+
+    def leave_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
+        """Ask nobody any more whom a declaration asked, inside a transaction.
+
+        The document goes on with other data, and who is to sign those nobody has said.
+        """
+        mine = self.using(database()).declared().filter(render=render, cancel_requested_at=None)
+        waiting = list(lock(mine.exclude(status__in=self.model.FINAL)).values_list("pk", flat=True))
+        mine.update(
+            cancel_requested_at=clock.now(),
+            cancel_requested_by=user,
+            cancel_code=self.model.CancelCode.OTHER_DATA,
+            cancel_reason=OTHER_DATA,
+        )
+        Job.objects.ask(Job.Kind.SIGNATURE, waiting, render.project)
+
+    def cancel_all(
+        self, renders: Collection[int], *, user: AbstractBaseUser | None
+    ) -> list[SignatureRequest]:
+        """Ask for the end of every request for these documents, in a transaction; return them."""
+        mine = self.using(database()).filter(render__in=renders, cancel_requested_at=None)
+        requests = list(lock(mine.exclude(status__in=self.model.FINAL)).order_by("pk"))
+        if requests:
+            mine.filter(pk__in=[request.pk for request in requests]).update(
+                cancel_requested_at=clock.now(),
+                cancel_requested_by=user,
+                cancel_code=self.model.CancelCode.REQUESTED,
+            )
+            Job.objects.wish_for(Job.Kind.SIGNATURE, requests)
+        return requests
+
+
+_BY_KEY: Lookup[SignatureRequest] = Lookup(
+    lambda: Job.Kind.SIGNATURE.model.objects.all(), "render_id", "key_hash"
+)
+
+
+def _repeated(
+    known: Sequence[SignatureRequest],
+    wish: SignatureRequest,
+    rows: Sequence[SignatureRecipient],
+    *,
+    has_key: bool,
+) -> SignatureRequest | None:
+    """Return which of a key's requests a call repeats; ``None`` where it asks for a new one.
+
+    ``known`` are in the order in which they were asked for; each but the last one has ended.
+    """
+    if not known:
+        return None
+    latest = known[-1]
+    may_follow = latest.status in latest.UNFULFILLED and not wish.declared
+    if has_key and (may_follow or len(known) > 1):
+        # Whoever gave a key may say the same again at any time: a late try of a task, say.
+        same = (one for one in reversed(known) if not one.differences(wish, rows))
+        if (one := next(same, None)) is not None:
+            return one
+    return None if may_follow else latest
+
+
+def _default_key(wish: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
+    text = json.dumps([wish.name, [[row.email.casefold(), row.designation] for row in rows]])
+    return f"sign:{hash_key(text)}"
+
+
+def _asked_hash(wish: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
+    people = [[row.email.casefold(), row.designation, row.order] for row in rows]
+    return hash_key(json.dumps([wish.name, people, wish.fields, wish.anchor_tags]))

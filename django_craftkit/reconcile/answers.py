@@ -1,0 +1,107 @@
+"""What Craftkit's answers say: what a row keeps of them, what is noted of a refusal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django_craftkit.client import InvalidResponse
+from django_craftkit.database import storable
+from django_craftkit.log import get_logger
+
+from .moments import here
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from django_craftkit import client
+    from django_craftkit.client import CraftkitError
+
+#: Fields that a line of the log names at most.
+MOST_FIELDS = 10
+#: What a row keeps in its JSON of values that can't be read: under this name, as they were sent.
+UNREADABLE = "unreadable"
+#: Clocks may differ by so much: a replay is taken for another's if it was made this long before.
+SKEW = timedelta(minutes=5)
+
+logger = get_logger(__name__)
+
+
+class Said(Protocol):
+    """What the client reads an answer, or a part of one, into."""
+
+    @property
+    def extra(self) -> Mapping[str, Any]: ...
+    @property
+    def unreadable(self) -> Mapping[str, Any]: ...
+
+
+def kept(said: Said, **more: Any) -> dict[str, Any]:
+    """Return what a row keeps of an answer beside its columns: what is new, what can't be read."""
+    answer = {**said.extra, **more}
+    if said.unreadable:
+        answer[UNREADABLE] = dict(said.unreadable)
+    return dict(storable(answer))
+
+
+def warn_of_unreadable(rows: str, project: str, said: Said) -> bool:
+    """Whether entries of a list of Craftkit's were left out; they are told of in the log."""
+    left_out = said.unreadable.get(rows, [])
+    if left_out:
+        logger.warning(
+            "%s of Craftkit's %s in project %r can't be read and are left out.",
+            len(left_out) if isinstance(left_out, list) else "All",
+            rows,
+            project,
+        )
+    return bool(left_out)
+
+
+def is_of_another(answer: client.Render | client.SignatureRequest, sent_at: datetime) -> bool:
+    """Whether Craftkit answers to a key with what it made before we sent it for the first time.
+
+    Raises:
+        InvalidResponse: that can't be told, since the answer does not say when it was made.
+    """
+    if not answer.replayed:
+        return False
+    if answer.created_at is None:
+        raise InvalidResponse(
+            "Craftkit knows this key and does not say since when: it may be ours."
+        )
+    return here(answer.created_at) < sent_at - SKEW
+
+
+def refusal(error: CraftkitError) -> dict[str, Any]:
+    """Return what is noted of something that Craftkit refuses to take."""
+    return {
+        "error": storable(error.message),
+        "error_code": error.code[:64],
+        "field_errors": storable(getattr(error, "field_errors", {})),
+    }
+
+
+def used_elsewhere(answer: client.Render | client.SignatureRequest) -> dict[str, Any]:
+    """Return what is noted where a key answers with what it has not made here."""
+    return {
+        "error": (
+            f"Craftkit knows this key from {answer.created_at:%Y-%m-%d %H:%M} UTC, before "
+            "it was used here: another database with the same namespace has sent it."
+        ),
+        "error_code": "key_used_elsewhere",
+    }
+
+
+def why(row: Any) -> str:
+    """Return what the log says of why something was refused: the code, and which fields.
+
+    No words and no values: those may be about people, and the row's page has them.
+    """
+    fields = ", ".join(sorted(row.field_errors)[:MOST_FIELDS])
+    return " ".join(filter(None, (row.error_code or "no code", fields and f"({fields})")))
+
+
+def how(error: CraftkitError) -> str:
+    """Return what the log says of a call that failed: no words of Craftkit's, as in ``why``."""
+    return " ".join(filter(None, (type(error).__name__, str(error.status or ""), error.code)))

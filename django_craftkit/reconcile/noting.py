@@ -1,0 +1,265 @@
+"""Noting how steps ended: on their jobs, and on the project where it is at fault."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from django.db import Error
+
+from django_craftkit.clock import database_now
+from django_craftkit.database import in_transaction, storable
+from django_craftkit.failures import is_outage
+from django_craftkit.log import get_logger
+from django_craftkit.models import Change, Job, ProjectState
+from django_craftkit.models.project import NOT_CONFIGURED, PAUSED, RUNNING
+
+from . import connecting
+from .pauses import NEEDS
+from .results import (
+    MIN_PROBE_DELAY,
+    Again,
+    Done,
+    Failed,
+    Later,
+    Paused,
+    Result,
+    probe_delay,
+    retry_delay,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .batches import Ended
+
+logger = get_logger(__name__)
+
+#: So often in a row a job may ask for its next step at once; then it waits for so many seconds at
+#: least, each time for twice as long, and this many at most.
+AT_ONCE, FLOOR, CEILING = 5, 0.1, 60.0
+#: Of how many jobs a loop remembers that: others may have gone on with them, and ended them.
+REMEMBERED = 1000
+#: Seconds between the tries to note how a step ended, where the database fails.
+NOTE_AGAIN = (0.05, 0.1, 0.2, 0.4)
+
+
+@dataclass(slots=True)
+class Probe:
+    """Whether what is paused may go on, tried with one job after another."""
+
+    project: str
+    capability: str
+    tries: int = 0
+
+
+class Noting:
+    """Notes how the steps of one loop ended."""
+
+    def __init__(self, look_again: Callable[[float], None]) -> None:
+        """``look_again`` has what is due in so many seconds found then, once it is committed."""
+        self._look_again = look_again
+        #: What was paused when the loop last looked, or has paused since.
+        self.held: frozenset[tuple[str, str]] = frozenset()
+        #: The probes under way, by the primary keys of their jobs.
+        self.probes: dict[int, Probe] = {}
+        #: How often in a row jobs have asked for their next step at once, by their primary keys.
+        self._at_once: Counter[int] = Counter()
+
+    def note_all(self, ended: Sequence[Ended]) -> None:
+        """Note how steps ended: together where nothing but their jobs is concerned."""
+        together: list[Ended] = []
+        alone: list[Ended] = []
+        for job, result in ended:
+            result = self._calmed(job, result)
+            is_probe = job.pk in self.probes
+            if isinstance(result, Paused) and not is_probe:
+                pause = (job.project, _lacking(job, result))
+                if pause in self.held:
+                    # Many calls under way may tell of a pause; one of them notes it.
+                    together.append((job, Later(error=result.reason)))
+                    continue
+                self.held |= {pause}
+            # What is suspected stays so.
+            is_suspect = isinstance(result, Later) and bool(job.deaths)
+            is_alone = isinstance(result, (Paused, Failed)) or is_probe or is_suspect
+            (alone if is_alone else together).append((job, result))
+        noted: set[int] = set()
+        if len(together) > 1:
+            try:
+                noted = self._note_together(together)
+            except Error as error:
+                logger.warning("How %d steps ended is noted one by one: %s", len(ended), error)
+        alone += [(job, result) for job, result in together if job.pk not in noted]
+        for job, result in alone:
+            self._note(job, result)
+
+    def _calmed(self, job: Job, result: Result) -> Result:
+        """Have a job wait that asks for its next step at once, again and again.
+
+        It makes no progress, and would take all the time of its worker, and Craftkit's.
+        """
+        if not isinstance(result, Again) or result.after >= FLOOR:
+            self._at_once.pop(job.pk, None)
+            return result
+        if len(self._at_once) > REMEMBERED:
+            self._at_once.clear()
+        self._at_once[job.pk] += 1
+        times = self._at_once[job.pk] - AT_ONCE
+        if times <= 0:
+            return result
+        if times == 1:
+            logger.warning("%s goes round in circles: it waits between its steps.", job)
+        return replace(result, after=min(FLOOR * 2.0 ** min(times - 1, 10), CEILING))
+
+    @in_transaction
+    def _note_together(self, ended: Sequence[Ended]) -> set[int]:
+        """Note how steps ended, but for jobs that another has locked; return which were noted."""
+        now = cache(database_now)
+        done: list[Job] = []
+        again: list[tuple[Job, datetime, str, int]] = []
+        delays: list[float] = []
+        for job, result in ended:
+            match result:
+                case Done():
+                    done.append(job)
+                case Again(after, error):
+                    again.append((job, now() + timedelta(seconds=after), error, 0))
+                    delays.append(after)
+                case Later(after, said):
+                    at = now() + timedelta(seconds=after)
+                    again.append((job, at, job.error if said is None else said, job.failures))
+                    delays.append(after)
+        for delay in set(delays):
+            self._look_again(delay)
+        return Job.objects.put_down(done, again)
+
+    def note(self, job: Job, result: Result) -> None:
+        """Note how the step of one job ended."""
+        self._note(job, self._calmed(job, result))
+
+    def _note(self, job: Job, result: Result) -> None:
+        """Note how a step ended, over a database that goes away and comes back, too.
+
+        Else nobody would take the job up before its lease is over.
+        """
+        for pause in NOTE_AGAIN:
+            try:
+                return self._note_once(job, result)
+            except Error as error:
+                if not is_outage(error):
+                    raise
+                logger.warning("How %s ended is noted again: %s", job, error)
+            time.sleep(pause)
+            connecting.renew()
+        return self._note_once(job, result)
+
+    def _note_once(self, job: Job, result: Result) -> None:
+        if result == Done():
+            Job.objects.done(job)
+        else:
+            self._note_more(job, result)
+
+    @in_transaction
+    def _note_more(self, job: Job, result: Result) -> None:
+        now = database_now()
+        delay = math.inf
+        match result:
+            case Paused():
+                result = replace(result, capability=_lacking(job, result))
+                self._pause(job, result, now)
+                if result.capability:
+                    # Craftkit has answered, which ends a pause of more than that.
+                    self._resume(job, but=result.capability)
+            case Failed(error, after):
+                failures = job.failures + 1
+                delay = max(retry_delay(failures), after or 0.0)
+                at = now + timedelta(seconds=delay)
+                if Job.objects.again(job, at, error=error, failures=failures):
+                    for project, capability in self._holding(job):
+                        ProjectState.objects.postpone(project, capability, at)
+            case Again(delay, error):
+                Job.objects.again(job, now + timedelta(seconds=delay), error=error)
+            case Later(delay, said):
+                at = now + timedelta(seconds=delay)
+                if job.deaths:
+                    # What is suspected stays so.
+                    Job.objects.wait(job)
+                    Job.objects.leave(job, at)
+                else:
+                    error = job.error if said is None else said
+                    Job.objects.again(job, at, error=error, failures=job.failures)
+            case Done():
+                Job.objects.done(job)
+        if isinstance(result, (Again, Done)) and result.answered:
+            self._resume(job)
+        self._look_again(delay)
+
+    def _holding(self, job: Job) -> list[tuple[str, str]]:
+        """Return the pauses that this job is a probe of."""
+        if job.pk not in self.probes:
+            return []
+        return [
+            (project, capability)
+            for project, capability in self.held
+            if project == job.project and job.kind in NEEDS.get(capability, (job.kind,))
+        ]
+
+    def _resume(self, job: Job, *, but: str | None = None) -> None:
+        for project, capability in self._holding(job):
+            if capability == but:
+                continue
+            if ProjectState.objects.resume(project, capability, now=database_now()):
+                state = ProjectState.objects.of(project, capability)
+                _record(state, RUNNING, Change.Cause.ANSWER, "")
+                logger.warning(
+                    "Craftkit project %r (%s) goes on.", project, capability or "all of it"
+                )
+
+    def _pause(self, job: Job, pause: Paused, now: datetime) -> None:
+        state = ProjectState.objects.of(job.project, pause.capability)
+        after = pause.after
+        delay = probe_delay(state.probes) if after is None else max(after, MIN_PROBE_DELAY)
+        Job.objects.again(job, now, error=pause.reason, failures=job.failures)
+        is_new = ProjectState.objects.pause(
+            job.project,
+            pause.capability,
+            code=pause.code,
+            reason=pause.reason,
+            now=now,
+            probe_at=now + timedelta(seconds=delay),
+        )
+        if is_new:
+            is_ours = pause.code == NOT_CONFIGURED
+            cause = Change.Cause.HERE if is_ours else Change.Cause.ANSWER
+            _record(state, PAUSED, cause, storable(pause.reason))
+            logger.error(
+                "Craftkit project %r (%s) is paused: %s",
+                job.project,
+                pause.capability or "all of it",
+                pause.reason,
+            )
+
+
+def _lacking(job: Job, pause: Paused) -> str:
+    """Return the capability that a job waits for; "": the whole project."""
+    return pause.capability if job.kind in NEEDS.get(pause.capability, ()) else ""
+
+
+def _record(state: ProjectState, status: str, cause: Change.Cause, note: str) -> None:
+    """Note that a project is paused or goes on, in the transaction that has it so."""
+    change = Change(
+        kind=Change.Kind.PROJECT,
+        object_id=state.pk,
+        from_status=RUNNING if status == PAUSED else PAUSED,
+        to_status=status,
+        cause=cause,
+        note=note,
+        signal="project_paused" if status == PAUSED else "project_resumed",
+    )
+    Change.objects.record([change])

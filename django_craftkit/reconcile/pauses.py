@@ -1,0 +1,75 @@
+"""What is due and waits: for a worker, or for the end of a pause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Q
+
+from django_craftkit import conf
+from django_craftkit.database import database
+from django_craftkit.models import Job, ProjectState, WebhookDelivery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+#: The kinds of jobs that a pause of one capability holds up; one of the whole project holds all.
+NEEDS: dict[str, tuple[Job.Kind, ...]] = {
+    capability: tuple(kind for kind in Job.Kind if kind.capability == capability)
+    for capability in ProjectState.Capability
+    if capability
+}
+#: Where it ends to count what waits: "1,000 or more" says as much as the number would.
+MOST = 1000
+
+
+def pauses() -> list[tuple[str, str]]:
+    """Return what is paused, by project and capability."""
+    paused = ProjectState.objects.using(database()).paused()
+    return list(paused.values_list("project", "capability"))
+
+
+def held_by(project: str, capability: str) -> Q:
+    """Return what finds the jobs that a pause holds up."""
+    kinds = NEEDS.get(capability)
+    return Q(project=project) if kinds is None else Q(project=project, kind__in=kinds)
+
+
+def free_jobs(held: Iterable[tuple[str, str]]) -> Any:
+    """Return the jobs that neither these pauses nor ``CRAFTKIT["PAUSED"]`` hold up."""
+    jobs: Any = Job.objects.filter(project="") if conf.options().PAUSED else Job.objects.all()
+    for project, capability in held:
+        jobs = jobs.exclude(held_by(project, capability))
+    return jobs
+
+
+def oldest_job(now: datetime, projects: Iterable[str] | None = None) -> Any:
+    """Return the job that has been due for longest and that a worker could take now.
+
+    Of any project, or of these. A job that was quarantined, or that a worker has, waits for none.
+    """
+    return _oldest(free_jobs(pauses()), now, projects)
+
+
+def oldest_delivery(now: datetime, projects: Iterable[str] | None = None) -> Any:
+    """Return the webhook that has waited for longest for a worker: no pause holds one up."""
+    return _oldest(WebhookDelivery.objects.defer("body"), now, projects)
+
+
+def _oldest(rows: Any, now: datetime, projects: Iterable[str] | None) -> Any:
+    if projects is not None:
+        rows = rows.filter(project__in=projects)
+    # By the index that claims go by.
+    return rows.using(database()).due(now).order_by("due_at", "pk").first()
+
+
+def count(found: Q) -> int:
+    """Count the jobs that are found so; up to ``MOST`` and one."""
+    return Job.objects.using(database()).filter(found).values("pk")[: MOST + 1].count()
+
+
+def count_due(now: datetime, found: Q) -> int:
+    """Count those of them that are due and that no worker has; up to ``MOST`` and one."""
+    due: Any = Job.objects.using(database())
+    return int(due.due(now).filter(found).values("pk")[: MOST + 1].count())

@@ -1,0 +1,71 @@
+"""E-mails: sent once. What may have gone out is settled with the links, never sent blindly."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django_craftkit.log import get_logger
+from django_craftkit.models import Change, Job, Share
+from django_craftkit.projects import get_client
+from django_craftkit.reconcile.answers import how, refusal
+from django_craftkit.reconcile.moments import there
+from django_craftkit.reconcile.renders.states import remote_id_of
+from django_craftkit.reconcile.results import Done, Result
+
+from .send import Alone, Errand, Sharing, held_back, read_sent
+from .states import Status
+from .updates import Update, apply, decided, of_mail, rejected
+
+if TYPE_CHECKING:
+    from django_craftkit.client import CraftkitError
+
+logger = get_logger(__name__)
+
+#: Craftkit's provider did not take the mail: it was not sent, though its link may be there.
+SEND_FAILED = "email_send_failed"
+
+
+class Mails(Sharing):
+    def due(self, share: Share) -> Result | Errand | Alone:
+        if share.status != Status.PENDING or share.revoke_requested_at is not None:
+            return Done()
+        if share.sending_since is not None:
+            return Alone(partial(_settle_lost, share))
+        return held_back(share) or _send(share)
+
+
+#: What sends e-mails, and goes on from the answers.
+MAILS = Mails()
+step = MAILS.step
+
+
+def _send(share: Share) -> Errand:
+    send = partial(
+        get_client(share.project, max_retries=0).emails.send,
+        remote_id_of(share.render),
+        share.recipient_email,
+        recipient_name=share.recipient_name or None,
+        message=share.message or None,
+        expires_at=there(share.expires_at),
+    )
+    return Errand(share, send, partial(read_sent, share, of_mail, _unsure))
+
+
+def _unsure(share: Share, error: CraftkitError) -> Update:
+    if error.code == SEND_FAILED:
+        # The link may be there without its mail: it is found, and revoked.
+        return rejected(share, job=Job.Kind.ENGAGEMENT, **refusal(error))
+    logger.warning("The e-mail of share %s may have been sent: %s", share.pk, how(error))
+    return _to_settle(share, Change.Cause.ANSWER, error=str(error)).then(Done())
+
+
+def _settle_lost(share: Share) -> Result:
+    """Have a mail settled whose worker ended in the call."""
+    error = "A worker ended while it was being sent."
+    apply(_to_settle(share, Change.Cause.HERE, error=error))
+    return Done()
+
+
+def _to_settle(share: Share, cause: Change.Cause, **said: Any) -> Update:
+    return decided(share, Status.UNKNOWN, cause, job=Job.Kind.SHARE, **said)

@@ -1,0 +1,114 @@
+"""Links: made once, settled where the answer was lost, revoked."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django_craftkit import client
+from django_craftkit.client import CraftkitError, NotFound
+from django_craftkit.clock import database_now
+from django_craftkit.log import get_logger
+from django_craftkit.models import Change, Share
+from django_craftkit.projects import get_client
+from django_craftkit.reconcile.answers import how, warn_of_unreadable
+from django_craftkit.reconcile.moments import here, there
+from django_craftkit.reconcile.renders.states import remote_id_of
+from django_craftkit.reconcile.results import Again, Done, Result
+
+from .send import Alone, Errand, Sharing, held_back, read_sent
+from .settle import UNREADABLE, delay, settle
+from .states import LOOK_AGAIN, Status
+from .updates import Update, decided, of_link
+
+if TYPE_CHECKING:
+    import uuid
+
+    from django_craftkit.reconcile.crew import Answer
+
+logger = get_logger(__name__)
+
+
+class Links(Sharing):
+    def due(self, share: Share) -> Result | Errand | Alone:
+        if share.status in Share.FINAL:
+            return Done()
+        if share.revoke_requested_at and share.remote_id is not None:
+            return _revoke(share, share.remote_id)
+        if share.status == Status.ACTIVE:
+            return Done()
+        if share.status == Status.UNKNOWN or share.sending_since is not None:
+            return Alone(partial(settle, share))
+        is_wanted = not (share.revoke_requested_at or share.render.withdrawn_at)
+        if share.by_mail and is_wanted:
+            return Done()  # a job of its own sends it
+        return held_back(share) or _make(share)
+
+    def end(self, row: Share) -> Result:
+        is_settled = row.status == Status.ACTIVE and not row.revoke_requested_at
+        if is_settled or row.status in Share.FINAL:
+            return Done(answered=True)
+        # Where another row has taken this link meanwhile, this one is still to be settled.
+        return Again(0.0, answered=True)
+
+
+#: What makes and revokes links, and goes on from the answers.
+LINKS = Links()
+step = LINKS.step
+
+
+def _make(share: Share) -> Errand:
+    create = partial(
+        get_client(share.project, max_retries=0).shares.create,
+        remote_id_of(share.render),
+        channel=share.channel,
+        recipient_email=share.recipient_email or None,
+        message=share.message or None,
+        expires_at=there(share.expires_at),
+    )
+    return Errand(share, create, partial(read_sent, share, of_link, _unsure))
+
+
+def _unsure(share: Share, error: CraftkitError) -> Update:
+    logger.warning("Share %s may have been made: %s", share.pk, how(error))
+    update = decided(share, Status.UNKNOWN, Change.Cause.ANSWER, error=str(error))
+    return update.then(Again(LOOK_AGAIN, error=str(error)))
+
+
+def _revoke(share: Share, remote_id: uuid.UUID) -> Errand:
+    craftkit = get_client(share.project, max_retries=0)
+    close = partial(_close, craftkit, remote_id_of(share.render), remote_id)
+    return Errand(share, close, partial(_read_closed, share, remote_id), makes=False)
+
+
+def _close(
+    craftkit: client.Craftkit, render_id: uuid.UUID, remote_id: uuid.UUID
+) -> client.Revocation | client.Listed[client.Share]:
+    """Close a link; return Craftkit's list where it has none to close, which tells since when."""
+    try:
+        return craftkit.shares.revoke(render_id, remote_id)
+    except NotFound as error:
+        if error.is_passing:
+            raise
+        # Revoked before, or never there.
+        return craftkit.shares.list(render_id)
+
+
+def _read_closed(share: Share, remote_id: uuid.UUID, answer: Answer) -> Update | Result:
+    if answer.error is not None:
+        raise answer.error
+    said: client.Revocation | client.Listed[client.Share] = answer.value
+    revoked_at = None
+    if isinstance(said, client.Revocation):
+        revoked_at = here(said.revoked_at)
+    else:
+        found = next((one for one in said if one.id == remote_id), None)
+        if found is not None and found.revoked_at is None:
+            return Again(LOOK_AGAIN, error="Craftkit lists the link as open.", answered=True)
+        if found is None and warn_of_unreadable("shares", share.project, said):
+            waited = database_now() - (share.revoke_requested_at or share.requested_at)
+            return Again(delay(waited), error=UNREADABLE, answered=True)
+        if found is not None:
+            return of_link(share, found, Change.Cause.READ_BACK)
+    revoked_at = revoked_at or database_now()
+    return decided(share, Status.REVOKED, Change.Cause.ANSWER, revoked_at=revoked_at)

@@ -1,0 +1,150 @@
+"""One job at a time: what a worker has died on, what batches don't do, what a caller waits for."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Least
+
+from django_craftkit import conf, dispatch
+from django_craftkit.clock import database_now
+from django_craftkit.database import again_after_deadlock, database
+from django_craftkit.log import get_logger
+from django_craftkit.models import Job
+from django_craftkit.models.job import MAX_CLAIMS
+from django_craftkit.models.priority import Priority
+from django_craftkit.projects import patience
+
+from . import connecting
+from .noting import Noting
+from .pauses import held_by, pauses
+from .results import Again, Done, Later, Result
+from .room import Room
+from .steps import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    #: A job, and how its step ended; ``None`` where it is quarantined, or could not be alone.
+    Carried = tuple[Job, "Result | None"]
+
+logger = get_logger(__name__)
+
+#: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
+NEAR = 5.0
+#: How long work that ends its workers is left alone.
+ASIDE = timedelta(days=1)
+#: Seconds between two looks while a person waits; https://docs.craftkit.dev/guides/render-lifecycle
+PACE = (0.25, 0.5, 1.0, 2.0, 5.0)
+
+
+class Single:
+    """Carries claimed jobs out one by one, and notes how each ended."""
+
+    def __init__(self, room: Room, noting: Noting) -> None:
+        self._room, self._noting = room, noting
+
+    def carry_in_time(self, job: Job, claimed_at: float) -> list[Carried]:
+        """Carry a claimed job out; return how it ended, or nothing where it is another's."""
+        if time.monotonic() - claimed_at > conf.options().LEASE / 4:
+            # The lease counts from the claim, and what was before it may have taken its time.
+            self._noting.note(job, Later())
+        elif job.deaths or job.attempts or Job.objects.begin(job):
+            return [(job, self.carry(job))]
+        return []
+
+    def carry(self, job: Job) -> Result | None:
+        """Run the step of a claimed job and note how it ended; ``None`` where it is quarantined."""
+        if job.deaths >= MAX_CLAIMS - 1:
+            logger.error("%s is quarantined: %d workers ended with it.", job, job.deaths)
+            Job.objects.set_aside(
+                job,
+                database_now() + ASIDE,
+                error=f"Quarantined: {job.deaths} workers ended while on it.",
+            )
+            return None
+        return self._carry_alone(job) if job.deaths else self._carry(job)
+
+    def _carry_alone(self, job: Job) -> Result | None:
+        """Carry out what a worker has ended with: whatever else ran in it may be innocent."""
+        # While it waits, what ends this process is another.
+        Job.objects.wait(job)
+        with self._room.alone(conf.options().LEASE / 4) as is_alone:
+            if is_alone and Job.objects.begin(job):
+                return self._carry(job)
+        Job.objects.leave(job, database_now() + timedelta(seconds=NEAR))
+        return None
+
+    def _carry(self, job: Job) -> Result:
+        result = run(job)
+        # A connection that broke in the step must not keep its end from being noted.
+        connecting.drop_broken()
+        self._noting.note(job, result)
+        return result
+
+
+@again_after_deadlock
+def take(kind: str, object_id: int) -> Job | None:
+    """Claim the job of one object before its time, unless somebody has it in hand."""
+    if is_held(kind, object_id):
+        return None
+    now = database_now()
+    jobs = Job.objects.filter(kind=kind, object_id=object_id)
+    jobs.using(database()).filter(lease_token=None).update(
+        due_at=Least(F("due_at"), Value(now)),
+        leased_until=None,
+        # What is left of it when its caller waits no longer goes first, too.
+        priority=Priority.URGENT,
+    )
+    return next(iter(jobs.claim(1, now=now, lease=conf.lease())), None)
+
+
+def is_held(kind: str, object_id: int) -> bool:
+    """Whether what this object waits for is paused, or everything is."""
+    if conf.options().PAUSED:
+        return True
+    jobs = Job.objects.using(database()).filter(kind=kind, object_id=object_id)
+    return any(
+        jobs.filter(held_by(project, capability)).exists() for project, capability in pauses()
+    )
+
+
+def wake_later(delay: float, wake: Callable[[float], None] = dispatch.wake) -> None:
+    """Wake a loop for what is put back for so many seconds; inside the transaction."""
+    if delay < NEAR:
+        transaction.on_commit(partial(wake, delay), using=database())
+
+
+def carry_out(
+    kind: str, object_id: int, *, timeout: float, until: Callable[[], bool] | None = None
+) -> bool:
+    """Do what is due for one object in this thread, until it is so or ``timeout`` is over.
+
+    Ends at once where its project is paused: what is left is the worker's.
+    """
+    deadline = time.monotonic() + timeout
+    single = Single(Room(), Noting(wake_later))
+    pace = iter(PACE)
+    while until is None or not until():
+        with patience(deadline - time.monotonic()):
+            job = take(kind, object_id)
+            result = single.carry(job) if job is not None else None
+        if until is None:
+            if isinstance(result, Again):
+                return result.answered and not result.error
+            return isinstance(result, Done) and result.answered
+        if until():
+            return True
+        pause = next(pace, PACE[-1])
+        if is_held(kind, object_id) or time.monotonic() + pause > deadline:
+            return False
+        time.sleep(pause)
+    return True
+
+
+dispatch.register(carry_out)
