@@ -34,6 +34,8 @@ lint: $(READY)  ## style, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	PYTHONPATH=.:example_project $(BIN)/mypy
+	$(BIN)/mypy --config-file tests/typing/mypy.ini
+	$(BIN)/pyright -p tests/typing
 	$(BIN)/lint-imports
 
 .PHONY: docs

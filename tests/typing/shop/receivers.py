@@ -1,0 +1,49 @@
+"""Receivers of signals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.mail import mail_admins
+from django.dispatch import receiver
+
+from django_craftkit.models import (
+    Change,
+    ProjectState,
+    Render,
+    SignatureRecipient,
+    SignatureRequest,
+)
+from django_craftkit.signals import (
+    document_archived,
+    project_paused,
+    render_succeeded,
+    signature_signed,
+)
+
+from .models import Line
+
+
+@receiver(render_succeeded)
+def hand_to_customer(instance: Render, **kwargs: Any) -> None:
+    if instance.template == "invoice":
+        instance.share(key="customer", message="Your invoice")
+
+
+@receiver(project_paused)
+def tell_admins(instance: ProjectState, change: Change, **kwargs: Any) -> None:
+    if instance.paused_at is not None:
+        mail_admins(f"Craftkit is paused: {instance}", change.note)
+
+
+@receiver(signature_signed)
+def note_signature(instance: SignatureRecipient, **kwargs: Any) -> None:
+    order_id = instance.request.render.source_id
+    Line.objects.get_or_create(order_id=order_id, text=f"{instance.full_name} has signed")
+
+
+@receiver(document_archived, sender=SignatureRequest)
+def file_away(instance: SignatureRequest, **kwargs: Any) -> None:
+    with instance.open_signed() as pdf:
+        size = len(pdf.read())
+    Line.objects.get_or_create(order_id=instance.render.source_id, text=f"signed, {size} bytes")

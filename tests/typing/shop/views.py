@@ -1,0 +1,72 @@
+"""Views, and the API's fields in an API of the project's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from rest_framework.routers import SimpleRouter
+
+import django_craftkit
+from django_craftkit.api.fields import RowSerializer
+from django_craftkit.api.querysets import own_documents
+from django_craftkit.api.renders import RenderViewSet
+from django_craftkit.models import Render, SignatureRequest
+
+from .models import Order
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+CELERY_BEAT_SCHEDULE = {**django_craftkit.beat_schedule()}
+
+
+@permission_required("craftkit.view_render", raise_exception=True)
+def document(request: HttpRequest, pk: int) -> FileResponse:
+    found = get_object_or_404(Render, pk=pk, status=Render.Status.SUCCEEDED)
+    return FileResponse(found.open(), content_type="application/pdf")
+
+
+def signed_agreement(request: HttpRequest, pk: int) -> FileResponse:
+    if not (isinstance(request.user, User) and request.user.has_perm("craftkit.download_render")):
+        raise PermissionDenied
+    found = get_object_or_404(SignatureRequest, pk=pk, status="completed")
+    return FileResponse(found.open_signed(), content_type="application/pdf")
+
+
+def order_list(request: HttpRequest) -> HttpResponse:
+    orders = list(Order.objects.all()[:100])
+    Render.objects.prefetch_for(orders)
+    return render(request, "orders.html", {"orders": orders})
+
+
+def documents(queryset: QuerySet[Render], request: Request) -> QuerySet[Render]:
+    if isinstance(request.user, User) and request.user.is_staff:
+        return queryset
+    return own_documents(queryset, request)
+
+
+class DocumentSerializer(RowSerializer):
+    class Meta:
+        model = Render
+        fields = ("id", "template", "status", "is_final", "requested_at")
+
+
+class DocumentViewSet(RenderViewSet):
+    serializer_class = DocumentSerializer
+    filterset_class = None
+    filterset_fields = ("template", "status")
+    permissions = {
+        "list": "view_render",
+        "retrieve": "view_render",
+        "pdf": "download_render",
+    }
+
+
+router = SimpleRouter()
+router.register("documents", DocumentViewSet, "document")
