@@ -18,8 +18,8 @@ class CraftkitConfig(AppConfig):
     def ready(self) -> None:
         from . import dispatch
 
-        # For what they register: system checks, Celery's tasks, the steps of the loop.
-        for name in ("checks", "tasks", "reconcile.loop"):
+        # For what they register: system checks, Celery's tasks, what callers wait for.
+        for name in ("checks", "tasks", "reconcile.single"):
             import_module(f"{self.name}.{name}")
         dispatch.remember_celery_app()
         autodiscover_modules("craftkit")

@@ -6,11 +6,10 @@ rights nor sessions have to be looked up, and nothing can be guessed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
-from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
@@ -23,6 +22,13 @@ from .models import Render, SignatureRecipient, SignatureRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from django.db.models import Model, QuerySet
+
+    M = TypeVar("M", bound=Model)
+
+#: What is shown, for a template and for JSON.
+Badge = dict[str, object]
+
 _SALT = "django_craftkit.badges"
 #: Another one, so that no token stands for a row of the other table.
 _SIGNATURE_SALT = "django_craftkit.badges.signature"
@@ -32,7 +38,7 @@ MAX_AGE = 86_400
 MAX_BADGES = 200
 
 
-def describe(render: Render) -> dict[str, Any]:
+def describe(render: Render) -> Badge:
     """Return what a badge shows of a document."""
     return {
         "status": render.status,
@@ -45,7 +51,7 @@ def token_of(render: Render) -> str:
     return signing.TimestampSigner(salt=_SALT).sign(str(render.pk))
 
 
-def describe_signature(request: SignatureRequest) -> dict[str, Any]:
+def describe_signature(request: SignatureRequest) -> Badge:
     """Return what a badge shows of a signature request: how far it is, and nobody's name."""
     acting = [
         one
@@ -73,14 +79,6 @@ def signature_token_of(request: SignatureRequest) -> str:
     return signing.TimestampSigner(salt=_SIGNATURE_SALT).sign(str(request.pk))
 
 
-def with_signers(requests: QuerySet[Any]) -> QuerySet[Any]:
-    """Read with signature requests what their badges show: one query more, however many."""
-    people = SignatureRecipient.objects.using(requests.db).only(
-        "request", "designation", "signed_at"
-    )
-    return requests.prefetch_related(Prefetch("recipients", people))
-
-
 # A POST, since the tokens of a long list don't fit into an address. It changes nothing, so that
 # there is nothing to forge.
 @csrf_exempt
@@ -103,7 +101,7 @@ def statuses(request: HttpRequest) -> HttpResponse:
     documents, envelopes = _genuine(tokens, _SALT), _genuine(tokens, _SIGNATURE_SALT)
     # From where it is written: what a replica doesn't have yet would be given up as gone.
     renders = Render.objects.using(database()).only("status")
-    requests = with_signers(SignatureRequest.objects.using(database()).only("status"))
+    requests = SignatureRequest.objects.using(database()).only("status").with_signers()
     known = _described(renders, documents, describe)
     known |= _described(requests, envelopes, describe_signature)
     return JsonResponse({token: known[token] for token in tokens if token in known})
@@ -122,7 +120,7 @@ def _genuine(tokens: Iterable[str], salt: str) -> dict[str, int]:
 
 
 def _described(
-    rows: QuerySet[Any], pks: dict[str, int], describe: Callable[[Any], dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
+    rows: QuerySet[M], pks: dict[str, int], describe: Callable[[M], Badge]
+) -> dict[str, Badge]:
     found = rows.in_bulk(set(pks.values()))
     return {token: describe(found[pk]) for token, pk in pks.items() if pk in found}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import NotSupportedError, ProgrammingError, connections, models, transaction
@@ -17,7 +17,7 @@ from .failures import breaks_transaction, is_outage
 from .log import get_logger
 from .models import SignatureRequest
 from .models.arguments import check_data
-from .models.signature import DECLARED
+from .models.signature_manager import DECLARED
 from .signing import Envelope
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .declarations import Declaration
     from .models import Render
+    from .untrusted import Json
 
 logger = get_logger(__name__)
 
@@ -44,7 +45,7 @@ class NotConfirmed(Exception):
 class Built(NamedTuple):
     """What the functions of a declaration made of a source."""
 
-    data: dict[str, Any]
+    data: dict[str, Json]
     envelope: Envelope | None
 
 
@@ -63,7 +64,7 @@ def build(render: Render, source: models.Model | None = None) -> Built | None:
             "restart it. If the function was moved or renamed while this document waited, give "
             "its declaration that name=, or bring it back."
         )
-    if render.source_type is None:
+    if render.source_type_id is None:
         raise BuilderError("It is about no object, so its data can't be made again.")
     with render.in_schema():  # what the function reads besides is in it too
         source = source or render.read_source(declaration.proxy)
@@ -88,7 +89,7 @@ def hold_source(render: Render) -> bool:
             return False
         using = render.source_db or database()
         features = connections[using].features
-        rows: models.QuerySet[Any] = models.QuerySet(place.model, using=using)
+        rows: models.QuerySet[models.Model] = models.QuerySet(place.model, using=using)
         rows = rows.filter(pk=place.pk).order_by()
         rows = rows.select_for_update(
             skip_locked=features.has_select_for_update_skip_locked,
@@ -102,7 +103,7 @@ def hold_source(render: Render) -> bool:
 
 
 def call(
-    declaration: Declaration, source: object, arguments: Mapping[str, Any], *, using: str
+    declaration: Declaration, source: object, arguments: Mapping[str, object], *, using: str
 ) -> Built | None:
     """Return what a declaration's functions make of a source, checked; raise ``BuilderError``.
 
@@ -159,8 +160,7 @@ def ask_signatures(render: Render, envelope: Envelope | None) -> None:
         if last.status == SignatureRequest.Status.PENDING:
             last.make_way()  # nobody shall be asked twice
     if envelope is not None:
-        SignatureRequest.objects.ask(
-            render,
+        render.signature_requests.ask(
             envelope.recipients,
             fields=envelope.fields,
             anchor_tags=envelope.anchor_tags,

@@ -1,7 +1,8 @@
-"""Many rows, each with values of its own, in one statement.
+"""Many rows in one statement: found by their keys, or each with values of its own.
 
 The values go as one JSON parameter, which PostgreSQL, MySQL and MariaDB read as a table. A ``CASE``
-for each column takes two to six times as long, and its parameters are counted.
+for each column takes two to six times as long, and its parameters are counted. PostgreSQL takes
+keys as one parameter, too.
 """
 
 from __future__ import annotations
@@ -9,15 +10,24 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
-from django.db.models.expressions import RawSQL
+from django.db.models.expressions import F, RawSQL
 from django.db.models.functions import Cast
+from django.db.models.lookups import In
 from django.db.models.sql import UpdateQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models.sql.compiler import SQLCompiler
+
+    from .statements import Column
+
+M = TypeVar("M", bound=models.Model)
 
 #: Characters of values in one statement: servers and drivers take no packet of any size.
 MOST = 1_000_000
@@ -26,50 +36,138 @@ MOST = 1_000_000
 _BY_PK = "FORCE INDEX (PRIMARY)"
 
 
+def among(name: str, keys: Collection[object]) -> Among:
+    """Return what finds the rows of which this column has one of these numbers, or UUIDs."""
+    return Among(F(name), keys)
+
+
+class Among(In):
+    """``IN`` as one parameter, where the database takes one for a list.
+
+    To prepare hundreds of them costs this process more than the database takes to find the rows.
+    """
+
+    def get_prep_lookup(self) -> Collection[object]:
+        return list(self.rhs)
+
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
+    ) -> tuple[str, list[object]]:
+        if not self.rhs:
+            raise EmptyResultSet
+        sql, params = self.process_lhs(compiler, connection)
+        kind = self.lhs.output_field.cast_db_type(connection)
+        return f"{sql} = ANY(%s::{kind}[])", [*params, f"{{{','.join(map(str, self.rhs))}}}"]
+
+
+def like(row: M, **values: object) -> M:
+    """Return a row to be written in bulk that differs from another in the columns of these names.
+
+    Without the model's ``__init__``, which may take longer than to write it.
+    """
+    copy: M = type(row).__new__(type(row))
+    copy.__dict__.update(row.__dict__, **values)
+    return copy
+
+
+def insert(
+    rows: Sequence[models.Model], using: str, *, ignore: bool = False, keys: bool = False
+) -> bool:
+    """Insert rows of one model, with ``ignore`` but for those that are there.
+
+    Their values are texts, whole numbers, moments, UUIDs and JSON; what is every row's may be SQL
+    without parameters. What is set as a row is saved (``auto_now``) is not. With ``keys`` they get
+    their primary keys where the database returns them. Returns whether all are known to be new.
+    """
+    connection = connections[using]
+    if connection.vendor == "postgresql":
+        columns = [column for column in rows[0]._meta.concrete_fields if not column.primary_key]
+        same, own = _split(rows, columns)
+        inserted = sum(
+            _insert_by_json(part, own, same, connection, ignore=ignore, keys=keys)
+            for part in _parts(rows, own)
+        )
+        return inserted == len(rows)
+    # MySQL would have everybody else who inserts wait until it has read a table to its end.
+    type(rows[0])._default_manager.using(using).bulk_create(rows, ignore_conflicts=ignore)
+    return not ignore
+
+
+def _insert_by_json(
+    rows: Sequence[models.Model],
+    columns: Sequence[Column],
+    same: Mapping[Column, object],
+    connection: BaseDatabaseWrapper,
+    *,
+    ignore: bool,
+    keys: bool,
+) -> int:
+    names = [_quoted(column, connection) for column in (*same, *columns)]
+    values, params = [], []
+    for column, value in same.items():
+        if isinstance(value, RawSQL):
+            values.append(value.sql)
+        else:
+            values.append("%s")
+            params.append(column.get_db_prep_save(value, connection))
+    values += [f"v.c{n}" for n in range(len(columns))]
+    sql = (
+        f"INSERT INTO {_table(rows[0], connection)} ({', '.join(names)}) "  # noqa: S608
+        f"SELECT {', '.join(values)} FROM {_recordset(columns, connection)}"
+    )
+    params.append(_document(rows, columns, connection))
+    if ignore:
+        sql += " ON CONFLICT DO NOTHING"
+    if keys:
+        sql += f" RETURNING {_quoted(rows[0]._meta.pk, connection)}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        if keys:
+            # In the order of the values, as those of ``bulk_create``.
+            for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
+                row.pk = key
+        return int(cursor.rowcount)
+
+
 def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> None:
     """Write these columns of rows of one model: one query for each ``MOST`` characters of values.
 
     A value may be an expression where it is every row's.
     """
-    same: dict[str, Any] = {}
-    columns: list[Any] = []
-    for name in names:
-        values = [getattr(row, name) for row in rows]
-        if all(value == values[0] for value in values):
-            same[name] = values[0]
-        else:
-            columns.append(rows[0]._meta.get_field(name))
+    meta = rows[0]._meta
+    same, columns = _split(rows, [cast("Column", meta.get_field(name)) for name in names])
     for part in _parts(rows, columns):
-        if not columns or not _update_by_json(part, columns, same, using):
+        if not _update_by_json(part, columns, same, using):
             _update_by_case(part, columns, same, using)
 
 
-def update_by_pk(model: type[models.Model], pks: Collection[Any], using: str, **values: Any) -> int:
+def update_by_pk(
+    model: type[models.Model], pks: Collection[int], using: str, **values: object
+) -> int:
     """Write the same values to the rows with these primary keys; return how many there are."""
-    rows = model._default_manager.using(using).filter(pk__in=pks)
-    connection: Any = connections[using]
+    rows = model._default_manager.using(using).filter(among("pk", pks))
+    connection = connections[using]
     if connection.vendor != "mysql":
         return rows.update(**values)
-    query: Any = rows.query.chain(UpdateQuery)
+    query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
     query.add_update_values(values)
     sql, params = query.get_compiler(using).as_sql()
-    table = connection.ops.quote_name(model._meta.db_table)
+    table = _table(model, connection)
     sql = sql.replace(f"UPDATE {table} SET", f"UPDATE {table} {_BY_PK} SET", 1)
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)
 
 
-def delete_by_pk(model: type[models.Model], pks: Sequence[Any], using: str) -> int:
+def delete_by_pk(model: type[models.Model], pks: Sequence[int], using: str) -> int:
     """Delete the rows with these primary keys, and nothing that refers to them; return how many."""
-    connection: Any = connections[using]
+    connection = connections[using]
     if not pks:
         return 0
     if connection.vendor != "mysql":
-        rows: Any = model._default_manager.using(using).filter(pk__in=pks)
-        return int(rows._raw_delete(using))
-    meta: Any = model._meta
-    table, key = map(connection.ops.quote_name, (meta.db_table, meta.pk.column))
+        rows = model._default_manager.using(using).filter(among("pk", pks))
+        return rows._raw_delete(using)
+    table, key = _table(model, connection), _quoted(model._meta.pk, connection)
     # A DELETE takes no such word but in a join, from the keys to their rows.
     wanted = " UNION ALL SELECT ".join(["%s AS k", *["%s"] * (len(pks) - 1)])
     sql = (
@@ -81,10 +179,30 @@ def delete_by_pk(model: type[models.Model], pks: Sequence[Any], using: str) -> i
         return int(cursor.rowcount)
 
 
-def _parts(rows: Sequence[models.Model], columns: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def _split(
+    rows: Sequence[models.Model], columns: Iterable[Column]
+) -> tuple[dict[Column, object], list[Column]]:
+    """Return what is every row's, by column, and the columns of which each row has its own."""
+    same: dict[Column, object] = {}
+    own: list[Column] = []
+    for column in columns:
+        first, *others = (getattr(row, column.attname) for row in rows)
+        # JSON that Python says is equal may be another: true is no 1.
+        may_differ = isinstance(column, models.JSONField) and bool(first)
+        if not (others and may_differ) and all(value == first for value in others):
+            same[column] = first
+        else:
+            own.append(column)
+    return same, own
+
+
+def _parts(rows: Sequence[M], columns: Sequence[Column]) -> Iterator[Sequence[M]]:
     start = size = 0
+    # Others have values that are short.
+    long = (models.CharField, models.TextField, models.JSONField)
+    names = [column.attname for column in columns if isinstance(column, long)]
     for number, row in enumerate(rows):
-        more = sum(len(str(getattr(row, column.attname))) + 30 for column in columns)
+        more = 60 * (1 + len(columns)) + sum(len(str(getattr(row, name))) for name in names)
         if size and size + more > MOST:
             yield rows[start:number]
             start, size = number, 0
@@ -93,17 +211,17 @@ def _parts(rows: Sequence[models.Model], columns: Sequence[Any]) -> Iterator[Seq
 
 
 def _update_by_json(
-    rows: Sequence[models.Model], columns: Sequence[Any], same: Mapping[str, Any], using: str
+    rows: Sequence[models.Model],
+    columns: Sequence[Column],
+    same: Mapping[Column, object],
+    using: str,
 ) -> bool:
     """Write rows from values in JSON, or in SQLite from a list; ``False`` where that can't be."""
-    connection: Any = connections[using]
-    model, quote = type(rows[0]), connection.ops.quote_name
-    meta: Any = model._meta
+    connection = connections[using]
     is_sqlite = connection.vendor == "sqlite"
-    if not (is_sqlite or has_tables_of_json(connection)):
+    if not ((is_sqlite and columns) or has_tables_of_json(connection)):
         return False
-    shared = [(meta.get_field(name), value) for name, value in same.items()]
-    expressions = any(hasattr(value, "resolve_expression") for _column, value in shared)
+    expressions = any(hasattr(value, "resolve_expression") for value in same.values())
     kinds = (str, int, datetime, uuid.UUID, type(None))
     if expressions or not all(
         isinstance(column, models.JSONField)
@@ -111,11 +229,12 @@ def _update_by_json(
         for column in columns
     ):
         return False
-    sets = [f"{quote(column.column)} = %s" for column, _value in shared]
-    params = [column.get_db_prep_save(value, connection) for column, value in shared]
-    table, key = quote(meta.db_table), quote(meta.pk.column)
+    sets = [f"{_quoted(column, connection)} = %s" for column in same]
+    params = [column.get_db_prep_save(value, connection) for column, value in same.items()]
+    names = [_quoted(column, connection) for column in columns]
+    table, key = _table(rows[0], connection), _quoted(rows[0]._meta.pk, connection)
     if is_sqlite:
-        sets += [f"{quote(column.column)} = %s" for column in columns]
+        sets += [f"{name} = %s" for name in names]
         sql = f"UPDATE {table} SET {', '.join(sets)} WHERE {key} = %s"  # noqa: S608
         values = [
             [*params, *(_prepared(column, row, connection) for column in columns), row.pk]
@@ -124,19 +243,12 @@ def _update_by_json(
         with connection.cursor() as cursor:
             cursor.executemany(sql, values)
         return True
-    plain = _as_postgresql_reads if connection.vendor == "postgresql" else _as_mysql_reads
-    records = [
-        {"k": row.pk}
-        | {f"c{n}": plain(column, row, connection) for n, column in enumerate(columns)}
-        for row in rows
-    ]
-    document = json.dumps(records, ensure_ascii=False, separators=(",", ":"))
+    document = _document(rows, columns, connection)
     if connection.vendor == "postgresql":
-        types = "".join(f", c{n} {column.db_type(connection)}" for n, column in enumerate(columns))
-        sets += [f"{quote(column.column)} = v.c{n}" for n, column in enumerate(columns)]
+        sets += [f"{name} = v.c{n}" for n, name in enumerate(names)]
         sql = (
             f"UPDATE {table} SET {', '.join(sets)} "  # noqa: S608
-            f"FROM jsonb_to_recordset(%s::jsonb) AS v(k bigint{types}) WHERE {table}.{key} = v.k"
+            f"FROM {_recordset(columns, connection)} WHERE {table}.{key} = v.k"
         )
         params.append(document)
     else:
@@ -144,7 +256,7 @@ def _update_by_json(
         types = "".join(
             f", c{n} LONGTEXT CHARACTER SET utf8mb4 PATH '$.c{n}'" for n in range(len(columns))
         )
-        sets += [f"{table}.{quote(column.column)} = v.c{n}" for n, column in enumerate(columns)]
+        sets += [f"{table}.{name} = v.c{n}" for n, name in enumerate(names)]
         # RIGHT: from the values to their rows.
         sql = (
             f"UPDATE {table} {_BY_PK} RIGHT "  # noqa: S608
@@ -165,21 +277,53 @@ def has_tables_of_json(connection: Any) -> bool:
     return bool(connection.vendor == "postgresql")
 
 
-def _prepared(column: Any, row: models.Model, connection: Any) -> Any:
+def _table(row: models.Model | type[models.Model], connection: BaseDatabaseWrapper) -> str:
+    return connection.ops.quote_name(row._meta.db_table)
+
+
+def _quoted(column: Column, connection: BaseDatabaseWrapper) -> str:
+    # Each has a name, whatever the annotations say.
+    return connection.ops.quote_name(str(column.column))
+
+
+def _recordset(columns: Sequence[Column], connection: BaseDatabaseWrapper) -> str:
+    """Return how PostgreSQL reads as a table what ``_document`` returns."""
+    types = "".join(f", c{n} {column.db_type(connection)}" for n, column in enumerate(columns))
+    return f"jsonb_to_recordset(%s::jsonb) AS v(k bigint{types})"
+
+
+def _document(
+    rows: Sequence[models.Model], columns: Sequence[Column], connection: BaseDatabaseWrapper
+) -> str:
+    """Return the values of these columns as JSON, and ``k``, the keys of rows that have one."""
+    plain = _as_postgresql_reads if connection.vendor == "postgresql" else _as_mysql_reads
+    records = [
+        {"k": row.pk}
+        | {f"c{n}": plain(column, row, connection) for n, column in enumerate(columns)}
+        for row in rows
+    ]
+    return json.dumps(records, ensure_ascii=False, separators=(",", ":"))
+
+
+def _prepared(column: Column, row: models.Model, connection: BaseDatabaseWrapper) -> object:
     return column.get_db_prep_save(getattr(row, column.attname), connection)
 
 
-def _as_postgresql_reads(column: Any, row: models.Model, connection: Any) -> Any:
+def _as_postgresql_reads(
+    column: Column, row: models.Model, connection: BaseDatabaseWrapper
+) -> object:
     value = getattr(row, column.attname)
     if isinstance(column, models.JSONField):
         return value if value is None else json.loads(json.dumps(value, cls=column.encoder))
+    if isinstance(value, (str, int)):
+        return value
     value = column.get_prep_value(value)
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value) if isinstance(value, uuid.UUID) else value
 
 
-def _as_mysql_reads(column: Any, row: models.Model, connection: Any) -> Any:
+def _as_mysql_reads(column: Column, row: models.Model, connection: BaseDatabaseWrapper) -> object:
     value = getattr(row, column.attname)
     if isinstance(column, models.JSONField):
         return value if value is None else json.dumps(value, cls=column.encoder)
@@ -192,7 +336,10 @@ def _as_mysql_reads(column: Any, row: models.Model, connection: Any) -> Any:
 
 
 def _update_by_case(
-    rows: Sequence[models.Model], columns: Sequence[Any], same: Mapping[str, Any], using: str
+    rows: Sequence[models.Model],
+    columns: Sequence[Column],
+    same: Mapping[Column, object],
+    using: str,
 ) -> None:
     """Write rows with what chooses a row's own value by its primary key.
 
@@ -201,9 +348,9 @@ def _update_by_case(
     connection = connections[using]
     model, pks = type(rows[0]), [row.pk for row in rows]
     key = connection.ops.quote_name("id")
-    values = dict(same)
+    values = {column.attname: value for column, value in same.items()}
     for column in columns:
-        params: list[Any] = []
+        params: list[object] = []
         for row in rows:
             params += row.pk, _prepared(column, row, connection)
         choice = RawSQL(  # noqa: S611

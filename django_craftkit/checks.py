@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,7 +24,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @checks.register("craftkit")
-def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
+def check_settings(**kwargs: object) -> list[checks.CheckMessage]:
     return [
         *_check_projects(),
         *_check_options(),
@@ -35,7 +35,7 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
 
 
 @checks.register("craftkit", deploy=True)
-def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
+def check_deployment(**kwargs: object) -> list[checks.CheckMessage]:
     projects = getattr(settings, "CRAFTKIT_PROJECTS", None)
     if not isinstance(projects, Mapping):
         return []
@@ -107,11 +107,11 @@ def _check_projects() -> Iterator[checks.CheckMessage]:
             )
 
 
-def _outlasts(lease: Any, timeout: Any) -> bool:
+def _outlasts(lease: object, timeout: Any) -> bool:
     timeout = timeout or conf.DEFAULT_TIMEOUT
     longest = sum(timeout) if isinstance(timeout, (list, tuple)) else 2 * timeout
-    is_of_use = isinstance(lease, int) and lease > 0  # if not, another check tells
-    return not is_of_use or lease > longest
+    # What is of no use another check tells.
+    return not isinstance(lease, int) or lease <= 0 or lease > longest
 
 
 def _refusal(**options: Any) -> str:
@@ -148,7 +148,7 @@ def _check_options() -> Iterator[checks.CheckMessage]:
             )
 
 
-def _fits(option: Any, value: Any) -> bool:
+def _fits(option: Field[object], value: object) -> bool:
     """Whether a value is of its option's kind; ``"false"`` would be true."""
     if value is None:
         return "None" in str(option.type)
@@ -159,7 +159,7 @@ def _fits(option: Any, value: Any) -> bool:
     return not isinstance(value, int) or isinstance(value, bool) or value > 0
 
 
-def _what_fits(option: Any) -> str:
+def _what_fits(option: Field[object]) -> str:
     if option.name in conf.KINDS:
         return f"Write a {conf.KINDS[option.name].__name__}, or None."
     if isinstance(option.default, bool):
@@ -230,7 +230,7 @@ def _no_function(path: str) -> str:
     return "" if callable(named) else f"{path} is a {type(named).__name__}."
 
 
-def _no_owner(label: Any, path: Any) -> str:
+def _no_owner(label: str, path: str) -> str:
     """Return why a path leads from no model to its user, "" if it does."""
     user = get_user_model()
     try:

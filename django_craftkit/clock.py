@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -29,7 +30,10 @@ _CLOCKS = {
 _MOMENTS = {
     "postgresql": "STATEMENT_TIMESTAMP()",
     "mysql": "UTC_TIMESTAMP(6) + INTERVAL {shift} SECOND",
-    "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '{shift} seconds')",
+    # Moments are compared as texts there, and Django writes a whole second without a fraction.
+    "sqlite": (
+        "RTRIM(RTRIM(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '{shift} seconds'), '0'), '.')"
+    ),
 }
 
 _stand_in: Callable[[], datetime] | None = None
@@ -44,6 +48,11 @@ def set_clock(stand_in: Callable[[], datetime] | None) -> None:
 def now() -> datetime:
     """Return this machine's time."""
     return timezone.now() if _stand_in is None else _stand_in()
+
+
+def seconds() -> float:
+    """Return this machine's time in seconds since 1970."""
+    return time.time() if _stand_in is None else _stand_in().timestamp()
 
 
 def local(moment: datetime) -> datetime:

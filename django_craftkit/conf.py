@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -16,6 +17,8 @@ from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from requests.adapters import BaseAdapter
 
 DEFAULT_PROJECT = "default"
 DEFAULT_BASE_URL = "https://api.craftkit.dev"
@@ -83,7 +86,7 @@ class Project:
     api_key: str = field(repr=False)
     base_url: str
     timeout: tuple[float, float]
-    adapter: Callable[[], Any] | None
+    adapter: Callable[[], BaseAdapter] | None
 
 
 _DEFAULTS = Options()
@@ -100,6 +103,11 @@ def options() -> Options:
     if unknown:
         raise ImproperlyConfigured(f"CRAFTKIT has no key {', '.join(unknown)}.")
     return Options(**given)
+
+
+def lease() -> timedelta:
+    """Return for how long what a worker takes is its own."""
+    return timedelta(seconds=options().LEASE)
 
 
 def options_or_defaults() -> Options:
@@ -141,31 +149,30 @@ def project(alias: str) -> Project:
 
 def webhook_secrets(alias: str) -> list[bytes]:
     """Return the secrets that verify a project's webhooks; raises as ``project`` does."""
-    if not is_list_of_secrets(_project(alias).get("WEBHOOK_SECRETS")):
-        # Of one string, each character would be a secret, for anybody to guess.
-        raise ImproperlyConfigured(
-            f"CRAFTKIT_PROJECTS[{alias!r}]['WEBHOOK_SECRETS'] is no list of strings."
-        )
-    return [
-        secret.strip().encode()
-        for secret in _project(alias).get("WEBHOOK_SECRETS") or ()
-        if secret and secret.strip()
-    ]
+    given = _project(alias).get("WEBHOOK_SECRETS")
+    if is_list_of_secrets(given):
+        return [secret.strip().encode() for secret in given or () if secret and secret.strip()]
+    del given  # error pages show locals
+    # Of one string, each character would be a secret, for anybody to guess.
+    raise ImproperlyConfigured(
+        f"CRAFTKIT_PROJECTS[{alias!r}]['WEBHOOK_SECRETS'] is no list of strings."
+    )
 
 
 def _project(alias: str) -> Mapping[str, Any]:
-    if alias not in _projects():
-        raise UnknownProject(
-            f"CRAFTKIT_PROJECTS has no project {alias!r}. Add it, or name one of: "
-            f"{', '.join(map(str, project_aliases())) or 'none is configured'}."
-        )
-    if not isinstance(_projects()[alias], Mapping):
+    given = _projects().get(alias)
+    if isinstance(given, Mapping):
+        return given
+    del given  # error pages show locals, and it may be the key
+    if alias in _projects():
         raise ImproperlyConfigured(f"CRAFTKIT_PROJECTS[{alias!r}] is no dict.")
-    given: Mapping[str, Any] = _projects()[alias]
-    return given
+    raise UnknownProject(
+        f"CRAFTKIT_PROJECTS has no project {alias!r}. Add it, or name one of: "
+        f"{', '.join(map(str, project_aliases())) or 'none is configured'}."
+    )
 
 
-def is_list_of_secrets(value: Any) -> bool:
+def is_list_of_secrets(value: object) -> bool:
     """Whether a value is fit for ``WEBHOOK_SECRETS``; an environment may leave a ``None`` in it."""
     return value is None or (
         isinstance(value, (list, tuple, set, frozenset))
@@ -173,6 +180,6 @@ def is_list_of_secrets(value: Any) -> bool:
     )
 
 
-def _projects() -> Mapping[str, Any]:
+def _projects() -> Mapping[str, object]:
     given = getattr(settings, "CRAFTKIT_PROJECTS", None)
     return given if isinstance(given, Mapping) else {}

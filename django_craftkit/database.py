@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from functools import cache, partial, wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from django.apps import apps
 from django.db import Error, connections, models, router, transaction
@@ -20,14 +20,19 @@ from .statements import insert
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.backends.mysql.base import DatabaseWrapper as MySQL
+    from django.db.models.sql.compiler import SQLCompiler
+
     from .statements import Lookup
+    from .untrusted import Json
 
 logger = get_logger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 M = TypeVar("M", bound=models.Model)
-View = TypeVar("View", bound=Callable[..., Any])
+View = TypeVar("View", bound=Callable[..., object])
 
 #: Lists and objects in one another that every database holds in a JSON column: MariaDB's takes 31.
 MAX_DEPTH = 30
@@ -38,7 +43,12 @@ TRIES = 5
 
 def database() -> str:
     """Return the alias of the database that holds Craftkit's tables."""
-    return router.db_for_write(apps.get_model("craftkit", "Job"))
+    return router.db_for_write(_job())
+
+
+@cache
+def _job() -> type[models.Model]:
+    return apps.get_model("craftkit", "Job")
 
 
 def non_atomic(view: View) -> View:
@@ -58,6 +68,8 @@ def again_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if is_in_transaction(connections[database()]):
+            return function(*args, **kwargs)
         return _again(function.__qualname__, lambda: function(*args, **kwargs), lambda: False)
 
     return run
@@ -137,7 +149,7 @@ def read_committed_next(using: str) -> None:
             cursor.execute(_READ_COMMITTED)
 
 
-def drop_broken(connection: Any) -> None:
+def drop_broken(connection: BaseDatabaseWrapper) -> None:
     """Let go of a connection on which something failed, where it can't be used any more.
 
     Not of one that is merely old: its session may hold the caller's, an advisory lock, say. Nor
@@ -168,10 +180,10 @@ def lock(queryset: models.QuerySet[M]) -> models.QuerySet[M]:
     return queryset.select_for_update(no_key=features.has_select_for_no_key_update)
 
 
-def is_too_deep(value: Any) -> bool:
+def is_too_deep(value: object) -> bool:
     """Whether a JSON value nests more than ``MAX_DEPTH`` lists and objects in one another."""
     # One iterator for each level: no recursion, which data of others could drive to its limit.
-    path: list[Iterator[Any]] = [iter((value,))]
+    path: list[Iterator[object]] = [iter((value,))]
     while path:
         for item in path[-1]:
             # Most values are these, and to say what is no Mapping takes longer.
@@ -187,7 +199,7 @@ def is_too_deep(value: Any) -> bool:
     return False
 
 
-def storable(value: Any, levels: int = MAX_DEPTH) -> Any:
+def storable(value: object, levels: int = MAX_DEPTH) -> Json:
     """Return a JSON value of Craftkit's without what some database can't store.
 
     That is NUL characters, halves of surrogate pairs, numbers that aren't finite, and what is
@@ -246,14 +258,18 @@ class IsCurrent(models.Expression):
     def __init__(self) -> None:
         super().__init__(output_field=models.BooleanField())
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[str | int, ...]]:
+    def as_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
+    ) -> tuple[str, tuple[str | int, ...]]:
         # SQLite: one writer at a time, and whoever has written is it.
         return ("1" if connection.vendor == "sqlite" else "0"), ()
 
-    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[()]]:
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
+    ) -> tuple[str, tuple[()]]:
         return "(CURRENT_SETTING('transaction_isolation') = 'read committed')", ()
 
-    def as_mysql(self, compiler: Any, connection: Any) -> tuple[str, tuple[()]]:
+    def as_mysql(self, compiler: SQLCompiler, connection: MySQL) -> tuple[str, tuple[()]]:
         name = "tx_isolation" if connection.mysql_is_mariadb else "transaction_isolation"
         return f"(@@{name} = 'READ-COMMITTED')", ()
 

@@ -19,11 +19,12 @@ from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
 from .conf import ALIAS, DEFAULT_PROJECT
+from .untrusted import Json
 
 if TYPE_CHECKING:
     from .signing import Envelope
 
-Builder = Callable[..., dict[str, Any] | None]
+Builder = Callable[..., dict[str, Json] | None]
 #: Who signs a document about an object; ``None``: nobody.
 SignWith = Callable[[Any], "Envelope | None"]
 
@@ -41,7 +42,7 @@ class Declaration:
 
     function: Builder
     signal: Signal
-    sender: Any = None
+    sender: object = None
     template: str
     key: Callable[[Any], str]
     when: Callable[[Any], bool] | None = None
@@ -56,7 +57,7 @@ class Declaration:
     #: Where the function is written, as ``file:line``.
     place: str = field(init=False)
     #: The module that the function is of, and which run of it.
-    _run: tuple[str, Any, Any] = field(init=False, repr=False)
+    _run: tuple[str, object, object] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -200,8 +201,9 @@ class Declaration:
         if isinstance(model, str) and isinstance(self.signal, ModelSignal) and apps.models_ready:
             app, name = model.lower().split(".")
             model = apps.all_models.get(app, {}).get(name)
-        is_proxy = isinstance(model, type) and issubclass(model, Model) and model._meta.proxy
-        return model if is_proxy else None
+        if isinstance(model, type) and issubclass(model, Model) and model._meta.proxy:
+            return model
+        return None
 
     @property
     def identity(self) -> str:
@@ -307,7 +309,7 @@ def _kind(given: object) -> str:
     return "function" if isinstance(given, FunctionType) else type(given).__name__
 
 
-def _origin(function: Any) -> Any:
+def _origin(function: Callable[..., object]) -> object:
     """Return the function under partials and decorators."""
     while isinstance(function, partial):
         function = function.func
@@ -316,19 +318,19 @@ def _origin(function: Any) -> Any:
     return function if isinstance(function, FunctionType) else type(function).__call__
 
 
-def _place(origin: Any) -> str:
+def _place(origin: object) -> str:
     code = getattr(origin, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(origin)
 
 
-def _run(origin: Any) -> tuple[str, Any, Any]:
+def _run(origin: object) -> tuple[str, object, object]:
     """Return what tells one run of a module from the next: a reload keeps all but its spec."""
     names = getattr(origin, "__globals__", None)
     spec = None if names is None else names.get("__spec__")
     return str(getattr(origin, "__module__", "")), names, spec
 
 
-def _is_same(one: Any, other: Any) -> bool:
+def _is_same(one: object, other: object) -> bool:
     """Whether two functions do the same: a def, or a lambda, that was run twice makes two."""
     if one == other:
         return True

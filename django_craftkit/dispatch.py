@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from celery import Celery, current_app
 from django.db import connections, transaction
@@ -24,6 +24,8 @@ from .log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = get_logger(__name__)
 
@@ -273,7 +275,7 @@ def refuse_transaction() -> None:
             )
 
 
-def _is_of_test_case(connection: Any) -> bool:
+def _is_of_test_case(connection: BaseDatabaseWrapper) -> bool:
     """Whether the transaction that is open is a test case's alone, as Django's own check knows."""
     if not connection.in_atomic_block:
         return False
@@ -284,7 +286,7 @@ def _is_of_test_case(connection: Any) -> bool:
         return False
 
 
-def isolated(using: str) -> AbstractContextManager[Any]:
+def isolated(using: str) -> AbstractContextManager[object]:
     """Return a savepoint inside a transaction, and nothing outside: foreign code may fail."""
     connection = connections[using]
     return transaction.atomic(using=using) if is_in_transaction(connection) else nullcontext()

@@ -35,7 +35,7 @@ F = TypeVar("F", bound=Builder)
 def render_on(
     signal: Signal,
     *,
-    sender: Any = None,
+    sender: object = None,
     template: str,
     key: Callable[[Any], str],
     when: Callable[[Any], bool] | None = None,
@@ -94,7 +94,7 @@ def render_on(
         for replaced in declarations.add(declaration):
             replaced.signal.disconnect(sender=replaced.sender, dispatch_uid=replaced)
 
-        def receive(sender: Any, raw: bool = False, **kwargs: Any) -> None:
+        def receive(sender: object, raw: bool = False, **kwargs: object) -> None:
             if raw:
                 return
             with _business_goes_on(declaration.name):
@@ -125,14 +125,17 @@ def _business_goes_on(name: str) -> Iterator[None]:
 class _Event:
     """One time that a signal fired."""
 
-    def __init__(self, sender: Any, kwargs: dict[str, Any], declaration: Declaration) -> None:
+    def __init__(self, sender: object, kwargs: dict[str, object], declaration: Declaration) -> None:
         instance = kwargs.get("instance")
         self.source = instance if isinstance(instance, models.Model) else None
         self.about = sender if instance is None else instance
         # A signal of the project's own may mean anything by it.
         using = kwargs.get("using")
-        self.using: str = using if using in list(connections) else self._database()
-        self._arguments = {k: v for k, v in kwargs.items() if k not in ("instance", "signal")}
+        if isinstance(using, str) and using in list(connections):
+            self.using = using
+        else:
+            self.using = self._database()
+        self._kwargs = kwargs
         self._declaration = declaration
         # Its row is locked from here to the commit, by the UPDATE that was just sent.
         is_saved = declaration.signal is post_save and declaration.recheck is None
@@ -191,4 +194,5 @@ class _Event:
             transaction.on_commit(go_on(write), using=self.using)
 
     def _build(self) -> builders.Built | None:
-        return builders.call(self._declaration, self.about, self._arguments, using=self.using)
+        told = {k: v for k, v in self._kwargs.items() if k not in ("instance", "signal")}
+        return builders.call(self._declaration, self.about, told, using=self.using)

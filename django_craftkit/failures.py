@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests
 from django.db import Error, InterfaceError, OperationalError, connections
@@ -110,7 +110,7 @@ def _is_outage_of_database(error: Error) -> bool:
 
 def _code_of(error: BaseException) -> str | int | None:
     """Return what the database calls an error: PostgreSQL's SQLSTATE, a number, or ``None``."""
-    cause: Any = error.__cause__
+    cause = error.__cause__
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     if isinstance(state, str):
         return state
@@ -120,7 +120,7 @@ def _code_of(error: BaseException) -> str | int | None:
     return code if type(code) is int else None
 
 
-def is_in_transaction(connection: Any) -> bool:
+def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
     """Whether what is written there is somebody's to commit.
 
     They are in an ``atomic`` block, or have taken the connection out of autocommit.
@@ -166,7 +166,7 @@ def _connection_of(error: Error) -> BaseDatabaseWrapper | None:
     """Return the connection that an error of a database happened on, if its frames tell."""
     found: BaseDatabaseWrapper | None = None
     for frame, _line in traceback.walk_tb(error.__traceback__):
-        owner: Any = frame.f_locals.get("self")
+        owner = frame.f_locals.get("self")
         if type(owner) is DatabaseErrorWrapper:
             found = owner.wrapper  # type: ignore[attr-defined]
         elif isinstance(owner, BaseDatabaseWrapper):

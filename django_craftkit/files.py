@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import FileResponse
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+    from django.db.models import Model
+
 logger = get_logger(__name__)
 
 
-def streamed(fetch: Callable[[], BinaryIO], name: str, row: Any) -> tuple[Any, str]:
+def streamed(
+    fetch: Callable[[], BinaryIO], name: str, row: Model
+) -> tuple[FileResponse | None, str]:
     """Return a PDF as a response; else ``None``, and why Craftkit or the archive has none."""
     # Names and keys may be about people: the log has the number alone.
     what = f"{row._meta.model_name} {row.pk}"

@@ -6,25 +6,36 @@ object (django-guardian, say): either will do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.apps import apps
 from django.contrib.auth import get_backends
 
 if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser, PermissionsMixin
     from django.db.models import Model, QuerySet
+    from django.http import HttpRequest
+
+    M = TypeVar("M", bound=Model)
+    Person = PermissionsMixin | AnonymousUser
 
 #: Primary keys that a query names.
 FEW = 1000
 
 
-def allows(user: Any, codename: str, obj: Model | None = None) -> bool:
+def user_of(request: HttpRequest) -> AbstractBaseUser:
+    """Return who acts: nobody does who is not logged in."""
+    return cast("AbstractBaseUser", request.user)
+
+
+def allows(user: Person, codename: str, obj: Model | None = None) -> bool:
     """Whether somebody has a permission of this app, for everything or for this object."""
     name = f"craftkit.{codename}"
     return user.has_perm(name) or (obj is not None and user.has_perm(name, obj))
 
 
-def permitted(user: Any, codename: str, rows: QuerySet[Any]) -> QuerySet[Any] | None:
+def permitted(user: Person, codename: str, rows: QuerySet[M]) -> QuerySet[M] | None:
     """Return the rows that somebody has a permission for; ``None`` where there are none.
 
     ``has_perm`` would be asked of each row. Of the backends that know single objects only
@@ -47,12 +58,13 @@ def permitted(user: Any, codename: str, rows: QuerySet[Any]) -> QuerySet[Any] | 
     return rows.filter(pk__in=mine.using(rows.db).order_by().values("pk"))
 
 
-def _objects_of(user: Any, codename: str, rows: QuerySet[Any]) -> list[Any]:
+def _objects_of(user: Person, codename: str, rows: QuerySet[M]) -> list[int | str]:
     """Return the primary keys that guardian has a permission for, the first ones."""
     from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
+    # Its types know objects alone, where it takes their model as well.
     model: Any = rows.model
-    kinds: list[tuple[Any, dict[str, Any]]] = [
+    kinds: list[tuple[Any, dict[str, object]]] = [
         (get_user_obj_perms_model(model), {"user": user}),
         (get_group_obj_perms_model(model), {"group__in": user.groups.all()}),
     ]
@@ -76,7 +88,7 @@ def _knows_objects() -> bool:
     return any(isinstance(one, ObjectPermissionBackend) for one in get_backends())
 
 
-def may_see(user: Any, source: Model) -> bool:
+def may_see(user: Person, source: Model) -> bool:
     """Whether somebody may see what a document is about, by the permissions of its own app."""
     app, model = source._meta.app_label, source._meta.model_name
     names = [f"{app}.{verb}_{model}" for verb in ("view", "change")]

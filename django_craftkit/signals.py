@@ -8,12 +8,12 @@ that raises is called again, alone; the document is not affected.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from types import FunctionType
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.dispatch import Signal
 
-Receiver = Callable[..., Any]
+Receiver = Callable[..., object]
 
 
 class MirrorSignal(Signal):
@@ -23,7 +23,7 @@ class MirrorSignal(Signal):
         super().__init__()
         self.name = name
 
-    def receivers_of(self, sender: type[Any]) -> dict[str, Receiver]:
+    def receivers_of(self, sender: type) -> dict[str, Receiver]:
         """Return the live receivers for a sender by their dotted names."""
         # Signal.send_robust() calls all of them or none; a retry must call the one that failed.
         plain, asynchronous = self._live_receivers(sender)
@@ -37,8 +37,11 @@ class MirrorSignal(Signal):
 
 
 def _is_async(receiver: Receiver) -> bool:
+    if iscoroutinefunction(receiver):
+        return True
     # Django looks at functions alone: an instance's coroutine would be made and never run.
-    return iscoroutinefunction(receiver) or iscoroutinefunction(type(receiver).__call__)
+    is_function = isinstance(receiver, FunctionType)
+    return not is_function and iscoroutinefunction(type(receiver).__call__)
 
 
 def _name(receiver: Receiver) -> str:

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 from django.db import IntegrityError, connections, models
+from django.db.models.base import ModelState
 from django.db.models.constants import OnConflict
 from django.db.models.expressions import DatabaseDefault, RawSQL
 from django.db.models.sql import InsertQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models.expressions import Expression
 
 M = TypeVar("M", bound=models.Model)
+Column: TypeAlias = "models.Field[object, object]"
 
 #: What MySQL calls a key that is taken.
 DUPLICATE = 1062
@@ -34,8 +39,8 @@ def insert(row: models.Model, using: str, computed: Mapping[str, str] = _NOTHING
     signals, as ``bulk_create`` doesn't. Whoever has inserted the same key and not committed yet is
     waited for. Raises what the database says of anything but a key.
     """
-    values: dict[str, Any] = {}
-    pk: Any = row._meta.pk
+    values: dict[str, object] = {}
+    pk = row._meta.pk
     for column in row._meta.concrete_fields:
         if column.generated or column.attname in computed or (column is pk and row.pk is None):
             continue
@@ -54,17 +59,22 @@ def insert(row: models.Model, using: str, computed: Mapping[str, str] = _NOTHING
 def insert_values(
     model: type[models.Model],
     using: str,
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     computed: Mapping[str, str] = _NOTHING_COMPUTED,
-) -> Any:
-    """Insert these values by column, as ``insert`` does; return the key, ``None``: it is taken."""
+    *,
+    wants_key: bool = True,
+) -> object:
+    """Insert these values by column, as ``insert`` does; return the key, ``None``: it is taken.
+
+    Whoever does without the key saves the database and the driver an answer.
+    """
     connection = connections[using]
     statement = _insertion(
         model,
         model._meta.db_table,
         using,
         connection.vendor,
-        connection.features.can_return_columns_from_insert,
+        wants_key and connection.features.can_return_columns_from_insert,
         tuple(values),
         tuple(computed.items()),
     )
@@ -80,20 +90,22 @@ def insert_values(
             if connection.vendor == "mysql" and error.args[0] == DUPLICATE:
                 return None
             raise
+        if not wants_key:
+            return None
         if statement.returns_key:
             found = cursor.fetchone()
             return found[0] if found else None
         if not cursor.rowcount:
             return None
-        pk: Any = model._meta.pk
-        return connection.ops.last_insert_id(cursor, model._meta.db_table, pk.column)
+        meta = model._meta
+        return connection.ops.last_insert_id(cursor, meta.db_table, str(meta.pk.column))
 
 
 @dataclass(frozen=True, slots=True)
 class _Insertion:
     sql: str
     #: Those of its parameters, in their order.
-    columns: tuple[Any, ...]
+    columns: tuple[Column, ...]
     returns_key: bool
 
 
@@ -107,26 +119,29 @@ def _insertion(
     names: tuple[str, ...],
     computed: tuple[tuple[str, str], ...],
 ) -> _Insertion:
-    meta: Any = model._meta
-    columns = tuple(meta.get_field(name) for name in names)
-    sample: dict[str, Any] = dict.fromkeys(names, "")
-    for name, sql in computed:
-        sample[name] = RawSQL(sql, (), output_field=meta.get_field(name))  # noqa: S611
+    columns = _columns(model, names)
+    others = _columns(model, dict(computed))
+    sample: dict[str, object] = dict.fromkeys(names, "")
+    for column, (name, sql) in zip(others, computed, strict=True):
+        sample[name] = RawSQL(sql, (), output_field=column)  # noqa: S611
     query = InsertQuery(model, on_conflict=None if vendor == "mysql" else OnConflict.IGNORE)
-    fields = [*columns, *(meta.get_field(name) for name, _sql in computed)]
-    query.insert_values(fields, [cast("Any", _Sample(sample))], raw=True)
+    query.insert_values([*columns, *others], [cast("models.Model", _Sample(sample))], raw=True)
     compiler: Any = query.get_compiler(using)
-    compiler.returning_fields = [meta.pk] if returns_key else None
+    compiler.returning_fields = [model._meta.pk] if returns_key else None
     # Values are prepared when it is run: here it is about the text alone.
     compiler.prepare_value = lambda _field, value: value
     ((statement, _params),) = compiler.as_sql()
     return _Insertion(statement, columns, returns_key)
 
 
+def _columns(model: type[models.Model], names: Iterable[str]) -> tuple[Column, ...]:
+    return tuple(cast("Column", model._meta.get_field(name)) for name in names)
+
+
 class _Sample:
     """Stands for a row whose text is to be compiled."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, object]) -> None:
         self.__dict__.update(values)
 
 
@@ -139,9 +154,9 @@ class Lookup(Generic[M]):
     def __init__(self, rows: Callable[[], models.QuerySet[M]], *names: str) -> None:
         self.rows, self.names = rows, names
         self._model: type[M] | None = None
-        self._compiled: dict[tuple[Any, ...], _Selection] = {}
+        self._compiled: dict[tuple[str, str, str], _Selection] = {}
 
-    def first(self, using: str, *values: Any, is_shared: bool = False) -> M | None:
+    def first(self, using: str, *values: object, is_shared: bool = False) -> M | None:
         """Return the row with these values, in the order of ``names``, as Django would read it.
 
         ``is_shared``: as it is committed by now, locked against changes, and not as an older
@@ -149,36 +164,36 @@ class Lookup(Generic[M]):
         """
         # What makes the rows may know the model only now: it is made after this.
         model = self._model = self._model or self.rows().model
-        at = (using, connections[using].vendor, model._meta.db_table)
+        connection = connections[using]
+        at = (using, connection.vendor, model._meta.db_table)
         selection = self._compiled.get(at)
         if selection is None:
             rows = self.rows().using(using)
             selection = self._compiled[at] = _Selection.of(rows, self.names, values)
-        return selection.first(model, using, values, is_shared=is_shared)
+        return selection.first(model, connection, values, is_shared=is_shared)
 
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
     sql: str
     #: The parameters of what is annotated.
-    constants: tuple[Any, ...]
+    constants: tuple[str | int, ...]
     #: Those that the values are compared with.
-    wanted: tuple[Any, ...]
-    #: Position and name of what is read of the row, and of what is annotated.
-    columns: tuple[tuple[int, str], ...]
-    annotations: tuple[tuple[int, str], ...]
+    wanted: tuple[Column, ...]
+    #: Names of what is read, in its order.
+    names: tuple[str, ...]
     #: Those that Django converts as they are read.
-    converted: tuple[tuple[int, Any], ...]
+    converted: tuple[tuple[int, Expression], ...]
 
     @classmethod
     def of(
-        cls, rows: models.QuerySet[Any], names: tuple[str, ...], values: tuple[Any, ...]
+        cls, rows: models.QuerySet[models.Model], names: tuple[str, ...], values: tuple[object, ...]
     ) -> _Selection:
         for name, value in zip(names, values, strict=True):
             rows = rows.filter(**{name: value})
         compiler: Any = rows.order_by().query.get_compiler(rows.db)
         sql, params = compiler.as_sql()
-        wanted: tuple[Any, ...] = tuple(rows.model._meta.get_field(name) for name in names)
+        wanted = _columns(rows.model, names)
         ends = [
             column.get_db_prep_value(v, compiler.connection)
             for column, v in zip(wanted, values, strict=True)
@@ -186,15 +201,15 @@ class _Selection:
         if list(params[-len(ends) :]) != ends:
             raise TypeError(f"{sql} doesn't end with the values of {', '.join(names)}.")
         selected = [column for column, _sql, _alias in compiler.select]
+        read = {
+            **{at: selected[at].target.attname for at in compiler.klass_info["select_fields"]},
+            **{at: name for name, at in compiler.annotation_col_map.items()},
+        }
         return cls(
             sql=sql,
             constants=tuple(params[: -len(ends)]),
             wanted=wanted,
-            columns=tuple(
-                (position, selected[position].target.attname)
-                for position in compiler.klass_info["select_fields"]
-            ),
-            annotations=tuple((at, name) for name, at in compiler.annotation_col_map.items()),
+            names=tuple(read[position] for position in range(len(selected))),
             converted=tuple(
                 (position, expression)
                 for position, (_found, expression) in compiler.get_converters(selected).items()
@@ -202,9 +217,13 @@ class _Selection:
         )
 
     def first(
-        self, model: type[M], using: str, values: tuple[Any, ...], *, is_shared: bool
+        self,
+        model: type[M],
+        connection: BaseDatabaseWrapper,
+        values: tuple[object, ...],
+        *,
+        is_shared: bool,
     ) -> M | None:
-        connection = connections[using]
         params = [
             column.get_db_prep_value(value, connection)
             for column, value in zip(self.wanted, values, strict=True)
@@ -214,21 +233,21 @@ class _Selection:
                 f"{self.sql} LOCK IN SHARE MODE" if is_shared else self.sql,
                 [*self.constants, *params],
             )
-            found = cursor.fetchone()
-        if found is None:
+            read = cursor.fetchone()
+        if read is None:
             return None
-        read = list(found)
+        if self.converted:
+            read = list(read)
         for position, expression in self.converted:
             for convert in (
                 *connection.ops.get_db_converters(expression),
                 *expression.get_db_converters(connection),
             ):
                 read[position] = convert(read[position], expression, connection)
-        row: M = model.from_db(
-            using,
-            [name for _position, name in self.columns],
-            [read[position] for position, _name in self.columns],
-        )
-        for position, name in self.annotations:
-            setattr(row, name, read[position])
+        # As Django makes a row that was pickled: from_db() goes through all fields of the model for
+        # the few that were read.
+        row = model.__new__(model)
+        row._state = ModelState()
+        row._state.adding, row._state.db = False, connection.alias
+        row.__dict__.update(zip(self.names, read, strict=True))
         return row

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+
+Json: TypeAlias = Any
+"""Any JSON value. What may be something else is an `object`, and looked at before it is used."""
+JsonObject: TypeAlias = Mapping[str, Json]
 
 DEEPEST: Final = 100
 """Lists and objects in one another that are parsed; what is stored has fewer."""
@@ -14,7 +19,12 @@ _OTHERS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 _STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
-def loads(text: str | bytes, **options: Any) -> Any:
+def loads(
+    text: str | bytes,
+    *,
+    parse_constant: Callable[[str], object] | None = None,
+    parse_float: Callable[[str], object] | None = None,
+) -> Json:
     """Parse JSON as `json.loads` does, but no deeper than `DEEPEST`.
 
     A whole number of more digits than Python takes is its digits, a text: it spoils nothing else.
@@ -30,7 +40,11 @@ def loads(text: str | bytes, **options: Any) -> Any:
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     if _is_too_deep(text):
         raise ValueError(f"more than {DEEPEST} lists and objects in one another")
-    return json.loads(text, parse_int=_whole, **options)
+    if parse_constant is None and parse_float is None:
+        return _DECODER.decode(text)
+    return json.loads(
+        text, parse_int=_whole, parse_constant=parse_constant, parse_float=parse_float
+    )
 
 
 def _whole(digits: str) -> int | str:
@@ -38,6 +52,10 @@ def _whole(digits: str) -> int | str:
         return int(digits)
     except ValueError:
         return digits
+
+
+#: Made once: each webhook is read.
+_DECODER: Final = json.JSONDecoder(parse_int=_whole)
 
 
 def _is_too_deep(text: str) -> bool:

@@ -18,7 +18,7 @@ from django.utils.translation import (
 )
 
 from django_craftkit import clock
-from django_craftkit.models.work import NOT_CONFIGURED
+from django_craftkit.models.project import NOT_CONFIGURED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,12 +5,17 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.core.management.commands import flush
 from django.db import connection
 from django.dispatch import Signal
 from hypothesis import HealthCheck, settings
 
 from django_craftkit import declarations, events
 from django_craftkit.models import Render
+from django_craftkit.sandbox.core.pdf import signatures as papers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,22 +53,49 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+#: What is filled when a database is made.
+KEPT = ("auth_permission", "django_content_type")
+
+
+def _are_kept_as_made(alias: str) -> bool:
+    """Whether a test has left the content types and permissions of all models, and no others."""
+    options = [model._meta for model in apps.get_models()]
+    permissions = sum(len(one.permissions) + len(one.default_permissions) for one in options)
+    types = ContentType.objects.using(alias).values_list("app_label", "model")
+    return (
+        set(types) == {(one.app_label, one.model_name) for one in options}
+        and Permission.objects.using(alias).count() == permissions
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _rows_are_deleted_after_a_test() -> Iterator[None]:
-    """Flush PostgreSQL with DELETE: a TRUNCATE writes a new file for each table and each index."""
-    if connection.vendor != "postgresql":
-        yield
-        return
+def _a_flush_is_quick() -> Iterator[None]:
+    """Keep content types and permissions in a flush: to make them anew takes longer than a test.
+
+    PostgreSQL deletes rows: a TRUNCATE writes a new file for each table and each index.
+    """
     operations = type(connection.ops)
-    truncate = operations.sql_flush
+    empty, make_anew = operations.sql_flush, flush.emit_post_migrate_signal
+    begin_anew = operations.sequence_reset_by_name_sql
 
     def sql_flush(self: Any, style: Any, tables: list[str], **options: bool) -> list[str]:
-        if options.get("reset_sequences"):
-            return truncate(self, style, tables, **options)  # type: ignore[no-any-return]
+        tables = [table for table in tables if table not in KEPT]
+        if connection.vendor != "postgresql" or options.get("reset_sequences"):
+            return empty(self, style, tables, **options)  # type: ignore[no-any-return]
         return [f"DELETE FROM {self.quote_name(table)}" for table in tables]
+
+    def reset(self: Any, style: Any, sequences: list[dict[str, Any]]) -> list[str]:
+        return begin_anew(self, style, [one for one in sequences if one["table"] not in KEPT])
+
+    def emit(verbosity: int, interactive: bool, db: str, **options: object) -> None:
+        if not _are_kept_as_made(db):
+            ContentType.objects.using(db).all().delete()
+            make_anew(verbosity, interactive, db, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operations, "sql_flush", sql_flush)
+        patch.setattr(operations, "sequence_reset_by_name_sql", reset)
+        patch.setattr(flush, "emit_post_migrate_signal", emit)
         yield
 
 
@@ -74,6 +106,14 @@ def ready(craftkit: Kit) -> Render:
     craftkit.run()
     render.refresh_from_db()
     return render
+
+
+@pytest.fixture
+def quick_papers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Craftkit's signed PDFs and certificates without their fonts: half a second each."""
+    for name in ("signed", "certificate"):
+        paper = b"%%PDF-1.7\n%% %s " % name.encode()
+        monkeypatch.setattr(papers, name, lambda request, paper=paper: paper + request.id.encode())
 
 
 @pytest.fixture

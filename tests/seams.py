@@ -26,12 +26,15 @@ from django.db.backends.utils import CursorWrapper
 
 from django_craftkit import builders
 from django_craftkit.models import Job
-from django_craftkit.models.work import Leased, LeasedQuerySet
-from django_craftkit.reconcile import deliveries, engagement, loop
-from django_craftkit.reconcile.outcomes import Again
-from django_craftkit.reconcile.renders import facts as renders
+from django_craftkit.models.claims import Leased, LeasedQuerySet
+from django_craftkit.reconcile import crew, deliveries, engagement, loop, single, steps
+from django_craftkit.reconcile.noting import Noting
+from django_craftkit.reconcile.renders import batch as documents
+from django_craftkit.reconcile.renders import states as renders
+from django_craftkit.reconcile.results import Again
 from django_craftkit.reconcile.room import Room
-from django_craftkit.reconcile.shares import hear
+from django_craftkit.reconcile.shares import updates
+from django_craftkit.reconcile.states import RemoteState
 from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import PATIENCE
 
@@ -492,17 +495,34 @@ def step_waits(kind: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def step_circles(kind: str) -> Iterator[list[Job]]:
+    """Each job of a kind asks for its next step at once, whatever happens; yields the steps."""
+    steps: list[Job] = []
+
+    def circle(job: Job) -> Again:
+        steps.append(job)
+        return Again(0.0)
+
+    with _step(kind, circle):
+        yield steps
+
+
+def has_circled(worker: loop.Loop, job: Job, times: int) -> None:
+    """A job has asked this loop for its next step at once so often in a row."""
+    worker._noting._at_once[job.pk] = times
+
+
 def take_step(job: Job) -> Any:
     """Take the step of a job whoever has it, in this thread, and write nothing of how it ended."""
-    return loop.STEPS[job.kind](job)
+    return steps.STEPS[job.kind](job)
 
 
 def carry_out(kind: str, object_id: int) -> None:
     """Be a worker who takes one job, of one object, before its time, and no other."""
-    worker = loop.Loop(threads=1, wake=None)
-    job = worker.take(kind, object_id)
+    job = single.take(kind, object_id)
     assert job is not None, "somebody has it in hand, or it is paused"
-    worker.carry(job)
+    single.Single(Room(), Noting(lambda delay: None)).carry(job)
 
 
 def after_claiming(
@@ -518,6 +538,20 @@ def after_claiming(
         return rows
 
     monkeypatch.setattr(LeasedQuerySet, "claim", taken)
+
+
+def claimed(monkeypatch: pytest.MonkeyPatch, model: type[Leased]) -> list[Any]:
+    """Return what gets each row of a model that workers claim from now on."""
+    taken: list[Any] = []
+    claim = LeasedQuerySet.claim
+
+    def noted(self: LeasedQuerySet, *args: Any, **kwargs: Any) -> list[Any]:
+        rows = claim(self, *args, **kwargs)
+        taken.extend(rows if self.model is model else ())
+        return rows
+
+    monkeypatch.setattr(LeasedQuerySet, "claim", noted)
+    return taken
 
 
 def claim(
@@ -546,6 +580,12 @@ def process_webhooks(now: datetime) -> int:
 def batches_of(monkeypatch: pytest.MonkeyPatch, webhooks: int) -> None:
     """So many webhooks are applied in one batch at most."""
     monkeypatch.setattr(deliveries, "BATCH", webhooks)
+
+
+def bytes_at_once(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Documents of so many bytes, about, are under way at once at most, or one of more."""
+    for module in (crew, documents):
+        monkeypatch.setattr(module, "MOST_BYTES", number)
 
 
 def solitudes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
@@ -582,12 +622,12 @@ def webhooks_read(monkeypatch: pytest.MonkeyPatch, event: str, read: Callable[..
 
 def when_waiting(monkeypatch: pytest.MonkeyPatch, nap: Callable[[float], object]) -> None:
     """Whoever waits for Craftkit would sleep for some seconds: ``nap(seconds)`` instead."""
-    monkeypatch.setattr(loop.time, "sleep", nap)
+    monkeypatch.setattr(single.time, "sleep", nap)
 
 
 def looks(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
     """Whoever waits for Craftkit looks again after so many seconds, the last ones each time."""
-    monkeypatch.setattr(loop, "PACE", seconds)
+    monkeypatch.setattr(single, "PACE", seconds)
 
 
 def _raising(error: BaseException) -> Callable[[Job], Any]:
@@ -599,26 +639,26 @@ def _raising(error: BaseException) -> Callable[[Job], Any]:
 
 @contextmanager
 def _step(kind: str, step: Callable[[Job], Any]) -> Iterator[None]:
-    known, batch = loop.STEPS[kind], loop.BATCHES.pop(kind, None)
-    loop.STEPS[kind] = step
+    known, batch = steps.STEPS[kind], steps.BATCHES.pop(kind, None)
+    steps.STEPS[kind] = step
     try:
         yield
     finally:
-        loop.STEPS[kind] = known
+        steps.STEPS[kind] = known
         if batch is not None:
-            loop.BATCHES[kind] = batch
+            steps.BATCHES[kind] = batch
 
 
 def apply_to_render(render: Render, status: str, cause: Change.Cause, **said: Any) -> Render | None:
     """Apply what is said of a document's attempt to its row; ``None`` where it does not count."""
-    return renders.hear_one(render, renders.Fact(status, **said), cause)
+    return renders.apply_one(render, RemoteState(status, **said), cause)
 
 
 def apply_to_share(share: Share, found: client.Share, cause: Change.Cause) -> Share:
     """Apply what Craftkit says of a link to its row."""
-    return hear.hear(hear.of_link(share, found, cause))
+    return updates.apply(updates.of_link(share, found, cause))
 
 
 def apply_engagement(render: Render, read: client.Engagement) -> None:
     """Apply what Craftkit says of a document's events and counts."""
-    engagement.hear_read(render, read)
+    engagement.apply_read(render, read)

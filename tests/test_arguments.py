@@ -267,5 +267,5 @@ def test_data_of_an_earlier_encoding_are_the_same_document(db, value):
 
 def test_a_document_that_its_key_finds_is_looked_for_once(db, monkeypatch):
     known = Render.objects.request("invoice", {"total": 1})
-    monkeypatch.setattr("django_craftkit.models.render.earlier_key", None)
+    monkeypatch.setattr("django_craftkit.models.render_manager.earlier_key", None)
     assert Render.objects.request("invoice", {"total": 1}) == known

@@ -1,22 +1,21 @@
-"""Bulk updates: what is written is what is read, on each database, of each kind of column."""
+"""Many rows at once: what is written is what is read, on each database, of each kind of column."""
 
 from __future__ import annotations
 
-import threading
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from django_craftkit import bulk, clock
 from django_craftkit.database import update_many
-from django_craftkit.models import Render, Share, WebhookDelivery
-from tests.helpers import PATIENCE, Elsewhere, until
+from django_craftkit.models import Change, Job, Render, Share, WebhookDelivery
+from tests.helpers import Elsewhere, held, until
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 JSON = st.recursive(
@@ -48,6 +47,22 @@ ODD = {
     "completed_at": datetime(2026, 3, 29, 1, 30, 0, 1, tzinfo=UTC),
     "updated_at": datetime(2026, 10, 25, 0, 30, 0, 999999, tzinfo=UTC),
     "source_schema": "null",
+}
+LINES = st.fixed_dictionaries(
+    {
+        "object_id": st.integers(0, 2**63 - 1),
+        "attempt": st.integers(1, 2**31 - 1),
+        "note": TEXT,
+        "created_at": MOMENTS,
+        "receivers": st.none() | st.dictionaries(TEXT, JSON, max_size=3),
+    }
+)
+ODD_LINE = {
+    "object_id": 2**63 - 1,
+    "attempt": 1,
+    "note": ODD["error"],
+    "created_at": ODD["updated_at"],
+    "receivers": ODD["answer"],
 }
 BARE = ODD | {"error": "", "answer": {}, "data": None, "completed_at": None, "source_schema": None}
 
@@ -90,6 +105,95 @@ def test_every_value_is_read_as_it_was_written(values):
 
 
 VALUES_NAMES = list(BARE)
+
+
+@pytest.mark.django_db
+@settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(st.lists(LINES, min_size=1, max_size=4))
+@example([ODD_LINE])
+@example([ODD_LINE, ODD_LINE | {"note": "", "receivers": None, "object_id": 0}])
+@example([ODD_LINE, ODD_LINE])
+def test_every_value_is_read_as_it_was_inserted(values):
+    before = set(Change.objects.values_list("pk", flat=True))
+    line = Change(kind="render", to_status="succeeded", cause="poll")
+    assert bulk.insert([bulk.like(line, **mine) for mine in values], "default")
+    stored = Change.objects.exclude(pk__in=before).order_by("pk")
+    assert list(stored.values(*ODD_LINE)) == values, "and in their order"
+
+
+def jobs(*numbers: int) -> list[Job]:
+    job = Job(kind="render", due_at=clock.database_moment())
+    return [bulk.like(job, object_id=number) for number in numbers]
+
+
+@pytest.mark.django_db
+def test_what_is_there_stays_as_it_is_and_is_not_said_to_be_new():
+    is_told = connection.vendor == "postgresql"
+    assert bulk.insert(jobs(1, 2), "default", ignore=True) == is_told
+    Job.objects.update(error="before")
+    assert not bulk.insert(jobs(2, 3), "default", ignore=True)
+    there = Job.objects.order_by("object_id").values_list("object_id", "error")
+    assert list(there) == [(1, "before"), (2, "before"), (3, "")]
+    assert abs((clock.database_now() - Job.objects.get(object_id=3).due_at).total_seconds()) < 60
+    with pytest.raises(IntegrityError), transaction.atomic():
+        bulk.insert(jobs(3, 4), "default")
+    assert Job.objects.count() == 3
+
+
+@pytest.mark.django_db
+def test_new_jobs_are_written_once_and_each_that_is_wished_for_is_due():
+    Job.objects.wish("render", [2])
+    Job.objects.update(due_at=clock.now() + timedelta(days=1))
+    Job.objects.wish("render", [1, 2, 3])
+    rows = Job.objects.order_by("object_id")
+    assert [job.object_id for job in rows.filter(due_at__lte=clock.database_now())] == [1, 2, 3]
+    assert rows.get(object_id=2).version > 1, "whoever had it in hand would see that"
+    with CaptureQueriesContext(connection) as captured:
+        Job.objects.wish("render", [4, 5])
+    updates = [query for query in captured if query["sql"].startswith("UPDATE")]
+    assert len(updates) == (1 if connection.vendor == "postgresql" else 2)
+    assert rows.filter(due_at__lte=clock.database_now()).count() == 5
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("size", [10, 300_000], ids=["short", "long"])
+def test_one_insert_holds_a_megabyte_at_most(size):
+    line = Change(kind="render", object_id=1, to_status="failed", cause="poll")
+    lines = [bulk.like(line, note=str(number) * size) for number in range(10)]
+    with CaptureQueriesContext(connection) as captured:
+        bulk.insert(lines, "default")
+    if connection.vendor == "postgresql":
+        assert len(captured) == (1 if size == 10 else 4)
+    stored = Change.objects.order_by("pk").values_list("note", flat=True)
+    assert list(stored) == [one.note for one in lines]
+
+
+@pytest.mark.django_db
+def test_rows_are_found_by_many_keys_at_once():
+    ids = [uuid.uuid4() for _ in range(3)]
+    for remote_id in ids:
+        bulk.like(a_render(), remote_id=remote_id).save()
+    pks = list(Render.objects.order_by("pk").values_list("pk", flat=True))
+    for name, keys in (("pk", pks), ("remote_id", ids)):
+        rows = Render.objects.order_by("pk")
+        found = [set(rows.filter(bulk.among(name, part))) for part in (keys[:2], keys[2:], [])]
+        assert [len(one) for one in found] == [2, 1, 0]
+        assert rows.filter(bulk.among(name, keys[1:]), status="pending").count() == 2
+        assert rows.exclude(bulk.among(name, keys[1:])).get() in found[0]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_way")
+def test_data_that_python_says_are_equal_are_each_written_as_they_are():
+    renders = [a_render() for _ in range(3)]
+    for render, paid in zip(renders, (True, 1, 1.0), strict=True):
+        render.save()
+        render.data = {"paid": paid}
+    update_many(renders, ["data"])
+    stored = [render.data["paid"] for render in Render.objects.order_by("pk") if render.data]
+    assert list(map(repr, stored)) == ["True", "1", "1.0"]
 
 
 @pytest.mark.django_db
@@ -157,20 +261,7 @@ def test_nobody_is_waited_for_who_has_another_row_of_a_small_table(write):
     rows = [a_render() for _ in range(4)]
     for row in rows:
         row.save()
-    held, over = threading.Event(), threading.Event()
-
-    def hold():
-        with transaction.atomic():
-            Render.objects.select_for_update().get(pk=rows[1].pk)
-            held.set()
-            assert over.wait(PATIENCE)
-
-    someone = Elsewhere(hold)
-    assert held.wait(PATIENCE)
-    writer = Elsewhere(lambda: write([rows[0], rows[2], rows[3]]))
-    try:
+    with held(lambda: Render.objects.select_for_update().get(pk=rows[1].pk)):
+        writer = Elsewhere(lambda: write([rows[0], rows[2], rows[3]]))
         until(lambda: Render.objects.filter(template="t").count() == 1)
-    finally:
-        over.set()
-    someone.wait()
     writer.wait()

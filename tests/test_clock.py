@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
@@ -55,6 +56,8 @@ def test_a_web_clock_that_is_off_delays_nothing(site, monkeypatch, write, ahead)
     write()
     row = Job.objects.first() or WebhookDelivery.objects.get()
     assert abs(clock.database_now() - row.due_at) < timedelta(minutes=1)
+    if isinstance(row, WebhookDelivery):
+        assert abs(clock.database_now() - row.received_at) < timedelta(minutes=1)
     model = type(row)
     assert len(claim(model.objects.all(), now=clock.database_now())) == 1
 
@@ -66,3 +69,17 @@ def test_a_webhook_under_an_id_that_a_database_refuses_is_stored(db):
             "default", f"eccbc87e-4b5c-e2fe-2830-8fd9f2a7baf{number}", b"{}"
         )
     assert WebhookDelivery.objects.count() == 2
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="Others don't compare texts.")
+@pytest.mark.parametrize("fraction", ["000", "100", "120", "123"])
+def test_a_moment_that_sqlite_writes_is_as_early_as_it_is(fraction):
+    text = f"2026-11-29 18:30:50.{fraction}"
+    written = clock.moment_sql("default").replace("'now'", f"'{text}'")
+    moment = datetime.fromisoformat(f"{text}+00:00")
+    column = Job._meta.get_field("due_at")
+    step = timedelta(milliseconds=1)
+    others = [column.get_db_prep_value(moment + n * step, connection) for n in (-1, 0, 1)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join([f'{written} <= %s'] * 3)}", others)
+        assert cursor.fetchone() == (False, True, True)

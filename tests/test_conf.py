@@ -37,13 +37,13 @@ class TestOptions:
 
     def test_with_an_unknown_key_are_refused(self):
         wrong = override_settings(CRAFTKIT={"THREDS": 9, 7: 1})
-        with wrong, pytest.raises(ImproperlyConfigured, match="no key 7, THREDS"):
+        with wrong, pytest.raises(ImproperlyConfigured, match="7, THREDS"):
             conf.options()
 
     @pytest.mark.parametrize("given", [None, [], "THREADS", 7])
     def test_that_are_no_dict_are_refused(self, given):
         wrong = override_settings(CRAFTKIT=given)
-        with wrong, pytest.raises(ImproperlyConfigured, match="CRAFTKIT is no dict"):
+        with wrong, pytest.raises(ImproperlyConfigured, match=r"^CRAFTKIT\b"):
             conf.options()
 
 
@@ -79,7 +79,7 @@ class TestProject:
     @pytest.mark.parametrize("given", ["whsec", b"whsec", 7, {"a": 1}, [b"whsec"], [7], [["a"]]])
     def test_refuses_secrets_that_are_no_list_of_strings(self, given):
         wrong = override_settings(CRAFTKIT_PROJECTS={"default": {"WEBHOOK_SECRETS": given}})
-        with wrong, pytest.raises(ImproperlyConfigured, match="is no list of strings"):
+        with wrong, pytest.raises(ImproperlyConfigured, match="WEBHOOK_SECRETS"):
             conf.webhook_secrets("default")
 
     @pytest.mark.parametrize("given", [None, "", "  "])
@@ -103,7 +103,7 @@ class TestProject:
     def test_is_unknown_where_there_is_none(self, projects):
         with override_settings(CRAFTKIT_PROJECTS=projects):
             assert conf.project_aliases() == []
-            with pytest.raises(conf.UnknownProject, match="none is configured") as raised:
+            with pytest.raises(conf.UnknownProject, match="'default'") as raised:
                 conf.project("default")
             assert SECRET not in str(raised.value)
 
@@ -116,14 +116,14 @@ class TestProject:
     def test_that_is_unknown_names_the_others(self):
         with (
             override_settings(CRAFTKIT_PROJECTS={"eu": {}, "us": {}}),
-            pytest.raises(conf.UnknownProject, match=r"no project 'default'.*: eu, us"),
+            pytest.raises(conf.UnknownProject, match=r"'default'.*: eu, us"),
         ):
             conf.project("default")
 
     @pytest.mark.parametrize("given", [None, "ck_live_open-sesame", []])
     def test_that_is_no_dict_is_refused(self, given):
         with override_settings(CRAFTKIT_PROJECTS={"default": given}):
-            with pytest.raises(ImproperlyConfigured, match="is no dict") as raised:
+            with pytest.raises(ImproperlyConfigured, match="'default'") as raised:
                 conf.project("default")
             assert SECRET not in str(raised.value)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_craftkit import builders, client, untrusted
-from django_craftkit.admin import texts
+from django_craftkit.admin.common import truncate
 from django_craftkit.client import errors
 from django_craftkit.clock import database_now
 from django_craftkit.database import MAX_DEPTH, is_too_deep, storable
@@ -98,7 +98,7 @@ def test_no_parser_sees_what_could_exhaust_its_stack(monkeypatch, levels, bracke
     with pytest.raises(ValueError, match=str(untrusted.DEEPEST)):
         errors.parse(body)
     assert kept_body(f'{{"userAgent": {body}'.encode()) == b'{"'
-    assert (texts.loads(body), texts.body_of(body.encode())) == (None, None)
+    assert (truncate.loads(body), truncate.body_of(body.encode())) == (None, None)
     WebhookDelivery.objects.store("default", "", body.encode())
     process_webhooks(database_now() + timedelta(seconds=1))
     assert WebhookDelivery.objects.get().status == "failed"

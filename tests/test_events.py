@@ -151,7 +151,9 @@ def test_nothing_to_render_ends_a_document_that_somebody_has_a_wish_for(craftkit
 def test_a_source_that_is_gone_rejects_the_document_in_words(craftkit):
     confirm().delete()
     craftkit.run()
-    assert "does not exist any more" in Render.objects.get().error
+    render = Render.objects.get()
+    assert render.status == "rejected"
+    assert f"{render.source_type} {render.source_id}" in render.error
 
 
 def test_a_worker_that_is_older_than_the_code_leaves_the_document_to_another(craftkit):
@@ -159,7 +161,7 @@ def test_a_worker_that_is_older_than_the_code_leaves_the_document_to_another(cra
     Render.objects.update(builder="tests.shop.craftkit.moved")
     craftkit.run()
     assert Render.objects.get().status == "pending"
-    assert "knows no function 'tests.shop.craftkit.moved'" in Job.objects.get().error
+    assert "'tests.shop.craftkit.moved'" in Job.objects.get().error
     assert "restart it" in Job.objects.get().error
 
     Render.objects.update(builder="tests.shop.craftkit.invoice")
@@ -234,7 +236,7 @@ def test_a_signal_of_the_project_may_mean_anything_by_using(craftkit, declare):
 
 
 def test_a_nameless_function_is_refused():
-    with pytest.raises(ValueError, match="needs a name"):
+    with pytest.raises(ValueError, match="name"):
         events.render_on(shipped, template="x", key=str)(lambda order: {})
 
 

@@ -196,7 +196,7 @@ class TestTwoDatabases:
 
         for order in twins:
             ask(order)
-        another = Order.objects.create(number="another")
+        another = Order.objects.create(pk=2, number="another")
         renders = list(Render.objects.order_by("pk").fetch_mode(FETCH_PEERS))
         assert renders[0].source == twins[0]
         renders[0].source_id = str(another.pk)
@@ -224,7 +224,7 @@ class TestTwoDatabases:
     def test_a_row_that_is_made_to_be_about_another_has_that_one(self, twins):
         render = Render.objects.get(pk=ask(twins[0]).pk)
         assert render.source == twins[0]
-        another = Order.objects.create(number="another")
+        another = Order.objects.create(pk=2, number="another")
         render.source_id = str(another.pk)
         assert render.source == another
 

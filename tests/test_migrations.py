@@ -29,7 +29,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.claims import Mark
 from django_craftkit.models.priority import Priority
-from django_craftkit.reconcile.loop import STEPS
+from django_craftkit.reconcile.steps import STEPS
 
 
 def tables() -> set[str]:

@@ -179,6 +179,46 @@ def test_whichever_byte_is_wrong(data):
         assert b"for-ever" not in kept
 
 
+#: Values and texts that are most likely to be taken for the end, or the beginning, of a field.
+TEXTS = st.text(alphabet='"\\ ,:{}[]a\n', max_size=6) | st.sampled_from(
+    ["downloadUrl", '"downloadUrl"', '"downloadUrl": "x", ', ', "downloadUrl', LINK]
+)
+FIELDS = st.sampled_from(["downloadUrl", "a", "event", '"downloadUrl"', "metadata"]) | TEXTS
+PAYLOADS = st.recursive(
+    st.none() | st.integers(0, 9) | TEXTS,
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(FIELDS, inside, max_size=4),
+    max_leaves=12,
+)
+
+
+def without_link(value):
+    if isinstance(value, list):
+        return [without_link(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: item if name == "metadata" else without_link(item)
+        for name, item in value.items()
+        if name != "downloadUrl"
+    }
+
+
+@given(
+    PAYLOADS,
+    st.sampled_from([None, 1]),
+    st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", "\t: ")]),
+)
+def test_a_link_is_all_that_its_body_loses(payload, indent, separators):
+    body = json.dumps(payload, indent=indent, separators=separators).encode()
+    assert json.loads(kept_body(body)) == without_link(payload)
+
+
+def test_a_link_is_cut_out_of_what_stays_byte_for_byte():
+    before, after = b'{"event":"render.succeeded", ', b'"n": 1.0, "at" :null }'
+    for link in (LINK.encode(), b""):
+        assert kept_body(before + b'"downloadUrl": "' + link + b'",\n' + after) == before + after
+
+
 @given(st.binary(max_size=200) | st.text().map(str.encode), st.sampled_from([b"sourceIp", b"\\u"]))
 def test_no_bytes_are_too_odd_for_the_door(body, more):
     kept_body(more + body)

@@ -59,6 +59,7 @@ ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "under_way": lambda order: (),
     "unknown": lambda order: (),
     "unsettled": lambda order: (),
+    "with_signers": lambda order: (),
 }
 
 

@@ -158,8 +158,8 @@ def test_every_signal_is_found_by_its_name():
 
 @pytest.mark.parametrize("statuses", ["renders", "links", "mails"])
 def test_every_signal_that_is_written_down_is_one_of_them(statuses):
-    from django_craftkit.reconcile.renders import facts as renders
-    from django_craftkit.reconcile.shares import facts as shares
+    from django_craftkit.reconcile.renders import states as renders
+    from django_craftkit.reconcile.shares import states as shares
 
     announced = {
         "renders": renders.SIGNAL,

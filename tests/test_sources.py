@@ -13,7 +13,7 @@ from django.db.models.signals import post_save
 
 from django_craftkit import clock, declarations
 from django_craftkit.models import Job, KeyConflict, Render, Share
-from tests.helpers import settle
+from tests.helpers import Replica, settle
 from tests.shop.models import Order, RushOrder, Seat
 
 if TYPE_CHECKING:
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 two_databases = pytest.mark.django_db(transaction=True, databases=["default", "other"])
-
-
-class Replica:
-    """The shop is read from ``other``, which lags behind, and written to ``default``."""
-
-    def db_for_read(self, model, **hints):
-        return "other" if model._meta.app_label == "shop" else None
-
-    def db_for_write(self, model, **hints):
-        return "default"
-
-    def allow_relation(self, one, other, **hints):
-        return True
 
 
 def fire(event: Signal, order: Order) -> None:
@@ -236,7 +223,7 @@ def test_data_are_made_from_the_primary_also_of_what_was_read_from_a_replica(
     def built(order, **kwargs):
         return {"total": int(order.total)}
 
-    settings.DATABASE_ROUTERS = [Replica()]
+    settings.DATABASE_ROUTERS = [Replica("shop")]
     Order(pk=1, number="1", total=9).save(using="default")
     Order(pk=1, number="1", total=1).save(using="other")
     order = Order.objects.get(pk=1)
@@ -255,7 +242,7 @@ def test_an_event_about_what_was_read_from_a_replica_is_rolled_back_with_the_pri
     def built(order, **kwargs):
         return {}
 
-    settings.DATABASE_ROUTERS = [Replica()]
+    settings.DATABASE_ROUTERS = [Replica("shop")]
     for alias in ("default", "other"):
         Order(pk=1, number="1").save(using=alias)
 

@@ -18,9 +18,9 @@ from django_craftkit import clock
 from django_craftkit.database import insert_or_get
 from django_craftkit.failures import is_lost_race
 from django_craftkit.models import Job, KeyConflict, Render, Share, SignatureRequest
-from django_craftkit.models import render as render_models
-from django_craftkit.models import share as share_models
-from django_craftkit.models import signature as signature_models
+from django_craftkit.models import render_manager as render_models
+from django_craftkit.models import share_manager as share_models
+from django_craftkit.models import signature_manager as signature_models
 from django_craftkit.signing import AnchorTag, Recipient
 from django_craftkit.statements import Lookup, insert
 from tests.helpers import at_once, elsewhere
@@ -212,6 +212,30 @@ def test_the_schema_is_the_connections(db):
         cursor.execute("SET LOCAL search_path = public")
     assert not Render.objects.filter(key="k").exists()
     assert not Job.objects.exists()
+
+
+# What is looked up
+
+
+@pytest.mark.parametrize(
+    "make", [lambda key: a_render(key_hash=key), a_full_render], ids=["plain", "full"]
+)
+@pytest.mark.parametrize(
+    "lookup", [render_models._BY_KEY, render_models._STATE_BY_KEY], ids=["all", "state"]
+)
+def test_a_row_is_what_django_would_have_read(db, lookup, make):
+    row = make("k")
+    row.save()
+    theirs = lookup.rows().get(key_hash="k")
+    mine = lookup.first("default", row.project, "k")
+    assert mine == theirs
+    assert (mine._state.adding, mine._state.db) == (theirs._state.adding, theirs._state.db)
+    assert mine.get_deferred_fields() == theirs.get_deferred_fields()
+    of_row = [{k: v for k, v in vars(one).items() if k != "_state"} for one in (mine, theirs)]
+    assert of_row[0] == of_row[1]
+    # What was left out is read when it is asked for.
+    assert mine.data == theirs.data
+    assert mine._state.fields_cache is not theirs._state.fields_cache
 
 
 # A later save

@@ -8,7 +8,7 @@ so that ``?wait=`` may call Craftkit.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from django.core.exceptions import ValidationError as InvalidValue
 from django.db.models import Model
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from django.db.models import QuerySet
+    from django.http import FileResponse
+    from rest_framework.request import Request
+    from rest_framework.serializers import BaseSerializer
+    from rest_framework.views import AsView, GenericView
+
+    from .fields import Given, InputSerializer
+
+    Made = TypeVar("Made", bound=Model)
 
 Row = TypeVar("Row", bound=Model)
 
@@ -49,7 +57,7 @@ SECONDS = 5.0
 class ActionPermission(IsAuthenticated):
     """Whoever is logged in and has the permission that the action names."""
 
-    def has_permission(self, request: Any, view: Any) -> bool:
+    def has_permission(self, request: Request, view: Any) -> bool:
         if not super().has_permission(request, view):
             return False
         if not view.has_action:
@@ -68,17 +76,17 @@ class PDFRenderer(BaseRenderer):
     charset = None
     render_style = "binary"
 
-    def render(self, data: Any, media_type: Any = None, context: Any = None) -> Any:
+    def render(self, *args: object, **kwargs: object) -> NoReturn:
         raise NotImplementedError("Errors are rendered as JSON.")
 
 
-class CraftkitViewSet(GenericViewSet[Any]):
+class CraftkitViewSet(GenericViewSet[Row]):
     """A resource. Subclass it, mount it in your own router, or use its serializers alone."""
 
     #: The permission that each action takes; nobody may call an action that is not in it.
     permissions: ClassVar[Mapping[str, str]] = {}
     #: The serializers of actions that do not answer with ``serializer_class``.
-    serializer_classes: ClassVar[Mapping[str, Any]] = {}
+    serializer_classes: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
     #: What one row and several of them are called where OpenAPI describes the view.
     nouns: ClassVar[tuple[str, str]] = ("a row", "rows")
     #: Actions that mail people.
@@ -102,8 +110,8 @@ class CraftkitViewSet(GenericViewSet[Any]):
     schema = CraftkitSchema()
 
     @classmethod
-    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
-        return non_atomic(super().as_view(actions, **initkwargs))
+    def as_view(cls, *args: Any, **initkwargs: Any) -> AsView[GenericView]:
+        return non_atomic(super().as_view(*args, **initkwargs))
 
     @property
     def has_action(self) -> bool:
@@ -124,10 +132,10 @@ class CraftkitViewSet(GenericViewSet[Any]):
     def default_response_headers(self) -> dict[str, str]:
         return {**super().default_response_headers, "Cache-Control": "private, no-store"}
 
-    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)
         if self.is_of_row and self.has_action:
-            self._row = self._permitted_row()
+            self._row: Row = self._permitted_row()
 
     def _permitted_row(self) -> Any:
         value = self.kwargs[self.lookup_url_kwarg or self.lookup_field]
@@ -142,13 +150,13 @@ class CraftkitViewSet(GenericViewSet[Any]):
             raise NotFound
         return row
 
-    def get_object(self) -> Any:
+    def get_object(self) -> Row:
         """Return the row of the route; the permission for it was checked."""
         return self._row
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the rows that the user may know of: those that ``API_QUERYSET`` leaves."""
-        rows = super().get_queryset()
+        rows: QuerySet[Any] = super().get_queryset()
         if getattr(self, "swagger_fake_view", False):
             return rows
         # One row is read where it is written: a replica may not have what was just asked for.
@@ -158,14 +166,14 @@ class CraftkitViewSet(GenericViewSet[Any]):
         one = self.request.query_params.get("render", "") if self.action == "list" else ""
         return of_narrowed(rows, self.request, one)
 
-    def get_serializer_class(self) -> Any:
+    def get_serializer_class(self) -> type[BaseSerializer[Row]]:
         found = self.serializer_classes.get(self.action)
         return super().get_serializer_class() if found is None else found
 
     def get_orderings(self) -> Mapping[str, Sequence[str]]:
         return self.orderings
 
-    def may(self, codename: str, row: Any) -> bool:
+    def may(self, codename: str, row: Model | None) -> bool:
         """Return whether the user has a permission, ``"view_share"`` say, for a row.
 
         In a list: for all rows. Permissions of single rows would take a query for each.
@@ -173,7 +181,7 @@ class CraftkitViewSet(GenericViewSet[Any]):
         return allows(self.request.user, codename, None if self.action == "list" else row)
 
     @described()
-    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: Request, *args: object, **kwargs: object) -> Response:
         mine = permitted(request.user, self.permissions["list"], self.get_queryset())
         if mine is None:
             raise PermissionDenied
@@ -181,28 +189,28 @@ class CraftkitViewSet(GenericViewSet[Any]):
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @described()
-    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def retrieve(self, request: Request, *args: object, **kwargs: object) -> Response:
         return Response(self.get_serializer(self.prepare([self.get_object()])[0]).data)
 
-    def prepare(self, rows: Sequence[Any]) -> Sequence[Any]:
+    def prepare(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Add to the rows of an answer what it shows besides, with one query for all of them."""
         return rows
 
-    def answer(self, row: Any, *, code: int = status.HTTP_200_OK) -> Response:
+    def answer(self, row: Model, *, code: int = status.HTTP_200_OK) -> Response:
         """Return a row as far as it may be seen: 204 where it may not."""
-        if getattr(row, "is_gone", False):
+        if isinstance(row, Render) and row.is_gone:
             raise NothingToRender(row)
         if not self.may(f"view_{row._meta.model_name}", row):
             return Response(status=status.HTTP_204_NO_CONTENT)
         return Response(self.get_serializer(row).data, status=code)
 
-    def read_body(self, serializer: Any) -> dict[str, Any]:
+    def read_body(self, serializer: type[InputSerializer]) -> Given:
         """Return what the body says; raise ``ValidationError``."""
         # Without a body, REST framework gives an empty form.
         data = {} if isinstance(self.request.data, QueryDict) else self.request.data
         body = serializer(data=data, context=self.get_serializer_context())
         body.is_valid(raise_exception=True)
-        given: dict[str, Any] = body.validated_data
+        given: Given = body.validated_data
         return given
 
     def read_wait(self) -> float:
@@ -228,8 +236,8 @@ class CraftkitViewSet(GenericViewSet[Any]):
         return seconds
 
     def request_once(
-        self, make: Callable[[float], Row], check: Callable[[Row], None], wait: float
-    ) -> Row:
+        self, make: Callable[[float], Made], check: Callable[[Made], None], wait: float
+    ) -> Made:
         """Have a row written, or none where ``check`` raises, and carried out for ``wait`` seconds.
 
         ``make`` is called with the seconds to wait. Called again, it gets the same row: its key is
@@ -237,17 +245,17 @@ class CraftkitViewSet(GenericViewSet[Any]):
         """
 
         @in_transaction
-        def write() -> Row:
+        def write() -> Made:
             made = make(0.0)
             # Whoever lost a race for the key has its own values over the winner's row.
-            row: Row = lock(type(made)._default_manager.using(database())).get(pk=made.pk)
+            row: Made = lock(type(made)._default_manager.using(database())).get(pk=made.pk)
             check(row)
             return row
 
         row = write()
         return make(wait) if wait else row
 
-    def stream(self, fetch: Callable[[], BinaryIO], name: str, row: Any) -> Any:
+    def stream(self, fetch: Callable[[], BinaryIO], name: str, row: Model) -> FileResponse:
         """Return a PDF; raise ``Conflict`` where there is none yet, or never will be."""
         try:
             response, why = streamed(fetch, name, row)
@@ -257,14 +265,16 @@ class CraftkitViewSet(GenericViewSet[Any]):
             raise errors.Unavailable(why or None)
         return response
 
-    def perform_content_negotiation(self, request: Any, force: bool = False) -> Any:
+    def perform_content_negotiation(
+        self, request: Request, force: bool = False
+    ) -> tuple[BaseRenderer, str]:
         try:
             return super().perform_content_negotiation(request, force)
         except Http404:
             # An unknown ?format=, which REST framework takes for an unknown address.
             raise NotAcceptable from None
 
-    def get_exception_handler(self) -> Any:
+    def get_exception_handler(self) -> Callable[..., Response | None]:
         return errors.handle
 
     def handle_exception(self, exc: Exception) -> Response:

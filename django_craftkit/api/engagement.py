@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import django_filters
 from django.utils.translation import gettext as _
@@ -17,6 +17,9 @@ from .filters import KeyFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from django_filters import FilterSet
+    from rest_framework.serializers import BaseSerializer
 
 
 class EngagementEventSerializer(Named, serializers.ModelSerializer[EngagementEvent]):
@@ -45,7 +48,7 @@ class EngagementEventSerializer(Named, serializers.ModelSerializer[EngagementEve
         )
         read_only_fields = fields
 
-    def get_share(self, event: Any) -> int | None:
+    def get_share(self, event: EngagementEvent) -> int | None:
         pk: int | None = getattr(event, "share", None)
         return pk
 
@@ -74,13 +77,13 @@ class EngagementEventFilter(django_filters.FilterSet):
         fields: ClassVar[list[str]] = []
 
 
-class EngagementEventViewSet(CraftkitViewSet):
+class EngagementEventViewSet(CraftkitViewSet[EngagementEvent]):
     """Engagement events, the last one received first; with ``render``, the last one to happen."""
 
     queryset = EngagementEvent.objects.defer("metadata")
-    serializer_class = EngagementEventSerializer
+    serializer_class: type[BaseSerializer[EngagementEvent]] = EngagementEventSerializer
     nouns = ("an engagement event", "engagement events")
-    filterset_class = EngagementEventFilter
+    filterset_class: type[FilterSet] | None = EngagementEventFilter
     permissions = {"list": "view_engagementevent", "retrieve": "view_engagementevent"}
     # An index has them all by their number, and those of one document by when they were.
     orderings = {"": ("-id",)}
@@ -89,7 +92,7 @@ class EngagementEventViewSet(CraftkitViewSet):
         is_of_one = bool(self.request.query_params.get("render"))
         return {"": ("-occurred_at", "-id")} if is_of_one else self.orderings
 
-    def prepare(self, rows: Sequence[Any]) -> Sequence[Any]:
+    def prepare(self, rows: Sequence[EngagementEvent]) -> Sequence[EngagementEvent]:
         # Whose link it is, is the link's to tell.
         if not self.may("view_share", None):
             return rows
@@ -100,5 +103,5 @@ class EngagementEventViewSet(CraftkitViewSet):
             for render, remote_id, pk in shares.values_list("render", "remote_id", "pk")
         }
         for row in rows:
-            row.share = known.get((row.render_id, row.share_remote_id))
+            vars(row)["share"] = known.get((row.render_id, row.share_remote_id))
         return rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.http import Http404, UnreadablePostError
@@ -22,6 +22,9 @@ from django_craftkit.database import storable
 from django_craftkit.models import KeyConflict, NothingToRender, RenderWithdrawn
 from django_craftkit.signing import InvalidSignatureRequest
 
+if TYPE_CHECKING:
+    from django_craftkit.models.mirror import Mirror
+
 #: Characters of a message, and of the name of a field; errors that an answer lists.
 LONGEST, LONGEST_NAME, MOST = 2_000, 200, 100
 #: The code with which Craftkit refuses data: it names the fields from within them.
@@ -30,6 +33,7 @@ _INVALID_DATA = "invalid_input_data"
 _OURS = {"recipientIndex": "recipient", "expirationHours": "expires_in_hours"}
 
 Error = dict[str, str]
+Body = dict[str, object]
 
 
 class Conflict(exceptions.APIException):
@@ -74,15 +78,13 @@ def one_error(field: str, code: str, message: str) -> Error:
     return {"field": field[:LONGEST_NAME], "code": code, "message": message[:LONGEST]}
 
 
-def shape(code: str, message: str, errors: Iterable[Error] = ()) -> dict[str, Any]:
+def shape(code: str, message: str, errors: Iterable[Error] = ()) -> Body:
     # What was sent may be quoted, halves of surrogate pairs included.
-    body: dict[str, Any] = storable(
-        {"code": code, "message": message, "errors": [*islice(errors, MOST)]}
-    )
+    body: Body = storable({"code": code, "message": message, "errors": [*islice(errors, MOST)]})
     return body
 
 
-def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+def handle(error: Exception, context: dict[str, object]) -> Response | None:
     """Return the answer to an error; ``None`` for one that is nobody's but ours."""
     known = _known(error)
     if known is None:
@@ -124,7 +126,7 @@ def _known(error: Exception) -> exceptions.APIException | None:
     return None
 
 
-def _flat(detail: Any, path: str = "") -> Iterator[Error]:
+def _flat(detail: object, path: str = "") -> Iterator[Error]:
     """Yield the errors of a serializer, each with its field: ``recipients[0].email``."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
@@ -137,7 +139,7 @@ def _flat(detail: Any, path: str = "") -> Iterator[Error]:
         yield one_error(path, getattr(detail, "code", None) or "invalid", str(detail))
 
 
-def _below(path: str, name: Any) -> str:
+def _below(path: str, name: object) -> str:
     if name == api_settings.NON_FIELD_ERRORS_KEY:
         return path
     if isinstance(name, int):
@@ -145,7 +147,7 @@ def _below(path: str, name: Any) -> str:
     return f"{path}.{name}" if path else str(name)
 
 
-def of_row(row: Any) -> dict[str, Any] | None:
+def of_row(row: Mirror) -> Body | None:
     """Return what went wrong with a row, in the shape of an error; ``None`` where nothing did."""
     named = row.field_errors if isinstance(row.field_errors, Mapping) else {}
     if not (row.error or row.error_code or named):
@@ -158,7 +160,7 @@ def of_row(row: Any) -> dict[str, Any] | None:
     return shape(row.error_code, row.error[:LONGEST], errors)
 
 
-def _field(row: Any, name: str) -> str:
+def _field(row: Mirror, name: str) -> str:
     """Return the field of our request that Craftkit names."""
     if row.error_code == _INVALID_DATA:
         return f"data.{name}"

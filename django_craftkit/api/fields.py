@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
 from django.utils import timezone
@@ -19,11 +19,20 @@ from . import errors
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from django.db.models import Model
 
-def checked(check: Callable[[Any], Any]) -> Callable[[Any], None]:
+    from django_craftkit.models.mirror import Mirror
+
+    T = TypeVar("T")
+
+#: What a body holds that was found to be valid, or an object of any content in it.
+Given = dict[str, Any]
+
+
+def checked(check: Callable[[T], object]) -> Callable[[T], None]:
     """Return a validator that refuses what a check of the models refuses, with the same message."""
 
-    def validate(value: Any) -> None:
+    def validate(value: T) -> None:
         try:
             check(value)
         except (TypeError, ValueError) as error:
@@ -42,10 +51,10 @@ class Named:
         extend_schema_serializer(component_name=f"Craftkit{name}" if is_ours else name)(cls)
 
 
-class InputSerializer(Named, serializers.Serializer[Any]):
+class InputSerializer(Named, serializers.Serializer[None]):
     """A body. A field that it does not know is an error, so that no typing error goes unnoticed."""
 
-    def to_internal_value(self, data: Any) -> Any:
+    def to_internal_value(self, data: object) -> Any:
         if isinstance(data, Mapping) and (unknown := data.keys() - self.fields.keys()):
             text = _("There is no such field.")
             wrong = {name: [text] for name in sorted(unknown)[: errors.MOST]}
@@ -59,7 +68,7 @@ class TextField(serializers.CharField):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, **options})
 
-    def to_internal_value(self, data: Any) -> str:
+    def to_internal_value(self, data: object) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
@@ -69,13 +78,13 @@ class TextField(serializers.CharField):
 class ObjectField(serializers.Field):  # type: ignore[type-arg]
     """A JSON object of any content, nested up to 30 deep."""
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
+    def to_internal_value(self, data: object) -> Given:
         try:
             return check_data(data, self.field_name or "data")
         except (TypeError, ValueError) as error:
             raise serializers.ValidationError(str(error)) from None
 
-    def to_representation(self, value: Any) -> Any:
+    def to_representation(self, value: T) -> T:
         return value
 
 
@@ -103,7 +112,7 @@ class ExpiryField(serializers.DateTimeField):
             self.fail("overflow")
 
 
-class FieldErrorSerializer(Named, serializers.Serializer[Any]):
+class FieldErrorSerializer(Named, serializers.Serializer[errors.Error]):
     """What is wrong with one field."""
 
     field = serializers.CharField(help_text="`recipients[0].email`, say.")
@@ -111,7 +120,7 @@ class FieldErrorSerializer(Named, serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class ErrorSerializer(Named, serializers.Serializer[Any]):
+class ErrorSerializer(Named, serializers.Serializer[errors.Body]):
     """What went wrong: the body of every error, and the `error` of a row."""
 
     code = serializers.CharField(help_text="Stable: branch on it.")
@@ -125,10 +134,10 @@ class RowSerializer(Named, serializers.ModelSerializer[Any]):
     error = serializers.SerializerMethodField(help_text="What went wrong, if anything.")
 
     @extend_schema_field(ErrorSerializer(allow_null=True))
-    def get_error(self, row: Any) -> dict[str, Any] | None:
+    def get_error(self, row: Mirror) -> errors.Body | None:
         return errors.of_row(row)
 
-    def may(self, codename: str, row: Any) -> bool:
+    def may(self, codename: str, row: Model) -> bool:
         """Return whether the user has a permission for a row; without a view: no."""
         view = self.context.get("view")
         return view is not None and view.may(codename, row)

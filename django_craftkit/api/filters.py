@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import django_filters
 from django import forms
@@ -26,13 +25,13 @@ class KeyFilter(django_filters.NumberFilter):
 
     field_class = forms.IntegerField
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(self, name: str, **options: object) -> None:
         super().__init__(name, **{"min_value": 1, "max_value": _LARGEST, **options})
 
 
 class _MomentField(IsoDateTimeField):
-    def clean(self, value: Any) -> Any:
-        moment = super().clean(value)
+    def clean(self, value: object) -> datetime | None:
+        moment: datetime | None = super().clean(value)
         if moment is None or settings.USE_TZ or timezone.is_naive(moment):
             return moment
         # As the rows of a site without time zones have it.

@@ -25,7 +25,13 @@ from rest_framework.utils.urls import remove_query_param, replace_query_param
 from django_craftkit.models.arguments import EARLIEST, LATEST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from django.db.models import Model
+    from rest_framework.request import Request
+    from rest_framework.views import APIView
+
+    Schema = dict[str, object]
 
 _LARGEST = 2**63 - 1
 #: Characters; ours have some sixty.
@@ -36,7 +42,7 @@ _LONGEST = 200
 class _Cursor:
     is_back: bool
     #: Of the row that the page begins after: a moment and a primary key, or the key alone.
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
 
     def encode(self) -> str:
         text = json.dumps([self.is_back, *map(_written, self.values)], separators=(",", ":"))
@@ -56,13 +62,13 @@ class _Cursor:
         raise ValueError
 
 
-def _written(value: Any) -> Any:
+def _written(value: object) -> object:
     if not isinstance(value, datetime):
         return value
     return (value.astimezone(UTC) if timezone.is_aware(value) else value).isoformat()
 
 
-def _moment(text: Any) -> datetime:
+def _moment(text: object) -> datetime:
     if not isinstance(text, str):
         raise ValueError
     moment = datetime.fromisoformat(text)
@@ -84,9 +90,9 @@ class KeysetPagination(BasePagination):
     page_size = 100
     largest_page_size = 100
 
-    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self._url = request.build_absolute_uri()
-        self._columns = self._ordering(request, view)
+        self._columns = self._ordering(request, view.get_orderings())
         size = self._size(request)
         cursor = self._cursor(request)
         is_back = cursor is not None and cursor.is_back
@@ -105,10 +111,10 @@ class KeysetPagination(BasePagination):
         )
         return page
 
-    def get_paginated_response(self, data: Any) -> Response:
+    def get_paginated_response(self, data: object) -> Response:
         return Response({"next": self._next, "previous": self._previous, "results": data})
 
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+    def get_paginated_response_schema(self, schema: Schema) -> Schema:
         link = {"type": "string", "format": "uri", "nullable": True}
         return {
             "type": "object",
@@ -116,7 +122,7 @@ class KeysetPagination(BasePagination):
             "properties": {"next": link, "previous": link, "results": schema},
         }
 
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+    def get_schema_operation_parameters(self, view: APIView) -> list[Schema]:
         orderings = [name for name in getattr(view, "orderings", {}) if name]
         size = {"type": "integer", "minimum": 1, "maximum": self.largest_page_size}
         parameters = [
@@ -131,16 +137,14 @@ class KeysetPagination(BasePagination):
             for name, kind, description in parameters
         ]
 
-    def _ordering(self, request: Any, view: Any) -> Sequence[str]:
-        orderings = view.get_orderings()
+    def _ordering(self, request: Request, orderings: Mapping[str, Sequence[str]]) -> Sequence[str]:
         name = request.query_params.get("ordering") or next(iter(orderings))
         if name not in orderings:
             text = _("Write one of %s.") % (", ".join(filter(None, orderings)) or "–")
             raise ValidationError({"ordering": [text]})
-        columns: Sequence[str] = orderings[name]
-        return columns
+        return orderings[name]
 
-    def _size(self, request: Any) -> int:
+    def _size(self, request: Request) -> int:
         given = request.query_params.get("page_size", str(self.page_size))
         is_number = given.isascii() and given.isdigit() and len(given) < 10
         if not (is_number and 1 <= int(given) <= self.largest_page_size):
@@ -148,7 +152,7 @@ class KeysetPagination(BasePagination):
             raise ValidationError({"page_size": [text]})
         return int(given)
 
-    def _cursor(self, request: Any) -> _Cursor | None:
+    def _cursor(self, request: Request) -> _Cursor | None:
         given = request.query_params.get("cursor")
         if given is None:
             return None
@@ -158,7 +162,7 @@ class KeysetPagination(BasePagination):
             text = _("It is none of this list: take it from next or previous.")
             raise ValidationError({"cursor": [text]}) from None
 
-    def _link(self, page: Sequence[Any], position: int, *, is_back: bool) -> str:
+    def _link(self, page: Sequence[Model], position: int, *, is_back: bool) -> str:
         if not page:
             # All that was there is gone: the list begins anew.
             return remove_query_param(self._url, "cursor")
@@ -167,7 +171,7 @@ class KeysetPagination(BasePagination):
         return replace_query_param(self._url, "cursor", _Cursor(is_back, values).encode())
 
 
-def _after(names: Sequence[str], values: Sequence[Any], *, is_down: bool) -> Q:
+def _after(names: Sequence[str], values: Sequence[object], *, is_down: bool) -> Q:
     """Return what finds the rows after one, in a way that an index serves.
 
     The first condition is implied by the second. It is a range of the index; the ``OR`` alone is

@@ -6,7 +6,7 @@ that the user may know of. Links, events and signature requests are shown if the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from django.apps import apps
 from django.db import router
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest
 
+    from django_craftkit.permissions import Person
+
+    M = TypeVar("M", bound=Model)
+
 
 def own_documents(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Render]:
     """Narrow to the documents about the user's own objects, as ``API_OWNERS`` says.
@@ -32,13 +36,13 @@ def own_documents(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[
     return about
 
 
-def owned(user: Any) -> Iterator[Model]:
+def owned(user: Person) -> Iterator[Model]:
     """Yield the objects that are a user's own: ``{"shop.Order": "customer"}``."""
     for label, path in (conf.options().API_OWNERS or {}).items():
         yield from _of(apps.get_model(label), path, user).only("pk")
 
 
-def owns(user: Any, source: Model) -> bool:
+def owns(user: Person, source: Model) -> bool:
     """Whether an object is a user's own."""
     paths = conf.options().API_OWNERS or {}
     return any(
@@ -48,7 +52,7 @@ def owns(user: Any, source: Model) -> bool:
     )
 
 
-def _of(model: type[Model], path: str, user: Any) -> QuerySet[Any]:
+def _of(model: type[M], path: str, user: Person) -> QuerySet[M]:
     # Where it is written: what somebody has just got is theirs. The user by its key, which may be
     # in another database.
     rows = model._base_manager.using(router.db_for_write(model))
@@ -68,7 +72,7 @@ def narrowed(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Rende
     return rows
 
 
-def of_narrowed(rows: QuerySet[Any], request: HttpRequest, one: str = "") -> QuerySet[Any]:
+def of_narrowed(rows: QuerySet[M], request: HttpRequest, one: str = "") -> QuerySet[M]:
     """Return the rows whose document the user may know of.
 
     ``one`` is the primary key of the document that they are all of, if there is one.

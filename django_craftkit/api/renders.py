@@ -20,6 +20,7 @@ from django_craftkit.database import database
 from django_craftkit.models import Render, Share
 from django_craftkit.models.arguments import MAX_SLUG, MAX_VERSION, check_template, hash_key
 from django_craftkit.models.identity import MAX_PK, identify
+from django_craftkit.permissions import user_of
 
 from .base import SECONDS, CraftkitViewSet, PDFRenderer
 from .engagement import EngagementInputSerializer
@@ -40,6 +41,10 @@ from .sources import ShownSourceSerializer, SourceSerializer, shown_source
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
+    from django.http import FileResponse
+    from django_filters import FilterSet
+    from rest_framework.request import Request
+    from rest_framework.serializers import BaseSerializer
 
 
 class RenderSerializer(RowSerializer):
@@ -146,18 +151,18 @@ class RenderFilter(django_filters.FilterSet):
         return rows.filter(source_type=kinds.get_for_model(model))
 
 
-class RenderViewSet(CraftkitViewSet):
+class RenderViewSet(CraftkitViewSet[Render]):
     """Documents."""
 
     queryset = Render.objects.select_related("source_type").defer("answer")
-    serializer_class = RenderDetailSerializer
+    serializer_class: type[BaseSerializer[Render]] = RenderDetailSerializer
     nouns = ("a document", "documents")
     serializer_classes = {
         "share": ShareSerializer,
         "email": ShareSerializer,
         "sign": SignatureRequestSerializer,
     }
-    filterset_class = RenderFilter
+    filterset_class: type[FilterSet] | None = RenderFilter
     permissions = {
         "list": "view_render",
         "retrieve": "view_render",
@@ -172,29 +177,30 @@ class RenderViewSet(CraftkitViewSet):
     }
     mails = frozenset({"email", "sign"})
 
-    def get_serializer_class(self) -> Any:
+    def get_serializer_class(self) -> type[BaseSerializer[Render]]:
         found = super().get_serializer_class()
         # What a subclass shows of one document it shows in its list too, and no more.
         is_ours = found is RenderDetailSerializer
         return RenderSerializer if is_ours and self.action == "list" else found
 
-    def get_queryset(self) -> QuerySet[Any]:
+    def get_queryset(self) -> QuerySet[Render]:
         rows = super().get_queryset()
-        shown = getattr(self.get_serializer_class().Meta, "fields", ())
+        serializer: Any = self.get_serializer_class()
+        shown = getattr(serializer.Meta, "fields", ())
         # Of any length, and in a list a hundred times.
         return rows if shown == "__all__" or "data" in shown else rows.defer("answer", "data")
 
     @described("Request a document", body=RenderInputSerializer, makes=True)
-    def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def create(self, request: Request, *args: object, **kwargs: object) -> Response:
         given, wait = self.read_body(RenderInputSerializer), self.read_wait()
         key = key_of(request, "create")
 
         def make(seconds: float) -> Render:
-            return Render.objects.request(**given, key=key, user=request.user, wait=seconds)
+            return Render.objects.request(**given, key=key, user=user_of(request), wait=seconds)
 
         def check(render: Render) -> None:
             wanted = {name: given[name] for name in ("template", "version", "data")}
-            check_own(render, request.user, **wanted)
+            check_own(render, user_of(request), **wanted)
             if not render.is_about(given["source"] and identify(given["source"])):
                 raise AnotherBody(["source"])
             # A row is known by its key in its project, and a key stands for one row.
@@ -212,28 +218,28 @@ class RenderViewSet(CraftkitViewSet):
 
     @described("Retry a document", acts=True)
     @action(detail=True, methods=["post"])
-    def retry(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def retry(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Start the next attempt of a document that failed, was rejected, cancelled or withdrawn.
 
         409 if the document is ready.
         """
         render = self.get_object()
-        is_asked = render.retry(user=request.user, wait=self.read_wait())
+        is_asked = render.retry(user=user_of(request), wait=self.read_wait())
         if not is_asked and render.status == Render.Status.SUCCEEDED:
             raise Conflict(_("There is nothing to retry."), "not_retriable")
         return self.answer(render)
 
     @described("Withdraw a document", acts=True)
     @action(detail=True, methods=["post"])
-    def withdraw(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def withdraw(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Take a document back: its links are revoked, its signature requests cancelled."""
         render = self.get_object()
-        render.withdraw(user=request.user, wait=self.read_wait())
+        render.withdraw(user=user_of(request), wait=self.read_wait())
         return self.answer(render)
 
     @described("Read the PDF", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
-    def pdf(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def pdf(self, request: Request, *args: object, **kwargs: object) -> FileResponse:
         """Read the PDF. This records no view: `record` does."""
         render = self.get_object()
         if not render.is_final:
@@ -244,42 +250,42 @@ class RenderViewSet(CraftkitViewSet):
 
     @described("Share a document", body=ShareInputSerializer, makes=True)
     @action(detail=True, methods=["post"])
-    def share(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def share(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Request a link to a document. It is made as soon as the document is ready."""
         render = self.get_object()
         given, wait = self.read_body(ShareInputSerializer), self.read_wait()
         key = key_of(request, "share")
         share = self.request_once(
-            lambda seconds: render.share(**given, key=key, user=request.user, wait=seconds),
-            partial(check_own, user=request.user, by_mail=False, **given),
+            lambda seconds: render.share(**given, key=key, user=user_of(request), wait=seconds),
+            partial(check_own, user=user_of(request), by_mail=False, **given),
             wait,
         )
         return self.answer(share, code=status.HTTP_201_CREATED)
 
     @described("E-mail a document", body=EmailInputSerializer, makes=True)
     @action(detail=True, methods=["post"])
-    def email(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def email(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Have Craftkit mail a link to one person, as soon as the document is ready.
 
         Without an Idempotency-Key, the body is the key: the same body is mailed once.
         """
-        render: Render = self.get_object()
+        render = self.get_object()
         given, wait = self.read_body(EmailInputSerializer), self.read_wait()
         key = key_of(request, "email", or_body=True)
 
         def make(seconds: float) -> Share:
             mail = {name: value for name, value in given.items() if name != "recipient_email"}
             to = given["recipient_email"]
-            return render.email(to, **mail, key=key, user=request.user, wait=seconds)
+            return render.email(to, **mail, key=key, user=user_of(request), wait=seconds)
 
         share = self.request_once(
-            make, partial(check_own, user=request.user, by_mail=True, **given), wait
+            make, partial(check_own, user=user_of(request), by_mail=True, **given), wait
         )
         return self.answer(share, code=status.HTTP_201_CREATED)
 
     @described("Send a document for signature", body=SignatureRequestInputSerializer, makes=True)
     @action(detail=True, methods=["post"])
-    def sign(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def sign(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Have Craftkit send a document out to be signed, as soon as it is ready.
 
         Without an Idempotency-Key, the body is the key: the same body is sent once.
@@ -288,15 +294,15 @@ class RenderViewSet(CraftkitViewSet):
         given, wait = self.read_body(SignatureRequestInputSerializer), self.read_wait()
         key = key_of(request, "sign", or_body=True)
         asked = self.request_once(
-            lambda seconds: send(render, given, key=key, user=request.user, wait=seconds),
-            lambda row: check_sent(row, given, request.user),
+            lambda seconds: send(render, given, key=key, user=user_of(request), wait=seconds),
+            lambda row: check_sent(row, given, user_of(request)),
             wait,
         )
         return self.answer(asked, code=status.HTTP_201_CREATED)
 
     @described("Record that a document was seen", body=EngagementInputSerializer, answers="nothing")
     @action(detail=True, methods=["post"])
-    def record(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def record(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Tell Craftkit that this site has shown the document to somebody.
 
         Craftkit counts the same event within five minutes once.

@@ -6,7 +6,7 @@ What it answers is read from the view, so that a subclass is described as it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
@@ -14,6 +14,9 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 
 from .fields import ErrorSerializer
 from .idempotency import HEADER
+
+if TYPE_CHECKING:
+    from rest_framework.serializers import Serializer
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -60,7 +63,7 @@ class CraftkitSchema(AutoSchema):
 def described(
     summary: str | None = None,
     *,
-    body: Any = None,
+    body: type[Serializer[Any]] | None = None,
     answers: Literal["row", "file", "nothing"] = "row",
     acts: bool = False,
     makes: bool = False,
@@ -71,7 +74,7 @@ def described(
     ``acts``: it does something to the row, for which it can be waited, and a user who may do it,
     but not view the row, gets 204. ``makes``: so it does, and the row is new.
     """
-    responses: dict[Any, Any] = {}
+    responses: dict[object, object] = {}
     if answers == "file":
         responses[200, "application/pdf"] = OpenApiTypes.BINARY
         responses["5XX", "application/json"] = _ERROR

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import django_filters
 from django.utils.translation import gettext as _
@@ -10,15 +10,19 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 
 from django_craftkit.models import Share
-from django_craftkit.models.share import MAX_EMAIL, MAX_MESSAGE, MAX_NAME
+from django_craftkit.models.share_manager import MAX_EMAIL, MAX_MESSAGE, MAX_NAME
+from django_craftkit.permissions import user_of
 
 from .base import CraftkitViewSet
-from .fields import ExpiryField, InputSerializer, RowSerializer, TextField
+from .fields import ExpiryField, Given, InputSerializer, RowSerializer, TextField
 from .filters import KeyFilter
 from .schema import described
 
 if TYPE_CHECKING:
+    from django_filters import FilterSet
+    from rest_framework.request import Request
     from rest_framework.response import Response
+    from rest_framework.serializers import BaseSerializer
 
 
 class ShareSerializer(RowSerializer):
@@ -78,7 +82,7 @@ class ShareInputSerializer(InputSerializer):
             raise serializers.ValidationError(text)
         return channel
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, given: Given) -> Given:
         if given["channel"] == Share.Channel.EMAIL and not given["recipient_email"]:
             text = _("Write whom it is for.")
             raise serializers.ValidationError({"recipient_email": [text]}, "required")
@@ -107,19 +111,19 @@ class ShareFilter(django_filters.FilterSet):
         fields: ClassVar[list[str]] = []
 
 
-class ShareViewSet(CraftkitViewSet):
+class ShareViewSet(CraftkitViewSet[Share]):
     """Links to documents."""
 
     queryset = Share.objects.defer("answer")
-    serializer_class = ShareSerializer
+    serializer_class: type[BaseSerializer[Share]] = ShareSerializer
     nouns = ("a link", "links")
-    filterset_class = ShareFilter
+    filterset_class: type[FilterSet] | None = ShareFilter
     permissions = {"list": "view_share", "retrieve": "view_share", "revoke": "revoke_share"}
 
     @described("Revoke a link", acts=True)
     @action(detail=True, methods=["post"])
-    def revoke(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def revoke(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Revoke a link. This site stops showing it at once. Revoking it twice is no error."""
         share = self.get_object()
-        share.revoke(user=request.user, wait=self.read_wait())
+        share.revoke(user=user_of(request), wait=self.read_wait())
         return self.answer(share)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import django_filters
 from django.utils.translation import gettext as _
@@ -14,17 +14,26 @@ from rest_framework.decorators import action
 from django_craftkit.database import database
 from django_craftkit.models import ArchivedFile, Render, SignatureRecipient, SignatureRequest
 from django_craftkit.models.signature import MAX_REASON
+from django_craftkit.permissions import user_of
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField
 
 from .base import SECONDS, CraftkitViewSet, PDFRenderer
 from .errors import AnotherBody, Conflict
-from .fields import InputSerializer, Named, RowSerializer, TextField
+from .fields import Given, InputSerializer, Named, RowSerializer, TextField
 from .filters import KeyFilter
 from .idempotency import check_own
 from .schema import described
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.http import FileResponse
+    from django_filters import FilterSet
+    from rest_framework.request import Request
     from rest_framework.response import Response
+    from rest_framework.serializers import BaseSerializer
 
 #: Hours, and items of a list; what is within and still too much, the models refuse in words.
 _MOST_HOURS, _MOST_ITEMS = 1_000_000, 200
@@ -125,13 +134,13 @@ class SignatureRequestInputSerializer(InputSerializer):
     """A document to be sent out: to whom, and where they sign."""
 
     # A list is counted before its items are looked at: millions of them fit in a body.
-    recipients: serializers.ListSerializer[Any] = serializers.ListSerializer(
+    recipients: serializers.ListSerializer[None] = serializers.ListSerializer(
         child=RecipientSerializer(), max_length=_MOST_ITEMS
     )
-    fields: serializers.ListSerializer[Any] = serializers.ListSerializer(  # type: ignore[assignment]
+    fields: serializers.ListSerializer[None] = serializers.ListSerializer(  # type: ignore[assignment]
         child=SignatureFieldSerializer(), max_length=_MOST_ITEMS, required=False
     )
-    anchor_tags: serializers.ListSerializer[Any] = serializers.ListSerializer(
+    anchor_tags: serializers.ListSerializer[None] = serializers.ListSerializer(
         child=AnchorTagSerializer(), max_length=_MOST_ITEMS, required=False
     )
     name = TextField(allow_blank=True, default="")
@@ -141,7 +150,7 @@ class SignatureRequestInputSerializer(InputSerializer):
 
 
 def send(
-    render: Render, given: dict[str, Any], *, key: str, user: Any, wait: float
+    render: Render, given: Given, *, key: str, user: AbstractBaseUser, wait: float
 ) -> SignatureRequest:
     """Have a document sent out as a body says; raise ``InvalidSignatureRequest``."""
     hours = given.get("expires_in_hours")
@@ -157,7 +166,7 @@ def send(
     )
 
 
-def check_sent(request: SignatureRequest, given: dict[str, Any], user: Any) -> None:
+def check_sent(request: SignatureRequest, given: Given, user: AbstractBaseUser) -> None:
     """Raise ``AnotherBody`` where a request was not asked for as a body says."""
     check_own(request, user)
     if request.expiration_hours != given.get("expires_in_hours"):
@@ -188,15 +197,15 @@ class SignatureRequestFilter(django_filters.FilterSet):
         fields: ClassVar[list[str]] = []
 
 
-class SignatureRequestViewSet(CraftkitViewSet):
+class SignatureRequestViewSet(CraftkitViewSet[SignatureRequest]):
     """Signature requests."""
 
     queryset = SignatureRequest.objects.defer("answer", "fields", "anchor_tags").prefetch_related(
         "recipients"
     )
-    serializer_class = SignatureRequestSerializer
+    serializer_class: type[BaseSerializer[SignatureRequest]] = SignatureRequestSerializer
     nouns = ("a signature request", "signature requests")
-    filterset_class = SignatureRequestFilter
+    filterset_class: type[FilterSet] | None = SignatureRequestFilter
     permissions = {
         "list": "view_signaturerequest",
         "retrieve": "view_signaturerequest",
@@ -207,27 +216,27 @@ class SignatureRequestViewSet(CraftkitViewSet):
 
     @described("Cancel a signature request", body=CancellationInputSerializer, acts=True)
     @action(detail=True, methods=["post"])
-    def cancel(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def cancel(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Cancel a signature request; twice is no error. 409 if it has ended otherwise."""
         row = self.get_object()
         reason, wait = self.read_body(CancellationInputSerializer)["reason"], self.read_wait()
-        if not row.cancel(reason=reason, user=request.user, wait=wait) and not row.ended_by:
+        if not row.cancel(reason=reason, user=user_of(request), wait=wait) and not row.ended_by:
             raise Conflict(_("It has come to its end."), "ended")
         return self.answer(row)
 
     @described("Read the signed PDF", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
-    def signed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def signed(self, request: Request, *args: object, **kwargs: object) -> FileResponse:
         """Read the signed PDF; 409 until everybody has signed."""
         return self._file(self.get_object().open_signed, ArchivedFile.Kind.SIGNED)
 
     @described("Read the certificate", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
-    def certificate(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def certificate(self, request: Request, *args: object, **kwargs: object) -> FileResponse:
         """Read the certificate of completion; 409 until everybody has signed."""
         return self._file(self.get_object().open_certificate, ArchivedFile.Kind.CERTIFICATE)
 
-    def _file(self, fetch: Any, kind: ArchivedFile.Kind) -> Any:
+    def _file(self, fetch: Callable[..., BinaryIO], kind: ArchivedFile.Kind) -> FileResponse:
         row = self.get_object()
         if row.status != SignatureRequest.Status.COMPLETED:
             raise Conflict(_("Nothing is signed yet."), "not_ready")

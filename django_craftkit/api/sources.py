@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.db import router
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from django_craftkit.models import Render
 
 
-class ShownSourceSerializer(Named, serializers.Serializer[Any]):
+class ShownSourceSerializer(Named, serializers.Serializer[dict[str, str]]):
     """What a document is about."""
 
     type = serializers.CharField(help_text="`app.model`")
@@ -44,7 +44,7 @@ class SourceSerializer(InputSerializer):
     type = TextField(max_length=200, help_text="`app.model`")
     id = TextField(max_length=MAX_PK)
 
-    def to_internal_value(self, data: Any) -> Any:
+    def to_internal_value(self, data: object) -> Model:
         """Return the object, if it is there for whoever asks: the same error if it is not."""
         given = super().to_internal_value(data)
         source, user = _find(given["type"], given["id"]), self.context["request"].user
@@ -62,6 +62,6 @@ def _find(kind: str, pk: str) -> Model | None:
     if model._meta.swapped:
         return None  # it has no table
     # Where it is written, which is what a document knows of it.
-    rows: Any = model._base_manager.using(router.db_for_write(model))
+    rows = model._base_manager.using(router.db_for_write(model))
     found: Model | None = rows.filter(pk=key).first()
     return found

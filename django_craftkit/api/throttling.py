@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.settings import api_settings
 from rest_framework.throttling import ScopedRateThrottle
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+    from rest_framework.views import APIView
 
 #: Scopes of ``DEFAULT_THROTTLE_RATES``: what only reads, what writes, what mails people.
 READ, WRITE, MAIL = "craftkit-read", "craftkit-write", "craftkit-mail"
@@ -23,7 +27,7 @@ class CraftkitThrottle(ScopedRateThrottle):
         # Read when it is used, as all settings of ours are.
         return (api_settings.DEFAULT_THROTTLE_RATES or {}).get(self.scope or "")
 
-    def allow_request(self, request: Any, view: Any) -> bool:
+    def allow_request(self, request: Request, view: APIView) -> bool:
         self.scope = getattr(view, self.scope_attr, None)
         if not self.scope or self.get_rate() is None:
             return True

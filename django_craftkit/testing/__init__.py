@@ -6,7 +6,7 @@ use ``Kit`` as a context manager.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .kit import Kit
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Kit"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> type[Kit]:
     # pytest loads the plugin beside this in every project, before there are settings.
     if name == "Kit":
         from .kit import Kit

@@ -54,7 +54,7 @@ class Kit:
         self._settings = settings
         self._override = override_settings(CRAFTKIT_PROJECTS=self._projects)
 
-    def _project(self, alias: str) -> dict[str, Any]:
+    def _project(self, alias: str) -> dict[str, object]:
         return {
             "API_KEY": _key(alias),
             "WEBHOOK_SECRETS": [_secret(alias)],
@@ -171,7 +171,7 @@ class Kit:
             raise ValueError(f"{request} is {request.status}: let the worker run() first.")
         return found[0]
 
-    def put_template(self, slug: str, manifest: Mapping[str, Any], **options: Any) -> None:
+    def put_template(self, slug: str, manifest: Mapping[str, object], **options: Any) -> None:
         """Publish a template under ``slug``; data are checked against its manifest, as at Craftkit.
 
         ``options`` are those of ``Sandbox.put_template``.

@@ -75,7 +75,7 @@ def _of_documents(names: Sequence[str], queue: Any, *, quick: bool) -> list[Any]
         "saves": lambda: saves.saves(rounds, bookings=100 if quick else 200),
         "webhooks": lambda: (
             webhooks.intake(rounds, requests=500)
-            + webhooks.application_of(4 if quick else 12, deliveries=500)
+            + webhooks.application_of(4 if quick else 12, deliveries=500 if quick else 2000)
         ),
         "cost": lambda: documents.cost(1 if quick else 2, 100 if quick else 1000),
         "bulk": lambda: documents.behind_bulk(1, 200 if quick else 2000),

@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from django_craftkit.models import Job, Render
-from django_craftkit.models.render import KIND
+from django_craftkit.models.claims import Marks
 
 from .measure import Figure, say
 from .models import DeclaredBooking
@@ -38,10 +38,15 @@ BESIDE_WORKERS = "web requests of {} that wait for or deadlock with four workers
 WAITED, DEADLOCKED = 1205, 1213
 
 
-def claim(limit: int) -> Sequence[int]:
-    """Claim as a loop does, and return the ids: all that is known here of how jobs are claimed."""
+def claim(limit: int, marks: Marks) -> Sequence[int]:
+    """Claim as a loop does, and return the ids: all that is known here of how jobs are claimed.
+
+    ``marks`` are those of one worker.
+    """
     # The clock of the database is that of this machine, and to ask it is no part of the claim.
-    jobs = Job.objects.all().claim(limit, now=timezone.now(), lease=timedelta(seconds=120))
+    jobs = Job.objects.all().claim(
+        limit, now=timezone.now(), lease=timedelta(seconds=120), mark=marks.of(Job.Kind.RENDER)
+    )
     return [job.pk for job in jobs]
 
 
@@ -57,7 +62,8 @@ def over_remains(rounds: int, finished: int) -> list[Figure]:
         _empty()
         with _somebodys_transaction():
             _write(finished)
-            while ids := claim(AT_ONCE):
+            marks = Marks()
+            while ids := claim(AT_ONCE, marks):
                 Job.objects.filter(pk__in=list(ids)).delete()
             _write(LIVE)
             if Job.objects.count() != LIVE:
@@ -76,6 +82,7 @@ def _claims() -> float:
     else the machine does makes short statements seem long, and the ratio small.
     """
     taken = []
+    marks = Marks()
 
     def measure(execute: Any, *args: Any) -> Any:
         began = time.perf_counter()
@@ -87,18 +94,18 @@ def _claims() -> float:
     with connection.execute_wrapper(measure):
         for _ in range(CLAIMS):
             taken.append(0.0)
-            if not claim(1):
+            if not claim(1, marks):
                 raise RuntimeError("There was nothing to claim.")
     return statistics.quantiles(taken, n=4)[0]
 
 
-def _write(count: int) -> None:
-    """Write jobs that are due; no two have had the same object."""
-    due = timezone.now() - timedelta(seconds=1)
+def _write(count: int, after: timedelta = timedelta(seconds=-1)) -> None:
+    """Write jobs that are due, or will be; no two have had the same object."""
+    due = timezone.now() + after
     first = next(_objects)
     for start in range(0, count, 1000):
         Job.objects.bulk_create(
-            Job(kind=KIND, object_id=first + number, project="default", due_at=due)
+            Job(kind=Job.Kind.RENDER, object_id=first + number, project="default", due_at=due)
             for number in range(start, min(start + 1000, count))
         )
 
@@ -107,10 +114,15 @@ _objects = iter(range(1_000_000, 10**12, 1_000_000))
 
 
 def _empty() -> None:
+    """Empty the table, whose statistics are of an hour in which all that there was waited."""
     table = Job._meta.db_table
+    analyze = f"VACUUM ANALYZE {table}" if _is_postgresql() else f"ANALYZE TABLE {table}"
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {table}" if _is_postgresql() else f"TRUNCATE TABLE {table}")
-        cursor.execute(f"VACUUM ANALYZE {table}" if _is_postgresql() else f"ANALYZE TABLE {table}")
+        cursor.execute(f"TRUNCATE TABLE {table}")
+        _write(LIVE, timedelta(hours=2))
+        cursor.execute(analyze)
+        cursor.execute(f"TRUNCATE TABLE {table}")
+        cursor.execute(analyze)
 
 
 @contextmanager

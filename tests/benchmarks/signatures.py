@@ -21,12 +21,11 @@ from urllib3 import HTTPResponse
 from django_craftkit.clock import database_now
 from django_craftkit.models import ArchivedFile, Job, ProjectState, Render, SignatureRequest
 from django_craftkit.models.arguments import hash_key
-from django_craftkit.models.signature import ARCHIVE, POLL
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import archive, signatures
-from django_craftkit.reconcile.outcomes import Again, Done
+from django_craftkit.reconcile.results import Again, Done
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
-from django_craftkit.sandbox.envelopes import SignatureRequest as Envelope
+from django_craftkit.sandbox.core.signatures import SignatureRequest as Envelope
 
 from .measure import Figure, empty, say, settle
 
@@ -61,7 +60,7 @@ def _round(is_open: list[bool], span: timedelta) -> int:
         settle()
         before = len(sandbox.requests)
         state = ProjectState.objects.of("default")
-        job = Job(kind=POLL, object_id=state.pk, project="default")
+        job = Job(kind=Job.Kind.POLL_SIGNATURES, object_id=state.pk, project="default")
         while not _is_over(signatures.poll.step(job)):
             pass
     heard = SignatureRequest.objects.filter(status=SignatureRequest.Status.VIEWED).count()
@@ -73,10 +72,10 @@ def _round(is_open: list[bool], span: timedelta) -> int:
     return calls
 
 
-def _is_over(outcome: Any) -> bool:
-    if not isinstance(outcome, (Again, Done)):
-        raise RuntimeError(f"The round ended with {outcome}.")
-    return isinstance(outcome, Done) or outcome.after > 0
+def _is_over(result: Any) -> bool:
+    if not isinstance(result, (Again, Done)):
+        raise RuntimeError(f"The round ended with {result}.")
+    return isinstance(result, Done) or result.after > 0
 
 
 def _fill(sandbox: Sandbox, is_open: list[bool], beginnings: list[datetime]) -> list[uuid.UUID]:
@@ -137,7 +136,7 @@ def keeping(megabytes: int) -> list[Figure]:
                 remote_id=uuid.uuid4(),
                 status=SignatureRequest.Status.COMPLETED,
             )
-            job = Job(kind=ARCHIVE, object_id=request.pk, project="default")
+            job = Job(kind=Job.Kind.ARCHIVE_SIGNATURE, object_id=request.pk, project="default")
             before = _memory("VmRSS")
             Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
             archive.keep_signed(job)

@@ -23,7 +23,6 @@ from django.utils import timezone
 
 from django_craftkit.models import Change, Job, Render, WebhookDelivery
 from django_craftkit.models.arguments import hash_key
-from django_craftkit.models.render import KIND
 from django_craftkit.signals import render_succeeded
 from django_craftkit.webhooks.signature import sign
 
@@ -147,7 +146,12 @@ def _accepted(count: int) -> list[uuid.UUID]:
         for number in range(count)
     )
     Job.objects.bulk_create(
-        Job(kind=KIND, object_id=render.pk, project="default", due_at=now + timedelta(hours=2))
+        Job(
+            kind=Job.Kind.RENDER,
+            object_id=render.pk,
+            project="default",
+            due_at=now + timedelta(hours=2),
+        )
         for render in renders
     )
     return [render.remote_id for render in renders if render.remote_id]

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import agency
 import pytest
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
@@ -21,6 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from django_craftkit.sandbox import Sandbox, SandboxServer
+from tests import app
 from tests.helpers import until
 from tests.process.conftest import Workers
 
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from selenium.webdriver.remote.webelement import WebElement
+
+# The middleware is the example's, whose package makes a Celery app of its own the current one.
+assert agency.celery_app is not app
+app.set_current()
 
 #: Where pictures of the pages are put; without it none are taken.
 PICTURES = os.environ.get("CRAFTKIT_PICTURES")
@@ -123,7 +129,7 @@ def craftkit_server() -> Iterator[Sandbox]:
 def site(craftkit_server, live_server, tmp_path, monkeypatch) -> Iterator[str]:
     """The site with its worker, as strict as a careful project has it."""
     # A busy machine is no Craftkit that does not answer.
-    monkeypatch.setattr("django_craftkit.admin.buttons.SECONDS", SECONDS)
+    monkeypatch.setattr("django_craftkit.admin.common.buttons.SECONDS", SECONDS)
     craftkit_server.subscribe(f"{live_server.url}/craftkit/webhooks/default/", "whsec-tests")
     project = {**settings.CRAFTKIT_PROJECTS["default"], "BASE_URL": craftkit_server.public_url}
     workers = Workers(tmp_path, craftkit_server.public_url)

@@ -17,11 +17,9 @@ from django.core.management import get_commands
 from django_craftkit import client, conf, models, signals, signing
 from django_craftkit.client import CraftkitError
 from django_craftkit.events import render_on
-from django_craftkit.models import render, share
-from django_craftkit.models import signature as signature_model
-from django_craftkit.models.render import RenderQuerySet
+from django_craftkit.models.render import RenderManager
 from django_craftkit.reconcile import deliveries
-from django_craftkit.reconcile.renders.facts import RANK
+from django_craftkit.reconcile.renders.states import RANK
 from django_craftkit.sandbox import cli, faults
 from django_craftkit.templatetags import craftkit as tags
 from django_craftkit.testing import Kit
@@ -109,10 +107,10 @@ def test_every_status_is_documented(page: str, column: str, choices: set[str]):
 def test_final_statuses_are_told_as_such():
     rows = table("docs/documents.md", "status", "final")
     final = {name for name, row in rows.items() if row["final"] == "yes"}
-    assert final == {str(status.value) for status in (*render.FINAL, *share.FINAL)}
+    assert final == {str(status.value) for status in (*models.Render.FINAL, *models.Share.FINAL)}
     rows = table("docs/signatures.md", "status", "ended")
     ended = {name for name, row in rows.items() if row["ended"] == "yes"}
-    assert ended == {str(status.value) for status in signature_model.FINAL}
+    assert ended == {str(status.value) for status in models.SignatureRequest.FINAL}
 
 
 def test_the_ranks_are_told_in_their_order():
@@ -177,7 +175,7 @@ def test_the_families_of_events_to_subscribe_to_are_those_that_are_applied():
     ("page", "function"),
     [
         ("docs/events.md", render_on),
-        ("docs/documents.md", RenderQuerySet.request),
+        ("docs/documents.md", RenderManager.request),
         ("docs/documents.md", models.Render.share),
         ("docs/signatures.md", models.Render.send_for_signature),
     ],

@@ -144,7 +144,13 @@ def test_every_method_of_a_model_that_a_page_uses_is_there(model: Any):
         assert used >= {"request", "for_object", "share", "email", "send_for_signature", "wait"}
 
 
-OURS = (*RESOURCES.values(), *MODELS, *(type(one._default_manager.all()) for one in MODELS), Kit)
+OURS = (
+    *RESOURCES.values(),
+    *MODELS,
+    *(type(one._default_manager.all()) for one in MODELS),
+    *(type(one._default_manager) for one in MODELS),
+    Kit,
+)
 
 
 @pytest.mark.parametrize("cls", OURS)

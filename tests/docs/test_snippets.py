@@ -18,6 +18,7 @@ from django.core.management import get_commands, load_command_class
 from django.template import engines
 
 from django_craftkit.sandbox import SandboxServer, cli
+from django_craftkit.sandbox.control.faults import from_json as fault_from_json
 from tests.docs import pages
 from tests.docs.scenes import SCENES
 from tests.endurance import __main__ as endurance
@@ -205,9 +206,7 @@ def test_a_command_can_be_given(line: str):
             assert set(arguments) <= known
         case ["curl", "-d", body, address]:
             assert address.endswith("/_sandbox/faults")
-            from django_craftkit.sandbox import Fault
-
-            Fault.from_json(__import__("json").loads(body))
+            fault_from_json(__import__("json").loads(body))
         case _:
             assert line in (
                 "python -m venv .venv",

@@ -16,10 +16,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.models.render import KIND as RENDER
 from django_craftkit.models.share import UNPROVEN
-from django_craftkit.models.signature import POLL
-from django_craftkit.models.work import PROJECT
 
 from .accounts import Account
 from .business import POISON
@@ -43,7 +40,7 @@ def jobs_left() -> QuerySet[Job]:
     Not the next look for open signature requests: it is up to 15 minutes off, and finds none.
     """
     jobs = Job.objects.exclude(lease_token=None, leased_until__isnull=False)
-    return jobs.exclude(kind=POLL, lease_token=None, due_at__gt=database_now())
+    return jobs.exclude(kind=Job.Kind.POLL_SIGNATURES, lease_token=None, due_at__gt=database_now())
 
 
 def is_quiet() -> bool:
@@ -141,7 +138,7 @@ def _signals() -> Iterator[Account]:
     steps = [
         f"{signal} of {kind} {of}, attempt {attempt}, recipient {recipient}"
         for _pk, kind, of, attempt, signal, recipient, _state in rows
-        if kind != PROJECT
+        if kind != Change.Kind.PROJECT
     ]
     yield Account("steps, each of which is told of once", set(steps), steps)
     objects = {pk: f"{kind} {of}" for pk, kind, of, *_ in rows}
@@ -156,7 +153,7 @@ def _work(kept: Iterable[Event]) -> Iterator[Account]:
     poison = [event.key for event in kept if event.kind == POISON]
     pks = Render.objects.filter(key__in=poison).values_list("pk", flat=True)
     aside = [str(job) for job in Job.objects.aside()]
-    yield Account("jobs that are quarantined", {f"{RENDER} {pk}" for pk in pks}, aside)
+    yield Account("jobs that are quarantined", {f"{Job.Kind.RENDER} {pk}" for pk in pks}, aside)
     left = [
         f"{job}, due {job.due_at}, leased until {job.leased_until}, {job.failures} failures, "
         f"attempt {job.attempts}: {job.error or 'no error'}"

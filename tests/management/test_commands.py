@@ -209,7 +209,7 @@ def test_what_waits_for_the_setting_waits_for_no_worker(well, settings):
 
 
 def test_what_waits_is_counted_no_further_than_anybody_reads(well, monkeypatch):
-    monkeypatch.setattr("django_craftkit.reconcile.backlog.MOST", 3)
+    monkeypatch.setattr("django_craftkit.reconcile.pauses.MOST", 3)
     for _ in range(5):
         due(since=MINUTE)
     pause("default")

@@ -20,13 +20,14 @@ from django_craftkit.database import database
 from django_craftkit.declarations import declared, templates_of
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
-from django_craftkit.reconcile import backlog
+from django_craftkit.reconcile import pauses
 from django_craftkit.reconcile.sweeping import lost_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
+    from django_craftkit.client import Craftkit
     from django_craftkit.declarations import Declaration
 
 #: Seconds for the broker to answer.
@@ -49,7 +50,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--project", action="append", help="look at this project only")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         aliases = options["project"] or conf.project_aliases()
         troubles = 0
         looks: list[Callable[[], Iterator[Finding]]] = [
@@ -108,7 +109,7 @@ def _look_at_project(alias: str) -> Iterator[Finding]:
     )
 
 
-def _look_at_key(alias: str, client: Any) -> Iterator[Finding]:
+def _look_at_key(alias: str, client: Craftkit) -> Iterator[Finding]:
     try:
         client.renders.get(uuid.UUID(int=0))
     except NotFound as error:
@@ -130,7 +131,7 @@ def _look_at_key(alias: str, client: Any) -> Iterator[Finding]:
         yield _look_at_template(alias, client, slug)
 
 
-def _look_at_template(alias: str, client: Any, slug: str) -> Finding:
+def _look_at_template(alias: str, client: Craftkit, slug: str) -> Finding:
     what = f"{alias}: the template {slug} is published"
     try:
         template = client.templates.get(slug)
@@ -271,7 +272,7 @@ def _look_at_pauses(known: Known) -> Iterator[Finding]:
             when = f"{heard:%Y-%m-%d %H:%M %Z}" if heard else "never"
             yield Finding(f"{state.project}: last webhook heard: {when}")
         if state.paused_at is not None:
-            number = backlog.count_due(known.now, backlog.held_by(state.project, state.capability))
+            number = pauses.count_due(known.now, pauses.held_by(state.project, state.capability))
             at = f"at {state.probe_at:%H:%M:%S %Z}" if state.probe_at else "at once"
             yield Finding(
                 f"{state}: is running",
@@ -280,7 +281,7 @@ def _look_at_pauses(known: Known) -> Iterator[Finding]:
                 "through. Workers read settings when they start: restart them after a change.",
             )
     if conf.options().PAUSED:
-        number = backlog.count_due(known.now, ~Q(project=""))
+        number = pauses.count_due(known.now, ~Q(project=""))
         yield Finding(
             "nothing is paused by a setting",
             'CRAFTKIT["PAUSED"] is on',
@@ -291,7 +292,7 @@ def _look_at_pauses(known: Known) -> Iterator[Finding]:
 def _look_at_left_over(known: Known) -> Iterator[Finding]:
     reasons = {one.project: one.pause_reason for one in known.states if one.paused_at is not None}
     for alias in sorted(known.left_over):
-        number = backlog.count(Q(project=alias))
+        number = pauses.count(Q(project=alias))
         waits = f"{_jobs(number)} for it"
         if alias in reasons:
             waits = f"{waits}, and it is paused: {reasons[alias]}"
@@ -312,8 +313,8 @@ def _look_at_oldest(known: Known) -> Iterator[Finding]:
     )
     only = None if known.is_all else known.aliases
     for what, row in (
-        ("job", backlog.oldest_job(known.now, only)),
-        ("webhook", backlog.oldest_delivery(known.now, only)),
+        ("job", pauses.oldest_job(known.now, only)),
+        ("webhook", pauses.oldest_delivery(known.now, only)),
     ):
         if row is None or row.due_at is None:
             yield Finding(f"no {what} waits for a worker")
@@ -346,9 +347,7 @@ def _look_at_jobs() -> Iterator[Finding]:
 def _jobs(number: int) -> str:
     if number == 1:
         return "1 job waits"
-    return (
-        f"{number} jobs wait" if number <= backlog.MOST else f"more than {backlog.MOST} jobs wait"
-    )
+    return f"{number} jobs wait" if number <= pauses.MOST else f"more than {pauses.MOST} jobs wait"
 
 
 def _long(duration: timedelta) -> str:

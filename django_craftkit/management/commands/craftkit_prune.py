@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         if options["dry_run"]:
             self.stdout.write(f"{retention.repeats().count()} repeated webhooks would go.")
             self.stdout.write(f"{retention.people().count()} addresses and browsers would go.")

@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
         cli.add_arguments(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         from django_craftkit.sandbox import cli
 
         try:

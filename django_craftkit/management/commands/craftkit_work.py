@@ -42,7 +42,7 @@ class Command(BaseCommand):
             help="pause between two looks when nothing is due (default: 1)",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         stop = threading.Event()
         pulse = Pulse()
         loop = Loop(wake=None, pulse=pulse)
