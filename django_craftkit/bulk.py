@@ -77,7 +77,8 @@ def insert(
 
     Their values are texts, whole numbers, moments, UUIDs and JSON; what is every row's may be SQL
     without parameters. What is set as a row is saved (``auto_now``) is not. With ``keys`` they get
-    their primary keys where the database returns them. Returns whether all are known to be new.
+    their primary keys where all are new and the database returns them. Returns whether all are
+    known to be new.
     """
     connection = connections[using]
     if connection.vendor == "postgresql":
@@ -122,7 +123,7 @@ def _insert_by_json(
         sql += f" RETURNING {_quoted(rows[0]._meta.pk, connection)}"
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        if keys:
+        if keys and cursor.rowcount == len(rows):
             # In the order of the values, as those of ``bulk_create``.
             for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
                 row.pk = key
@@ -137,7 +138,8 @@ def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> No
     meta = rows[0]._meta
     same, columns = _split(rows, [cast("Column", meta.get_field(name)) for name in names])
     for part in _parts(rows, columns):
-        if not _update_by_json(part, columns, same, using):
+        # What is the same for all needs no table of values, only keys.
+        if not (columns and _update_by_json(part, columns, same, using)):
             _update_by_case(part, columns, same, using)
 
 
@@ -157,6 +159,29 @@ def update_by_pk(
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)
+
+
+def update_free(rows: models.QuerySet[M], **values: object) -> set[int]:
+    """Write the same values to those rows of a queryset that nobody else has locked.
+
+    Inside a transaction. Returns their primary keys; where rows can't be passed over, all are free.
+    """
+    connection = connections[rows.db]
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True)
+    free = rows.order_by().values_list("pk", flat=True)
+    if connection.vendor != "postgresql":
+        pks = set(free)
+        if pks:
+            update_by_pk(rows.model, pks, rows.db, **values)
+        return pks
+    query = rows.model._default_manager.using(rows.db).filter(pk__in=free).query
+    query = cast("UpdateQuery", query.chain(UpdateQuery))
+    query.add_update_values(values)
+    sql, params = query.get_compiler(rows.db).as_sql()
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} RETURNING {_quoted(rows.model._meta.pk, connection)}", params)
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 def delete_by_pk(model: type[models.Model], pks: Sequence[int], using: str) -> int:
@@ -219,7 +244,7 @@ def _update_by_json(
     """Write rows from values in JSON, or in SQLite from a list; ``False`` where that can't be."""
     connection = connections[using]
     is_sqlite = connection.vendor == "sqlite"
-    if not ((is_sqlite and columns) or has_tables_of_json(connection)):
+    if not (is_sqlite or has_tables_of_json(connection)):
         return False
     expressions = any(hasattr(value, "resolve_expression") for value in same.values())
     kinds = (str, int, datetime, uuid.UUID, type(None))
@@ -302,7 +327,9 @@ def _document(
         | {f"c{n}": plain(column, row, connection) for n, column in enumerate(columns)}
         for row in rows
     ]
-    return json.dumps(records, ensure_ascii=False, separators=(",", ":"))
+    encoders = [column.encoder for column in columns if isinstance(column, models.JSONField)]
+    encoder = next(filter(None, encoders), None)
+    return json.dumps(records, ensure_ascii=False, separators=(",", ":"), cls=encoder)
 
 
 def _prepared(column: Column, row: models.Model, connection: BaseDatabaseWrapper) -> object:
@@ -313,9 +340,8 @@ def _as_postgresql_reads(
     column: Column, row: models.Model, connection: BaseDatabaseWrapper
 ) -> object:
     value = getattr(row, column.attname)
-    if isinstance(column, models.JSONField):
-        return value if value is None else json.loads(json.dumps(value, cls=column.encoder))
-    if isinstance(value, (str, int)):
+    if isinstance(column, models.JSONField) or isinstance(value, (str, int)):
+        # JSON in JSON: the column's encoder writes all of it.
         return value
     value = column.get_prep_value(value)
     if isinstance(value, datetime):

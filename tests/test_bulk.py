@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -250,6 +251,16 @@ def alike(rows: list[Render]) -> None:
 
 def drop(rows: list[Render]) -> None:
     bulk.delete_by_pk(Render, [row.pk for row in rows], "default")
+
+
+@pytest.mark.django_db
+def test_who_is_free_is_written_and_told():
+    rows = [Render.objects.create(template="t", key=str(n), key_hash=str(n)) for n in range(3)]
+    wanted = Render.objects.filter(pk__in=[rows[0].pk, rows[2].pk])
+    with transaction.atomic():
+        assert bulk.update_free(wanted, attempt=F("attempt") + 1) == {rows[0].pk, rows[2].pk}
+        assert bulk.update_free(wanted.filter(attempt=7), attempt=1) == set()
+    assert [*Render.objects.order_by("pk").values_list("attempt", flat=True)] == [2, 1, 2]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -113,6 +113,9 @@ class Change(models.Model):
     #: ``None`` before the first round.
     receivers = models.JSONField(_("receivers that failed"), null=True, blank=True)
 
+    #: Of one that was just written: what it is about, as it was written.
+    about: Any = None
+
     objects: ClassVar[ChangeManager] = ChangeManager()
 
     class Meta:

@@ -60,6 +60,13 @@ class Lease:
     #: What such jobs are about, as it was written, by their kind and object. Some of these objects
     #: may have had a job before, which is as it was.
     about: dict[str, dict[int, list[Any]]] = field(default_factory=dict)
+    #: Such jobs of which the database has told the keys: nobody has to read them.
+    jobs: list[Any] = field(default_factory=list)
+
+    def clear(self) -> None:
+        """Forget what a transaction has written that is run again."""
+        self.about.clear()
+        self.jobs.clear()
 
     def add(self, kind: str, about: Mapping[int, Sequence[Any]]) -> None:
         """Note for which objects jobs of a kind were written, and what these are about."""

@@ -95,17 +95,20 @@ class JobQuerySet(LeasedQuerySet):
 
     def leased(self, lease: Lease) -> list[Job]:
         """Return the jobs that were written under a lease, as a claim returns what it takes."""
-        jobs: list[Job] = []
+        jobs: list[Job] = [*lease.jobs]
+        known = {(job.kind, job.object_id) for job in jobs}
         for kind, about in lease.about.items():
+            unread = [pk for pk in about if (kind, pk) not in known]
             rows = self.using(database()).filter(
-                bulk.among("object_id", about), kind=kind, lease_token=lease.token
+                bulk.among("object_id", unread), kind=kind, lease_token=lease.token
             )
             # Moments take longer to read than all the rest, and no step looks at them.
-            for job in rows.defer("due_at", "leased_until", "created_at").order_by("pk"):
-                # What has another version by now may be about more.
-                if job.version == 1 and all(one.pk for one in about[job.object_id]):
-                    job.about = about[job.object_id]
-                jobs.append(job)
+            jobs += rows.defer("due_at", "leased_until", "created_at").order_by("pk")
+        for job in jobs:
+            about_it = lease.about[job.kind][job.object_id]
+            # What has another version by now may be about more.
+            if job.version == 1 and all(one.pk for one in about_it):
+                job.about = about_it
         return jobs
 
     def wish_for(self, kind: str, rows: Iterable[Any]) -> None:
@@ -135,7 +138,10 @@ class JobQuerySet(LeasedQuerySet):
         if lease is not None:
             job.leased_until, job.lease_token = lease.until, lease.token
         jobs = [bulk.like(job, object_id=pk, priority=classes[pk]) for pk in object_ids]
-        return bulk.insert(jobs, database(), ignore=True)
+        are_new = bulk.insert(jobs, database(), ignore=True, keys=lease is not None)
+        if are_new and lease is not None:
+            lease.jobs += jobs
+        return are_new
 
     def restore(self, kind: str, object_ids: Iterable[int], project: str) -> None:
         """Write jobs that got lost, due now; one that is there by now stays as it is."""
@@ -220,12 +226,7 @@ class JobQuerySet(LeasedQuerySet):
 
         Returns those that were not taken over, and that nobody else has locked.
         """
-        rows = self.still_leased(jobs)
-        if connections[rows.db].features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True)
-        free = set(rows.values_list("pk", flat=True))
-        if free:
-            bulk.update_by_pk(Job, free, database(), attempts=F("attempts") + 1)
+        free = bulk.update_free(self.still_leased(jobs), attempts=F("attempts") + 1)
         begun = [job for job in jobs if job.pk in free]
         for job in begun:
             job.attempts = job.deaths + 1

@@ -190,7 +190,9 @@ def _read(jobs: Sequence[Job]) -> Iterator[tuple[Job, Due]]:
         objects.setdefault(kind, []).append(job.object_id)
         if job.about is not None:
             due[kind, job.object_id] = job.about
-    instances: dict[tuple[str, int], Any] = {}
+    instances: dict[tuple[str, int], Any] = {
+        key: changes[0].about for key, changes in due.items() if changes[0].about is not None
+    }
     for kind, pks in objects.items():
         unread = [pk for pk in pks if (kind, pk) not in due]
         changes = Change.objects.using(using).filter(
@@ -199,7 +201,7 @@ def _read(jobs: Sequence[Job]) -> Iterator[tuple[Job, Due]]:
         for change in changes.order_by("pk"):
             due.setdefault((kind, change.object_id), []).append(change)
         rows = Job.Kind.announcing(kind).model._default_manager.using(using)
-        found = rows.filter(bulk.among("pk", pks))
+        found = rows.filter(bulk.among("pk", [pk for pk in pks if (kind, pk) not in instances]))
         if kind == Change.Kind.RENDER:
             # Few receivers look at them, and hundreds may be large.
             found = found.defer("data")

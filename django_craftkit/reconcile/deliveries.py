@@ -143,7 +143,7 @@ def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) ->
 def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = None) -> None:
     if lease is not None:
         # A transaction that is run again writes its changes anew.
-        lease.about.clear()
+        lease.clear()
     batch = WebhookDelivery.objects.held(batch)
     results: dict[int, Result] = {}
     contents = Contents(lease)

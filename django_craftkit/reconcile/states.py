@@ -140,7 +140,7 @@ class States(Generic[T, S]):
     def change(self, row: T, before: str, status: str, **more: Any) -> Change:
         """Return a line of history."""
         return bulk.like(
-            self._change, object_id=row.pk, from_status=before, to_status=status, **more
+            self._change, object_id=row.pk, about=row, from_status=before, to_status=status, **more
         )
 
 

@@ -552,6 +552,7 @@ def test_a_receiver_reads_the_data_of_a_document_when_it_asks_for_them(
     def receiver(instance, **kwargs):
         with django_assert_num_queries(0):
             assert (instance.key, instance.status) == ("i-1", "succeeded")
+            assert instance.get_deferred_fields() == {"data"}
         with django_assert_num_queries(1):
             seen.append(instance.data)
 

@@ -113,8 +113,8 @@ def lock_known(
     keys: Iterable[tuple[str, uuid.UUID]],
 ) -> dict[tuple[str, uuid.UUID], Render]:
     """Lock the documents that these projects' ids stand for; those that there is a row for."""
-    columns = ("project", "template", "attempt", "counts", *ADVANCED)
-    return lock_by_remote_id(Render.objects.using(database()).only(*columns), keys)
+    # Whole, but for their data: whoever listens is told of them as they were written.
+    return lock_by_remote_id(_documents.rows(), keys)
 
 
 def _follow_end(ended: list[Render]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_craftkit.client import SignatureRecipient as Person
+from django_craftkit.database import storable
 from django_craftkit.models import Change, Render, SignatureRecipient, SignatureRequest
 from django_craftkit.reconcile.signatures import states as signatures
 from django_craftkit.reconcile.signatures.states import OPEN, RANK, RequestStates, update
@@ -53,7 +54,10 @@ answers = st.builds(
     accepted_at=moments,
     completed_at=moments,
     people=people,
-    answer=st.dictionaries(st.sampled_from("ab"), st.none() | st.integers() | st.text(max_size=3)),
+    # What can't be stored is taken out before a state is made.
+    answer=st.dictionaries(
+        st.sampled_from("ab"), st.none() | st.integers() | st.text(max_size=3)
+    ).map(storable),
 )
 notices = st.builds(
     RemoteState,
