@@ -160,7 +160,7 @@ def ask_signatures(render: Render, envelope: Envelope | None) -> None:
         if last.status == SignatureRequest.Status.PENDING:
             last.make_way()  # nobody shall be asked twice
     if envelope is not None:
-        render.signature_requests.ask(
+        render.signature_requests.request(
             envelope.recipients,
             fields=envelope.fields,
             anchor_tags=envelope.anchor_tags,

@@ -58,7 +58,7 @@ def non_atomic(view: View) -> View:
     return view
 
 
-def again_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
+def retried_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
     """Run a function that writes once more where its transaction has lost a race.
 
     Inside somebody's transaction only they can start over, also where they have taken the
@@ -70,7 +70,7 @@ def again_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         if is_in_transaction(connections[database()]):
             return function(*args, **kwargs)
-        return _again(function.__qualname__, lambda: function(*args, **kwargs), lambda: False)
+        return _retried(function.__qualname__, lambda: function(*args, **kwargs), lambda: False)
 
     return run
 
@@ -88,12 +88,12 @@ def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
                 transaction.on_commit(partial(committed.append, True), using=database())
                 return function(*args, **kwargs)
 
-        return _again(function.__qualname__, once, lambda: bool(committed))
+        return _retried(function.__qualname__, once, lambda: bool(committed))
 
     return run
 
 
-def _again(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -> R:
+def _retried(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -> R:
     connection = connections[database()]
     if is_in_transaction(connection):
         return once()
@@ -170,8 +170,8 @@ def _is_refused(error: Error, seconds: float) -> bool:
     It does not where two deferred transactions have read and both go on to write: they would wait
     for each other. Its code is that of a lock that did not come in time.
     """
-    patience: float = connections[database()].settings_dict["OPTIONS"].get("timeout", 5.0)
-    return is_busy(error) and seconds < patience
+    timeout: float = connections[database()].settings_dict["OPTIONS"].get("timeout", 5.0)
+    return is_busy(error) and seconds < timeout
 
 
 def lock(queryset: models.QuerySet[M]) -> models.QuerySet[M]:
@@ -199,7 +199,7 @@ def is_too_deep(value: object) -> bool:
     return False
 
 
-def storable(value: object, levels: int = MAX_DEPTH) -> Json:
+def sanitized(value: object, levels: int = MAX_DEPTH) -> Json:
     """Return a JSON value of Craftkit's without what some database can't store.
 
     That is NUL characters, halves of surrogate pairs, numbers that aren't finite, and what is
@@ -213,16 +213,16 @@ def storable(value: object, levels: int = MAX_DEPTH) -> Json:
         case list() | Mapping() if levels == 0:
             return None
         case list():
-            return [storable(item, levels - 1) for item in value]
+            return [sanitized(item, levels - 1) for item in value]
         case Mapping():
-            return {storable(key): storable(item, levels - 1) for key, item in value.items()}
+            return {sanitized(key): sanitized(item, levels - 1) for key, item in value.items()}
         case _:
             return value
 
 
 def describe(error: Exception) -> str:
     """Return what staff are shown of an exception."""
-    return str(storable(f"{type(error).__name__}: {error}"))
+    return str(sanitized(f"{type(error).__name__}: {error}"))
 
 
 def insert_or_get(row: M, lookup: Lookup[M], *names: str) -> M:

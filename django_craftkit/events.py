@@ -100,7 +100,7 @@ def render_on(
             with _business_goes_on(declaration.name):
                 event = _Event(sender, kwargs, declaration)
                 if when is None or when(event.about):
-                    event.ask(key(event.about))
+                    event.request(key(event.about))
 
         signal.connect(receive, sender=sender, weak=False, dispatch_uid=declaration)
         return function
@@ -146,7 +146,7 @@ class _Event:
             return database()
         return router.db_for_write(type(self.source), instance=self.source)
 
-    def ask(self, key: str) -> None:
+    def request(self, key: str) -> None:
         """Write the wish: with the event's transaction, or right after it in another database."""
         template, project = self._declaration.template, self._declaration.project
         built: builders.Built | None = None

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from . import conf, untrusted
-from .database import storable
+from .database import sanitized
 
 if TYPE_CHECKING:
     from .untrusted import Json
@@ -60,7 +60,7 @@ def kept_user_agent(text: str | None) -> str:
     """Return what ``CRAFTKIT["ENGAGEMENT_STORE_USER_AGENT"]`` leaves of a browser's name."""
     if not text or not conf.options().ENGAGEMENT_STORE_USER_AGENT:
         return ""
-    kept: str = storable(text)[:MAX_USER_AGENT]
+    kept: str = sanitized(text)[:MAX_USER_AGENT]
     return kept
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-def patience(seconds: float) -> AbstractContextManager[None]:
+def time_limit(seconds: float) -> AbstractContextManager[None]:
     """Let the calls in here be over together in so many seconds, in 1 second at least.
 
     Their further tries and pauses included, and whatever each might take alone.

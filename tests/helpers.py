@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from django_craftkit.testing import Kit
 
 #: Seconds that one thread waits for another at most: only a failing test does.
-PATIENCE = 45
+TIMEOUT = 45
 #: Seconds after which a lease is over, by any clock.
 LEASE_OVER = 130
 
@@ -84,7 +84,7 @@ class Elsewhere(threading.Thread):
             connections.close_all()
 
     def wait(self) -> None:
-        self.join(PATIENCE)
+        self.join(TIMEOUT)
         assert not self.is_alive(), "it waits for something that never comes"
         if self.error and not isinstance(self.error, Killed):
             raise self.error
@@ -103,12 +103,12 @@ class Holding:
             for act in self._acts:
                 act()
             self._begun.set()
-            assert self._over.wait(PATIENCE)
+            assert self._over.wait(TIMEOUT)
             self._last()
 
     def begin(self) -> None:
         self._somebody = Elsewhere(self._hold)
-        assert self._begun.wait(PATIENCE)
+        assert self._begun.wait(TIMEOUT)
 
     def end(self) -> None:
         self._over.set()
@@ -133,14 +133,14 @@ def elsewhere(act: Callable[[], object]) -> None:
 
 def at_once(*acts: Callable[[], object]) -> list[BaseException | None]:
     """Do several things at the same time, as well as threads can; return what each raised."""
-    start = threading.Barrier(len(acts), timeout=PATIENCE)
+    start = threading.Barrier(len(acts), timeout=TIMEOUT)
 
     def begin(act: Callable[[], object]) -> Callable[[], object]:
         return lambda: (start.wait(), act())
 
     threads = [Elsewhere(begin(act)) for act in acts]
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
         assert not thread.is_alive(), "it waits for something that never comes"
     return [thread.error for thread in threads]
 

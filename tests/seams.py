@@ -31,12 +31,12 @@ from django_craftkit.reconcile import crew, deliveries, engagement, loop, single
 from django_craftkit.reconcile.noting import Noting
 from django_craftkit.reconcile.renders import batch as documents
 from django_craftkit.reconcile.renders import states as renders
-from django_craftkit.reconcile.results import Again
+from django_craftkit.reconcile.results import Reschedule
 from django_craftkit.reconcile.room import Room
 from django_craftkit.reconcile.shares import updates
 from django_craftkit.reconcile.states import RemoteState
 from django_craftkit.sandbox import SandboxAdapter
-from tests.helpers import PATIENCE
+from tests.helpers import TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,7 +128,7 @@ def together(
     act: Callable[[], object] | None = None,
 ) -> Iterator[None]:
     """So many calls are answered at the same time, after ``act``, which runs in one's thread."""
-    barrier = threading.Barrier(number, action=act, timeout=PATIENCE)
+    barrier = threading.Barrier(number, action=act, timeout=TIMEOUT)
     send = SandboxAdapter.send
 
     def meet(self, request, *args, **kwargs):
@@ -491,7 +491,7 @@ def step_fails(kind: str, error: BaseException) -> Iterator[None]:
 @contextmanager
 def step_waits(kind: str) -> Iterator[None]:
     """Each job of a kind finds that it is too early, and comes again half a second later."""
-    with _step(kind, lambda job: Again(0.5)):
+    with _step(kind, lambda job: Reschedule(0.5)):
         yield
 
 
@@ -500,9 +500,9 @@ def step_circles(kind: str) -> Iterator[list[Job]]:
     """Each job of a kind asks for its next step at once, whatever happens; yields the steps."""
     steps: list[Job] = []
 
-    def circle(job: Job) -> Again:
+    def circle(job: Job) -> Reschedule:
         steps.append(job)
-        return Again(0.0)
+        return Reschedule(0.0)
 
     with _step(kind, circle):
         yield steps
@@ -569,7 +569,7 @@ def finish(job: Job) -> None:
 
 def put_back(job: Job, due_at: datetime) -> None:
     """Be the worker who has claimed a job, and wants it taken up again later."""
-    Job.objects.again(job, due_at)
+    Job.objects.reschedule(job, due_at)
 
 
 def process_webhooks(now: datetime) -> int:

@@ -145,14 +145,14 @@ def test_what_is_there_stays_as_it_is_and_is_not_said_to_be_new():
 
 @pytest.mark.django_db
 def test_new_jobs_are_written_once_and_each_that_is_wished_for_is_due():
-    Job.objects.wish("render", [2])
+    Job.objects.schedule("render", [2])
     Job.objects.update(due_at=clock.now() + timedelta(days=1))
-    Job.objects.wish("render", [1, 2, 3])
+    Job.objects.schedule("render", [1, 2, 3])
     rows = Job.objects.order_by("object_id")
     assert [job.object_id for job in rows.filter(due_at__lte=clock.database_now())] == [1, 2, 3]
     assert rows.get(object_id=2).version > 1, "whoever had it in hand would see that"
     with CaptureQueriesContext(connection) as captured:
-        Job.objects.wish("render", [4, 5])
+        Job.objects.schedule("render", [4, 5])
     updates = [query for query in captured if query["sql"].startswith("UPDATE")]
     assert len(updates) == (1 if connection.vendor == "postgresql" else 2)
     assert rows.filter(due_at__lte=clock.database_now()).count() == 5

@@ -25,12 +25,12 @@ SITES = [
 
 WRITES = {
     "a first job": lambda: Job.objects.start("render", 1, ""),
-    "a job that is asked for": lambda: Job.objects.ask("render", [1]),
+    "a job that is asked for": lambda: Job.objects.request("render", [1]),
     "a job that is asked for again": lambda: (
         Job.objects.create(
             kind="render", object_id=1, due_at=clock.database_now() + timedelta(days=1)
         ),
-        Job.objects.ask("render", [1]),
+        Job.objects.request("render", [1]),
     ),
     "a webhook": lambda: WebhookDelivery.objects.store("default", "1", b"{}"),
     "a webhook that is worked off again": lambda: (

@@ -16,7 +16,7 @@ from django_craftkit import builders, client, untrusted
 from django_craftkit.admin.common import truncate
 from django_craftkit.client import errors
 from django_craftkit.clock import database_now
-from django_craftkit.database import MAX_DEPTH, is_too_deep, storable
+from django_craftkit.database import MAX_DEPTH, is_too_deep, sanitized
 from django_craftkit.models import EngagementEvent, Job, Render, WebhookDelivery
 from django_craftkit.privacy import kept_body
 from tests.helpers import settle, with_function
@@ -47,7 +47,7 @@ def dicts(levels: int) -> dict:
 def test_what_is_stored_is_never_deeper_than_a_database_holds(levels, make):
     value = make(levels)
     assert is_too_deep(value) == (levels > MAX_DEPTH)
-    stored = storable(value)
+    stored = sanitized(value)
     assert not is_too_deep(stored)
     assert (stored == value) == (levels <= MAX_DEPTH)
 
@@ -56,7 +56,7 @@ def test_every_database_holds_what_is_not_too_deep():
     render = Render.objects.request("invoice", dicts(MAX_DEPTH), key="deep")
     render.refresh_from_db()
     assert render.data == dicts(MAX_DEPTH)
-    Render.objects.filter(pk=render.pk).update(answer=storable(dicts(900)))
+    Render.objects.filter(pk=render.pk).update(answer=sanitized(dicts(900)))
     render.refresh_from_db()
     assert render.answer != {}
 

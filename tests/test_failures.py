@@ -33,10 +33,10 @@ from django_craftkit.client import (
     RateLimited,
     ServerError,
 )
-from django_craftkit.database import again_after_deadlock, database, in_transaction
+from django_craftkit.database import database, in_transaction, retried_after_deadlock
 from django_craftkit.failures import is_lost_race, is_outage
 from django_craftkit.models import EngagementEvent, Job, Render
-from tests.helpers import PATIENCE, at_once, kill_connection
+from tests.helpers import TIMEOUT, at_once, kill_connection
 from tests.seams import before_writing
 from tests.shop.models import Order
 
@@ -142,7 +142,7 @@ def test_a_statement_that_took_too_long_is_an_outage_and_no_lost_race():
 @SERVERS
 def test_a_deadlock_is_a_lost_race():
     rows = [Order.objects.create(number=number).pk for number in "ab"]
-    met = threading.Barrier(2, timeout=PATIENCE)
+    met = threading.Barrier(2, timeout=TIMEOUT)
 
     def cross(first: int, second: int) -> Callable[[], None]:
         def act() -> None:
@@ -231,7 +231,7 @@ LOST_RACES = [
 
 
 @pytest.mark.parametrize("error", [*LOST_RACES, *OUTAGES, *FAULTS], ids=repr)
-@pytest.mark.parametrize("decorate", [again_after_deadlock, in_transaction])
+@pytest.mark.parametrize("decorate", [retried_after_deadlock, in_transaction])
 def test_only_a_lost_race_is_run_again(error, decorate):
     calls = []
 
@@ -251,7 +251,7 @@ def test_only_a_lost_race_is_run_again(error, decorate):
     assert not connection.in_atomic_block
 
 
-@pytest.mark.parametrize("decorate", [again_after_deadlock, in_transaction])
+@pytest.mark.parametrize("decorate", [retried_after_deadlock, in_transaction])
 def test_a_connection_that_works_keeps_its_session_when_a_block_is_run_again(decorate):
     assert connection.settings_dict["CONN_MAX_AGE"] == 0
     with connection.cursor() as cursor:

@@ -129,8 +129,8 @@ def test_what_is_held_is_read_with_one_query(order, settings, is_paused, django_
     settings.CRAFTKIT = {"PAUSED": is_paused}
     for model in (Render, SignatureRequest):
         with django_assert_num_queries(1):
-            list(model.objects.held())
-    assert [render.key for render in Render.objects.held()] == ["i-1"]
+            list(model.objects.waiting())
+    assert [render.key for render in Render.objects.waiting()] == ["i-1"]
 
 
 def test_a_content_type_comes_from_its_cache(order, django_assert_num_queries):

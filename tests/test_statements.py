@@ -410,7 +410,7 @@ def test_a_lost_race_for_a_signature_request_gives_the_winners(monkeypatch, read
 
     monkeypatch.setattr(signature_models, "insert_or_get", too_late)
     # MySQL would have locked the document first.
-    monkeypatch.setattr(signature_models, "hold", lambda *args, **kwargs: True)
+    monkeypatch.setattr(signature_models, "lock_render", lambda *args, **kwargs: True)
     with transaction.atomic():
         if reads == "repeatable":
             repeatable_read()

@@ -16,9 +16,9 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
 
-from django_craftkit.database import again_after_deadlock, in_transaction
+from django_craftkit.database import in_transaction, retried_after_deadlock
 from django_craftkit.models import Job, Render
-from tests.helpers import PATIENCE, Elsewhere, at_once
+from tests.helpers import TIMEOUT, Elsewhere, at_once
 from tests.shop.models import Line, Order
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def by_hand() -> Iterator[None]:
     transaction.set_autocommit(True)
 
 
-@pytest.mark.parametrize("decorate", [again_after_deadlock, in_transaction])
+@pytest.mark.parametrize("decorate", [retried_after_deadlock, in_transaction])
 def test_what_a_caller_commits_by_hand_is_theirs_to_do_again(by_hand, decorate):
     calls = []
 
@@ -289,7 +289,7 @@ def test_documents_whose_keys_cross_lose_nobody_a_row(declare):
     # the first INSERT locks the gap beside it, and the other one waits for that.
     prefix = uuid.uuid4().hex
     declare(post_save, sender=Order, key=lambda order: prefix + order.number[1:])
-    met = threading.Barrier(2, timeout=PATIENCE)
+    met = threading.Barrier(2, timeout=TIMEOUT)
 
     def request(name: str, first: str, second: str) -> Callable[[], None]:
         def run() -> None:
@@ -310,7 +310,7 @@ def test_documents_whose_keys_cross_lose_nobody_a_row(declare):
 @SERVERS
 def test_a_snapshot_that_loses_a_deadlock_loses_nobody_a_row(declare):
     rows = [Line.objects.create(order=Order.objects.create(number="0"), text=t) for t in "ab"]
-    met = threading.Barrier(2, timeout=PATIENCE)
+    met = threading.Barrier(2, timeout=TIMEOUT)
 
     def build(order: Order, **kwargs: Any) -> dict[str, Any]:
         mine = rows if order.number == "a" else rows[::-1]
@@ -352,12 +352,12 @@ def test_a_lock_that_does_not_come_is_told_to_whoever_waited_for_it(declare):
             else:
                 cursor.execute("LOCK TABLES craftkit_render WRITE")
             held.set()
-            over.wait(PATIENCE)
+            over.wait(TIMEOUT)
             if not is_postgresql:
                 cursor.execute("UNLOCK TABLES")
 
     migration = Elsewhere(migrate)
-    assert held.wait(PATIENCE)
+    assert held.wait(TIMEOUT)
     try:
         with connection.cursor() as cursor:
             cursor.execute(

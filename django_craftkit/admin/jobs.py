@@ -32,7 +32,7 @@ SHORT = 120
 
 class JobState(StateFilter):
     # The front page counts by the same method.
-    states = {"quarantined": (_("quarantined"), lambda jobs: jobs.aside())}
+    states = {"quarantined": (_("quarantined"), lambda jobs: jobs.quarantined())}
 
 
 @admin.register(Job)
@@ -92,7 +92,7 @@ class JobAdmin(TargetAdmin[Job]):
         for job in jobs:
             wanted.setdefault((job.kind, job.project), []).append(job.object_id)
         for (kind, project), pks in sorted(wanted.items()):
-            Job.objects.ask(kind, pks, project)
+            Job.objects.request(kind, pks, project)
         self.log_all(request, jobs, _("Asked for it to be carried out now."))
         text = ngettext_lazy("%d job is due now.", "%d jobs are due now.")
         self.tell_count(request, text, len(jobs), messages.SUCCESS)

@@ -18,7 +18,7 @@ from rest_framework import exceptions, serializers, status
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from django_craftkit.database import storable
+from django_craftkit.database import sanitized
 from django_craftkit.models import KeyConflict, NothingToRender, RenderWithdrawn
 from django_craftkit.signing import InvalidSignatureRequest
 
@@ -80,7 +80,7 @@ def one_error(field: str, code: str, message: str) -> Error:
 
 def shape(code: str, message: str, errors: Iterable[Error] = ()) -> Body:
     # What was sent may be quoted, halves of surrogate pairs included.
-    body: Body = storable({"code": code, "message": message, "errors": [*islice(errors, MOST)]})
+    body: Body = sanitized({"code": code, "message": message, "errors": [*islice(errors, MOST)]})
     return body
 
 

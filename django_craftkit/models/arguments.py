@@ -22,7 +22,7 @@ from django.utils.functional import Promise
 
 from django_craftkit import clock, dispatch
 from django_craftkit.client import encoding
-from django_craftkit.database import MAX_DEPTH, is_too_deep, storable
+from django_craftkit.database import MAX_DEPTH, is_too_deep, sanitized
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -46,7 +46,7 @@ def hash_key(key: str) -> str:
 
 def check_key(key: str) -> str:
     _need_text("key", key)
-    if not key.strip() or len(key) > MAX_KEY or key != storable(key):
+    if not key.strip() or len(key) > MAX_KEY or key != sanitized(key):
         raise ValueError(f"A key has 1 to {MAX_KEY} characters of text, not {key[:200]!r}.")
     return key
 
@@ -71,7 +71,7 @@ def check_text(name: str, text: str, most: int) -> str:
     _need_text(name, text)
     if len(text) > most:
         raise ValueError(f"{name} has at most {most} characters, not {len(text)}.")
-    if text != storable(text):
+    if text != sanitized(text):
         raise ValueError(f"{name} holds a character that is none: NUL, or half a surrogate pair.")
     return text
 

@@ -33,21 +33,20 @@ class ChangeManager(models.Manager["Change"]):
         changes = list(changes)
         waiting: dict[str, dict[int, list[Change]]] = {}
         sent = {(change.signal, change.sender) for change in changes}
-        heard = {signal for signal in sent if _is_heard(*signal)}
+        heard = {signal for signal in sent if _has_receivers(*signal)}
         for change in changes:
             if (change.signal, change.sender) in heard:
                 change.announcement = Change.Announcement.DUE
-                about = waiting.setdefault(change.kind, {})
-                about.setdefault(change.object_id, []).append(change)
+                waiting.setdefault(change.kind, {}).setdefault(change.object_id, []).append(change)
         if changes:
             bulk.insert(changes, database(), keys=bool(waiting) and lease is not None)
-        for kind, about in waiting.items():
-            Job.objects.wish(Job.Kind.announcing(kind), about, lease=lease)
+        for kind, announced in waiting.items():
+            Job.objects.schedule(Job.Kind.announcing(kind), announced, lease=lease)
             if lease is not None:
-                lease.add(Job.Kind.announcing(kind), about)
+                lease.add(Job.Kind.announcing(kind), announced)
 
 
-def _is_heard(name: str, sender: type[Any]) -> bool:
+def _has_receivers(name: str, sender: type[Any]) -> bool:
     signal = SIGNALS.get(name)
     return signal is not None and bool(signal.receivers_of(sender))
 
@@ -114,7 +113,7 @@ class Change(models.Model):
     receivers = models.JSONField(_("receivers that failed"), null=True, blank=True)
 
     #: Of one that was just written: what it is about, as it was written.
-    about: Any = None
+    instance: Any = None
 
     objects: ClassVar[ChangeManager] = ChangeManager()
 
@@ -151,5 +150,5 @@ class Change(models.Model):
         }
         row.announcement = self.Announcement.DUE
         row.save(using=using, update_fields=["receivers", "announcement"])
-        Job.objects.ask(Job.Kind.announcing(row.kind), [row.object_id])
+        Job.objects.request(Job.Kind.announcing(row.kind), [row.object_id])
         return True

@@ -20,7 +20,7 @@ from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import bulk
-from django_craftkit.database import again_after_deadlock, database, in_read_committed
+from django_craftkit.database import database, in_read_committed, retried_after_deadlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -57,21 +57,21 @@ class Lease:
 
     until: datetime
     token: uuid.UUID = field(default_factory=uuid.uuid4)
-    #: What such jobs are about, as it was written, by their kind and object. Some of these objects
+    #: What such jobs announce, as it was written, by their kind and object. Some of these objects
     #: may have had a job before, which is as it was.
-    about: dict[str, dict[int, list[Any]]] = field(default_factory=dict)
+    changes: dict[str, dict[int, list[Any]]] = field(default_factory=dict)
     #: Such jobs of which the database has told the keys: nobody has to read them.
     jobs: list[Any] = field(default_factory=list)
 
     def clear(self) -> None:
         """Forget what a transaction has written that is run again."""
-        self.about.clear()
+        self.changes.clear()
         self.jobs.clear()
 
-    def add(self, kind: str, about: Mapping[int, Sequence[Any]]) -> None:
-        """Note for which objects jobs of a kind were written, and what these are about."""
-        known = self.about.setdefault(kind, {})
-        for object_id, rows in about.items():
+    def add(self, kind: str, changes: Mapping[int, Sequence[Any]]) -> None:
+        """Note for which objects jobs of a kind were written, and what they announce."""
+        known = self.changes.setdefault(kind, {})
+        for object_id, rows in changes.items():
             known.setdefault(object_id, []).extend(rows)
 
 
@@ -124,7 +124,7 @@ class Mark:
         """``what`` is looked for: what is compiled for it is compiled once in a process."""
         self._lock = threading.Lock()
         self._what = what
-        self._held: Hashable = None
+        self._excluded: Hashable = None
         self._floors: dict[int, datetime] = {}
         self._look_at = 0.0
         self._looks = 0
@@ -132,13 +132,13 @@ class Mark:
         self._taken_at: dict[int, datetime] = {}
         self._began_at: datetime | None = None
 
-    def begin(self, held: Hashable, now: datetime) -> tuple[dict[int, datetime], int]:
+    def begin(self, excluded: Hashable, now: datetime) -> tuple[dict[int, datetime], int]:
         """Return the moments to look from, by class (none: all), and the number of the look."""
         with self._lock:
             if self._began_at is None or self._began_at > now:
                 self._began_at = now
-            if held != self._held:
-                self._held, self._look_at = held, 0.0
+            if excluded != self._excluded:
+                self._excluded, self._look_at = excluded, 0.0
             if time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + LOOK_EVERY
                 self._looks += 1
@@ -234,7 +234,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
         due_at = ExpressionWrapper(F("due_at") + timedelta(0), models.DateTimeField())
         return self._free(now).filter(LessThanOrEqual(due_at, now))
 
-    @again_after_deadlock
+    @retried_after_deadlock
     def claim(
         self,
         limit: int,
@@ -243,19 +243,19 @@ class LeasedQuerySet(models.QuerySet[Any]):
         lease: timedelta,
         begins: Callable[[Any], bool] = lambda row: True,
         mark: Mark | None = None,
-        held: Hashable = None,
+        excluded: Hashable = None,
     ) -> list[Any]:
         """Take up to ``limit`` due rows that nobody has leased, the most urgent and oldest first.
 
         Each carries a token and is this caller's until ``now + lease``; a crash before that
         leaves it to whoever comes next. Counts the attempt of those that begin: what waits for its
         turn ends no worker. ``mark`` is where earlier claims by the same filters have come to;
-        ``held`` is what the filters leave out, and a change of it begins anew.
+        ``excluded`` is what the filters leave out, and a change of it begins anew.
         """
         rows = self.using(database())
         taken = {"lease_token": uuid.uuid4(), "leased_until": now + lease}
         for _try in range(TRIES):
-            found = rows.find(2 * limit + SPARE, now=now, mark=mark, held=held)
+            found = rows.find(2 * limit + SPARE, now=now, mark=mark, excluded=excluded)
             if not found:
                 break
             if claimed := rows._take([one.pk for one in found], limit, now, taken, begins):
@@ -265,13 +265,13 @@ class LeasedQuerySet(models.QuerySet[Any]):
         return []
 
     def find(
-        self, most: int, *, now: datetime, mark: Mark | None = None, held: Hashable = None
+        self, most: int, *, now: datetime, mark: Mark | None = None, excluded: Hashable = None
     ) -> list[Found]:
         """Return what is due in the order of claims, without a lock; ``most`` of each class."""
         mark = Mark() if mark is None else mark
-        floors, look = mark.begin(held, now)
+        floors, look = mark.begin(excluded, now)
         began = time.monotonic()
-        found = self._find(most, now, floors, mark, held)
+        found = self._find(most, now, floors, mark, excluded)
         seconds = 0.0 if floors else time.monotonic() - began
         firsts: dict[int, datetime] = {}
         for one in found:
@@ -286,12 +286,12 @@ class LeasedQuerySet(models.QuerySet[Any]):
         now: datetime,
         floors: dict[int, datetime],
         mark: Mark,
-        held: Hashable,
+        excluded: Hashable,
     ) -> list[Found]:
         """Look into each class's part of the index, with one statement that is compiled once."""
         connection = connections[database()]
         most = -(-most // STEP) * STEP
-        at = (held, connection.alias, self.model._meta.db_table, now.tzinfo is None, most)
+        at = (excluded, connection.alias, self.model._meta.db_table, now.tzinfo is None, most)
         look = mark.compiled(at, partial(self._compile, most, now, connection))
         due_at: Any = self.model._meta.get_field("due_at")
         column = due_at.get_col(self.model._meta.db_table)

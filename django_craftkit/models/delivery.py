@@ -67,13 +67,13 @@ class WebhookDeliveryManager(_Manager):
             insert_values(self.model, using, values, wants_key=False)
         dispatch.wake_on_commit(using)
 
-    def held(self, batch: Sequence[WebhookDelivery]) -> list[WebhookDelivery]:
+    def lock_leased(self, batch: Sequence[WebhookDelivery]) -> list[WebhookDelivery]:
         """Lock those of a claimed batch that nobody has taken over since, and return them."""
         rows = self.still_leased(batch).select_for_update().order_by("pk")
         mine = set(rows.values_list("pk", flat=True))
         return [delivery for delivery in batch if delivery.pk in mine]
 
-    def put_down(self, ended: Sequence[WebhookDelivery]) -> None:
+    def release(self, ended: Sequence[WebhookDelivery]) -> None:
         """Write how locked deliveries ended, with one query."""
         update_many(ended, _COLUMNS)
 

@@ -12,7 +12,7 @@ from .exceptions import NothingToRender, RenderWithdrawn
 from .render import Render
 
 
-def hold(pk: int, *, may_go: bool = False) -> bool:
+def lock_render(pk: int, *, may_go: bool = False) -> bool:
     """Lock a document where it can't be referred to while another has it locked.
 
     A row that refers to it would wait for them then, and they for the row: a deadlock. One that

@@ -88,7 +88,7 @@ class EngagementEventManager(_Manager):
         #: The document, of the manager of one's own.
         instance: Render
 
-    def ask(self, kind: str, metadata: dict[str, Any] | None) -> None:
+    def request(self, kind: str, metadata: dict[str, Any] | None) -> None:
         """Write the wish that Craftkit be told of an event; see ``Render.record``."""
         render = self.instance
         if kind not in RECORDED_HERE:
@@ -169,7 +169,7 @@ class EngagementEvent(models.Model):
     def _store(self) -> None:
         self.pk = None  # that of a try that was rolled back
         self.save(using=database(), force_insert=True)
-        Job.objects.ask(Job.Kind.ENGAGEMENT, [self.render_id], self.project, priority=None)
+        Job.objects.request(Job.Kind.ENGAGEMENT, [self.render_id], self.project, priority=None)
 
 
 #: What this site may tell Craftkit of; https://docs.craftkit.dev/api-reference/track-event

@@ -22,7 +22,7 @@ from django.db import connections, models, router
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from django_craftkit.database import database, storable
+from django_craftkit.database import database, sanitized
 
 from .exceptions import WrongSchema
 
@@ -177,7 +177,7 @@ def _checked_key(source: models.Model) -> str:
     pk = stored_key(source.__class__, source.pk)
     if len(pk) > MAX_PK:
         raise ValueError(f"{source!r} has a primary key of over {MAX_PK} characters.")
-    if pk != storable(pk):
+    if pk != sanitized(pk):
         raise ValueError(f"{source!r} has a primary key with a character that is none, like NUL.")
     return pk
 
@@ -223,7 +223,7 @@ def _forms(model: type[models.Model], given: Any, pk: str) -> frozenset[str]:
         case Decimal() if isinstance(places := value.as_tuple().exponent, int):
             rounded = (round(value, fewer) for fewer in range(-places))
             forms |= {str(less) for less in rounded if less == value}
-    return frozenset(form for form in forms if form == storable(form))
+    return frozenset(form for form in forms if form == sanitized(form))
 
 
 def schema_of(model: type[models.Model], using: str) -> str | None:

@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import bulk, clock, dispatch
 from django_craftkit.database import (
-    again_after_deadlock,
     database,
     read_committed_next,
-    storable,
+    retried_after_deadlock,
+    sanitized,
     update_many,
 )
 from django_craftkit.statements import insert
@@ -41,8 +41,8 @@ class JobQuerySet(LeasedQuerySet):
     def _of_class(self, one: int) -> Self:
         return self.filter(priority=one)
 
-    @again_after_deadlock
-    def ask(
+    @retried_after_deadlock
+    def request(
         self,
         kind: str,
         object_ids: Collection[int],
@@ -52,13 +52,13 @@ class JobQuerySet(LeasedQuerySet):
     ) -> None:
         """Make the jobs of these objects due now, and wake the loop on commit.
 
-        A person's request, unless ``priority`` says otherwise; it is what ``wish`` takes.
+        A person's request, unless ``priority`` says otherwise; it is what ``schedule`` takes.
         """
         with transaction.atomic(using=database(), savepoint=False):
-            self.wish(kind, object_ids, project, priority=priority)
+            self.schedule(kind, object_ids, project, priority=priority)
             dispatch.wake_on_commit(database())
 
-    def wish(
+    def schedule(
         self,
         kind: str,
         object_ids: Iterable[int],
@@ -79,10 +79,10 @@ class JobQuerySet(LeasedQuerySet):
         now = at or clock.database_moment()
         jobs = self.using(database()).filter(bulk.among("object_id", pks), kind=kind)
         moment = Value(now) if isinstance(now, datetime) else now
-        is_aside = Q(lease_token=None, leased_until__isnull=False)
+        is_quarantined = Q(lease_token=None, leased_until__isnull=False)
         values: dict[str, Any] = {
             "version": F("version") + 1,
-            "due_at": Case(When(is_aside, then=moment), default=Least(F("due_at"), moment)),
+            "due_at": Case(When(is_quarantined, then=moment), default=Least(F("due_at"), moment)),
             "leased_until": Case(When(lease_token=None, then=None), default=F("leased_until")),
         }
         if priority is not None:
@@ -97,27 +97,27 @@ class JobQuerySet(LeasedQuerySet):
         """Return the jobs that were written under a lease, as a claim returns what it takes."""
         jobs: list[Job] = [*lease.jobs]
         known = {(job.kind, job.object_id) for job in jobs}
-        for kind, about in lease.about.items():
-            unread = [pk for pk in about if (kind, pk) not in known]
+        for kind, written in lease.changes.items():
+            unread = [pk for pk in written if (kind, pk) not in known]
             rows = self.using(database()).filter(
                 bulk.among("object_id", unread), kind=kind, lease_token=lease.token
             )
             # Moments take longer to read than all the rest, and no step looks at them.
             jobs += rows.defer("due_at", "leased_until", "created_at").order_by("pk")
         for job in jobs:
-            about_it = lease.about[job.kind][job.object_id]
-            # What has another version by now may be about more.
-            if job.version == 1 and all(one.pk for one in about_it):
-                job.about = about_it
+            changes = lease.changes[job.kind][job.object_id]
+            # What has another version by now may have more to announce.
+            if job.version == 1 and all(change.pk for change in changes):
+                job.changes = changes
         return jobs
 
-    def wish_for(self, kind: str, rows: Iterable[Any]) -> None:
-        """Make the jobs of these rows due now, as ``wish`` does, each in the row's project."""
+    def schedule_for(self, kind: str, rows: Iterable[Any]) -> None:
+        """Make the jobs of these rows due now, as ``schedule`` does, each in the row's project."""
         by_project: dict[str, list[int]] = {}
         for row in rows:
             by_project.setdefault(row.project, []).append(row.pk)
         for project, pks in by_project.items():
-            self.wish(kind, pks, project)
+            self.schedule(kind, pks, project)
 
     def _add(
         self,
@@ -171,10 +171,10 @@ class JobQuerySet(LeasedQuerySet):
         """Return the row of a claimed job, for as long as nobody has taken it over."""
         return self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
 
-    def put_down(
+    def release(
         self, done: Sequence[Job], again: Sequence[tuple[Job, datetime, str, int]]
     ) -> set[int]:
-        """Drop claimed jobs whose steps are done; put others back for a time, as ``again`` does.
+        """Drop claimed jobs whose steps are done; reschedule others.
 
         Inside a transaction. Those put back have an error and a number of failures. Returns the
         primary keys of what is settled so, or had been taken over: not of jobs that somebody else
@@ -208,7 +208,7 @@ class JobQuerySet(LeasedQuerySet):
         for job, at, error, failures in again:
             if job.pk in found:
                 due_at = at if found[job.pk] == job.version else now()
-                said = storable(error)
+                said = sanitized(error)
                 left.append(
                     Job(pk=job.pk, due_at=due_at, error=said, failures=failures, **_RELEASED)
                 )
@@ -256,17 +256,17 @@ class JobQuerySet(LeasedQuerySet):
         if not mine.filter(version=job.version)._raw_delete(mine.db):
             mine.update(**_RELEASED, due_at=clock.database_moment(), failures=0, error="")
 
-    def again(self, job: Job, at: datetime, *, error: str = "", failures: int = 0) -> bool:
+    def reschedule(self, job: Job, at: datetime, *, error: str = "", failures: int = 0) -> bool:
         """Put a job back for a time; ``False`` where it was taken over."""
         is_mine = self.mine(job).update(
             due_at=_at(job, at),
             failures=failures,
-            error=storable(error),
+            error=sanitized(error),
             **_RELEASED,
         )
         return bool(is_mine)
 
-    def set_aside(self, job: Job, until: datetime, *, error: str) -> None:
+    def quarantine(self, job: Job, until: datetime, *, error: str) -> None:
         """Leave a job alone that ends its workers, unless somebody asks for it."""
         self.mine(job).update(**{**_RELEASED, "leased_until": until}, error=error)
 
@@ -278,7 +278,7 @@ class JobQuerySet(LeasedQuerySet):
         """
         return self.filter(Q(leased_until=None) | Q(lease_token__isnull=False), failures=0)
 
-    def aside(self) -> Self:
+    def quarantined(self) -> Self:
         """Return the jobs that are quarantined."""
         return self.filter(lease_token=None, leased_until__isnull=False)
 
@@ -311,8 +311,8 @@ class Job(Leased):
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     error = models.TextField(_("error"), blank=True)
     created_at = models.DateTimeField(_("created at"), default=clock.now)
-    #: Of one whose writer goes on with it: what it is about, as it was written.
-    about: list[Any] | None = None
+    #: Of one whose writer goes on with it: what it announces, as it was written.
+    changes: list[Any] | None = None
 
     objects: ClassVar[models.Manager[Job]] = JobQuerySet.as_manager()
 

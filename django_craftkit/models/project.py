@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import (
-    again_after_deadlock,
     database,
     in_transaction,
     lock,
-    storable,
+    retried_after_deadlock,
+    sanitized,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
     def of(self, project: str, capability: str = "") -> ProjectState:
         return self.using(database()).get_or_create(project=project, capability=capability)[0]
 
-    @again_after_deadlock
+    @retried_after_deadlock
     def sign(
         self,
         column: str,
@@ -124,8 +124,8 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
         was_running = lock(mine).get().paused_at is None
         mine.update(
             paused_at=Coalesce(F("paused_at"), Value(now)),
-            pause_code=storable(code)[:64],
-            pause_reason=storable(reason),
+            pause_code=sanitized(code)[:64],
+            pause_reason=sanitized(reason),
             probes=F("probes") + 1,
             probe_at=probe_at,
         )

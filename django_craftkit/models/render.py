@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger, one_line
-from django_craftkit.projects import get_client, patience
+from django_craftkit.projects import get_client, time_limit
 
 from .archive import ArchivedFile
 from .arguments import check_data, check_user, may_wait
@@ -241,7 +241,7 @@ class Render(Sourced, Sendable, Attempted):
         Change.objects.record([change])
         # No person waits for what an event, or a script, has tried again.
         priority = None if user is None else Priority.URGENT
-        Job.objects.ask(Job.Kind.RENDER, [self.pk], self.project, priority=priority)
+        Job.objects.request(Job.Kind.RENDER, [self.pk], self.project, priority=priority)
 
     def _turn_to_next_attempt(self, user: AbstractBaseUser | None) -> Change:
         """Set what the next attempt begins with, but for the data; return the change."""
@@ -296,7 +296,7 @@ class Render(Sourced, Sendable, Attempted):
             raise RenderFailed(self)
         if timeout is None:
             return cast("BinaryIO", get_client(self.project).renders.download(self.remote_id))
-        with patience(timeout):
+        with time_limit(timeout):
             renders = get_client(self.project, max_retries=0).renders
             return cast("BinaryIO", renders.download(self.remote_id))
 
@@ -311,7 +311,7 @@ class Render(Sourced, Sendable, Attempted):
         rows = Render.objects.using(database()).filter(pk=self.pk)
         is_ready = rows.filter(status=self.Status.SUCCEEDED).exists()
         kind = Job.Kind.ENGAGEMENT if is_ready else Job.Kind.RENDER
-        Job.objects.ask(kind, [self.pk], self.project)
+        Job.objects.request(kind, [self.pk], self.project)
         if not wait:
             return False
         heard = dispatch.carry_out(kind, self.pk, timeout=timeout)

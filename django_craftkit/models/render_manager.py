@@ -10,12 +10,12 @@ from django.db import models, transaction
 from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import (
     IsCurrent,
-    again_after_deadlock,
     database,
     in_transaction,
     insert_or_get,
     lock,
-    storable,
+    retried_after_deadlock,
+    sanitized,
     update_many,
 )
 from django_craftkit.statements import Lookup
@@ -138,7 +138,7 @@ class RenderQuerySet(models.QuerySet["Render"]):
         excused = ProjectState.objects.excused().filter(capability="").values("project")
         return self.under_way().filter(attempted_at__lt=limit).exclude(project__in=excused)
 
-    def held(self) -> Self:
+    def waiting(self) -> Self:
         """Return the documents that aren't sent because their project, or everything, is paused."""
         waiting = self.filter(status=self.model.Status.PENDING)
         if conf.options().PAUSED:
@@ -204,7 +204,7 @@ class RenderManager(_Manager):
         """
         conf.project(project)
         timeout = may_wait(wait)
-        wish = {
+        wanted = {
             "project": project,
             "template": template,
             "version": version,
@@ -212,7 +212,7 @@ class RenderManager(_Manager):
             "priority": check_priority(priority),
             "requested_by": check_user(user),
         }
-        render = self._ask(wish, source, key, earlier=lambda: earlier_key(template, data))
+        render = self._request(wanted, source, key, earlier=lambda: earlier_key(template, data))
         if timeout:
             render._carry_out(timeout)
         return render
@@ -238,19 +238,19 @@ class RenderManager(_Manager):
         ``saved_in`` is the database that the event has just saved ``source`` to: a document that
         waits to be built needs nothing more then. Of one that was there some columns are deferred.
         """
-        wish = {
+        wanted = {
             "project": project,
             "template": template,
             "data": data,
             "priority": check_priority(priority),
             # Data that were made in time stay as they are; a retry doesn't make them anew.
             "builder": builder if data is None else "",
-            "error": storable(build_error),
+            "error": sanitized(build_error),
             "error_code": BUILDER_FAILED if build_error else "",
         }
         # A declaration's "" has always meant: one document about one object.
-        return self._ask(
-            wish, source, None if key == "" else key, complete=complete, saved_in=saved_in
+        return self._request(
+            wanted, source, None if key == "" else key, complete=complete, saved_in=saved_in
         )
 
     @in_transaction
@@ -269,7 +269,7 @@ class RenderManager(_Manager):
         if built_anew:
             rows.filter(pk__in=built_anew).update(data=None)
         Change.objects.record(changes)
-        Job.objects.wish_for(Job.Kind.RENDER, retried)
+        Job.objects.schedule_for(Job.Kind.RENDER, retried)
         dispatch.wake_on_commit(database())
         return {row.pk for row in retried}
 
@@ -293,17 +293,17 @@ class RenderManager(_Manager):
             row._asked_change(row.status, WITHDRAWN, user, signal="render_withdrawn")
             for row in renders
         )
-        Job.objects.wish_for(Job.Kind.RENDER, renders)
+        Job.objects.schedule_for(Job.Kind.RENDER, renders)
         # There may be links that nobody here has heard of.
-        Job.objects.wish_for(Job.Kind.ENGAGEMENT, renders)
+        Job.objects.schedule_for(Job.Kind.ENGAGEMENT, renders)
         requests = Job.Kind.SIGNATURE.model.objects.cancel_all(mine, user=user)
         shares = Job.Kind.SHARE.model.objects.revoke_all(mine, user=user)
         dispatch.wake_on_commit(database())
         return Withdrawn(mine, [*shares, *requests])
 
-    def _ask(
+    def _request(
         self,
-        wish: dict[str, Any],
+        wanted: dict[str, Any],
         source: models.Model | None,
         key: str | None,
         *,
@@ -313,21 +313,21 @@ class RenderManager(_Manager):
     ) -> Render:
         """Write a document, or find it; ``earlier`` makes the key that its data had before.
 
-        ``wish`` is what a new row holds. It is made where there is none: most events find theirs,
+        ``wanted`` is what a new row holds. It is made where there is none: most events find theirs,
         and to make one that is thrown away costs more than all that is done with it.
         """
         # All that can be wrong is found before the first query: one that fails would break the
         # transaction of the event.
-        check_template(wish["template"])
-        check_version(wish.get("version"))
+        check_template(wanted["template"])
+        check_version(wanted.get("version"))
         about = None if source is None else identify(source)
-        wish["key"] = check_key(
-            default_key(wish["template"], wish["data"], about) if key is None else key
+        wanted["key"] = check_key(
+            default_key(wanted["template"], wanted["data"], about) if key is None else key
         )
-        wish["key_hash"] = hash_key(wish["key"])
+        wanted["key_hash"] = hash_key(wanted["key"])
         is_of_data = key is None and source is None
         return self._store(
-            wish,
+            wanted,
             about,
             has_own_key=key is not None,
             earlier=earlier if is_of_data else None,
@@ -335,10 +335,10 @@ class RenderManager(_Manager):
             saved_in=saved_in,
         )
 
-    @again_after_deadlock
+    @retried_after_deadlock
     def _store(
         self,
-        wish: dict[str, Any],
+        wanted: dict[str, Any],
         source: Identity | None,
         *,
         has_own_key: bool,
@@ -348,22 +348,22 @@ class RenderManager(_Manager):
     ) -> Render:
         using = database()
         # An event only wants its document to be there.
-        is_event = bool(wish.get("builder"))
+        is_event = bool(wanted.get("builder"))
         by_key = _STATE_BY_KEY if is_event else _BY_KEY
-        known = by_key.first(using, wish["project"], wish["key_hash"])
+        known = by_key.first(using, wanted["project"], wanted["key_hash"])
         if known is None:
             other: Render | None = None
             if source is not None and not has_own_key:
-                other = known_by_label(self._of(wish["project"]), wish["template"], source)
+                other = known_by_label(self._of(wanted["project"]), wanted["template"], source)
             # What it takes to make the other key is spent where this one is unknown.
-            elif earlier is not None and (key := earlier()) not in ("", wish["key"]):
-                other = self._of(wish["project"]).filter(key_hash=hash_key(key)).first()
+            elif earlier is not None and (key := earlier()) not in ("", wanted["key"]):
+                other = self._of(wanted["project"]).filter(key_hash=hash_key(key)).first()
             if other is not None:
                 other.lacks_data = other.is_unbuilt
                 known = other
         while True:
             if known is None:
-                render: Render = self.model(**wish, **({} if source is None else source.values))
+                render: Render = self.model(**wanted, **({} if source is None else source.values))
                 with transaction.atomic(using=using, savepoint=False):
                     known = insert_or_get(render, by_key, "project", "key_hash")
                     if known is render:
@@ -371,9 +371,9 @@ class RenderManager(_Manager):
                         if complete is not None:
                             complete(known)
                         return known
-            known.check_same(wish["template"], source)
-            if wish["priority"] < known.priority:
-                known.raise_to(wish["priority"])
+            known.check_same(wanted["template"], source)
+            if wanted["priority"] < known.priority:
+                known.raise_to(wanted["priority"])
             if not known.lacks_data and not (is_event and known.awaits_event):
                 return known
             if known.is_built_after_commit_of(saved_in, source):
@@ -398,7 +398,7 @@ class RenderManager(_Manager):
             if known.unconfirmed_since is not None:
                 # What confirms it may be saved only now: its minute begins anew.
                 rows.update(unconfirmed_since=None)
-            Job.objects.ask(Job.Kind.RENDER, [known.pk], known.project, priority=None)
+            Job.objects.request(Job.Kind.RENDER, [known.pk], known.project, priority=None)
         return known
 
 

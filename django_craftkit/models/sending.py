@@ -62,7 +62,7 @@ class Sendable(models.Model):
         Raises ``ValueError`` or ``ValidationError`` for what can't be sent, and
         ``RenderWithdrawn``.
         """
-        return self.shares.ask(
+        return self.shares.request(
             message=message,
             expires_at=expires_at,
             channel=channel,
@@ -93,7 +93,7 @@ class Sendable(models.Model):
         A mail that may have gone out is never sent again by itself: what can't be settled is
         ``unknown`` and waits for a person (``Share.confirm_mailed``, ``Share.retry``).
         """
-        return self.shares.ask(
+        return self.shares.request(
             message=message,
             expires_at=expires_at,
             channel="email",
@@ -133,7 +133,7 @@ class Sendable(models.Model):
         way, or signed: its ``differences`` name them. Once that one is cancelled, declined,
         expired, failed or rejected, other values are a new request.
         """
-        return self.signature_requests.ask(
+        return self.signature_requests.request(
             recipients,
             fields=fields,
             anchor_tags=anchor_tags,
@@ -150,4 +150,4 @@ class Sendable(models.Model):
         ``kind`` is ``"viewed"``, ``"downloaded"`` or ``"printed"``; ``metadata`` is JSON and is
         stored as it is, at Craftkit too. Craftkit counts what comes twice within five minutes once.
         """
-        self.events.ask(kind, metadata)
+        self.events.request(kind, metadata)

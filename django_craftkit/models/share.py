@@ -14,7 +14,7 @@ from django_craftkit.database import database, in_transaction, lock
 
 from .arguments import check_user, may_wait
 from .change import Change
-from .dependents import hold, refuse_withdrawn
+from .dependents import lock_render, refuse_withdrawn
 from .exceptions import KeyConflict
 from .job import Job
 from .keys import RowKey
@@ -196,7 +196,7 @@ class Share(Mirror):
             .update(revoke_requested_at=clock.now(), revoke_requested_by=user)
         )
         if asked:
-            Job.objects.ask(Job.Kind.SHARE, [self.pk], self.project)
+            Job.objects.request(Job.Kind.SHARE, [self.pk], self.project)
         return bool(asked)
 
     def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
@@ -210,7 +210,7 @@ class Share(Mirror):
 
     @in_transaction
     def _ask_again(self, user: AbstractBaseUser | None) -> bool:
-        hold(self.render_id)
+        lock_render(self.render_id)
         refuse_withdrawn(self.render_id)
         row = lock(Share.objects.using(database())).get(pk=self.pk)
         if not (row.status == self.Status.REJECTED or row.is_unsettled):
@@ -224,7 +224,7 @@ class Share(Mirror):
         row.error, row.error_code, row.field_errors = "", "", {}
         row.save(using=database())
         row._note(previous, user)
-        Job.objects.ask(row.kind, [row.pk], row.project)
+        Job.objects.request(row.kind, [row.pk], row.project)
         return True
 
     def confirm_mailed(self, *, user: AbstractBaseUser | None = None) -> bool:
@@ -248,7 +248,7 @@ class Share(Mirror):
         row.save(using=database())
         row._note(previous, user, signal="email_sent")
         if row.revoke_requested_at is not None:
-            Job.objects.ask(Job.Kind.SHARE, [row.pk], row.project)
+            Job.objects.request(Job.Kind.SHARE, [row.pk], row.project)
         return True
 
     def leave_behind(self, user: AbstractBaseUser | None = None) -> None:
@@ -270,7 +270,7 @@ class Share(Mirror):
     def refresh(self) -> None:
         """Do what is due for this share soon, also where its job was quarantined."""
         kind = self.kind if self.status == self.Status.PENDING else Job.Kind.SHARE
-        Job.objects.ask(kind, [self.pk], self.project)
+        Job.objects.request(kind, [self.pk], self.project)
 
     def _carry_out(self, timeout: float = 30.0) -> None:
         """Do what is due for this share now, for up to ``timeout`` seconds."""

@@ -12,16 +12,16 @@ from django.db.models import Exists, OuterRef, Q
 
 from django_craftkit import clock, dispatch
 from django_craftkit.database import (
-    again_after_deadlock,
     database,
     in_transaction,
     insert_or_get,
     lock,
+    retried_after_deadlock,
 )
 from django_craftkit.statements import Lookup
 
 from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
-from .dependents import hold, refuse_gone, refuse_withdrawn
+from .dependents import lock_render, refuse_gone, refuse_withdrawn
 from .job import Job
 from .mirror import SHOWN_FOR
 from .render import Render
@@ -117,7 +117,7 @@ class ShareManager(_Manager):
         #: The document, of the manager of one's own.
         instance: Render
 
-    def ask(
+    def request(
         self,
         *,
         message: str,
@@ -130,7 +130,7 @@ class ShareManager(_Manager):
         recipient_name: str = "",
         by_mail: bool = False,
     ) -> Share:
-        """Write the wish for a link to a document, by its ``shares``; see ``Render.share``."""
+        """Write the wanted for a link to a document, by its ``shares``; see ``Render.share``."""
         # All that can be wrong is found before the first query: one that fails would break the
         # transaction of the caller.
         check_text("message", message, MAX_MESSAGE)
@@ -144,7 +144,7 @@ class ShareManager(_Manager):
         has_key = key is not None
         if key is None:
             key = mail_key(recipient_email, message) if by_mail else uuid.uuid4().hex
-        wish = self.model(
+        wanted = self.model(
             render=self.instance,
             project=self.instance.project,
             key=check_key(key),
@@ -158,28 +158,28 @@ class ShareManager(_Manager):
             requested_by=asker,
             adopted=False,
         )
-        share = self._store(wish, has_key=has_key)
+        share = self._store(wanted, has_key=has_key)
         if wait:
             share._carry_out(timeout)
             # A replica may not have it yet.
             share.render = Render.objects.using(database()).get(pk=share.render_id)
         return share
 
-    @again_after_deadlock
-    def _store(self, wish: Share, *, has_key: bool) -> Share:
+    @retried_after_deadlock
+    def _store(self, wanted: Share, *, has_key: bool) -> Share:
         using = database()
-        known = _BY_KEY.first(using, wish.render_id, wish.key_hash)
+        known = _BY_KEY.first(using, wanted.render_id, wanted.key_hash)
         if known is None:
-            render = refuse_withdrawn(wish.render_id)
+            render = refuse_withdrawn(wanted.render_id)
             with transaction.atomic(using=using, savepoint=False):
-                if render is not None and hold(render.pk, may_go=render.may_go):
-                    known = insert_or_get(wish, _BY_KEY, "render_id", "key_hash")
-                    if known is wish:
-                        Job.objects.start(wish.kind, known.pk, known.project, render.priority)
+                if render is not None and lock_render(render.pk, may_go=render.may_go):
+                    known = insert_or_get(wanted, _BY_KEY, "render_id", "key_hash")
+                    if known is wanted:
+                        Job.objects.start(wanted.kind, known.pk, known.project, render.priority)
                         return known
         if known is None:
-            refuse_gone(wish.render)
-        known.check_same(wish, has_key=has_key)
+            refuse_gone(wanted.render)
+        known.check_same(wanted, has_key=has_key)
         return known
 
     def add_found(self, like: Share, *, remote_id: uuid.UUID, url: str, **values: Any) -> Share:
@@ -205,7 +205,7 @@ class ShareManager(_Manager):
             }
         )
         if found.revoke_requested_at is not None:
-            Job.objects.ask(Job.Kind.SHARE, [found.pk], found.project)
+            Job.objects.request(Job.Kind.SHARE, [found.pk], found.project)
         return found
 
     def revoke_all(self, renders: Collection[int], *, user: AbstractBaseUser | None) -> list[Share]:
@@ -226,7 +226,7 @@ class ShareManager(_Manager):
             self.using(database()).filter(pk__in=[share.pk for share in shares]).update(
                 revoke_requested_at=clock.now(), revoke_requested_by=user
             )
-            Job.objects.wish_for(Job.Kind.SHARE, shares)
+            Job.objects.schedule_for(Job.Kind.SHARE, shares)
             dispatch.wake_on_commit(database())
         return shares
 

@@ -14,13 +14,13 @@ from django_craftkit import clock, dispatch
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.failures import is_in_transaction
 from django_craftkit.log import one_line
-from django_craftkit.projects import get_client, patience
+from django_craftkit.projects import get_client, time_limit
 from django_craftkit.signing import AnchorTag, SignatureField
 
 from .archive import ArchivedFile
 from .arguments import check_text, check_user, may_wait
 from .change import Change
-from .dependents import hold, refuse_withdrawn
+from .dependents import lock_render, refuse_withdrawn
 from .exceptions import KeyConflict
 from .job import Job
 from .keys import RowKey
@@ -79,7 +79,7 @@ class SignatureRequest(Attempted):
         related_name="signature_requests",
         verbose_name=_("document"),
     )
-    #: What was asked for under the key, so that another wish can't pass for it.
+    #: What was asked for under the key, so that another wanted can't pass for it.
     asked_hash = models.CharField(max_length=64, editable=False)
     name = models.CharField(_("name"), max_length=255, blank=True)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.PENDING)
@@ -190,38 +190,42 @@ class SignatureRequest(Attempted):
     #: Whether it was committed after what this transaction may see: a lock shows its people.
     is_of_another_moment = False
 
-    def is_asked_by(self, wish: SignatureRequest) -> bool:
-        return self.asked_hash == wish.asked_hash
+    def is_requested_by(self, wanted: SignatureRequest) -> bool:
+        return self.asked_hash == wanted.asked_hash
 
     def differences(
-        self, wish: SignatureRequest, people: Sequence[SignatureRecipient]
+        self, wanted: SignatureRequest, people: Sequence[SignatureRecipient]
     ) -> list[str]:
-        """Return in what another wish differs, as ``InvalidSignatureRequest`` names it.
+        """Return in what another wanted differs, as ``InvalidSignatureRequest`` names it.
 
         The time to sign is no part of it: it is often counted from now.
         """
         found = [
             name
             for name in ("name", "fields", "anchor_tags")
-            if getattr(self, name) != getattr(wish, name)
+            if getattr(self, name) != getattr(wanted, name)
         ]
         mine = self.read_recipients()
         for number, (one, other) in enumerate(zip(mine, people, strict=False)):
             found += [f"recipients[{number}].{name}" for name in one.differences(other)]
         # Those that Craftkit has added come after those that were asked for.
-        is_fewer = len(people) < len(mine) and not found and not self.is_asked_by(wish)
+        is_fewer = len(people) < len(mine) and not found and not self.is_requested_by(wanted)
         if len(people) > len(mine) or is_fewer:
             found.append("recipients")
         return found
 
     def check_same(
-        self, wish: SignatureRequest, people: Sequence[SignatureRecipient], *, has_key: bool = True
+        self,
+        wanted: SignatureRequest,
+        people: Sequence[SignatureRecipient],
+        *,
+        has_key: bool = True,
     ) -> None:
         """Raise ``KeyConflict`` where a call can't be answered with this request.
 
         Without a key it wants one that goes out, so that one which is being cancelled won't do.
         """
-        differences = self.differences(wish, people)
+        differences = self.differences(wanted, people)
         is_ending = self.cancel_requested_at is not None and not self.is_final
         if not differences and (has_key or not is_ending):
             return
@@ -274,7 +278,7 @@ class SignatureRequest(Attempted):
             )
         )
         if asked:
-            Job.objects.ask(Job.Kind.SIGNATURE, [self.pk], self.project)
+            Job.objects.request(Job.Kind.SIGNATURE, [self.pk], self.project)
         return bool(asked)
 
     def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
@@ -287,7 +291,7 @@ class SignatureRequest(Attempted):
 
     @in_transaction
     def _ask_again(self, user: AbstractBaseUser | None) -> bool:
-        hold(self.render_id)
+        lock_render(self.render_id)
         refuse_withdrawn(self.render_id)
         row = lock(SignatureRequest.objects.using(database())).get(pk=self.pk)
         if not row.is_retriable or row._is_superseded():
@@ -298,7 +302,7 @@ class SignatureRequest(Attempted):
         row.cancel_code, row.cancel_reason = None, ""
         row.save(using=database())
         Change.objects.record([row._asked_change(previous, row.status, user)])
-        Job.objects.ask(Job.Kind.SEND_SIGNATURE, [row.pk], row.project)
+        Job.objects.request(Job.Kind.SEND_SIGNATURE, [row.pk], row.project)
         return True
 
     def _is_superseded(self) -> bool:
@@ -319,7 +323,7 @@ class SignatureRequest(Attempted):
         timeout = may_wait(wait)
         self.refresh_from_db(using=database())
         kind = self._next_kind()
-        Job.objects.ask(kind, [self.pk], self.project)
+        Job.objects.request(kind, [self.pk], self.project)
         if not wait:
             return False
         heard = dispatch.carry_out(kind, self.pk, timeout=timeout)
@@ -349,7 +353,7 @@ class SignatureRequest(Attempted):
             raise FileNotFoundError(f"{self} is {self.status}: there is nothing signed yet.")
         if timeout is None:
             return self._fetch(kind, get_client(self.project))
-        with patience(timeout):
+        with time_limit(timeout):
             return self._fetch(kind, get_client(self.project, max_retries=0))
 
     def _fetch(self, kind: ArchivedFile.Kind, craftkit: Craftkit) -> BinaryIO:

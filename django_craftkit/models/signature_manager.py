@@ -10,12 +10,12 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from django_craftkit import clock, conf
 from django_craftkit.client.envelope import check_signature
-from django_craftkit.database import again_after_deadlock, database, insert_or_get, lock
+from django_craftkit.database import database, insert_or_get, lock, retried_after_deadlock
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_hours
 from django_craftkit.statements import Lookup
 
 from .arguments import check_key, check_user, hash_key, may_wait
-from .dependents import hold, refuse_gone, refuse_withdrawn
+from .dependents import lock_render, refuse_gone, refuse_withdrawn
 from .job import Job
 from .mirror import SHOWN_FOR
 from .project import ProjectState
@@ -53,7 +53,7 @@ class SignatureRequestQuerySet(models.QuerySet["SignatureRequest"]):
         # Named, not excluded: an index finds a few statuses, and none that is left out.
         return self.filter(status__in=(self.model.Status.PENDING, *self.model.OPEN))
 
-    def held(self) -> Self:
+    def waiting(self) -> Self:
         """Return the requests that aren't sent because something that sends them is paused."""
         waiting = self.filter(status=self.model.Status.PENDING)
         if conf.options().PAUSED:
@@ -103,7 +103,7 @@ class SignatureRequestManager(_Manager):
         #: The document, of the manager of one's own.
         instance: Render
 
-    def ask(
+    def request(
         self,
         recipients: Sequence[Recipient],
         *,
@@ -116,7 +116,7 @@ class SignatureRequestManager(_Manager):
         wait: float,
         declared: bool = False,
     ) -> SignatureRequest:
-        """Write the wish that a document be signed; see ``Render.send_for_signature``.
+        """Write the wanted that a document be signed; see ``Render.send_for_signature``.
 
         ``declared`` says that a declaration asks for it, once for each attempt of its document.
         """
@@ -135,7 +135,7 @@ class SignatureRequestManager(_Manager):
         )
         asker = check_user(user)
         timeout = may_wait(wait)
-        wish = self.model(
+        wanted = self.model(
             render=self.instance,
             project=self.instance.project,
             name=name,
@@ -149,37 +149,37 @@ class SignatureRequestManager(_Manager):
             SignatureRecipient.wished(position, recipient)
             for position, recipient in enumerate(recipients)
         ]
-        wish.key = check_key(_default_key(wish, rows) if key is None else key)
-        wish.key_hash = hash_key(wish.key)
-        wish.asked_hash = _asked_hash(wish, rows)
-        request = self._store(wish, rows, has_key=key is not None)
+        wanted.key = check_key(_default_key(wanted, rows) if key is None else key)
+        wanted.key_hash = hash_key(wanted.key)
+        wanted.asked_hash = _asked_hash(wanted, rows)
+        request = self._store(wanted, rows, has_key=key is not None)
         if wait:
             request._carry_out(timeout)
             # A replica may not have it yet.
             request.render = Render.objects.using(database()).get(pk=request.render_id)
         return request
 
-    @again_after_deadlock
+    @retried_after_deadlock
     def _store(
-        self, wish: SignatureRequest, rows: Sequence[SignatureRecipient], *, has_key: bool
+        self, wanted: SignatureRequest, rows: Sequence[SignatureRecipient], *, has_key: bool
     ) -> SignatureRequest:
-        named = self._all().filter(render=wish.render_id, key=wish.key).order_by("pk")
+        named = self._all().filter(render=wanted.render_id, key=wanted.key).order_by("pk")
         # A collation may take another key for the same.
-        known = [row for row in named if row.key == wish.key]
-        request = _repeated(known, wish, rows, has_key=has_key)
+        known = [row for row in named if row.key == wanted.key]
+        request = _repeated(known, wanted, rows, has_key=has_key)
         if request is None:
-            render = refuse_withdrawn(wish.render_id)
+            render = refuse_withdrawn(wanted.render_id)
             before = known[-1] if known else None
             if render is not None:
-                request = self._write(wish, rows, before, render)
+                request = self._write(wanted, rows, before, render)
         if request is None:
-            refuse_gone(wish.render)
-        request.check_same(wish, rows, has_key=has_key)
+            refuse_gone(wanted.render)
+        request.check_same(wanted, rows, has_key=has_key)
         return request
 
     def _write(
         self,
-        wish: SignatureRequest,
+        wanted: SignatureRequest,
         rows: Sequence[SignatureRecipient],
         before: SignatureRequest | None,
         render: Render,
@@ -191,7 +191,7 @@ class SignatureRequestManager(_Manager):
         using = database()
         known: SignatureRequest
         with transaction.atomic(using=using, savepoint=False):
-            if not hold(wish.render_id, may_go=render.may_go):
+            if not lock_render(wanted.render_id, may_go=render.may_go):
                 return None
             if before is not None:
                 # A write, so that it waits for whoever has that one sent again: one of both is.
@@ -200,9 +200,9 @@ class SignatureRequestManager(_Manager):
                     return lock(self._all()).get(pk=before.pk)
                 # Named after that one: whoever asks at once asks for the same one. No key of
                 # anybody's has a NUL.
-                wish.key_hash = hash_key(f"{wish.key}\0{before.pk}")
-            known = insert_or_get(wish, _BY_KEY, "render_id", "key_hash")
-            if known is wish:
+                wanted.key_hash = hash_key(f"{wanted.key}\0{before.pk}")
+            known = insert_or_get(wanted, _BY_KEY, "render_id", "key_hash")
+            if known is wanted:
                 for row in rows:
                     row.pk, row.request = None, known
                 SignatureRecipient.objects.using(using).bulk_create(rows)
@@ -228,7 +228,7 @@ class SignatureRequestManager(_Manager):
             cancel_code=self.model.CancelCode.OTHER_DATA,
             cancel_reason=OTHER_DATA,
         )
-        Job.objects.ask(Job.Kind.SIGNATURE, waiting, render.project)
+        Job.objects.request(Job.Kind.SIGNATURE, waiting, render.project)
 
     def cancel_all(
         self, renders: Collection[int], *, user: AbstractBaseUser | None
@@ -242,7 +242,7 @@ class SignatureRequestManager(_Manager):
                 cancel_requested_by=user,
                 cancel_code=self.model.CancelCode.REQUESTED,
             )
-            Job.objects.wish_for(Job.Kind.SIGNATURE, requests)
+            Job.objects.schedule_for(Job.Kind.SIGNATURE, requests)
         return requests
 
 
@@ -253,7 +253,7 @@ _BY_KEY: Lookup[SignatureRequest] = Lookup(
 
 def _repeated(
     known: Sequence[SignatureRequest],
-    wish: SignatureRequest,
+    wanted: SignatureRequest,
     rows: Sequence[SignatureRecipient],
     *,
     has_key: bool,
@@ -265,20 +265,20 @@ def _repeated(
     if not known:
         return None
     latest = known[-1]
-    may_follow = latest.status in latest.UNFULFILLED and not wish.declared
+    may_follow = latest.status in latest.UNFULFILLED and not wanted.declared
     if has_key and (may_follow or len(known) > 1):
         # Whoever gave a key may say the same again at any time: a late try of a task, say.
-        same = (one for one in reversed(known) if not one.differences(wish, rows))
+        same = (one for one in reversed(known) if not one.differences(wanted, rows))
         if (one := next(same, None)) is not None:
             return one
     return None if may_follow else latest
 
 
-def _default_key(wish: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
-    text = json.dumps([wish.name, [[row.email.casefold(), row.designation] for row in rows]])
+def _default_key(wanted: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
+    text = json.dumps([wanted.name, [[row.email.casefold(), row.designation] for row in rows]])
     return f"sign:{hash_key(text)}"
 
 
-def _asked_hash(wish: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
+def _asked_hash(wanted: SignatureRequest, rows: Sequence[SignatureRecipient]) -> str:
     people = [[row.email.casefold(), row.designation, row.order] for row in rows]
-    return hash_key(json.dumps([wish.name, people, wish.fields, wish.anchor_tags]))
+    return hash_key(json.dumps([wanted.name, people, wanted.fields, wanted.anchor_tags]))

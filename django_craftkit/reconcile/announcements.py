@@ -14,10 +14,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from django_craftkit import bulk, clock
 from django_craftkit.database import (
-    again_after_deadlock,
     database,
     describe,
     in_read_committed,
+    retried_after_deadlock,
     update_many,
 )
 from django_craftkit.dispatch import isolated
@@ -28,7 +28,7 @@ from django_craftkit.signals import SIGNALS, Receiver
 
 from .calls import stood_still
 from .pace import PACE
-from .results import Again, Done, Failed, Later, Result
+from .results import Done, Failed, Later, Reschedule, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -64,7 +64,7 @@ _COLUMNS = ("announcement", "receivers")
 def step(job: Job) -> Result:
     """Announce what is due of one object, oldest first."""
     # Read now, whatever its writer knew: another may have announced some of it.
-    job.about = None
+    job.changes = None
     ((_job, due),) = _read([job])
     return _announce_all(job, due)
 
@@ -116,7 +116,7 @@ def _announce_all(job: Job, due: Due) -> Result:
         _announce(change, about, stuck, _live)
         if not _mine([job]):
             # Another has taken the job over, and goes on from what is noted.
-            return Again(0.0)
+            return Reschedule(0.0)
         _note_and_begin([change], ())
     return _result(stuck)
 
@@ -175,7 +175,7 @@ class _Told:
         begun = _note_and_begin(noted, next_ones)
         # Another that has taken a job over goes on from what is noted.
         self._ended += [
-            (job, result if job.pk in mine else Again(0.0)) for job, _changes, result in told
+            (job, result if job.pk in mine else Reschedule(0.0)) for job, _changes, result in told
         ]
         return begun
 
@@ -188,10 +188,10 @@ def _read(jobs: Sequence[Job]) -> Iterator[tuple[Job, Due]]:
     for job in jobs:
         kind = _kind(job)
         objects.setdefault(kind, []).append(job.object_id)
-        if job.about is not None:
-            due[kind, job.object_id] = job.about
+        if job.changes is not None:
+            due[kind, job.object_id] = job.changes
     instances: dict[tuple[str, int], Any] = {
-        key: changes[0].about for key, changes in due.items() if changes[0].about is not None
+        key: changes[0].instance for key, changes in due.items() if changes[0].instance is not None
     }
     for kind, pks in objects.items():
         unread = [pk for pk in pks if (kind, pk) not in due]
@@ -241,7 +241,7 @@ def _names(change: Change, live: Live) -> Collection[str]:
     return live(change.signal, change.sender)
 
 
-@again_after_deadlock
+@retried_after_deadlock
 def _note_and_begin(changes: Sequence[Change], jobs: Sequence[Job]) -> list[Job]:
     """Write who has listened to changes, and begin jobs: with one commit."""
     if not jobs:

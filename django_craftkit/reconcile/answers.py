@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django_craftkit.client import InvalidResponse
-from django_craftkit.database import storable
+from django_craftkit.database import sanitized
 from django_craftkit.log import get_logger
 
-from .moments import here
+from .moments import from_utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ def kept(said: Said, **more: Any) -> dict[str, Any]:
     answer = {**said.extra, **more}
     if said.unreadable:
         answer[UNREADABLE] = dict(said.unreadable)
-    return dict(storable(answer))
+    return dict(sanitized(answer))
 
 
 def warn_of_unreadable(rows: str, project: str, said: Said) -> bool:
@@ -70,15 +70,15 @@ def is_of_another(answer: client.Render | client.SignatureRequest, sent_at: date
         raise InvalidResponse(
             "Craftkit knows this key and does not say since when: it may be ours."
         )
-    return here(answer.created_at) < sent_at - SKEW
+    return from_utc(answer.created_at) < sent_at - SKEW
 
 
 def refusal(error: CraftkitError) -> dict[str, Any]:
     """Return what is noted of something that Craftkit refuses to take."""
     return {
-        "error": storable(error.message),
+        "error": sanitized(error.message),
         "error_code": error.code[:64],
-        "field_errors": storable(getattr(error, "field_errors", {})),
+        "field_errors": sanitized(getattr(error, "field_errors", {})),
     }
 
 

@@ -25,7 +25,7 @@ from django_craftkit.models import ArchivedFile, Change, Job, Render, SignatureR
 from django_craftkit.models.archive import NAME_LENGTH, ArchiveWrite, archive_storage
 from django_craftkit.projects import get_client
 
-from .results import Again, Done, Result, look_delay, result_of_open
+from .results import Done, Reschedule, Result, look_delay, result_of_open
 
 if TYPE_CHECKING:
     import uuid
@@ -115,7 +115,7 @@ def _keep(
     if waiting is not None:
         since = since or row.accepted_at
         age = (database_now() - (since or database_now())).total_seconds()
-        return Again(look_delay(age, MIN_WAIT, MAX_WAIT), error=str(waiting), answered=True)
+        return Reschedule(look_delay(age, MIN_WAIT, MAX_WAIT), error=str(waiting), answered=True)
     _announce(row, kind)
     return Done(answered=bool(stored))
 

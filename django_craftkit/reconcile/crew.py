@@ -51,7 +51,7 @@ class Call:
     make: Callable[[], Any]
     #: What goes on from the answer, and what it has to know for that.
     batch: Batch | None = None
-    about: Any = None
+    target: Any = None
     #: Bytes of JSON that it holds until it is answered, about.
     size: int = 0
     planned_at: float = field(default_factory=time.monotonic)

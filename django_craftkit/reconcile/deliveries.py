@@ -16,7 +16,7 @@ from django_craftkit.database import (
     describe,
     in_transaction,
     is_too_deep,
-    storable,
+    sanitized,
 )
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
@@ -131,12 +131,12 @@ def _apply_alone(delivery: WebhookDelivery, now: datetime) -> None:
 
 @in_transaction
 def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> None:
-    held = WebhookDelivery.objects.held([delivery])
-    if held and is_outage(error):
+    leased = WebhookDelivery.objects.lock_leased([delivery])
+    if leased and is_outage(error):
         # Its own turn, if it can be that it brings the outage about, and never given up for it.
         rows = WebhookDelivery.objects.using(database()).filter(pk=delivery.pk)
         rows.update(attempts=min(delivery.attempts, SUSPECT))
-    _note({delivery.pk: _failure(delivery, error, now)}, held, now)
+    _note({delivery.pk: _failure(delivery, error, now)}, leased, now)
 
 
 @in_transaction
@@ -144,7 +144,7 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
     if lease is not None:
         # A transaction that is run again writes its changes anew.
         lease.clear()
-    batch = WebhookDelivery.objects.held(batch)
+    batch = WebhookDelivery.objects.lock_leased(batch)
     results: dict[int, Result] = {}
     contents = Contents(lease)
     for delivery in batch:
@@ -239,7 +239,7 @@ def _read(delivery: WebhookDelivery, contents: Contents) -> Result:
         raise Unusable(f"The body holds more than {MAX_DEPTH} lists and objects in one another.")
     if not isinstance(payload, dict) or not isinstance(payload.get("event"), str):
         raise Unusable("The body is no object with an event.")
-    event = storable(payload["event"])[:64]
+    event = sanitized(payload["event"])[:64]
     reader = _READERS.get(event)
     if reader is None:
         return Result(Status.IGNORED, event=event)
@@ -282,7 +282,7 @@ def _note(results: dict[int, Result], batch: list[WebhookDelivery], now: datetim
                 processed_at=now if is_final else None,
             )
         )
-    WebhookDelivery.objects.put_down(ended)
+    WebhookDelivery.objects.release(ended)
 
 
 def _note_heard(batch: list[WebhookDelivery], now: datetime) -> None:

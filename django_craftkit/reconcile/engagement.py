@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django_craftkit import clock
 from django_craftkit.client import InvalidRequest, NotFound
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction, lock, storable, update_many
+from django_craftkit.database import database, in_transaction, lock, sanitized, update_many
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, EngagementEvent, Job, Render
 from django_craftkit.privacy import kept_address, kept_user_agent
@@ -19,9 +19,9 @@ from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
 
 from .answers import UNREADABLE, warn_of_unreadable
-from .moments import here
+from .moments import from_utc
 from .renders.states import remote_id_of
-from .results import PARKED, Again, Done, Result, look_delay
+from .results import PARKED, Done, Reschedule, Result, look_delay
 from .shares import adopt
 from .shares.states import LOOK_AGAIN
 from .states import MAX_COUNT
@@ -54,13 +54,13 @@ def step(job: Job) -> Result:
         if error.is_passing:
             raise
         # Asked ever less often: it may have been deleted there, and nobody here can know.
-        return Again(_delay(job, PARKED), error=str(error), answered=True)
+        return Reschedule(_delay(job, PARKED), error=str(error), answered=True)
     is_odd = warn_of_unreadable("shares", render.project, listed)
     is_odd |= warn_of_unreadable("recent", render.project, read)
     if is_settled:
         return Done(answered=True)
     # A call that is under way is soon over; what can't be read may stay so.
-    return Again(_delay(job, LOOK_AGAIN) if is_odd else LOOK_AGAIN, answered=True)
+    return Reschedule(_delay(job, LOOK_AGAIN) if is_odd else LOOK_AGAIN, answered=True)
 
 
 def _delay(job: Job, least: float) -> float:
@@ -125,12 +125,12 @@ def _row(render: Render, event: client.EngagementEvent) -> EngagementEvent:
         event_id=event.id,
         render=render,
         share_remote_id=event.share_id,
-        type=storable(event.event_type)[:32],
-        actor=storable(event.actor)[:32],
+        type=sanitized(event.event_type)[:32],
+        actor=sanitized(event.actor)[:32],
         ip_address=kept_address(event.source_ip),
         user_agent=kept_user_agent(event.user_agent),
         metadata=_metadata(event),
-        occurred_at=here(event.created_at) or clock.now(),
+        occurred_at=from_utc(event.created_at) or clock.now(),
     )
 
 
@@ -146,7 +146,7 @@ def _metadata(event: client.EngagementEvent) -> dict[str, Any] | None:
     metadata = dict(event.metadata or {})
     if odd:
         metadata[UNREADABLE] = odd
-    return dict(storable(metadata))
+    return dict(sanitized(metadata))
 
 
 def _count(
@@ -158,7 +158,7 @@ def _count(
     for pk, render in renders.items():
         counts = dict(render.counts)
         for kind, number in (*said.items(), *stored.get(pk, {}).items()):
-            name = storable(kind)
+            name = sanitized(kind)
             counts[name] = min(max(counts.get(name, 0), number), MAX_COUNT)
         if counts != render.counts:
             render.counts = counts

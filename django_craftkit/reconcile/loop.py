@@ -24,9 +24,9 @@ from .crew import Alone, Answer, Call, Crew, Threads
 from .noting import Noting, Probe
 from .pace import PACE as FUNCTIONS
 from .pace import Turn
-from .pauses import NEEDS, free_jobs, held_by, pauses
+from .pauses import NEEDS, free_jobs, paused_by, pauses
 from .pool import Pool
-from .results import Again, Done, Failed, Later, Paused, Result, result_of
+from .results import Done, Failed, Later, Paused, Reschedule, Result, result_of
 from .room import Room
 from .single import Single, wake_later
 from .steps import BATCHES, STEPS, apply, plan
@@ -161,7 +161,7 @@ class Loop:
                 is_last = not (some or crew.under_way)
                 if not is_over and (is_last or now - looked > LOOK_EVERY):
                     moment = database_now()
-                    heard = self._hear(moment, crew)
+                    heard = self._process_webhooks(moment, crew)
                     looked = 0.0 if heard else now
                 is_time = heard or not crew.under_way or now - claimed > IDLE
                 if not is_over and (is_time or (is_full and crew.is_ready)):
@@ -196,7 +196,7 @@ class Loop:
         """Do not end before what is put back for so many seconds is looked for again."""
         self._stay_until = max(self._stay_until, time.monotonic() + delay + IDLE)
 
-    def _hear(self, now: datetime, crew: Crew) -> int:
+    def _process_webhooks(self, now: datetime, crew: Crew) -> int:
         """Work webhooks off: a batch of them, and alone those that ended their worker."""
         lease = Lease(now + conf.lease())
         heard = deliveries.process(now, self._marks.of("inbox"), lease)
@@ -224,7 +224,7 @@ class Loop:
 
         Return how many jobs that were, and whether more of them may be due.
         """
-        self._noting.held = frozenset(pauses())
+        self._noting.paused = frozenset(pauses())
         begun = self._begin_probes(crew, now)
         if self.threads <= 1:
             found = self._begin_some(STEPS.keys(), crew.room, crew, now)
@@ -251,7 +251,7 @@ class Loop:
     def _claim(self, kinds: frozenset[str], limit: int, now: datetime) -> list[Job]:
         """Take jobs of some kinds that nothing holds up."""
         # Without the others, not of these: no other index than that of claims is to look useful.
-        jobs = free_jobs(self._noting.held).exclude(kind__in=STEPS.keys() - kinds)
+        jobs = free_jobs(self._noting.paused).exclude(kind__in=STEPS.keys() - kinds)
         claimed: list[Job] = jobs.claim(
             limit,
             now=now,
@@ -260,7 +260,7 @@ class Loop:
             # waits until it is alone, and what ends the worker meanwhile is another.
             begins=lambda job: bool(job.project) and not job.attempts,
             mark=self._marks.of(kinds),
-            held=(self._noting.held, conf.options().PAUSED),
+            excluded=(self._noting.paused, conf.options().PAUSED),
         )
         return claimed
 
@@ -351,12 +351,12 @@ class Loop:
             _postpone(probe)
         elif not (
             isinstance(result, (Paused, Failed))
-            or (isinstance(result, (Again, Done)) and result.answered)
+            or (isinstance(result, (Reschedule, Done)) and result.answered)
         ):
             self._try(probe, crew)
 
     def _begin_probes(self, crew: Crew, now: datetime) -> int:
-        if not self._noting.held or conf.options().PAUSED:
+        if not self._noting.paused or conf.options().PAUSED:
             return 0
         taken = ProjectState.objects.take_probes(now, conf.lease(), crew.helpers)
         return sum(self._try(Probe(*names), crew) for names in taken)
@@ -365,10 +365,10 @@ class Loop:
         """Begin a job of what is paused, which may tell whether Craftkit answers."""
         if probe.tries == PROBES:
             return 0
-        jobs = Job.objects.filter(held_by(probe.project, probe.capability))
-        for held, lacking in self._noting.held:
-            if held == probe.project and lacking not in ("", probe.capability):
-                jobs = jobs.exclude(held_by(probe.project, lacking))
+        jobs = Job.objects.filter(paused_by(probe.project, probe.capability))
+        for project, lacking in self._noting.paused:
+            if project == probe.project and lacking not in ("", probe.capability):
+                jobs = jobs.exclude(paused_by(probe.project, lacking))
         claimed = jobs.claim(1, now=database_now(), lease=conf.lease())
         if not claimed:
             _postpone(probe)

@@ -12,12 +12,12 @@ from django_craftkit.models.arguments import EARLIEST, LATEST
 
 
 @overload
-def here(moment: datetime) -> datetime: ...
+def from_utc(moment: datetime) -> datetime: ...
 @overload
-def here(moment: None) -> None: ...
+def from_utc(moment: None) -> None: ...
 @overload
-def here(moment: datetime | None) -> datetime | None: ...
-def here(moment: datetime | None) -> datetime | None:
+def from_utc(moment: datetime | None) -> datetime | None: ...
+def from_utc(moment: datetime | None) -> datetime | None:
     """Return a moment of Craftkit's as it is stored here; one that each time zone has."""
     if moment is None:
         return None
@@ -25,7 +25,7 @@ def here(moment: datetime | None) -> datetime | None:
     return moment if settings.USE_TZ else _naive(moment)
 
 
-def there(moment: datetime | None) -> datetime | None:
+def to_utc(moment: datetime | None) -> datetime | None:
     """Return a stored moment as Craftkit takes it."""
     if moment is None:
         return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from django.db import Error
 
 from django_craftkit.clock import database_now
-from django_craftkit.database import in_transaction, storable
+from django_craftkit.database import in_transaction, sanitized
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState
@@ -23,11 +23,11 @@ from . import connecting
 from .pauses import NEEDS
 from .results import (
     MIN_PROBE_DELAY,
-    Again,
     Done,
     Failed,
     Later,
     Paused,
+    Reschedule,
     Result,
     probe_delay,
     retry_delay,
@@ -65,7 +65,7 @@ class Noting:
         """``look_again`` has what is due in so many seconds found then, once it is committed."""
         self._look_again = look_again
         #: What was paused when the loop last looked, or has paused since.
-        self.held: frozenset[tuple[str, str]] = frozenset()
+        self.paused: frozenset[tuple[str, str]] = frozenset()
         #: The probes under way, by the primary keys of their jobs.
         self.probes: dict[int, Probe] = {}
         #: How often in a row jobs have asked for their next step at once, by their primary keys.
@@ -80,11 +80,11 @@ class Noting:
             is_probe = job.pk in self.probes
             if isinstance(result, Paused) and not is_probe:
                 pause = (job.project, _lacking(job, result))
-                if pause in self.held:
+                if pause in self.paused:
                     # Many calls under way may tell of a pause; one of them notes it.
                     together.append((job, Later(error=result.reason)))
                     continue
-                self.held |= {pause}
+                self.paused |= {pause}
             # What is suspected stays so.
             is_suspect = isinstance(result, Later) and bool(job.deaths)
             is_alone = isinstance(result, (Paused, Failed)) or is_probe or is_suspect
@@ -104,7 +104,7 @@ class Noting:
 
         It makes no progress, and would take all the time of its worker, and Craftkit's.
         """
-        if not isinstance(result, Again) or result.after >= FLOOR:
+        if not isinstance(result, Reschedule) or result.after >= FLOOR:
             self._at_once.pop(job.pk, None)
             return result
         if len(self._at_once) > REMEMBERED:
@@ -128,7 +128,7 @@ class Noting:
             match result:
                 case Done():
                     done.append(job)
-                case Again(after, error):
+                case Reschedule(after, error):
                     again.append((job, now() + timedelta(seconds=after), error, 0))
                     delays.append(after)
                 case Later(after, said):
@@ -137,7 +137,7 @@ class Noting:
                     delays.append(after)
         for delay in set(delays):
             self._look_again(delay)
-        return Job.objects.put_down(done, again)
+        return Job.objects.release(done, again)
 
     def note(self, job: Job, result: Result) -> None:
         """Note how the step of one job ended."""
@@ -180,11 +180,11 @@ class Noting:
                 failures = job.failures + 1
                 delay = max(retry_delay(failures), after or 0.0)
                 at = now + timedelta(seconds=delay)
-                if Job.objects.again(job, at, error=error, failures=failures):
+                if Job.objects.reschedule(job, at, error=error, failures=failures):
                     for project, capability in self._holding(job):
                         ProjectState.objects.postpone(project, capability, at)
-            case Again(delay, error):
-                Job.objects.again(job, now + timedelta(seconds=delay), error=error)
+            case Reschedule(delay, error):
+                Job.objects.reschedule(job, now + timedelta(seconds=delay), error=error)
             case Later(delay, said):
                 at = now + timedelta(seconds=delay)
                 if job.deaths:
@@ -193,10 +193,10 @@ class Noting:
                     Job.objects.leave(job, at)
                 else:
                     error = job.error if said is None else said
-                    Job.objects.again(job, at, error=error, failures=job.failures)
+                    Job.objects.reschedule(job, at, error=error, failures=job.failures)
             case Done():
                 Job.objects.done(job)
-        if isinstance(result, (Again, Done)) and result.answered:
+        if isinstance(result, (Reschedule, Done)) and result.answered:
             self._resume(job)
         self._look_again(delay)
 
@@ -206,7 +206,7 @@ class Noting:
             return []
         return [
             (project, capability)
-            for project, capability in self.held
+            for project, capability in self.paused
             if project == job.project and job.kind in NEEDS.get(capability, (job.kind,))
         ]
 
@@ -225,7 +225,7 @@ class Noting:
         state = ProjectState.objects.of(job.project, pause.capability)
         after = pause.after
         delay = probe_delay(state.probes) if after is None else max(after, MIN_PROBE_DELAY)
-        Job.objects.again(job, now, error=pause.reason, failures=job.failures)
+        Job.objects.reschedule(job, now, error=pause.reason, failures=job.failures)
         is_new = ProjectState.objects.pause(
             job.project,
             pause.capability,
@@ -237,7 +237,7 @@ class Noting:
         if is_new:
             is_ours = pause.code == NOT_CONFIGURED
             cause = Change.Cause.HERE if is_ours else Change.Cause.ANSWER
-            _record(state, PAUSED, cause, storable(pause.reason))
+            _record(state, PAUSED, cause, sanitized(pause.reason))
             logger.error(
                 "Craftkit project %r (%s) is paused: %s",
                 job.project,

@@ -30,17 +30,17 @@ def pauses() -> list[tuple[str, str]]:
     return list(paused.values_list("project", "capability"))
 
 
-def held_by(project: str, capability: str) -> Q:
+def paused_by(project: str, capability: str) -> Q:
     """Return what finds the jobs that a pause holds up."""
     kinds = NEEDS.get(capability)
     return Q(project=project) if kinds is None else Q(project=project, kind__in=kinds)
 
 
-def free_jobs(held: Iterable[tuple[str, str]]) -> Any:
+def free_jobs(paused: Iterable[tuple[str, str]]) -> Any:
     """Return the jobs that neither these pauses nor ``CRAFTKIT["PAUSED"]`` hold up."""
     jobs: Any = Job.objects.filter(project="") if conf.options().PAUSED else Job.objects.all()
-    for project, capability in held:
-        jobs = jobs.exclude(held_by(project, capability))
+    for project, capability in paused:
+        jobs = jobs.exclude(paused_by(project, capability))
     return jobs
 
 

@@ -50,7 +50,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Reschedule:
     """Something is left to do, in ``after`` seconds."""
 
     after: float
@@ -85,7 +85,7 @@ class Later:
     error: str | None = None
 
 
-Result = Done | Again | Failed | Paused | Later
+Result = Done | Reschedule | Failed | Paused | Later
 
 
 def result_of_error(job: Job, error: BaseException) -> Failed | Paused:

@@ -13,17 +13,17 @@ from django.db.models.functions import Least
 
 from django_craftkit import conf, dispatch
 from django_craftkit.clock import database_now
-from django_craftkit.database import again_after_deadlock, database
+from django_craftkit.database import database, retried_after_deadlock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Job
 from django_craftkit.models.job import MAX_CLAIMS
 from django_craftkit.models.priority import Priority
-from django_craftkit.projects import patience
+from django_craftkit.projects import time_limit
 
 from . import connecting
 from .noting import Noting
-from .pauses import held_by, pauses
-from .results import Again, Done, Later, Result
+from .pauses import paused_by, pauses
+from .results import Done, Later, Reschedule, Result
 from .room import Room
 from .steps import run
 
@@ -62,7 +62,7 @@ class Single:
         """Run the step of a claimed job and note how it ended; ``None`` where it is quarantined."""
         if job.deaths >= MAX_CLAIMS - 1:
             logger.error("%s is quarantined: %d workers ended with it.", job, job.deaths)
-            Job.objects.set_aside(
+            Job.objects.quarantine(
                 job,
                 database_now() + ASIDE,
                 error=f"Quarantined: {job.deaths} workers ended while on it.",
@@ -88,7 +88,7 @@ class Single:
         return result
 
 
-@again_after_deadlock
+@retried_after_deadlock
 def take(kind: str, object_id: int) -> Job | None:
     """Claim the job of one object before its time, unless somebody has it in hand."""
     if is_held(kind, object_id):
@@ -110,7 +110,7 @@ def is_held(kind: str, object_id: int) -> bool:
         return True
     jobs = Job.objects.using(database()).filter(kind=kind, object_id=object_id)
     return any(
-        jobs.filter(held_by(project, capability)).exists() for project, capability in pauses()
+        jobs.filter(paused_by(project, capability)).exists() for project, capability in pauses()
     )
 
 
@@ -131,11 +131,11 @@ def carry_out(
     single = Single(Room(), Noting(wake_later))
     pace = iter(PACE)
     while until is None or not until():
-        with patience(deadline - time.monotonic()):
+        with time_limit(deadline - time.monotonic()):
             job = take(kind, object_id)
             result = single.carry(job) if job is not None else None
         if until is None:
-            if isinstance(result, Again):
+            if isinstance(result, Reschedule):
                 return result.answered and not result.error
             return isinstance(result, Done) and result.answered
         if until():

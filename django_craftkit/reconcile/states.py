@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django_craftkit import bulk, clock
-from django_craftkit.database import storable, update_many
+from django_craftkit.database import sanitized, update_many
 from django_craftkit.models import Change, Render, Share, SignatureRequest
 
 from .answers import UNREADABLE
-from .moments import here
+from .moments import from_utc
 
 if TYPE_CHECKING:
     import uuid
@@ -71,9 +71,9 @@ class RemoteState:
         return cls(
             status=said.status,
             remote_id=said.id,
-            error=storable(said.error_message or ""),
-            accepted_at=here(said.created_at),
-            completed_at=here(said.completed_at),
+            error=sanitized(said.error_message or ""),
+            accepted_at=from_utc(said.created_at),
+            completed_at=from_utc(said.completed_at),
             answer=answer,
             people=people,
         )
@@ -140,7 +140,12 @@ class States(Generic[T, S]):
     def change(self, row: T, before: str, status: str, **more: Any) -> Change:
         """Return a line of history."""
         return bulk.like(
-            self._change, object_id=row.pk, about=row, from_status=before, to_status=status, **more
+            self._change,
+            object_id=row.pk,
+            instance=row,
+            from_status=before,
+            to_status=status,
+            **more,
         )
 
 
@@ -168,7 +173,7 @@ def advance(
     row.answer = merge_answers(row.answer, state.answer)
     status = state.status
     if status is not None and status not in ranks:
-        row.answer = merge_answers(row.answer, {"status": storable(status)})
+        row.answer = merge_answers(row.answer, {"status": sanitized(status)})
         status = unknown
     if status is None:
         return

@@ -95,7 +95,7 @@ class Answered(Generic[U]):
         for answer in answers:
             job, is_made = answer.call.jobs[0], not isinstance(answer.error, NotMade)
             try:
-                said = self.read(answer, now) if is_made else self.not_made(answer.call.about)
+                said = self.read(answer, now) if is_made else self.not_made(answer.call.target)
             except Exception as error:
                 said = result_of_error(job, error)
             if isinstance(said, Result):

@@ -140,7 +140,7 @@ def _figures() -> list[_Figure]:
             Render,
             ngettext_lazy("document held", "documents held"),
             "state=held",
-            renders.held(),
+            renders.waiting(),
             "warn",
         ),
         _Figure(
@@ -186,14 +186,14 @@ def _figures() -> list[_Figure]:
             SignatureRequest,
             ngettext_lazy("signature request held", "signature requests held"),
             "state=held",
-            requests.held(),
+            requests.waiting(),
             "warn",
         ),
         _Figure(
             Job,
             ngettext_lazy("job quarantined", "jobs quarantined"),
             "state=quarantined",
-            jobs.aside(),
+            jobs.quarantined(),
             "bad",
         ),
         _Figure(

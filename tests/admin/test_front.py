@@ -170,7 +170,7 @@ TO_ACT_ON = {
         (unknown_request, lambda row: SignatureRequest.objects.update(unknown_since=None)),
     ],
     "signature request held": [(held_request, lambda row: ProjectState.objects.all().delete())],
-    "job quarantined": [(quarantined, lambda row: Job.objects.ask(row.kind, [row.object_id]))],
+    "job quarantined": [(quarantined, lambda row: Job.objects.request(row.kind, [row.object_id]))],
     "webhook abandoned": [
         (lambda: make_delivery(status="abandoned"), lambda row: row.replay()),
     ],

@@ -226,7 +226,7 @@ class TestJobs:
         aside = make_job(leased_until=timezone.now() + timedelta(days=300), error="It kills.")
         assert ">quarantined</span>" in boss.shows(address(Job))
         boss.act("take_up", aside)
-        assert not Job.objects.aside().exists()
+        assert not Job.objects.quarantined().exists()
 
     def test_of_several_kinds_are_taken_up_together(self, boss):
         rows = [make_job(), make_job("share"), make_job(object_id=2, project="eu")]

@@ -23,7 +23,7 @@ from django_craftkit.models import ArchivedFile, Job, ProjectState, Render, Sign
 from django_craftkit.models.arguments import hash_key
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import archive, signatures
-from django_craftkit.reconcile.results import Again, Done
+from django_craftkit.reconcile.results import Done, Reschedule
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
 from django_craftkit.sandbox.core.signatures import SignatureRequest as Envelope
 
@@ -73,7 +73,7 @@ def _round(is_open: list[bool], span: timedelta) -> int:
 
 
 def _is_over(result: Any) -> bool:
-    if not isinstance(result, (Again, Done)):
+    if not isinstance(result, (Reschedule, Done)):
         raise RuntimeError(f"The round ended with {result}.")
     return isinstance(result, Done) or result.after > 0
 

@@ -152,7 +152,7 @@ def _signals() -> Iterator[Account]:
 def _work(kept: Iterable[Event]) -> Iterator[Account]:
     poison = [event.key for event in kept if event.kind == POISON]
     pks = Render.objects.filter(key__in=poison).values_list("pk", flat=True)
-    aside = [str(job) for job in Job.objects.aside()]
+    aside = [str(job) for job in Job.objects.quarantined()]
     yield Account("jobs that are quarantined", {f"{Job.Kind.RENDER} {pk}" for pk in pks}, aside)
     left = [
         f"{job}, due {job.due_at}, leased until {job.leased_until}, {job.failures} failures, "

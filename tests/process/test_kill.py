@@ -193,12 +193,12 @@ def test_what_ran_beside_work_that_kills_its_worker_ends_well(sandbox, workers):
     workers.start()
 
     def is_over() -> bool:
-        aside = set(Job.objects.aside().values_list("object_id", flat=True))
+        aside = set(Job.objects.quarantined().values_list("object_id", flat=True))
         assert aside <= {killer.pk}
         return bool(aside) and {_status(render) for render in innocent} == {"succeeded"}
 
     workers.until(is_over)
-    assert "4 workers ended" in Job.objects.aside().get().error
+    assert "4 workers ended" in Job.objects.quarantined().get().error
     assert len(sandbox.renders) == 3
 
 

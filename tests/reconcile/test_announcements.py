@@ -31,7 +31,7 @@ from django_craftkit.signals import (
     share_rejected,
     share_revoked,
 )
-from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, killed, settle, until, work
+from tests.helpers import LEASE_OVER, TIMEOUT, Elsewhere, Killed, killed, settle, until, work
 from tests.seams import after_claiming, after_committing, claimed
 
 
@@ -352,7 +352,7 @@ def test_who_lost_the_lease_in_a_receiver_changes_nothing_that_another_has_noted
     later = change.get()
     later.pk, later.to_status = None, "later"
     later.save()
-    Job.objects.wish("announce render", [later.object_id])
+    Job.objects.schedule("announce render", [later.object_id])
     render_succeeded.connect(receiver)
     try:
         work()
@@ -385,7 +385,7 @@ def test_a_wrong_key_does_not_hold_signals_back(craftkit, heard):
     Render.objects.request("invoice", {}, key="i-2")
     craftkit.run()
     change = Change.objects.filter(to_status="succeeded").get()
-    Job.objects.wish("announce render", [change.object_id])
+    Job.objects.schedule("announce render", [change.object_id])
     craftkit.run()
     assert len(notes) == 2
 
@@ -438,7 +438,7 @@ def test_a_receiver_that_ends_its_workers_takes_no_other_document_with_it(craftk
     told = Change.objects.filter(announcement="done").values_list("object_id", flat=True)
     keys = Render.objects.filter(pk__in=told).values_list("key", flat=True)
     assert sorted(keys) == ["i-0", "i-2", "i-3"]
-    assert Job.objects.aside().count() == 1
+    assert Job.objects.quarantined().count() == 1
     assert notes
 
 
@@ -500,7 +500,7 @@ def test_what_is_told_of_an_object_that_waits_for_a_receiver_waits_too(craftkit,
     change = Change(kind="render", object_id=render.pk, to_status="before")
     change.signal, change.announcement = render_succeeded.name, "due"
     change.save()
-    Job.objects.wish("announce render", [render.pk])
+    Job.objects.schedule("announce render", [render.pk])
     (job,) = Job.objects.filter(kind="announce render")
     Job.objects.filter(pk=job.pk).update(
         due_at=clock.now(), leased_until=clock.now() + timedelta(seconds=60), lease_token=uuid4()
@@ -521,18 +521,18 @@ def test_who_has_the_job_of_an_announcement_locked_holds_up_no_other(craftkit, h
     settle(craftkit)
     del notes[:]
     Change.objects.filter(to_status="succeeded").update(announcement="due", receivers=None)
-    Job.objects.wish("announce render", [render.pk for render in renders])
+    Job.objects.schedule("announce render", [render.pk for render in renders])
     held, over, people = threading.Event(), threading.Event(), []
 
     def hold():
         with transaction.atomic():
             Job.objects.select_for_update().get(object_id=renders[0].pk)
             held.set()
-            assert over.wait(PATIENCE)
+            assert over.wait(TIMEOUT)
 
     def begin():
         people.append(Elsewhere(hold))
-        assert held.wait(PATIENCE)
+        assert held.wait(TIMEOUT)
 
     after_claiming(monkeypatch, Job, begin)
     worker = Elsewhere(Loop(threads=8, wake=None).run)

@@ -28,7 +28,7 @@ from django_craftkit.sandbox.core.pdf import signatures as papers
 from django_craftkit.signals import document_archived
 from tests.helpers import (
     LEASE_OVER,
-    PATIENCE,
+    TIMEOUT,
     Killed,
     at_once,
     elsewhere,
@@ -352,7 +352,7 @@ def test_two_workers_that_found_the_file_of_a_dead_one_can_both_note_it_again(
         )
         ArchiveWrite.objects.all().delete()
 
-    found, noting = threading.Barrier(2, action=vouch, timeout=PATIENCE), threading.Barrier(2)
+    found, noting = threading.Barrier(2, action=vouch, timeout=TIMEOUT), threading.Barrier(2)
     read = Disk.open
 
     def meet(self, *args, **kwargs):

@@ -17,7 +17,7 @@ from django_craftkit.models import Job, WebhookDelivery, claims
 from django_craftkit.models.claims import LeasedQuerySet, Mark, Marks
 from django_craftkit.models.priority import Priority
 from django_craftkit.reconcile import deliveries
-from tests.helpers import PATIENCE, at_once, elsewhere
+from tests.helpers import TIMEOUT, at_once, elsewhere
 from tests.seams import before_writing, claim, process_webhooks
 
 LEASE = timedelta(minutes=2)
@@ -185,7 +185,7 @@ def test_what_was_wished_for_during_a_long_step_is_found_at_once(end):
     make_job(1, ago=30, due_at=timezone.now() - timedelta(seconds=30))
     now = timezone.now()
     (job,) = Job.objects.all().claim(1, now=now, lease=LEASE, mark=mark)
-    Job.objects.wish("render", [1])
+    Job.objects.schedule("render", [1])
     assert Job.objects.all().claim(1, now=timezone.now(), lease=LEASE, mark=mark) == []
     later = (timezone.now() + timedelta(hours=1),) if end != "done" else ()
     getattr(Job.objects, end)(job, *later)
@@ -201,7 +201,7 @@ def test_a_quarantined_job_that_is_asked_for_is_found_at_once():
     then = timezone.now()
     make_job(1, due_at=then - timedelta(days=1), leased_until=then + timedelta(days=1))
     assert Job.objects.all().claim(1, now=then, lease=LEASE, mark=mark) == []
-    Job.objects.ask("render", [1])
+    Job.objects.request("render", [1])
     now = timezone.now() + timedelta(seconds=1)
     (job,) = Job.objects.all().claim(1, now=now, lease=LEASE, mark=mark)
     assert (job.object_id, job.priority) == (1, URGENT)
@@ -254,7 +254,7 @@ def test_claims_never_overlap_and_inserts_of_web_requests_never_wait_for_them(le
 
     def work_off(mine: list[int]) -> None:
         mark = Mark()
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while sum(map(len, done)) < expected:
             assert time.monotonic() < end, "not all of them were done"
             for job in Job.objects.all().claim(5, now=database_now(), lease=LEASE, mark=mark):

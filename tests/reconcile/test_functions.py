@@ -15,7 +15,7 @@ from django_craftkit.models import Change, Job, Render
 from django_craftkit.reconcile import announcements, pace
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.signals import render_succeeded
-from tests.helpers import LEASE_OVER, PATIENCE, Elsewhere, Killed, settle, until
+from tests.helpers import LEASE_OVER, TIMEOUT, Elsewhere, Killed, settle, until
 from tests.seams import before_sending, before_writing
 from tests.shop.models import Order
 
@@ -183,7 +183,7 @@ def test_a_slow_function_holds_up_nobody(craftkit, declared, work):
         if order.number.startswith("slow"):
             time.sleep(pace.SLOW * 1.2)
             if order.number != "slow 0":
-                assert over.wait(PATIENCE)
+                assert over.wait(TIMEOUT)
         return {"number": order.number}
 
     fire = declared(build)
@@ -206,7 +206,7 @@ def test_more_slow_ones_than_have_threads_wait_as_they_were(craftkit, declared, 
     over = threading.Event()
 
     def build(order):
-        assert over.wait(PATIENCE)
+        assert over.wait(TIMEOUT)
         return {"number": order.number}
 
     fire = declared(build)
@@ -230,7 +230,7 @@ def ready(craftkit, number):
 
 def announce_anew():
     Change.objects.filter(to_status="succeeded").update(announcement="due", receivers=None)
-    Job.objects.wish("announce render", Render.objects.values_list("pk", flat=True))
+    Job.objects.schedule("announce render", Render.objects.values_list("pk", flat=True))
 
 
 def test_many_are_announced_in_a_turn(craftkit, receiver, work):
@@ -339,7 +339,7 @@ def test_a_slow_receiver_holds_up_no_document(craftkit, receiver, work):
         names.append(threading.current_thread().name)
         time.sleep(pace.SLOW * 1.2)
         if len(names) > 1:
-            assert over.wait(PATIENCE)
+            assert over.wait(TIMEOUT)
 
     receiver(slow)
     announce_anew()

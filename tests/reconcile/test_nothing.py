@@ -25,7 +25,7 @@ from django_craftkit.models import (
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.helpers import (
     LEASE_OVER,
-    PATIENCE,
+    TIMEOUT,
     Elsewhere,
     elsewhere,
     settle,
@@ -252,7 +252,7 @@ def test_it_is_one_where_the_event_fires_while_the_row_is_being_removed(
         after_reading(monkeypatch, Render, known.set)
         with_total(order)
         events.append(Elsewhere(lambda: told.send(Order, instance=order)))
-        assert known.wait(PATIENCE)
+        assert known.wait(TIMEOUT)
 
     before_writing(monkeypatch, Render, fire_meanwhile, verb="DELETE")
     work()
@@ -279,7 +279,7 @@ def test_it_is_one_where_its_source_is_saved_while_the_row_is_being_removed(
 
     def save_meanwhile() -> None:
         saves.append(Elsewhere(save))
-        assert begun.wait(PATIENCE)
+        assert begun.wait(TIMEOUT)
 
     before_writing(monkeypatch, Render, save_meanwhile, verb="DELETE")
     work()

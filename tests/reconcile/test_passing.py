@@ -94,12 +94,12 @@ def seen_render(craftkit: Kit, ready: Render) -> Render:
     EngagementEvent.objects.create(
         project=ready.project, render=ready, type="viewed", occurred_at=timezone.now()
     )
-    Job.objects.wish("engagement", [ready.pk], ready.project)
+    Job.objects.schedule("engagement", [ready.pk], ready.project)
     return ready
 
 
 def read_render(craftkit: Kit, ready: Render) -> Render:
-    Job.objects.wish("engagement", [ready.pk], ready.project)
+    Job.objects.schedule("engagement", [ready.pk], ready.project)
     return ready
 
 
@@ -121,7 +121,7 @@ def unwanted_signing(craftkit: Kit, ready: Render) -> Any:
 
 
 def archived_render(craftkit: Kit, ready: Render) -> Render:
-    Job.objects.wish("archive render", [ready.pk], ready.project)
+    Job.objects.schedule("archive render", [ready.pk], ready.project)
     return ready
 
 

@@ -140,7 +140,7 @@ def test_a_probe_is_not_burnt_by_work_that_ends_its_workers(craftkit):
     assert seconds_until_resumed(craftkit, 600) < conf.options().LEASE / 2
     render.refresh_from_db()
     assert render.remote_id is not None
-    assert Job.objects.aside().get().object_id == deadly.pk
+    assert Job.objects.quarantined().get().object_id == deadly.pk
 
 
 def test_a_worker_that_dies_while_it_probes_leaves_the_probe_to_another(craftkit, monkeypatch):

@@ -15,7 +15,7 @@ from django_craftkit.models import Job, ProjectState, Render
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.pool import Pool
 from django_craftkit.sandbox import SandboxAdapter
-from tests.helpers import PATIENCE, Elsewhere, at_once, settle, until
+from tests.helpers import TIMEOUT, Elsewhere, at_once, settle, until
 
 TWO = {"default": {"API_KEY": "ck_test_1"}, "other": {"API_KEY": "ck_test_2"}}
 
@@ -31,7 +31,7 @@ class Gate:
     def call(self, name: str, project: str = "default", priority: int = 1) -> None:
         def make() -> None:
             self.begun.append(name)
-            assert self._open.acquire(timeout=PATIENCE)
+            assert self._open.acquire(timeout=TIMEOUT)
 
         self.pool.submit(make, project=project, priority=priority)
 
@@ -103,7 +103,7 @@ def test_a_step_that_calls_has_the_place_of_one_of_its_threads():
     time.sleep(0.05)
     assert not seated.is_set()
     gate.let(1)
-    assert seated.wait(PATIENCE), "before the call that waits for longer"
+    assert seated.wait(TIMEOUT), "before the call that waits for longer"
     assert len(gate.begun) == 2
     gate.let(1)
     thread.wait()

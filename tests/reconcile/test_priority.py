@@ -82,7 +82,7 @@ def test_what_follows_from_a_document_goes_with_its_class(craftkit, settings, li
     mine = BULK if word == "bulk" else SINGLE
     assert classes() == {"render": mine, "share": mine}
     Job.objects.all().delete()
-    Job.objects.wish("share", [render.shares.get().pk], "default")
+    Job.objects.schedule("share", [render.shares.get().pk], "default")
     Job.objects.restore("announce render", [render.pk], "")
     Job.objects.restore("announce share", [render.shares.get().pk], "")
     Job.objects.restore("archive render", [render.pk], "default")
@@ -117,15 +117,15 @@ def test_a_class_is_kept_when_a_job_is_rescheduled():
     for _ in range(2):
         (job,) = Job.objects.all().claim(1, now=timezone.now(), lease=timedelta(minutes=2))
         assert job.priority == BULK
-        assert Job.objects.again(job, now)
-    Job.objects.wish("render", [1], "default")
+        assert Job.objects.reschedule(job, now)
+    Job.objects.schedule("render", [1], "default")
     assert classes() == {"render": BULK}
 
 
 def test_a_more_urgent_wish_raises_a_job_and_no_other_lowers_it():
     Job.objects.start("render", 1, "default", BULK)
     for priority, expected in ((UPKEEP, BULK), (SINGLE, SINGLE), (BULK, SINGLE), (URGENT, URGENT)):
-        Job.objects.wish("render", [1], "default", priority=priority)
+        Job.objects.schedule("render", [1], "default", priority=priority)
         assert classes() == {"render": expected}
 
 

@@ -16,7 +16,7 @@ from django_craftkit.models import Change, Job, Render, Share
 from django_craftkit.reconcile.loop import Loop
 from tests.helpers import (
     LEASE_OVER,
-    PATIENCE,
+    TIMEOUT,
     Elsewhere,
     Killed,
     elsewhere,
@@ -68,7 +68,7 @@ def test_two_workers_that_build_one_document_leave_one_that_is_followed(
     def slowly():
         if threading.current_thread() is first:
             built.set()
-            assert taken_over.wait(PATIENCE)
+            assert taken_over.wait(TIMEOUT)
         else:
             taken_over.set()
             first.wait()
@@ -81,9 +81,9 @@ def test_two_workers_that_build_one_document_leave_one_that_is_followed(
     after_committing(monkeypatch, Render, die, verb="UPDATE", setting="data")
     confirm()
     ready_to_run = threading.Event()
-    first = Elsewhere(lambda: ready_to_run.wait(PATIENCE) and work())
+    first = Elsewhere(lambda: ready_to_run.wait(TIMEOUT) and work())
     ready_to_run.set()
-    assert built.wait(PATIENCE)
+    assert built.wait(TIMEOUT)
     craftkit.pass_time(LEASE_OVER)
     work()
     assert taken_over.is_set()
@@ -166,11 +166,11 @@ def test_who_is_late_with_building_ends_no_document_that_another_is_about_to_sen
     def take_over():
         craftkit.pass_time(LEASE_OVER)
         other.append(Elsewhere(work))
-        assert sending.wait(PATIENCE)
+        assert sending.wait(TIMEOUT)
 
     def hold():
         sending.set()
-        assert ended.wait(PATIENCE)
+        assert ended.wait(TIMEOUT)
 
     with_function(monkeypatch, "tests.shop.craftkit.invoice", build)
     after_building(monkeypatch, take_over)
@@ -262,7 +262,7 @@ def test_no_wish_is_lost_where_an_application_listens_to_every_deletion(craftkit
     def listen(sender, instance, **kwargs):
         if isinstance(instance, Job):
             wished.append(instance.pk)
-            Job.objects.wish("render", [render.pk], "default")
+            Job.objects.schedule("render", [render.pk], "default")
 
     def note(sender, **kwargs):
         pass
@@ -295,20 +295,20 @@ def test_a_link_is_revoked_and_renewed_in_one_transaction_while_its_document_suc
 
     def pause():
         heard.set()
-        went_through.append(renewed.wait(PATIENCE / 3))
+        went_through.append(renewed.wait(TIMEOUT / 3))
 
     def renew():
         with transaction.atomic():
             share.revoke()
             revoked.set()
-            assert heard.wait(PATIENCE)
+            assert heard.wait(TIMEOUT)
             Render.objects.get(pk=render.pk).share()
             renewed.set()
 
     # The worker has the document locked, and goes on to what waits for it.
     after_writing(monkeypatch, Change, pause, saying="succeeded")
     user = Elsewhere(renew)
-    assert revoked.wait(PATIENCE)
+    assert revoked.wait(TIMEOUT)
     work()
     user.wait()
     assert went_through[0], "the user waited for the worker, who was to wait for the user"
@@ -323,9 +323,9 @@ def test_a_loop_that_fails_ends_after_all_its_threads(craftkit, monkeypatch):
 
     def hold():
         if next(calls) < in_hand.parties:
-            in_hand.wait(PATIENCE)
+            in_hand.wait(TIMEOUT)
         if not next(first, False):
-            failing.wait(PATIENCE)
+            failing.wait(TIMEOUT)
             outlived.append(over.wait(0.1))
 
     def fail():
@@ -358,7 +358,7 @@ def test_a_database_that_fails_while_the_end_of_a_step_is_noted_sets_no_job_asid
     render = Render.objects.request("invoice", {})
     work()
     assert len(failed) == 4
-    assert not Job.objects.aside().exists()
+    assert not Job.objects.quarantined().exists()
     settle(craftkit)
     render.refresh_from_db()
     assert render.status == "succeeded"

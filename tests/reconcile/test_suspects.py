@@ -19,7 +19,7 @@ from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
 from tests.helpers import (
     LEASE_OVER,
-    PATIENCE,
+    TIMEOUT,
     Elsewhere,
     Killed,
     at_once,
@@ -48,7 +48,7 @@ def deadly(craftkit):
         render_succeeded.connect(receiver)
         Change.objects.filter(to_status="succeeded").update(announcement="due", receivers=None)
         for render in renders:
-            Job.objects.wish("announce render", [render.pk])
+            Job.objects.schedule("announce render", [render.pk])
         return told
 
     yield announce
@@ -78,11 +78,11 @@ def test_bystanders_of_a_handful_are_not_counted(craftkit, deadly, place):
     assert sorted(told) == sorted(set(keys) - {KILLER}), "each once, though the killer is due"
     for _ in range(4):
         run(craftkit)
-        aside = Job.objects.aside()
+        aside = Job.objects.quarantined()
         assert set(aside.values_list("object_id", flat=True)) <= {killer}
         craftkit.pass_time(LEASE_OVER)
     run(craftkit)
-    assert [job.object_id for job in Job.objects.aside()] == [killer]
+    assert [job.object_id for job in Job.objects.quarantined()] == [killer]
 
 
 def left_by_a_dead_worker(kind: str = "render", **fields: object) -> None:
@@ -162,10 +162,10 @@ def test_what_cannot_be_alone_waits_uncounted(craftkit, monkeypatch):
     def never_end():
         with place.beside():
             busy.set()
-            over.wait(PATIENCE)
+            over.wait(TIMEOUT)
 
     stuck = Elsewhere(never_end)
-    assert busy.wait(PATIENCE)
+    assert busy.wait(TIMEOUT)
     Loop(threads=1, wake=None, room=place).run()
     job = Job.objects.get()
     assert (job.attempts, job.lease_token) == (1, None)
@@ -286,10 +286,10 @@ def test_who_missed_a_turn_waits_for_the_next_one():
     def stay():
         with place.beside():
             taken.set()
-            over.wait(PATIENCE)
+            over.wait(TIMEOUT)
 
     busy = Elsewhere(stay)
-    assert taken.wait(PATIENCE)
+    assert taken.wait(TIMEOUT)
     threading.Timer(0.05, over.set).start()
     with place.beside(), place.alone(5.0) as is_alone:
         assert is_alone, "it waits for the one that is busy"

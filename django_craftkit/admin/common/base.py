@@ -21,7 +21,7 @@ from django_craftkit.database import database
 from django_craftkit.models import RenderWithdrawn
 from django_craftkit.permissions import allows, user_of
 
-from .buttons import MOST, button, buttons_of, patience, permission_of, too_many
+from .buttons import MOST, button, buttons_of, permission_of, timeout, too_many
 from .format import Context, age
 from .lists import IndexedSearch, M, is_list, url_name
 from .results import listed_errors, nothing_to_send
@@ -268,7 +268,7 @@ class MirrorAdmin(IndexedSearch[M]):
         ``withdrawn`` is what to say where its document was.
         """
         try:
-            is_asked = row.retry(user=user_of(request), wait=patience())
+            is_asked = row.retry(user=user_of(request), wait=timeout())
         except RenderWithdrawn:
             return self.tell(request, row, (messages.ERROR, withdrawn))
         if not is_asked:

@@ -170,7 +170,7 @@ def _check(
         raise Http404
 
 
-def patience() -> float:
+def timeout() -> float:
     """Return for how long to wait: not at all where somebody else has opened a transaction."""
     try:
         dispatch.refuse_transaction()

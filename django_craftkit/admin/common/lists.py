@@ -21,7 +21,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import conf
-from django_craftkit.database import storable
+from django_craftkit.database import sanitized
 from django_craftkit.models.arguments import EARLIEST, LATEST
 
 from .buttons import not_as_written, pk_of
@@ -213,7 +213,7 @@ class IndexedSearch(BoundedList[M]):
         found: set[object] = set()
         is_cut = False
         # One OR of all would be a sequential scan.
-        for arm in self.search_arms(request, queryset, text) if text == storable(text) else ():
+        for arm in self.search_arms(request, queryset, text) if text == sanitized(text) else ():
             pks = _pks(queryset.filter(arm.found_by).order_by(), slice(SEARCHED + 1))
             if len(pks) > SEARCHED or not arm.is_all:
                 is_cut = True

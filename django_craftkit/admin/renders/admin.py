@@ -56,7 +56,7 @@ class RenderState(StateFilter):
     # The front page counts by the same methods.
     states = {
         "under_way": (_("under way"), RenderQuerySet.under_way),
-        "held": (_("held"), RenderQuerySet.held),
+        "held": (_("held"), RenderQuerySet.waiting),
         "overdue": (_("overdue"), RenderQuerySet.overdue),
         "failed": (_("failed or rejected in the last 30 days"), RenderQuerySet.needing_action),
     }

@@ -19,7 +19,7 @@ from django_craftkit.admin.common.buttons import (
     as_chosen,
     button,
     chosen,
-    patience,
+    timeout,
 )
 from django_craftkit.admin.shares.buttons import revocation_results
 from django_craftkit.admin.shares.page import revocable, share_rows
@@ -84,7 +84,7 @@ class RenderButtons(MirrorAdmin[Render]):
 
     @button("retry", "retry_render")
     def retry_view(self, request: HttpRequest, render: Render) -> HttpResponse:
-        if render.retry(user=user_of(request), wait=patience()):
+        if render.retry(user=user_of(request), wait=timeout()):
             self.log_change(request, render, _("Asked for another attempt."))
             return self.tell(request, render, retry_result(render))
         _refuse_gone(render)
@@ -102,7 +102,7 @@ class RenderButtons(MirrorAdmin[Render]):
 
     @button("refresh", "view_render")
     def refresh_view(self, request: HttpRequest, render: Render) -> HttpResponse:
-        heard = render.refresh(wait=patience())
+        heard = render.refresh(wait=timeout())
         _refuse_gone(render)
         self.log_change(request, render, _("Asked Craftkit for news."))
         return self.tell(request, render, refresh_result(render, heard=heard))
@@ -115,7 +115,7 @@ class RenderButtons(MirrorAdmin[Render]):
         if request.method != "POST":
             return self._confirm_withdrawal(request, [render])
         shares, requests = revocable([render]), cancellable([render])
-        if render.withdraw(user=user_of(request), wait=patience()):
+        if render.withdraw(user=user_of(request), wait=timeout()):
             self.log_change(request, render, _("Withdrew the document."))
             told = withdrawal_results(shares, requests)
             return self.tell(request, render, *told)

@@ -23,8 +23,8 @@ from django_craftkit.admin.common.buttons import (
     attempt,
     button,
     chosen,
-    patience,
     pk_of,
+    timeout,
 )
 from django_craftkit.admin.common.format import exact, is_link, recipient_of
 from django_craftkit.admin.common.truncate import LONG
@@ -144,7 +144,7 @@ class ShareButtons(MirrorAdmin[Share]):
         pks = [share.pk for share in shares]
         asked = Share.objects.revoke_chosen(pks, user=user_of(request))
         self.log_all(request, asked, _("Asked for its revocation."))
-        until = time.monotonic() + patience()
+        until = time.monotonic() + timeout()
         for share in asked:
             if (rest := until - time.monotonic()) <= 0:
                 break
@@ -243,7 +243,7 @@ class SharingButtons(MirrorAdmin[Render]):
         known = Share.objects.using(database()).filter(key_hash=hash_key(form.key), render=render)
         is_new = not form.is_repeat and not known.exists()
         given = {"message": form.cleaned_data["message"], "expires_at": form.expires_at}
-        share = attempt(form, lambda: do(**given, user=user_of(request), wait=patience()))
+        share = attempt(form, lambda: do(**given, user=user_of(request), wait=timeout()))
         if share is not None and is_new:
             self.log_all(request, [share.render], log)
             # For whom it is, is the link's to tell.

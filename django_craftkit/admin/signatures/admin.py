@@ -32,7 +32,7 @@ class SignatureState(StateFilter):
     # The front page counts by the same methods.
     states = {
         "open": (_("waiting for signatures"), lambda requests: requests.open()),
-        "held": (_("held"), lambda requests: requests.held()),
+        "held": (_("held"), lambda requests: requests.waiting()),
         "failed": (
             _("declined or failed in the last 30 days"),
             lambda requests: requests.needing_action(),

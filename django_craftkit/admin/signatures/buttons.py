@@ -11,7 +11,7 @@ from django.utils.translation import ngettext_lazy
 
 from django_craftkit.admin.common import results
 from django_craftkit.admin.common.base import MirrorAdmin
-from django_craftkit.admin.common.buttons import SECONDS, button, patience, pk_of
+from django_craftkit.admin.common.buttons import SECONDS, button, pk_of, timeout
 from django_craftkit.admin.common.format import Context, age
 from django_craftkit.admin.common.truncate import LONG, short_line
 from django_craftkit.database import database
@@ -55,7 +55,7 @@ class SignatureButtons(MirrorAdmin[SignatureRequest]):
         form = CancelForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             reason = form.cleaned_data["reason"]
-            if row.cancel(reason=reason, user=user_of(request), wait=patience()):
+            if row.cancel(reason=reason, user=user_of(request), wait=timeout()):
                 self.log_change(request, row, _("Asked for its cancellation."))
             return self.tell(request, row, cancellation_result(row))
         return self.page(
@@ -74,7 +74,7 @@ class SignatureButtons(MirrorAdmin[SignatureRequest]):
 
     @button("refresh", "view_signaturerequest")
     def refresh_view(self, request: HttpRequest, row: SignatureRequest) -> HttpResponse:
-        heard = row.refresh(wait=patience())
+        heard = row.refresh(wait=timeout())
         self.log_change(request, row, _("Asked Craftkit for news."))
         return self.tell(request, row, refresh_result(row, heard=heard))
 
@@ -158,7 +158,7 @@ class SigningButtons(MirrorAdmin[Render]):
                 expires_in=form.expires_in,
                 key=form.key,
                 user=user_of(request),
-                wait=patience(),
+                wait=timeout(),
             )
         except InvalidSignatureRequest as error:
             form.blame(error)

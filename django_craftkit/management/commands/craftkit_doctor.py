@@ -272,7 +272,7 @@ def _look_at_pauses(known: Known) -> Iterator[Finding]:
             when = f"{heard:%Y-%m-%d %H:%M %Z}" if heard else "never"
             yield Finding(f"{state.project}: last webhook heard: {when}")
         if state.paused_at is not None:
-            number = pauses.count_due(known.now, pauses.held_by(state.project, state.capability))
+            number = pauses.count_due(known.now, pauses.paused_by(state.project, state.capability))
             at = f"at {state.probe_at:%H:%M:%S %Z}" if state.probe_at else "at once"
             yield Finding(
                 f"{state}: is running",
@@ -328,7 +328,7 @@ def _look_at_oldest(known: Known) -> Iterator[Finding]:
 
 
 def _look_at_jobs() -> Iterator[Finding]:
-    if aside := Job.objects.using(database()).aside().count():
+    if aside := Job.objects.using(database()).quarantined().count():
         yield Finding(
             "no job is quarantined",
             f"{aside} took several workers with them",

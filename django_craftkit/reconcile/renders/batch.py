@@ -17,10 +17,10 @@ from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.crew import MOST_BYTES, Call
 from django_craftkit.reconcile.results import (
-    Again,
     Done,
     Failed,
     Later,
+    Reschedule,
     Result,
     result_of_error,
 )
@@ -82,7 +82,7 @@ class Batch(Documents):
         _read_data([render for _job, render in stored])
         for job, render in stored:
             if render.data is None:
-                yield job, Again(0.0)  # it is to be built anew since
+                yield job, Reschedule(0.0)  # it is to be built anew since
             else:
                 ready.append((job, render))
         sources = read_sources(
@@ -107,7 +107,7 @@ class Batch(Documents):
             return
         for job, render in ready:
             if render.pk in fresh and not store(render, Built(render.data or {}, None)):
-                yield job, Again(0.0)
+                yield job, Reschedule(0.0)
             else:
                 yield _send(job, render, sizes[render.pk])
 
@@ -117,7 +117,7 @@ class Batch(Documents):
         return Later()
 
     def read(self, answer: Answer, now: Now) -> Update[Render] | Result:
-        about = answer.call.about
+        about = answer.call.target
         if isinstance(about, Sent):
             return read(about, answer, now)
         return _read_poll(about, answer, now)
@@ -128,12 +128,12 @@ class Batch(Documents):
         if not isinstance(update, Accepted):
             if row is None:
                 return Done(answered=True)
-            return Again(next_poll(update.row, now()), answered=True)
+            return Reschedule(next_poll(update.row, now()), answered=True)
         if row is not None:
-            return Again(first_poll(row, update.webhooks_at, now()), answered=True)
+            return Reschedule(first_poll(row, update.webhooks_at, now()), answered=True)
         # Another attempt has begun, another id is known, or Craftkit has accepted what it refuses
         # now: look again at what there is to do.
-        return Again(0.0 if update.state.remote_id is None else 1.0, answered=True)
+        return Reschedule(0.0 if update.state.remote_id is None else 1.0, answered=True)
 
 
 #: What plans, and goes on from the answers.
@@ -165,7 +165,7 @@ def _read_data(renders: Sequence[Render]) -> None:
 def _send(job: Job, render: Render, size: int = 0) -> Call | Ended:
     def plan() -> Call | Ended:
         sent = send(job, render)
-        return (job, Again(0.0)) if sent is None else _call(job, sent, size)
+        return (job, Reschedule(0.0)) if sent is None else _call(job, sent, size)
 
     return _plan(job, plan)
 
@@ -203,7 +203,7 @@ def _read_poll(render: Render, answer: Answer, now: Now) -> Update[Render] | Res
     error = answer.error
     if isinstance(error, NotFound) and not error.is_passing:
         # Another project's key answers like this too, so it ends nothing.
-        return Again(max(next_poll(render, now()), 60.0), error=str(error), answered=True)
+        return Reschedule(max(next_poll(render, now()), 60.0), error=str(error), answered=True)
     if error is not None:
         raise error
     if answer.value.id != render.remote_id:

@@ -28,7 +28,7 @@ from django_craftkit.models.render import (
 )
 from django_craftkit.models.render_manager import BUILDER_FAILED
 from django_craftkit.reconcile.pace import PACE
-from django_craftkit.reconcile.results import Again, Done, Failed, Result, result_of_error
+from django_craftkit.reconcile.results import Done, Failed, Reschedule, Result, result_of_error
 from django_craftkit.reconcile.states import RemoteState
 
 from .poll import poll_delay
@@ -87,7 +87,7 @@ def build_here(job: Job, render: Render, sources: dict[Place, models.Model]) -> 
         if made.envelope is None and render.attempt == 1:
             return made
         # With who is to sign it, by itself.
-        return job if store(render, made) else (job, Again(0.0))
+        return job if store(render, made) else (job, Reschedule(0.0))
     except Exception as error:
         return job, result_of_error(job, error)
 
@@ -100,7 +100,7 @@ def _build(render: Render, job: Job) -> Result | None:
     if not isinstance(built, Built):
         return built
     # Another was faster where nothing was stored: look again at what there is to do.
-    return None if store(render, built) else Again(0.0)
+    return None if store(render, built) else Reschedule(0.0)
 
 
 def _make(render: Render, job: Job, source: models.Model | None = None) -> Built | Result | None:
@@ -130,7 +130,7 @@ def _confirm_later(render: Render, job: Job) -> Result:
     """Give what the event said a minute to be saved; reject the document after that."""
     row = lock(Render.objects.using(database())).filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
-        return Again(0.0)
+        return Reschedule(0.0)
     now = database_now()
     if row.unconfirmed_since is None:
         # Another event under its key clears it.
@@ -138,7 +138,7 @@ def _confirm_later(render: Render, job: Job) -> Result:
     age = (now - (row.unconfirmed_since or now)).total_seconds()
     error = "recheck is false of the object as it is saved: what the event said is not in it."
     if age < CONFIRM_FOR:
-        return Again(min(poll_delay(age), CONFIRM_FOR - age), error=error)
+        return Reschedule(min(poll_delay(age), CONFIRM_FOR - age), error=error)
     state = RemoteState(Status.REJECTED, error=error, error_code=NOT_CONFIRMED)
     return _decide_here(row, state, job)
 
@@ -171,9 +171,9 @@ def _prepare_again(render: Render) -> Result | None:
     if render.attempt == 1 or render.builder or render.sent_at is not None:
         return None
     try:
-        return None if _renew(render) else Again(0.0)
+        return None if _renew(render) else Reschedule(0.0)
     except RenderWithdrawn:
-        return Again(0.0)
+        return Reschedule(0.0)
 
 
 @in_transaction
@@ -194,12 +194,12 @@ def _look_again(render: Render, job: Job) -> Result:
     """
     with transaction.atomic(using=render.source_db or database()):
         if not hold_source(render):
-            return Again(1.0)
+            return Reschedule(1.0)
         try:
             built = build(render)
         except (BuilderError, NotConfirmed, UnknownBuilder):
-            return Again(0.0)
-        return _drop(render, job) if built is None else Again(0.0)
+            return Reschedule(0.0)
+        return _drop(render, job) if built is None else Reschedule(0.0)
 
 
 @in_transaction
@@ -209,10 +209,10 @@ def _drop(render: Render, job: Job) -> Result:
     rows = Render.objects.using(database()).select_for_update()
     row = rows.filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
-        return Again(0.0)
+        return Reschedule(0.0)
     if not Job.objects.mine(job).filter(version=job.version).exists():
         # The event fired again, and there may be something now, or another builds it.
-        return Again(0.0)
+        return Reschedule(0.0)
     wishes = (Share, SignatureRequest)
     is_wanted = any(
         model._default_manager.using(database()).filter(render=row).exists() for model in wishes
@@ -230,5 +230,5 @@ def _decide_here(render: Render, state: RemoteState, job: Job) -> Result:
     # The document first, as whoever asks for its job does.
     lock(Render.objects.using(database())).filter(pk=render.pk).values("pk").first()
     if not Job.objects.mine(job).exists():
-        return Again(0.0)
-    return Again(0.0) if apply_one(render, state, Change.Cause.HERE) is None else Done()
+        return Reschedule(0.0)
+    return Reschedule(0.0) if apply_one(render, state, Change.Cause.HERE) is None else Done()

@@ -129,11 +129,11 @@ def _follow_end(ended: list[Render]) -> None:
         if row.status == Status.SUCCEEDED:
             learn(row)
     if ready and conf.options().ARCHIVE_RENDERS:
-        Job.objects.wish_for(Job.Kind.ARCHIVE_RENDER, [row for row in ended if row.pk in ready])
+        Job.objects.schedule_for(Job.Kind.ARCHIVE_RENDER, [row for row in ended if row.pk in ready])
     requests = SignatureRequest.objects.using(using).filter(
         bulk.among("render", pks), status=SignatureRequest.Status.PENDING
     )
-    Job.objects.wish_for(Job.Kind.SEND_SIGNATURE, requests.only("project"))
+    Job.objects.schedule_for(Job.Kind.SEND_SIGNATURE, requests.only("project"))
     shares = Share.objects.using(using).filter(
         bulk.among("render", ready), status=Share.Status.PENDING
     )
@@ -141,4 +141,4 @@ def _follow_end(ended: list[Render]) -> None:
     for share in shares.only("project", "by_mail"):
         waiting.setdefault(share.kind, []).append(share)
     for kind, rows in waiting.items():
-        Job.objects.wish_for(kind, rows)
+        Job.objects.schedule_for(kind, rows)

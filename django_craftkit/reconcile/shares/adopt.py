@@ -12,11 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django_craftkit import clock
-from django_craftkit.database import database, in_transaction, lock, storable
+from django_craftkit.database import database, in_transaction, lock, sanitized
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share
 from django_craftkit.models.share_manager import MAX_EMAIL
 from django_craftkit.reconcile.answers import kept
-from django_craftkit.reconcile.moments import here
+from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.states import MAX_COUNT, earliest
 from django_craftkit.reconcile.updates import lock_renders
 
@@ -75,17 +75,17 @@ def _adopt(render: Render, found: client.Share, *, is_surplus: bool) -> None:
     like = Share(
         render=render,
         project=render.project,
-        channel=storable(found.channel)[:8] or Share.Channel.LINK,
-        recipient_email=storable(found.recipient_email or "")[:MAX_EMAIL],
-        message=storable(found.message or ""),
-        expires_at=here(found.expires_at),
+        channel=sanitized(found.channel)[:8] or Share.Channel.LINK,
+        recipient_email=sanitized(found.recipient_email or "")[:MAX_EMAIL],
+        message=sanitized(found.message or ""),
+        expires_at=from_utc(found.expires_at),
     )
     row = Share.objects.add_found(
         like,
         remote_id=found.id,
         url=found.url,
         status=Status.REVOKED if found.revoked_at else Status.ACTIVE,
-        revoked_at=here(found.revoked_at),
+        revoked_at=from_utc(found.revoked_at),
         click_count=min(found.click_count or 0, MAX_COUNT),
         requested_at=states.made_at(found) or clock.now(),
         revoke_requested_at=clock.now() if is_surplus and not found.revoked_at else None,
@@ -142,11 +142,13 @@ def _look_for(strange: Sequence[EngagementEvent]) -> None:
     at = clock.now() + timedelta(seconds=LOOK_AGAIN)
     for project in {event.project for event in strange}:
         mine = [event for event in strange if event.project == project]
-        Job.objects.wish(Job.Kind.ENGAGEMENT, {event.render_id for event in mine}, project, at=at)
+        Job.objects.schedule(
+            Job.Kind.ENGAGEMENT, {event.render_id for event in mine}, project, at=at
+        )
         sent = {event.render_id for event in mine if event.type == EngagementEvent.Type.EMAIL_SENT}
         if sent:
             # Somebody waits to hear of the document's mails.
             waiting = Share.objects.using(database()).filter(
                 render__in=sent, by_mail=True, status=Status.UNKNOWN
             )
-            Job.objects.wish(Job.Kind.SHARE, waiting.values_list("pk", flat=True), project)
+            Job.objects.schedule(Job.Kind.SHARE, waiting.values_list("pk", flat=True), project)

@@ -9,7 +9,7 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.answers import how, refusal
-from django_craftkit.reconcile.moments import there
+from django_craftkit.reconcile.moments import to_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import Done, Result
 
@@ -47,7 +47,7 @@ def _send(share: Share) -> Errand:
         share.recipient_email,
         recipient_name=share.recipient_name or None,
         message=share.message or None,
-        expires_at=there(share.expires_at),
+        expires_at=to_utc(share.expires_at),
     )
     return Errand(share, send, partial(read_sent, share, of_mail, _unsure))
 

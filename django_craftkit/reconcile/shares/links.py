@@ -12,9 +12,9 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Share
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.answers import how, warn_of_unreadable
-from django_craftkit.reconcile.moments import here, there
+from django_craftkit.reconcile.moments import from_utc, to_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
-from django_craftkit.reconcile.results import Again, Done, Result
+from django_craftkit.reconcile.results import Done, Reschedule, Result
 
 from .send import Alone, Errand, Sharing, held_back, read_sent
 from .settle import UNREADABLE, delay, settle
@@ -49,7 +49,7 @@ class Links(Sharing):
         if is_settled or row.status in Share.FINAL:
             return Done(answered=True)
         # Where another row has taken this link meanwhile, this one is still to be settled.
-        return Again(0.0, answered=True)
+        return Reschedule(0.0, answered=True)
 
 
 #: What makes and revokes links, and goes on from the answers.
@@ -64,7 +64,7 @@ def _make(share: Share) -> Errand:
         channel=share.channel,
         recipient_email=share.recipient_email or None,
         message=share.message or None,
-        expires_at=there(share.expires_at),
+        expires_at=to_utc(share.expires_at),
     )
     return Errand(share, create, partial(read_sent, share, of_link, _unsure))
 
@@ -72,7 +72,7 @@ def _make(share: Share) -> Errand:
 def _unsure(share: Share, error: CraftkitError) -> Update:
     logger.warning("Share %s may have been made: %s", share.pk, how(error))
     update = decided(share, Status.UNKNOWN, Change.Cause.ANSWER, error=str(error))
-    return update.then(Again(LOOK_AGAIN, error=str(error)))
+    return update.then(Reschedule(LOOK_AGAIN, error=str(error)))
 
 
 def _revoke(share: Share, remote_id: uuid.UUID) -> Errand:
@@ -100,14 +100,14 @@ def _read_closed(share: Share, remote_id: uuid.UUID, answer: Answer) -> Update |
     said: client.Revocation | client.Listed[client.Share] = answer.value
     revoked_at = None
     if isinstance(said, client.Revocation):
-        revoked_at = here(said.revoked_at)
+        revoked_at = from_utc(said.revoked_at)
     else:
         found = next((one for one in said if one.id == remote_id), None)
         if found is not None and found.revoked_at is None:
-            return Again(LOOK_AGAIN, error="Craftkit lists the link as open.", answered=True)
+            return Reschedule(LOOK_AGAIN, error="Craftkit lists the link as open.", answered=True)
         if found is None and warn_of_unreadable("shares", share.project, said):
             waited = database_now() - (share.revoke_requested_at or share.requested_at)
-            return Again(delay(waited), error=UNREADABLE, answered=True)
+            return Reschedule(delay(waited), error=UNREADABLE, answered=True)
         if found is not None:
             return of_link(share, found, Change.Cause.READ_BACK)
     revoked_at = revoked_at or database_now()

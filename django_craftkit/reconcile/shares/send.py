@@ -20,9 +20,9 @@ from django_craftkit.reconcile.crew import Answer, Call
 from django_craftkit.reconcile.renders.states import is_final_by_now
 from django_craftkit.reconcile.results import (
     PARKED,
-    Again,
     Done,
     Later,
+    Reschedule,
     Result,
     result_of_error,
 )
@@ -86,7 +86,7 @@ class Sharing(Answered[Update]):
             if isinstance(call, Call):
                 return self.carry_out(call)
         # It is not as it was read, or unwanted by now.
-        return Again(0.0)
+        return Reschedule(0.0)
 
     def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
         shares = _read(jobs)
@@ -123,7 +123,7 @@ class Sharing(Answered[Update]):
                 yield job
 
     def read(self, answer: Answer, now: Now) -> Update | Result:
-        errand: Errand = answer.call.about
+        errand: Errand = answer.call.target
         return errand.read(answer)
 
     def not_made(self, target: Errand) -> Update | Result:
@@ -162,7 +162,7 @@ def _give_up(share: Share) -> Result:
 def _wait_for(render: Render) -> Result:
     # Who has found it at its end may have looked for what waits a moment before this did.
     is_over = not render.is_final and is_final_by_now(render.pk)
-    return Again(0.0 if is_over else PARKED)
+    return Reschedule(0.0 if is_over else PARKED)
 
 
 def _expire(share: Share) -> Result:
@@ -192,5 +192,5 @@ def read_sent(
     if isinstance(error, (InvalidRequest, NotFound)):
         return rejected(share, **refusal(error))
     if isinstance(error, Conflict):
-        return not_sent(share).then(Again(LOOK_AGAIN, error=str(error), answered=True))
+        return not_sent(share).then(Reschedule(LOOK_AGAIN, error=str(error), answered=True))
     return not_sent(share).then(result_of_error(answer.call.jobs[0], error))

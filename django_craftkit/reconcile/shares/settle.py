@@ -25,9 +25,9 @@ from django_craftkit.models.share_manager import UNPROVEN
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.answers import warn_of_unreadable
-from django_craftkit.reconcile.moments import here
+from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
-from django_craftkit.reconcile.results import PARKED, Again, Done, Result, look_delay
+from django_craftkit.reconcile.results import PARKED, Done, Reschedule, Result, look_delay
 from django_craftkit.reconcile.updates import lock_renders
 
 from . import states
@@ -70,7 +70,7 @@ def _of_gone(pk: int, error: NotFound) -> Result:
     if is_left and _is_call_over(share, database_now()):
         return _leave_to_staff(share, "Craftkit does not know the document of this e-mail.")
     # Another project's key answers like this too, so it ends nothing.
-    return Again(PARKED, error=str(error), answered=True)
+    return Reschedule(PARKED, error=str(error), answered=True)
 
 
 @in_transaction
@@ -84,7 +84,7 @@ def _read_back(
     lock_renders([share.render_id])
     share = lock(rows).get(pk=share.pk)
     if share.status != Status.UNKNOWN:
-        return Again(0.0, answered=True)
+        return Reschedule(0.0, answered=True)
     if share.by_mail:
         # The newest 25 events may not reach back to it.
         sent = {**sent, **states.known_mails([found.id for found in listed])}
@@ -100,15 +100,15 @@ def _read_back(
             _find_others(share)
         take = partial(_take, found=found, mailed_at=sent.get(found.id))
         states.apply([(share, [take])], Change.Cause.READ_BACK)
-        return Again(0.0, answered=True)
+        return Reschedule(0.0, answered=True)
     if share.is_unsettled:
         return Done(answered=True)
     if not _is_call_over(share, now):
-        return Again(LOOK_AGAIN, answered=True)
+        return Reschedule(LOOK_AGAIN, answered=True)
     if not mine and (listed.unreadable or None in told.values()):
         if share.by_mail and not share.revoke_requested_at:
             return _leave_to_staff(share, UNREADABLE)
-        return Again(delay(now - _sent_at(share)), error=UNREADABLE, answered=True)
+        return Reschedule(delay(now - _sent_at(share)), error=UNREADABLE, answered=True)
     if len(free) > len(mine[:1]):
         _find_others(share)
     if mine:
@@ -121,8 +121,8 @@ def _read_back(
         move(share, Status.REVOKED, Change.Cause.READ_BACK, revoked_at=now)
         return Done(answered=True)
     move(share, Status.PENDING, Change.Cause.READ_BACK, sending_since=None, error="")
-    Job.objects.wish(share.kind, [share.pk], share.project)
-    return Again(0.0, answered=True)
+    Job.objects.schedule(share.kind, [share.pk], share.project)
+    return Reschedule(0.0, answered=True)
 
 
 def _take(share: Share, found: client.Share, mailed_at: datetime | None) -> None:
@@ -138,7 +138,7 @@ def _is_it(share: Share, found: client.Share) -> bool | None:
 
 
 def _made_at(found: client.Share) -> datetime:
-    return states.made_at(found) or here(LATEST)
+    return states.made_at(found) or from_utc(LATEST)
 
 
 def delay(age: timedelta) -> float:
@@ -157,7 +157,7 @@ def _is_call_over(share: Share, now: datetime) -> bool:
 
 def _find_others(share: Share) -> None:
     """Have the links adopted that Craftkit lists and no row has."""
-    Job.objects.wish(Job.Kind.ENGAGEMENT, [share.render_id], share.project)
+    Job.objects.schedule(Job.Kind.ENGAGEMENT, [share.render_id], share.project)
 
 
 def _leave_to_staff(share: Share, why: str) -> Result:
@@ -170,4 +170,4 @@ def _leave_to_staff(share: Share, why: str) -> Result:
     logger.error("Nobody knows whether the e-mail of share %s was sent: staff decide.", share.pk)
     # What was asked for meanwhile is done to the link.
     is_unwanted = share.revoke_requested_at is not None and share.remote_id is not None
-    return Again(0.0, answered=True) if is_unwanted else Done(answered=True)
+    return Reschedule(0.0, answered=True) if is_unwanted else Done(answered=True)

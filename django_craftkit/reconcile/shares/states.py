@@ -11,7 +11,7 @@ from django_craftkit.database import database, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, EngagementEvent, Job, Share
 from django_craftkit.reconcile.answers import SKEW, kept, why
-from django_craftkit.reconcile.moments import here
+from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.states import MAX_COUNT, States, earliest, merge_answers, ranked
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def furthest(one: str, other: str) -> Share.Status:
 def mailed(read: client.Engagement) -> dict[uuid.UUID | None, datetime]:
     """Return when a mail went out, by the link that was in it."""
     events = [event for event in read.recent if event.event_type == EMAIL_SENT]
-    return {event.share_id: here(event.created_at) or database_now() for event in events}
+    return {event.share_id: from_utc(event.created_at) or database_now() for event in events}
 
 
 def may_hide_mails(read: client.Engagement) -> bool:
@@ -93,7 +93,7 @@ def matches(share: Share, found: client.Share, since: datetime) -> bool | None:
         "recipientEmail": (found.recipient_email or "").casefold()
         == share.recipient_email.casefold(),
         "message": (found.message or "") == share.message,
-        "expiresAt": _milliseconds(here(found.expires_at)) == _milliseconds(share.expires_at),
+        "expiresAt": _milliseconds(from_utc(found.expires_at)) == _milliseconds(share.expires_at),
         "createdAt": None if made is None else made >= since - SKEW,
     }
     said = [
@@ -105,7 +105,7 @@ def matches(share: Share, found: client.Share, since: datetime) -> bool | None:
 
 
 def made_at(found: client.Share) -> datetime | None:
-    return here(found.created_at)
+    return from_utc(found.created_at)
 
 
 def _milliseconds(moment: datetime | None) -> datetime | None:
@@ -153,9 +153,9 @@ class ShareStates(States[Share, Step]):
     def history(self, row: Share, before: str, note: str) -> list[Change]:
         """Return the history of a step; a mail that is known to have gone out was sent first."""
         is_sent = row.by_mail and row.mailed_at is not None
-        way = [Status(row.status)]
+        stages = [Status(row.status)]
         if is_sent and row.status == Status.REVOKED and before != Status.ACTIVE:
-            way.insert(0, Status.ACTIVE)
+            stages.insert(0, Status.ACTIVE)
         signals = MAIL_SIGNAL if row.by_mail else LINK_SIGNAL
         return [
             self.change(
@@ -166,7 +166,7 @@ class ShareStates(States[Share, Step]):
                 person_id=row.revoke_requested_by_id if status == Status.REVOKED else None,
                 signal=signals.get(status, ""),
             )
-            for earlier, status in pairwise([before, *way])
+            for earlier, status in pairwise([before, *stages])
         ]
 
     def follow(self, moved: Sequence[tuple[Share, Mapping[str, Any]]]) -> None:
@@ -175,9 +175,9 @@ class ShareStates(States[Share, Step]):
             for row, before in moved
             if before["status"] != row.status == Status.ACTIVE and row.revoke_requested_at
         ]
-        Job.objects.wish_for(Job.Kind.SHARE, unwanted)
+        Job.objects.schedule_for(Job.Kind.SHARE, unwanted)
         for (kind, project), targets in self._jobs.items():
-            Job.objects.wish(kind, targets, project)
+            Job.objects.schedule(kind, targets, project)
 
 
 def apply(found: Iterable[tuple[Share, Iterable[Step]]], cause: Change.Cause) -> None:
@@ -190,7 +190,7 @@ def update(row: Share, found: client.Share) -> None:
     row.remote_id = row.remote_id or found.id
     row.url = row.url or found.url
     row.click_count = min(max(row.click_count, found.click_count or 0), MAX_COUNT)
-    row.revoked_at = earliest(row.revoked_at, here(found.revoked_at))
+    row.revoked_at = earliest(row.revoked_at, from_utc(found.revoked_at))
     row.answer = merge_answers(row.answer, kept(found, revokedReason=found.revoked_reason))
     if found.revoked_at:
         row.status = Status.REVOKED

@@ -11,7 +11,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.reconcile.answers import kept
-from django_craftkit.reconcile.moments import here
+from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.states import earliest, merge_answers
 from django_craftkit.reconcile.updates import lock_renders
 
@@ -187,13 +187,13 @@ def _apply_mail(held: Held, row: Share, answer: client.SentEmail) -> str | None:
             row,
             remote_id=answer.id,
             url=answer.url,
-            mailed_at=here(answer.sent_at) or database_now(),
+            mailed_at=from_utc(answer.sent_at) or database_now(),
             revoke_requested_at=row.revoke_requested_at or withdrawn_at,
             revoke_requested_by=row.revoke_requested_by,
         )
     else:
         row.remote_id, row.url = answer.id, answer.url or row.url
-        row.mailed_at = earliest(row.mailed_at, here(answer.sent_at) or database_now())
+        row.mailed_at = earliest(row.mailed_at, from_utc(answer.sent_at) or database_now())
         row.answer = merge_answers(row.answer, kept(answer, emailMessageId=answer.message_id))
         row.error = row.error_code = ""
         row.status = furthest(row.status, Status.ACTIVE)
@@ -211,4 +211,4 @@ def _revoke_found(found: Share, wish: Share) -> None:
         found.revoke_requested_at = clock.now()
         found.revoke_requested_by_id = wish.revoke_requested_by_id
         found.save(using=database())
-        Job.objects.wish(Job.Kind.SHARE, [found.pk], found.project)
+        Job.objects.schedule(Job.Kind.SHARE, [found.pk], found.project)

@@ -17,9 +17,9 @@ from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.crew import Call
 from django_craftkit.reconcile.results import (
     PARKED,
-    Again,
     Done,
     Failed,
+    Reschedule,
     Result,
     look_delay,
     result_of_error,
@@ -66,7 +66,7 @@ def step(job: Job) -> Result:
         return result_of_open(error)
 
 
-def ask(job: Job, request: SignatureRequest) -> Result:
+def refresh(job: Job, request: SignatureRequest) -> Result:
     """Ask Craftkit about one request, in this thread, whoever has that as a ``job``."""
     return FOLLOWING.carry_out(_call(job, Asked(request, database_now(), to_cancel=False)))
 
@@ -104,7 +104,7 @@ class Following(Requests):
                 yield job
 
     def read(self, answer: Answer, now: Now) -> Update[SignatureRequest] | Result:
-        asked: Asked = answer.call.about
+        asked: Asked = answer.call.target
         try:
             read = _read_cancelled if asked.to_cancel else _read_asked
             return read(asked, answer)
@@ -118,7 +118,7 @@ class Following(Requests):
             return Done(answered=True)
         since = now() - (update.row.cancel_requested_at or now())
         delay = look_delay(since.total_seconds(), LOOK_AGAIN, MAX_POLL)
-        return Again(delay, error="Craftkit shows it as open.", answered=True)
+        return Reschedule(delay, error="Craftkit shows it as open.", answered=True)
 
 
 #: What plans, and goes on from the answers.
@@ -171,7 +171,7 @@ def _read_cancelled(asked: Asked, answer: Answer) -> Update[SignatureRequest] | 
     if isinstance(error, NotFound) and not error.is_passing:
         result = _unknown(request, database_now())
         gone = database_now() - (request.unknown_since or database_now()) > GIVE_UP_AFTER
-        return result if gone else Again(PARKED, error=str(error), answered=True)
+        return result if gone else Reschedule(PARKED, error=str(error), answered=True)
     if error is not None:
         raise error
     found, cause = answer.value
@@ -186,7 +186,7 @@ def _take_back(request: SignatureRequest) -> Result:
     last = request.sending_since or request.sent_at
     if not calls.is_over(request.project, last, database_now()):
         # Whoever sends it may be about to hear the answer.
-        return Again(LOOK_AGAIN)
+        return Reschedule(LOOK_AGAIN)
     listed = lost.look(request, request.read_recipients(), _signatures(request))
     return lost.apply(request, listed) or decide(request, state)
 

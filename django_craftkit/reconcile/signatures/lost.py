@@ -11,9 +11,9 @@ from django_craftkit.database import database
 from django_craftkit.models import Change, SignatureRequest
 from django_craftkit.models.arguments import LATEST
 from django_craftkit.reconcile.answers import SKEW, warn_of_unreadable
-from django_craftkit.reconcile.moments import here
+from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
-from django_craftkit.reconcile.results import Again, Result, look_delay
+from django_craftkit.reconcile.results import Reschedule, Result, look_delay
 
 from .states import LOOK_AGAIN, MAX_POLL, Status, apply_one, state_of
 
@@ -70,18 +70,18 @@ def apply(request: SignatureRequest, listed: Listed) -> Result | None:
     if alike and _rivals_of(request).exists():
         # It may be theirs: their keys tell, when they are sent again. Asked after the list was
         # read, and before who has which id: whoever was sent meanwhile is found here or there.
-        return Again(LOOK_AGAIN, answered=True)
+        return Reschedule(LOOK_AGAIN, answered=True)
     rows = SignatureRequest.objects.using(database()).filter(remote_id__in=[*alike, *unclear])
     known = set(rows.values_list("remote_id", flat=True))
     free = [found for found in alike.values() if found.id not in known]
     if free:
-        first = min(free, key=lambda one: here(one.created_at) or here(LATEST))
+        first = min(free, key=lambda one: from_utc(one.created_at) or from_utc(LATEST))
         apply_one(request, state_of(first), Change.Cause.READ_BACK)
-        return Again(0.0, answered=True)
+        return Reschedule(0.0, answered=True)
     if listed.is_odd or unclear - known:
         # People may have been mailed by it: it is neither ended here nor sent under another key.
         since = (database_now() - (request.sent_at or request.requested_at)).total_seconds()
-        return Again(look_delay(since, LOOK_AGAIN, MAX_POLL), error=UNREADABLE, answered=True)
+        return Reschedule(look_delay(since, LOOK_AGAIN, MAX_POLL), error=UNREADABLE, answered=True)
     return None
 
 
@@ -104,7 +104,7 @@ def _may_be(request: SignatureRequest, found: client.SignatureRequest) -> bool |
     sent_at = request.sent_at or request.requested_at
     told = [
         not request.name or (_plain(found.name) == _plain(request.name) if found.name else None),
-        here(found.created_at) >= sent_at - SKEW if found.created_at else None,
+        from_utc(found.created_at) >= sent_at - SKEW if found.created_at else None,
     ]
     return False if False in told else None if None in told else True
 

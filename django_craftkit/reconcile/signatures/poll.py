@@ -22,8 +22,15 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.answers import warn_of_unreadable
-from django_craftkit.reconcile.moments import there
-from django_craftkit.reconcile.results import Again, Done, Failed, Paused, Result, result_of_open
+from django_craftkit.reconcile.moments import to_utc
+from django_craftkit.reconcile.results import (
+    Done,
+    Failed,
+    Paused,
+    Reschedule,
+    Result,
+    result_of_open,
+)
 from django_craftkit.reconcile.updates import Update
 
 from . import cancel
@@ -57,10 +64,10 @@ def step(job: Job) -> Result:
         request = round_.next()
         if request is None:
             return _rest(job.project, round_.answered)
-        result = round_.ask(request)
+        result = round_.refresh(request)
         if result is not None:
             return result
-    return Again(0.0, answered=round_.answered)
+    return Reschedule(0.0, answered=round_.answered)
 
 
 def _rest(project: str, answered: bool) -> Result:
@@ -69,7 +76,7 @@ def _rest(project: str, answered: bool) -> Result:
     at = waiting.order_by("poll_at").values_list("poll_at", flat=True).first()
     if at is None:
         return Done(answered=answered)
-    return Again(max((at - database_now()).total_seconds(), PAUSE), answered=answered)
+    return Reschedule(max((at - database_now()).total_seconds(), PAUSE), answered=answered)
 
 
 def _of(project: str) -> QuerySet[SignatureRequest]:
@@ -93,7 +100,7 @@ class _Round:
         found: SignatureRequest | None = due.order_by("-accepted_at", "-pk").first()
         return found
 
-    def ask(self, request: SignatureRequest) -> Result | None:
+    def refresh(self, request: SignatureRequest) -> Result | None:
         """Ask about one request, and whatever comes along with it; return what ends the round."""
         try:
             result = self._by_page_or_id(request)
@@ -130,7 +137,7 @@ class _Round:
                 self._by_page = False
             if self._by_page:
                 return Done(answered=True)
-        return cancel.ask(self._job, request)
+        return cancel.refresh(self._job, request)
 
     def _failed(self, request: SignatureRequest, failure: Failed) -> Result | None:
         """Leave a request for later that could not be asked about, so that others are."""
@@ -156,7 +163,7 @@ class _Round:
         """Read a page that begins at a request; return whether the request was on it."""
         asked_at = database_now()
         # Strictly before the next millisecond: with those that were made together with it.
-        made_at = there(request.accepted_at)
+        made_at = to_utc(request.accepted_at)
         cursor = made_at and made_at + timedelta(milliseconds=1)
         page = self._client.signatures.list(limit=PAGE, cursor=cursor)
         warn_of_unreadable("signatures", self._project, page)

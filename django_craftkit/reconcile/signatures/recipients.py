@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django_craftkit.database import database, storable
+from django_craftkit.database import database, sanitized
 from django_craftkit.models import SignatureRecipient, SignatureRequest
-from django_craftkit.reconcile.moments import here
+from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.states import earliest
 
 if TYPE_CHECKING:
@@ -45,16 +45,16 @@ def update_person(
         one = SignatureRecipient(
             request=row,
             position=max((known.position for known in people), default=-1) + 1,
-            first_name=storable(person.first_name)[:100],
-            last_name=storable(person.last_name)[:100],
+            first_name=sanitized(person.first_name)[:100],
+            last_name=sanitized(person.last_name)[:100],
             email=_address(person),
-            designation=storable(person.designation)[:16],
+            designation=sanitized(person.designation)[:16],
             order=person.order if person.order and 0 < person.order < 2**15 else None,
         )
         people.append(one)
-    one.remote_id = one.remote_id or storable(person.id)[:128]
-    one.signed_at = earliest(one.signed_at, here(person.signed_at))
-    one.declined_at = earliest(one.declined_at, here(person.declined_at))
+    one.remote_id = one.remote_id or sanitized(person.id)[:128]
+    one.signed_at = earliest(one.signed_at, from_utc(person.signed_at))
+    one.declined_at = earliest(one.declined_at, from_utc(person.declined_at))
 
 
 def _same_person(
@@ -62,7 +62,7 @@ def _same_person(
 ) -> SignatureRecipient | None:
     """Return the row of a person: by Craftkit's id, else by address and turn, else by address."""
     for one in people:
-        if person.id and one.remote_id == storable(person.id)[:128]:
+        if person.id and one.remote_id == sanitized(person.id)[:128]:
             return one
     free = [one for one in people if not one.remote_id or not person.id]
     address = _address(person).casefold()
@@ -75,5 +75,5 @@ def _same_person(
 
 def _address(person: client.SignatureRecipient) -> str:
     """Return a person's address as it is stored."""
-    address: str = storable(person.email)[:255]
+    address: str = sanitized(person.email)[:255]
     return address

@@ -20,7 +20,14 @@ from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.crew import Answer, Call
 from django_craftkit.reconcile.renders.states import is_final_by_now, remote_id_of
-from django_craftkit.reconcile.results import PARKED, Again, Done, Later, Result, result_of_error
+from django_craftkit.reconcile.results import (
+    PARKED,
+    Done,
+    Later,
+    Reschedule,
+    Result,
+    result_of_error,
+)
 from django_craftkit.reconcile.states import RemoteState
 from django_craftkit.reconcile.updates import Update, lock_free
 
@@ -55,9 +62,9 @@ def step(job: Job) -> Result:
     if not _is_ready(render):
         # Who has found it at its end may have looked for what waits a moment before this did.
         is_over = not render.is_final and is_final_by_now(render.pk)
-        return Again(0.0 if is_over else PARKED)
+        return Reschedule(0.0 if is_over else PARKED)
     (planned,) = _sends([(job, request)], lock)
-    return Again(0.0) if isinstance(planned, Job) else SENDING.carry_out(planned)
+    return Reschedule(0.0) if isinstance(planned, Job) else SENDING.carry_out(planned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ class Sending(Requests):
         return Later()
 
     def read(self, answer: Answer, now: Now) -> Update[SignatureRequest] | Result:
-        sent: Sent = answer.call.about
+        sent: Sent = answer.call.target
         if isinstance(said := answer.value, Refused):
             if isinstance(said.listed, CraftkitError):
                 raise said.listed
@@ -124,7 +131,7 @@ class Sending(Requests):
         if row is not None:
             return Done(answered=True)
         # Another attempt has begun, another id is known, or Craftkit has taken what it refuses now.
-        return Again(0.0 if update.state.remote_id is None else 1.0, answered=True)
+        return Reschedule(0.0 if update.state.remote_id is None else 1.0, answered=True)
 
 
 #: What plans, and goes on from the answers.
@@ -150,7 +157,7 @@ def _waits(early: Sequence[tuple[Job, SignatureRequest]]) -> Iterator[Ended | Jo
     found = _final_by_now({request.render_id for _job, request in early}) if early else {}
     for job, request in early:
         is_over = found.get(request.render_id)
-        yield job if is_over is None else (job, Again(0.0 if is_over else PARKED))
+        yield job if is_over is None else (job, Reschedule(0.0 if is_over else PARKED))
 
 
 @in_transaction
@@ -194,7 +201,7 @@ def _sends(
             yield Call([job], partial(calls.in_time, started, post), SENDING, sent)
         elif sent.request.pk in begun:
             # Unwanted by now, or sent by another: look again at what there is to do.
-            yield job, Again(0.0)
+            yield job, Reschedule(0.0)
         else:
             yield job
 

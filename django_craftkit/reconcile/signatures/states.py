@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, storable, update_many
+from django_craftkit.database import database, sanitized, update_many
 from django_craftkit.log import get_logger
 from django_craftkit.models import (
     Change,
@@ -19,7 +19,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.reconcile.answers import UNREADABLE, kept, why
 from django_craftkit.reconcile.renders.poll import WEBHOOKS_LATELY
-from django_craftkit.reconcile.results import Again, Done, Result, look_delay
+from django_craftkit.reconcile.results import Done, Reschedule, Result, look_delay
 from django_craftkit.reconcile.states import ADVANCED, RemoteState, States, advance, ranked
 from django_craftkit.reconcile.updates import Update, Updates
 
@@ -50,7 +50,7 @@ RANK = ranked(
     Status.COMPLETED,
 )
 #: What a request has been through when it gets there.
-_WAY = {
+_STAGES = {
     Status.SENT: (Status.SENT,),
     Status.VIEWED: (Status.SENT, Status.VIEWED),
     Status.EXPIRED: (Status.SENT, Status.EXPIRED),
@@ -78,9 +78,9 @@ def state_of(request: client.SignatureRequest) -> RemoteState:
 
 def state_of_notice(notice: client.SignatureNotice) -> RemoteState:
     """Return what a webhook says that a GET may not: why somebody has declined."""
-    answer = {"reason": storable(notice.reason)} if notice.reason else {}
+    answer = {"reason": sanitized(notice.reason)} if notice.reason else {}
     if notice.unreadable:
-        answer[UNREADABLE] = storable(dict(notice.unreadable))
+        answer[UNREADABLE] = sanitized(dict(notice.unreadable))
     return RemoteState(remote_id=notice.id, answer=answer)
 
 
@@ -140,18 +140,18 @@ class RequestStates(States[SignatureRequest, RemoteState]):
     ) -> Iterable[Change]:
         """Return the history of a step: what it skipped, in order, who signed before the end."""
         status = Status(row.status)
-        way: tuple[Status, ...] = ()
+        stages: tuple[Status, ...] = ()
         if status != before:
-            way = _WAY.get(status, (status,)) if row.remote_id else (status,)
-            passed = RANK[before] if before in _WAY else 0
-            way = tuple(stage for stage in way if stage == status or RANK[stage] > passed)
-        for stage in way:
+            stages = _STAGES.get(status, (status,)) if row.remote_id else (status,)
+            passed = RANK[before] if before in _STAGES else 0
+            stages = tuple(stage for stage in stages if stage == status or RANK[stage] > passed)
+        for stage in stages:
             if stage in OPEN:
                 yield self._step(row, before, stage)
                 before = stage
         for one in sorted(fresh, key=lambda one: (one.signed_at, one.position)):
             yield self._step(row, "", SIGNED, recipient_id=one.pk)
-        if way and status not in OPEN:
+        if stages and status not in OPEN:
             person_id = row.cancel_requested_by_id if status == Status.CANCELLED else None
             note = row.error or _reason(row)
             yield self._step(row, before, status, note=note, person_id=person_id)
@@ -175,8 +175,8 @@ class RequestStates(States[SignatureRequest, RemoteState]):
                 unwanted.append(row)
             if at is not None and (is_moved or before["poll_at"] is None or at < before["poll_at"]):
                 rounds[row.project] = min(rounds.get(row.project, at), at)
-        Job.objects.wish_for(Job.Kind.ARCHIVE_SIGNATURE, signed)
-        Job.objects.wish_for(Job.Kind.SIGNATURE, unwanted)
+        Job.objects.schedule_for(Job.Kind.ARCHIVE_SIGNATURE, signed)
+        Job.objects.schedule_for(Job.Kind.SIGNATURE, unwanted)
         for project, at in rounds.items():
             schedule(project, at)
 
@@ -204,7 +204,7 @@ def apply_one(
 
 def decide(request: SignatureRequest, state: RemoteState) -> Result:
     """End a request that Craftkit has not accepted, unless it has meanwhile."""
-    return Again(0.0) if apply_one(request, state, Change.Cause.HERE) is None else Done()
+    return Reschedule(0.0) if apply_one(request, state, Change.Cause.HERE) is None else Done()
 
 
 def apply_notices(
@@ -266,6 +266,6 @@ def _webhooks_lately(projects: Iterable[str], now: datetime) -> dict[str, bool]:
 
 def schedule(project: str, at: datetime) -> None:
     """Have the project's next round of questions begin by then."""
-    Job.objects.wish(
+    Job.objects.schedule(
         Job.Kind.POLL_SIGNATURES, [ProjectState.objects.of(project).pk], project, at=at
     )

@@ -273,12 +273,12 @@ class TestTheList:
 
     def test_of_held_ones_knows_what_holds_them(self, render):
         make_request(render, "pending")
-        held = SignatureRequest.objects.held
+        held = SignatureRequest.objects.waiting
         assert held().count() == 0
         pause("email")
         assert held().count() == 0
         pause("signatures")
-        assert (held().count(), Render.objects.held().count()) == (1, 0)
+        assert (held().count(), Render.objects.waiting().count()) == (1, 0)
         ProjectState.objects.filter(capability="signatures").delete()
         pause("")
         assert held().count() == 1

@@ -14,7 +14,7 @@ from django_craftkit.models import Change, Job, ProjectState, Render
 from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import (
     LEASE_OVER,
-    PATIENCE,
+    TIMEOUT,
     Elsewhere,
     Holding,
     Killed,
@@ -164,14 +164,14 @@ def test_who_asks_for_many_in_an_order_of_their_own_is_in_nobodys_way(craftkit, 
 
     def person():
         with transaction.atomic():
-            Job.objects.wish("render", [renders[-1].pk])
+            Job.objects.schedule("render", [renders[-1].pk])
             first.set()
             time.sleep(0.2)
             for render in reversed(renders):
-                Job.objects.wish("render", [render.pk])
+                Job.objects.schedule("render", [render.pk])
 
     someone = Elsewhere(person)
-    assert first.wait(PATIENCE)
+    assert first.wait(TIMEOUT)
     worker = Elsewhere(work)
     someone.wait()
     worker.wait()

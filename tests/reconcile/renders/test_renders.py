@@ -338,7 +338,7 @@ def test_work_that_takes_its_workers_with_it_is_quarantined_and_shown(craftkit, 
     ask()
     Job.objects.update(attempts=4)
     craftkit.run()
-    job = Job.objects.aside().get()
+    job = Job.objects.quarantined().get()
     assert job.error.startswith("Quarantined")
     assert "is quarantined: 4 workers" in caplog.text
     assert craftkit.sandbox.requests == []
@@ -362,7 +362,7 @@ def test_a_mistake_of_ours_is_logged_shown_and_tried_again(craftkit, caplog):
 def test_a_wish_that_comes_while_its_job_is_in_hand_is_not_lost(craftkit):
     render = ask()
     (job,) = claim(Job.objects.all(), now=timezone.now())
-    Job.objects.wish("render", [render.pk], "default")
+    Job.objects.schedule("render", [render.pk], "default")
     finish(job)
     left = Job.objects.get()
     assert (left.version, left.lease_token) == (2, None)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from django_craftkit.database import storable
+from django_craftkit.database import sanitized
 from django_craftkit.models import Render
 from django_craftkit.reconcile.renders.states import RANK, DocumentStates
 from django_craftkit.reconcile.states import RemoteState, advance, merge_answers
@@ -73,4 +73,4 @@ def test_null_never_stands_over_a_value():
 
 def test_what_some_database_cannot_store_is_left_out():
     odd = {"a\0": ["b\0", {"c": "\ud800"}, 1, None, float("nan"), float("inf")]}
-    assert storable(odd) == {"a": ["b", {"c": "?"}, 1, None, None, None]}
+    assert sanitized(odd) == {"a": ["b", {"c": "?"}, 1, None, None, None]}

@@ -20,7 +20,7 @@ from django_craftkit.reconcile.updates import lock_free
 from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import (
     LEASE_OVER,
-    PATIENCE,
+    TIMEOUT,
     Elsewhere,
     Holding,
     Killed,
@@ -140,7 +140,7 @@ def answered(
     monkeypatch, craftkit, kind: Kind, number: int, faults: dict[str, dict[str, Any]]
 ) -> Iterator[None]:
     """So many calls are under way at a time; what goes wrong with each is told by its words."""
-    start, one = threading.Barrier(number, timeout=PATIENCE), threading.Lock()
+    start, one = threading.Barrier(number, timeout=TIMEOUT), threading.Lock()
     send = SandboxAdapter.send
 
     def meet(self, request, *args, **kwargs):
@@ -389,7 +389,7 @@ def test_mails_that_were_not_taken_wait_for_nobody_who_withdraws_a_document(
     document = renders[1]
     someone = Holding(
         lambda: lock(Render.objects.filter(pk=document.pk)).get(),
-        lambda: Job.objects.wish("engagement", [document.pk], document.project),
+        lambda: Job.objects.schedule("engagement", [document.pk], document.project),
         last=lambda: list(lock(Share.objects.filter(render=document))),
     )
 

@@ -275,7 +275,7 @@ def test_while_no_mail_can_be_sent_all_else_goes_on(craftkit, ready):
     for row, status in ((link, "active"), (other, "succeeded")):
         row.refresh_from_db()
         assert row.status == status
-    assert list(Render.objects.held()) == []
+    assert list(Render.objects.waiting()) == []
     assert ProjectState.objects.paused().get() == state, "others' success says nothing of mails"
 
     craftkit.sandbox.project("default").email_configured = True
@@ -303,7 +303,7 @@ def test_the_job_of_a_mail_that_is_run_again_sends_nothing(craftkit, ready):
     share = mail(ready)
     craftkit.run()
     for kind in ("email", "share"):
-        Job.objects.ask(kind, [share.pk], "default")
+        Job.objects.request(kind, [share.pk], "default")
     settle(craftkit)
     assert posts(craftkit) == 1
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_craftkit.client import SignatureRecipient as Person
-from django_craftkit.database import storable
+from django_craftkit.database import sanitized
 from django_craftkit.models import Change, Render, SignatureRecipient, SignatureRequest
 from django_craftkit.reconcile.signatures import states as signatures
 from django_craftkit.reconcile.signatures.states import OPEN, RANK, RequestStates, update
@@ -57,7 +57,7 @@ answers = st.builds(
     # What can't be stored is taken out before a state is made.
     answer=st.dictionaries(
         st.sampled_from("ab"), st.none() | st.integers() | st.text(max_size=3)
-    ).map(storable),
+    ).map(sanitized),
 )
 notices = st.builds(
     RemoteState,

@@ -65,7 +65,7 @@ def find(order: Order, orders: Sequence[Order]) -> None:
     assert_type(Render.objects.for_objects(orders).count(), int)
     assert_type(Render.objects.under_way().get(), Render)
     assert_type(Render.objects.overdue().get(), Render)
-    assert_type(Render.objects.held().get(), Render)
+    assert_type(Render.objects.waiting().get(), Render)
     assert_type(Render.objects.needing_action().get(), Render)
     assert_type(Render.objects.failed_since(timezone.now()).using("replica").get(), Render)
     assert_type(Render.objects.filter(status=Render.Status.FAILED).under_way().get(), Render)
