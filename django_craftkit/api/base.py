@@ -8,6 +8,7 @@ so that ``?wait=`` may call Craftkit.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from django.core.exceptions import ValidationError as InvalidValue
@@ -26,9 +27,10 @@ from django_craftkit import conf, dispatch
 from django_craftkit.database import database, in_transaction, lock, non_atomic
 from django_craftkit.files import streamed
 from django_craftkit.models import NothingToRender, Render, RenderFailed
-from django_craftkit.permissions import allows, permitted
+from django_craftkit.permissions import allows, permitted, user_of
 
 from . import errors, throttling
+from .idempotency import key_of
 from .pagination import KeysetPagination
 from .parsers import StrictJSONParser
 from .querysets import narrowed, of_narrowed
@@ -44,9 +46,11 @@ if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
     from rest_framework.views import AsView, GenericView
 
+    from django_craftkit.models.mirror import Mirror
+
     from .fields import Given, InputSerializer
 
-    Made = TypeVar("Made", bound=Model)
+    Made = TypeVar("Made", bound=Mirror)
 
 Row = TypeVar("Row", bound=Model)
 
@@ -63,9 +67,9 @@ class ActionPermission(IsAuthenticated):
         if not view.has_action:
             return True  # no such method, which the view says
         codename = view.permissions.get(view.action)
-        # Of one row, and of lists, the view itself asks: it knows the rows.
-        is_asked_later = view.is_of_row or view.action == "list"
-        return codename is not None and (is_asked_later or allows(request.user, codename))
+        # For one row, and for lists, the view itself checks: it knows the rows.
+        is_checked_later = view.is_of_row or view.action == "list"
+        return codename is not None and (is_checked_later or allows(request.user, codename))
 
 
 class PDFRenderer(BaseRenderer):
@@ -134,10 +138,8 @@ class CraftkitViewSet(GenericViewSet[Row]):
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)
-        if self.is_of_row and self.has_action:
-            self._row: Row = self._permitted_row()
-
-    def _permitted_row(self) -> Any:
+        if not (self.is_of_row and self.has_action):
+            return
         value = self.kwargs[self.lookup_url_kwarg or self.lookup_field]
         try:
             row = self.get_queryset().filter(**{self.lookup_field: value}).first()
@@ -148,7 +150,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
             raise PermissionDenied
         if row is None:
             raise NotFound
-        return row
+        self._row: Row = row
 
     def get_object(self) -> Row:
         """Return the row of the route; the permission for it was checked."""
@@ -159,7 +161,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
         rows: QuerySet[Any] = super().get_queryset()
         if getattr(self, "swagger_fake_view", False):
             return rows
-        # One row is read where it is written: a replica may not have what was just asked for.
+        # One row is read where it is written: a replica may not have what was just requested.
         rows = rows.using(rows.db if self.action == "list" else database())
         if rows.model is Render:
             return narrowed(rows, self.request)
@@ -167,8 +169,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
         return of_narrowed(rows, self.request, one)
 
     def get_serializer_class(self) -> type[BaseSerializer[Row]]:
-        found = self.serializer_classes.get(self.action)
-        return super().get_serializer_class() if found is None else found
+        return self.serializer_classes.get(self.action) or super().get_serializer_class()
 
     def get_orderings(self) -> Mapping[str, Sequence[str]]:
         return self.orderings
@@ -176,7 +177,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
     def may(self, codename: str, row: Model | None) -> bool:
         """Return whether the user has a permission, ``"view_share"`` say, for a row.
 
-        In a list: for all rows. Permissions of single rows would take a query for each.
+        In a list: for all rows, since permissions of single rows would take a query for each.
         """
         return allows(self.request.user, codename, None if self.action == "list" else row)
 
@@ -227,38 +228,52 @@ class CraftkitViewSet(GenericViewSet[Row]):
         except ValueError:
             seconds = math.nan
         if not 0 <= seconds <= most:
-            text = _("Write seconds, from 0 to %d.") % most
-            raise ValidationError({"wait": [text]})
+            raise ValidationError({"wait": [_("Write seconds, from 0 to %d.") % most]})
         try:
             dispatch.refuse_transaction()
         except RuntimeError:
             return 0.0
         return seconds
 
-    def request_once(
-        self, make: Callable[[float], Made], check: Callable[[Made], None], wait: float
-    ) -> Made:
-        """Have a row written, or none where ``check`` raises, and carried out for ``wait`` seconds.
+    def request_row(
+        self,
+        action: str,
+        serializer: type[InputSerializer],
+        make: Callable[..., Made],
+        check: Callable[[Made, Given], None],
+        *,
+        or_body: bool = False,
+    ) -> Response:
+        """Request the row that the body describes, and answer with it; do so once for each key.
 
-        ``make`` is called with the seconds to wait. Called again, it gets the same row: its key is
-        the same.
+        Args:
+            action: what the key belongs to beside its user, ``"share"`` say.
+            make: gets the body, ``key``, ``user`` and ``wait``, and returns the row. It is called
+                once more to wait, and gets the same row, since the key is the same.
+            check: gets the row and the body. Where it raises, no row is written.
+            or_body: without an Idempotency-Key, the body is the key.
         """
+        given, wait = self.read_body(serializer), self.read_wait()
+        user = user_of(self.request)
+        request = partial(make, given, key=key_of(self.request, action, or_body=or_body), user=user)
 
         @in_transaction
         def write() -> Made:
-            made = make(0.0)
+            made = request(wait=0.0)
             # Whoever lost a race for the key has its own values over the winner's row.
             row: Made = lock(type(made)._default_manager.using(database())).get(pk=made.pk)
-            check(row)
+            if row.requested_by_id != user.pk:
+                raise errors.AnotherBody
+            check(row, given)
             return row
 
         row = write()
-        return make(wait) if wait else row
+        return self.answer(request(wait=wait) if wait else row, code=status.HTTP_201_CREATED)
 
-    def stream(self, fetch: Callable[[], BinaryIO], name: str, row: Model) -> FileResponse:
+    def stream(self, fetch: Callable[..., BinaryIO], name: str, row: Model) -> FileResponse:
         """Return a PDF; raise ``Conflict`` where there is none yet, or never will be."""
         try:
-            response, why = streamed(fetch, name, row)
+            response, why = streamed(partial(fetch, timeout=SECONDS), name, row)
         except RenderFailed:
             raise errors.Conflict(_("There is no PDF of it."), "no_pdf") from None
         if response is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import django_filters
 from django.utils.translation import gettext as _
@@ -17,9 +17,6 @@ from .filters import KeyFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from django_filters import FilterSet
-    from rest_framework.serializers import BaseSerializer
 
 
 class EngagementEventSerializer(Named, serializers.ModelSerializer[EngagementEvent]):
@@ -72,18 +69,14 @@ class EngagementEventFilter(django_filters.FilterSet):
     render = KeyFilter("render_id")
     type = django_filters.ChoiceFilter(choices=EngagementEvent.Type.choices)
 
-    class Meta:
-        model = EngagementEvent
-        fields: ClassVar[list[str]] = []
-
 
 class EngagementEventViewSet(CraftkitViewSet[EngagementEvent]):
     """Engagement events, the last one received first; with ``render``, the last one to happen."""
 
     queryset = EngagementEvent.objects.defer("metadata")
-    serializer_class: type[BaseSerializer[EngagementEvent]] = EngagementEventSerializer
+    serializer_class: type[serializers.BaseSerializer[EngagementEvent]] = EngagementEventSerializer
     nouns = ("an engagement event", "engagement events")
-    filterset_class: type[FilterSet] | None = EngagementEventFilter
+    filterset_class: type[django_filters.FilterSet] | None = EngagementEventFilter
     permissions = {"list": "view_engagementevent", "retrieve": "view_engagementevent"}
     # An index has them all by their number, and those of one document by when they were.
     orderings = {"": ("-id",)}

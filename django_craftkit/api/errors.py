@@ -1,6 +1,6 @@
 """Errors in one shape: ``{"code", "message", "errors": [{"field", "code", "message"}]}``.
 
-What Craftkit says of a row has the same one, at the fields of the request that asked for it.
+What Craftkit refuses of a row has the same shape, and names the fields of our own request.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def shape(code: str, message: str, errors: Iterable[Error] = ()) -> Body:
 
 
 def handle(error: Exception, context: dict[str, object]) -> Response | None:
-    """Return the answer to an error; ``None`` for one that is nobody's but ours."""
+    """Return the answer to an error; ``None`` for one of our own, which is a 500."""
     known = _known(error)
     if known is None:
         return None
@@ -95,11 +95,10 @@ def handle(error: Exception, context: dict[str, object]) -> Response | None:
     if (wait := getattr(known, "wait", None)) is not None:
         headers["Retry-After"] = f"{wait:.0f}"
     if isinstance(known, exceptions.ValidationError):
-        message = _("The request is not valid.")
-        body = shape("invalid", message, _flat(known.detail))
+        body = shape("invalid", _("The request is not valid."), _flat(known.detail))
     else:
-        code, message = str(known.get_codes()), str(known.detail)
-        body = shape(code, message, getattr(known, "errors", ()))
+        errors = getattr(known, "errors", ())
+        body = shape(str(known.get_codes()), str(known.detail), errors)
     return Response(body, status=known.status_code, headers=headers)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
@@ -29,16 +30,12 @@ if TYPE_CHECKING:
 Given = dict[str, Any]
 
 
-def checked(check: Callable[[T], object]) -> Callable[[T], None]:
-    """Return a validator that refuses what a check of the models refuses, with the same message."""
-
-    def validate(value: T) -> None:
-        try:
-            check(value)
-        except (TypeError, ValueError) as error:
-            raise serializers.ValidationError(str(error)) from None
-
-    return validate
+def checked(check: Callable[..., T], *arguments: object) -> T:
+    """Return what a check of the models returns; refuse what it refuses, with the same message."""
+    try:
+        return check(*arguments)
+    except (TypeError, ValueError) as error:
+        raise serializers.ValidationError(str(error)) from None
 
 
 class Named:
@@ -79,10 +76,7 @@ class ObjectField(serializers.Field):  # type: ignore[type-arg]
     """A JSON object of any content, nested up to 30 deep."""
 
     def to_internal_value(self, data: object) -> Given:
-        try:
-            return check_data(data, self.field_name or "data")
-        except (TypeError, ValueError) as error:
-            raise serializers.ValidationError(str(error)) from None
+        return checked(check_data, data, self.field_name or "data")
 
     def to_representation(self, value: T) -> T:
         return value
@@ -96,10 +90,15 @@ class ExpiryField(serializers.DateTimeField):
     }
 
     def __init__(self, **options: Any) -> None:
-        options.setdefault("validators", [checked(check_expiry)])
-        # As everywhere in the API, whatever ``DATETIME_INPUT_FORMATS`` the project has.
-        options.setdefault("input_formats", [ISO_8601])
-        super().__init__(**{"required": False, "allow_null": True, "default": None, **options})
+        defaults = {
+            "required": False,
+            "allow_null": True,
+            "default": None,
+            "validators": [partial(checked, check_expiry)],
+            # As everywhere in the API, whatever ``DATETIME_INPUT_FORMATS`` the project has.
+            "input_formats": [ISO_8601],
+        }
+        super().__init__(**{**defaults, **options})
 
     def enforce_timezone(self, value: datetime) -> datetime:
         if timezone.is_naive(value):
@@ -138,6 +137,9 @@ class RowSerializer(Named, serializers.ModelSerializer[Any]):
         return errors.of_row(row)
 
     def may(self, codename: str, row: Model) -> bool:
-        """Return whether the user has a permission for a row; without a view: no."""
+        """Return whether the user has a permission, ``"view_share"`` say, for a row.
+
+        Without a view, which knows the user: no.
+        """
         view = self.context.get("view")
         return view is not None and view.may(codename, row)

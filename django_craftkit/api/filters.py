@@ -8,6 +8,7 @@ import django_filters
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import BigIntegerField
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_filters.fields import IsoDateTimeField
@@ -16,8 +17,6 @@ from drf_spectacular.utils import extend_schema_field
 
 from django_craftkit.models.arguments import EARLIEST, LATEST
 
-_LARGEST = 2**63 - 1
-
 
 @extend_schema_field(OpenApiTypes.INT)
 class KeyFilter(django_filters.NumberFilter):
@@ -25,8 +24,8 @@ class KeyFilter(django_filters.NumberFilter):
 
     field_class = forms.IntegerField
 
-    def __init__(self, name: str, **options: object) -> None:
-        super().__init__(name, **{"min_value": 1, "max_value": _LARGEST, **options})
+    def __init__(self, name: str) -> None:
+        super().__init__(name, min_value=1, max_value=BigIntegerField.MAX_BIGINT)
 
 
 class _MomentField(IsoDateTimeField):
@@ -48,7 +47,12 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
 
 
 def _check(moment: datetime) -> None:
+    if not is_in_every_zone(moment):
+        raise ValidationError(_("No time zone has this moment."))
+
+
+def is_in_every_zone(moment: datetime) -> bool:
+    """Whether every database can store a moment, and every time zone can show it."""
     if timezone.is_naive(moment):
         moment = moment.replace(tzinfo=UTC)
-    if not EARLIEST <= moment <= LATEST:
-        raise ValidationError(_("No time zone has this moment."))
+    return EARLIEST <= moment <= LATEST

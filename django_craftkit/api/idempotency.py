@@ -20,14 +20,13 @@ from django_craftkit.permissions import user_of
 from .errors import AnotherBody
 
 if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
     from rest_framework.request import Request
 
     from django_craftkit.models.mirror import Mirror
 
 HEADER = "Idempotency-Key"
 MOST = 255
-#: What rows of the API are known by begins with it.
+#: The keys of rows that the API makes begin with it.
 PREFIX = "api:"
 _PRINTABLE = re.compile(rf"[\x21-\x7e]{{1,{MOST}}}")
 
@@ -43,22 +42,18 @@ def key_of(request: Request, action: str, *, or_body: bool = False) -> str:
         if not _PRINTABLE.fullmatch(given):
             text = _("It has 1 to %d visible ASCII characters.") % MOST
             raise ValidationError({HEADER: [text]})
-        return _key(user_of(request), action, "key", given)
-    if or_body:
-        return _key(user_of(request), action, "body", json.dumps(request.data, sort_keys=True))
-    return f"{PREFIX}{uuid.uuid4().hex}"
+        parts = ["key", given]
+    elif or_body:
+        parts = ["body", json.dumps(request.data, sort_keys=True)]
+    else:
+        return f"{PREFIX}{uuid.uuid4().hex}"
+    return PREFIX + hash_key(json.dumps([str(user_of(request).pk), action, *parts]))
 
 
-def _key(user: AbstractBaseUser, *parts: str) -> str:
-    return PREFIX + hash_key(json.dumps([str(user.pk), *parts]))
+def check_same(row: Mirror, **values: object) -> None:
+    """Raise ``AnotherBody`` where a row was requested with other values than these.
 
-
-def check_own(row: Mirror, user: AbstractBaseUser, **wanted: object) -> None:
-    """Raise ``AnotherBody`` where a row is somebody else's, or was not asked for with these values.
-
-    ``wanted`` are columns of the row that the model itself does not compare.
+    They are columns of the row that the model itself does not compare.
     """
-    if row.requested_by_id != user.pk:
-        raise AnotherBody
-    if differences := [name for name, value in wanted.items() if getattr(row, name) != value]:
+    if differences := [name for name, value in values.items() if getattr(row, name) != value]:
         raise AnotherBody(differences)

@@ -7,14 +7,13 @@ which an index finds however many rows there are.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import BigIntegerField, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
@@ -22,7 +21,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
-from django_craftkit.models.arguments import EARLIEST, LATEST
+from .filters import is_in_every_zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     Schema = dict[str, object]
 
-_LARGEST = 2**63 - 1
 #: Characters; ours have some sixty.
 _LONGEST = 200
 
@@ -53,12 +51,13 @@ class _Cursor:
         """Read what ``encode`` has written; raise ``ValueError`` for anything else."""
         if len(text) > _LONGEST:
             raise ValueError
-        padded = text + "=" * (-len(text) % 4)
-        match json.loads(base64.urlsafe_b64decode(padded.encode("ascii"))):
-            case [bool(is_back), *moments, int(pk)] if type(pk) is int and 0 <= pk <= _LARGEST:
-                values = (*map(_moment, moments), pk)
-                if len(values) == length:
-                    return cls(is_back, values)
+        match json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))):
+            case [bool(is_back), *moments, int(pk)] if (
+                len(moments) == length - 1
+                and type(pk) is int
+                and 0 <= pk <= BigIntegerField.MAX_BIGINT
+            ):
+                return cls(is_back, (*map(_moment, moments), pk))
         raise ValueError
 
 
@@ -73,9 +72,11 @@ def _moment(text: object) -> datetime:
         raise ValueError
     moment = datetime.fromisoformat(text)
     # As it was written, and no other spelling: what every database can compare.
-    if timezone.is_aware(moment) is not settings.USE_TZ or _written(moment) != text:
-        raise ValueError
-    if not EARLIEST <= moment.replace(tzinfo=UTC) <= LATEST:
+    if (
+        timezone.is_aware(moment) is not settings.USE_TZ
+        or not is_in_every_zone(moment)
+        or _written(moment) != text
+    ):
         raise ValueError
     return moment
 
@@ -92,23 +93,21 @@ class KeysetPagination(BasePagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self._url = request.build_absolute_uri()
-        self._columns = self._ordering(request, view.get_orderings())
-        size = self._size(request)
-        cursor = self._cursor(request)
+        columns = self._ordering(request, view.get_orderings())
+        self._names = [column.removeprefix("-") for column in columns]
+        size, cursor = self._size(request), self._cursor(request)
         is_back = cursor is not None and cursor.is_back
-        is_down = self._columns[0].startswith("-") is not is_back
-        names = [column.removeprefix("-") for column in self._columns]
-        rows = queryset.order_by(*(f"-{name}" if is_down else name for name in names))
+        is_down = columns[0].startswith("-") is not is_back
+        rows = queryset.order_by(*(f"-{name}" if is_down else name for name in self._names))
         if cursor is not None:
-            rows = rows.filter(_after(names, cursor.values, is_down=is_down))
+            rows = rows.filter(_after(self._names, cursor.values, is_down=is_down))
         found = list(rows[: size + 1])
         is_more, page = len(found) > size, found[:size]
         if is_back:
             page.reverse()
-        self._next = self._link(page, -1, is_back=False) if is_back or is_more else None
-        self._previous = (
-            self._link(page, 0, is_back=True) if (is_more if is_back else cursor) else None
-        )
+        has_next, has_previous = is_back or is_more, is_more if is_back else cursor is not None
+        self._next = self._link(page, -1, is_back=False) if has_next else None
+        self._previous = self._link(page, 0, is_back=True) if has_previous else None
         return page
 
     def get_paginated_response(self, data: object) -> Response:
@@ -157,8 +156,8 @@ class KeysetPagination(BasePagination):
         if given is None:
             return None
         try:
-            return _Cursor.decode(given, len(self._columns))
-        except (ValueError, binascii.Error, RecursionError):
+            return _Cursor.decode(given, len(self._names))
+        except (ValueError, RecursionError):
             text = _("It is none of this list: take it from next or previous.")
             raise ValidationError({"cursor": [text]}) from None
 
@@ -166,8 +165,7 @@ class KeysetPagination(BasePagination):
         if not page:
             # All that was there is gone: the list begins anew.
             return remove_query_param(self._url, "cursor")
-        names = (column.removeprefix("-") for column in self._columns)
-        values = tuple(getattr(page[position], name) for name in names)
+        values = tuple(getattr(page[position], name) for name in self._names)
         return replace_query_param(self._url, "cursor", _Cursor(is_back, values).encode())
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
+from rest_framework.utils import json
 
 from .errors import TooLarge
 
@@ -28,13 +28,9 @@ class StrictJSONParser(BaseParser):
         if most is not None and len(body) > most:
             raise TooLarge
         try:
-            return json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
+            return json.loads(body.decode(), parse_float=_finite)
         except (ValueError, RecursionError):
             raise ParseError(_("The body is no JSON.")) from None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON.")
 
 
 def _finite(digits: str) -> float:

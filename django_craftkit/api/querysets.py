@@ -28,36 +28,33 @@ if TYPE_CHECKING:
 
 
 def own_documents(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Render]:
-    """Narrow to the documents about the user's own objects, as ``API_OWNERS`` says.
+    """Narrow ``queryset`` to the documents about objects of the user of ``request``.
 
-    The objects are read where they are: they may live in another database than documents do.
+    ``API_OWNERS`` says whose an object is. The objects are read from their own database, which
+    may be another one than that of the documents.
     """
-    about: QuerySet[Render] = queryset.for_objects(owned(request.user))  # type: ignore[attr-defined]
-    return about
-
-
-def owned(user: Person) -> Iterator[Model]:
-    """Yield the objects that are a user's own: ``{"shop.Order": "customer"}``."""
-    for label, path in (conf.options().API_OWNERS or {}).items():
-        yield from _of(apps.get_model(label), path, user).only("pk")
+    objects = (one for rows in _owned_by(request.user) for one in rows.only("pk"))
+    narrow: QuerySet[Render] = queryset.for_objects(objects)  # type: ignore[attr-defined]
+    return narrow
 
 
 def owns(user: Person, source: Model) -> bool:
     """Whether an object is a user's own."""
-    paths = conf.options().API_OWNERS or {}
+    model = source._meta.concrete_model
     return any(
-        apps.get_model(label) is source._meta.concrete_model
-        and _of(apps.get_model(label), path, user).filter(pk=source.pk).exists()
-        for label, path in paths.items()
+        rows.model is model and rows.filter(pk=source.pk).exists() for rows in _owned_by(user)
     )
 
 
-def _of(model: type[M], path: str, user: Person) -> QuerySet[M]:
-    # Where it is written: what somebody has just got is theirs. The user by its key, which may be
-    # in another database.
-    rows = model._base_manager.using(router.db_for_write(model))
-    # Its primary key: a foreign key may hold another column of the user, its number say.
-    return rows.filter(**{path if path == "pk" else f"{path}__pk": user.pk}).distinct()
+def _owned_by(user: Person) -> Iterator[QuerySet[Model]]:
+    """Yield the rows that are a user's own, of each model in ``{"shop.Order": "customer"}``."""
+    for label, path in (conf.options().API_OWNERS or {}).items():
+        model = apps.get_model(label)
+        # Where it is written: what somebody has just got is theirs.
+        rows = model._base_manager.using(router.db_for_write(model))
+        # The user by its key, since it may be in another database, and by its primary key, since
+        # a foreign key may hold another column of the user, its number say.
+        yield rows.filter(**{path if path == "pk" else f"{path}__pk": user.pk}).distinct()
 
 
 def narrowed(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Render]:
@@ -81,6 +78,6 @@ def of_narrowed(rows: QuerySet[M], request: HttpRequest, one: str = "") -> Query
         return rows
     renders = narrowed(Render.objects.using(rows.db).all(), request).order_by()
     if one.isascii() and one.isdigit() and len(one) < 19:
-        # Asked once. Of each row of a document, it would be asked thousands of times.
+        # Looked up once. For each row of a document, it would be looked up thousands of times.
         return rows.filter(Exists(renders.filter(pk=int(one))), render=int(one))
     return rows.filter(render__in=renders.values("pk"))

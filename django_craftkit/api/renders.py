@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import django_filters
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
+from django.db import router
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers, status
@@ -19,16 +20,16 @@ from django_craftkit import conf
 from django_craftkit.database import database
 from django_craftkit.models import Render, Share
 from django_craftkit.models.arguments import MAX_SLUG, MAX_VERSION, check_template, hash_key
-from django_craftkit.models.identity import MAX_PK, identify
-from django_craftkit.permissions import user_of
+from django_craftkit.models.identity import MAX_PK, identify, stored_key
+from django_craftkit.permissions import may_see, user_of
 
-from .base import SECONDS, CraftkitViewSet, PDFRenderer
+from .base import CraftkitViewSet, PDFRenderer
 from .engagement import EngagementInputSerializer
 from .errors import AnotherBody, Conflict
-from .fields import InputSerializer, ObjectField, RowSerializer, TextField, checked
+from .fields import Given, InputSerializer, Named, ObjectField, RowSerializer, TextField, checked
 from .filters import MomentFilter
-from .idempotency import check_own, key_of
-from .querysets import narrowed
+from .idempotency import check_same
+from .querysets import narrowed, owns
 from .schema import described
 from .shares import EmailInputSerializer, ShareInputSerializer, ShareSerializer
 from .signatures import (
@@ -37,14 +38,21 @@ from .signatures import (
     check_sent,
     send,
 )
-from .sources import ShownSourceSerializer, SourceSerializer, shown_source
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
+    from django.db.models import Model, QuerySet
     from django.http import FileResponse
-    from django_filters import FilterSet
     from rest_framework.request import Request
-    from rest_framework.serializers import BaseSerializer
+
+
+class ShownSourceSerializer(Named, serializers.Serializer[dict[str, str]]):
+    """What a document is about."""
+
+    type = serializers.CharField(help_text="`app.model`")
+    id = serializers.CharField()
+    database = serializers.CharField(
+        help_text="Its alias; empty for the database of the documents."
+    )
 
 
 class RenderSerializer(RowSerializer):
@@ -85,7 +93,10 @@ class RenderSerializer(RowSerializer):
 
     @extend_schema_field(ShownSourceSerializer(allow_null=True))
     def get_source(self, render: Render) -> dict[str, str] | None:
-        return shown_source(render)
+        if render.source_type is None:
+            return None
+        kind = ".".join(render.source_type.natural_key())
+        return {"type": kind, "id": render.source_id, "database": render.source_db}
 
 
 class RenderDetailSerializer(RenderSerializer):
@@ -99,10 +110,39 @@ class RenderDetailSerializer(RenderSerializer):
         read_only_fields = fields
 
 
+class SourceSerializer(InputSerializer):
+    """The object that a new document is about."""
+
+    type = TextField(max_length=200, help_text="`app.model`")
+    id = TextField(max_length=MAX_PK)
+
+    def to_internal_value(self, data: object) -> Model:
+        """Return the object, if the user may know of it; else raise the same as for none."""
+        given = super().to_internal_value(data)
+        source, user = _find(given["type"], given["id"]), self.context["request"].user
+        if source is None or not (may_see(user, source) or owns(user, source)):
+            raise serializers.ValidationError(_("There is no such object."))
+        return source
+
+
+def _find(kind: str, pk: str) -> Model | None:
+    try:
+        model = apps.get_model(kind)
+        key = stored_key(model, pk)
+    except (LookupError, TypeError, ValueError):
+        return None
+    if model._meta.swapped:
+        return None  # it has no table
+    # Where it is written, which is what a document knows of it.
+    rows = model._base_manager.using(router.db_for_write(model))
+    found: Model | None = rows.filter(pk=key).first()
+    return found
+
+
 class RenderInputSerializer(InputSerializer):
     """A document to request."""
 
-    template = TextField(validators=[checked(check_template)])
+    template = TextField(validators=[partial(checked, check_template)])
     data = ObjectField(  # type: ignore[assignment]
         help_text="What the template's manifest asks for."
     )
@@ -134,10 +174,6 @@ class RenderFilter(django_filters.FilterSet):
     requested_after = MomentFilter("requested_at", "gte")
     requested_before = MomentFilter("requested_at", "lt")
 
-    class Meta:
-        model = Render
-        fields: ClassVar[list[str]] = []
-
     def by_key(self, rows: QuerySet[Render], name: str, value: str) -> QuerySet[Render]:
         # A collation may take another key for the same.
         return rows.filter(key=value, key_hash=hash_key(value))
@@ -155,14 +191,14 @@ class RenderViewSet(CraftkitViewSet[Render]):
     """Documents."""
 
     queryset = Render.objects.select_related("source_type").defer("answer")
-    serializer_class: type[BaseSerializer[Render]] = RenderDetailSerializer
+    serializer_class: type[serializers.BaseSerializer[Render]] = RenderDetailSerializer
     nouns = ("a document", "documents")
     serializer_classes = {
         "share": ShareSerializer,
         "email": ShareSerializer,
         "sign": SignatureRequestSerializer,
     }
-    filterset_class: type[FilterSet] | None = RenderFilter
+    filterset_class: type[django_filters.FilterSet] | None = RenderFilter
     permissions = {
         "list": "view_render",
         "retrieve": "view_render",
@@ -177,7 +213,7 @@ class RenderViewSet(CraftkitViewSet[Render]):
     }
     mails = frozenset({"email", "sign"})
 
-    def get_serializer_class(self) -> type[BaseSerializer[Render]]:
+    def get_serializer_class(self) -> type[serializers.BaseSerializer[Render]]:
         found = super().get_serializer_class()
         # What a subclass shows of one document it shows in its list too, and no more.
         is_ours = found is RenderDetailSerializer
@@ -192,29 +228,24 @@ class RenderViewSet(CraftkitViewSet[Render]):
 
     @described("Request a document", body=RenderInputSerializer, makes=True)
     def create(self, request: Request, *args: object, **kwargs: object) -> Response:
-        given, wait = self.read_body(RenderInputSerializer), self.read_wait()
-        key = key_of(request, "create")
+        def make(given: Given, **options: Any) -> Render:
+            return Render.objects.request(**given, **options)
 
-        def make(seconds: float) -> Render:
-            return Render.objects.request(**given, key=key, user=user_of(request), wait=seconds)
-
-        def check(render: Render) -> None:
-            wanted = {name: given[name] for name in ("template", "version", "data")}
-            check_own(render, user_of(request), **wanted)
+        def check(render: Render, given: Given) -> None:
+            check_same(
+                render, template=given["template"], version=given["version"], data=given["data"]
+            )
             if not render.is_about(given["source"] and identify(given["source"])):
                 raise AnotherBody(["source"])
             # A row is known by its key in its project, and a key stands for one row.
-            named = Render.objects.using(database()).filter(
-                project__in=conf.project_aliases(), key_hash=hash_key(key)
-            )
+            renders = Render.objects.using(database())
+            named = renders.filter(project__in=conf.project_aliases(), key_hash=render.key_hash)
             if named.exclude(pk=render.pk).exists():
                 raise AnotherBody(["project"])
-            mine = narrowed(Render.objects.using(database()).all(), request)
-            if not mine.filter(pk=render.pk).exists():
+            if not narrowed(renders.all(), request).filter(pk=render.pk).exists():
                 raise PermissionDenied
 
-        render = self.request_once(make, check, wait)
-        return self.answer(render, code=status.HTTP_201_CREATED)
+        return self.request_row("create", RenderInputSerializer, make, check)
 
     @described("Retry a document", acts=True)
     @action(detail=True, methods=["post"])
@@ -224,8 +255,8 @@ class RenderViewSet(CraftkitViewSet[Render]):
         409 if the document is ready.
         """
         render = self.get_object()
-        is_asked = render.retry(user=user_of(request), wait=self.read_wait())
-        if not is_asked and render.status == Render.Status.SUCCEEDED:
+        is_retried = render.retry(user=user_of(request), wait=self.read_wait())
+        if not is_retried and render.status == Render.Status.SUCCEEDED:
             raise Conflict(_("There is nothing to retry."), "not_retriable")
         return self.answer(render)
 
@@ -244,23 +275,19 @@ class RenderViewSet(CraftkitViewSet[Render]):
         render = self.get_object()
         if not render.is_final:
             raise Conflict(_("The document is not ready yet."), "not_ready")
-        return self.stream(
-            partial(render.open, timeout=SECONDS), f"{render.template} {render.pk}", render
-        )
+        return self.stream(render.open, f"{render.template} {render.pk}", render)
 
     @described("Share a document", body=ShareInputSerializer, makes=True)
     @action(detail=True, methods=["post"])
     def share(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Request a link to a document. It is made as soon as the document is ready."""
         render = self.get_object()
-        given, wait = self.read_body(ShareInputSerializer), self.read_wait()
-        key = key_of(request, "share")
-        share = self.request_once(
-            lambda seconds: render.share(**given, key=key, user=user_of(request), wait=seconds),
-            partial(check_own, user=user_of(request), by_mail=False, **given),
-            wait,
+        return self.request_row(
+            "share",
+            ShareInputSerializer,
+            lambda given, **options: render.share(**given, **options),
+            lambda share, given: check_same(share, by_mail=False, **given),
         )
-        return self.answer(share, code=status.HTTP_201_CREATED)
 
     @described("E-mail a document", body=EmailInputSerializer, makes=True)
     @action(detail=True, methods=["post"])
@@ -270,18 +297,15 @@ class RenderViewSet(CraftkitViewSet[Render]):
         Without an Idempotency-Key, the body is the key: the same body is mailed once.
         """
         render = self.get_object()
-        given, wait = self.read_body(EmailInputSerializer), self.read_wait()
-        key = key_of(request, "email", or_body=True)
 
-        def make(seconds: float) -> Share:
-            mail = {name: value for name, value in given.items() if name != "recipient_email"}
-            to = given["recipient_email"]
-            return render.email(to, **mail, key=key, user=user_of(request), wait=seconds)
+        def make(given: Given, **options: Any) -> Share:
+            options.update(given)
+            return render.email(options.pop("recipient_email"), **options)
 
-        share = self.request_once(
-            make, partial(check_own, user=user_of(request), by_mail=True, **given), wait
-        )
-        return self.answer(share, code=status.HTTP_201_CREATED)
+        def check(share: Share, given: Given) -> None:
+            check_same(share, by_mail=True, **given)
+
+        return self.request_row("email", EmailInputSerializer, make, check, or_body=True)
 
     @described("Send a document for signature", body=SignatureRequestInputSerializer, makes=True)
     @action(detail=True, methods=["post"])
@@ -290,15 +314,10 @@ class RenderViewSet(CraftkitViewSet[Render]):
 
         Without an Idempotency-Key, the body is the key: the same body is sent once.
         """
-        render = self.get_object()
-        given, wait = self.read_body(SignatureRequestInputSerializer), self.read_wait()
-        key = key_of(request, "sign", or_body=True)
-        asked = self.request_once(
-            lambda seconds: send(render, given, key=key, user=user_of(request), wait=seconds),
-            lambda row: check_sent(row, given, user_of(request)),
-            wait,
+        make = partial(send, self.get_object())
+        return self.request_row(
+            "sign", SignatureRequestInputSerializer, make, check_sent, or_body=True
         )
-        return self.answer(asked, code=status.HTTP_201_CREATED)
 
     @described("Record that a document was seen", body=EngagementInputSerializer, answers="nothing")
     @action(detail=True, methods=["post"])

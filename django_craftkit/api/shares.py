@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import django_filters
 from django.utils.translation import gettext as _
@@ -19,10 +19,8 @@ from .filters import KeyFilter
 from .schema import described
 
 if TYPE_CHECKING:
-    from django_filters import FilterSet
     from rest_framework.request import Request
     from rest_framework.response import Response
-    from rest_framework.serializers import BaseSerializer
 
 
 class ShareSerializer(RowSerializer):
@@ -106,18 +104,14 @@ class ShareFilter(django_filters.FilterSet):
     channel = django_filters.ChoiceFilter(choices=Share.Channel.choices)
     recipient_email = django_filters.CharFilter(max_length=MAX_EMAIL)
 
-    class Meta:
-        model = Share
-        fields: ClassVar[list[str]] = []
-
 
 class ShareViewSet(CraftkitViewSet[Share]):
     """Links to documents."""
 
     queryset = Share.objects.defer("answer")
-    serializer_class: type[BaseSerializer[Share]] = ShareSerializer
+    serializer_class: type[serializers.BaseSerializer[Share]] = ShareSerializer
     nouns = ("a link", "links")
-    filterset_class: type[FilterSet] | None = ShareFilter
+    filterset_class: type[django_filters.FilterSet] | None = ShareFilter
     permissions = {"list": "view_share", "retrieve": "view_share", "revoke": "revoke_share"}
 
     @described("Revoke a link", acts=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import django_filters
 from django.utils.translation import gettext as _
@@ -17,11 +16,10 @@ from django_craftkit.models.signature import MAX_REASON
 from django_craftkit.permissions import user_of
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField
 
-from .base import SECONDS, CraftkitViewSet, PDFRenderer
+from .base import CraftkitViewSet, PDFRenderer
 from .errors import AnotherBody, Conflict
 from .fields import Given, InputSerializer, Named, RowSerializer, TextField
 from .filters import KeyFilter
-from .idempotency import check_own
 from .schema import described
 
 if TYPE_CHECKING:
@@ -30,13 +28,14 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import FileResponse
-    from django_filters import FilterSet
     from rest_framework.request import Request
     from rest_framework.response import Response
     from rest_framework.serializers import BaseSerializer
 
-#: Hours, and items of a list; what is within and still too much, the models refuse in words.
-_MOST_HOURS, _MOST_ITEMS = 1_000_000, 200
+#: What is within these and still too much, the models refuse in words.
+_MOST_HOURS = 1_000_000
+#: A list is counted before its items are looked at: millions of them fit in a body.
+_ITEMS: dict[str, Any] = {"many": True, "max_length": 200}
 
 
 class SignatureRecipientSerializer(Named, serializers.ModelSerializer[SignatureRecipient]):
@@ -133,16 +132,9 @@ class SignatureRequestSerializer(RowSerializer):
 class SignatureRequestInputSerializer(InputSerializer):
     """A document to be sent out: to whom, and where they sign."""
 
-    # A list is counted before its items are looked at: millions of them fit in a body.
-    recipients: serializers.ListSerializer[None] = serializers.ListSerializer(
-        child=RecipientSerializer(), max_length=_MOST_ITEMS
-    )
-    fields: serializers.ListSerializer[None] = serializers.ListSerializer(  # type: ignore[assignment]
-        child=SignatureFieldSerializer(), max_length=_MOST_ITEMS, required=False
-    )
-    anchor_tags: serializers.ListSerializer[None] = serializers.ListSerializer(
-        child=AnchorTagSerializer(), max_length=_MOST_ITEMS, required=False
-    )
+    recipients = RecipientSerializer(**_ITEMS)
+    fields = SignatureFieldSerializer(required=False, **_ITEMS)  # type: ignore[assignment]
+    anchor_tags = AnchorTagSerializer(required=False, **_ITEMS)
     name = TextField(allow_blank=True, default="")
     expires_in_hours = serializers.IntegerField(
         min_value=1, max_value=_MOST_HOURS, required=False, allow_null=True
@@ -166,17 +158,14 @@ def send(
     )
 
 
-def check_sent(request: SignatureRequest, given: Given, user: AbstractBaseUser) -> None:
-    """Raise ``AnotherBody`` where a request was not asked for as a body says."""
-    check_own(request, user)
+def check_sent(request: SignatureRequest, given: Given) -> None:
+    """Raise ``AnotherBody`` where a signature request is not the one that a body says."""
     if request.expiration_hours != given.get("expires_in_hours"):
         raise AnotherBody(["expires_in_hours"])
     # In Python a key may be used for other values once its request has come to nothing; here it
     # is one request, for ever.
-    named = SignatureRequest.objects.using(database()).filter(
-        render=request.render_id, key=request.key
-    )
-    if named.exclude(pk=request.pk).exists():
+    requests = SignatureRequest.objects.using(database()).filter(render=request.render_id)
+    if requests.filter(key=request.key).exclude(pk=request.pk).exists():
         raise AnotherBody
 
 
@@ -192,10 +181,6 @@ class SignatureRequestFilter(django_filters.FilterSet):
     render = KeyFilter("render_id")
     status = django_filters.ChoiceFilter(choices=SignatureRequest.Status.choices)
 
-    class Meta:
-        model = SignatureRequest
-        fields: ClassVar[list[str]] = []
-
 
 class SignatureRequestViewSet(CraftkitViewSet[SignatureRequest]):
     """Signature requests."""
@@ -205,7 +190,7 @@ class SignatureRequestViewSet(CraftkitViewSet[SignatureRequest]):
     )
     serializer_class: type[BaseSerializer[SignatureRequest]] = SignatureRequestSerializer
     nouns = ("a signature request", "signature requests")
-    filterset_class: type[FilterSet] | None = SignatureRequestFilter
+    filterset_class: type[django_filters.FilterSet] | None = SignatureRequestFilter
     permissions = {
         "list": "view_signaturerequest",
         "retrieve": "view_signaturerequest",
@@ -241,4 +226,4 @@ class SignatureRequestViewSet(CraftkitViewSet[SignatureRequest]):
         if row.status != SignatureRequest.Status.COMPLETED:
             raise Conflict(_("Nothing is signed yet."), "not_ready")
         name = f"{row.render.template} {row.render_id} {kind.value}"
-        return self.stream(partial(fetch, timeout=SECONDS), name, row)
+        return self.stream(fetch, name, row)

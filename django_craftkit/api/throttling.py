@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rest_framework.settings import api_settings
 from rest_framework.throttling import ScopedRateThrottle
-
-if TYPE_CHECKING:
-    from rest_framework.request import Request
-    from rest_framework.views import APIView
 
 #: Scopes of ``DEFAULT_THROTTLE_RATES``: what only reads, what writes, what mails people.
 READ, WRITE, MAIL = "craftkit-read", "craftkit-write", "craftkit-mail"
@@ -24,11 +20,5 @@ class CraftkitThrottle(ScopedRateThrottle):
     scope_attr = "craftkit_scope"
 
     def get_rate(self) -> Any:
-        # Read when it is used, as all settings of ours are.
+        # Read when it is used, as all settings of ours are. ``None`` is no limit.
         return (api_settings.DEFAULT_THROTTLE_RATES or {}).get(self.scope or "")
-
-    def allow_request(self, request: Request, view: APIView) -> bool:
-        self.scope = getattr(view, self.scope_attr, None)
-        if not self.scope or self.get_rate() is None:
-            return True
-        return super().allow_request(request, view)
