@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,7 +23,7 @@ from django_craftkit.reconcile import pauses
 from django_craftkit.reconcile.sweeping import lost_jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from django_craftkit.client import Craftkit
@@ -35,13 +34,12 @@ BROKER_TIMEOUT = 3
 SCHEDULE = "CELERY_BEAT_SCHEDULE = {**django_craftkit.beat_schedule()}"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
+class Finding(NamedTuple):
+    """One thing that was checked; ``fix`` is shown where there is a problem."""
 
     what: str
-    trouble: str = ""
-    remedy: str = ""
+    problem: str = ""
+    fix: str = ""
 
 
 class Command(BaseCommand):
@@ -51,57 +49,56 @@ class Command(BaseCommand):
         parser.add_argument("--project", action="append", help="look at this project only")
 
     def handle(self, *args: object, **options: Any) -> None:
-        aliases = options["project"] or conf.project_aliases()
-        troubles = 0
-        looks: list[Callable[[], Iterator[Finding]]] = [
-            _look_at_settings,
-            *(lambda alias=alias: _look_at_project(alias) for alias in aliases),
-            *(lambda alias=alias: _look_at_webhook_address(alias) for alias in aliases),
-            lambda: _look_at_declarations(options["project"]),
-            _look_at_broker,
-            lambda: _look_at_work(aliases, is_all=not options["project"]),
-        ]
-        for look in looks:
-            for finding in look():
-                troubles += bool(finding.trouble)
-                self._tell(finding)
-        if troubles:
-            raise CommandError(f"{troubles} to mend.")
+        problems = 0
+        # Each is shown as soon as it is known: some take seconds.
+        for what, problem, fix in _findings(options["project"]):
+            if not problem:
+                self.stdout.write(f"{self.style.SUCCESS('ok')}    {what}")
+                continue
+            problems += 1
+            self.stdout.write(f"{self.style.ERROR('mend')}  {what}: {problem}")
+            if fix:
+                self.stdout.write(f"      {fix}")
+        if problems:
+            raise CommandError(f"{problems} to mend.")
         self.stdout.write(self.style.SUCCESS("All is well."))
 
-    def _tell(self, finding: Finding) -> None:
-        if not finding.trouble:
-            self.stdout.write(f"{self.style.SUCCESS('ok')}    {finding.what}")
-            return
-        self.stdout.write(f"{self.style.ERROR('mend')}  {finding.what}: {finding.trouble}")
-        if finding.remedy:
-            self.stdout.write(f"      {finding.remedy}")
 
-
-def _look_at_settings() -> Iterator[Finding]:
-    if not conf.project_aliases():
+def _findings(chosen: list[str] | None) -> Iterator[Finding]:
+    """Yield the findings of the projects that were chosen; of all, where none was."""
+    known = conf.project_aliases()
+    aliases = chosen or known
+    if not known:
         yield Finding("CRAFTKIT_PROJECTS names a project", "it names none", "See manage.py check.")
+    for alias in aliases:
+        yield from _check_project(alias)
+    for alias in aliases:
+        yield _check_webhook_address(alias)
+    yield from _check_declarations(chosen)
+    yield _check_broker()
+    try:
+        yield from _check_work(aliases, is_all=not chosen)
+    except DatabaseError as error:
+        yield Finding("the tables of Craftkit can be read", str(error), "Run manage.py migrate.")
 
 
-def _look_at_project(alias: str) -> Iterator[Finding]:
+def _check_project(alias: str) -> Iterator[Finding]:
     try:
         project = conf.project(alias)
         client = get_client(alias, max_retries=0)
     except (ImproperlyConfigured, ValueError) as error:
         yield Finding(f"project {alias}", str(error))
         return
+    what = f"{alias}: {project.base_url} answers"
     try:
         health = client.health()
     except CraftkitError as error:
-        yield Finding(
-            f"{alias}: {project.base_url} answers",
-            str(error),
-            "Is BASE_URL right, and may this machine reach it?",
-        )
+        fix = "Is BASE_URL right, and may this machine reach it?"
+        yield Finding(what, str(error), fix)
         return
-    trouble = "" if health.status == "ok" else f"it says of itself that it is {health.status}"
-    yield Finding(f"{alias}: {project.base_url} answers", trouble)
-    yield from _look_at_key(alias, client)
+    is_well = health.status == "ok"
+    yield Finding(what, "" if is_well else f"it says of itself that it is {health.status}")
+    yield from _check_key(alias, client)
     yield Finding(
         f"{alias}: webhook secrets",
         "" if conf.webhook_secrets(alias) else "there is none, so every webhook is refused",
@@ -109,48 +106,52 @@ def _look_at_project(alias: str) -> Iterator[Finding]:
     )
 
 
-def _look_at_key(alias: str, client: Craftkit) -> Iterator[Finding]:
+def _check_key(alias: str, client: Craftkit) -> Iterator[Finding]:
+    what = f"{alias}: the key is accepted"
     try:
         client.renders.get(uuid.UUID(int=0))
-    except NotFound as error:
-        # A proxy's page says nothing of the key.
-        yield Finding(f"{alias}: the key is accepted", str(error) if error.is_passing else "")
-        if error.is_passing:
-            return
-    except (AuthenticationError, PermissionDenied) as error:
-        yield Finding(
-            f"{alias}: the key is accepted",
-            str(error),
-            "Make a key in Craftkit's dashboard under Project, API keys; keys are bound to a host.",
-        )
-        return
     except CraftkitError as error:
-        yield Finding(f"{alias}: the key is accepted", str(error))
-        return
+        # A proxy's 404 says nothing of the key.
+        if isinstance(error, NotFound) and not error.is_passing:
+            yield Finding(what)
+        else:
+            is_refused = isinstance(error, (AuthenticationError, PermissionDenied))
+            fix = (
+                "Make a key in Craftkit's dashboard under Project, API keys; keys are bound to a "
+                "host."
+            )
+            yield Finding(what, str(error), fix if is_refused else "")
+            return
     for slug in sorted(templates_of(alias)):
-        yield _look_at_template(alias, client, slug)
+        yield _check_template(alias, client, slug)
 
 
-def _look_at_template(alias: str, client: Craftkit, slug: str) -> Finding:
+def _check_template(alias: str, client: Craftkit, slug: str) -> Finding:
     what = f"{alias}: the template {slug} is published"
     try:
         template = client.templates.get(slug)
-    except NotFound as error:
-        if error.is_passing:
+    except CraftkitError as error:
+        if not isinstance(error, NotFound) or error.is_passing:
             return Finding(what, str(error))
         names = _named(one for one in declared() if (one.project, one.template) == (alias, slug))
-        remedy = f"Make it in Craftkit, or mend the name in the declaration: {names}."
-        return Finding(what, "this project has no such template", remedy)
-    except CraftkitError as error:
-        return Finding(what, str(error))
+        fix = f"Make it in Craftkit, or mend the name in the declaration: {names}."
+        return Finding(what, "this project has no such template", fix)
     # None: Craftkit does not say.
     is_missing = template.published is False
     return Finding(what, "it is there, but not published" if is_missing else "", "Publish it.")
 
 
-def _look_at_declarations(chosen: list[str] | None) -> Iterator[Finding]:
-    known = conf.project_aliases()
-    missing = {one.project for one in declared() if one.project not in known}
+def _check_webhook_address(alias: str) -> Finding:
+    what = f"{alias}: webhooks have an address"
+    try:
+        return Finding(f"{what}: {reverse('craftkit:webhook', args=[alias])} on this site's host")
+    except NoReverseMatch:
+        fix = 'path("craftkit/", include("django_craftkit.urls"))'
+        return Finding(what, "django_craftkit.urls is included nowhere", fix)
+
+
+def _check_declarations(chosen: list[str] | None) -> Iterator[Finding]:
+    missing = {one.project for one in declared()}.difference(conf.project_aliases())
     for alias in sorted(missing if chosen is None else missing & set(chosen)):
         names = _named(one for one in declared() if one.project == alias)
         yield Finding(
@@ -164,23 +165,10 @@ def _named(some: Iterable[Declaration]) -> str:
     return ", ".join(f"{one.name} ({one.place})" for one in some)
 
 
-def _look_at_webhook_address(alias: str) -> Iterator[Finding]:
-    what = f"{alias}: webhooks have an address"
-    try:
-        yield Finding(f"{what}: {reverse('craftkit:webhook', args=[alias])} on this site's host")
-    except NoReverseMatch:
-        yield Finding(
-            what,
-            "django_craftkit.urls is included nowhere",
-            'path("craftkit/", include("django_craftkit.urls"))',
-        )
-
-
-def _look_at_broker() -> Iterator[Finding]:
+def _check_broker() -> Finding:
     app = dispatch.celery_app()
     if app is None:
-        yield Finding("no Celery app: manage.py craftkit_work has to run")
-        return
+        return Finding("no Celery app: manage.py craftkit_work has to run")
     what = "the broker answers"
     try:
         with app.connection_for_write(connect_timeout=BROKER_TIMEOUT) as connection:
@@ -188,60 +176,42 @@ def _look_at_broker() -> Iterator[Finding]:
             connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT)
     except Exception as error:
         # A broker's client may raise anything, also where the client itself is not installed.
-        yield Finding(
+        return Finding(
             what,
             f"{type(error).__name__}: {error}",
             "Start it, install its client, or mend CELERY_BROKER_URL. Until then only a sweep "
             "carries wishes out.",
         )
-    else:
-        yield Finding(what)
+    return Finding(what)
 
 
-@dataclass(frozen=True)
-class Known:
-    """What the database knows, read once."""
-
-    now: datetime
-    states: list[ProjectState]
-    #: The projects to look at; ``is_all``: there are no others.
-    aliases: list[str]
-    is_all: bool
-
-    @property
-    def configured(self) -> list[str]:
-        return [alias for alias in conf.project_aliases() if alias in self.aliases]
-
-    @property
-    def left_over(self) -> set[str]:
-        """The projects that settings don't name, and that this database knows."""
-        unknown = {state.project for state in self.states}.difference(conf.project_aliases())
-        return unknown if self.is_all else unknown.intersection(self.aliases)
+def _check_work(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
+    """Yield what the database knows of these projects; ``is_all``: there are no others."""
+    states = list(ProjectState.objects.using(database()).order_by("project", "capability"))
+    # After them, so that no sign is of a time to come.
+    now = database_now()
+    known = conf.project_aliases()
+    configured = [alias for alias in known if alias in aliases]
+    # The projects that settings don't name, and that this database knows.
+    left_over = {state.project for state in states}.difference(known)
+    yield from _check_workers(configured, states, now)
+    yield from _check_pauses([state for state in states if state.project in configured], now)
+    yield from _check_left_over(left_over if is_all else left_over.intersection(aliases), states)
+    yield from _check_oldest(None if is_all else aliases, now)
+    yield from _check_jobs()
 
 
-def _look_at_work(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
-    try:
-        states = list(ProjectState.objects.using(database()).order_by("project", "capability"))
-        # After them, so that no sign is of a time to come.
-        known = Known(database_now(), states, aliases, is_all)
-        yield from _look_at_workers(known)
-        yield from _look_at_pauses(known)
-        yield from _look_at_left_over(known)
-        yield from _look_at_oldest(known)
-        yield from _look_at_jobs()
-    except DatabaseError as error:
-        yield Finding("the tables of Craftkit can be read", str(error), "Run manage.py migrate.")
-
-
-def _look_at_workers(known: Known) -> Iterator[Finding]:
-    wholes = {state.project: state for state in known.states if not state.capability}
-    for alias in known.configured:
+def _check_workers(
+    aliases: list[str], states: list[ProjectState], now: datetime
+) -> Iterator[Finding]:
+    wholes = {state.project: state for state in states if not state.capability}
+    for alias in aliases:
         state = wholes.get(alias, ProjectState(project=alias))
         seen, swept = (
-            moment and _long(known.now - moment) for moment in (state.last_sign_at, state.swept_at)
+            moment and _long(now - moment) for moment in (state.last_sign_at, state.swept_at)
         )
         what = f"{alias}: a worker is running"
-        if not state.has_worker(known.now):
+        if not state.has_worker(now):
             yield Finding(
                 what,
                 f"no worker has been seen for {seen}" if seen else "no worker has run yet",
@@ -251,7 +221,7 @@ def _look_at_workers(known: Known) -> Iterator[Finding]:
             continue
         yield Finding(f"{what}: last seen {seen} ago")
         what = f"{alias}: beat is running"
-        if state.has_sweep(known.now):
+        if state.has_sweep(now):
             yield Finding(f"{what}: last sweep {swept} ago")
             continue
         for_long = f"for {swept}" if swept else "yet"
@@ -263,16 +233,14 @@ def _look_at_workers(known: Known) -> Iterator[Finding]:
         )
 
 
-def _look_at_pauses(known: Known) -> Iterator[Finding]:
-    for state in known.states:
-        if state.project not in known.configured:
-            continue
+def _check_pauses(states: list[ProjectState], now: datetime) -> Iterator[Finding]:
+    for state in states:
         if not state.capability:
             heard = state.webhook_heard_at
             when = f"{heard:%Y-%m-%d %H:%M %Z}" if heard else "never"
             yield Finding(f"{state.project}: last webhook heard: {when}")
         if state.paused_at is not None:
-            number = pauses.count_due(known.now, pauses.paused_by(state.project, state.capability))
+            number = pauses.count_due(now, pauses.paused_by(state.project, state.capability))
             at = f"at {state.probe_at:%H:%M:%S %Z}" if state.probe_at else "at once"
             yield Finding(
                 f"{state}: is running",
@@ -281,7 +249,7 @@ def _look_at_pauses(known: Known) -> Iterator[Finding]:
                 "through. Workers read settings when they start: restart them after a change.",
             )
     if conf.options().PAUSED:
-        number = pauses.count_due(known.now, ~Q(project=""))
+        number = pauses.count_due(now, ~Q(project=""))
         yield Finding(
             "nothing is paused by a setting",
             'CRAFTKIT["PAUSED"] is on',
@@ -289,9 +257,9 @@ def _look_at_pauses(known: Known) -> Iterator[Finding]:
         )
 
 
-def _look_at_left_over(known: Known) -> Iterator[Finding]:
-    reasons = {one.project: one.pause_reason for one in known.states if one.paused_at is not None}
-    for alias in sorted(known.left_over):
+def _check_left_over(aliases: set[str], states: list[ProjectState]) -> Iterator[Finding]:
+    reasons = {one.project: one.pause_reason for one in states if one.paused_at is not None}
+    for alias in sorted(aliases):
         number = pauses.count(Q(project=alias))
         waits = f"{_jobs(number)} for it"
         if alias in reasons:
@@ -304,34 +272,32 @@ def _look_at_left_over(known: Known) -> Iterator[Finding]:
         )
 
 
-def _look_at_oldest(known: Known) -> Iterator[Finding]:
+def _check_oldest(aliases: list[str] | None, now: datetime) -> Iterator[Finding]:
     late = timedelta(seconds=conf.options().OVERDUE_AFTER)
-    remedy = (
+    fix = (
         "If a worker is running, it has more to do than it gets done, or its steps take long: "
         "look at the errors under Jobs in the admin and at the log, start more workers, or raise "
         'CRAFTKIT["THREADS"].'
     )
-    only = None if known.is_all else known.aliases
     for what, row in (
-        ("job", pauses.oldest_job(known.now, only)),
-        ("webhook", pauses.oldest_delivery(known.now, only)),
+        ("job", pauses.oldest_job(now, aliases)),
+        ("webhook", pauses.oldest_delivery(now, aliases)),
     ):
         if row is None or row.due_at is None:
             yield Finding(f"no {what} waits for a worker")
             continue
-        age = known.now - row.due_at
-        waited = f"the oldest due {what} has waited for {_long(age)}"
-        if age <= late:
+        waited = f"the oldest due {what} has waited for {_long(now - row.due_at)}"
+        if now - row.due_at <= late:
             yield Finding(waited)
         else:
-            yield Finding(f"no {what} waits for more than {_long(late)}", waited, remedy)
+            yield Finding(f"no {what} waits for more than {_long(late)}", waited, fix)
 
 
-def _look_at_jobs() -> Iterator[Finding]:
-    if aside := Job.objects.using(database()).quarantined().count():
+def _check_jobs() -> Iterator[Finding]:
+    if number := Job.objects.using(database()).quarantined().count():
         yield Finding(
             "no job is quarantined",
-            f"{aside} took several workers with them",
+            f"{number} took several workers with them",
             "Look at them in the admin under Jobs. Once the cause is mended, refresh() of the "
             "document or the share starts them anew.",
         )
