@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import threading
+import time
+from collections import Counter
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
@@ -12,14 +15,49 @@ from django.views.decorators.http import require_POST
 
 from django_craftkit import clock, conf
 from django_craftkit.database import non_atomic
+from django_craftkit.log import get_logger
 from django_craftkit.models import WebhookDelivery
 
 from .body import UnusableBody, is_length_unknown, read_body
-from .refusals import Refusals
 from .signature import is_genuine, is_timely
 
+logger = get_logger(__name__)
+
+#: Seconds between two log lines about one project.
+INTERVAL = 60.0
 #: Stands in where a project has no secret: the answer must not come sooner than another's.
 _NOBODYS_SECRET = secrets.token_bytes(32)
+
+
+class Refusals:
+    """What the log says of webhooks that were refused: one line a minute and project, and how many.
+
+    Whoever knows the address can be refused as often as they like: the log must not grow by it.
+    Each process has one. Its memory is bounded: ``bucket`` is an alias that is configured, or None
+    for all that aren't.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next: dict[str | None, float] = {}
+        self._unsaid: dict[str | None, Counter[str]] = {}
+
+    def note(self, bucket: str | None, project: str, why: str) -> None:
+        """Log why a webhook for ``project`` was refused, or count it for the next line."""
+        now = time.monotonic()
+        with self._lock:
+            if now < self._next.get(bucket, now):
+                self._unsaid.setdefault(bucket, Counter())[why] += 1
+                return
+            self._next[bucket] = now + INTERVAL
+            unsaid = self._unsaid.pop(bucket, Counter())
+        text = f"{why}."
+        if unsaid:
+            more = "; ".join(f"{number} times: {what}" for what, number in unsaid.most_common())
+            text += f" Refused since the last such line: {more}."
+        # The alias is a stranger's text, from the address.
+        logger.warning("A webhook for the project %r was refused: %s", project[:64], text)
+
 
 _refusals = Refusals()
 

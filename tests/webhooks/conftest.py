@@ -11,7 +11,6 @@ from django.test import Client
 
 from django_craftkit import dispatch
 from django_craftkit.webhooks import views
-from django_craftkit.webhooks.refusals import Refusals
 from django_craftkit.webhooks.signature import sign
 
 if TYPE_CHECKING:
@@ -53,9 +52,9 @@ def send() -> Sender:
 
 
 @pytest.fixture(autouse=True)
-def refusals(monkeypatch) -> Refusals:
+def refusals(monkeypatch) -> views.Refusals:
     """What this process has refused so far: nothing."""
-    refusals = Refusals()
+    refusals = views.Refusals()
     monkeypatch.setattr(views, "_refusals", refusals)
     return refusals
 

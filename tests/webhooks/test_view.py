@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from django_craftkit import dispatch
 from django_craftkit.models import WebhookDelivery
 from django_craftkit.privacy import kept_body
-from django_craftkit.webhooks import refusals, signature
+from django_craftkit.webhooks import signature, views
 from django_craftkit.webhooks.signature import sign
 from django_craftkit.webhooks.views import receive
 
@@ -221,7 +221,7 @@ class TestTheLog:
     @pytest.fixture
     def clock(self, monkeypatch):
         clock = SimpleNamespace(now=1_000.0, monotonic=lambda: clock.now)
-        monkeypatch.setattr(refusals, "time", clock)
+        monkeypatch.setattr(views, "time", clock)
         return clock
 
     def test_has_one_line_a_minute_and_project_and_then_how_many_there_were(
