@@ -1,4 +1,4 @@
-"""What the resources have in common: who may do what, and how an answer is made.
+"""What the resources have in common: who may do what, how a body is read and an answer made.
 
 A viewset names the permission that each action takes. Nobody may call an action without one. Before
 an action begins, its row is read and the permission is checked on it. No transaction is open then,
@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
+from django.conf import settings
 from django.core.exceptions import ValidationError as InvalidValue
 from django.db.models import Model
 from django.http import Http404, QueryDict
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
-from rest_framework import status
-from rest_framework.exceptions import NotAcceptable, NotFound, PermissionDenied, ValidationError
+from rest_framework import exceptions, status
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.response import Response
+from rest_framework.utils import json
 from rest_framework.viewsets import GenericViewSet
 
 from django_craftkit import conf, dispatch
@@ -32,7 +34,6 @@ from django_craftkit.permissions import allows, permitted, user_of
 from . import errors, throttling
 from .idempotency import key_of
 from .pagination import KeysetPagination
-from .parsers import StrictJSONParser
 from .querysets import narrowed, of_narrowed
 from .schema import CraftkitSchema, described
 
@@ -59,7 +60,7 @@ SECONDS = 5.0
 
 
 class ActionPermission(IsAuthenticated):
-    """Whoever is logged in and has the permission that the action names."""
+    """Allows users who are logged in and have the permission that the action names."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not super().has_permission(request, view):
@@ -70,6 +71,31 @@ class ActionPermission(IsAuthenticated):
         # For one row, and for lists, the view itself checks: it knows the rows.
         is_checked_later = view.is_of_row or view.action == "list"
         return codename is not None and (is_checked_later or allows(request.user, codename))
+
+
+class StrictJSONParser(BaseParser):
+    """JSON as it is written in RFC 8259: UTF-8, finite numbers, up to Django's own limit of size.
+
+    ``DATA_UPLOAD_MAX_MEMORY_SIZE`` is in bytes; REST framework's parser does not know it.
+    """
+
+    media_type = "application/json"
+
+    def parse(self, stream: IO[bytes], *args: object, **kwargs: object) -> Any:
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read() if most is None else stream.read(most + 1)
+        if most is not None and len(body) > most:
+            raise errors.TooLarge
+        try:
+            return json.loads(body.decode(), parse_float=_finite)
+        except (ValueError, RecursionError):
+            raise exceptions.ParseError(_("The body is no JSON.")) from None
+
+
+def _finite(digits: str) -> float:
+    if not math.isfinite(number := float(digits)):
+        raise ValueError("The number is beyond what can be stored.")
+    return number
 
 
 class PDFRenderer(BaseRenderer):
@@ -145,11 +171,11 @@ class CraftkitViewSet(GenericViewSet[Row]):
             row = self.get_queryset().filter(**{self.lookup_field: value}).first()
         except (TypeError, ValueError, InvalidValue):
             row = None  # an address of the project's own may hold anything
-        # In this order: whoever may do nothing does not learn what there is.
+        # In this order: users without the permission do not learn which rows there are.
         if not allows(self.request.user, self.permissions[self.action], row):
-            raise PermissionDenied
+            raise exceptions.PermissionDenied
         if row is None:
-            raise NotFound
+            raise exceptions.NotFound
         self._row: Row = row
 
     def get_object(self) -> Row:
@@ -185,7 +211,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
     def list(self, request: Request, *args: object, **kwargs: object) -> Response:
         mine = permitted(request.user, self.permissions["list"], self.get_queryset())
         if mine is None:
-            raise PermissionDenied
+            raise exceptions.PermissionDenied
         page = self.prepare(self.paginate_queryset(self.filter_queryset(mine)) or [])
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -217,7 +243,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
     def read_wait(self) -> float:
         """Return for how many seconds ``?wait=`` has the answer wait; 0: not at all.
 
-        Nor does it where somebody else, a middleware say, has opened a transaction.
+        It never waits where somebody else, a middleware say, has opened a transaction.
         """
         given = self.request.query_params.get("wait")
         if given is None:
@@ -228,7 +254,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
         except ValueError:
             seconds = math.nan
         if not 0 <= seconds <= most:
-            raise ValidationError({"wait": [_("Write seconds, from 0 to %d.") % most]})
+            raise exceptions.ValidationError({"wait": [_("Write seconds, from 0 to %d.") % most]})
         try:
             dispatch.refuse_transaction()
         except RuntimeError:
@@ -260,7 +286,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
         @in_transaction
         def write() -> Made:
             made = request(wait=0.0)
-            # Whoever lost a race for the key has its own values over the winner's row.
+            # Where another request has won the race for the key, it has our values over their row.
             row: Made = lock(type(made)._default_manager.using(database())).get(pk=made.pk)
             if row.requested_by_id != user.pk:
                 raise errors.AnotherBody
@@ -287,7 +313,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
             return super().perform_content_negotiation(request, force)
         except Http404:
             # An unknown ?format=, which REST framework takes for an unknown address.
-            raise NotAcceptable from None
+            raise exceptions.NotAcceptable from None
 
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return errors.handle

@@ -12,8 +12,7 @@ from django_craftkit.models import EngagementEvent, Share
 from django_craftkit.models.engagement import RECORDED_HERE
 
 from .base import CraftkitViewSet
-from .fields import InputSerializer, Named, ObjectField, TextField
-from .filters import KeyFilter
+from .fields import InputSerializer, KeyFilter, Named, ObjectField, TextField
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +77,7 @@ class EngagementEventViewSet(CraftkitViewSet[EngagementEvent]):
     nouns = ("an engagement event", "engagement events")
     filterset_class: type[django_filters.FilterSet] | None = EngagementEventFilter
     permissions = {"list": "view_engagementevent", "retrieve": "view_engagementevent"}
-    # An index has them all by their number, and those of one document by when they were.
+    # An index has all events by their id, and those of one document by their time.
     orderings = {"": ("-id",)}
 
     def get_orderings(self) -> Mapping[str, Sequence[str]]:
@@ -86,7 +85,7 @@ class EngagementEventViewSet(CraftkitViewSet[EngagementEvent]):
         return {"": ("-occurred_at", "-id")} if is_of_one else self.orderings
 
     def prepare(self, rows: Sequence[EngagementEvent]) -> Sequence[EngagementEvent]:
-        # Whose link it is, is the link's to tell.
+        # Which link it was is shown to users who may view links.
         if not self.may("view_share", None):
             return rows
         ids = {row.share_remote_id for row in rows if row.share_remote_id}

@@ -21,7 +21,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
-from .filters import is_in_every_zone
+from .fields import is_in_every_zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -26,8 +26,16 @@ from django_craftkit.permissions import may_see, user_of
 from .base import CraftkitViewSet, PDFRenderer
 from .engagement import EngagementInputSerializer
 from .errors import AnotherBody, Conflict
-from .fields import Given, InputSerializer, Named, ObjectField, RowSerializer, TextField, checked
-from .filters import MomentFilter
+from .fields import (
+    Given,
+    InputSerializer,
+    MomentFilter,
+    Named,
+    ObjectField,
+    RowSerializer,
+    TextField,
+    checked,
+)
 from .idempotency import check_same
 from .querysets import narrowed, owns
 from .schema import described

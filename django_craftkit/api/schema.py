@@ -52,12 +52,12 @@ class CraftkitSchema(AutoSchema):
         return summary
 
     def get_response_serializers(self) -> Any:
-        told = getattr(getattr(self.view, self.view.action), "answers", None)
-        if told is None:
+        answers = getattr(getattr(self.view, self.view.action), "answers", None)
+        if answers is None:
             return super().get_response_serializers()  # an action of the project's own
         serializer = self.view.get_serializer_class()
         shown = serializer(many=True) if self.view.action == "list" else serializer
-        return {code: shown if answer is _ROW else answer for code, answer in told.items()}
+        return {code: shown if answer is _ROW else answer for code, answer in answers.items()}
 
 
 def described(
@@ -71,8 +71,8 @@ def described(
     """Describe an action: what it takes, and what it answers with.
 
     A row, or a list of rows, is shown by the serializer that the view has for the action.
-    ``acts``: it does something to the row, for which it can be waited, and a user who may do it,
-    but not view the row, gets 204. ``makes``: so it does, and the row is new.
+    ``acts``: it changes the row, the answer can wait for that, and a user who may do it, but not
+    view the row, gets 204. ``makes``: the same, and the row is new.
     """
     responses: dict[object, object] = {}
     if answers == "file":
@@ -89,10 +89,10 @@ def described(
     extend = extend_schema(summary=summary, request=body, parameters=parameters)
 
     def decorate(method: Method) -> Method:
+        marked: Any = method
+        marked.answers = responses
         # Whatever the project's own schema class is.
-        told: Any = method
-        told.answers = responses
-        told.kwargs = {"schema": CraftkitSchema, **getattr(method, "kwargs", {})}
+        marked.kwargs = {"schema": CraftkitSchema, **getattr(method, "kwargs", {})}
         extended: Method = extend(method)
         return extended
 

@@ -14,8 +14,7 @@ from django_craftkit.models.share_manager import MAX_EMAIL, MAX_MESSAGE, MAX_NAM
 from django_craftkit.permissions import user_of
 
 from .base import CraftkitViewSet
-from .fields import ExpiryField, Given, InputSerializer, RowSerializer, TextField
-from .filters import KeyFilter
+from .fields import ExpiryField, Given, InputSerializer, KeyFilter, RowSerializer, TextField
 from .schema import described
 
 if TYPE_CHECKING:

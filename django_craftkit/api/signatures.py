@@ -18,8 +18,7 @@ from django_craftkit.signing import AnchorTag, Recipient, SignatureField
 
 from .base import CraftkitViewSet, PDFRenderer
 from .errors import AnotherBody, Conflict
-from .fields import Given, InputSerializer, Named, RowSerializer, TextField
-from .filters import KeyFilter
+from .fields import Given, InputSerializer, KeyFilter, Named, RowSerializer, TextField
 from .schema import described
 
 if TYPE_CHECKING:

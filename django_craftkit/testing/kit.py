@@ -1,4 +1,4 @@
-"""A Craftkit in the process of a test, and the worker's and the clock's part of the play."""
+"""A Craftkit in the process of a test, which also stands in for the worker and the clock."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from django_craftkit.webhooks.views import receive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from requests import Response
+
+#: A signature request, here or at Craftkit.
+AnyRequest = SignatureRequest | SandboxSignatureRequest
 
 BASE_URL = "http://craftkit.sandbox"
 #: Where guests call from; an address that is nobody's.
@@ -40,27 +42,29 @@ class Kit:
     def __init__(self, settings: Any = None) -> None:
         """``settings`` is where ``CRAFTKIT_PROJECTS`` is set; ``None``: over Django's own."""
         aliases = conf.project_aliases() or [conf.DEFAULT_PROJECT]
+        keys = {alias: f"ck_test_{alias}" for alias in aliases}
+        secrets = {alias: f"webhook secret of {alias}" for alias in aliases}
         self._offset = timedelta(0)
         self._standing: datetime | None = None
         self.sandbox = Sandbox(
-            api_keys={_key(alias): alias for alias in aliases},
+            api_keys={key: alias for alias, key in keys.items()},
             public_url=BASE_URL,
             clock=self._timestamp,
             lenient=True,
         )
-        for alias in aliases:
-            self.sandbox.subscribe(f"{BASE_URL}/to/{alias}", _secret(alias), project=alias)
-        self._projects = {alias: self._project(alias) for alias in aliases}
+        for alias, secret in secrets.items():
+            self.sandbox.subscribe(f"{BASE_URL}/to/{alias}", secret, project=alias)
+        self._projects = {
+            alias: {
+                "API_KEY": keys[alias],
+                "WEBHOOK_SECRETS": [secrets[alias]],
+                "BASE_URL": BASE_URL,
+                "ADAPTER": lambda: SandboxAdapter(self.sandbox),
+            }
+            for alias in aliases
+        }
         self._settings = settings
         self._override = override_settings(CRAFTKIT_PROJECTS=self._projects)
-
-    def _project(self, alias: str) -> dict[str, object]:
-        return {
-            "API_KEY": _key(alias),
-            "WEBHOOK_SECRETS": [_secret(alias)],
-            "BASE_URL": BASE_URL,
-            "ADAPTER": lambda: SandboxAdapter(self.sandbox),
-        }
 
     def __enter__(self) -> Self:
         if self._settings is None:
@@ -72,12 +76,7 @@ class Kit:
         poll.forget()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         clock.set_clock(None)
         if self._settings is None:
             self._override.disable()
@@ -112,9 +111,14 @@ class Kit:
         return self.sandbox.signatures
 
     def open(self, what: Share | SandboxShare | Mail, *, ip: str = GUEST) -> Response:
-        """Be the guest: open the page of a link, or read a mail; return what the browser got.
+        """Open the page of a link, or read a mail, as a guest does; return what the browser gets.
 
-        Craftkit counts one guest once in five minutes; another ``ip`` is another guest.
+        Args:
+            what: a link, here or at Craftkit, or a mail.
+            ip: whose address Craftkit sees; it counts one guest once in five minutes.
+
+        Raises:
+            ValueError: the link has not been made yet.
         """
         if isinstance(what, Share):
             what.refresh_from_db(using=database())
@@ -125,12 +129,15 @@ class Kit:
                 browser.get(f"{what.url}/pixel.png")
             return browser.get(what.url)
 
-    def sign(
-        self, request: SignatureRequest | SandboxSignatureRequest, email: str | None = None
-    ) -> SandboxSignatureRequest:
-        """Be the signer with this ``email``, or all who have still to sign or approve.
+    def sign(self, request: AnyRequest, email: str | None = None) -> SandboxSignatureRequest:
+        """Sign, or approve; the last signer completes the request. Return it as Craftkit has it.
 
-        The last one completes the request. Raises ``ValueError`` where there is nothing to sign.
+        Args:
+            request: here or at Craftkit.
+            email: the signer's; None is all who have still to sign or approve.
+
+        Raises:
+            ValueError: there is nothing to sign.
         """
         there = self._there(request)
         if email is None:
@@ -138,43 +145,50 @@ class Kit:
         return self.sandbox.sign(there.id, email)
 
     def decline(
-        self,
-        request: SignatureRequest | SandboxSignatureRequest,
-        email: str | None = None,
-        reason: str = "",
+        self, request: AnyRequest, email: str | None = None, reason: str = ""
     ) -> SandboxSignatureRequest:
-        """Be the signer of ``request`` with this ``email``, or the next one, who doesn't want to.
+        """Decline to sign. Return the request as Craftkit has it.
 
-        ``reason`` is what they write. Raises ``ValueError`` where nobody is to sign.
+        Args:
+            request: here or at Craftkit.
+            email: the signer's; None is the next one to act.
+            reason: what they write.
+
+        Raises:
+            ValueError: nobody is left to sign.
         """
         there = self._there(request)
         return self.sandbox.decline(there.id, email or _next_of(there), reason or None)
 
-    def view(
-        self, request: SignatureRequest | SandboxSignatureRequest, email: str | None = None
-    ) -> SandboxSignatureRequest:
-        """Be the signer of ``request`` with this ``email``, or the next one, and look at it.
+    def view(self, request: AnyRequest, email: str | None = None) -> SandboxSignatureRequest:
+        """Open the signing page. Return the request as Craftkit has it.
 
-        Raises ``ValueError`` where nobody is to sign.
+        Args:
+            request: here or at Craftkit.
+            email: the signer's; None is the next one to act.
+
+        Raises:
+            ValueError: nobody is left to sign.
         """
         there = self._there(request)
         return self.sandbox.view_signature(there.id, email or _next_of(there))
 
-    def _there(
-        self, request: SignatureRequest | SandboxSignatureRequest
-    ) -> SandboxSignatureRequest:
+    def _there(self, request: AnyRequest) -> SandboxSignatureRequest:
         if isinstance(request, SandboxSignatureRequest):
             return request
         request.refresh_from_db(using=database())
-        found = [one for one in self.signatures if one.id == str(request.remote_id)]
-        if not found:
-            raise ValueError(f"{request} is {request.status}: let the worker run() first.")
-        return found[0]
+        for one in self.signatures:
+            if one.id == str(request.remote_id):
+                return one
+        raise ValueError(f"{request} is {request.status}: let the worker run() first.")
 
     def put_template(self, slug: str, manifest: Mapping[str, object], **options: Any) -> None:
-        """Publish a template under ``slug``; data are checked against its manifest, as at Craftkit.
+        """Publish a template that checks its data, as Craftkit does.
 
-        ``options`` are those of ``Sandbox.put_template``.
+        Args:
+            slug: what documents name.
+            manifest: the variables and loops that data are checked against.
+            options: those of ``Sandbox.put_template``.
         """
         self.sandbox.put_template(slug, manifest=manifest, **options)
 
@@ -195,11 +209,11 @@ class Kit:
         return total
 
     def deliver(self) -> int:
-        """Send the webhooks that are due, without working them off; return how many."""
+        """Send the webhooks that are due, without processing them; return how many."""
         return self.sandbox.deliver_due(self._send)
 
     def pass_time(self, seconds: float) -> None:
-        """Let so many ``seconds`` pass, here and at Craftkit; ``run`` then does what is due."""
+        """Let ``seconds`` pass, here and at Craftkit; ``run`` then does what has become due."""
         self._offset += timedelta(seconds=seconds)
 
     def _send(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
@@ -215,11 +229,3 @@ def _next_of(request: SandboxSignatureRequest) -> str:
     if not waiting:
         raise ValueError(f"nobody is left to sign: {request.status}")
     return min(waiting, key=lambda one: one.order).email
-
-
-def _key(alias: str) -> str:
-    return f"ck_test_{alias}"
-
-
-def _secret(alias: str) -> str:
-    return f"webhook secret of {alias}"

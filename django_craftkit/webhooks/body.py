@@ -37,7 +37,7 @@ def read_body(request: HttpRequest, most: int) -> bytes:
     if not isinstance(request, WSGIRequest):
         return _read(request.read, most)
     environ = request.environ
-    if _is_chunked(environ) and _is_terminated(environ):
+    if _is_chunked(environ) and environ.get("wsgi.input_terminated"):
         # Django stops at Content-Length, which may say less, or is missing.
         body = _read(request.read, most)
         return body + _read(environ["wsgi.input"].read, most, len(body))
@@ -58,16 +58,12 @@ def is_length_unknown(request: HttpRequest) -> bool:
     return (
         isinstance(request, WSGIRequest)
         and _is_chunked(request.environ)
-        and not _is_terminated(request.environ)
+        and not request.environ.get("wsgi.input_terminated")
     )
 
 
 def _is_chunked(environ: WSGIEnvironment) -> bool:
     return environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower() not in ("", "identity")
-
-
-def _is_terminated(environ: WSGIEnvironment) -> bool:
-    return bool(environ.get("wsgi.input_terminated"))
 
 
 def _declared_length(environ: WSGIEnvironment) -> int | None:

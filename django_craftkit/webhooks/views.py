@@ -25,16 +25,15 @@ logger = get_logger(__name__)
 
 #: Seconds between two log lines about one project.
 INTERVAL = 60.0
-#: Stands in where a project has no secret: the answer must not come sooner than another's.
+#: Stands in where a project has no secret: its answer must not come sooner than another's.
 _NOBODYS_SECRET = secrets.token_bytes(32)
 
 
 class Refusals:
-    """What the log says of webhooks that were refused: one line a minute and project, and how many.
+    """Logs why webhooks were refused: one line a minute and project, which counts the rest.
 
-    Whoever knows the address can be refused as often as they like: the log must not grow by it.
-    Each process has one. Its memory is bounded: ``bucket`` is an alias that is configured, or None
-    for all that aren't.
+    Strangers who know the address can be refused as often as they like, so the log must not grow
+    with it, nor memory: ``bucket`` is an alias that is configured, or None for all that aren't.
     """
 
     def __init__(self) -> None:
@@ -71,9 +70,9 @@ _refusals = Refusals()
 def receive(request: HttpRequest, project: str) -> HttpResponse:
     """Take one webhook: 200 once it is stored, 4xx for what is not Craftkit's.
 
-    Parsed is only what may hold a person, to leave that out before it is stored: nothing that the
-    bytes say can fail. What a stranger is answered depends on what they sent alone, and not on
-    which projects and secrets there are.
+    Only bodies that may hold personal data are parsed, to leave these out before they are stored:
+    nothing that the bytes say can make it fail. The answer depends on what was sent alone, and
+    tells a stranger nothing of projects and secrets.
     """
     options = conf.options()
     try:

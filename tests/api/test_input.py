@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_craftkit.api.fields import ExpiryField
-from django_craftkit.api.filters import MomentFilter
+from django_craftkit.api.fields import ExpiryField, MomentFilter
 from django_craftkit.models import Render, Share
 from tests.admin.conftest import make_render
 

@@ -43,6 +43,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: object, **options: Any) -> None:
+        once, interval = options["once"], options["interval"]
         stop = threading.Event()
         pulse = Pulse()
         loop = Loop(wake=None, pulse=pulse)
@@ -54,13 +55,6 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
         self.stdout.write("Looking for work. Ctrl-C ends it after the calls under way.")
-        total = self._work(loop, pulse, stop, options["interval"], once=options["once"])
-        self.stdout.write(f"{total} deliveries and jobs carried out.")
-
-    def _work(
-        self, loop: Loop, pulse: Pulse, stop: threading.Event, interval: float, *, once: bool
-    ) -> int:
-        """Look for work until told to stop, or once; return how much was carried out."""
         total = failures = 0
         prune_at = time.monotonic()
         while True:
@@ -82,7 +76,8 @@ class Command(BaseCommand):
                 failures += 1
                 done = 0
             if once and not done:
-                return total
+                break
             away = min(2.0 ** min(failures - 1, 10), MAX_PAUSE) if failures else 0.0
             if (not done and stop.wait(max(interval, away))) or stop.is_set():
-                return total
+                break
+        self.stdout.write(f"{total} deliveries and jobs carried out.")
