@@ -95,7 +95,7 @@ class ExpiryField(serializers.DateTimeField):
     }
 
     def __init__(self, **options: Any) -> None:
-        defaults = {
+        defaults: dict[str, Any] = {
             "required": False,
             "allow_null": True,
             "default": None,
