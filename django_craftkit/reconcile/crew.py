@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections
@@ -71,94 +71,69 @@ class Answer:
     error: BaseException | None = None
 
 
-class Crew(Protocol):
-    """Makes calls, and gives back their answers."""
+class Crew:
+    """Makes calls, and gives back their answers: this one in the loop's own thread, at once."""
 
-    #: How many calls have been started whose answers nobody has got yet.
-    under_way: int
+    def __init__(self) -> None:
+        #: How many calls have been started whose answers nobody has got yet.
+        self.under_way = 0
+        self._made: list[Answer] = []
 
     @property
     def room(self) -> int:
         """How many more calls of batches may be planned."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether there is room for so many more that they are worth a look for what is due."""
-
-    @property
-    def free(self) -> int:
-        """How many more calls would begin at once; those of a kind that must."""
-
-    @property
-    def helpers(self) -> int:
-        """How many more steps would begin soon."""
-
-    def start(self, call: Call) -> None:
-        """Make a call, in its turn."""
-
-    def answers(self, seconds: float) -> list[Answer]:
-        """Return the answers that have come; wait for the first of them for ``seconds``."""
-
-    def let_go(self) -> None:
-        """Make no call that has not begun: its answer is ``NotMade``."""
-
-    def stop(self, project: str, kinds: Sequence[str] | None) -> None:
-        """Let go of the calls of a project, for jobs of these kinds, or for all."""
-
-    def close(self) -> None:
-        """Wait for the calls under way, and let go of what they used."""
-
-
-class Alone:
-    """The loop's own thread: a call is over when it has been started."""
-
-    def __init__(self) -> None:
-        self.under_way = 0
-        self._answers: list[Answer] = []
-
-    @property
-    def room(self) -> int:
         return 1 - self.under_way
 
     @property
     def is_ready(self) -> bool:
+        """Whether there is room for so many more that they are worth a look for what is due."""
         return not self.under_way
 
-    free = helpers = room
+    @property
+    def free(self) -> int:
+        """How many more calls would begin at once; those of a kind that must."""
+        return self.room
+
+    @property
+    def helpers(self) -> int:
+        """How many more steps would begin soon."""
+        return self.room
 
     def start(self, call: Call) -> None:
-        self._answers.append(made(call))
+        """Make a call, in its turn."""
+        self._made.append(made(call))
         self.under_way += 1
 
     def answers(self, seconds: float) -> list[Answer]:
-        answers, self._answers = self._answers, []
+        """Return the answers that have come; wait for the first of them for ``seconds``."""
+        answers, self._made = self._made, []
         self.under_way = 0
         return answers
 
-    def let_go(self) -> None:
-        """Nothing waits for its turn."""
+    def release(self) -> None:
+        """Make no call that has not begun: its answer is ``NotMade``."""
 
     def stop(self, project: str, kinds: Sequence[str] | None) -> None:
-        """Nothing waits for its turn."""
+        """Release the calls of a project, for jobs of these kinds, or for all."""
 
     def close(self) -> None:
-        """Nothing is under way."""
+        """Wait for the calls under way, and close what they used."""
 
 
-class Threads:
+class Threads(Crew):
     """Calls in the threads of a pool, steps in a few threads of its own, begun as needed.
 
     What they do is beside what others do in ``room``.
     """
 
     def __init__(self, pool: Pool, room: Room) -> None:
-        self.under_way = 0
+        super().__init__()
         self._pool, self._room = pool, room
         self._steps_under_way = self._keyless_under_way = self._bytes_under_way = 0
         #: Seconds that a call takes.
         self._seconds = UNKNOWN
         self._is_over = False
-        #: When the calls of a project, for jobs of a kind or ("") of all, were let go of.
+        #: When the calls of a project, for jobs of a kind or ("") of all, were released.
         self._stopped: dict[tuple[str, str], float] = {}
         self._threads: list[threading.Thread] = []
         self._steps: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
@@ -230,7 +205,7 @@ class Threads:
                 self._keyless_under_way -= batch is not None and not batch.is_keyed
             return answers
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         self._is_over = True
 
     def stop(self, project: str, kinds: Sequence[str] | None) -> None:

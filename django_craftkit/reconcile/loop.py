@@ -1,7 +1,7 @@
 """The loop: claim what is due, plan its calls, apply the answers, note the results.
 
-Any number of loops may run at once, in any process; a lease decides who has a job in hand. No
-transaction is open while a call is under way, or a step runs.
+Any number of loops may run at once, in any process; a lease decides who has a job. No transaction
+is open while a call is under way, or a step runs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
@@ -20,13 +20,13 @@ from django_craftkit.models import Job, ProjectState
 from django_craftkit.models.claims import Lease, Marks
 
 from . import connecting, deliveries, renders, sweeping
-from .crew import Alone, Answer, Call, Crew, Threads
+from .crew import Answer, Call, Crew, Threads
 from .noting import Noting, Probe
 from .pace import PACE as FUNCTIONS
 from .pace import Turn
 from .pauses import NEEDS, free_jobs, paused_by, pauses
 from .pool import Pool
-from .results import Done, Failed, Later, Paused, Reschedule, Result, result_of
+from .results import Done, Later, Paused, Reschedule, Result, result_of
 from .room import Room
 from .single import Single, wake_later
 from .steps import BATCHES, STEPS, apply, plan
@@ -41,19 +41,19 @@ if TYPE_CHECKING:
     from .single import Carried
 
 #: How many jobs a probe tries at most, and seconds to the next where none of them called Craftkit.
-PROBES, PROBE_AGAIN = 50, 5.0
+PROBES, NEXT_PROBE = 50, 5.0
 #: Seconds between two looks into an empty inbox, while there are jobs to do.
 LOOK_EVERY = 0.3
 #: Seconds between two looks for webhooks that ended a worker, or broke their batch, where none did.
 SUSPECTS_EVERY = 1.0
-#: Seconds for which webhooks that ended a worker are worked off alone, one by one: a whole batch
+#: Seconds for which webhooks that ended a worker are processed alone, one by one: a whole batch
 #: ends with its worker, and to wait for the other threads before each would take minutes.
 ALONE_FOR = 1.0
 #: Seconds for which answers wait for others, to be noted together; how many do so at most.
 LINGER, TOGETHER = 0.25, 100
 #: Seconds between two looks for what is due, while something is under way and nothing ends.
 IDLE = 0.2
-#: How many jobs are claimed at a time after some had to be put back.
+#: How many jobs are claimed at a time after some had to be released.
 FEW = 20
 #: Seconds to the next look at what would need a thread of its own, while there is none for it.
 NO_HELPER = 1.0
@@ -63,20 +63,10 @@ GRACE = 2.0
 STAY = 2.0
 
 
-class Begun(NamedTuple):
-    """What came of a look for jobs that are due."""
-
-    jobs: int
-    #: Whether more of them may be due, and could begin now.
-    is_full: bool
-    #: Whether some of them were put back.
-    is_crowded: bool = False
-
-
 class Loop:
     """Does what is due, in as many threads as it is given, until nothing is or time is up.
 
-    The thread that runs it claims jobs and hears webhooks; what takes its time, the crew does.
+    The thread that runs it claims jobs and processes webhooks; what takes its time, the crew does.
     """
 
     def __init__(
@@ -107,9 +97,9 @@ class Loop:
         self._since = 0.0
         #: When to look again for webhooks that may end their worker.
         self._suspects_at = 0.0
-        #: Whether some of what can be made in batches was put back when it was claimed last.
+        #: Whether some of what can be made in batches was released when it was claimed last.
         self._is_crowded = False
-        #: Until when this loop stays for what it has put back.
+        #: Until when this loop stays for what it has released.
         self._stay_until = 0.0
 
     def stop(self) -> None:
@@ -131,7 +121,7 @@ class Loop:
         return self._work(seconds)
 
     def _work(self, seconds: float) -> int:
-        crew: Crew = Alone() if self.threads <= 1 else Threads(self._pool, self._room)
+        crew = Crew() if self.threads <= 1 else Threads(self._pool, self._room)
         self._noting.probes.clear()
         if self._pulse is not None:
             renders.poll.recall()
@@ -150,10 +140,10 @@ class Loop:
             answers = crew.answers(0.0 if some else IDLE)
             is_over = self._stop.is_set() or time.monotonic() >= deadline
             if self._stop.is_set() or time.monotonic() >= deadline + GRACE:
-                crew.let_go()
+                crew.release()
             if is_over and not (answers or crew.under_way):
                 break
-            heard = begun = 0
+            webhooks = begun = 0
             with self._room.beside():
                 ended = self._end(crew, answers)
                 now, moment = time.monotonic(), None
@@ -161,16 +151,16 @@ class Loop:
                 is_last = not (some or crew.under_way)
                 if not is_over and (is_last or now - looked > LOOK_EVERY):
                     moment = database_now()
-                    heard = self._process_webhooks(moment, crew)
-                    looked = 0.0 if heard else now
-                is_time = heard or not crew.under_way or now - claimed > IDLE
+                    webhooks = self._process_webhooks(moment, crew)
+                    looked = 0.0 if webhooks else now
+                is_time = webhooks or not crew.under_way or now - claimed > IDLE
                 if not is_over and (is_time or (is_full and crew.is_ready)):
-                    if heard or moment is None:
+                    if webhooks or moment is None:
                         moment = database_now()
                     begun, is_full = self._begin_due(crew, moment)
                     claimed = now
-            done += heard + ended
-            some = bool(heard or begun or ended)
+            done += webhooks + ended
+            some = bool(webhooks or begun or ended)
         if self._wake:
             left = self._stay_until - time.monotonic()
             if time.monotonic() >= deadline:
@@ -184,7 +174,7 @@ class Loop:
         return not self._stop.is_set() and time.monotonic() < self._stay_until
 
     def _look_again(self, delay: float) -> None:
-        """Have what is put back for so many seconds be found then; inside the transaction."""
+        """Have a loop find what is rescheduled in so many seconds; inside the transaction."""
         if self._wake is None:
             return
         if self._pulse is not None and self.threads > 1 and delay <= STAY:
@@ -193,26 +183,26 @@ class Loop:
             wake_later(delay, self._wake)
 
     def _stay(self, delay: float) -> None:
-        """Do not end before what is put back for so many seconds is looked for again."""
+        """Do not end before what is rescheduled in so many seconds is looked for again."""
         self._stay_until = max(self._stay_until, time.monotonic() + delay + IDLE)
 
     def _process_webhooks(self, now: datetime, crew: Crew) -> int:
-        """Work webhooks off: a batch of them, and alone those that ended their worker."""
+        """Process a batch of webhooks, and alone those that ended their worker."""
         lease = Lease(now + conf.lease())
-        heard = deliveries.process(now, self._marks.of("inbox"), lease)
+        processed = deliveries.process(now, self._marks.of("inbox"), lease)
         # What they tell is announced at once: for another to claim it costs more than to tell it.
         self._begin(Job.objects.leased(lease), crew)
-        if heard < deliveries.BATCH and self._is_any_suspect(now, bool(heard)):
+        if processed < deliveries.BATCH and self._is_any_suspect(now, bool(processed)):
             with self._room.alone() as is_alone:
                 end = time.monotonic() + ALONE_FOR
                 while is_alone and deliveries.process_suspect(database_now()):
-                    heard += 1
+                    processed += 1
                     if time.monotonic() > end or self._stop.is_set():
                         break
-        return heard
+        return processed
 
     def _is_any_suspect(self, now: datetime, is_time: bool) -> bool:
-        """Whether a webhook is due that is to be worked off alone: what others left long ago."""
+        """Whether a webhook is due that is to be processed alone: what others left long ago."""
         if not is_time and time.monotonic() < self._suspects_at:
             return False
         is_any = deliveries.is_any_suspect(now, self._marks.of("suspects"))
@@ -222,38 +212,38 @@ class Loop:
     def _begin_due(self, crew: Crew, now: datetime) -> tuple[int, bool]:
         """Claim what can begin soon, and begin it.
 
-        Return how many jobs that were, and whether more of them may be due.
+        Return how many jobs that were, and whether more of them may be due, and could begin now.
         """
         self._noting.paused = frozenset(pauses())
         begun = self._begin_probes(crew, now)
-        if self.threads <= 1:
-            found = self._begin_some(STEPS.keys(), crew.room, crew, now)
-            return begun + found.jobs, found.is_full
-        keyed = frozenset(kind for kind, batch in BATCHES.items() if batch.is_keyed)
-        # What must begin at once goes first; what takes its time has threads of its own.
-        begun += self._begin_some(BATCHES.keys() - keyed, crew.free, crew, now).jobs
-        begun += self._begin_some(STEPS.keys() - BATCHES.keys(), crew.helpers, crew, now).jobs
-        room = min(crew.room, FEW) if self._is_crowded else crew.room
-        found = self._begin_some(keyed, room, crew, now)
-        if found.jobs:
-            self._is_crowded = found.is_crowded
-        return begun + found.jobs, found.is_full
+        kinds: AbstractSet[str] = STEPS.keys()
+        room = crew.room
+        if self.threads > 1:
+            keyed = {kind for kind, batch in BATCHES.items() if batch.is_keyed}
+            # What must begin at once goes first; what takes its time has threads of its own.
+            begun += self._begin_some(BATCHES.keys() - keyed, crew.free, crew, now)[0]
+            begun += self._begin_some(STEPS.keys() - BATCHES.keys(), crew.helpers, crew, now)[0]
+            kinds, room = keyed, min(crew.room, FEW) if self._is_crowded else crew.room
+        claimed, released = self._begin_some(kinds, room, crew, now)
+        if claimed:
+            self._is_crowded = bool(released)
+        is_full = claimed >= room and not any(later.after for later in released)
+        return begun + claimed, is_full
 
-    def _begin_some(self, kinds: AbstractSet[str], room: int, crew: Crew, now: datetime) -> Begun:
-        """Claim jobs of some kinds, and begin them."""
+    def _begin_some(
+        self, kinds: AbstractSet[str], room: int, crew: Crew, now: datetime
+    ) -> tuple[int, list[Later]]:
+        """Claim jobs of some kinds that nothing keeps waiting, and begin them.
+
+        Return how many, and how those were released whose turn did not come.
+        """
         if not kinds or room <= 0:
-            return Begun(0, is_full=room <= 0)
-        claimed = self._claim(frozenset(kinds), room, now)
-        put_back = self._begin(claimed, crew)
-        is_full = len(claimed) == room and not any(later.after for later in put_back)
-        return Begun(len(claimed), is_full, is_crowded=bool(put_back))
-
-    def _claim(self, kinds: frozenset[str], limit: int, now: datetime) -> list[Job]:
-        """Take jobs of some kinds that nothing holds up."""
+            return 0, []
+        kinds = frozenset(kinds)
         # Without the others, not of these: no other index than that of claims is to look useful.
         jobs = free_jobs(self._noting.paused).exclude(kind__in=STEPS.keys() - kinds)
         claimed: list[Job] = jobs.claim(
-            limit,
+            room,
             now=now,
             lease=conf.lease(),
             # What calls nobody but receivers begins one by one, and so does who is suspected: it
@@ -262,10 +252,10 @@ class Loop:
             mark=self._marks.of(kinds),
             excluded=(self._noting.paused, conf.options().PAUSED),
         )
-        return claimed
+        return len(claimed), self._begin(claimed, crew)
 
     def _begin(self, claimed: Sequence[Job], crew: Crew) -> list[Later]:
-        """Begin what was claimed; return how jobs were put back whose turn did not come."""
+        """Begin what was claimed; return how jobs were released whose turn did not come."""
         steps: list[Job] = []
         ended: list[Ended] = []
         batches: dict[Batch, list[Job]] = {}
@@ -290,11 +280,11 @@ class Loop:
             crew.start(self._step_of(job))
         ended += [(job, Later(NO_HELPER)) for job in steps[helpers:]]
         self._noting.note_all(ended)
-        put_back = [result for _job, result in ended if isinstance(result, Later)]
-        if put_back:
+        released = [result for _job, result in ended if isinstance(result, Later)]
+        if released:
             # They are due, whoever runs this loop.
-            self._stay(max(later.after for later in put_back))
-        return put_back
+            self._stay(max(later.after for later in released))
+        return released
 
     def _step_of(self, job: Job) -> Call:
         """Return what carries a claimed job out by itself."""
@@ -324,22 +314,21 @@ class Loop:
 
     def _is_paused_by(self, answer: Answer, crew: Crew) -> bool:
         """Whether an answer pauses its project: then no call is made that has not begun."""
-        if not isinstance(answer.error, CraftkitError):
+        result = result_of(answer.error) if isinstance(answer.error, CraftkitError) else None
+        if not isinstance(result, Paused):
             return False
-        result = result_of(answer.error)
-        if isinstance(result, Paused):
-            crew.stop(answer.call.jobs[0].project, NEEDS.get(result.capability))
-        return isinstance(result, Paused)
+        crew.stop(answer.call.jobs[0].project, NEEDS.get(result.capability))
+        return True
 
     def _apply(self) -> list[Ended]:
         """Have the batches write what their calls have answered, and note how the jobs ended."""
         answers, self._answers = self._answers, []
         ended: list[Ended] = []
-        given: dict[Batch, list[Answer]] = {}
+        by_batch: dict[Batch, list[Answer]] = {}
         for answer in answers:
             if answer.call.batch is not None:
-                given.setdefault(answer.call.batch, []).append(answer)
-        for batch, of_batch in given.items():
+                by_batch.setdefault(answer.call.batch, []).append(answer)
+        for batch, of_batch in by_batch.items():
             ended += apply(batch, of_batch)
         connecting.drop_broken()
         self._noting.note_all(ended)
@@ -349,9 +338,8 @@ class Loop:
         """Try another job of what is paused where this one has not called Craftkit."""
         if result is None:
             _postpone(probe)
-        elif not (
-            isinstance(result, (Paused, Failed))
-            or (isinstance(result, (Reschedule, Done)) and result.answered)
+        elif isinstance(result, Later) or (
+            isinstance(result, (Reschedule, Done)) and not result.answered
         ):
             self._try(probe, crew)
 
@@ -380,5 +368,5 @@ class Loop:
 
 
 def _postpone(probe: Probe) -> None:
-    at = database_now() + timedelta(seconds=PROBE_AGAIN)
+    at = database_now() + timedelta(seconds=NEXT_PROBE)
     ProjectState.objects.postpone(probe.project, probe.capability, at)
