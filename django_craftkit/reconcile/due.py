@@ -1,7 +1,7 @@
 """Which rows have something left to do, by the kind of the job that does it.
 
-Each such row has a job. What is left to itself on purpose is in none of these: an e-mail that only
-a person can tell the fate of, a request that Craftkit has not known for a day.
+Each such row has a job. What is left alone on purpose is in none of these: an e-mail whose fate
+only staff can tell, a request that Craftkit has not known for a day.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _shares() -> QuerySet[Share]:
 
 
 def _unsettled_shares() -> QuerySet[Share]:
-    """Return links to be made, or found, and mails to be given up or found."""
+    """Return links to be made, or found, and mails to be cancelled, or found."""
     pending = Q(status=Share.Status.PENDING)
     return _shares().filter(
         (pending & (Q(by_mail=False) | Q(revoke_requested_at__isnull=False)))
@@ -123,12 +123,12 @@ def _unsent_requests() -> QuerySet[SignatureRequest]:
 
 
 def _unwanted_requests() -> QuerySet[SignatureRequest]:
-    given_up = Q(unknown_since__lt=database_now() - GIVE_UP_AFTER)
-    wanted_back = _requests().alive().filter(cancel_requested_at__isnull=False)
-    return wanted_back.exclude(given_up & Q(status__in=SignatureRequest.OPEN))
+    left_alone = Q(unknown_since__lt=database_now() - GIVE_UP_AFTER)
+    unwanted = _requests().alive().filter(cancel_requested_at__isnull=False)
+    return unwanted.exclude(left_alone & Q(status__in=SignatureRequest.OPEN))
 
 
-def _projects_to_ask() -> QuerySet[ProjectState]:
+def _projects_to_poll() -> QuerySet[ProjectState]:
     open_ones = _requests().filter(project=OuterRef("project"), poll_at__isnull=False)
     states: QuerySet[ProjectState] = ProjectState.objects.using(database())
     return states.filter(Exists(open_ones), capability="")
@@ -148,7 +148,7 @@ def _signed_but_not_kept() -> QuerySet[SignatureRequest]:
 def _rendered_but_not_kept() -> QuerySet[Render]:
     renders: QuerySet[Render] = Render.objects.using(database())
     files = ArchivedFile.objects.using(database()).filter(kind=ArchivedFile.Kind.RENDER)
-    # What was ready before the setting was on is nobody's wish.
+    # What was ready before the setting was on, nobody has requested.
     since = files.order_by("pk").values_list("archived_at", flat=True).first()
     if since is None or not conf.options().ARCHIVE_RENDERS:
         return renders.none()
@@ -171,16 +171,11 @@ DUE = (
     Due(Job.Kind.ENGAGEMENT, _untold_events, object_id="render_id", project="render__project"),
     Due(Job.Kind.SEND_SIGNATURE, _unsent_requests),
     Due(Job.Kind.SIGNATURE, _unwanted_requests),
-    Due(Job.Kind.POLL_SIGNATURES, _projects_to_ask),
+    Due(Job.Kind.POLL_SIGNATURES, _projects_to_poll),
     Due(Job.Kind.ARCHIVE_SIGNATURE, _signed_but_not_kept, is_indexed=False),
     Due(Job.Kind.ARCHIVE_RENDER, _rendered_but_not_kept, is_indexed=False),
     *(
-        Due(
-            Job.Kind.announcing(kind),
-            partial(_unannounced, kind),
-            object_id="object_id",
-            project=None,
-        )
+        Due(Job.Kind.announcing(kind), partial(_unannounced, kind), "object_id", project=None)
         for kind in Change.Kind
     ),
 )
