@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from django.db.models import Q
 
@@ -36,7 +36,7 @@ from .updates import lock_by_remote_id
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Mapping
 
     from django_craftkit.models.claims import Lease, LeasedQuerySet, Mark
 
@@ -48,16 +48,15 @@ Key: TypeAlias = "tuple[str, uuid.UUID]"
 Status = WebhookDelivery.Status
 
 BATCH = 500
-#: After so many tries a delivery is worked off alone.
+#: After so many tries a delivery is processed alone.
 SUSPECT = 3
 #: After so many tries a delivery that fails is left to staff.
 MAX_ATTEMPTS = 8
-#: Between two notes of when a webhook was last heard.
+#: Between two notes of when the last webhook came.
 HEARD_EVERY = timedelta(minutes=1)
 
 
-@dataclass(slots=True)
-class Result:
+class Result(NamedTuple):
     """What is to be noted of a delivery."""
 
     status: Status
@@ -72,7 +71,7 @@ class Unusable(ValueError):
 
 
 def process(now: datetime, mark: Mark | None = None, lease: Lease | None = None) -> int:
-    """Work off a batch of due deliveries; return how many.
+    """Process a batch of due deliveries; return how many.
 
     ``mark`` is where earlier batches have come to. Who goes on to announce what they tell has a
     ``lease``.
@@ -84,12 +83,12 @@ def process(now: datetime, mark: Mark | None = None, lease: Lease | None = None)
 
 
 def is_any_suspect(now: datetime, mark: Mark | None = None) -> bool:
-    """Whether a delivery is due that is to be worked off alone."""
+    """Whether a delivery is due that is to be processed alone."""
     return bool(_suspects().find(1, now=now, mark=mark))
 
 
 def process_suspect(now: datetime) -> int:
-    """Work off a due delivery that a worker may have ended with; return how many."""
+    """Process a due delivery that a worker may have ended with; return how many."""
     return _process(_suspects(), 1, now)
 
 
@@ -116,24 +115,23 @@ def _process(
         # One of them breaks the batch: alone, each shows whether it is the one.
         logger.exception("A batch of %d webhooks is taken apart.", len(batch))
         for delivery in batch:
-            _apply_alone(delivery, now)
-    _note_heard(batch, now)
+            try:
+                _apply([delivery], now)
+            except Exception as error:
+                logger.exception("The webhook %s could not be applied.", delivery.delivery_id)
+                _note_failure(delivery, error, now)
+    for project in {delivery.project for delivery in batch}:
+        state = ProjectState.objects.of(project)
+        if state.webhook_heard_at is None or now - state.webhook_heard_at > HEARD_EVERY:
+            ProjectState.objects.using(database()).filter(pk=state.pk).update(webhook_heard_at=now)
     return len(batch)
-
-
-def _apply_alone(delivery: WebhookDelivery, now: datetime) -> None:
-    try:
-        _apply([delivery], now)
-    except Exception as error:
-        logger.exception("The webhook %s could not be applied.", delivery.delivery_id)
-        _note_failure(delivery, error, now)
 
 
 @in_transaction
 def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> None:
     leased = WebhookDelivery.objects.lock_leased([delivery])
     if leased and is_outage(error):
-        # Its own turn, if it can be that it brings the outage about, and never given up for it.
+        # Its own turn, if it can be that it brings the outage about, and never abandoned for it.
         rows = WebhookDelivery.objects.using(database()).filter(pk=delivery.pk)
         rows.update(attempts=min(delivery.attempts, SUSPECT))
     _note({delivery.pk: _failure(delivery, error, now)}, leased, now)
@@ -149,23 +147,22 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
     contents = Contents(lease)
     for delivery in batch:
         try:
-            result = _read(delivery, contents)
+            results[delivery.pk] = _read(delivery, contents)
         except Unusable as error:
-            result = _failure(delivery, error, now)
-        results[delivery.pk] = result
+            results[delivery.pk] = _failure(delivery, error, now)
     known = contents.apply()
     for delivery in batch:
         result = results[delivery.pk]
-        if result.status != Status.PROCESSED or result.about is None:
-            continue
-        if (delivery.project, result.about) in known:
+        if result.about is None or (delivery.project, result.about) in known:
             continue
         if delivery.attempts > 1 and delivery.about is not None:
-            result.status, result.error = Status.IGNORED, "Nothing here is known by this id."
+            result = result._replace(
+                status=Status.IGNORED, error="Nothing here is known by this id."
+            )
         else:
             # The answer that tells us this id may be on its way.
-            result.status = Status.RECEIVED
-            result.due_at = now + conf.lease()
+            result = result._replace(status=Status.RECEIVED, due_at=now + conf.lease())
+        results[delivery.pk] = result
     _note(results, batch, now)
 
 
@@ -174,50 +171,44 @@ class Contents:
 
     def __init__(self, lease: Lease | None) -> None:
         self._lease = lease
-        self.renders: dict[Key, list[RemoteState]] = {}
-        self.events: dict[Key, list[client.EngagementEvent]] = {}
-        self.notices: dict[Key, list[RemoteState]] = {}
+        self.renders: defaultdict[Key, list[RemoteState]] = defaultdict(list)
+        self.events: defaultdict[Key, list[client.EngagementEvent]] = defaultdict(list)
+        self.notices: defaultdict[Key, list[RemoteState]] = defaultdict(list)
 
     def read_render(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
         render = client.Render.from_webhook(payload)
-        self.renders.setdefault((project, render.id), []).append(renders.state_of(render))
+        self.renders[project, render.id].append(renders.state_of(render))
         return render.id
 
     def read_event(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
         event = client.EngagementEvent.from_webhook(payload)
         if event.render_id is None:
             raise Unusable("The event names no document.")
-        self.events.setdefault((project, event.render_id), []).append(event)
+        self.events[project, event.render_id].append(event)
         return event.render_id
 
     def read_notice(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
         notice = client.SignatureNotice.from_webhook(payload)
-        state = signatures.state_of_notice(notice)
-        self.notices.setdefault((project, notice.id), []).append(state)
+        self.notices[project, notice.id].append(signatures.state_of_notice(notice))
         return notice.id
 
-    def apply(self) -> Container[Key]:
+    def apply(self) -> set[Key]:
         """Apply all of it; return what there is a row for."""
-        return self._apply_documents() | self._apply_requests()
-
-    def _apply_documents(self) -> set[Key]:
-        if not self.renders and not self.events:
-            return set()
-        rows = renders.lock_known(self.renders.keys() | self.events.keys())
-        cause = Change.Cause.WEBHOOK
-        if found := [(rows[key], states) for key, states in self.renders.items() if key in rows]:
-            renders.DocumentStates(cause, lease=self._lease).apply(found)
-        if seen := [(rows[key], events) for key, events in self.events.items() if key in rows]:
-            engagement.apply(seen, cause, lease=self._lease)
-        return set(rows)
-
-    def _apply_requests(self) -> set[Key]:
-        if not self.notices:
-            return set()
-        rows = lock_by_remote_id(SignatureRequest.objects.using(database()), self.notices)
-        notices = [(row, self.notices[key]) for key, row in rows.items()]
-        signatures.apply_notices(notices, self._lease)
-        return set(rows)
+        known: set[Key] = set()
+        if self.renders or self.events:
+            rows = renders.lock_known(self.renders.keys() | self.events.keys())
+            known.update(rows)
+            cause = Change.Cause.WEBHOOK
+            if found := [(rows[key], said) for key, said in self.renders.items() if key in rows]:
+                renders.DocumentStates(cause, lease=self._lease).apply(found)
+            if seen := [(rows[key], events) for key, events in self.events.items() if key in rows]:
+                engagement.apply(seen, cause, lease=self._lease)
+        if self.notices:
+            requests = lock_by_remote_id(SignatureRequest.objects.using(database()), self.notices)
+            known.update(requests)
+            notices = [(row, self.notices[key]) for key, row in requests.items()]
+            signatures.apply_notices(notices, self._lease)
+        return known
 
 
 _READERS: dict[str, Callable[[Contents, str, Mapping[str, Any]], uuid.UUID]] = {
@@ -272,21 +263,5 @@ def _note(results: dict[int, Result], batch: list[WebhookDelivery], now: datetim
                 delivery.project,
                 delivery.attempts,
             )
-        ended.append(
-            delivery.ended(
-                status=result.status,
-                event=result.event,
-                about=result.about,
-                error=result.error,
-                due_at=result.due_at,
-                processed_at=now if is_final else None,
-            )
-        )
+        ended.append(delivery.ended(**result._asdict(), processed_at=now if is_final else None))
     WebhookDelivery.objects.release(ended)
-
-
-def _note_heard(batch: list[WebhookDelivery], now: datetime) -> None:
-    for project in {delivery.project for delivery in batch}:
-        state = ProjectState.objects.of(project)
-        if state.webhook_heard_at is None or now - state.webhook_heard_at > HEARD_EVERY:
-            ProjectState.objects.using(database()).filter(pk=state.pk).update(webhook_heard_at=now)
