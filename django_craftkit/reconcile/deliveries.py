@@ -144,13 +144,13 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
         lease.clear()
     batch = WebhookDelivery.objects.lock_leased(batch)
     results: dict[int, Result] = {}
-    contents = Contents(lease)
+    contents = Contents()
     for delivery in batch:
         try:
             results[delivery.pk] = _read(delivery, contents)
         except Unusable as error:
             results[delivery.pk] = _failure(delivery, error, now)
-    known = contents.apply()
+    known = contents.apply(lease)
     for delivery in batch:
         result = results[delivery.pk]
         if result.about is None or (delivery.project, result.about) in known:
@@ -169,8 +169,7 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
 class Contents:
     """What a batch says, by family and document, until it is applied in one go."""
 
-    def __init__(self, lease: Lease | None) -> None:
-        self._lease = lease
+    def __init__(self) -> None:
         self.renders: defaultdict[Key, list[RemoteState]] = defaultdict(list)
         self.events: defaultdict[Key, list[client.EngagementEvent]] = defaultdict(list)
         self.notices: defaultdict[Key, list[RemoteState]] = defaultdict(list)
@@ -192,7 +191,7 @@ class Contents:
         self.notices[project, notice.id].append(signatures.state_of_notice(notice))
         return notice.id
 
-    def apply(self) -> set[Key]:
+    def apply(self, lease: Lease | None) -> set[Key]:
         """Apply all of it; return what there is a row for."""
         known: set[Key] = set()
         if self.renders or self.events:
@@ -200,14 +199,14 @@ class Contents:
             known.update(rows)
             cause = Change.Cause.WEBHOOK
             if found := [(rows[key], said) for key, said in self.renders.items() if key in rows]:
-                renders.DocumentStates(cause, lease=self._lease).apply(found)
+                renders.DocumentStates(cause, lease=lease).apply(found)
             if seen := [(rows[key], events) for key, events in self.events.items() if key in rows]:
-                engagement.apply(seen, cause, lease=self._lease)
+                engagement.apply(seen, cause, lease=lease)
         if self.notices:
             requests = lock_by_remote_id(SignatureRequest.objects.using(database()), self.notices)
             known.update(requests)
             notices = [(row, self.notices[key]) for key, row in requests.items()]
-            signatures.apply_notices(notices, self._lease)
+            signatures.apply_notices(notices, lease)
         return known
 
 
