@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: So often in a row a job may ask for its next step at once; then it waits for so many seconds at
+#: So often in a row a job may reschedule itself at once; then it waits for so many seconds at
 #: least, each time for twice as long, and this many at most.
 AT_ONCE, FLOOR, CEILING = 5, 0.1, 60.0
 #: Of how many jobs a loop remembers that: others may have gone on with them, and ended them.
 REMEMBERED = 1000
 #: Seconds between the tries to note how a step ended, where the database fails.
-NOTE_AGAIN = (0.05, 0.1, 0.2, 0.4)
+RETRY_AFTER = (0.05, 0.1, 0.2, 0.4)
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class Noting:
         self.paused: frozenset[tuple[str, str]] = frozenset()
         #: The probes under way, by the primary keys of their jobs.
         self.probes: dict[int, Probe] = {}
-        #: How often in a row jobs have asked for their next step at once, by their primary keys.
+        #: How often in a row jobs have rescheduled themselves at once, by their primary keys.
         self._at_once: Counter[int] = Counter()
 
     def note_all(self, ended: Sequence[Ended]) -> None:
@@ -100,7 +100,7 @@ class Noting:
             self._note(job, result)
 
     def _calmed(self, job: Job, result: Result) -> Result:
-        """Have a job wait that asks for its next step at once, again and again.
+        """Have a job wait that reschedules itself at once, over and over.
 
         It makes no progress, and would take all the time of its worker, and Craftkit's.
         """
@@ -122,22 +122,20 @@ class Noting:
         """Note how steps ended, but for jobs that another has locked; return which were noted."""
         now = cache(database_now)
         done: list[Job] = []
-        again: list[tuple[Job, datetime, str, int]] = []
-        delays: list[float] = []
+        rescheduled: list[tuple[Job, datetime, str, int]] = []
         for job, result in ended:
             match result:
                 case Done():
                     done.append(job)
                 case Reschedule(after, error):
-                    again.append((job, now() + timedelta(seconds=after), error, 0))
-                    delays.append(after)
+                    rescheduled.append((job, now() + timedelta(seconds=after), error, 0))
                 case Later(after, said):
                     at = now() + timedelta(seconds=after)
-                    again.append((job, at, job.error if said is None else said, job.failures))
-                    delays.append(after)
-        for delay in set(delays):
+                    error = job.error if said is None else said
+                    rescheduled.append((job, at, error, job.failures))
+        for delay in {one.after for _job, one in ended if isinstance(one, (Reschedule, Later))}:
             self._look_again(delay)
-        return Job.objects.release(done, again)
+        return Job.objects.release(done, rescheduled)
 
     def note(self, job: Job, result: Result) -> None:
         """Note how the step of one job ended."""
@@ -146,27 +144,24 @@ class Noting:
     def _note(self, job: Job, result: Result) -> None:
         """Note how a step ended, over a database that goes away and comes back, too.
 
-        Else nobody would take the job up before its lease is over.
+        Else nobody would claim the job before its lease is over.
         """
-        for pause in NOTE_AGAIN:
+        for pause in (*RETRY_AFTER, None):
             try:
-                return self._note_once(job, result)
+                if result == Done():
+                    Job.objects.done(job)
+                else:
+                    self._note_once(job, result)
+                return
             except Error as error:
-                if not is_outage(error):
+                if pause is None or not is_outage(error):
                     raise
-                logger.warning("How %s ended is noted again: %s", job, error)
+                logger.warning("Noting how %s ended is retried: %s", job, error)
             time.sleep(pause)
             connecting.renew()
-        return self._note_once(job, result)
-
-    def _note_once(self, job: Job, result: Result) -> None:
-        if result == Done():
-            Job.objects.done(job)
-        else:
-            self._note_more(job, result)
 
     @in_transaction
-    def _note_more(self, job: Job, result: Result) -> None:
+    def _note_once(self, job: Job, result: Result) -> None:
         now = database_now()
         delay = math.inf
         match result:
@@ -181,7 +176,7 @@ class Noting:
                 delay = max(retry_delay(failures), after or 0.0)
                 at = now + timedelta(seconds=delay)
                 if Job.objects.reschedule(job, at, error=error, failures=failures):
-                    for project, capability in self._holding(job):
+                    for project, capability in self._probed_by(job):
                         ProjectState.objects.postpone(project, capability, at)
             case Reschedule(delay, error):
                 Job.objects.reschedule(job, now + timedelta(seconds=delay), error=error)
@@ -200,7 +195,7 @@ class Noting:
             self._resume(job)
         self._look_again(delay)
 
-    def _holding(self, job: Job) -> list[tuple[str, str]]:
+    def _probed_by(self, job: Job) -> list[tuple[str, str]]:
         """Return the pauses that this job is a probe of."""
         if job.pk not in self.probes:
             return []
@@ -211,7 +206,7 @@ class Noting:
         ]
 
     def _resume(self, job: Job, *, but: str | None = None) -> None:
-        for project, capability in self._holding(job):
+        for project, capability in self._probed_by(job):
             if capability == but:
                 continue
             if ProjectState.objects.resume(project, capability, now=database_now()):
@@ -253,13 +248,14 @@ def _lacking(job: Job, pause: Paused) -> str:
 
 def _record(state: ProjectState, status: str, cause: Change.Cause, note: str) -> None:
     """Note that a project is paused or goes on, in the transaction that has it so."""
+    is_paused = status == PAUSED
     change = Change(
         kind=Change.Kind.PROJECT,
         object_id=state.pk,
-        from_status=RUNNING if status == PAUSED else PAUSED,
+        from_status=RUNNING if is_paused else PAUSED,
         to_status=status,
         cause=cause,
         note=note,
-        signal="project_paused" if status == PAUSED else "project_resumed",
+        signal="project_paused" if is_paused else "project_resumed",
     )
     Change.objects.record([change])
