@@ -60,7 +60,7 @@ class Reschedule:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The step did not get through; it is tried again with growing delays."""
+    """The step did not get through; it is retried with growing delays."""
 
     error: str
     after: float | None = None
@@ -78,7 +78,7 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """The step has not begun: its turn comes again in ``after`` seconds, as if nothing was."""
+    """The step has not begun: its turn comes in ``after`` seconds, as if nothing had happened."""
 
     after: float = 0.0
     #: ``None``: what was said of it before.
@@ -100,9 +100,9 @@ def result_of_error(job: Job, error: BaseException) -> Failed | Paused:
         return result_of(error)
     if isinstance(error, ImproperlyConfigured):
         return Paused(NOT_CONFIGURED, str(error))
-    # A mistake of ours must not lose a document: it is logged, shown and tried again.
+    # A mistake of ours must not lose a document: it is logged, shown and retried.
     if is_outage(error):
-        logger.warning("The step of %s is tried again: %s", job, error)
+        logger.warning("The step of %s is retried: %s", job, error)
     else:
         logger.error("The step of %s raised.", job, exc_info=error)
     return Failed(describe(error))
@@ -110,21 +110,17 @@ def result_of_error(job: Job, error: BaseException) -> Failed | Paused:
 
 def result_of(error: CraftkitError) -> Failed | Paused:
     """Tell the project's fault from a passing one; a row's own fault is its step's business."""
-    if (
-        isinstance(error, (AuthenticationError, PermissionDenied, CreditsExhausted, RateLimited))
-        or error.code in _PROJECT_CODES
+    capability = _PROJECT_CODES.get(error.code)
+    if capability is None and not isinstance(
+        error, (AuthenticationError, PermissionDenied, CreditsExhausted, RateLimited)
     ):
-        return Paused(
-            error.code or str(error.status),
-            str(error),
-            error.retry_after,
-            _PROJECT_CODES.get(error.code, ""),
-        )
-    return Failed(str(error), error.retry_after)
+        return Failed(str(error), error.retry_after)
+    code = error.code or str(error.status)
+    return Paused(code, str(error), error.retry_after, capability or "")
 
 
 def result_of_open(error: CraftkitError) -> Failed | Paused:
-    """Tell what an error means for a request that is out: a want of credits is none of its own."""
+    """Tell what an error means for a request that is out: a lack of credits is none of its own."""
     result = result_of(error)
     if isinstance(result, Paused) and result.capability:
         return Failed(result.reason, result.after)
