@@ -1,7 +1,7 @@
 """Signals: each change told to each receiver, in order, until it has listened.
 
-A receiver that raises hears nothing further of that object until it succeeds or is given up;
-the others go on.
+A receiver that raises is told nothing further of that object until it succeeds, or has failed
+``MAX_ATTEMPTS`` times; the others go on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .pace import PACE
 from .results import Done, Failed, Later, Reschedule, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from django.db.models import Model
 
@@ -50,7 +50,7 @@ logger = get_logger(__name__)
 
 KINDS = tuple(kind for kind in Job.Kind if kind.announces)
 
-#: After so many tries a receiver is given up for a change, and staff are shown it.
+#: After so many tries a receiver is not called again for a change, and staff are shown it.
 MAX_ATTEMPTS = 8
 #: How many objects are read at a time, and told as they are then; how many of them begin together,
 #: and are suspected together if their worker ends.
@@ -76,32 +76,32 @@ class Announcements:
 
     def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
         told = _Told()
-        # Asked once a turn: to find them takes longer than to call a quick one.
+        # Looked up once a turn: to find them takes longer than to call a quick one.
         live = cache(_live)
         for some in _parts(jobs, TOGETHER):
             due = {} if turn.is_over else dict(_read(some))
             for few in _parts(some, BEGIN):
-                begun = set() if turn.is_over else {*told.begin(few)}
-                yield from told.noted()
+                begun: set[Job] = set()
+                if not turn.is_over:
+                    ended, begun = told.note(few)
+                    yield from ended
                 for job in few:
                     if turn.is_over or job not in begun:
                         yield job, Later()
                         continue
                     if told.is_to_be_noted:
-                        told.note()
-                        yield from told.noted()
-                    names = _names_of(due[job], live)
+                        yield from told.note()[0]
+                    names = _names(due[job], live)
                     if turn.is_slow(*names):
                         yield job
                     elif len(due[job]) > 1:
                         yield job, _announce_all(job, due[job])
                     else:
                         told.add(job, due[job], live, calls=len(names))
-        told.note()
-        yield from told.noted()
+        yield from told.note()[0]
 
     def apply(self, answers: Sequence[Answer]) -> Iterator[Ended]:
-        """Nothing is asked of Craftkit."""
+        """Craftkit is not called."""
         yield from ()
 
 
@@ -126,20 +126,9 @@ class _Told:
 
     def __init__(self) -> None:
         self._told: list[tuple[Job, list[Change], Result]] = []
-        self._ended: list[Ended] = []
         self._calls = 0
         self._since = time.monotonic()
         self._began_at = clock.now()
-
-    def begin(self, jobs: Sequence[Job]) -> list[Job]:
-        """Begin to announce what is due of some objects, and note what was told before.
-
-        Return those that nobody else has by now, nor has locked.
-        """
-        began_at = clock.now()
-        begun = self._note(jobs)
-        self._began_at = began_at
-        return begun
 
     def add(self, job: Job, due: Due, live: Live, *, calls: int) -> None:
         """Announce what is due of an object, with so many calls."""
@@ -155,29 +144,28 @@ class _Told:
     def is_to_be_noted(self) -> bool:
         return self._calls >= CALLS or time.monotonic() - self._since > SECONDS
 
-    def note(self) -> None:
-        """Note who has listened."""
-        if self._told:
-            self._note(())
+    def note(self, next_ones: Sequence[Job] = ()) -> tuple[list[Ended], set[Job]]:
+        """Note who has listened, and that the next ones begin.
 
-    def noted(self) -> Iterator[Ended]:
-        """Return how the steps end that were noted since this was last asked."""
-        ended, self._ended = self._ended, []
-        yield from ended
-
-    def _note(self, next_ones: Sequence[Job]) -> list[Job]:
+        Return how the steps end that are noted, and those of the next ones that begin: nobody else
+        has them by now, nor has them locked.
+        """
+        if not (self._told or next_ones):
+            return [], set()
+        now = clock.now()
         told, self._told, self._calls = self._told, [], 0
+        mine = {job.pk for job, _changes, _result in told}
         if stood_still(self._began_at):
             mine = _mine([job for job, _changes, _result in told])
-        else:
-            mine = {job.pk for job, _changes, _result in told}
         noted = [change for job, changes, _result in told if job.pk in mine for change in changes]
         begun = _note_and_begin(noted, next_ones)
+        if next_ones:
+            self._began_at = now
         # Another that has taken a job over goes on from what is noted.
-        self._ended += [
+        ended: list[Ended] = [
             (job, result if job.pk in mine else Reschedule(0.0)) for job, _changes, result in told
         ]
-        return begun
+        return ended, set(begun)
 
 
 def _read(jobs: Sequence[Job]) -> Iterator[tuple[Job, Due]]:
@@ -206,16 +194,16 @@ def _read(jobs: Sequence[Job]) -> Iterator[tuple[Job, Due]]:
             # Few receivers look at them, and hundreds may be large.
             found = found.defer("data")
         instances.update({(kind, instance.pk): instance for instance in found})
-    persons = {change.recipient_id for changes in due.values() for change in changes}
+    recipients = {change.recipient_id for changes in due.values() for change in changes} - {None}
     rows = SignatureRecipient.objects.using(using).select_related("request")
-    people = rows.in_bulk(persons - {None}) if persons - {None} else {}
+    signers = rows.in_bulk(recipients)
     for job in jobs:
         key = (_kind(job), job.object_id)
         instance = instances.get(key)
         yield (
             job,
             [
-                (change, instance if change.recipient_id is None else people[change.recipient_id])
+                (change, instance if change.recipient_id is None else signers[change.recipient_id])
                 for change in due.get(key, ())
             ],
         )
@@ -234,11 +222,20 @@ def _live(signal: str, sender: type[Model]) -> Mapping[str, Receiver]:
     return SIGNALS[signal].receivers_of(sender)
 
 
-def _names(change: Change, live: Live) -> Collection[str]:
-    """Return who may have to be told of a change, by their names."""
-    if change.receivers is not None:
-        return {name for name, entry in change.receivers.items() if not entry.get("abandoned")}
-    return live(change.signal, change.sender)
+def _names(due: Due, live: Live) -> set[str]:
+    """Return who may have to be told of these changes, by their names."""
+    names: set[str] = set()
+    for change, _about in due:
+        if change.receivers is None:
+            names.update(live(change.signal, change.sender))
+        else:
+            names.update(_open_of(change.receivers))
+    return names
+
+
+def _open_of(receivers: Mapping[str, Any]) -> set[str]:
+    """Return who has failed and is to be called again, by their names."""
+    return {name for name, entry in receivers.items() if not entry.get("abandoned")}
 
 
 @retried_after_deadlock
@@ -259,10 +256,6 @@ def _mine(jobs: Sequence[Job]) -> set[int]:
     return set(Job.objects.still_leased(jobs).values_list("pk", flat=True))
 
 
-def _names_of(due: Due, live: Live) -> set[str]:
-    return {name for change, _about in due for name in _names(change, live)}
-
-
 def _result(stuck: Mapping[str, str]) -> Result:
     return Failed("; ".join(stuck.values())) if stuck else Done()
 
@@ -272,8 +265,7 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str], live: Live) 
     signal = SIGNALS[change.signal]
     receivers = live(change.signal, change.sender) if instance is not None else {}
     failed: dict[str, Any] = dict(change.receivers or {})
-    given_up = {name: entry for name, entry in failed.items() if entry.get("abandoned")}
-    todo = set(receivers) if change.receivers is None else set(failed) - set(given_up)
+    todo = set(receivers) if change.receivers is None else _open_of(failed)
     for name in [name for name in receivers if name in todo] + sorted(todo - set(receivers)):
         if name in stuck:
             failed.setdefault(name, {"attempts": 0, "error": ""})
@@ -287,11 +279,16 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str], live: Live) 
         failed[name] = {"attempts": attempts, "error": error}
         if attempts >= MAX_ATTEMPTS:
             failed[name]["abandoned"] = True
-            logger.error("Receiver %s of %s is given up for %s.", name, signal.name, change)
+            logger.error(
+                "Receiver %s of %s failed after %d tries for %s.",
+                name,
+                signal.name,
+                attempts,
+                change,
+            )
         else:
             stuck[name] = f"{name}: {error}"
-    open_ones = [name for name, entry in failed.items() if not entry.get("abandoned")]
-    if open_ones:
+    if _open_of(failed):
         change.announcement = Change.Announcement.DUE
     elif failed:
         change.announcement = Change.Announcement.ABANDONED

@@ -308,7 +308,7 @@ def test_a_receiver_that_never_succeeds_is_given_up_and_shown(craftkit, heard, c
     (entry,) = change.receivers.values()
     assert entry["attempts"] == announcements.MAX_ATTEMPTS
     assert "not now" in entry["error"]
-    assert "is given up" in caplog.text
+    assert "failed after 8 tries" in caplog.text
     assert [note[0] for note in notes] == ["good"]
 
 
