@@ -1,10 +1,10 @@
 """The archive: what was signed, and what was rendered where settings say so, kept by the project.
 
-Craftkit has the files some time after the status says so; until then it is asked again. First the
-name is committed that a file shall have, then the storage gets the file, then a row vouches for
+Craftkit has the files some time after the status says so; until then each step asks for them. First
+the name is committed that a file shall have, then the storage gets the file, then a row vouches for
 it. No name is written to twice: a worker that dies half-way, or comes second, damages nothing. What
-it leaves is found again by the name. A storage is the project's: it may hold files of others, name
-files itself, and refuse whatever is asked of it but to keep a file.
+it leaves is found by the name. A storage is the project's: it may hold files of others, name files
+itself, and refuse whatever it is told but to keep a file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from .results import Done, Reschedule, Result, look_delay, result_of_open
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from django.core.files.storage import Storage
     from django.db.models import QuerySet
@@ -60,12 +59,12 @@ class Content(NamedTuple):
 def keep_signed(job: Job) -> Result:
     """Fetch the signed PDF of a completed request, and its certificate."""
     request = SignatureRequest.objects.using(database()).filter(pk=job.object_id).first()
-    is_signed = request is not None and request.status == SignatureRequest.Status.COMPLETED
-    if request is None or not is_signed or request.remote_id is None:
+    completed = SignatureRequest.Status.COMPLETED
+    if request is None or request.remote_id is None or request.status != completed:
         return Done()
     signatures = get_client(request.project, max_retries=0).signatures
     fetches = {Kind.SIGNED: signatures.signed_pdf, Kind.CERTIFICATE: signatures.certificate}
-    return _keep(request, Change.Kind.SIGNATURE, request.remote_id, fetches, request.completed_at)
+    return _keep(request, Change.Kind.SIGNATURE, fetches)
 
 
 def keep_render(job: Job) -> Result:
@@ -73,22 +72,15 @@ def keep_render(job: Job) -> Result:
     render = Render.objects.using(database()).defer("data").filter(pk=job.object_id).first()
     if render is None or render.remote_id is None or render.status != Render.Status.SUCCEEDED:
         return Done()
-    renders = get_client(render.project, max_retries=0).renders
-    fetches = {Kind.RENDER: renders.download}
-    return _keep(render, Change.Kind.RENDER, render.remote_id, fetches, render.completed_at)
+    fetch = get_client(render.project, max_retries=0).renders.download
+    return _keep(render, Change.Kind.RENDER, {Kind.RENDER: fetch})
 
 
-def _keep(
-    row: Any,
-    kind: str,
-    remote_id: uuid.UUID,
-    fetches: Mapping[Kind, Callable[[uuid.UUID], Download]],
-    since: datetime | None,
-) -> Result:
+def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Download]]) -> Result:
     """Fetch and store the files of a row that are not stored yet, each on its own."""
     waiting: Exception | None = None
     failed: Exception | None = None
-    stored = []
+    is_answered = False
     for what, fetch in fetches.items():
         archived = ArchivedFile.objects.of(what, row.pk)
         if archived is not None:
@@ -96,8 +88,9 @@ def _keep(
             _tidy(archived)
             continue
         try:
-            with fetch(remote_id) as download:
-                stored.append(_store(what, row, remote_id, download))
+            with fetch(row.remote_id) as download:
+                _store(what, row, download)
+            is_answered = True
         except (Conflict, NotFound) as error:
             if error.is_passing:
                 failed = failed or error
@@ -113,14 +106,14 @@ def _keep(
     if failed is not None:
         raise failed
     if waiting is not None:
-        since = since or row.accepted_at
-        age = (database_now() - (since or database_now())).total_seconds()
+        now = database_now()
+        age = (now - (row.completed_at or row.accepted_at or now)).total_seconds()
         return Reschedule(look_delay(age, MIN_WAIT, MAX_WAIT), error=str(waiting), answered=True)
     _announce(row, kind)
-    return Done(answered=bool(stored))
+    return Done(answered=is_answered)
 
 
-def _store(what: Kind, row: Any, remote_id: uuid.UUID, download: Download) -> ArchivedFile:
+def _store(what: Kind, row: Any, download: Download) -> None:
     """Write a download to the storage, then the row that vouches for it."""
     storage = archive_storage()
     with tempfile.TemporaryFile() as file:
@@ -128,20 +121,17 @@ def _store(what: Kind, row: Any, remote_id: uuid.UUID, download: Download) -> Ar
         write = _find(storage, what, row.pk, content)
         if write is None:
             file.seek(0)
-            write = _write(storage, what, row, remote_id, file, content)
+            write = _write(storage, what, row, file, content)
     archived: ArchivedFile
     archived, _is_new = ArchivedFile.objects.using(database()).get_or_create(
-        kind=what,
-        object_id=row.pk,
-        defaults={"name": write.name, **content._asdict()},
+        kind=what, object_id=row.pk, defaults={"name": write.name, **content._asdict()}
     )
     if archived.name != write.name and write.pk is not None:
         # Another worker was first, and may have dropped this one's name before it was written to.
-        # A third one may have found the same write, and note it again at the same moment.
+        # A third one may have found the same write, and note it once more at the same moment.
         writes = ArchiveWrite._default_manager.using(database())
         writes.bulk_create([write], ignore_conflicts=True)
     _tidy(archived)
-    return archived
 
 
 def _find(storage: Storage, what: Kind, object_id: int, content: Content) -> ArchiveWrite | None:
@@ -154,12 +144,7 @@ def _find(storage: Storage, what: Kind, object_id: int, content: Content) -> Arc
 
 
 def _write(
-    storage: Storage,
-    what: Kind,
-    row: Any,
-    remote_id: uuid.UUID,
-    file: IO[bytes],
-    content: Content,
+    storage: Storage, what: Kind, row: Any, file: IO[bytes], content: Content
 ) -> ArchiveWrite:
     """Write a file under a name of its own.
 
@@ -168,7 +153,7 @@ def _write(
     """
     # Nobody can guess it, and the name of no other file has it.
     token = secrets.token_hex(16)
-    name = f"craftkit/{row.project}/{what}/{remote_id}/{token}.pdf"
+    name = f"craftkit/{row.project}/{what}/{row.remote_id}/{token}.pdf"
     write = ArchiveWrite(kind=what, object_id=row.pk, name=name, sha256=content.sha256)
     write.save(using=database(), force_insert=True)
     write.name = storage.save(name, File(file, name), max_length=NAME_LENGTH)
