@@ -93,12 +93,9 @@ class States(Generic[T, S]):
     silent: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
-        self,
-        cause: Change.Cause,
-        asked_at: datetime | None = None,
-        lease: Lease | None = None,
+        self, cause: Change.Cause, asked_at: datetime | None = None, lease: Lease | None = None
     ) -> None:
-        """``asked_at`` is when Craftkit was asked for the states; ``None``: it wasn't. Whoever
+        """``asked_at`` is when Craftkit was polled for the states; ``None``: it wasn't. Whoever
         goes on to announce the changes has a ``lease``.
         """
         self.asked_at = asked_at
@@ -195,15 +192,13 @@ def merge_answers(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
     """Return both: null never over a value, and of two values the same one in either order."""
     merged = dict(one)
     for name, value in other.items():
-        if value is None and merged.get(name) is not None:
-            continue
         before = merged.get(name)
         if before is None:
             merged[name] = value
         elif name == UNREADABLE and isinstance(before, Mapping) and isinstance(value, Mapping):
             merged[name] = merge_answers(before, value)
-        else:
-            merged[name] = max(merged[name], value, key=_order)
+        elif value is not None:
+            merged[name] = max(before, value, key=_order)
     return merged
 
 

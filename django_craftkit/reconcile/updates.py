@@ -148,27 +148,20 @@ class Updates(Answered[Update[R]], Generic[R]):
     @in_transaction
     def apply_one(self, update: Update[R]) -> R | None:
         """Return the row; ``None``: it is about another attempt, or another has been faster."""
-        row = lock_about(self.rows(), update.row, update.state.remote_id)
-        if row is not None:
-            self._apply([(row, update)])
+        row = lock(self.rows()).filter(pk=update.row.pk).first()
+        if row is None or not _is_about(row, update):
+            return None
+        self._apply([(row, update)])
         return row
 
     @in_transaction
     def apply_together(self, updates: Sequence[Update[R]]) -> dict[int, R | None]:
         rows: Any = lock_free(self.rows())
         free: dict[int, R] = rows.in_bulk([one.row.pk for one in updates])
-        found: dict[int, R | None] = {}
-        ours: list[tuple[R, Update[R]]] = []
-        for one in updates:
-            row = free.get(one.row.pk)
-            if row is None:
-                continue
-            is_ours = is_about(row, one.row, one.state.remote_id)
-            found[row.pk] = row if is_ours else None
-            if is_ours:
-                ours.append((row, one))
+        locked = [(free[one.row.pk], one) for one in updates if one.row.pk in free]
+        ours = [(row, one) for row, one in locked if _is_about(row, one)]
         self._apply(ours)
-        return found
+        return {**dict.fromkeys(free), **{row.pk: row for row, _one in ours}}
 
     def _apply(self, ours: Sequence[tuple[R, Update[R]]]) -> None:
         """Apply updates to their rows, which are locked; pull forward webhooks that came first."""
@@ -183,23 +176,17 @@ class Updates(Answered[Update[R]], Generic[R]):
         WebhookDelivery.objects.pull_forward((row.project, row.remote_id) for row in new)
 
 
-def lock_about(rows: QuerySet[R], row: R, remote_id: uuid.UUID | None) -> R | None:
-    """Lock the row of this attempt; ``None`` where what is known is not about it any longer.
+def _is_about(row: R, update: Update[R]) -> bool:
+    """Whether an update is about the row as it is found now.
 
     Without an id it is a decision made here, about one that waits and that no other worker has
     sent.
     """
-    found = lock(rows).filter(pk=row.pk).first()
-    return found if found is not None and is_about(found, row, remote_id) else None
-
-
-def is_about(found: R, row: R, remote_id: uuid.UUID | None) -> bool:
-    """Whether what is known of a row as it was is about the same row as it is found now."""
-    if found.attempt != row.attempt:
+    if row.attempt != update.row.attempt:
         return False
-    if remote_id is None:
-        return found.status == found.Status.PENDING
-    return found.remote_id in (None, remote_id)
+    if update.state.remote_id is None:
+        return row.status == row.Status.PENDING
+    return row.remote_id in (None, update.state.remote_id)
 
 
 def lock_renders(pks: Iterable[int], locked: Callable[[Any], Any] = lock) -> dict[int, Render]:
