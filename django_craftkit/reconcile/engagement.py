@@ -1,6 +1,6 @@
-"""Engagement: this site's own is told to Craftkit, everybody's is read, from webhooks and by GET.
+"""Engagement: this site tells Craftkit its own, and reads everybody's, from webhooks and by GET.
 
-An event is known by Craftkit's id, so the two ways converge. What is counted is the greater of
+An event is known by Craftkit's id, so both ways end in the same rows. A count is the greater of
 what Craftkit says and what is stored: it names the newest 25 events only.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: Seconds between two questions about a document that Craftkit does not know, at most.
+#: Seconds between two looks at a document that Craftkit does not know, at most.
 DAY = 86_400.0
 
 
@@ -53,7 +53,7 @@ def step(job: Job) -> Result:
     except NotFound as error:
         if error.is_passing:
             raise
-        # Asked ever less often: it may have been deleted there, and nobody here can know.
+        # Ever less often: it may have been deleted there, and nobody here can know.
         return Reschedule(_delay(job, PARKED), error=str(error), answered=True)
     is_odd = warn_of_unreadable("shares", render.project, listed)
     is_odd |= warn_of_unreadable("recent", render.project, read)
@@ -171,16 +171,14 @@ def _announce(new: Sequence[EngagementEvent], cause: Change.Cause, lease: Lease 
     if None in pks.values():  # MySQL does not return them
         rows = EngagementEvent.objects.using(database()).filter(event_id__in=list(pks))
         pks = dict(rows.values_list("event_id", "pk"))
-    Change.objects.record(
-        [
-            Change(
-                kind=Change.Kind.ENGAGEMENT,
-                object_id=pks[event.event_id],
-                to_status=event.type[:16],
-                cause=cause,
-                signal=engagement_recorded.name,
-            )
-            for event in new
-        ],
-        lease,
-    )
+    changes = [
+        Change(
+            kind=Change.Kind.ENGAGEMENT,
+            object_id=pks[event.event_id],
+            to_status=event.type[:16],
+            cause=cause,
+            signal=engagement_recorded.name,
+        )
+        for event in new
+    ]
+    Change.objects.record(changes, lease)

@@ -37,9 +37,9 @@ logger = get_logger(__name__)
 
 #: Seconds within which a job that is due wakes the loop itself instead of waiting for the sweep.
 NEAR = 5.0
-#: How long work that ends its workers is left alone.
-ASIDE = timedelta(days=1)
-#: Seconds between two looks while a person waits; https://docs.craftkit.dev/guides/render-lifecycle
+#: For how long work that ends its workers is quarantined.
+QUARANTINE = timedelta(days=1)
+#: Seconds between two looks while a caller waits; https://docs.craftkit.dev/guides/render-lifecycle
 PACE = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -59,20 +59,16 @@ class Single:
         return []
 
     def carry(self, job: Job) -> Result | None:
-        """Run the step of a claimed job and note how it ended; ``None`` where it is quarantined."""
+        """Run the step of a claimed job and note how it ended; ``None`` where it has not run."""
+        if not job.deaths:
+            return self._carry(job)
         if job.deaths >= MAX_CLAIMS - 1:
             logger.error("%s is quarantined: %d workers ended with it.", job, job.deaths)
-            Job.objects.quarantine(
-                job,
-                database_now() + ASIDE,
-                error=f"Quarantined: {job.deaths} workers ended while on it.",
-            )
+            error = f"Quarantined: {job.deaths} workers ended while on it."
+            Job.objects.quarantine(job, database_now() + QUARANTINE, error=error)
             return None
-        return self._carry_alone(job) if job.deaths else self._carry(job)
-
-    def _carry_alone(self, job: Job) -> Result | None:
-        """Carry out what a worker has ended with: whatever else ran in it may be innocent."""
-        # While it waits, what ends this process is another.
+        # What has ended a worker runs alone: whatever else ran in it may be innocent. While it
+        # waits, what ends this process is another.
         Job.objects.wait(job)
         with self._room.alone(conf.options().LEASE / 4) as is_alone:
             if is_alone and Job.objects.begin(job):
@@ -90,8 +86,8 @@ class Single:
 
 @retried_after_deadlock
 def take(kind: str, object_id: int) -> Job | None:
-    """Claim the job of one object before its time, unless somebody has it in hand."""
-    if is_held(kind, object_id):
+    """Claim the job of one object before its time, unless somebody has leased it."""
+    if is_paused(kind, object_id):
         return None
     now = database_now()
     jobs = Job.objects.filter(kind=kind, object_id=object_id)
@@ -104,18 +100,16 @@ def take(kind: str, object_id: int) -> Job | None:
     return next(iter(jobs.claim(1, now=now, lease=conf.lease())), None)
 
 
-def is_held(kind: str, object_id: int) -> bool:
+def is_paused(kind: str, object_id: int) -> bool:
     """Whether what this object waits for is paused, or everything is."""
     if conf.options().PAUSED:
         return True
     jobs = Job.objects.using(database()).filter(kind=kind, object_id=object_id)
-    return any(
-        jobs.filter(paused_by(project, capability)).exists() for project, capability in pauses()
-    )
+    return any(jobs.filter(paused_by(*pause)).exists() for pause in pauses())
 
 
 def wake_later(delay: float, wake: Callable[[float], None] = dispatch.wake) -> None:
-    """Wake a loop for what is put back for so many seconds; inside the transaction."""
+    """Wake a loop for what is rescheduled in so many seconds; inside the transaction."""
     if delay < NEAR:
         transaction.on_commit(partial(wake, delay), using=database())
 
@@ -141,7 +135,7 @@ def carry_out(
         if until():
             return True
         pause = next(pace, PACE[-1])
-        if is_held(kind, object_id) or time.monotonic() + pause > deadline:
+        if is_paused(kind, object_id) or time.monotonic() + pause > deadline:
             return False
         time.sleep(pause)
     return True
