@@ -1,7 +1,8 @@
-"""The sweep: what is looked after although nobody has said that there is something to do."""
+"""The sweep: finds what is to be done although nobody has said so."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef
@@ -18,7 +19,7 @@ from .due import DUE
 logger = get_logger(__name__)
 
 #: Seconds between two looks for rows that are due and have no job.
-MEND_EVERY = 60
+RESTORE_EVERY = 60
 #: Jobs of a kind that one look writes at most, and documents that it notes as overdue.
 BATCH = 1000
 
@@ -26,11 +27,11 @@ BATCH = 1000
 def sweep() -> None:
     """Note that somebody sweeps.
 
-    Once a minute, mend what has lost its job, and note which documents are overdue.
+    Once a minute, restore lost jobs, and note which documents are overdue.
     """
     now = database_now()
     if note_sweep(now):
-        mend(int(now.timestamp()) // MEND_EVERY)
+        restore_jobs(int(now.timestamp()) // RESTORE_EVERY)
         note_overdue()
 
 
@@ -54,16 +55,16 @@ def note_sweep(now: datetime | None = None) -> bool:
     )
 
 
-def mend(part: int) -> int:
+def restore_jobs(part: int) -> int:
     """Write the jobs of rows that are due and have none; return how many.
 
     ``part`` is the slice to look at of tables in which no index finds such rows.
     """
-    mended = 0
+    restored = 0
     for due in DUE:
-        by_project: dict[str, list[int]] = {}
+        by_project: defaultdict[str, list[int]] = defaultdict(list)
         for object_id, project in due.lost(part)[:BATCH]:
-            by_project.setdefault(project, []).append(object_id)
+            by_project[project].append(object_id)
         for project, object_ids in by_project.items():
             logger.warning(
                 "%d of kind %r of project %r were due and had no job: %s",
@@ -73,8 +74,8 @@ def mend(part: int) -> int:
                 object_ids[:10],
             )
             Job.objects.restore(due.kind, object_ids, project)
-            mended += len(object_ids)
-    return mended
+            restored += len(object_ids)
+    return restored
 
 
 def note_overdue() -> int:

@@ -236,7 +236,7 @@ def refused(craftkit: Kit) -> None:
 
 def look(craftkit: Kit, is_done: Check) -> None:
     """Sweep, in another minute than before, and carry out what comes of it."""
-    craftkit.pass_time(sweeping.MEND_EVERY)
+    craftkit.pass_time(sweeping.RESTORE_EVERY)
     Loop(threads=1, wake=None).sweep()
     for _ in range(100):
         if is_done():
@@ -344,7 +344,7 @@ def test_what_is_left_to_itself_gets_no_job(craftkit, settings, make):
     Job.objects.all().delete()
     craftkit.pass_time(60)
     for part in range(3):
-        assert sweeping.mend(part) == 0
+        assert sweeping.restore_jobs(part) == 0
     assert sweeping.lost_jobs() == {}
 
 
@@ -352,7 +352,7 @@ def test_what_has_a_job_keeps_it_as_it_is(craftkit):
     render = Render.objects.request("invoice", {})
     Job.objects.update(due_at=timezone.now() + timedelta(days=1), failures=3)
     before = Job.objects.values().get()
-    assert sweeping.mend(0) == 0
+    assert sweeping.restore_jobs(0) == 0
     Job.objects.restore("render", [render.pk], "default")
     assert Job.objects.values().get() == before
 
@@ -381,7 +381,7 @@ def test_a_large_table_is_looked_through_slice_by_slice(craftkit, monkeypatch):
     Share.objects.update(revoke_requested_at=timezone.now())
     assert sweeping.lost_jobs() == {"share": 10}
     monkeypatch.setattr(due, "SLICE", 2)
-    mended = [sweeping.mend(part) for part in range(5)]
-    assert max(mended) <= 4
-    assert sum(mended) == 10
+    restored = [sweeping.restore_jobs(part) for part in range(5)]
+    assert max(restored) <= 4
+    assert sum(restored) == 10
     assert sweeping.lost_jobs() == {}
