@@ -22,7 +22,6 @@ from django_craftkit.models.claims import Lease, Marks
 from . import connecting, deliveries, renders, sweeping
 from .crew import Answer, Call, Crew, Threads
 from .noting import Noting, Probe
-from .pace import PACE as FUNCTIONS
 from .pace import Turn
 from .pauses import NEEDS, free_jobs, paused_by, pauses
 from .pool import Pool
@@ -265,7 +264,7 @@ class Loop:
                 steps.append(job)
             else:
                 batches.setdefault(batch, []).append(job)
-        turn = Turn(FUNCTIONS)
+        turn = Turn()
         for batch, jobs in batches.items():
             for planned in plan(batch, jobs, turn):
                 match planned:

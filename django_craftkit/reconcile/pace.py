@@ -37,16 +37,19 @@ class Pace:
         finally:
             seconds = time.monotonic() - began
             before = self._seconds.get(name, seconds)
-            # One that was slow once is called here again when it was quick several times elsewhere.
+            # A slow one is called in a loop's thread once it was quick several times elsewhere.
             self._seconds[name] = max(seconds, before + LAST * (seconds - before))
+
+
+#: How long the functions of declarations and the receivers of signals take in this process.
+PACE = Pace()
 
 
 class Turn:
     """A turn of a loop's thread, in which functions that are quick may be called."""
 
-    def __init__(self, pace: Pace, seconds: float = TURN) -> None:
-        self._pace = pace
-        self._end = time.monotonic() + seconds
+    def __init__(self) -> None:
+        self._end = time.monotonic() + TURN
 
     @property
     def is_over(self) -> bool:
@@ -54,8 +57,4 @@ class Turn:
 
     def is_slow(self, *names: str) -> bool:
         """Whether one of these functions is none for this thread."""
-        return any(map(self._pace.is_slow, names))
-
-
-#: How long the functions of declarations and the receivers of signals take in this process.
-PACE = Pace()
+        return any(map(PACE.is_slow, names))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-#: The kinds of jobs that a pause of one capability holds up; one of the whole project holds all.
+#: The kinds of jobs that wait while one capability is paused; all do while the project is.
 NEEDS: dict[str, tuple[Job.Kind, ...]] = {
     capability: tuple(kind for kind in Job.Kind if kind.capability == capability)
     for capability in ProjectState.Capability
@@ -31,29 +31,29 @@ def pauses() -> list[tuple[str, str]]:
 
 
 def paused_by(project: str, capability: str) -> Q:
-    """Return what finds the jobs that a pause holds up."""
+    """Return what finds the jobs that wait for the end of a pause."""
     kinds = NEEDS.get(capability)
     return Q(project=project) if kinds is None else Q(project=project, kind__in=kinds)
 
 
 def free_jobs(paused: Iterable[tuple[str, str]]) -> Any:
-    """Return the jobs that neither these pauses nor ``CRAFTKIT["PAUSED"]`` hold up."""
+    """Return the jobs that wait neither for these pauses nor for ``CRAFTKIT["PAUSED"]``."""
     jobs: Any = Job.objects.filter(project="") if conf.options().PAUSED else Job.objects.all()
     for project, capability in paused:
         jobs = jobs.exclude(paused_by(project, capability))
     return jobs
 
 
-def oldest_job(now: datetime, projects: Iterable[str] | None = None) -> Any:
+def oldest_job(now: datetime, projects: Iterable[str] | None) -> Any:
     """Return the job that has been due for longest and that a worker could take now.
 
-    Of any project, or of these. A job that was quarantined, or that a worker has, waits for none.
+    Of these projects, or of any. A job that is quarantined, or leased, waits for no worker.
     """
     return _oldest(free_jobs(pauses()), now, projects)
 
 
-def oldest_delivery(now: datetime, projects: Iterable[str] | None = None) -> Any:
-    """Return the webhook that has waited for longest for a worker: no pause holds one up."""
+def oldest_delivery(now: datetime, projects: Iterable[str] | None) -> Any:
+    """Return the webhook that has waited for longest for a worker: none waits for a pause."""
     return _oldest(WebhookDelivery.objects.defer("body"), now, projects)
 
 
