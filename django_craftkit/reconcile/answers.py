@@ -5,17 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from django_craftkit.client import InvalidResponse
 from django_craftkit.database import sanitized
 from django_craftkit.log import get_logger
 
-from .moments import from_utc
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
-    from django_craftkit import client
     from django_craftkit.client import CraftkitError
 
 #: Fields that a line of the log names at most.
@@ -58,38 +53,12 @@ def warn_of_unreadable(rows: str, project: str, said: Said) -> bool:
     return bool(left_out)
 
 
-def is_of_another(answer: client.Render | client.SignatureRequest, sent_at: datetime) -> bool:
-    """Whether Craftkit answers to a key with what it made before we sent it for the first time.
-
-    Raises:
-        InvalidResponse: that can't be told, since the answer does not say when it was made.
-    """
-    if not answer.replayed:
-        return False
-    if answer.created_at is None:
-        raise InvalidResponse(
-            "Craftkit knows this key and does not say since when: it may be ours."
-        )
-    return from_utc(answer.created_at) < sent_at - SKEW
-
-
 def refusal(error: CraftkitError) -> dict[str, Any]:
     """Return what is noted of something that Craftkit refuses to take."""
     return {
         "error": sanitized(error.message),
         "error_code": error.code[:64],
         "field_errors": sanitized(getattr(error, "field_errors", {})),
-    }
-
-
-def used_elsewhere(answer: client.Render | client.SignatureRequest) -> dict[str, Any]:
-    """Return what is noted where a key answers with what it has not made here."""
-    return {
-        "error": (
-            f"Craftkit knows this key from {answer.created_at:%Y-%m-%d %H:%M} UTC, before "
-            "it was used here: another database with the same namespace has sent it."
-        ),
-        "error_code": "key_used_elsewhere",
     }
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django_craftkit import clock, conf
+from django_craftkit import client, clock, conf
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, update_many
 
-from .answers import is_of_another, refusal, used_elsewhere
+from .answers import SKEW, refusal
 from .crew import NotMade
+from .moments import from_utc
 from .updates import lock_renders
 
 if TYPE_CHECKING:
@@ -121,8 +122,9 @@ def take_back(row: R, before: Noted) -> None:
 def refused(row: R, before: Noted, answer: Answer, now: Now) -> dict[str, Any] | None:
     """Return what is noted of a row whose call Craftkit has refused; ``None``: it has made it.
 
-    That Craftkit made it earlier, for another, is a refusal, too. Raises what stands for no answer,
-    and takes back that the call was made where Craftkit did not act on it.
+    That Craftkit made it before we sent it for the first time, for another, is a refusal, too.
+    Raises what stands for no answer, and takes back that the call was made where Craftkit did not
+    act on it.
     """
     error = answer.error
     if isinstance(error, (InvalidRequest, NotFound, Conflict)) and not error.is_passing:
@@ -131,9 +133,22 @@ def refused(row: R, before: Noted, answer: Answer, now: Now) -> dict[str, Any] |
         if isinstance(error, CraftkitError) and error.proves_inaction:
             take_back(row, before)
         raise error
-    if is_of_another(answer.value, row.sent_at or now()):
-        return used_elsewhere(answer.value)
-    return None
+    made: client.Render | client.SignatureRequest = answer.value
+    if not made.replayed:
+        return None
+    if made.created_at is None:
+        raise client.InvalidResponse(
+            "Craftkit knows this key and does not say since when: it may be ours."
+        )
+    if from_utc(made.created_at) >= (row.sent_at or now()) - SKEW:
+        return None
+    return {
+        "error": (
+            f"Craftkit knows this key from {made.created_at:%Y-%m-%d %H:%M} UTC, before "
+            "it was used here: another database with the same namespace has sent it."
+        ),
+        "error_code": "key_used_elsewhere",
+    }
 
 
 def stood_still(started: datetime) -> bool:
