@@ -56,11 +56,6 @@ class Call:
     size: int = 0
     planned_at: float = field(default_factory=time.monotonic)
 
-    @property
-    def is_late(self) -> bool:
-        """Whether its job may be over to another before the call is."""
-        return time.monotonic() - self.planned_at > conf.options().LEASE / 4
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -224,8 +219,11 @@ class Threads(Crew):
 
     def _make(self, call: Call) -> None:
         with self._room.beside():
-            began = time.monotonic()
-            if self._is_over or call.is_late or self._is_stopped(call):
+            began, job = time.monotonic(), call.jobs[0]
+            stopped = [self._stopped.get((job.project, kind), 0.0) for kind in ("", job.kind)]
+            # Its job may be over to another before the call is.
+            is_late = began - call.planned_at > conf.options().LEASE / 4
+            if self._is_over or is_late or call.planned_at <= max(stopped):
                 answer = Answer(call, error=NotMade())
             else:
                 answer = _answer(call)
@@ -233,11 +231,6 @@ class Threads(Crew):
                 # Ours use none, but an adapter of the project's own may.
                 connections.close_all()
         self._answers.put(answer)
-
-    def _is_stopped(self, call: Call) -> bool:
-        job = call.jobs[0]
-        stopped = (self._stopped.get((job.project, kind), 0.0) for kind in ("", job.kind))
-        return call.planned_at <= max(stopped)
 
     def _run(self) -> None:
         try:

@@ -14,15 +14,16 @@ from django_craftkit.models.arguments import EARLIEST, LATEST
 @overload
 def from_utc(moment: datetime) -> datetime: ...
 @overload
-def from_utc(moment: None) -> None: ...
-@overload
 def from_utc(moment: datetime | None) -> datetime | None: ...
 def from_utc(moment: datetime | None) -> datetime | None:
     """Return a moment of Craftkit's as it is stored here; one that each time zone has."""
     if moment is None:
         return None
     moment = min(max(moment, EARLIEST), LATEST)
-    return moment if settings.USE_TZ else _naive(moment)
+    if settings.USE_TZ:
+        return moment
+    # Not the reader's zone: what staff have carried out in a request is stored as the worker does.
+    return timezone.make_naive(moment, timezone.get_default_timezone())
 
 
 def to_utc(moment: datetime | None) -> datetime | None:
@@ -32,8 +33,3 @@ def to_utc(moment: datetime | None) -> datetime | None:
     if timezone.is_naive(moment):
         moment = timezone.make_aware(moment, timezone.get_default_timezone())
     return moment.astimezone(UTC)
-
-
-def _naive(moment: datetime) -> datetime:
-    # Not the reader's: what staff have carried out in a request is stored as the worker does.
-    return timezone.make_naive(moment, timezone.get_default_timezone())

@@ -23,9 +23,9 @@ from django_craftkit.projects import time_limit
 from . import connecting
 from .noting import Noting
 from .pauses import paused_by, pauses
-from .results import Done, Later, Reschedule, Result
+from .results import Done, Later, Reschedule, Result, result_of_error
 from .room import Room
-from .steps import run
+from .steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,10 @@ class Single:
         return None
 
     def _carry(self, job: Job) -> Result:
-        result = run(job)
+        try:
+            result = STEPS[job.kind](job)
+        except Exception as error:
+            result = result_of_error(job, error)
         # A connection that broke in the step must not keep its end from being noted.
         connecting.drop_broken()
         self._noting.note(job, result)

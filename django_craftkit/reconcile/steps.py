@@ -45,14 +45,6 @@ BATCHES: dict[str, Batch] = {
 }
 
 
-def run(job: Job) -> Result:
-    """Take the step of a job; return how it ended, also where it raises."""
-    try:
-        return STEPS[job.kind](job)
-    except Exception as error:
-        return result_of_error(job, error)
-
-
 def plan(batch: Batch, jobs: Sequence[Job], turn: Turn) -> Sequence[Call | Ended | Job]:
     """Return what a batch plans; the jobs themselves where one of them breaks it."""
     try:
