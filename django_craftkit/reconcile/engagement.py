@@ -36,6 +36,8 @@ logger = get_logger(__name__)
 
 #: Seconds between two looks at a document that Craftkit does not know, at most.
 DAY = 86_400.0
+#: Fields of an event that are about who opened a document.
+PRIVATE = ("sourceIp", "userAgent")
 
 
 def step(job: Job) -> Result:
@@ -136,17 +138,11 @@ def _row(render: Render, event: client.EngagementEvent) -> EngagementEvent:
 
 def _metadata(event: client.EngagementEvent) -> dict[str, Any] | None:
     """Return what an event's row keeps beside its columns, but for whose privacy it is."""
-    odd = {
-        name: value
-        for name, value in event.unreadable.items()
-        if name not in ("sourceIp", "userAgent")
-    }
+    odd = {name: value for name, value in event.unreadable.items() if name not in PRIVATE}
     if event.metadata is None and not odd:
         return None
-    metadata = dict(event.metadata or {})
-    if odd:
-        metadata[UNREADABLE] = odd
-    return dict(sanitized(metadata))
+    more = {UNREADABLE: odd} if odd else {}
+    return dict(sanitized({**(event.metadata or {}), **more}))
 
 
 def _count(
