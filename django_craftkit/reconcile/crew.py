@@ -155,7 +155,7 @@ class Threads(Crew):
     @property
     def free(self) -> int:
         # Where all threads have something to do, these get their part of what ends.
-        most = max(self._pool.free, self._pool.size // PER_HELPER, 1)
+        most = max(self._pool.free, self._helpers_at_most)
         return max(0, most - self._keyless_under_way)
 
     @property

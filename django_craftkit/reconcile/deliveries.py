@@ -89,7 +89,7 @@ def is_any_suspect(now: datetime, mark: Mark | None = None) -> bool:
 
 def process_suspect(now: datetime) -> int:
     """Process a due delivery that a worker may have ended with; return how many."""
-    return _process(_suspects(), 1, now)
+    return _process(_suspects(), 1, now, None, None)
 
 
 def _suspects() -> LeasedQuerySet:
@@ -100,11 +100,7 @@ def _suspects() -> LeasedQuerySet:
 
 
 def _process(
-    inbox: LeasedQuerySet,
-    most: int,
-    now: datetime,
-    mark: Mark | None = None,
-    lease: Lease | None = None,
+    inbox: LeasedQuerySet, most: int, now: datetime, mark: Mark | None, lease: Lease | None
 ) -> int:
     batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=conf.lease(), mark=mark)
     if not batch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
@@ -92,7 +93,7 @@ class Loop:
         self._noting = Noting(self._look_again)
         self._single = Single(self._room, self._noting)
         #: What calls of batches have answered that is not noted yet, and since when.
-        self._answers: list[Answer] = []
+        self._answers: defaultdict[Batch, list[Answer]] = defaultdict(list)
         self._since = 0.0
         #: When to look again for webhooks that may end their worker.
         self._suspects_at = 0.0
@@ -300,9 +301,10 @@ class Loop:
                 ended += answer.value
             else:
                 self._since = self._since if self._answers else time.monotonic()
-                self._answers.append(answer)
+                self._answers[answer.call.batch].append(answer)
                 is_time |= self._is_paused_by(answer, crew)
-        is_time |= len(self._answers) >= TOGETHER or time.monotonic() - self._since >= LINGER
+        is_time |= sum(map(len, self._answers.values())) >= TOGETHER
+        is_time |= time.monotonic() - self._since >= LINGER
         if self._answers and (is_time or not crew.under_way):
             ended += self._apply()
         for job, result in ended:
@@ -321,14 +323,8 @@ class Loop:
 
     def _apply(self) -> list[Ended]:
         """Have the batches write what their calls have answered, and note how the jobs ended."""
-        answers, self._answers = self._answers, []
-        ended: list[Ended] = []
-        by_batch: dict[Batch, list[Answer]] = {}
-        for answer in answers:
-            if answer.call.batch is not None:
-                by_batch.setdefault(answer.call.batch, []).append(answer)
-        for batch, of_batch in by_batch.items():
-            ended += apply(batch, of_batch)
+        answers, self._answers = self._answers, defaultdict(list)
+        ended = [one for batch, some in answers.items() for one in apply(batch, some)]
         connecting.drop_broken()
         self._noting.note_all(ended)
         return ended
