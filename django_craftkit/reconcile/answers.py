@@ -41,7 +41,7 @@ def kept(said: Said, **more: Any) -> dict[str, Any]:
 
 
 def warn_of_unreadable(rows: str, project: str, said: Said) -> bool:
-    """Whether entries of a list of Craftkit's were left out; they are told of in the log."""
+    """Whether entries of a list of Craftkit's were left out, which is logged."""
     left_out = said.unreadable.get(rows, [])
     if left_out:
         logger.warning(

@@ -1,6 +1,6 @@
 """The archive: what was signed, and what was rendered where settings say so, kept by the project.
 
-Craftkit has the files some time after the status says so; until then each step asks for them. First
+Craftkit has the files some time after the status says so; until then each step requests them. First
 the name is committed that a file shall have, then the storage gets the file, then a row vouches for
 it. No name is written to twice: a worker that dies half-way, or comes second, damages nothing. What
 it leaves is found by the name. A storage is the project's: it may hold files of others, name files

@@ -24,7 +24,7 @@ Ended = tuple[Job, Result]
 
 
 class Batch(Protocol):
-    #: Whether its calls can be made again where nobody knows how they ended. Of others no more are
+    #: Whether its calls can be repeated where nobody knows how they ended. Of others no more are
     #: planned than begin at once.
     is_keyed: bool
 

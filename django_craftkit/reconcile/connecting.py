@@ -1,4 +1,4 @@
-"""This thread's connections: renewed before it works, and given up where they broke."""
+"""This thread's connections: renewed before it works, and closed where they broke."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django_craftkit import database
 
 
 def renew() -> None:
-    """Let go of this thread's connections that are too old, or broke since it last worked."""
+    """Close this thread's connections that are too old, or broke since it last worked."""
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block:
             continue
@@ -19,6 +19,6 @@ def renew() -> None:
 
 
 def drop_broken() -> None:
-    """Let go of this thread's connections that failed and can't be used any more."""
+    """Close this thread's connections that failed and can't be used any more."""
     for connection in connections.all(initialized_only=True):
         database.drop_broken(connection)

@@ -136,7 +136,7 @@ def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) ->
 @in_transaction
 def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = None) -> None:
     if lease is not None:
-        # A transaction that is run again writes its changes anew.
+        # A transaction that is retried writes its changes anew.
         lease.clear()
     batch = WebhookDelivery.objects.lock_leased(batch)
     results: dict[int, Result] = {}
@@ -246,7 +246,7 @@ def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Resu
 
 def _note(results: dict[int, Result], batch: list[WebhookDelivery], now: datetime) -> None:
     """Write how locked deliveries ended."""
-    # On copies: a batch whose transaction is run again still has to hold its lease.
+    # On copies: a batch whose transaction is retried must still have its lease.
     ended = []
     for delivery in batch:
         result = results[delivery.pk]

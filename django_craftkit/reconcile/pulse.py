@@ -57,7 +57,7 @@ class Pulse:
                 # Work goes on; where the database is away, the loop's own queries end its run.
                 logger.warning("A sign of life could not be written: %s", error)
             finally:
-                # It is not held for nothing until the next sign.
+                # Nobody needs it until the next sign.
                 connections.close_all()
 
     def _give(self) -> None:

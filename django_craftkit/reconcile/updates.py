@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .crew import Answer
     from .states import RemoteState, States
 
-    #: When the answers were read, by the database's clock; asked for where it matters.
+    #: When the answers were read, by the database's clock; read where it matters.
     Now = Callable[[], datetime]
 
 
@@ -50,7 +50,7 @@ class Update(Generic[R]):
     row: R
     state: RemoteState
     cause: Change.Cause
-    #: When Craftkit was asked how the row stands; ``None``: it wasn't.
+    #: When Craftkit was polled for the row; ``None``: it wasn't.
     asked_at: datetime | None = None
 
 
@@ -91,7 +91,7 @@ class Answered(Generic[U]):
     def apply(self, answers: Sequence[Answer]) -> Iterator[Ended]:
         """Write what calls of this batch have answered; return how the steps end."""
         now = cache(database_now)
-        told: list[tuple[Job, U]] = []
+        updates: list[tuple[Job, U]] = []
         for answer in answers:
             job, is_made = answer.call.jobs[0], not isinstance(answer.error, NotMade)
             try:
@@ -101,9 +101,9 @@ class Answered(Generic[U]):
             if isinstance(said, Result):
                 yield job, said
             else:
-                told.append((job, said))
-        free = self.apply_free([update for _job, update in told])
-        for job, update in told:
+                updates.append((job, said))
+        free = self.apply_free([update for _job, update in updates])
+        for job, update in updates:
             try:
                 row = free[update.row.pk] if update.row.pk in free else self.apply_one(update)
                 result = self.next(update, row, now)
@@ -165,13 +165,13 @@ class Updates(Answered[Update[R]], Generic[R]):
 
     def _apply(self, ours: Sequence[tuple[R, Update[R]]]) -> None:
         """Apply updates to their rows, which are locked; pull forward webhooks that came first."""
-        told: dict[tuple[Change.Cause, datetime | None], list[tuple[R, list[RemoteState]]]] = {}
+        groups: dict[tuple[Change.Cause, datetime | None], list[tuple[R, list[RemoteState]]]] = {}
         new: list[R] = []
         for row, one in ours:
-            told.setdefault((one.cause, one.asked_at), []).append((row, [one.state]))
+            groups.setdefault((one.cause, one.asked_at), []).append((row, [one.state]))
             if row.remote_id is None and one.state.remote_id is not None:
                 new.append(row)
-        for (cause, asked_at), found in told.items():
+        for (cause, asked_at), found in groups.items():
             self.states(cause, asked_at).apply(found)
         WebhookDelivery.objects.pull_forward((row.project, row.remote_id) for row in new)
 
