@@ -139,18 +139,14 @@ class Threads(Crew):
         return max(FEWEST, min(MOST, int(self._pool.size * AHEAD / self._seconds)))
 
     @property
-    def _calls_under_way(self) -> int:
-        return self.under_way - self._steps_under_way
-
-    @property
     def room(self) -> int:
         if self._bytes_under_way >= MOST_BYTES:
             return 0
-        return max(0, self._capacity - self._calls_under_way)
+        return max(0, self._capacity - (self.under_way - self._steps_under_way))
 
     @property
     def is_ready(self) -> bool:
-        return self.room > 0 and self._calls_under_way <= self._capacity // 2
+        return 2 * self.room >= self._capacity
 
     @property
     def free(self) -> int:
