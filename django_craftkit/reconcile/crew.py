@@ -42,10 +42,7 @@ class NotMade(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Something that takes its time, done for one job, or for several one after another.
-
-    That of a batch touches no database; another one is a step, and does.
-    """
+    """What takes its time for a job: a batch's touches no database; one without is a step."""
 
     jobs: Sequence[Job]
     make: Callable[[], Any]

@@ -141,7 +141,7 @@ def _metadata(event: client.EngagementEvent) -> dict[str, Any] | None:
     odd = {name: value for name, value in event.unreadable.items() if name not in PRIVATE}
     if event.metadata is None and not odd:
         return None
-    more = {UNREADABLE: odd} if odd else {}
+    more: dict[str, Any] = {UNREADABLE: odd} if odd else {}
     return dict(sanitized({**(event.metadata or {}), **more}))
 
 
