@@ -122,7 +122,6 @@ def _store(what: Kind, row: Any, download: Download) -> None:
         if write is None:
             file.seek(0)
             write = _write(storage, what, row, file, content)
-    archived: ArchivedFile
     archived, _is_new = ArchivedFile.objects.using(database()).get_or_create(
         kind=what, object_id=row.pk, defaults={"name": write.name, **content._asdict()}
     )

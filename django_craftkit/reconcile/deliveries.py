@@ -95,8 +95,7 @@ def process_suspect(now: datetime) -> int:
 def _suspects() -> LeasedQuerySet:
     """Return what has ended a worker, which leaves its token behind, or may break batches."""
     may_break = Q(lease_token__isnull=False) | Q(attempts__gte=SUSPECT)
-    suspects: LeasedQuerySet = WebhookDelivery.objects.using(database()).filter(may_break)
-    return suspects
+    return WebhookDelivery.objects.using(database()).filter(may_break)
 
 
 def _process(

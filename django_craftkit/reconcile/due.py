@@ -80,8 +80,7 @@ def _slice(rows: QuerySet[Any], part: int) -> QuerySet[Any]:
 
 
 def _shares() -> QuerySet[Share]:
-    rows: QuerySet[Share] = Share.objects.using(database())
-    return rows
+    return Share.objects.using(database())
 
 
 def _unsettled_shares() -> QuerySet[Share]:
@@ -109,13 +108,12 @@ def _mails() -> QuerySet[Share]:
 
 
 def _untold_events() -> QuerySet[EngagementEvent]:
-    events: QuerySet[EngagementEvent] = EngagementEvent.objects.using(database()).to_be_told()
+    events = EngagementEvent.objects.using(database()).to_be_told()
     return events.filter(render__remote_id__isnull=False)
 
 
 def _requests() -> SignatureRequestQuerySet:
-    rows: SignatureRequestQuerySet = SignatureRequest.objects.using(database())
-    return rows
+    return SignatureRequest.objects.using(database())
 
 
 def _unsent_requests() -> QuerySet[SignatureRequest]:
@@ -130,8 +128,7 @@ def _unwanted_requests() -> QuerySet[SignatureRequest]:
 
 def _projects_to_poll() -> QuerySet[ProjectState]:
     open_ones = _requests().filter(project=OuterRef("project"), poll_at__isnull=False)
-    states: QuerySet[ProjectState] = ProjectState.objects.using(database())
-    return states.filter(Exists(open_ones), capability="")
+    return ProjectState.objects.using(database()).filter(Exists(open_ones), capability="")
 
 
 def _kept(kind: str) -> Exists:
@@ -146,7 +143,7 @@ def _signed_but_not_kept() -> QuerySet[SignatureRequest]:
 
 
 def _rendered_but_not_kept() -> QuerySet[Render]:
-    renders: QuerySet[Render] = Render.objects.using(database())
+    renders = Render.objects.using(database())
     files = ArchivedFile.objects.using(database()).filter(kind=ArchivedFile.Kind.RENDER)
     # What was ready before the setting was on, nobody has requested.
     since = files.order_by("pk").values_list("archived_at", flat=True).first()
@@ -159,8 +156,8 @@ def _rendered_but_not_kept() -> QuerySet[Render]:
 
 
 def _unannounced(kind: str) -> QuerySet[Change]:
-    changes: QuerySet[Change] = Change.objects.using(database())
-    return changes.filter(kind=kind, announcement=Change.Announcement.DUE)
+    due = Change.Announcement.DUE
+    return Change.objects.using(database()).filter(kind=kind, announcement=due)
 
 
 DUE = (

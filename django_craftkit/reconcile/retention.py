@@ -29,7 +29,7 @@ Status = WebhookDelivery.Status
 def people() -> QuerySet[EngagementEvent]:
     """Return the events whose addresses and browsers have been kept for long enough."""
     days = conf.options().ENGAGEMENT_KEEP_DAYS
-    events: QuerySet[EngagementEvent] = EngagementEvent.objects.using(database())
+    events = EngagementEvent.objects.using(database())
     if days is None:
         return events.none()
     return events.filter(
@@ -49,10 +49,7 @@ def repeats() -> QuerySet[WebhookDelivery]:
         return _applied(None)
     # One sort of what is kept: no index of the bodies' hashes has to be kept up for each webhook.
     nth = Window(RowNumber(), partition_by=["project", "body_hash", "status"], order_by="pk")
-    repeated: QuerySet[WebhookDelivery] = (
-        _applied(min(REPEATS_KEPT, days)).annotate(nth=nth).filter(nth__gt=1)
-    )
-    return repeated
+    return _applied(min(REPEATS_KEPT, days)).annotate(nth=nth).filter(nth__gt=1)
 
 
 def bodies() -> QuerySet[WebhookDelivery]:
@@ -66,7 +63,7 @@ def bodies() -> QuerySet[WebhookDelivery]:
 
 def _applied(days: float | None) -> QuerySet[WebhookDelivery]:
     """Return the webhooks applied at least ``days`` ago whose bodies are kept; ``None``: none."""
-    deliveries: QuerySet[WebhookDelivery] = WebhookDelivery.objects.using(database())
+    deliveries = WebhookDelivery.objects.using(database())
     if days is None:
         return deliveries.none()
     # One that failed is kept until staff have seen to it. One that was ignored had its event read
