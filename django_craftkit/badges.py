@@ -1,7 +1,7 @@
-"""The badges of documents and signature requests, and the view that keeps them fresh.
+"""The badges of documents and signature requests, and the view that refreshes them.
 
-Whoever was shown a badge may refresh it: the page carries a signed token for each, so neither
-rights nor sessions have to be looked up, and nothing can be guessed.
+Whoever was shown a badge may refresh it: the page carries a signed token for each, so the view
+checks neither permissions nor sessions, and nothing can be guessed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Badge = dict[str, object]
 
 _SALT = "django_craftkit.badges"
-#: Another one, so that no token stands for a row of the other table.
+#: So that no token stands for a row of the other table.
 _SIGNATURE_SALT = "django_craftkit.badges.signature"
 #: Seconds that an open page goes on refreshing its badges.
 MAX_AGE = 86_400
@@ -38,12 +38,12 @@ MAX_AGE = 86_400
 MAX_BADGES = 200
 
 
-def describe(render: Render) -> Badge:
+def describe(row: Render | SignatureRequest) -> Badge:
     """Return what a badge shows of a document."""
     return {
-        "status": render.status,
-        "label": str(render.get_status_display()),
-        "final": render.is_final,
+        "status": row.status,
+        "label": str(row.get_status_display()),
+        "final": row.is_final,
     }
 
 
@@ -53,26 +53,15 @@ def token_of(render: Render) -> str:
 
 def describe_signature(request: SignatureRequest) -> Badge:
     """Return what a badge shows of a signature request: how far it is, and nobody's name."""
-    acting = [
-        one
-        for one in request.recipients.all()
-        if one.designation != SignatureRecipient.Designation.CC
-    ]
+    cc = SignatureRecipient.Designation.CC
+    acting = [one for one in request.recipients.all() if one.designation != cc]
     signed = sum(one.signed_at is not None for one in acting)
-    label = str(request.get_status_display())
+    badge = describe(request) | {"signed": signed}
     is_under_way = request.is_open or (signed and request.status != request.Status.COMPLETED)
     if acting and is_under_way:
-        label = gettext("%(status)s, %(signed)s of %(all)s signed") % {
-            "status": label,
-            "signed": signed,
-            "all": len(acting),
-        }
-    return {
-        "status": request.status,
-        "label": label,
-        "final": request.is_final,
-        "signed": signed,
-    }
+        said = {"status": badge["label"], "signed": signed, "all": len(acting)}
+        badge["label"] = gettext("%(status)s, %(signed)s of %(all)s signed") % said
+    return badge
 
 
 def signature_token_of(request: SignatureRequest) -> str:
@@ -98,12 +87,11 @@ def statuses(request: HttpRequest) -> HttpResponse:
         tokens = request.POST.getlist("token")[:MAX_BADGES]
     except UnreadablePostError:
         return HttpResponse(status=400)  # nobody is there any more
-    documents, envelopes = _genuine(tokens, _SALT), _genuine(tokens, _SIGNATURE_SALT)
-    # From where it is written: what a replica doesn't have yet would be given up as gone.
+    # From where it is written: what a replica doesn't have yet would be taken for gone.
     renders = Render.objects.using(database()).only("status")
     requests = SignatureRequest.objects.using(database()).only("status").with_signers()
-    known = _described(renders, documents, describe)
-    known |= _described(requests, envelopes, describe_signature)
+    known = _described(renders, _genuine(tokens, _SALT), describe)
+    known |= _described(requests, _genuine(tokens, _SIGNATURE_SALT), describe_signature)
     return JsonResponse({token: known[token] for token in tokens if token in known})
 
 

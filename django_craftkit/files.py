@@ -1,4 +1,4 @@
-"""Files that people open: streamed, kept by no cache, and errors in words."""
+"""PDFs as answers to requests: streamed, kept by no cache, and errors in words."""
 
 from __future__ import annotations
 
@@ -31,13 +31,10 @@ def streamed(
         pdf = fetch()
     except RenderFailed:
         raise
-    except CraftkitError as error:
+    except (CraftkitError, ImproperlyConfigured) as error:
         logger.warning("A file of %s could not be opened: %s", what, error)
-        return None, error.message
-    except ImproperlyConfigured as error:
         # What is wrong with settings is no business of whoever reads documents.
-        logger.warning("A file of %s could not be opened: %s", what, error)
-        return None, ""
+        return None, error.message if isinstance(error, CraftkitError) else ""
     except Exception:
         # A storage raises what it likes, a file that was moved away included.
         logger.exception("The archive did not hand out a file of %s.", what)

@@ -9,27 +9,22 @@ LONGEST = 1_000
 
 
 def one_line(text: str, limit: int = LONGEST) -> str:
-    """Text from outside, fit for one line of a log: no control characters, not endless."""
+    """Return text from outside as one line: no control characters, not endless."""
     words = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
     return words if len(words) <= limit else words[: limit - 1] + "…"
 
 
-class _OneLine(logging.Filter):
-    """Keys, names and errors come from outside: a line break in one would forge a line."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                arg if isinstance(arg, int | float) else one_line(str(arg)) for arg in record.args
-            )
-        return True
-
-
-_one_line = _OneLine()
+def _fold(record: logging.LogRecord) -> bool:
+    # Keys, names and errors come from outside: a line break in one would forge a line.
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            arg if isinstance(arg, int | float) else one_line(str(arg)) for arg in record.args
+        )
+    return True
 
 
 def get_logger(name: str) -> logging.Logger:
     """Return the logger of this name. A traceback follows its message as Python prints it."""
     logger = logging.getLogger(name)
-    logger.addFilter(_one_line)
+    logger.addFilter(_fold)
     return logger

@@ -32,7 +32,6 @@ _SUSPECT = re.compile(
 #: A link that another field of its object follows, in JSON without escapes. A quote behind one of
 #: these characters opens a text: it neither ends one nor is part of one.
 _LINK = re.compile(rb'"downloadUrl"(?<=[{,\s]"downloadUrl")\s*:\s*(?:"[^"\\]*"|null)\s*,\s*(?=")')
-#: Made once.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -60,15 +59,13 @@ def kept_user_agent(text: str | None) -> str:
     """Return what ``CRAFTKIT["ENGAGEMENT_STORE_USER_AGENT"]`` leaves of a browser's name."""
     if not text or not conf.options().ENGAGEMENT_STORE_USER_AGENT:
         return ""
-    kept: str = sanitized(text)[:MAX_USER_AGENT]
-    return kept
+    return str(sanitized(text)[:MAX_USER_AGENT])
 
 
 def kept_body(body: bytes) -> bytes:
     """Return a webhook's body as it may be stored; one that holds nothing of the kind, as it is."""
-    # A name may be spelled in escapes, or in UTF-16.
-    is_plain = b"\\u" not in body and b"\0" not in body
-    if is_plain:
+    # Else a name may be spelled in escapes, or in UTF-16.
+    if b"\\u" not in body and b"\0" not in body:
         # Most webhooks hold a link and nothing else of the kind: they need not be parsed for it.
         kept_text = body if b'"metadata"' in body else _LINK.sub(b"", body)
         if not any(needle in kept_text for needle in _NEEDLES):
@@ -85,24 +82,14 @@ def kept_body(body: bytes) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _kept(value: object) -> Json:
+def _kept(value: object, name: str = "") -> Json:
+    if name == "metadata":
+        return value  # what this site, or its application, has told of its own will
+    if name in ("sourceIp", "userAgent"):
+        text = value if isinstance(value, str) else None
+        return kept_address(text) if name == "sourceIp" else kept_user_agent(text) or None
     if isinstance(value, list):
         return [_kept(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: _kept_field(name, item) for name, item in value.items() if name != "downloadUrl"}
-
-
-def _kept_field(name: str, value: object) -> Json:
-    match name:
-        case "sourceIp":
-            return kept_address(_text(value))
-        case "userAgent":
-            return kept_user_agent(_text(value)) or None
-        case "metadata":
-            return value  # what this site, or its application, has told of its own will
-    return _kept(value)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    if isinstance(value, dict):
+        return {key: _kept(item, key) for key, item in value.items() if key != "downloadUrl"}
+    return value

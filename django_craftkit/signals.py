@@ -1,8 +1,8 @@
 """What an application can listen to.
 
-Sent by the worker after the change is committed, at least once and in the order of the changes,
-with ``instance`` (as it is in the database now), ``previous_status`` and ``change``. A receiver
-that raises is called again, alone; the document is not affected.
+The worker sends a signal after the change is committed, at least once and in the order of the
+changes, with ``instance`` (as it is in the database now), ``previous_status`` and ``change``. A
+receiver that raises is retried, alone; the document is not affected.
 """
 
 from __future__ import annotations
@@ -37,11 +37,10 @@ class MirrorSignal(Signal):
 
 
 def _is_async(receiver: Receiver) -> bool:
-    if iscoroutinefunction(receiver):
-        return True
     # Django looks at functions alone: an instance's coroutine would be made and never run.
-    is_function = isinstance(receiver, FunctionType)
-    return not is_function and iscoroutinefunction(type(receiver).__call__)
+    return iscoroutinefunction(receiver) or (
+        not isinstance(receiver, FunctionType) and iscoroutinefunction(type(receiver).__call__)
+    )
 
 
 def _name(receiver: Receiver) -> str:
@@ -87,31 +86,5 @@ project_paused = MirrorSignal("project_paused")
 project_resumed = MirrorSignal("project_resumed")
 
 SIGNALS: dict[str, MirrorSignal] = {
-    signal.name: signal
-    for signal in (
-        render_succeeded,
-        render_failed,
-        render_rejected,
-        render_cancelled,
-        render_withdrawn,
-        render_overdue,
-        share_created,
-        share_rejected,
-        share_revoked,
-        email_sent,
-        email_failed,
-        engagement_recorded,
-        signature_sent,
-        signature_viewed,
-        signature_signed,
-        signature_completed,
-        signature_declined,
-        signature_expired,
-        signature_cancelled,
-        signature_failed,
-        signature_rejected,
-        document_archived,
-        project_paused,
-        project_resumed,
-    )
+    name: signal for name, signal in list(globals().items()) if isinstance(signal, MirrorSignal)
 }
