@@ -1,6 +1,6 @@
-"""The functions of declarations at work: what makes a document's data and says who signs it.
+"""Calls a declaration's functions: what makes a document's data and says who signs it.
 
-``events.py`` calls them for snapshots, the reconciler for everything else.
+``events.py`` does for snapshots, the reconciler for everything else.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class NotConfirmed(Exception):
 
 
 class Built(NamedTuple):
-    """What the functions of a declaration made of a source."""
+    """What a declaration's functions returned."""
 
     data: dict[str, Json]
     envelope: Envelope | None
@@ -52,10 +52,14 @@ class Built(NamedTuple):
 def build(render: Render, source: models.Model | None = None) -> Built | None:
     """Return data and signers of a declared document, from its source as it is saved now.
 
-    ``source`` is that, where it was just read by ``render.read_source`` or with many others.
-    Raises ``BuilderError`` where the function raises or its source is gone, ``NotConfirmed``
-    where ``recheck`` is false, and ``UnknownBuilder`` where there is no such declaration.
-    ``WrongSchema`` comes up where this connection can't read in the schema of the source.
+    Args:
+        source: as it was just read, by ``render.read_source`` or with many others.
+
+    Raises:
+        BuilderError: the function raised, or its source is gone.
+        NotConfirmed: ``recheck`` is false.
+        UnknownBuilder: there is no such declaration.
+        WrongSchema: this connection can't read in the schema of the source.
     """
     declaration = declarations.of(render.builder, render.template, render.project)
     if declaration is None:
@@ -80,12 +84,11 @@ def hold_source(render: Render) -> bool:
     """Lock the row of a document's source, inside a transaction of its database.
 
     ``False`` where somebody has it locked, or it is gone. Whoever holds the lock sees what was
-    saved until now, and nobody saves anything until they have ended. True of a source that no
-    database can lock, a view, say: nobody saves one.
+    saved until now, and nobody saves it until they have ended. True of a source that no database
+    can lock, a view, say: nobody saves one.
     """
     with render.in_schema():
-        place = render.place
-        if place is None:
+        if (place := render.place) is None:
             return False
         using = render.source_db or database()
         features = connections[using].features
@@ -105,12 +108,15 @@ def hold_source(render: Render) -> bool:
 def call(
     declaration: Declaration, source: object, arguments: Mapping[str, object], *, using: str
 ) -> Built | None:
-    """Return what a declaration's functions make of a source, checked; raise ``BuilderError``.
+    """Return what a declaration's functions make of a source, checked; ``None`` without data.
 
     They run in a transaction, or savepoint, of the source's database, so that an error of the
-    database in them breaks nothing else. Without data nobody is asked who signs. Where
-    ``recheck`` is false of the source, ``NotConfirmed`` is raised instead. What is no fault of
-    theirs is raised as it is: an outage, to be tried again, and what has broken a transaction.
+    database in them breaks nothing else.
+
+    Raises:
+        BuilderError: one of them raised. What is no fault of theirs is raised as it is: an outage,
+            to be retried, and what has broken a transaction.
+        NotConfirmed: ``recheck`` is false of the source.
     """
     at = "rechecks the source of"
     try:
@@ -124,34 +130,29 @@ def call(
             data = check_data(data)
             at = "says who signs"
             envelope = declaration.sign_with(source) if declaration.sign_with else None
-        return Built(data, _checked(envelope))
+        if envelope is not None:
+            if not isinstance(envelope, Envelope):
+                raise TypeError(
+                    f"The sign_with function returned a {type(envelope).__name__}. "
+                    "Return a django_craftkit.signing.Envelope, or None where nobody is to sign."
+                )
+            envelope.check()
+        return Built(data, envelope)
     except (NotConfirmed, SoftTimeLimitExceeded):
         raise
     except Exception as error:
         # A savepoint that is gone (MySQL's after a deadlock) protects nobody's transaction.
         if is_outage(error) or breaks_transaction(error, saved=using):
             raise
-        # Staff are shown what it says; whoever mends it wants to know where.
+        # Staff are shown what it says; whoever fixes it wants to know where.
         logger.exception("The function that %s a document raised.", at)
         raise BuilderError(describe(error)) from error
-
-
-def _checked(envelope: Envelope | None) -> Envelope | None:
-    if envelope is None:
-        return None
-    if not isinstance(envelope, Envelope):
-        raise TypeError(
-            f"The sign_with function returned a {type(envelope).__name__}. "
-            "Return a django_craftkit.signing.Envelope, or None where nobody is to sign."
-        )
-    envelope.check()
-    return envelope
 
 
 def ask_signatures(render: Render, envelope: Envelope | None) -> None:
     """Write the signature request of this attempt, in the transaction that stores its data.
 
-    What somebody has cancelled is not asked for again unasked.
+    A request that a user has cancelled is not repeated by itself.
     """
     last = _last_declared(render)
     if last is not None:
@@ -174,16 +175,14 @@ def ask_signatures(render: Render, envelope: Envelope | None) -> None:
 
 
 def renew_signatures(render: Render) -> None:
-    """Ask the people of the attempt before, where this one goes with the data of that."""
+    """Repeat the signature request of the attempt before, whose data this one has."""
     last = _last_declared(render)
     if last is None or last.ended_by == SignatureRequest.CancelCode.OTHER_DATA:
         return
     sent = last.as_sent()
     hours = sent.pop("expires_in_hours")
-    envelope = Envelope(
-        **sent | {"name": last.name}, expires_in=None if hours is None else timedelta(hours=hours)
-    )
-    ask_signatures(render, envelope)
+    expires_in = None if hours is None else timedelta(hours=hours)
+    ask_signatures(render, Envelope(**sent | {"name": last.name}, expires_in=expires_in))
 
 
 def _last_declared(render: Render) -> SignatureRequest | None:
@@ -191,8 +190,7 @@ def _last_declared(render: Render) -> SignatureRequest | None:
     if render.attempt == 1:
         return None
     rows = SignatureRequest.objects.using(database()).declared().filter(render=render.pk)
-    last: SignatureRequest | None = rows.exclude(key=_key(render)).order_by("-pk").first()
-    return last
+    return rows.exclude(key=_key(render)).order_by("-pk").first()
 
 
 def _key(render: Render) -> str:

@@ -54,8 +54,6 @@ class Declaration:
     priority: str = "single"
     #: ``""``: module and qualified name of the function.
     name: str = ""
-    #: Where the function is written, as ``file:line``.
-    place: str = field(init=False)
     #: The module that the function is of, and which run of it.
     _run: tuple[str, object, object] = field(init=False, repr=False)
 
@@ -66,9 +64,7 @@ class Declaration:
                 "that returns the data of the template."
             )
         object.__setattr__(self, "name", self._check_name())
-        origin = _origin(self.function)
-        object.__setattr__(self, "place", _place(origin))
-        object.__setattr__(self, "_run", _run(origin))
+        object.__setattr__(self, "_run", _run(_origin(self.function)))
         self._check_callables()
         self._check_values()
         self._check_sender()
@@ -128,29 +124,18 @@ class Declaration:
             ) from None
 
     def _check_values(self) -> None:
-        if not isinstance(self.snapshot, bool):
-            raise TypeError(
-                f"snapshot= of {self.name} is a {_kind(self.snapshot)}. Write True or False."
-            )
-        if not isinstance(self.template, str):
-            raise TypeError(
-                f"template= of {self.name} is a {_kind(self.template)}. Write the slug that the "
-                "template has at Craftkit."
-            )
-        if not isinstance(self.project, str):
-            raise TypeError(
-                f"project= of {self.name} is a {_kind(self.project)}. Write an alias of "
-                "CRAFTKIT_PROJECTS."
-            )
+        for name, kind, advice in (
+            ("snapshot", bool, "Write True or False."),
+            ("template", str, "Write the slug that the template has at Craftkit."),
+            ("project", str, "Write an alias of CRAFTKIT_PROJECTS."),
+            ("priority", str, 'Write "single" or "bulk".'),
+        ):
+            if not isinstance(given := getattr(self, name), kind):
+                raise TypeError(f"{name}= of {self.name} is a {_kind(given)}. {advice}")
         if not ALIAS.fullmatch(self.project):
             raise ValueError(
                 f"project={self.project[:64]!r} of {self.name} can be no alias of "
                 "CRAFTKIT_PROJECTS: that has 1 to 64 letters, digits, - and _."
-            )
-
-        if not isinstance(self.priority, str):
-            raise TypeError(
-                f'priority= of {self.name} is a {_kind(self.priority)}. Write "single" or "bulk".'
             )
         if self.priority not in ("single", "bulk"):
             raise ValueError(
@@ -195,6 +180,13 @@ class Declaration:
             ) from None
 
     @property
+    def place(self) -> str:
+        """Where the function is written, as ``file:line``."""
+        origin = _origin(self.function)
+        code = getattr(origin, "__code__", None)
+        return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(origin)
+
+    @property
     def proxy(self) -> type[Model] | None:
         """The proxy model that the function gets its object as."""
         model = self.sender
@@ -216,16 +208,9 @@ class Declaration:
 
     def is_repeated_by(self, other: Declaration) -> bool:
         """Whether another one is the same, made once more."""
-        return (
-            self.signal is other.signal
-            and self.sender == other.sender
-            and (self.template, self.project) == (other.template, other.project)
-            and self.snapshot == other.snapshot
-            and all(
-                _is_same(getattr(self, name), getattr(other, name))
-                for name in ("function", "key", "when", "recheck", "sign_with")
-            )
-        )
+        same = ("signal", "template", "project", "snapshot")
+        functions = ("function", "key", "when", "recheck", "sign_with")
+        return self.sender == other.sender and self._agrees(other, *same, *functions)
 
     def is_outdated_by(self, other: Declaration) -> bool:
         """Whether the module that made this one has been run again, and has made the other."""
@@ -236,13 +221,12 @@ class Declaration:
 
     def is_mistaken_for(self, other: Declaration) -> bool:
         """Whether a document couldn't tell which of the two it is of, where that matters."""
-        return (self.identity, self.template, self.project) == (
-            other.identity,
-            other.template,
-            other.project,
-        ) and not all(
-            _is_same(getattr(self, name), getattr(other, name)) for name in ("recheck", "sign_with")
+        return self._agrees(other, "identity", "template", "project") and not self._agrees(
+            other, "recheck", "sign_with"
         )
+
+    def _agrees(self, other: Declaration, *names: str) -> bool:
+        return all(_is_same(getattr(self, name), getattr(other, name)) for name in names)
 
 
 #: By name, in the order in which they were made.
@@ -250,7 +234,7 @@ _declared: dict[str, tuple[Declaration, ...]] = {}
 
 
 def add(new: Declaration) -> list[Declaration]:
-    """Register a declaration and return those that it takes the place of.
+    """Register a declaration and return those that it replaces.
 
     Those are the ones of an earlier run of its module (``importlib.reload``), and the same one
     made before. Raises ``ValueError`` where two functions have one name, or where a document
@@ -277,7 +261,7 @@ def add(new: Declaration) -> list[Declaration]:
 
 
 def declared() -> Iterator[Declaration]:
-    """Yield all declarations."""
+    """Yield all declarations, also while others are added."""
     for known in list(_declared.values()):
         yield from known
 
@@ -293,16 +277,12 @@ def of(identity: str, template: str, project: str) -> Declaration | None:
     A row that an earlier version wrote holds the name alone; one that waited while its
     declaration was given another template, project or sender goes by its name, too.
     """
-    # Of several the one made last, as ever.
-    known = reversed(_declared.get(identity.partition("[")[0], ()))
-    return max(
-        known,
-        key=lambda one: (
-            (one.template, one.project) == (template, project),
-            one.identity == identity,
-        ),
-        default=None,
-    )
+
+    def fit(one: Declaration) -> tuple[bool, bool]:
+        return (one.template, one.project) == (template, project), one.identity == identity
+
+    # Of several the one made last.
+    return max(reversed(_declared.get(identity.partition("[")[0], ())), key=fit, default=None)
 
 
 def _kind(given: object) -> str:
@@ -318,11 +298,6 @@ def _origin(function: Callable[..., object]) -> object:
     return function if isinstance(function, FunctionType) else type(function).__call__
 
 
-def _place(origin: object) -> str:
-    code = getattr(origin, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(origin)
-
-
 def _run(origin: object) -> tuple[str, object, object]:
     """Return what tells one run of a module from the next: a reload keeps all but its spec."""
     names = getattr(origin, "__globals__", None)
@@ -331,11 +306,9 @@ def _run(origin: object) -> tuple[str, object, object]:
 
 
 def _is_same(one: object, other: object) -> bool:
-    """Whether two functions do the same: a def, or a lambda, that was run twice makes two."""
-    if one == other:
-        return True
+    """Whether two values are equal; functions are where a ``def``, or a lambda, was run twice."""
     if not (isinstance(one, FunctionType) and isinstance(other, FunctionType)):
-        return False
+        return one == other
     return (
         one.__code__ == other.__code__
         and one.__globals__ is other.__globals__

@@ -1,6 +1,6 @@
 """Declarations: a business event becomes a document.
 
-Write them in an app's ``craftkit.py``; it is found by itself, like ``admin.py``.
+They are written in an app's ``craftkit.py``, which is found by itself, like ``admin.py``.
 """
 
 from __future__ import annotations
@@ -48,31 +48,37 @@ def render_on(
 ) -> Callable[[F], F]:
     """Declare that an event renders a document; the function returns the template's data.
 
-    ``signal`` is any Django signal; its ``instance`` is what the document is about and what
-    ``when``, ``key`` and the function get. One ``key`` is one document, however often the event
-    fires. The wish is written in the event's transaction; the data are built after its commit, in
-    the worker, from what was really saved. ``snapshot=True`` builds them on the spot, and so does
-    a signal without ``instance``, where the function gets the sender and the signal's arguments.
-    Saves with ``raw=True`` (fixtures) are ignored. A function that returns ``None`` has nothing to
-    render; one that raises makes the document ``rejected``, which staff can retry.
+    The event writes the document's request in its own transaction. The worker calls the function
+    after the commit, with what was really saved. A function that returns ``None`` has nothing to
+    render; one that raises makes the document ``rejected``, which staff can retry. Saves with
+    ``raw=True`` (fixtures) are ignored.
 
-    ``recheck`` is asked in the worker, of the object as it is saved by then, before the data are
-    built: for signals that are sent before the save. Where it is false the worker asks again for
-    a minute, then the document is ``rejected`` with the code ``not_confirmed``.
+    What ``when`` or ``key`` raise is logged, and the event goes on. Only an error of a database
+    whose transaction is open there is raised in the event: nobody could commit it any more.
 
-    ``sign_with`` gets what ``key`` gets, when the data are built, and returns an ``Envelope``
-    (``django_craftkit.signing``) that says who is to sign the document, or ``None``. Where it
-    raises, or names what can't be sent, the document is ``rejected`` too.
+    Args:
+        signal: any Django signal. Its ``instance`` is what the document is about, and what
+            ``when``, ``key``, ``sign_with`` and the function get. One without ``instance`` calls
+            the function at once, with the sender and the signal's arguments.
+        sender: only events of this sender; of any if None.
+        template: its slug at Craftkit.
+        key: returns up to 255 characters. One key is one document, however often the event fires.
+        when: only events for which it is true; all if None.
+        recheck: for signals that are sent before the save. The worker calls it with the saved
+            object, before it builds the data. While it is false the worker retries for a minute,
+            then the document is ``rejected`` with the code ``not_confirmed``.
+        snapshot: build the data at once, in the event.
+        sign_with: called when the data are built; returns an ``Envelope``
+            (``django_craftkit.signing``) that says who is to sign, or ``None``. Where it raises,
+            or names what can't be sent, the document is ``rejected``.
+        project: an alias of ``CRAFTKIT_PROJECTS``.
+        priority: ``"single"``; ``"bulk"`` lets single documents go first.
+        name: what waiting documents find the declaration by, up to 255 characters; module and name
+            of the function if empty. Two functions never have one name.
 
-    ``priority="bulk"`` lets single documents go first, as in ``Render.objects.request``.
-
-    ``name`` is what documents that wait find the declaration by: up to 255 characters, without
-    it module and name of the function. Two functions never have one name.
-
-    Raises ``TypeError`` for an argument of the wrong kind and ``ValueError`` for one that can't
-    be right, when it is declared. What ``when`` or ``key`` raise is logged, and the event goes on.
-    What can't be swallowed is raised in the event: an error of a database whose transaction is
-    open there, which nobody could commit any more.
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: an argument can't be right. Both are raised when it is declared.
     """
 
     def declare(function: F) -> F:
@@ -133,33 +139,31 @@ class _Event:
         using = kwargs.get("using")
         if isinstance(using, str) and using in list(connections):
             self.using = using
+        elif self.source is None:
+            self.using = database()
         else:
-            self.using = self._database()
+            self.using = router.db_for_write(type(self.source), instance=self.source)
         self._kwargs = kwargs
         self._declaration = declaration
         # Its row is locked from here to the commit, by the UPDATE that was just sent.
         is_saved = declaration.signal is post_save and declaration.recheck is None
         self._saved_in = self.using if is_saved and self.source is not None else None
 
-    def _database(self) -> str:
-        if self.source is None:
-            return database()
-        return router.db_for_write(type(self.source), instance=self.source)
-
     def request(self, key: str) -> None:
-        """Write the wish: with the event's transaction, or right after it in another database."""
-        template, project = self._declaration.template, self._declaration.project
+        """Write the request in the event's transaction; right after it in another database."""
+        declaration = self._declaration
         built: builders.Built | None = None
         error = ""
-        if self.source is None and self._declaration.recheck is not None:
+        if self.source is None and declaration.recheck is not None:
             raise ValueError("recheck= is asked of a saved object, and this event has none.")
-        if self._declaration.snapshot or self.source is None:
+        if declaration.snapshot or self.source is None:
+            told = {k: v for k, v in self._kwargs.items() if k not in ("instance", "signal")}
             try:
-                built = self._build()
+                built = builders.call(declaration, self.about, told, using=self.using)
             except BuilderError as raised:
                 error = str(raised)
             except Exception as raised:
-                # An outage. What can't be made again as of this moment waits for staff to say so.
+                # An outage. Data of this moment can't be made later: the document waits for staff.
                 if breaks_transaction(raised):
                     raise
                 error = describe(raised)
@@ -174,14 +178,14 @@ class _Event:
 
         def write() -> None:
             Render.objects.declare(
-                template,
+                declaration.template,
                 built.data if built else None,
-                builder=self._declaration.identity,
+                builder=declaration.identity,
                 build_error=error,
                 source=self.source,
                 key=key,
-                project=project,
-                priority=self._declaration.priority,
+                project=declaration.project,
+                priority=declaration.priority,
                 complete=sign,
                 saved_in=self._saved_in,
             )
@@ -190,9 +194,5 @@ class _Event:
             write()
         else:
             # Django's robust=True would swallow what breaks a transaction of Craftkit's database.
-            go_on = _business_goes_on(self._declaration.name)
+            go_on = _business_goes_on(declaration.name)
             transaction.on_commit(go_on(write), using=self.using)
-
-    def _build(self) -> builders.Built | None:
-        told = {k: v for k, v in self._kwargs.items() if k not in ("instance", "signal")}
-        return builders.call(self._declaration, self.about, told, using=self.using)
