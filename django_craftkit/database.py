@@ -59,24 +59,21 @@ def non_atomic(view: View) -> View:
 
 
 def retried_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function that writes once more where its transaction has lost a race.
+    """Run a function that writes, and retry it if its transaction has lost a race.
 
-    Inside somebody's transaction only they can start over, also where they have taken the
-    connection out of autocommit. What the function commits is the last
-    thing that it does, and nobody's hook runs with it; else use ``in_transaction``.
+    Inside somebody's transaction only they can start over. What the function commits must be the
+    last thing that it does, and no hook may run with it; else use ``in_transaction``.
     """
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        if is_in_transaction(connections[database()]):
-            return function(*args, **kwargs)
-        return _retried(function.__qualname__, lambda: function(*args, **kwargs), lambda: False)
+        return _retried(function.__qualname__, lambda: function(*args, **kwargs))
 
     return run
 
 
 def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function in a transaction of Craftkit's database, again if that has lost a race."""
+    """Run a function in a transaction of Craftkit's database; retry it if that has lost a race."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -88,12 +85,12 @@ def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
                 transaction.on_commit(partial(committed.append, True), using=database())
                 return function(*args, **kwargs)
 
-        return _retried(function.__qualname__, once, lambda: bool(committed))
+        return _retried(function.__qualname__, once, committed)
 
     return run
 
 
-def _retried(name: str, once: Callable[[], R], is_committed: Callable[[], bool]) -> R:
+def _retried(name: str, once: Callable[[], R], committed: Sequence[bool] = ()) -> R:
     connection = connections[database()]
     if is_in_transaction(connection):
         return once()
@@ -107,9 +104,9 @@ def _retried(name: str, once: Callable[[], R], is_committed: Callable[[], bool])
                 # It broke while it rolled back, and would take the next block for an inner one.
                 connection.close()
             drop_broken(connection)
-            if attempt == TRIES or is_committed() or not is_lost:
+            if attempt == TRIES or committed or not is_lost:
                 raise
-            logger.info("%s is run again: %s", name, error)
+            logger.info("%s is retried: %s", name, error)
         time.sleep(0.01 * 2**attempt)
     raise AssertionError("unreachable")
 
@@ -118,20 +115,16 @@ def _retried(name: str, once: Callable[[], R], is_committed: Callable[[], bool])
 def in_read_committed(using: str) -> Iterator[None]:
     """Open a transaction in READ COMMITTED, whatever the settings say of others.
 
-    For who locks rows past those that others have locked: in another level PostgreSQL gives up on
-    each row that has changed, and MariaDB locks the gaps between them. Inside of somebody's
+    For locking rows past those that others have locked: in another level PostgreSQL gives up on
+    each row that has changed, and MariaDB locks the gaps between them. Inside somebody's
     transaction the level is theirs.
     """
     connection = connections[using]
     is_outermost = not is_in_transaction(connection)
     read_committed_next(using)
     with transaction.atomic(using=using):
-        is_postgresql = connection.vendor == "postgresql"
-        if (
-            is_outermost
-            and is_postgresql
-            and "isolation_level" in connection.settings_dict["OPTIONS"]
-        ):
+        is_set = "isolation_level" in connection.settings_dict["OPTIONS"]
+        if is_outermost and is_set and connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(_READ_COMMITTED)
         yield
@@ -150,10 +143,10 @@ def read_committed_next(using: str) -> None:
 
 
 def drop_broken(connection: BaseDatabaseWrapper) -> None:
-    """Let go of a connection on which something failed, where it can't be used any more.
+    """Close a connection on which something failed, where it can't be used any more.
 
-    Not of one that is merely old: its session may hold the caller's, an advisory lock, say. Nor
-    of one in somebody's transaction: on a new connection nothing would tell that their rows are
+    Not one that is merely old: its session may hold something of the caller's, an advisory lock,
+    say. Nor one in somebody's transaction: on a new one nothing would tell that their rows are
     lost.
     """
     if is_in_transaction(connection) or not connection.errors_occurred:
@@ -165,7 +158,7 @@ def drop_broken(connection: BaseDatabaseWrapper) -> None:
 
 
 def _is_refused(error: Error, seconds: float) -> bool:
-    """Whether SQLite has not even waited for a lock, of an error that took so long to come.
+    """Whether SQLite has not even waited for a lock, since the error came after so few seconds.
 
     It does not where two deferred transactions have read and both go on to write: they would wait
     for each other. Its code is that of a lock that did not come in time.
@@ -216,8 +209,7 @@ def sanitized(value: object, levels: int = MAX_DEPTH) -> Json:
             return [sanitized(item, levels - 1) for item in value]
         case Mapping():
             return {sanitized(key): sanitized(item, levels - 1) for key, item in value.items()}
-        case _:
-            return value
+    return value
 
 
 def describe(error: Exception) -> str:
@@ -228,9 +220,9 @@ def describe(error: Exception) -> str:
 def insert_or_get(row: M, lookup: Lookup[M], *names: str) -> M:
     """Insert a row whose key was free a moment ago, and return it: one query.
 
-    Whoever lost a race for the key gets the winner's row instead, another object than ``row``,
-    found by ``lookup`` of ``names``. Where the transaction reads as of an earlier moment,
-    PostgreSQL refuses to insert and raises 40001: only who began it can start over.
+    Whoever lost a race for the key gets the winner's row, another object than ``row``, by
+    ``lookup`` of ``names``. Where the transaction reads as of an earlier moment, PostgreSQL
+    raises 40001 instead: only who began it can start over.
     """
     using = database()
     values = [getattr(row, name) for name in names]
@@ -255,8 +247,7 @@ class IsCurrent(models.Expression):
     Else a transaction may see what has been gone since it began.
     """
 
-    def __init__(self) -> None:
-        super().__init__(output_field=models.BooleanField())
+    output_field = models.BooleanField()
 
     def as_sql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper

@@ -1,7 +1,4 @@
-"""What a failure means: a race that was lost, an outage, a transaction that is broken.
-
-The rules are here, so that all of the package goes by the same ones.
-"""
+"""What a failure means: a race that was lost, an outage, a transaction that is broken."""
 
 from __future__ import annotations
 
@@ -45,6 +42,13 @@ _SYSTEM_OUTAGES = frozenset(
     if name in {"EAGAIN", "EBUSY", "EDQUOT", "EIO", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"}
     or name in {"EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETRESET", "ENETUNREACH", "ENOSPC"}
 )
+_OUTAGES = (
+    ConnectionError,
+    TimeoutError,
+    MemoryError,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+)
 
 
 def is_lost_race(error: BaseException) -> bool:
@@ -67,9 +71,9 @@ def is_busy(error: BaseException) -> bool:
 def is_outage(error: BaseException) -> bool:
     """Whether something that code relies on failed under it: a database, a network, a disk.
 
-    The same code may well succeed later, so nothing is decided by it. What an error was raised
-    from, or while it was handled, counts too: libraries wrap. Of a call to Craftkit that failed
-    nothing of the kind is left, so its error says it of itself.
+    The same code may well succeed later, so an outage decides nothing. What an error was raised
+    from, or while it was handled, counts too: libraries wrap. An error of a call to Craftkit wraps
+    nothing, and says it of itself.
     """
     return any(_is_outage(one) for one in _chain(error))
 
@@ -77,18 +81,7 @@ def is_outage(error: BaseException) -> bool:
 def _is_outage(error: BaseException) -> bool:
     if isinstance(error, Error):
         return _is_outage_of_database(error)
-    if isinstance(
-        error,
-        (
-            ConnectionError,
-            TimeoutError,
-            MemoryError,
-            requests.exceptions.ConnectionError,
-            requests.exceptions.Timeout,
-        ),
-    ):
-        return True
-    if getattr(error, "is_outage", False) is True:
+    if isinstance(error, _OUTAGES) or getattr(error, "is_outage", False) is True:
         return True
     return isinstance(error, OSError) and (
         error.errno in _SYSTEM_OUTAGES or type(error).__module__ in ("socket", "ssl")
@@ -104,12 +97,12 @@ def _is_outage_of_database(error: Error) -> bool:
         return code.startswith(_POSTGRESQL_OUTAGES)
     if isinstance(code, int) and code:
         return code in _MYSQL_OUTAGES or 2000 <= code < 3000
-    # A connection that is gone says no more than that it is.
+    # A connection that is gone names no code.
     return isinstance(error, (InterfaceError, OperationalError))
 
 
 def _code_of(error: BaseException) -> str | int | None:
-    """Return what the database calls an error: PostgreSQL's SQLSTATE, a number, or ``None``."""
+    """Return a database's code of an error: PostgreSQL's SQLSTATE, a number, or ``None``."""
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     if isinstance(state, str):
@@ -121,10 +114,7 @@ def _code_of(error: BaseException) -> str | int | None:
 
 
 def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
-    """Whether what is written there is somebody's to commit.
-
-    They are in an ``atomic`` block, or have taken the connection out of autocommit.
-    """
+    """Whether the caller has to commit: in an ``atomic`` block, or out of autocommit."""
     if connection.connection is None:
         return connection.in_atomic_block or not connection.settings_dict["AUTOCOMMIT"]
     return connection.in_atomic_block or not connection.autocommit
@@ -156,10 +146,9 @@ def _is_aborted(connection: BaseDatabaseWrapper) -> bool:
 
     The error that did may be out of sight: caught, or the driver's own.
     """
-    if connection.vendor != "postgresql":
-        return False
     info = getattr(connection.connection, "info", None)
-    return getattr(info, "transaction_status", None) in _ABORTED
+    status = getattr(info, "transaction_status", None)
+    return connection.vendor == "postgresql" and status in _ABORTED
 
 
 def _connection_of(error: Error) -> BaseDatabaseWrapper | None:
