@@ -22,22 +22,26 @@ from django.db.models.sql import UpdateQuery
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.backends.base.base import BaseDatabaseWrapper as Connection
     from django.db.models.sql.compiler import SQLCompiler
 
     from .statements import Column
+
+    Rows = Sequence[models.Model]
+    Columns = Sequence[Column]
+    Same = Mapping[Column, object]
 
 M = TypeVar("M", bound=models.Model)
 
 #: Characters of values in one statement: servers and drivers take no packet of any size.
 MOST = 1_000_000
-#: How MySQL and MariaDB are told to look for rows. Of a small table they read all of it otherwise,
-#: lock it row by row, and wait for whoever has another one, who may wait for one of these.
+#: How MySQL and MariaDB are told to look for rows. Else they read all of a small table, lock it row
+#: by row, and wait for whoever has another one, who may wait for one of these.
 _BY_PK = "FORCE INDEX (PRIMARY)"
 
 
 def among(name: str, keys: Collection[object]) -> Among:
-    """Return what finds the rows of which this column has one of these numbers, or UUIDs."""
+    """Return a condition: this column has one of these numbers, or UUIDs."""
     return Among(F(name), keys)
 
 
@@ -51,7 +55,7 @@ class Among(In):
         return list(self.rhs)
 
     def as_postgresql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
+        self, compiler: SQLCompiler, connection: Connection
     ) -> tuple[str, list[object]]:
         if not self.rhs:
             raise EmptyResultSet
@@ -70,15 +74,12 @@ def like(row: M, **values: object) -> M:
     return copy
 
 
-def insert(
-    rows: Sequence[models.Model], using: str, *, ignore: bool = False, keys: bool = False
-) -> bool:
-    """Insert rows of one model, with ``ignore`` but for those that are there.
+def insert(rows: Rows, using: str, *, ignore: bool = False, keys: bool = False) -> bool:
+    """Insert rows of one model; return whether all are known to be new.
 
     Their values are texts, whole numbers, moments, UUIDs and JSON; what is every row's may be SQL
-    without parameters. What is set as a row is saved (``auto_now``) is not. With ``keys`` they get
-    their primary keys where all are new and the database returns them. Returns whether all are
-    known to be new.
+    without parameters. ``auto_now`` and the like set nothing. ``ignore`` passes over rows that are
+    there. With ``keys`` they get their primary keys, if all are new and the database returns them.
     """
     connection = connections[using]
     if connection.vendor == "postgresql":
@@ -95,13 +96,7 @@ def insert(
 
 
 def _insert_by_json(
-    rows: Sequence[models.Model],
-    columns: Sequence[Column],
-    same: Mapping[Column, object],
-    connection: BaseDatabaseWrapper,
-    *,
-    ignore: bool,
-    keys: bool,
+    rows: Rows, columns: Columns, same: Same, connection: Connection, *, ignore: bool, keys: bool
 ) -> int:
     names = [_quoted(column, connection) for column in (*same, *columns)]
     values, params = [], []
@@ -130,7 +125,7 @@ def _insert_by_json(
         return int(cursor.rowcount)
 
 
-def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> None:
+def update(rows: Rows, names: Sequence[str], using: str) -> None:
     """Write these columns of rows of one model: one query for each ``MOST`` characters of values.
 
     A value may be an expression where it is every row's.
@@ -204,9 +199,7 @@ def delete_by_pk(model: type[models.Model], pks: Sequence[int], using: str) -> i
         return int(cursor.rowcount)
 
 
-def _split(
-    rows: Sequence[models.Model], columns: Iterable[Column]
-) -> tuple[dict[Column, object], list[Column]]:
+def _split(rows: Rows, columns: Iterable[Column]) -> tuple[dict[Column, object], list[Column]]:
     """Return what is every row's, by column, and the columns of which each row has its own."""
     same: dict[Column, object] = {}
     own: list[Column] = []
@@ -221,7 +214,7 @@ def _split(
     return same, own
 
 
-def _parts(rows: Sequence[M], columns: Sequence[Column]) -> Iterator[Sequence[M]]:
+def _parts(rows: Sequence[M], columns: Columns) -> Iterator[Sequence[M]]:
     start = size = 0
     # Others have values that are short.
     long = (models.CharField, models.TextField, models.JSONField)
@@ -235,17 +228,14 @@ def _parts(rows: Sequence[M], columns: Sequence[Column]) -> Iterator[Sequence[M]
     yield rows[start:]
 
 
-def _update_by_json(
-    rows: Sequence[models.Model],
-    columns: Sequence[Column],
-    same: Mapping[Column, object],
-    using: str,
-) -> bool:
+def _update_by_json(rows: Rows, columns: Columns, same: Same, using: str) -> bool:
     """Write rows from values in JSON, or in SQLite from a list; ``False`` where that can't be."""
-    connection = connections[using]
-    is_sqlite = connection.vendor == "sqlite"
-    if not (is_sqlite or has_tables_of_json(connection)):
-        return False
+    connection: Any = connections[using]
+    is_old = connection.vendor == "mysql" and connection.mysql_version < (
+        (10, 6) if connection.mysql_is_mariadb else (8, 0, 4)
+    )
+    if is_old or connection.vendor not in ("sqlite", "postgresql", "mysql"):
+        return False  # it reads no JSON as a table
     expressions = any(hasattr(value, "resolve_expression") for value in same.values())
     kinds = (str, int, datetime, uuid.UUID, type(None))
     if expressions or not all(
@@ -258,7 +248,7 @@ def _update_by_json(
     params = [column.get_db_prep_save(value, connection) for column, value in same.items()]
     names = [_quoted(column, connection) for column in columns]
     table, key = _table(rows[0], connection), _quoted(rows[0]._meta.pk, connection)
-    if is_sqlite:
+    if connection.vendor == "sqlite":
         sets += [f"{name} = %s" for name in names]
         sql = f"UPDATE {table} SET {', '.join(sets)} WHERE {key} = %s"  # noqa: S608
         values = [
@@ -294,32 +284,22 @@ def _update_by_json(
     return True
 
 
-def has_tables_of_json(connection: Any) -> bool:
-    """Whether a database reads a JSON text as a table."""
-    if connection.vendor == "mysql":
-        first = (10, 6) if connection.mysql_is_mariadb else (8, 0, 4)
-        return bool(connection.mysql_version >= first)
-    return bool(connection.vendor == "postgresql")
-
-
-def _table(row: models.Model | type[models.Model], connection: BaseDatabaseWrapper) -> str:
+def _table(row: models.Model | type[models.Model], connection: Connection) -> str:
     return connection.ops.quote_name(row._meta.db_table)
 
 
-def _quoted(column: Column, connection: BaseDatabaseWrapper) -> str:
+def _quoted(column: Column, connection: Connection) -> str:
     # Each has a name, whatever the annotations say.
     return connection.ops.quote_name(str(column.column))
 
 
-def _recordset(columns: Sequence[Column], connection: BaseDatabaseWrapper) -> str:
+def _recordset(columns: Columns, connection: Connection) -> str:
     """Return how PostgreSQL reads as a table what ``_document`` returns."""
     types = "".join(f", c{n} {column.db_type(connection)}" for n, column in enumerate(columns))
     return f"jsonb_to_recordset(%s::jsonb) AS v(k bigint{types})"
 
 
-def _document(
-    rows: Sequence[models.Model], columns: Sequence[Column], connection: BaseDatabaseWrapper
-) -> str:
+def _document(rows: Rows, columns: Columns, connection: Connection) -> str:
     """Return the values of these columns as JSON, and ``k``, the keys of rows that have one."""
     plain = _as_postgresql_reads if connection.vendor == "postgresql" else _as_mysql_reads
     records = [
@@ -332,13 +312,11 @@ def _document(
     return json.dumps(records, ensure_ascii=False, separators=(",", ":"), cls=encoder)
 
 
-def _prepared(column: Column, row: models.Model, connection: BaseDatabaseWrapper) -> object:
+def _prepared(column: Column, row: models.Model, connection: Connection) -> object:
     return column.get_db_prep_save(getattr(row, column.attname), connection)
 
 
-def _as_postgresql_reads(
-    column: Column, row: models.Model, connection: BaseDatabaseWrapper
-) -> object:
+def _as_postgresql_reads(column: Column, row: models.Model, connection: Connection) -> object:
     value = getattr(row, column.attname)
     if isinstance(column, models.JSONField) or isinstance(value, (str, int)):
         # JSON in JSON: the column's encoder writes all of it.
@@ -349,24 +327,17 @@ def _as_postgresql_reads(
     return str(value) if isinstance(value, uuid.UUID) else value
 
 
-def _as_mysql_reads(column: Column, row: models.Model, connection: BaseDatabaseWrapper) -> object:
+def _as_mysql_reads(column: Column, row: models.Model, connection: Connection) -> object:
     value = getattr(row, column.attname)
     if isinstance(column, models.JSONField):
         return value if value is None else json.dumps(value, cls=column.encoder)
     value = _prepared(column, row, connection)
-    return (
-        value
-        if value is None or isinstance(value, str)
-        else str(int(value) if isinstance(value, bool) else value)
-    )
+    if value is None or isinstance(value, str):
+        return value
+    return str(int(value) if isinstance(value, bool) else value)
 
 
-def _update_by_case(
-    rows: Sequence[models.Model],
-    columns: Sequence[Column],
-    same: Mapping[Column, object],
-    using: str,
-) -> None:
+def _update_by_case(rows: Rows, columns: Columns, same: Same, using: str) -> None:
     """Write rows with what chooses a row's own value by its primary key.
 
     ``Case(When(…))``, and ``bulk_update`` with it, costs more to compile than to run.
@@ -379,9 +350,8 @@ def _update_by_case(
         params: list[object] = []
         for row in rows:
             params += row.pk, _prepared(column, row, connection)
-        choice = RawSQL(  # noqa: S611
-            f"CASE {key} {'WHEN %s THEN %s ' * len(pks)}END", params, column
-        )
+        case = f"CASE {key} {'WHEN %s THEN %s ' * len(pks)}END"
+        choice = RawSQL(case, params, column)  # noqa: S611
         casted = connection.features.requires_casted_case_in_updates
         values[column.name] = Cast(choice, column) if casted else choice
     update_by_pk(model, pks, using, **values)

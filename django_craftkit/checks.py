@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
 from django.db import router
@@ -19,8 +20,6 @@ from django.utils.module_loading import import_string
 from . import conf, declarations
 from .client import Craftkit
 from .models.archive import ALIAS
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @checks.register("craftkit")
@@ -39,27 +38,17 @@ def check_deployment(**kwargs: object) -> list[checks.CheckMessage]:
     projects = getattr(settings, "CRAFTKIT_PROJECTS", None)
     if not isinstance(projects, Mapping):
         return []
-    return [
-        *_check_urls(),
-        *_check_archive(),
-        *(
-            message
-            for alias, project in projects.items()
-            if isinstance(project, Mapping)
-            for message in _check_project_for_deployment(alias, project)
-        ),
-    ]
+    return [*_check_urls(), *_check_archive(), *_check_projects_for_deployment(projects)]
 
 
 def _check_projects() -> Iterator[checks.CheckMessage]:
-    projects = getattr(settings, "CRAFTKIT_PROJECTS", None)
-    if not isinstance(projects, Mapping) or not projects:
+    projects = conf.projects()
+    if not projects:
         yield checks.Error(
             "CRAFTKIT_PROJECTS is missing, empty or no dict.",
             hint='CRAFTKIT_PROJECTS = {"default": {"API_KEY": env("CRAFTKIT_API_KEY")}}',
             id="craftkit.E001",
         )
-        return
     for alias, project in projects.items():
         where = f"CRAFTKIT_PROJECTS[{alias!r}]"
         if not (isinstance(alias, str) and conf.ALIAS.fullmatch(alias)):
@@ -70,9 +59,7 @@ def _check_projects() -> Iterator[checks.CheckMessage]:
             )
         if not isinstance(project, Mapping):
             yield checks.Error(
-                f"{where} is no dict.",
-                hint='Write {"API_KEY": …} there.',
-                id="craftkit.E002",
+                f"{where} is no dict.", hint='Write {"API_KEY": …} there.', id="craftkit.E002"
             )
             continue
         for key in sorted(project.keys() - conf.PROJECT_KEYS, key=str):
@@ -132,10 +119,10 @@ def _check_options() -> Iterator[checks.CheckMessage]:
             "CRAFTKIT is no dict.", hint="CRAFTKIT = {} is enough.", id="craftkit.E006"
         )
         return
-    for key in sorted(options.keys() - conf.option_names(), key=str):
+    for key in sorted(options.keys() - conf.OPTION_NAMES, key=str):
         yield checks.Error(
             f"CRAFTKIT has the unknown key {key!r}.",
-            hint=f"It takes {', '.join(sorted(conf.option_names()))}.",
+            hint=f"It takes {', '.join(sorted(conf.OPTION_NAMES))}.",
             id="craftkit.E007",
         )
     for option in fields(conf.Options):
@@ -170,8 +157,6 @@ def _what_fits(option: Field[object]) -> str:
 
 
 def _check_database() -> Iterator[checks.CheckMessage]:
-    from django.contrib.contenttypes.models import ContentType
-
     homes = {router.db_for_write(model) for model in apps.get_app_config("craftkit").get_models()}
     if len(homes) > 1:
         yield checks.Error(
@@ -190,11 +175,9 @@ def _check_database() -> Iterator[checks.CheckMessage]:
 
 
 def _check_declarations() -> Iterator[checks.CheckMessage]:
-    projects = getattr(settings, "CRAFTKIT_PROJECTS", None)
-    if not isinstance(projects, Mapping) or not projects:
-        return  # another check tells
+    projects = conf.projects()
     for one in declarations.declared():
-        if one.project not in projects:
+        if projects and one.project not in projects:  # if there is none, E001 tells
             yield checks.Error(
                 f"{one.name} ({one.place}) declares documents of the project {one.project!r}, "
                 "which CRAFTKIT_PROJECTS has not: they would wait for ever.",
@@ -267,34 +250,33 @@ def _check_archive() -> Iterator[checks.CheckMessage]:
         )
 
 
-def _check_project_for_deployment(
-    alias: str, project: Mapping[str, Any]
+def _check_projects_for_deployment(
+    projects: Mapping[str, object],
 ) -> Iterator[checks.CheckMessage]:
-    where = f"CRAFTKIT_PROJECTS[{alias!r}]"
-    secrets = project.get("WEBHOOK_SECRETS")
-    if conf.is_list_of_secrets(secrets) and not any(
-        secret and secret.strip() for secret in secrets or ()
-    ):
-        yield checks.Warning(
-            f"{where} has no WEBHOOK_SECRETS: every webhook is refused, documents are polled for.",
-            hint="Make a webhook in Craftkit's dashboard and list its secret.",
-            id="craftkit.W001",
-        )
-    url = project.get("BASE_URL") or conf.DEFAULT_BASE_URL
-    if not _refusal(base_url=url) and _is_in_the_open(url):
-        yield checks.Warning(
-            f"{where}['BASE_URL'] is plain http: the API key travels in the open.",
-            hint="Use https.",
-            id="craftkit.W002",
-        )
-    if str(project.get("API_KEY") or "").strip().startswith("ck_test_"):
-        yield checks.Warning(
-            f"{where} has a test key: documents may carry a watermark.",
-            hint="Use a key that begins with ck_live_.",
-            id="craftkit.W003",
-        )
-
-
-def _is_in_the_open(url: str) -> bool:
-    parts = urlsplit(url.strip())
-    return parts.scheme == "http" and parts.hostname not in LOOPBACK
+    for alias, project in projects.items():
+        if not isinstance(project, Mapping):
+            continue
+        where = f"CRAFTKIT_PROJECTS[{alias!r}]"
+        is_list = conf.is_list_of_secrets(project.get("WEBHOOK_SECRETS"))
+        if is_list and not conf.webhook_secrets(alias):
+            yield checks.Warning(
+                f"{where} has no WEBHOOK_SECRETS: every webhook is refused, documents are polled "
+                "for.",
+                hint="Make a webhook in Craftkit's dashboard and list its secret.",
+                id="craftkit.W001",
+            )
+        url = project.get("BASE_URL") or conf.DEFAULT_BASE_URL
+        if not _refusal(base_url=url):
+            parts = urlsplit(url.strip())
+            if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+                yield checks.Warning(
+                    f"{where}['BASE_URL'] is plain http: the API key travels in the open.",
+                    hint="Use https.",
+                    id="craftkit.W002",
+                )
+        if str(project.get("API_KEY") or "").strip().startswith("ck_test_"):
+            yield checks.Warning(
+                f"{where} has a test key: documents may carry a watermark.",
+                hint="Use a key that begins with ck_live_.",
+                id="craftkit.W003",
+            )

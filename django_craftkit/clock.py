@@ -1,4 +1,4 @@
-"""The time: this machine's for wishes, the database's for leases, and a test's for both."""
+"""The time: this machine's for requests, the database's for leases, and a test's for both."""
 
 from __future__ import annotations
 
@@ -56,15 +56,11 @@ def seconds() -> float:
 
 
 def local(moment: datetime) -> datetime:
-    """Return a moment in the reader's time zone; without ``USE_TZ`` it is in it already.
-
-    The last hours of the year 9999, and the first ones of year 1, are not in every zone's
-    calendar: these stay as they are.
-    """
+    """Return a moment in the reader's time zone; without ``USE_TZ`` it is in it already."""
     try:
         return timezone.localtime(moment) if timezone.is_aware(moment) else moment
     except OverflowError:
-        return moment
+        return moment  # an hour of the year 1, or 9999, that is not in the zone's calendar
 
 
 def database_now_expression() -> Combinable:
@@ -101,19 +97,17 @@ def _shifted(sql: str, shift: int) -> str:
 
 def database_now() -> datetime:
     """Return the database's time: leases of several machines must go by one clock."""
-    if _stand_in is not None:
-        return _stand_in()
     connection = connections[database()]
     query = _CLOCKS.get(connection.vendor)
-    if query is None:
-        return timezone.now()
+    if query is None or _stand_in is not None:
+        return now()
     with connection.cursor() as cursor:
         cursor.execute(query)
         return moment(cursor.fetchone()[0])
 
 
 def moment(value: Any) -> datetime:
-    """Return the time that a database's clock has told, as Django has it; ``None``: none has."""
+    """Return the time that a database's clock has told as Django has it; of ``None`` ours."""
     if value is None:
         return now()
     if isinstance(value, str):

@@ -28,7 +28,6 @@ DEFAULT_TIMEOUT = (3.05, 30.0)
 ALIAS = re.compile(r"[-\w]{1,64}", re.ASCII)
 PROJECT_KEYS = frozenset({"API_KEY", "WEBHOOK_SECRETS", "BASE_URL", "TIMEOUT", "ADAPTER"})
 
-
 #: What an option takes that is one of a few words.
 CHOICES = {"ENGAGEMENT_STORE_IP": ("full", "truncated", "none")}
 #: Of what kind an option is whose default is ``None``.
@@ -43,12 +42,11 @@ class UnknownProject(ImproperlyConfigured):
 class Options:
     """The keys of ``CRAFTKIT`` and their defaults."""
 
-    #: Hold everything: wishes are written, webhooks are heard, nothing is sent to Craftkit.
+    #: Requests and webhooks are stored, and nothing is sent to Craftkit.
     PAUSED: bool = False
     #: How many calls to Craftkit one worker process has under way at most.
     THREADS: int = 16
-    #: Seconds after which the work of a worker that gave no sign is taken over; must be longer
-    #: than the longest call to Craftkit.
+    #: Seconds after which another worker takes a silent one's jobs; longer than any call may take.
     LEASE: int = 120
     #: Seconds after which a render that is not final is shown as overdue.
     OVERDUE_AFTER: int = 900
@@ -69,8 +67,7 @@ class Options:
     #: Days after which the body of a webhook that was applied is dropped; ``None``: never. That of
     #: an event that this version doesn't know stays.
     DELIVERY_KEEP_DAYS: int | None = 30
-    #: Dotted path of what narrows the documents that the HTTP API knows for whoever asks; ``None``:
-    #: their permissions alone say.
+    #: Dotted path of a function that narrows the HTTP API's documents for a user; ``None``: none.
     API_QUERYSET: str | None = None
     #: For its rule ``own_documents``: from a model's label to the path of its user.
     API_OWNERS: Mapping[str, str] | None = None
@@ -89,6 +86,7 @@ class Project:
     adapter: Callable[[], BaseAdapter] | None
 
 
+OPTION_NAMES = frozenset(option.name for option in fields(Options))
 _DEFAULTS = Options()
 
 
@@ -99,14 +97,13 @@ def options() -> Options:
         return _DEFAULTS
     if not isinstance(given, Mapping):
         raise ImproperlyConfigured("CRAFTKIT is no dict.")
-    unknown = sorted(map(str, given.keys() - option_names()))
-    if unknown:
+    if unknown := sorted(map(str, given.keys() - OPTION_NAMES)):
         raise ImproperlyConfigured(f"CRAFTKIT has no key {', '.join(unknown)}.")
     return Options(**given)
 
 
 def lease() -> timedelta:
-    """Return for how long what a worker takes is its own."""
+    """Return for how long a worker leases its jobs."""
     return timedelta(seconds=options().LEASE)
 
 
@@ -118,12 +115,14 @@ def options_or_defaults() -> Options:
         return _DEFAULTS
 
 
-def option_names() -> frozenset[str]:
-    return frozenset(option.name for option in fields(Options))
+def projects() -> Mapping[str, object]:
+    """Return ``CRAFTKIT_PROJECTS``; no projects where it is missing or no dict."""
+    given = getattr(settings, "CRAFTKIT_PROJECTS", None)
+    return given if isinstance(given, Mapping) else {}
 
 
 def project_aliases() -> list[str]:
-    return list(_projects())
+    return list(projects())
 
 
 def project(alias: str) -> Project:
@@ -160,11 +159,11 @@ def webhook_secrets(alias: str) -> list[bytes]:
 
 
 def _project(alias: str) -> Mapping[str, Any]:
-    given = _projects().get(alias)
+    given = projects().get(alias)
     if isinstance(given, Mapping):
         return given
     del given  # error pages show locals, and it may be the key
-    if alias in _projects():
+    if alias in projects():
         raise ImproperlyConfigured(f"CRAFTKIT_PROJECTS[{alias!r}] is no dict.")
     raise UnknownProject(
         f"CRAFTKIT_PROJECTS has no project {alias!r}. Add it, or name one of: "
@@ -178,8 +177,3 @@ def is_list_of_secrets(value: object) -> bool:
         isinstance(value, (list, tuple, set, frozenset))
         and all(secret is None or isinstance(secret, str) for secret in value)
     )
-
-
-def _projects() -> Mapping[str, object]:
-    given = getattr(settings, "CRAFTKIT_PROJECTS", None)
-    return given if isinstance(given, Mapping) else {}

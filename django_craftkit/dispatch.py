@@ -1,8 +1,8 @@
 """Waking the loop, and carrying a job out at once.
 
-A wish must cost its caller next to nothing, whatever the broker does: at most one message per
-process and interval, sent by a thread of its own that nobody waits for, behind a breaker. What a
-message that wasn't sent leaves undone, the sweep finds.
+A request must cost its caller next to nothing, whatever the broker does: at most one message per
+process and interval, sent by a thread that nobody waits for, behind a breaker. The sweep finds what
+is due if a message is lost.
 """
 
 from __future__ import annotations
@@ -37,10 +37,9 @@ INTERVAL = 0.5
 EXPIRES = 60.0
 #: Seconds without another try after a broker failed.
 PAUSE = 15.0
-#: Seconds after which a broker that has not taken a message hangs. A first one takes its time: the
-#: imports, and the connection.
+#: Seconds after which a broker that has not taken a message hangs. The first message takes longer.
 HANGING = 5.0
-#: Seconds after which a thread that waits for the broker is given up; how many may wait at most.
+#: Seconds after which a waiting thread counts as stuck; how many may wait at most.
 STUCK, SENDERS = 60.0, 3
 #: Seconds that a process that ends waits for its last message.
 LAST = 1.0
@@ -58,18 +57,14 @@ def remember_celery_app() -> None:
 def celery_app() -> Celery | None:
     """Return the project's Celery app; ``None`` where it has none, and no broker."""
     app: Celery = current_app._get_current_object()  # type: ignore[attr-defined]
-    if _is_fallback(app) and _celery_app is not None:
+    # "default" is the app that Celery makes up where nobody has made one.
+    if app.main == "default" and _celery_app is not None:
         app = _celery_app
-    return None if _is_fallback(app) and not app.conf.broker_url else app
-
-
-def _is_fallback(app: Celery) -> bool:
-    """Whether Celery made this app up because nobody had made one."""
-    return app.main == "default"
+    return None if app.main == "default" and not app.conf.broker_url else app
 
 
 def wake_on_commit(using: str) -> None:
-    """Wake the loop when the transaction of the wish is committed."""
+    """Wake the loop when the transaction of the request is committed."""
     transaction.on_commit(wake, using=using, robust=True)
 
 
@@ -79,16 +74,15 @@ def wake(delay: float = 0.0) -> None:
     Never raises but in eager mode, and waits for no broker.
     """
     # Before Celery's settings, which are slow to read.
-    if not delay and _current is not None and _current.is_asked_for():
+    if not delay and _current is not None and _current.is_under_way():
         return
     app = celery_app()
     if app is None:
         return
-    if app.conf.task_always_eager:
-        if not delay:
-            app.tasks[TASK].apply_async()
-        return
-    _waker().wake(app, delay)
+    if not app.conf.task_always_eager:
+        _waker().wake(app, delay)
+    elif not delay:
+        app.tasks[TASK].apply_async()
 
 
 class Waker:
@@ -116,13 +110,13 @@ class Waker:
         if sender is None:
             self._note(f"no answer in {HANGING:.0f} s")
 
-    def is_asked_for(self) -> bool:
+    def is_under_way(self) -> bool:
         """Whether a message that comes after this moment, and soon, is sent already."""
         now = time.monotonic()
         return now <= self._next_wake <= now + 2 * INTERVAL and self.pid == os.getpid()
 
     def flush(self, seconds: float) -> bool:
-        """Wait for the messages that are on their way; whether they have gone out, or failed."""
+        """Wait until all messages have gone out, or failed; return whether they have."""
         until = time.monotonic() + seconds
         return all(one.wait(until - time.monotonic()) for one in self._senders)
 
@@ -130,8 +124,7 @@ class Waker:
         """Return who sends the next message; ``None`` where the broker hangs."""
         if self._senders and not self._senders[-1].waits(now, HANGING):
             return self._senders[-1]
-        # A connection may be lost without a word. Whoever waits there is left to it, but not again
-        # and again.
+        # A connection may be lost without a word: its sender is left waiting, but not too many are.
         self._senders = [one for one in self._senders if one.waits(now, 0.0)]
         if len(self._senders) >= SENDERS or any(not one.waits(now, STUCK) for one in self._senders):
             return None
@@ -143,7 +136,7 @@ class Waker:
         self._slots = {slot for slot in self._slots if slot * INTERVAL >= now}
         at = now + delay
         if not delay:
-            if self.is_asked_for():
+            if self.is_under_way():
                 return None
             if now >= self._quiet_until:
                 self._quiet_until = now + INTERVAL
@@ -158,11 +151,11 @@ class Waker:
             self._next_wake = max(self._next_wake, slot * INTERVAL)
         return slot * INTERVAL - now
 
-    def _note(self, trouble: str) -> None:
-        """Trust the broker again, or leave it alone for a while."""
+    def _note(self, problem: str) -> None:
+        """Trust the broker, or after a problem leave it alone for a while."""
         with self._lock:
-            was_down, self._is_down = self._is_down, bool(trouble)
-            if not trouble:
+            was_down, self._is_down = self._is_down, bool(problem)
+            if not problem:
                 self._next_try = 0.0
                 return
             self._next_try = time.monotonic() + PAUSE
@@ -172,13 +165,13 @@ class Waker:
         log(
             "The broker took no message to wake Craftkit's worker (%s). The sweep carries on; "
             "the next message is tried in %d seconds.",
-            trouble,
+            problem,
             PAUSE,
         )
 
 
 class _Sender:
-    """A thread that a hanging broker can hold, in the caller's stead."""
+    """A thread that waits for a hanging broker, so that no caller does."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
@@ -189,7 +182,7 @@ class _Sender:
         threading.Thread(target=self._run, name="craftkit-wake", daemon=True).start()
 
     def waits(self, now: float, seconds: float) -> bool:
-        """Whether the broker keeps it waiting, for longer than that."""
+        """Whether it has waited for the broker for so many seconds."""
         return bool(self._waiting) and now - self._waiting_since >= seconds
 
     def send(self, app: Celery, countdown: float) -> None:
@@ -200,14 +193,14 @@ class _Sender:
         self._messages.put((app, countdown))
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all that it was given has gone out, or failed; whether it has."""
+        """Wait until all messages have gone out, or failed; return whether they have."""
         with self._lock:
             return self._lock.wait_for(lambda: not self._waiting, max(seconds, 0.0))
 
     def _run(self) -> None:
         while True:
             app, countdown = self._messages.get()
-            trouble = ""
+            problem = ""
             try:
                 app.tasks[TASK].apply_async(
                     countdown=countdown,
@@ -216,8 +209,8 @@ class _Sender:
                     ignore_result=True,
                 )
             except Exception as error:
-                trouble = f"{type(error).__name__}: {error}"
-            self._note(trouble)
+                problem = f"{type(error).__name__}: {error}"
+            self._note(problem)
             with self._lock:
                 self._waiting -= 1
                 self._waiting_since = time.monotonic()
@@ -230,7 +223,7 @@ _current_lock = threading.Lock()
 
 @atexit.register
 def _send_the_last() -> None:
-    """Let a script that ends right after its wish wake the worker all the same."""
+    """Let a script that ends right after its request wake the worker all the same."""
     if _current is not None and _current.pid == os.getpid():
         _current.flush(LAST)
 
@@ -246,7 +239,7 @@ def _waker() -> Waker:
 
 
 def register(carry_out: Callable[..., bool]) -> None:
-    """Take the function that carries a job out: the loop is above the models, not below."""
+    """Set the function that carries a job out: the loop is above the models, not below."""
     global _carry_out
     _carry_out = carry_out
 
@@ -254,9 +247,9 @@ def register(carry_out: Callable[..., bool]) -> None:
 def carry_out(
     kind: str, object_id: int, *, timeout: float, until: Callable[[], bool] | None = None
 ) -> bool:
-    """Do what is due for one object now, until it is so or ``timeout`` seconds are over.
+    """Do what is due for one object now, until ``until`` is true or ``timeout`` seconds are over.
 
-    Without ``until`` once. Returns whether it came to that: it is so, or Craftkit has answered.
+    Without ``until`` once. Returns whether it is true, or Craftkit has answered.
     """
     refuse_transaction()
     if _carry_out is None:

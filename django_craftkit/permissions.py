@@ -1,4 +1,4 @@
-"""Who may do what, for the admin and the HTTP API alike: by Django's permissions, and by no other.
+"""Who may do what, in the admin and the HTTP API alike: Django's permissions say, and nothing else.
 
 ``is_staff`` is no permission. A permission may be for everything (``ModelBackend``) or for one
 object (django-guardian, say): either will do.
@@ -20,35 +20,38 @@ if TYPE_CHECKING:
     M = TypeVar("M", bound=Model)
     Person = PermissionsMixin | AnonymousUser
 
-#: Primary keys that a query names.
+#: Primary keys that a query names at most.
 FEW = 1000
 
 
 def user_of(request: HttpRequest) -> AbstractBaseUser:
-    """Return who acts: nobody does who is not logged in."""
+    """Return the user who acts: nobody does without having logged in."""
     return cast("AbstractBaseUser", request.user)
 
 
 def allows(user: Person, codename: str, obj: Model | None = None) -> bool:
-    """Whether somebody has a permission of this app, for everything or for this object."""
+    """Whether a user has a permission of this app, for everything or for this object."""
     name = f"craftkit.{codename}"
     return user.has_perm(name) or (obj is not None and user.has_perm(name, obj))
 
 
 def permitted(user: Person, codename: str, rows: QuerySet[M]) -> QuerySet[M] | None:
-    """Return the rows that somebody has a permission for; ``None`` where there are none.
+    """Return the rows that a user has a permission for; ``None`` where there are none.
 
-    ``has_perm`` would be asked of each row. Of the backends that know single objects only
-    django-guardian can be asked for all of them: by one query more.
+    ``has_perm`` would have to be called for each row. Of the backends that know single objects
+    only django-guardian tells all of them, by one query more.
     """
     name = f"craftkit.{codename}"
     if user.has_perm(name):
         return rows
-    if not _knows_objects():
+    if not apps.is_installed("guardian"):
         return None
+    from guardian.backends import ObjectPermissionBackend
     from guardian.shortcuts import get_objects_for_user
 
-    # A few are named. The query within the query that guardian makes looks at every row for them.
+    if not any(isinstance(one, ObjectPermissionBackend) for one in get_backends()):
+        return None
+    # A few are named: guardian's query within a query looks at every row for them.
     few = _objects_of(user, codename, rows)
     if not few:
         return None
@@ -59,7 +62,7 @@ def permitted(user: Person, codename: str, rows: QuerySet[M]) -> QuerySet[M] | N
 
 
 def _objects_of(user: Person, codename: str, rows: QuerySet[M]) -> list[int | str]:
-    """Return the primary keys that guardian has a permission for, the first ones."""
+    """Return the primary keys that guardian has a permission for: the first ``FEW``, and one."""
     from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
     # Its types know objects alone, where it takes their model as well.
@@ -79,17 +82,8 @@ def _objects_of(user: Person, codename: str, rows: QuerySet[M]) -> list[int | st
     return list(own.union(of_groups)[: FEW + 1])
 
 
-def _knows_objects() -> bool:
-    """Whether django-guardian says who may do what, of single objects."""
-    if not apps.is_installed("guardian"):
-        return False
-    from guardian.backends import ObjectPermissionBackend
-
-    return any(isinstance(one, ObjectPermissionBackend) for one in get_backends())
-
-
 def may_see(user: Person, source: Model) -> bool:
-    """Whether somebody may see what a document is about, by the permissions of its own app."""
+    """Whether a user may see what a document is about, by the permissions of its own app."""
     app, model = source._meta.app_label, source._meta.model_name
     names = [f"{app}.{verb}_{model}" for verb in ("view", "change")]
     return any(user.has_perm(name) or user.has_perm(name, source) for name in names)
