@@ -10,9 +10,8 @@ __version__ = "0.1.0"
 def beat_schedule() -> dict[str, dict[str, Any]]:
     """Return the entries for ``CELERY_BEAT_SCHEDULE``; reads no settings.
 
-    The sweep is the safety net under every message that a broker, a crash or a lost webhook can
-    swallow. It runs every 5 seconds; a message that waited for two minutes is dropped.
-    What is not to be kept any longer is dropped once a day.
+    ``craftkit.sweep`` does every 5 seconds what a lost message or webhook has left undone; its own
+    messages expire after two minutes. ``craftkit.prune`` drops once a day what is not kept.
     """
     return {
         "craftkit.sweep": {"task": "craftkit.sweep", "schedule": 5.0},

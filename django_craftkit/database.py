@@ -20,12 +20,14 @@ from .statements import insert
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.backends.base.base import BaseDatabaseWrapper as Connection
     from django.db.backends.mysql.base import DatabaseWrapper as MySQL
     from django.db.models.sql.compiler import SQLCompiler
 
     from .statements import Lookup
     from .untrusted import Json
+
+    Sql = tuple[str, tuple[str | int, ...]]
 
 logger = get_logger(__name__)
 
@@ -142,7 +144,7 @@ def read_committed_next(using: str) -> None:
             cursor.execute(_READ_COMMITTED)
 
 
-def drop_broken(connection: BaseDatabaseWrapper) -> None:
+def drop_broken(connection: Connection) -> None:
     """Close a connection on which something failed, where it can't be used any more.
 
     Not one that is merely old: its session may hold something of the caller's, an advisory lock,
@@ -249,18 +251,14 @@ class IsCurrent(models.Expression):
 
     output_field = models.BooleanField()
 
-    def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
-    ) -> tuple[str, tuple[str | int, ...]]:
+    def as_sql(self, compiler: SQLCompiler, connection: Connection) -> Sql:
         # SQLite: one writer at a time, and whoever has written is it.
         return ("1" if connection.vendor == "sqlite" else "0"), ()
 
-    def as_postgresql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
-    ) -> tuple[str, tuple[()]]:
+    def as_postgresql(self, compiler: SQLCompiler, connection: Connection) -> Sql:
         return "(CURRENT_SETTING('transaction_isolation') = 'read committed')", ()
 
-    def as_mysql(self, compiler: SQLCompiler, connection: MySQL) -> tuple[str, tuple[()]]:
+    def as_mysql(self, compiler: SQLCompiler, connection: MySQL) -> Sql:
         name = "tx_isolation" if connection.mysql_is_mariadb else "transaction_isolation"
         return f"(@@{name} = 'READ-COMMITTED')", ()
 

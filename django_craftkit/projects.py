@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 
 
 def time_limit(seconds: float) -> AbstractContextManager[None]:
-    """Let the calls in here be over together in so many seconds, in 1 second at least.
-
-    Their further tries and pauses included, and whatever each might take alone.
-    """
+    """Let the calls in here take so many seconds together, retries included; 1 second at least."""
     return within(max(1.0, seconds))
 
 
 def get_client(alias: str = conf.DEFAULT_PROJECT, *, max_retries: int = 2) -> Craftkit:
     """Return the client of a project; its connections are pooled per process and thread.
 
-    Raises ``UnknownProject`` for an alias that is not configured and ``ImproperlyConfigured``
-    where it has no ``API_KEY``.
+    Args:
+        alias: in ``CRAFTKIT_PROJECTS``.
+        max_retries: further tries of a call that may safely be retried; 0 for none.
+
+    Raises:
+        UnknownProject: there is no such alias.
+        ImproperlyConfigured: the project has no ``API_KEY``, or a setting that can't be used.
     """
     project = conf.project(alias)
     if not project.api_key:

@@ -1,4 +1,4 @@
-"""Celery's side: two tasks that run the loop, and one that drops what is not kept."""
+"""The Celery tasks: two that run the loop, and one that drops what is not kept."""
 
 from __future__ import annotations
 
@@ -20,25 +20,22 @@ if TYPE_CHECKING:
 
 #: Seconds that one task runs at most, before it hands over to the next.
 SECONDS = 20.0
-#: Where the steps of all tasks of this process run: a pool of threads has several at once.
+#: What all tasks of this process share: a pool of threads runs several at once.
 _room = Room()
-#: What makes their calls.
 _pool = Pool()
-#: What gives their signs of life.
 _pulse = Pulse()
-#: How far they have come.
 _marks = Marks()
 
 
 @shared_task(name="craftkit.advance", bind=True, ignore_result=True)
 def advance(self: Task[[], int]) -> int:
-    """Carry out what is due; sent by whoever writes a wish or hears a webhook."""
+    """Carry out what is due; sent by whoever writes a request or stores a webhook."""
     return _loop(self).run(SECONDS)
 
 
-# On the task, not in beat's schedule: some schedulers keep nothing but the schedule. Twice as long
-# as that of a message that wakes a worker: on a long queue those are dropped before their turn, and
-# a sweep that were dropped like them would never come.
+# Expires on the task, not in beat's schedule: some schedulers keep nothing but the schedule. Twice
+# as late as the messages that wake a worker: on a long queue all of those are dropped before their
+# turn, and the sweeps must not be.
 @shared_task(name="craftkit.sweep", bind=True, ignore_result=True, expires=2 * dispatch.EXPIRES)
 def sweep(self: Task[[], int]) -> int:
     """Carry out what is due, whether or not anybody said so; run by beat."""
@@ -53,8 +50,7 @@ def prune(self: Task[[], int]) -> int:
 
 
 def _loop(task: Task[[], int]) -> Loop:
-    # Eager tasks run in their caller's process, whose transaction no other thread sees, and which
-    # is no worker.
+    # An eager task runs in its caller, which is no worker, and whose transaction no thread sees.
     if task.request.is_eager:
         return Loop(threads=1)
     return Loop(room=_room, pool=_pool, pulse=_pulse, marks=_marks)

@@ -29,12 +29,11 @@ def loads(
 
     A whole number of more digits than Python takes is its digits, a text: it spoils nothing else.
 
-    Python's parser goes down by recursion. One that a body of brackets drives to the limit raises
-    in whatever runs there by chance: finalizers of other objects, whose work is lost then.
-
     Raises:
         ValueError: it is not JSON, or nests deeper.
     """
+    # Python's parser recurses. At its limit it raises in whatever runs there by chance: finalizers
+    # of other objects, whose work is lost then.
     if isinstance(text, bytes):
         # As json.loads reads bytes.
         text = text.decode(json.detect_encoding(text), "surrogatepass")

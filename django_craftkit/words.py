@@ -43,7 +43,7 @@ _UNITS: Any = {
 
 
 def inside(say: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call what says a moment that is put into a text of ours, in the language of that text.
+    """Call a function that words a part of a text of ours, in the language of that text.
 
     For a reader without a catalogue of ours, the text comes out in the site's language or in
     English: a month in the reader's own would stand in the middle of it.
@@ -72,7 +72,7 @@ def when(moment: datetime) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """Return "3 hours ago": the largest unit, seconds where it is less than a minute.
+    """Return "3 hours ago": in the largest unit, or seconds.
 
     For a reader without a catalogue of ours it is the moment, in words of Django's.
     """
