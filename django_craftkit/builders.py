@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import NotSupportedError, ProgrammingError, connections, models, transaction
+from django.db import NotSupportedError, ProgrammingError, models, transaction
 
 from . import declarations
-from .database import database, describe
+from .database import database, describe, lock
 from .failures import breaks_transaction, is_outage
 from .log import get_logger
 from .models import SignatureRequest
@@ -91,13 +91,8 @@ def hold_source(render: Render) -> bool:
         if (place := render.place) is None:
             return False
         using = render.source_db or database()
-        features = connections[using].features
         rows: models.QuerySet[models.Model] = models.QuerySet(place.model, using=using)
-        rows = rows.filter(pk=place.pk).order_by()
-        rows = rows.select_for_update(
-            skip_locked=features.has_select_for_update_skip_locked,
-            no_key=features.has_select_for_no_key_update,
-        )
+        rows = lock(rows.filter(pk=place.pk).order_by(), skip_locked=True)
         try:
             with transaction.atomic(using=using):
                 return bool(rows)

@@ -158,15 +158,14 @@ def _what_fits(option: Field[object]) -> str:
 
 def _check_database() -> Iterator[checks.CheckMessage]:
     homes = {router.db_for_write(model) for model in apps.get_app_config("craftkit").get_models()}
+    others = {router.db_for_write(model) for model in (ContentType, get_user_model())} - homes
     if len(homes) > 1:
         yield checks.Error(
             f"DATABASE_ROUTERS spread Craftkit's tables over {', '.join(sorted(homes))}.",
             hint="A wish and its job are written in one transaction: route the app to one.",
             id="craftkit.E008",
         )
-    elif (
-        others := {router.db_for_write(model) for model in (ContentType, get_user_model())} - homes
-    ):
+    elif others:
         yield checks.Error(
             f"Craftkit's tables are in {homes.pop()}, users or content types in {others.pop()}.",
             hint="Rows refer to users and content types: route the app to their database.",

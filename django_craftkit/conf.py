@@ -67,7 +67,7 @@ class Options:
     #: Days after which the body of a webhook that was applied is dropped; ``None``: never. That of
     #: an event that this version doesn't know stays.
     DELIVERY_KEEP_DAYS: int | None = 30
-    #: Dotted path of a function that narrows the HTTP API's documents for a user; ``None``: none.
+    #: Dotted path of a function that narrows the documents that a user of the HTTP API sees.
     API_QUERYSET: str | None = None
     #: For its rule ``own_documents``: from a model's label to the path of its user.
     API_OWNERS: Mapping[str, str] | None = None

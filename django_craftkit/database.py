@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db import Error, connections, models, router, transaction
 
 from . import bulk
-from .failures import is_busy, is_in_transaction, is_lost_race
+from .failures import is_in_transaction, is_lost_race, is_refused
 from .log import get_logger
 from .statements import insert
 
@@ -96,12 +96,14 @@ def _retried(name: str, once: Callable[[], R], committed: Sequence[bool] = ()) -
     connection = connections[database()]
     if is_in_transaction(connection):
         return once()
+    timeout = connection.settings_dict["OPTIONS"].get("timeout", 5.0)
     for attempt in range(1, TRIES + 1):
         began = time.monotonic()
         try:
             return once()
         except Error as error:
-            is_lost = is_lost_race(error) or _is_refused(error, time.monotonic() - began)
+            waited = time.monotonic() - began
+            is_lost = is_lost_race(error) or is_refused(error, waited, timeout)
             if is_in_transaction(connection) and not connection.in_atomic_block:
                 # It broke while it rolled back, and would take the next block for an inner one.
                 connection.close()
@@ -115,11 +117,10 @@ def _retried(name: str, once: Callable[[], R], committed: Sequence[bool] = ()) -
 
 @contextmanager
 def in_read_committed(using: str) -> Iterator[None]:
-    """Open a transaction in READ COMMITTED, whatever the settings say of others.
+    """Open a transaction in READ COMMITTED; inside somebody's transaction the level is theirs.
 
     For locking rows past those that others have locked: in another level PostgreSQL gives up on
-    each row that has changed, and MariaDB locks the gaps between them. Inside somebody's
-    transaction the level is theirs.
+    each row that has changed, and MariaDB locks the gaps between them.
     """
     connection = connections[using]
     is_outermost = not is_in_transaction(connection)
@@ -133,10 +134,10 @@ def in_read_committed(using: str) -> Iterator[None]:
 
 
 def read_committed_next(using: str) -> None:
-    """Have the next transaction of MariaDB or MySQL, or the next statement, lock no gaps.
+    """Have the next transaction of MariaDB or MySQL lock no gaps, if none is open.
 
-    Web requests that insert would wait for whoever does, and deadlock. Nothing where somebody's
-    transaction is open, nor for other databases, which have no such locks.
+    Web requests that insert would wait for whoever locks them, and deadlock. Other databases have
+    no such locks.
     """
     connection = connections[using]
     if connection.vendor == "mysql" and not is_in_transaction(connection):
@@ -147,9 +148,8 @@ def read_committed_next(using: str) -> None:
 def drop_broken(connection: Connection) -> None:
     """Close a connection on which something failed, where it can't be used any more.
 
-    Not one that is merely old: its session may hold something of the caller's, an advisory lock,
-    say. Nor one in somebody's transaction: on a new one nothing would tell that their rows are
-    lost.
+    Not one that is merely old: its session may hold a lock of the caller's. Nor one in somebody's
+    transaction: on a new one nothing would tell that their rows are lost.
     """
     if is_in_transaction(connection) or not connection.errors_occurred:
         return
@@ -159,20 +159,16 @@ def drop_broken(connection: Connection) -> None:
         connection.close()
 
 
-def _is_refused(error: Error, seconds: float) -> bool:
-    """Whether SQLite has not even waited for a lock, since the error came after so few seconds.
+def lock(queryset: models.QuerySet[M], *, skip_locked: bool = False) -> models.QuerySet[M]:
+    """Lock the rows of a queryset; rows that refer to them can be written meanwhile.
 
-    It does not where two deferred transactions have read and both go on to write: they would wait
-    for each other. Its code is that of a lock that did not come in time.
+    ``skip_locked`` passes over rows that others have locked, where the database can.
     """
-    timeout: float = connections[database()].settings_dict["OPTIONS"].get("timeout", 5.0)
-    return is_busy(error) and seconds < timeout
-
-
-def lock(queryset: models.QuerySet[M]) -> models.QuerySet[M]:
-    """Lock the rows of a queryset; rows that refer to them can be written meanwhile."""
     features = connections[queryset.db].features
-    return queryset.select_for_update(no_key=features.has_select_for_no_key_update)
+    return queryset.select_for_update(
+        skip_locked=skip_locked and features.has_select_for_update_skip_locked,
+        no_key=features.has_select_for_no_key_update,
+    )
 
 
 def is_too_deep(value: object) -> bool:

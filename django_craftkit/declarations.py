@@ -54,7 +54,7 @@ class Declaration:
     priority: str = "single"
     #: ``""``: module and qualified name of the function.
     name: str = ""
-    #: The module that the function is of, and which run of it.
+    #: The module that made it, and which run of that.
     _run: tuple[str, object, object] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -199,9 +199,9 @@ class Declaration:
 
     @property
     def identity(self) -> str:
-        """What a row holds of it, beside its template and its project.
+        """What a row holds of it, beside its template and its project: its name.
 
-        The name alone, but for a proxy model, which the row does not tell from the model itself.
+        With a proxy model, which the row does not tell from the model itself, also that.
         """
         proxy = self.proxy
         return self.name if proxy is None else f"{self.name}[{proxy._meta.label}]"
@@ -214,10 +214,9 @@ class Declaration:
 
     def is_outdated_by(self, other: Declaration) -> bool:
         """Whether the module that made this one has been run again, and has made the other."""
-        (module, *run), (other_module, *other_run) = self._run, other._run
-        return module == other_module and any(
-            one is not another for one, another in zip(run, other_run, strict=True)
-        )
+        module, names, spec = self._run
+        other_module, other_names, other_spec = other._run
+        return module == other_module and not (names is other_names and spec is other_spec)
 
     def is_mistaken_for(self, other: Declaration) -> bool:
         """Whether a document couldn't tell which of the two it is of, where that matters."""
@@ -274,8 +273,8 @@ def templates_of(project: str) -> set[str]:
 def of(identity: str, template: str, project: str) -> Declaration | None:
     """Return the declaration that a row is of; ``None`` where none has its name.
 
-    A row that an earlier version wrote holds the name alone; one that waited while its
-    declaration was given another template, project or sender goes by its name, too.
+    The name alone counts for a row of an earlier version, and for one that waited while its
+    declaration was given another template, project or sender.
     """
 
     def fit(one: Declaration) -> tuple[bool, bool]:

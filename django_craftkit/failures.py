@@ -59,13 +59,18 @@ def is_lost_race(error: BaseException) -> bool:
     return any(isinstance(one, Error) and _code_of(one) in _LOST_RACES for one in _chain(error))
 
 
-def is_busy(error: BaseException) -> bool:
-    """Whether a lock of SQLite's file did not come, or was not even waited for."""
-    return any(
+def is_refused(error: BaseException, seconds: float, timeout: float) -> bool:
+    """Whether SQLite has not even waited for a lock, since its error came after ``seconds``.
+
+    It does not where two deferred transactions have read and both go on to write: they would wait
+    for each other. Its code is that of a lock that did not come in time.
+    """
+    is_busy = any(
         isinstance(one.__cause__, sqlite3.OperationalError)
         and getattr(one.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
         for one in _chain(error)
     )
+    return is_busy and seconds < timeout
 
 
 def is_outage(error: BaseException) -> bool:
