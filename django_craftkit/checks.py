@@ -127,32 +127,26 @@ def _check_options() -> Iterator[checks.CheckMessage]:
         )
     for option in fields(conf.Options):
         value = options.get(option.name, option.default)
-        if not _fits(option, value):
+        if hint := _what_fits(option, value):
             yield checks.Error(
-                f"CRAFTKIT[{option.name!r}] can't be {value!r}.",
-                hint=_what_fits(option),
-                id="craftkit.E011",
+                f"CRAFTKIT[{option.name!r}] can't be {value!r}.", hint=hint, id="craftkit.E011"
             )
 
 
-def _fits(option: Field[object], value: object) -> bool:
-    """Whether a value is of its option's kind; ``"false"`` would be true."""
-    if value is None:
-        return "None" in str(option.type)
-    if type(value) is not conf.KINDS.get(option.name, type(option.default)):
-        return False
-    if option.name in conf.CHOICES:
-        return value in conf.CHOICES[option.name]
-    return not isinstance(value, int) or isinstance(value, bool) or value > 0
-
-
-def _what_fits(option: Field[object]) -> str:
+def _what_fits(option: Field[object], value: Any) -> str:
+    """Return what to write instead of a value, "" if it fits; ``"false"`` would be true."""
+    kind = conf.KINDS.get(option.name, type(option.default))
+    choices = conf.CHOICES.get(option.name)
+    if value is None and "None" in str(option.type):
+        return ""
+    if type(value) is kind and (value in choices if choices else kind is not int or value > 0):
+        return ""
     if option.name in conf.KINDS:
-        return f"Write a {conf.KINDS[option.name].__name__}, or None."
-    if isinstance(option.default, bool):
+        return f"Write a {kind.__name__}, or None."
+    if kind is bool:
         return "Write True or False."
-    if isinstance(option.default, str):
-        return f"Write one of {', '.join(map(repr, conf.CHOICES[option.name]))}."
+    if choices:
+        return f"Write one of {', '.join(map(repr, choices))}."
     return f"Write a whole number above 0; the default is {option.default}."
 
 

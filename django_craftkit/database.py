@@ -63,7 +63,7 @@ def non_atomic(view: View) -> View:
 def retried_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
     """Run a function that writes, and retry it if its transaction has lost a race.
 
-    Inside somebody's transaction only they can start over. What the function commits must be the
+    In an open transaction only the caller can start over. What the function commits must be the
     last thing that it does, and no hook may run with it; else use ``in_transaction``.
     """
 
@@ -117,7 +117,7 @@ def _retried(name: str, once: Callable[[], R], committed: Sequence[bool] = ()) -
 
 @contextmanager
 def in_read_committed(using: str) -> Iterator[None]:
-    """Open a transaction in READ COMMITTED; inside somebody's transaction the level is theirs.
+    """Open a transaction in READ COMMITTED; inside an open one its level stays.
 
     For locking rows past those that others have locked: in another level PostgreSQL gives up on
     each row that has changed, and MariaDB locks the gaps between them.
@@ -148,8 +148,8 @@ def read_committed_next(using: str) -> None:
 def drop_broken(connection: Connection) -> None:
     """Close a connection on which something failed, where it can't be used any more.
 
-    Not one that is merely old: its session may hold a lock of the caller's. Nor one in somebody's
-    transaction: on a new one nothing would tell that their rows are lost.
+    Not one that is merely old: its session may hold a lock of the caller's. Nor one in the caller's
+    transaction: on a new one nothing would tell that the caller's rows are lost.
     """
     if is_in_transaction(connection) or not connection.errors_occurred:
         return

@@ -153,13 +153,12 @@ class Declaration:
             return
         if isinstance(self.sender, str):
             self._check_lazy_sender(self.sender)
-            return
-        if not (isinstance(self.sender, type) and issubclass(self.sender, Model)):
+        elif not (isinstance(self.sender, type) and issubclass(self.sender, Model)):
             raise TypeError(
                 f"sender= of {self.name} is a {_kind(self.sender)}. Django's own signals are sent "
                 'by models: write the class, or "app.Model".'
             )
-        if self.sender._meta.abstract or self.sender._meta.swapped:
+        elif self.sender._meta.abstract or self.sender._meta.swapped:
             raise ValueError(
                 f"sender= of {self.name} is {self.sender._meta.label}, which is "
                 f"{'abstract' if self.sender._meta.abstract else 'swapped out'}: nothing is ever "

@@ -65,20 +65,17 @@ def _objects_of(user: Person, codename: str, rows: QuerySet[M]) -> list[int | st
     """Return the primary keys that guardian has a permission for: the first ``FEW``, and one."""
     from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
-    # Its types know objects alone, where it takes their model as well.
-    model: Any = rows.model
-    kinds: list[tuple[Any, dict[str, object]]] = [
-        (get_user_obj_perms_model(model), {"user": user}),
-        (get_group_obj_perms_model(model), {"group__in": user.groups.all()}),
-    ]
-    found = []
-    for kind, whose in kinds:
+    def given(kind: Any, **whose: object) -> Any:
         of_object = "object_pk" if kind.objects.is_generic() else "content_object_id"
-        given = kind.objects.using(rows.db).filter(
+        permissions = kind.objects.using(rows.db).filter(
             permission__codename=codename, permission__content_type__app_label="craftkit", **whose
         )
-        found.append(given.order_by().values_list(of_object, flat=True))
-    own, of_groups = found
+        return permissions.order_by().values_list(of_object, flat=True)
+
+    # Its types know objects alone, where it takes their model as well.
+    model: Any = rows.model
+    own = given(get_user_obj_perms_model(model), user=user)
+    of_groups = given(get_group_obj_perms_model(model), group__in=user.groups.all())
     return list(own.union(of_groups)[: FEW + 1])
 
 
