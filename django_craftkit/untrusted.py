@@ -14,9 +14,8 @@ JsonObject: TypeAlias = Mapping[str, Json]
 DEEPEST: Final = 100
 """Lists and objects in one another that are parsed; what is stored has fewer."""
 
-_BRACKETS: Final = b"[]{}"
-_OTHERS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 _STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_OTHERS: Final = bytes(set(range(256)) - _STEPS.keys())
 
 
 def loads(
