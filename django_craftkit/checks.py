@@ -135,7 +135,7 @@ def _check_options() -> Iterator[checks.CheckMessage]:
 
 def _what_fits(option: Field[object], value: Any) -> str:
     """Return what to write instead of a value, "" if it fits; ``"false"`` would be true."""
-    kind = conf.KINDS.get(option.name, type(option.default))
+    kind: Any = conf.KINDS.get(option.name, type(option.default))
     choices = conf.CHOICES.get(option.name)
     if value is None and "None" in str(option.type):
         return ""
