@@ -100,7 +100,7 @@ def test_many_rows_take_as_many_queries_as_a_few(
     boss: Desk, monkeypatch: pytest.MonkeyPatch, act: Callable[[Desk, int], int]
 ) -> None:
     # Nothing is carried out while the person waits.
-    monkeypatch.setattr("django_craftkit.admin.shares.buttons.patience", lambda: 0.0)
+    monkeypatch.setattr("django_craftkit.admin.shares.buttons.timeout", lambda: 0.0)
     act(boss, 1)  # what a process looks up once
     # SQLite's parameters are counted: Django writes more rows than these in parts.
     number = 60 if connection.features.max_query_params else 200

@@ -604,7 +604,7 @@ class TestInATransactionOfSomebodyElse:
         monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
         seen = []
         monkeypatch.setattr(
-            "django_craftkit.admin.renders.buttons.patience",
+            "django_craftkit.admin.renders.buttons.timeout",
             lambda: seen.append(connection.in_atomic_block) or 0.0,
         )
         press(boss, render, "refresh")
