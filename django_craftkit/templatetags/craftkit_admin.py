@@ -23,10 +23,11 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
+from django_craftkit.permissions import allows
 from django_craftkit.words import ago, inside, since, why_paused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from django.db.models import Model, QuerySet
@@ -43,21 +44,21 @@ Shown = dict[str, object]
 
 
 class _Figure(NamedTuple):
-    model: type[Model]
-    #: A lazy plural.
-    label: _StrOrPromise
+    rows: QuerySet[Model]
     #: What of an address has the list find the same rows.
     query: str
-    rows: QuerySet[Model]
     #: "" for what nobody has to act on.
     tone: str
+    #: A lazy plural.
+    label: _StrOrPromise
 
 
 @register.inclusion_tag("admin/craftkit/banner.html", takes_context=True)
 def craftkit_banner(context: Context) -> Shown:
     """Say what holds anything up, and what to do."""
-    problems = _problems(*_states(context), sees_settings=_sees_settings(context))
-    if _may_try_again(context):
+    sees_settings = _may(context, "view_projectstate")
+    problems = _problems(*_states(context), sees_settings=sees_settings)
+    if sees_settings and _may(context, "resume_projectstate"):
         for problem in problems:
             problem["url"] = _page_of(context, problem.get("state"))
     return {"problems": problems}
@@ -65,15 +66,16 @@ def craftkit_banner(context: Context) -> Shown:
 
 @register.simple_tag(takes_context=True)
 def craftkit_front_page(context: Context) -> Shown:
-    """Return what the front page shows above the list of models, as this person may see it."""
+    """Return what the front page shows above the list of models, as far as the user may see it."""
     lists = _lists(context)
-    shown = [figure for figure in _figures() if figure.model in lists]
+    shown = [figure for figure in _figures() if figure.rows.model in lists]
     numbers = _count([figure.rows for figure in shown])
     return {
         "figures": [
             {
-                "url": f"{lists[figure.model]}?{figure.query}",
-                "number": _grouped(min(number, MOST)) + ("+" if number > MOST else ""),
+                "url": f"{lists[figure.rows.model]}?{figure.query}",
+                "number": formats.number_format(min(number, MOST), force_grouping=True)
+                + ("+" if number > MOST else ""),
                 "label": figure.label % number,
                 "tone": figure.tone if number else "calm",
             }
@@ -82,7 +84,7 @@ def craftkit_front_page(context: Context) -> Shown:
             if number or not figure.tone
         ],
         "projects": (
-            _projects(*_states(context), sees_settings=_sees_settings(context))
+            _projects(*_states(context), sees_settings=_may(context, "view_projectstate"))
             if ProjectState in lists
             else []
         ),
@@ -91,151 +93,62 @@ def craftkit_front_page(context: Context) -> Shown:
 
 
 def _lists(context: Context) -> dict[type[Model], str]:
-    """Return the address of each list of ours that the person may see on this site."""
-    request = context["request"]
-    found = {}
-    for app in context.get("app_list") or ():
-        for entry in app["models"]:
-            if entry.get("admin_url") and entry.get("model") is not None:
-                found[entry["model"]] = entry["admin_url"]
-    return found if request.user.is_active else {}
+    """Return the address of each list of ours that the user may see on this site."""
+    if not context["request"].user.is_active:
+        return {}
+    return {
+        entry["model"]: entry["admin_url"]
+        for app in context.get("app_list") or ()
+        for entry in app["models"]
+        if entry.get("admin_url") and entry.get("model") is not None
+    }
 
 
-def _figures() -> list[_Figure]:
-    """Return what is counted: first what somebody must act on, then what goes on by itself.
+def _figures() -> Iterator[_Figure]:
+    """Yield what is counted: first what somebody must act on, then what goes on by itself.
 
     The lists find the rows of each by the same methods.
     """
-    renders = Render.objects.all()
-    shares = Share.objects.all()
-    requests = SignatureRequest.objects.all()
-    projects = ProjectState.objects.all()
-    jobs = Job.objects.all()
-    deliveries = WebhookDelivery.objects.all()
-    status = WebhookDelivery.Status
+    label = ngettext_lazy("project paused", "projects paused")
+    yield _Figure(ProjectState.objects.paused(), "state=paused", "warn", label)
+    label = ngettext_lazy("document failed or rejected", "documents failed or rejected")
+    yield _Figure(Render.objects.needing_action(), "state=failed", "bad", label)
+    label = ngettext_lazy("document overdue", "documents overdue")
+    yield _Figure(Render.objects.overdue(), "state=overdue", "warn", label)
+    label = ngettext_lazy("document held", "documents held")
+    yield _Figure(Render.objects.waiting(), "state=held", "warn", label)
+    label = ngettext_lazy("e-mail needs a decision", "e-mails need a decision")
+    yield _Figure(Share.objects.unsettled(), "state=unsettled", "bad", label)
+    refused = Share.objects.needing_action()
+    label = ngettext_lazy("e-mail rejected", "e-mails rejected")
+    yield _Figure(refused.filter(by_mail=True), "state=failed_mails", "bad", label)
+    label = ngettext_lazy("link rejected", "links rejected")
+    yield _Figure(refused.filter(by_mail=False), "state=failed_links", "bad", label)
+    label = ngettext_lazy(
+        "signature request declined or failed", "signature requests declined or failed"
+    )
+    yield _Figure(SignatureRequest.objects.needing_action(), "state=failed", "bad", label)
+    label = ngettext_lazy(
+        "signature request unknown at Craftkit", "signature requests unknown at Craftkit"
+    )
+    yield _Figure(SignatureRequest.objects.unknown(), "state=unknown", "bad", label)
+    label = ngettext_lazy("signature request held", "signature requests held")
+    yield _Figure(SignatureRequest.objects.waiting(), "state=held", "warn", label)
+    label = ngettext_lazy("job quarantined", "jobs quarantined")
+    yield _Figure(Job.objects.quarantined(), "state=quarantined", "bad", label)
+    abandoned = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.ABANDONED)
+    label = ngettext_lazy("webhook abandoned", "webhooks abandoned")
+    yield _Figure(abandoned, "status__exact=abandoned", "bad", label)
     failed_signals = Change.objects.filter(announcement=Change.Announcement.ABANDONED)
-    return [
-        _Figure(
-            ProjectState,
-            ngettext_lazy("project paused", "projects paused"),
-            "state=paused",
-            projects.paused(),
-            "warn",
-        ),
-        _Figure(
-            Render,
-            ngettext_lazy("document failed or rejected", "documents failed or rejected"),
-            "state=failed",
-            renders.needing_action(),
-            "bad",
-        ),
-        _Figure(
-            Render,
-            ngettext_lazy("document overdue", "documents overdue"),
-            "state=overdue",
-            renders.overdue(),
-            "warn",
-        ),
-        _Figure(
-            Render,
-            ngettext_lazy("document held", "documents held"),
-            "state=held",
-            renders.waiting(),
-            "warn",
-        ),
-        _Figure(
-            Share,
-            ngettext_lazy("e-mail needs a decision", "e-mails need a decision"),
-            "state=unsettled",
-            shares.unsettled(),
-            "bad",
-        ),
-        _Figure(
-            Share,
-            ngettext_lazy("e-mail rejected", "e-mails rejected"),
-            "state=failed_mails",
-            shares.needing_action().filter(by_mail=True),
-            "bad",
-        ),
-        _Figure(
-            Share,
-            ngettext_lazy("link rejected", "links rejected"),
-            "state=failed_links",
-            shares.needing_action().filter(by_mail=False),
-            "bad",
-        ),
-        _Figure(
-            SignatureRequest,
-            ngettext_lazy(
-                "signature request declined or failed", "signature requests declined or failed"
-            ),
-            "state=failed",
-            requests.needing_action(),
-            "bad",
-        ),
-        _Figure(
-            SignatureRequest,
-            ngettext_lazy(
-                "signature request unknown at Craftkit", "signature requests unknown at Craftkit"
-            ),
-            "state=unknown",
-            requests.unknown(),
-            "bad",
-        ),
-        _Figure(
-            SignatureRequest,
-            ngettext_lazy("signature request held", "signature requests held"),
-            "state=held",
-            requests.waiting(),
-            "warn",
-        ),
-        _Figure(
-            Job,
-            ngettext_lazy("job quarantined", "jobs quarantined"),
-            "state=quarantined",
-            jobs.quarantined(),
-            "bad",
-        ),
-        _Figure(
-            WebhookDelivery,
-            ngettext_lazy("webhook abandoned", "webhooks abandoned"),
-            "status__exact=abandoned",
-            deliveries.filter(status=status.ABANDONED),
-            "bad",
-        ),
-        _Figure(
-            Change,
-            ngettext_lazy("signal given up", "signals given up"),
-            "announcement__exact=abandoned",
-            failed_signals,
-            "bad",
-        ),
-        _Figure(
-            Render,
-            ngettext_lazy("document under way", "documents under way"),
-            "state=under_way",
-            renders.under_way(),
-            "",
-        ),
-        _Figure(
-            SignatureRequest,
-            ngettext_lazy("waiting for signatures", "waiting for signatures"),
-            "state=open",
-            requests.open(),
-            "",
-        ),
-        _Figure(
-            WebhookDelivery,
-            ngettext_lazy("webhook waiting", "webhooks waiting"),
-            "status__exact=received",
-            deliveries.filter(status=status.RECEIVED),
-            "",
-        ),
-    ]
-
-
-def _grouped(number: int) -> str:
-    return formats.number_format(number, force_grouping=True)
+    label = ngettext_lazy("signal given up", "signals given up")
+    yield _Figure(failed_signals, "announcement__exact=abandoned", "bad", label)
+    label = ngettext_lazy("document under way", "documents under way")
+    yield _Figure(Render.objects.under_way(), "state=under_way", "", label)
+    label = ngettext_lazy("waiting for signatures", "waiting for signatures")
+    yield _Figure(SignatureRequest.objects.open(), "state=open", "", label)
+    received = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.RECEIVED)
+    label = ngettext_lazy("webhook waiting", "webhooks waiting")
+    yield _Figure(received, "status__exact=received", "", label)
 
 
 def _count(querysets: Sequence[QuerySet[Model]]) -> list[int]:
@@ -273,33 +186,24 @@ def _states(context: Context) -> tuple[list[ProjectState], datetime]:
     return found
 
 
-def _sees_settings(context: Context) -> bool:
-    """Whether the person may see what is wrong with the settings."""
+def _may(context: Context, codename: str) -> bool:
+    """Whether a page has a user, with this permission."""
     user = getattr(context.get("request"), "user", None)
-    return user is not None and user.has_perm("craftkit.view_projectstate")
-
-
-def _may_try_again(context: Context) -> bool:
-    user = getattr(context.get("request"), "user", None)
-    rights = ("craftkit.view_projectstate", "craftkit.resume_projectstate")
-    return user is not None and user.has_perms(rights)
+    return user is not None and allows(user, codename)
 
 
 def _page_of(context: Context, state: object) -> str:
     """Return the page of a paused project, where it can be tried again; "" where there is none."""
     site = getattr(context["request"], "current_app", None)
+    name = "admin:craftkit_projectstate_change"
     try:
-        name = "admin:craftkit_projectstate_change"
         return reverse(name, args=[state], current_app=site) if state else ""
     except NoReverseMatch:
         return ""
 
 
-def _problems(
-    states: Iterable[ProjectState], now: datetime, *, sees_settings: bool = False
-) -> list[Shown]:
+def _problems(states: list[ProjectState], now: datetime, *, sees_settings: bool) -> list[Shown]:
     """Return what holds anything up, the worst first."""
-    states = list(states)
     problems: list[Shown] = []
     if conf.options().PAUSED:
         problems.append({"kind": "all_paused"})
@@ -319,17 +223,12 @@ def _problems(
     ]
     for whole in _configured(states):
         if not whole.has_worker(now):
-            problems.append(
-                {
-                    "kind": "no_worker",
-                    "project": whole.project,
-                    "ago": _ago(whole.last_sign_at, now),
-                }
-            )
+            kind, moment = "no_worker", whole.last_sign_at
         elif not whole.has_sweep(now):
-            problems.append(
-                {"kind": "no_sweep", "project": whole.project, "ago": _ago(whole.swept_at, now)}
-            )
+            kind, moment = "no_sweep", whole.swept_at
+        else:
+            continue
+        problems.append({"kind": kind, "project": whole.project, "ago": _ago(moment, now)})
     problems += [
         {"kind": "no_secret", "project": alias}
         for alias in conf.project_aliases()
@@ -338,11 +237,9 @@ def _problems(
     return problems
 
 
-def _projects(states: Iterable[ProjectState], now: datetime, *, sees_settings: bool) -> list[Shown]:
-    """Return who works for each configured project, and what of it is paused."""
-    by_project: dict[str, list[ProjectState]] = {}
-    for state in states:
-        by_project.setdefault(state.project, []).append(state)
+def _projects(states: list[ProjectState], now: datetime, *, sees_settings: bool) -> list[Shown]:
+    """Return which workers each configured project has, and what of it is paused."""
+    paused = [state for state in states if state.paused_at is not None]
     return [
         {
             "alias": whole.project,
@@ -356,15 +253,15 @@ def _projects(states: Iterable[ProjectState], now: datetime, *, sees_settings: b
                     "reason": why_paused(state, sees_settings=sees_settings),
                     "since": since(state.paused_at, now),
                 }
-                for state in by_project.get(whole.project, ())
-                if state.paused_at is not None
+                for state in paused
+                if state.project == whole.project
             ],
         }
         for whole in _configured(states)
     ]
 
 
-def _configured(states: Iterable[ProjectState]) -> list[ProjectState]:
+def _configured(states: list[ProjectState]) -> list[ProjectState]:
     """Return the state of each project that settings name: a new one where it has none yet."""
     wholes = {state.project: state for state in states if not state.capability}
     return [wholes.get(alias, ProjectState(project=alias)) for alias in conf.project_aliases()]
