@@ -10,12 +10,7 @@ from django.template.loader import get_template
 from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
 
-from django_craftkit.badges import (
-    describe,
-    describe_signature,
-    signature_token_of,
-    token_of,
-)
+from django_craftkit.badges import describe, describe_signature, signature_token_of, token_of
 from django_craftkit.models import Render, Share, SignatureRequest
 from django_craftkit.models.render_manager import PREFETCHED
 
@@ -51,16 +46,14 @@ def _newest_link(about: Model, slug: str | None) -> Share | None:
     if (prefetched := _prefetched(about, slug)) is not None:
         links = [share for render in prefetched for share in render.open_links]
         return max(links, key=lambda share: (share.requested_at, share.pk), default=None)
-    renders = (
-        Render.objects.filter(pk=about.pk)
-        if isinstance(about, Render)
-        else Render.objects.for_object(about).order_by()
-    )
+    if isinstance(about, Render):
+        renders = Render.objects.filter(pk=about.pk)
+    else:
+        renders = Render.objects.for_object(about).order_by()
     if slug:
         renders = renders.filter(template=slug)
-    share: Share | None = (
-        Share.objects.to_hand_out().filter(render__in=renders.values("pk")).only("url").first()
-    )
+    shares = Share.objects.to_hand_out().filter(render__in=renders.values("pk"))
+    share: Share | None = shares.only("url").first()
     return share
 
 
@@ -70,11 +63,10 @@ def _newest_request(about: Model, slug: str | None) -> SignatureRequest | None:
     if (prefetched := _prefetched(about, slug)) is not None:
         found = [request for render in prefetched for request in render.newest_requests]
         return max(found, key=lambda request: (request.requested_at, request.pk), default=None)
-    requests = (
-        SignatureRequest.objects.filter(render=about.pk).order_by("-requested_at", "-pk")
-        if isinstance(about, Render)
-        else SignatureRequest.objects.for_object(about)
-    )
+    if isinstance(about, Render):
+        requests = SignatureRequest.objects.filter(render=about.pk).order_by("-requested_at", "-pk")
+    else:
+        requests = SignatureRequest.objects.for_object(about)
     if slug:
         requests = requests.filter(render__template=slug)
     request: SignatureRequest | None = requests.only("status").with_signers().first()
@@ -89,32 +81,27 @@ def _prefetched(about: Model, slug: str | None) -> list[Prefetched] | None:
     return [render for render in renders if render.template == slug]
 
 
-def _may_be_handed_out(share: Share, slug: str | None) -> bool:
-    """Say of one share what ``to_hand_out`` says of many."""
-    is_for_anybody = share.channel == Share.Channel.LINK and not share.recipient_email
-    return share.is_open and is_for_anybody and (not slug or share.render.template == slug)
-
-
 @register.simple_tag
 def craftkit_share_url(about: object, template: str | None = None) -> str:
-    """Return the newest open link made for handing out, "" if there is none.
+    """The URL of the newest open link made for handing out, never one made for one person.
 
-    ``about`` is a share, a render, or any object that documents are about; ``template`` narrows
-    it to one template's documents. A link that was made for one person is never handed to another.
+    Args:
+        about: a share, a render, or any object that documents are about.
+        template: the slug of a template; others' documents do not count. None: all count.
+
+    Returns:
+        The URL; "" if there is no such link.
     """
     if isinstance(about, Share):
-        return about.url if _may_be_handed_out(about, template) else ""
+        # What ``to_hand_out`` says of many.
+        is_for_anybody = about.channel == Share.Channel.LINK and not about.recipient_email
+        if not (about.is_open and is_for_anybody):
+            return ""
+        return about.url if not template or about.render.template == template else ""
     if not isinstance(about, Model) or about.pk is None:
         return ""
     share = _newest_link(about, template)
     return share.url if share else ""
-
-
-def _statuses_url() -> str:
-    try:
-        return reverse("craftkit:statuses")
-    except NoReverseMatch:  # which a check under --deploy tells
-        return ""
 
 
 def _subject(about: object) -> Model | None:
@@ -126,7 +113,15 @@ def _subject(about: object) -> Model | None:
 
 @register.simple_tag(takes_context=True)
 def craftkit_status(context: Context, about: object, template: str | None = None) -> SafeString:
-    """Return the status of the newest document as a badge that refreshes itself."""
+    """The status of the newest document, as a badge that refreshes itself.
+
+    Args:
+        about: a render, a share, or any object that documents are about.
+        template: the slug of a template; others' documents do not count. None: all count.
+
+    Returns:
+        The badge; "" if there is no document.
+    """
     subject = _subject(about)
     render = None if subject is None else _newest_render(subject, template)
     if render is None:
@@ -136,10 +131,14 @@ def craftkit_status(context: Context, about: object, template: str | None = None
 
 @register.simple_tag(takes_context=True)
 def craftkit_signature(context: Context, about: object, template: str | None = None) -> SafeString:
-    """Return how far the newest signature request is, as a badge that refreshes itself.
+    """The status of the newest signature request, as a badge that refreshes itself.
 
-    ``about`` is a signature request, a render, a share, or any object that documents are about;
-    ``template`` narrows it to one template's documents.
+    Args:
+        about: a signature request, a render, a share, or any object that documents are about.
+        template: the slug of a template; others' documents do not count. None: all count.
+
+    Returns:
+        The badge; "" if there is no signature request.
     """
     subject = _subject(about)
     request = None if subject is None else _newest_request(subject, template)
@@ -152,7 +151,11 @@ def _badge(context: Context, badge: Badge, token: Callable[[], str]) -> SafeStri
     # The lowest layer is the page's own: each include has its layer over it.
     page: Any = context.render_context.dicts[0]
     scripted = page.get("craftkit_badges", False)
-    if not badge["final"] and (url := _statuses_url()):
+    try:
+        url = "" if badge["final"] else reverse("craftkit:statuses")
+    except NoReverseMatch:  # which a check under --deploy tells
+        url = ""
+    if url:
         page["craftkit_badges"] = True
         badge |= {"token": token(), "url": url, "script": not scripted}
     return SafeString(get_template("craftkit/badge.html").render(badge))
