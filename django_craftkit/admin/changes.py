@@ -76,17 +76,7 @@ class ChangeAdmin(TargetAdmin[Change]):
     actions = ("replay",)
     button = _("Call the receivers again")
     wholes = ("note", "receivers")
-    columns = (
-        "kind",
-        "object_id",
-        "attempt",
-        "from_status",
-        "to_status",
-        "cause",
-        "signal",
-        "announcement",
-        "created_at",
-    )
+    columns = ("kind", "object_id", "from_status", "to_status", "announcement")
     fields = (
         "created_at",
         "target",
@@ -117,7 +107,8 @@ class ChangeAdmin(TargetAdmin[Change]):
 
     def get_columns(self, request: HttpRequest) -> Sequence[str]:
         sees = all(self.allows(request, permission) for permission in NOTES.values())
-        return (*self.columns, "note") if sees else self.columns
+        columns = super().get_columns(request)
+        return [*columns, "note"] if sees else columns
 
     def get_wholes(self, request: HttpRequest, obj: Change) -> Sequence[str]:
         sees = obj.kind not in NOTES or self.allows(request, NOTES[obj.kind])

@@ -83,19 +83,7 @@ class WebhookDeliveryAdmin(WorkAdmin[WebhookDelivery]):
         ),
     )
     wholes = ("body", "error")
-    columns = (
-        "project",
-        "delivery_id",
-        "event",
-        "about",
-        "status",
-        "error",
-        "attempts",
-        "body_hash",
-        "received_at",
-        "processed_at",
-        "due_at",
-    )
+    columns = ("status", "error")
     fields = (
         "event",
         "shown_status",

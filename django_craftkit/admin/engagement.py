@@ -43,16 +43,7 @@ class EngagementEventAdmin(MirrorAdmin[EngagementEvent]):
     search_prefixes = ("render__key",)
     ordering = ("-pk",)
     wholes = ("metadata",)
-    columns = (
-        "render",
-        "project",
-        "event_id",
-        "type",
-        "actor",
-        "ip_address",
-        "user_agent",
-        "occurred_at",
-    )
+    columns = ("render", "event_id", "type", "actor", "occurred_at")
     fields = (
         "exact_at",
         "shown_type",

@@ -45,16 +45,7 @@ class JobAdmin(TargetAdmin[Job]):
     actions = ("take_up",)
     button = _("Carry it out now")
     wholes = ("error",)
-    columns = (
-        "kind",
-        "object_id",
-        "project",
-        "due_at",
-        "attempts",
-        "failures",
-        "error",
-        "created_at",
-    )
+    columns = ("kind", "object_id", "error")
     fields = (
         "shown_kind",
         "target",

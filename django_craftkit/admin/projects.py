@@ -48,18 +48,7 @@ class ProjectStateAdmin(WorkAdmin[ProjectState]):
     actions = ("try_again",)
     button = _("Try again now")
     wholes = ("pause_reason",)
-    columns = (
-        "project",
-        "capability",
-        "paused_at",
-        "pause_code",
-        "pause_reason",
-        "probes",
-        "probe_at",
-        "worker_seen_at",
-        "swept_at",
-        "webhook_heard_at",
-    )
+    columns = ("pause_reason",)
     fields = (
         "project",
         "capability",

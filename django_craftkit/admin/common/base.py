@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import django
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.utils import quote
+from django.contrib.admin.utils import flatten_fieldsets, quote
 from django.db.models import JSONField
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import linebreaksbr
@@ -63,8 +63,8 @@ class MirrorAdmin(IndexedSearch[M]):
     list_max_show_all = 100
     #: Columns of any length: a page shows the beginning of each, and leads to the whole.
     wholes: tuple[str, ...] = ()
-    #: Columns that an address may filter by. Each stands on the pages of a row, as it is, for
-    #: whoever may see them.
+    #: Columns that an address may filter by, beside those that are fields of the page. Each stands
+    #: on the pages of a row for whoever may see them, as it is, whatever the fields are called.
     columns: tuple[str, ...] = ()
 
     class Media:
@@ -93,8 +93,10 @@ class MirrorAdmin(IndexedSearch[M]):
         }
 
     def get_columns(self, request: HttpRequest) -> Sequence[str]:
-        """Return the columns that this person's addresses may filter by."""
-        return self.columns
+        """Return the columns that this user's addresses may filter by: what the page shows."""
+        fields = flatten_fieldsets(self.fieldsets or [(None, {"fields": self.fields or ()})])
+        own = {field.name for field in self.opts.concrete_fields if not field.is_relation}
+        return [*self.columns, *own.intersection(fields)]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         # Django lets through any column of the row.

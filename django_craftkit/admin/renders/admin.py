@@ -82,23 +82,15 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
     actions = ("retry", "share", "withdraw")
     wholes = LONG[Render]
     columns = (
-        "project",
         "template",
         "version",
         "key",
         "source_type",
         "source_id",
         "status",
-        "builder",
         "error",
-        "remote_id",
-        "attempt",
         "requested_at",
-        "attempted_at",
-        "accepted_at",
-        "completed_at",
         "withdrawn_at",
-        "updated_at",
     )
     fieldsets = (
         collapsed(_("Data"), "shown_data", "builder"),

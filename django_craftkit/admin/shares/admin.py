@@ -74,21 +74,13 @@ class ShareAdmin(ShareButtons):
     wholes = ("message", "error", "field_errors")
     columns = (
         "render",
-        "project",
-        "status",
-        "channel",
         "by_mail",
         "recipient_email",
         "message",
         "click_count",
         "error",
-        "remote_id",
         "requested_at",
-        "mailed_at",
         "expires_at",
-        "revoke_requested_at",
-        "revoked_at",
-        "updated_at",
     )
     fieldsets = (
         (None, {"fields": ("document", "link", "for_whom", "shown_message", "expires", "opened")}),

@@ -56,22 +56,7 @@ class SignatureRequestAdmin(SignatureButtons):
     # What an index serves, and nothing else.
     sortable_by = ("asked_for",)
     wholes = LONG[SignatureRequest]
-    columns = (
-        "render",
-        "project",
-        "name",
-        "status",
-        "remote_id",
-        "attempt",
-        "requested_at",
-        "sent_at",
-        "accepted_at",
-        "completed_at",
-        "cancel_requested_at",
-        "cancel_reason",
-        "poll_at",
-        "updated_at",
-    )
+    columns = ("render", "name", "status", "requested_at", "cancel_requested_at", "cancel_reason")
     fieldsets = (
         collapsed(_("Where to sign"), "shown_places"),
         collapsed(
