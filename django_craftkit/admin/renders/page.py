@@ -34,8 +34,13 @@ from django_craftkit.admin.shares.page import (
     share_steps,
     shares_of,
 )
-from django_craftkit.admin.signatures.page import request_row, request_steps, requests_of
-from django_craftkit.admin.signatures.recipients import MOST_REQUESTS, names
+from django_craftkit.admin.signatures.page import (
+    MOST_REQUESTS,
+    names,
+    request_row,
+    request_steps,
+    requests_of,
+)
 from django_craftkit.models import Change, EngagementEvent, Render
 from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
 from django_craftkit.words import inside
@@ -52,7 +57,7 @@ if TYPE_CHECKING:
 
     from django_craftkit.admin.common.base import AnyAdmin
     from django_craftkit.admin.shares.page import OpenedShare
-    from django_craftkit.admin.signatures.recipients import Addressed
+    from django_craftkit.admin.signatures.page import Addressed
     from django_craftkit.models import Share, SignatureRequest
 
     class ShownRender(Render):

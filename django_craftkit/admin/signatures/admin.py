@@ -16,8 +16,14 @@ from django_craftkit.admin.common.truncate import LONG, long_of
 from django_craftkit.models import Render, SignatureRecipient, SignatureRequest
 
 from .buttons import SignatureButtons
-from .page import request_context, request_timeline, signature_badges
-from .recipients import names, progress, with_recipients
+from .page import (
+    names,
+    progress,
+    request_context,
+    request_timeline,
+    signature_badges,
+    with_recipients,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
-    from .recipients import Addressed
+    from .page import Addressed
 
 
 class SignatureState(StateFilter):

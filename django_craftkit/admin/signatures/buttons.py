@@ -29,8 +29,7 @@ from django_craftkit.signing import InvalidSignatureRequest
 from django_craftkit.words import inside
 
 from .forms import ROWS, CancelForm, SigningForm
-from .page import signature_badges
-from .recipients import MOST_RECIPIENTS, names, progress, with_recipients
+from .page import MOST_RECIPIENTS, names, progress, signature_badges, with_recipients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
-    from .recipients import Addressed
+    from .page import Addressed
 
 Kind = ArchivedFile.Kind
 

@@ -19,7 +19,7 @@ from django_craftkit.models import SignatureRecipient, SignatureRequest
 from django_craftkit.models.signature import MAX_REASON
 from django_craftkit.signing import AnchorTag, Recipient
 
-from .recipients import MOST_RECIPIENTS
+from .page import MOST_RECIPIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.template.defaultfilters import filesizeformat
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from django_craftkit.admin.common import timeline
 from django_craftkit.admin.common.base import first_seen
@@ -17,6 +17,7 @@ from django_craftkit.admin.common.format import (
     Context,
     age,
     age_by,
+    badge,
     brief,
     exact,
     linked,
@@ -25,7 +26,13 @@ from django_craftkit.admin.common.format import (
     side_by_side,
     signer_name,
 )
-from django_craftkit.admin.common.truncate import LONG, long_of, short_line, short_name
+from django_craftkit.admin.common.truncate import (
+    LONG,
+    long_of,
+    object_of,
+    short_line,
+    short_name,
+)
 from django_craftkit.database import database
 from django_craftkit.models import (
     ArchivedFile,
@@ -36,8 +43,6 @@ from django_craftkit.models import (
 )
 from django_craftkit.words import inside
 
-from . import recipients
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -45,9 +50,25 @@ if TYPE_CHECKING:
 
     from django_craftkit.admin.common.base import AnyAdmin
 
-    from .recipients import Addressed
+    class Addressed(SignatureRequest):
+        """A request that has been given its recipients."""
+
+        all_recipients: list[SignatureRecipient]
 
 
+#: Requests that the page of a document shows at most, the newest ones.
+MOST_REQUESTS = 10
+#: Recipients of one request; Craftkit takes no more.
+MOST_RECIPIENTS = 20
+#: Recipients that the page of a request lists.
+MOST_LISTED = 60
+#: Recipients that one line names; of the others it says how many there are.
+NAMED = 3
+#: What a person did who acted, by what they were asked for.
+DID = {
+    SignatureRecipient.Designation.SIGNER.value: gettext_lazy("signed"),
+    SignatureRecipient.Designation.APPROVER.value: gettext_lazy("approved"),
+}
 #: What is kept of a request.
 KINDS = (ArchivedFile.Kind.SIGNED, ArchivedFile.Kind.CERTIFICATE)
 
@@ -58,7 +79,7 @@ def request_context(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Con
     document = linked(site.address("change", row.render_id, model="render"), row.render.key)
     is_cancelled = row.status == SignatureRequest.Status.CANCELLED
     return {
-        "title": short_line(row.name or recipients.names(row.all_recipients)),
+        "title": short_line(row.name or names(row.all_recipients)),
         "badges": signature_badges(row),
         "document": document,
         "age": inside(age, row.requested_at),
@@ -66,16 +87,14 @@ def request_context(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Con
         "is_lost": bool(row.unknown_since) and not row.is_final,
         "lost_since": inside(exact, row.unknown_since) if row.unknown_since else "",
         "is_polling_over": row.poll_at is None,
-        **site.error_of(
-            row, "" if row.unknown_since and not row.is_final else recipients.why_ended(row)
-        ),
+        **site.error_of(row, "" if row.unknown_since and not row.is_final else why_ended(row)),
         "why_title": _why_title(row),
         "is_bad": not is_cancelled and row.status != SignatureRequest.Status.EXPIRED,
         "cancelling": _cancelling(row),
         "buttons": list(_buttons(site, request, row, files)),
-        "progress": recipients.progress(row.all_recipients),
-        "recipients": recipients.recipient_rows(row, recipients.MOST_LISTED),
-        "more_recipients": max(len(row.all_recipients) - recipients.MOST_LISTED, 0),
+        "progress": progress(row.all_recipients),
+        "recipients": recipient_rows(row, MOST_LISTED),
+        "more_recipients": max(len(row.all_recipients) - MOST_LISTED, 0),
         "expires": (inside(on_day, row.expires_at) if row.expires_at and not row.is_final else ""),
         "files": [_file_row(file) for file in files],
         "is_kept": len(files) == len(KINDS),
@@ -168,7 +187,7 @@ def requests_of(render: Render) -> list[Addressed]:
     rows = rows.defer(*long_of(SignatureRequest, "request"))
     rows = rows.order_by("-request__requested_at", "-request_id", "position")
     found: dict[int, Addressed] = {}
-    for one in rows[: (recipients.MOST_REQUESTS + 1) * recipients.MOST_RECIPIENTS]:
+    for one in rows[: (MOST_REQUESTS + 1) * MOST_RECIPIENTS]:
         request = found.setdefault(one.request_id, cast("Addressed", one.request))
         request.render = render
         request.all_recipients = [*getattr(request, "all_recipients", ()), one]
@@ -179,11 +198,11 @@ def request_row(site: AnyAdmin, row: Addressed) -> Context:
     """Return what the page of a document says of a request for it."""
     return {
         "url": site.address("change", row.pk, model="signaturerequest"),
-        "title": brief(row.name or recipients.names(row.all_recipients) or str(row.pk)),
+        "title": brief(row.name or names(row.all_recipients) or str(row.pk)),
         "badges": signature_badges(row),
-        "progress": recipients.progress(row.all_recipients),
-        "recipients": recipients.recipient_rows(row),
-        "more_recipients": max(len(row.all_recipients) - recipients.MOST_RECIPIENTS, 0),
+        "progress": progress(row.all_recipients),
+        "recipients": recipient_rows(row),
+        "more_recipients": max(len(row.all_recipients) - MOST_RECIPIENTS, 0),
         "asked_for": age_by(row.requested_at, row.requested_by),
         "expires": on_day(row.expires_at) if row.expires_at else "",
     }
@@ -196,11 +215,11 @@ def request_rows(
     return [
         {
             "document": short_name(row.render.key),
-            "names": short_name(recipients.names(row.all_recipients)),
+            "names": short_name(names(row.all_recipients)),
             "badges": signature_badges(row),
-            "progress": recipients.progress(row.all_recipients),
+            "progress": progress(row.all_recipients),
         }
-        for row in recipients.with_recipients(first_seen(site, request, requests))
+        for row in with_recipients(first_seen(site, request, requests))
     ]
 
 
@@ -236,7 +255,7 @@ def request_steps(
     request: Addressed, changes: Iterable[Change], which: str = ""
 ) -> Iterator[timeline.Step]:
     """Tell the story of one signature request; ``which`` it is where there are several."""
-    whom = recipients.names(request.all_recipients)
+    whom = names(request.all_recipients)
     who = name_of(request.requested_by) or _("this site")
     yield timeline.Step(request.requested_at, _("Signature requested"), whom, who)
     if request.cancel_requested_at is not None:
@@ -251,13 +270,85 @@ def request_steps(
 def _of_signature(change: Change, request: Addressed, which: str) -> timeline.Step:
     tone, who = timeline.TONES.get(change.to_status, "quiet"), timeline.cause_of(change)
     if change.recipient is not None:
-        what = capfirst(str(recipients.DID.get(change.recipient.designation, _("signed"))))
+        what = capfirst(str(DID.get(change.recipient.designation, _("signed"))))
         return timeline.Step(change.created_at, what, who=signer_name(change.recipient), tone=tone)
     what, why = timeline.attempt_of(change, _STEPS), change.note
     if change.to_status == SignatureRequest.Status.DECLINED:
         refused = [
             signer_name(one) for one in request.all_recipients if one.declined_at is not None
         ]
-        who, why = ", ".join(refused) or who, why or recipients.why_ended(request)
+        who, why = ", ".join(refused) or who, why or why_ended(request)
     why = "\n".join(filter(None, (which, why)))
     return timeline.Step(change.created_at, what, who=who, why=why, tone=tone)
+
+
+def with_recipients(requests: Iterable[SignatureRequest]) -> list[Addressed]:
+    """Give each request its ``all_recipients`` in their order, with one query for all."""
+    rows = cast("list[Addressed]", list(requests))
+    # Where they were read: a replica may not have what was just asked for.
+    using = rows[0]._state.db if rows else None
+    mine: dict[int, list[SignatureRecipient]] = {row.pk: [] for row in rows}
+    recipients = SignatureRecipient.objects.using(using).filter(request__in=list(mine))
+    for one in recipients.order_by("position"):
+        mine[one.request_id].append(one)
+    for row in rows:
+        row.all_recipients = mine[row.pk]
+    return rows
+
+
+def progress(recipients: Iterable[SignatureRecipient]) -> str:
+    """Return how many have signed or approved, of those who are to: "1 of 2"."""
+    acting = [one for one in recipients if one.designation != SignatureRecipient.Designation.CC]
+    done = sum(one.signed_at is not None for one in acting)
+    return _("%(done)d of %(all)d") % {"done": done, "all": len(acting)}
+
+
+def names(recipients: Sequence[SignatureRecipient]) -> str:
+    """Return who they are, in one line."""
+    named = ", ".join(signer_name(one) for one in recipients[:NAMED])
+    others = len(recipients) - NAMED
+    if others <= 0:
+        return named
+    return ngettext("%(names)s and %(n)d more", "%(names)s and %(n)d more", others) % {
+        "names": named,
+        "n": others,
+    }
+
+
+def recipient_rows(request: Addressed, most: int = MOST_RECIPIENTS) -> list[Context]:
+    """Return how far each recipient of a request is, the first ones."""
+    return [
+        {
+            "name": short_name(signer_name(one)),
+            "email": short_name(one.email),
+            "role": one.get_designation_display(),
+            "turn": one.order or one.position + 1,
+            "badge": _badge(request, one),
+            "at": exact(moment) if (moment := one.signed_at or one.declined_at) else "",
+        }
+        for one in request.all_recipients[:most]
+    ]
+
+
+def _badge(request: SignatureRequest, one: SignatureRecipient) -> str:
+    if one.declined_at is not None and one.signed_at is None:
+        return badge(_("declined"), "bad")
+    if one.signed_at is not None:
+        return badge(DID.get(one.designation, _("signed")), "good")
+    if one.designation == SignatureRecipient.Designation.CC:
+        return ""
+    if request.is_final:
+        approves = one.designation == SignatureRecipient.Designation.APPROVER
+        label = _("not approved") if approves else _("not signed")
+        return badge(label, "quiet")
+    return badge(_("waiting") if request.is_open else _("not asked yet"), "busy")
+
+
+def why_ended(request: SignatureRequest) -> str:
+    """Return why a request came to no good end, in the words of whoever ended it; "" if so."""
+    said = object_of(request, "answer").get("reason")
+    if request.status == SignatureRequest.Status.DECLINED and said:
+        return str(said)
+    if request.status == SignatureRequest.Status.CANCELLED:
+        return request.cancel_reason or str(said or "") or request.error
+    return request.error

@@ -308,7 +308,7 @@ class TestTheDocument:
         assert path not in page(boss, make_render("failed"))
 
     def test_shows_the_newest_and_leads_to_the_others(self, boss, monkeypatch):
-        for module in ("signatures.recipients", "renders.page"):
+        for module in ("signatures.page", "renders.page"):
             monkeypatch.setattr(f"django_craftkit.admin.{module}.MOST_REQUESTS", 2)
         render = make_render()
         requests = [make_request(render, "sent", {}, {}) for _ in range(3)]
