@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from django.db.models import Q
 from django.db.models.functions import Left
 from django.utils import formats
 from django.utils.translation import gettext as _
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from django.db.models import Q
+    from django.db.models import Model
     from django.http import HttpRequest
     from django.utils.functional import _StrOrPromise
 
@@ -33,7 +35,13 @@ if TYPE_CHECKING:
 #: Changes that a page reads at most, and steps that it shows: the latest ones.
 MOST_CHANGES, MOST_STEPS = 200, 250
 
-#: Who did it, where it was no person.
+#: The kind of the changes of a row.
+KINDS: dict[type[Model], Change.Kind] = {
+    Render: Change.Kind.RENDER,
+    Share: Change.Kind.SHARE,
+    SignatureRequest: Change.Kind.SIGNATURE,
+}
+#: Who did it, where it was no user.
 CAUSES = {
     Change.Cause.ASKED: gettext_lazy("this site"),
     Change.Cause.ANSWER: gettext_lazy("Craftkit's answer"),
@@ -77,19 +85,17 @@ class Step:
         return formats.date_format(clock.local(self.at), "H:i:s")
 
 
-def latest_changes(of: Q) -> Sequence[Change]:
-    """Read the latest changes of some rows, oldest first: one query."""
+def latest_changes(row: Mirror, others: Q | None = None) -> Sequence[Change]:
+    """Read the latest changes of a row, and of others, oldest first: one query."""
+    of = Q(kind=KINDS[type(row)], object_id=row.pk)
+    if others is not None:
+        of |= others
     rows = Change.objects.filter(of).select_related("person", "recipient").order_by("-pk")
     rows = rows.defer("note", "receivers").annotate(note_start=Left("note", LONGEST_LINE + 1))
     latest = list(rows[:MOST_CHANGES])[::-1]
     for change in latest:
         change.note = change.note_start
     return latest
-
-
-def in_order(steps: Iterable[Step]) -> list[Step]:
-    """Return steps, the newest last."""
-    return sorted(steps, key=lambda step: step.at)
 
 
 def cause_of(change: Change) -> str:
@@ -100,14 +106,8 @@ def cause_of(change: Change) -> str:
 
 def step_of(change: Change, what: str, whom: str = "") -> Step:
     """Return a change as the step that ``what`` names."""
-    return Step(
-        change.created_at,
-        what,
-        whom=whom,
-        who=cause_of(change),
-        why=change.note,
-        tone=TONES.get(change.to_status, "quiet"),
-    )
+    tone = TONES.get(change.to_status, "quiet")
+    return Step(change.created_at, what, whom, cause_of(change), change.note, tone)
 
 
 def attempt_of(change: Change, labels: Mapping[str, _StrOrPromise]) -> str:
@@ -119,22 +119,26 @@ def attempt_of(change: Change, labels: Mapping[str, _StrOrPromise]) -> str:
 
 
 def context(
-    site: AnyAdmin, request: HttpRequest, row: Mirror, changes: Sequence[Change], steps: list[Step]
+    site: AnyAdmin,
+    request: HttpRequest,
+    row: Mirror,
+    changes: Sequence[Change],
+    steps: Iterable[Step],
 ) -> Context:
     """Return what a page shows of the timeline of a row: the latest steps, and where all are."""
-    latest = [_shortened(step) for step in steps[-MOST_STEPS:]]
-    is_cut = len(changes) >= MOST_CHANGES or latest != steps
-    kind = {SignatureRequest: Change.Kind.SIGNATURE, Share: Change.Kind.SHARE}.get(
-        type(row), Change.Kind.RENDER
-    )
+    told = sorted(steps, key=attrgetter("at"))
+    latest = [
+        replace(
+            step,
+            whom=short_name(step.whom),
+            who=short_name(step.who),
+            why=short_line(step.why),
+        )
+        for step in told[-MOST_STEPS:]
+    ]
     url = site.address("changelist", model="change") if site.allows(request, "view_change") else ""
     return {
         "steps": latest,
-        "is_cut": is_cut,
-        "url": url and f"{url}?kind={kind}&object_id={row.pk}",
+        "is_cut": len(changes) >= MOST_CHANGES or latest != told,
+        "url": url and f"{url}?kind={KINDS[type(row)]}&object_id={row.pk}",
     }
-
-
-def _shortened(step: Step) -> Step:
-    whom, who = short_name(step.whom), short_name(step.who)
-    return replace(step, whom=whom, who=who, why=short_line(step.why))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from django.contrib.admin.utils import quote
@@ -295,10 +296,9 @@ def changes_of(
     render: Render, shares: Iterable[Share], requests: Iterable[SignatureRequest] = ()
 ) -> Sequence[Change]:
     """Read the latest changes of a document and what was made of it, oldest first: one query."""
-    of = Q(kind=Change.Kind.RENDER, object_id=render.pk)
-    of |= Q(kind=Change.Kind.SHARE, object_id__in=[share.pk for share in shares])
-    of |= Q(kind=Change.Kind.SIGNATURE, object_id__in=[request.pk for request in requests])
-    return timeline.latest_changes(of)
+    others = Q(kind=Change.Kind.SHARE, object_id__in=[share.pk for share in shares])
+    others |= Q(kind=Change.Kind.SIGNATURE, object_id__in=[request.pk for request in requests])
+    return timeline.latest_changes(render, others)
 
 
 def document_steps(
@@ -335,7 +335,7 @@ def document_steps(
         who = name_of(render.withdrawn_by)
         steps.append(timeline.Step(render.withdrawn_at, _("Withdrawn"), who=who, tone="warn"))
     steps += _readings(events, shares, firsts)
-    return timeline.in_order(steps)
+    return sorted(steps, key=attrgetter("at"))
 
 
 def _changed(changes: Iterable[Change], shares: Mapping[int, Share]) -> Iterator[timeline.Step]:

@@ -26,7 +26,7 @@ from django_craftkit.models import EngagementEvent, Render, Share
 from django_craftkit.models.share_manager import UNPROVEN
 
 from .buttons import ShareButtons, retry_permission
-from .page import can_be_revoked, changes_of_share, channel_of, share_badges, timeline_of_share
+from .page import can_be_revoked, channel_of, share_badges, timeline_of_share
 
 if TYPE_CHECKING:
     from django.contrib.admin.options import _FieldsetSpec, _ListDisplayT
@@ -171,7 +171,7 @@ class ShareAdmin(ShareButtons):
         return {"share": shown}
 
     def timeline_of(self, request: HttpRequest, row: Share) -> Context:
-        changes = changes_of_share(row)
+        changes = timeline.latest_changes(row)
         opened = EngagementEvent.objects.filter(
             share_remote_id=row.remote_id, type=EngagementEvent.Type.VIEWED
         )

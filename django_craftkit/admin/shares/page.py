@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -148,17 +148,13 @@ _MAIL = {
 }
 
 
-def changes_of_share(share: Share) -> Sequence[Change]:
-    """Read the latest changes of a link, oldest first."""
-    return timeline.latest_changes(Q(kind=Change.Kind.SHARE, object_id=share.pk))
-
-
 def timeline_of_share(
     share: Share, changes: Iterable[Change], first_opened: datetime | None
-) -> list[timeline.Step]:
-    """Tell the story of one link, newest last."""
-    steps = [step for change in changes for step in changed_share(change, share)]
-    return timeline.in_order([*steps, *share_steps(share, first_opened)])
+) -> Iterator[timeline.Step]:
+    """Yield the steps of one link."""
+    for change in changes:
+        yield from changed_share(change, share)
+    yield from share_steps(share, first_opened)
 
 
 def changed_share(change: Change, share: Share) -> Iterator[timeline.Step]:

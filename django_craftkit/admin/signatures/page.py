@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from django.db.models import Q
 from django.template.defaultfilters import filesizeformat
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -104,9 +103,8 @@ def request_context(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Con
 
 def request_timeline(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Context:
     """Return the timeline of a signature request."""
-    changes = changes_of_request(row)
-    steps = timeline.in_order(request_steps(row, changes))
-    return timeline.context(site, request, row, changes, steps)
+    changes = timeline.latest_changes(row)
+    return timeline.context(site, request, row, changes, request_steps(row, changes))
 
 
 def _why_title(row: SignatureRequest) -> str:
@@ -244,11 +242,6 @@ _STEPS = {
     SignatureRequest.Status.REJECTED.value: gettext_lazy("Signature request refused"),
     "archived": gettext_lazy("Signed PDF and certificate archived"),
 }
-
-
-def changes_of_request(request: SignatureRequest) -> Sequence[Change]:
-    """Read the latest changes of a signature request, oldest first."""
-    return timeline.latest_changes(Q(kind=Change.Kind.SIGNATURE, object_id=request.pk))
 
 
 def request_steps(
