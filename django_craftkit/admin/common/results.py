@@ -1,4 +1,4 @@
-"""What became of what staff asked for, in words, and what went wrong."""
+"""What became of what staff requested, in words, and what went wrong."""
 
 from __future__ import annotations
 
@@ -34,29 +34,24 @@ Result = tuple[int, str]
 
 
 def why_waiting(project: str, capability: str = "") -> str:
-    """Return what holds up what was asked for; "" where nothing does.
+    """Return why a request has to wait; "" where nothing is paused.
 
-    ``capability`` is what of the project it takes.
+    ``capability`` is what of the project the request needs besides.
     """
     if conf.options().PAUSED:
         return _('Everything is held by the setting CRAFTKIT["PAUSED"]. Nothing is lost.')
-    state = (
-        ProjectState.objects.using(database())
-        .paused()
-        .filter(project=project, capability__in={"", capability})
-        .order_by("capability")
-        .first()
-    )
+    paused = ProjectState.objects.using(database()).paused()
+    rows = paused.filter(project=project, capability__in={"", capability}).order_by("capability")
+    state = rows.first()
     if state is None:
         return ""
-    said = {"project": project, "reason": why_paused(state)}
     if state.capability == ProjectState.Capability.SIGNATURES:
-        return (
-            _("Signature requests of “%(project)s” are paused: %(reason)s Nothing is lost.") % said
-        )
-    if state.capability:
-        return _("E-mail of “%(project)s” is paused: %(reason)s Nothing is lost.") % said
-    return _("The project “%(project)s” is paused: %(reason)s Nothing is lost.") % said
+        text = _("Signature requests of “%(project)s” are paused: %(reason)s Nothing is lost.")
+    elif state.capability:
+        text = _("E-mail of “%(project)s” is paused: %(reason)s Nothing is lost.")
+    else:
+        text = _("The project “%(project)s” is paused: %(reason)s Nothing is lost.")
+    return text % {"project": project, "reason": why_paused(state)}
 
 
 def reason(row: Mirror) -> str:
@@ -75,7 +70,6 @@ def field_errors(row: Mirror) -> list[tuple[str, list[object]]]:
 
 
 def nothing() -> str:
-    """Tell that a document turned out to be none."""
     return _("There is nothing to render: there is no document, and nothing was sent.")
 
 
@@ -109,23 +103,20 @@ def counted(level: int, text: _StrOrPromise, count: int) -> list[Result]:
 
 
 def still_waiting(text: _StrOrPromise, rows: Sequence[Share | SignatureRequest]) -> list[Result]:
-    """Tell a lazy plural of what waits, and what holds it up."""
+    """Tell a lazy plural of what waits, and why."""
     why = next(filter(None, map(why_waiting, sorted({row.project for row in rows}))), "")
     told = counted(messages.WARNING, text, len(rows))
     return [(level, f"{said} {why}".strip()) for level, said in told]
 
 
 def nothing_to_send() -> Result:
-    """Tell that there was no need to try again."""
     return messages.WARNING, _("It was left as it is: there is nothing to send again.")
 
 
 def sent_once() -> Result:
-    """Tell that a double click is one."""
-    text = _("It was asked for a moment ago and stays as it was: it is sent once.")
-    return messages.INFO, text
+    """Tell that a double click is one request."""
+    return messages.INFO, _("It was asked for a moment ago and stays as it was: it is sent once.")
 
 
 def no_pdf(render: Render) -> Result:
-    """Tell that there is nothing to open or to send."""
     return messages.ERROR, _("There is no PDF: the document is %s.") % render.get_status_display()

@@ -87,9 +87,7 @@ class Step:
 
 def latest_changes(row: Mirror, others: Q | None = None) -> Sequence[Change]:
     """Read the latest changes of a row, and of others, oldest first: one query."""
-    of = Q(kind=KINDS[type(row)], object_id=row.pk)
-    if others is not None:
-        of |= others
+    of = Q(kind=KINDS[type(row)], object_id=row.pk) | (others or Q())
     rows = Change.objects.filter(of).select_related("person", "recipient").order_by("-pk")
     rows = rows.defer("note", "receivers").annotate(note_start=Left("note", LONGEST_LINE + 1))
     latest = list(rows[:MOST_CHANGES])[::-1]
@@ -111,7 +109,7 @@ def step_of(change: Change, what: str, whom: str = "") -> Step:
 
 
 def attempt_of(change: Change, labels: Mapping[str, _StrOrPromise]) -> str:
-    """Return what a step is called, and of another attempt its number."""
+    """Return what a step is called, with the number of an attempt after the first."""
     what = str(labels.get(change.to_status, change.to_status))
     if change.to_status == "pending" and change.attempt > 1:
         return _("%(what)s, attempt %(number)d") % {"what": what, "number": change.attempt}
@@ -128,13 +126,8 @@ def context(
     """Return what a page shows of the timeline of a row: the latest steps, and where all are."""
     told = sorted(steps, key=attrgetter("at"))
     latest = [
-        replace(
-            step,
-            whom=short_name(step.whom),
-            who=short_name(step.who),
-            why=short_line(step.why),
-        )
-        for step in told[-MOST_STEPS:]
+        replace(one, whom=short_name(one.whom), who=short_name(one.who), why=short_line(one.why))
+        for one in told[-MOST_STEPS:]
     ]
     url = site.address("changelist", model="change") if site.allows(request, "view_change") else ""
     return {
