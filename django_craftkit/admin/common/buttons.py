@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404
 from django.urls import path
 from django.utils.formats import number_format
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from django_craftkit import dispatch
 from django_craftkit.database import non_atomic
-from django_craftkit.models import NothingToRender, RenderWithdrawn
+from django_craftkit.models import NothingToRender
 
 from .results import nothing
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from django.db.models import Model, QuerySet
-    from django.forms import Form
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
     from django.utils.functional import _StrOrPromise
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from .base import AnyAdmin
 
     M = TypeVar("M", bound=Model)
-    T = TypeVar("T")
     _Permission = str | Callable[[Any], str] | None
 
 
@@ -177,19 +175,6 @@ def timeout() -> float:
     except RuntimeError:
         return 0.0
     return SECONDS
-
-
-def attempt(form: Form, do: Callable[[], T]) -> T | None:
-    """Return what ``do`` does; ``None`` where it refused, which the form then says."""
-    try:
-        return do()
-    except RenderWithdrawn:
-        form.add_error(None, _("This document was withdrawn: there is no new link to it."))
-    except ValidationError as error:
-        form.add_error(None, error)
-    except ValueError as error:
-        form.add_error(None, str(error))
-    return None
 
 
 class Refused(Exception):

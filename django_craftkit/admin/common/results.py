@@ -73,10 +73,11 @@ def nothing() -> str:
     return _("There is nothing to render: there is no document, and nothing was sent.")
 
 
-def waits(what: str, project: str, capability: str = "") -> Result:
+def waits(what: str, project: str, capability: str = "", then: str = "") -> Result:
+    """Tell ``what`` is requested, and why it waits; else when it is done, or ``then``."""
     if why := why_waiting(project, capability):
         return messages.WARNING, f"{what} {why}"
-    then = _("It will be done as soon as Craftkit answers.")
+    then = then or _("It will be done as soon as Craftkit answers.")
     return messages.INFO, f"{what} {then}"
 
 
@@ -116,6 +117,13 @@ def nothing_to_send() -> Result:
 def sent_once() -> Result:
     """Tell that a double click is one request."""
     return messages.INFO, _("It was asked for a moment ago and stays as it was: it is sent once.")
+
+
+def refused(render: Render, withdrawn: str) -> Result:
+    """Tell why a document goes to nobody: it has no PDF; else say what ``withdrawn`` says."""
+    if render.is_retriable and render.withdrawn_at is None:
+        return no_pdf(render)
+    return messages.ERROR, withdrawn
 
 
 def no_pdf(render: Render) -> Result:

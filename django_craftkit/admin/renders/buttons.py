@@ -13,14 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from django_craftkit.admin.common import results
 from django_craftkit.admin.common.base import MirrorAdmin, Said
-from django_craftkit.admin.common.buttons import (
-    SECONDS,
-    action,
-    as_chosen,
-    button,
-    chosen,
-    timeout,
-)
+from django_craftkit.admin.common.buttons import SECONDS, action, as_chosen, button, chosen, timeout
 from django_craftkit.admin.shares.buttons import revocation_results
 from django_craftkit.admin.shares.page import revocable, share_rows
 from django_craftkit.admin.signatures.buttons import cancellation_results

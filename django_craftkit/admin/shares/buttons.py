@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
@@ -20,7 +20,6 @@ from django_craftkit.admin.common.buttons import (
     Refused,
     action,
     as_chosen,
-    attempt,
     button,
     chosen,
     pk_of,
@@ -58,7 +57,7 @@ class ShareButtons(MirrorAdmin[Share]):
 
     @button("sent", "email_render")
     def sent_view(self, request: HttpRequest, share: Share) -> HttpResponse:
-        """Hear from a person that an e-mail has come."""
+        """Note that an e-mail was sent, as the user says."""
         if share.confirm_mailed(user=user_of(request)):
             self.log_change(request, share, _("Said that the e-mail was sent."))
             return self.tell(request, share, (messages.SUCCESS, _("Noted: it was sent.")))
@@ -68,23 +67,23 @@ class ShareButtons(MirrorAdmin[Share]):
     @button("retry", retry_permission, "GET", "POST")
     def retry_view(self, request: HttpRequest, share: Share) -> HttpResponse:
         """Ask first where nobody knows whether it was sent."""
-        if request.method != "POST" and share.is_unsettled:
-            return self.page(
-                request,
-                "confirm.html",
-                title=_("Send this e-mail again?"),
-                original=share,
-                url=request.path,
-                rows=share_rows(self, request, [share]),
-                number=1,
-                verb=_("Send it again"),
-                cancel=self.address("change", share.pk),
-                kind="resend",
-            )
-        if request.method != "POST":
+        if request.method == "POST":
+            withdrawn = _("Its document was withdrawn: there is no new link to it.")
+            return self.send_again(request, share, share_result, withdrawn)
+        if not share.is_unsettled:
             return self.tell(request, share, results.nothing_to_send())
-        withdrawn = _("Its document was withdrawn: there is no new link to it.")
-        return self.send_again(request, share, share_result, withdrawn)
+        return self.page(
+            request,
+            "confirm.html",
+            title=_("Send this e-mail again?"),
+            original=share,
+            url=request.path,
+            rows=share_rows(self, request, [share]),
+            number=1,
+            verb=_("Send it again"),
+            cancel=self.address("change", share.pk),
+            kind="resend",
+        )
 
     @button("/revoke", None)
     def revoke_view(self, request: HttpRequest) -> HttpResponse:
@@ -123,11 +122,11 @@ class ShareButtons(MirrorAdmin[Share]):
             text = _("Nothing was done: all of them were revoked before, or never made.")
             self.message_user(request, text, messages.WARNING)
             return self.back(request, filters=filters)
-        title = ngettext("Revoke %d link?", "Revoke %d links?", len(alive)) % len(alive)
+        many = ngettext("Revoke %d link?", "Revoke %d links?", len(alive)) % len(alive)
         return self.page(
             request,
             "confirm.html",
-            title=_("Revoke this link?") if len(alive) == 1 else title,
+            title=_("Revoke this link?") if len(alive) == 1 else many,
             original=None,
             url=self.address("revoke"),
             ids=as_chosen(shares),
@@ -142,23 +141,23 @@ class ShareButtons(MirrorAdmin[Share]):
     def _revoke(self, request: HttpRequest, shares: list[Share]) -> None:
         """Request all of them, then wait for as many as there is time for."""
         pks = [share.pk for share in shares]
-        asked = Share.objects.revoke_chosen(pks, user=user_of(request))
-        self.log_all(request, asked, _("Asked for its revocation."))
+        revoked = Share.objects.revoke_chosen(pks, user=user_of(request))
+        self.log_all(request, revoked, _("Asked for its revocation."))
         until = time.monotonic() + timeout()
-        for share in asked:
+        for share in revoked:
             if (rest := until - time.monotonic()) <= 0:
                 break
             # It is requested by now: this waits for what comes of it.
             share.revoke(wait=rest)
             if share.status != Share.Status.REVOKED:
                 break
-        for level, text in revocation_results(asked):
+        for level, text in revocation_results(revoked):
             self.message_user(request, text, level)
         left = ngettext_lazy(
             "%d link was left as it is: it was revoked before, or never made.",
             "%d links were left as they are: they were revoked before, or never made.",
         )
-        self.tell_count(request, left, len(shares) - len(asked))
+        self.tell_count(request, left, len(shares) - len(revoked))
 
 
 #: Days after which a link ends that the list of documents makes, and what its key begins with.
@@ -166,6 +165,7 @@ DAYS = 7
 OF_LIST = "desk:list:"
 #: Seconds within which the same, requested by the same user, is the same one.
 TWICE = 60.0
+_WITHDRAWN = gettext_lazy("This document was withdrawn: there is no new link to it.")
 
 
 class SharingButtons(MirrorAdmin[Render]):
@@ -192,9 +192,9 @@ class SharingButtons(MirrorAdmin[Render]):
             until = inside(exact, made.expires_at) if made.expires_at else ""
             return self._form(request, render, None, "share", title=title, made=made, until=until)
         if not results.can_be_shared(render):
-            return self._refuse(request, render)
+            return self.tell(request, render, results.refused(render, str(_WITHDRAWN)))
         form = ShareForm(request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
+        if form.is_valid():
             to = form.cleaned_data["recipient_email"]
             do = partial(
                 render.share,
@@ -210,10 +210,10 @@ class SharingButtons(MirrorAdmin[Render]):
     @button("email", "email_render", "GET", "POST")
     def email_view(self, request: HttpRequest, render: Render) -> HttpResponse:
         if not results.can_be_shared(render):
-            return self._refuse(request, render)
+            return self.tell(request, render, results.refused(render, str(_WITHDRAWN)))
         given = request.POST if request.method == "POST" else None
         form = EmailForm(given, render=render, user=user_of(request))
-        if request.method == "POST" and form.is_valid():
+        if form.is_valid():
             to, name = form.cleaned_data["to"], form.cleaned_data["recipient_name"]
             do = partial(render.email, to, recipient_name=name, key=form.mail_key)
             share = self._request(request, render, form, do, _("Asked for an e-mail."))
@@ -224,12 +224,8 @@ class SharingButtons(MirrorAdmin[Render]):
 
     @action("add_share", gettext_lazy("Make a link to the selected documents, for 7 days"))
     def share(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
-        self.each(
-            request,
-            queryset.order_by("pk"),
-            lambda render: link_to(render, user_of(request)),
-            self._SHARE,
-        )
+        do = partial(link_to, user=user_of(request))
+        self.each(request, queryset.order_by("pk"), do, self._SHARE)
 
     def _request(
         self,
@@ -243,12 +239,21 @@ class SharingButtons(MirrorAdmin[Render]):
         known = Share.objects.using(database()).filter(key_hash=hash_key(form.key), render=render)
         is_new = not form.is_repeat and not known.exists()
         given = {"message": form.cleaned_data["message"], "expires_at": form.expires_at}
-        share = attempt(form, lambda: do(**given, user=user_of(request), wait=timeout()))
-        if share is not None and is_new:
-            self.log_all(request, [share.render], log)
-            # For whom it is, is the link's to tell.
-            self.log_all(request, [share], _("Asked for, for %s.") % recipient_of(share))
-        return share
+        try:
+            share = do(**given, user=user_of(request), wait=timeout())
+        except RenderWithdrawn:
+            form.add_error(None, _WITHDRAWN)
+        except ValidationError as error:
+            form.add_error(None, error)
+        except ValueError as error:
+            form.add_error(None, str(error))
+        else:
+            if is_new:
+                self.log_all(request, [share.render], log)
+                # For whom it is, is the link's to tell.
+                self.log_all(request, [share], _("Asked for, for %s.") % recipient_of(share))
+            return share
+        return None
 
     def _shared(self, request: HttpRequest, share: Share) -> HttpResponse:
         level, text = share_result(share)
@@ -271,12 +276,6 @@ class SharingButtons(MirrorAdmin[Render]):
             return None
         return share if self.allows(request, "see_share_link", share) else None
 
-    def _refuse(self, request: HttpRequest, render: Render) -> HttpResponse:
-        if render.withdrawn_at is None:
-            return self.tell(request, render, results.no_pdf(render))
-        text = _("This document was withdrawn: there is no new link to it.")
-        return self.tell(request, render, (messages.ERROR, text))
-
     def _form(
         self,
         request: HttpRequest,
@@ -298,7 +297,7 @@ class SharingButtons(MirrorAdmin[Render]):
 
 
 def link_to(render: Render, user: AbstractBaseUser) -> Share | None:
-    """Ask for a link as the list of documents does; ``None`` where none is to be asked for."""
+    """Request a link as the list of documents does; ``None`` where there is none to request."""
     if not results.can_be_shared(render):
         return None
     shares = Share.objects.using(database())
@@ -308,7 +307,7 @@ def link_to(render: Render, user: AbstractBaseUser) -> Share | None:
         seconds = (clock.now() - latest.requested_at).total_seconds()
         if 0 <= seconds < TWICE:
             return None
-    # Named after the one before: whoever presses twice at once asks twice for the same one.
+    # Named after the one before: whoever presses twice at once requests the same one twice.
     key = f"{OF_LIST}{user.pk}:{0 if latest is None else latest.pk}"
     expires_at = clock.now() + timedelta(days=DAYS)
     try:
@@ -318,39 +317,37 @@ def link_to(render: Render, user: AbstractBaseUser) -> Share | None:
 
 
 def share_result(share: Share) -> results.Result:
-    """Tell what became of a link or an e-mail that was asked for."""
+    """Tell what became of a link or an e-mail that was requested."""
     if share.is_unsettled:
         return messages.WARNING, _(
             "Nobody knows whether the e-mail was sent. Somebody has to decide: see its page."
         )
     if share.revoke_requested_at is not None and share.status not in Share.FINAL:
         return messages.WARNING, _("It is being revoked.")
+    if share.status == Share.Status.ACTIVE and share.by_mail:
+        return messages.SUCCESS, _("The e-mail to %s is sent.") % share.recipient_email
     if share.status == Share.Status.ACTIVE:
-        if share.by_mail:
-            return messages.SUCCESS, _("The e-mail to %s is sent.") % share.recipient_email
         return messages.SUCCESS, _("The link is ready.")
     if share.status == Share.Status.REJECTED:
         text = _("The e-mail was refused: %s") if share.by_mail else _("The link was refused: %s")
         return messages.ERROR, text % results.reason(share)
     if share.status == Share.Status.REVOKED:
         return messages.WARNING, _("It was revoked.")
+    if share.status == Share.Status.UNKNOWN and share.by_mail:
+        return messages.WARNING, _(
+            "Craftkit gave no clear answer. Whether the e-mail was sent is being settled; "
+            "it is not sent twice."
+        )
     if share.status == Share.Status.UNKNOWN:
-        if share.by_mail:
-            return messages.WARNING, _(
-                "Craftkit gave no clear answer. Whether the e-mail was sent is being settled; "
-                "it is not sent twice."
-            )
         return messages.WARNING, _(
             "Craftkit gave no clear answer. Whether the link was made is being settled."
         )
     if share.render.error_code == NOTHING_TO_RENDER:
         return messages.WARNING, results.nothing()
     what = _("The e-mail is asked for.") if share.by_mail else _("The link is asked for.")
-    if not share.render.is_final:
-        then = _("It follows as soon as the document is ready.")
-        why = results.why_waiting(share.project, _capability(share))
-        return (messages.WARNING, f"{what} {why}") if why else (messages.INFO, f"{what} {then}")
-    return results.waits(what, share.project, _capability(share))
+    then = "" if share.render.is_final else _("It follows as soon as the document is ready.")
+    capability = ProjectState.Capability.EMAIL if share.by_mail else ""
+    return results.waits(what, share.project, capability, then)
 
 
 def revocation_results(shares: Sequence[Share]) -> list[results.Result]:
@@ -368,12 +365,6 @@ def revocation_results(shares: Sequence[Share]) -> list[results.Result]:
         "%d links are offered nowhere from now on, and will be revoked as soon as Craftkit "
         "answers.",
     )
-    return [
-        *results.counted(messages.SUCCESS, revoked, done),
-        *results.counted(messages.INFO, never_made, never),
-        *results.still_waiting(text, waiting),
-    ]
-
-
-def _capability(share: Share) -> str:
-    return ProjectState.Capability.EMAIL if share.by_mail else ""
+    told = results.counted(messages.SUCCESS, revoked, done)
+    told += results.counted(messages.INFO, never_made, never)
+    return told + results.still_waiting(text, waiting)

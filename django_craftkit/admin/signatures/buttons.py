@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from django_craftkit.admin.common import results
 from django_craftkit.admin.common.base import MirrorAdmin
@@ -52,7 +52,7 @@ class SignatureButtons(MirrorAdmin[SignatureRequest]):
             text = _("It was left as it is: it has ended, or is being cancelled.")
             return self.tell(request, row, (messages.WARNING, text))
         form = CancelForm(request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
+        if form.is_valid():
             reason = form.cleaned_data["reason"]
             if row.cancel(reason=reason, user=user_of(request), wait=timeout()):
                 self.log_change(request, row, _("Asked for its cancellation."))
@@ -110,6 +110,7 @@ class SignatureButtons(MirrorAdmin[SignatureRequest]):
 SIGNATURES = ProjectState.Capability.SIGNATURES
 #: Requests under way that the form shows.
 SHOWN = 5
+_WITHDRAWN = gettext_lazy("This document was withdrawn: it goes to nobody any more.")
 
 
 class SigningButtons(MirrorAdmin[Render]):
@@ -118,7 +119,7 @@ class SigningButtons(MirrorAdmin[Render]):
     @button("sign", "add_signaturerequest", "GET", "POST")
     def sign_view(self, request: HttpRequest, render: Render) -> HttpResponse:
         if not results.can_be_shared(render):
-            return self.tell(request, render, _refused(render))
+            return self.tell(request, render, results.refused(render, str(_WITHDRAWN)))
         wants_rows = "more" in request.POST
         is_sent = request.method == "POST" and not wants_rows
         form = SigningForm(
@@ -128,11 +129,9 @@ class SigningButtons(MirrorAdmin[Render]):
             number=_number_of_rows(request),
             typed=request.POST.dict() if wants_rows else None,
         )
-        if is_sent and form.is_valid():
-            asked = self._send(request, render, form)
-            if asked is not None:
-                result = results.sent_once() if form.is_repeat(asked) else request_result(asked)
-                return self.tell(request, render, result)
+        if form.is_valid() and (sent := self._send(request, render, form)) is not None:
+            result = results.sent_once() if form.is_repeat(sent) else request_result(sent)
+            return self.tell(request, render, result)
         rows = len(form.rows.forms)
         return self.page(
             request,
@@ -148,9 +147,9 @@ class SigningButtons(MirrorAdmin[Render]):
     def _send(
         self, request: HttpRequest, render: Render, form: SigningForm
     ) -> SignatureRequest | None:
-        """Return the request; ``None`` where it was refused, which the form then says."""
+        """Return the request; ``None`` where it was refused, which the form then shows."""
         try:
-            asked = render.send_for_signature(
+            sent = render.send_for_signature(
                 form.recipients,
                 anchor_tags=form.anchor_tags,
                 name=form.cleaned_data["name"],
@@ -166,17 +165,17 @@ class SigningButtons(MirrorAdmin[Render]):
             if (known := form.find_who_was_faster()) is not None:
                 form.stand_in_the_way(known)
         except RenderWithdrawn:
-            form.add_error(None, _refused(render)[1])
+            form.add_error(None, results.refused(render, str(_WITHDRAWN))[1])
         except ValueError as error:
             form.add_error(None, str(error))
         else:
-            if not form.is_repeat(asked):
-                self.log_all(request, [asked.render], _("Asked for signatures."))
+            if not form.is_repeat(sent):
+                self.log_all(request, [sent.render], _("Asked for signatures."))
                 # Who is to sign, is the request's to tell.
-                (row,) = with_recipients([asked])
+                (row,) = with_recipients([sent])
                 text = _("Asked for, from %s.") % names(row.all_recipients)
-                self.log_all(request, [asked], text)
-            return asked
+                self.log_all(request, [row], text)
+            return sent
         return None
 
     def _under_way(self, request: HttpRequest, render: Render) -> list[Context]:
@@ -204,14 +203,8 @@ def _number_of_rows(request: HttpRequest) -> int:
     return min(max(asked or ROWS, ROWS), MOST_RECIPIENTS)
 
 
-def _refused(render: Render) -> results.Result:
-    if render.is_retriable and render.withdrawn_at is None:
-        return results.no_pdf(render)
-    return messages.ERROR, _("This document was withdrawn: it goes to nobody any more.")
-
-
 def request_result(request: SignatureRequest) -> results.Result:
-    """Tell what became of a signature request that was asked for."""
+    """Tell what became of a signature request that was sent or retried."""
     status = request.status
     if status == SignatureRequest.Status.REJECTED:
         text = _("The signature request was refused: %s")
@@ -223,10 +216,8 @@ def request_result(request: SignatureRequest) -> results.Result:
     if request.cancel_requested_at is not None:
         return messages.WARNING, _("It is being cancelled.")
     what = _("The signature request is asked for.")
-    if not request.render.is_final and not results.why_waiting(request.project, SIGNATURES):
-        then = _("It is sent as soon as the document is ready.")
-        return messages.INFO, f"{what} {then}"
-    return results.waits(what, request.project, SIGNATURES)
+    then = "" if request.render.is_final else _("It is sent as soon as the document is ready.")
+    return results.waits(what, request.project, SIGNATURES, then)
 
 
 def cancellation_result(request: SignatureRequest) -> results.Result:
@@ -249,10 +240,8 @@ def refresh_result(request: SignatureRequest, *, heard: bool) -> results.Result:
         return messages.SUCCESS, _("This is what Craftkit says now.")
     if request.is_final and request.status != SignatureRequest.Status.COMPLETED:
         return messages.INFO, _("It has come to its end: there is nothing to ask any more.")
-    pending = request.status == SignatureRequest.Status.PENDING
-    return results.waits(
-        _("Craftkit will be asked."), request.project, SIGNATURES if pending else ""
-    )
+    capability = SIGNATURES if request.status == SignatureRequest.Status.PENDING else ""
+    return results.waits(_("Craftkit will be asked."), request.project, capability)
 
 
 def cancellation_results(requests: Sequence[SignatureRequest]) -> list[results.Result]:
@@ -269,7 +258,5 @@ def cancellation_results(requests: Sequence[SignatureRequest]) -> list[results.R
         "%d signature request will be cancelled as soon as Craftkit answers.",
         "%d signature requests will be cancelled as soon as Craftkit answers.",
     )
-    return [
-        *results.counted(messages.SUCCESS, cancelled, done),
-        *results.still_waiting(text, waiting),
-    ]
+    told = results.counted(messages.SUCCESS, cancelled, done)
+    return told + results.still_waiting(text, waiting)

@@ -25,13 +25,7 @@ from django_craftkit.admin.common.format import (
     side_by_side,
     signer_name,
 )
-from django_craftkit.admin.common.truncate import (
-    LONG,
-    long_of,
-    object_of,
-    short_line,
-    short_name,
-)
+from django_craftkit.admin.common.truncate import LONG, long_of, object_of, short_line, short_name
 from django_craftkit.database import database
 from django_craftkit.models import (
     ArchivedFile,
