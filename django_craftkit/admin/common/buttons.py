@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 Method = TypeVar("Method", bound="Callable[..., object]")
 
-#: Seconds that a person at a screen waits for Craftkit.
+#: Seconds that a user at a screen waits for Craftkit.
 SECONDS = 5.0
 #: Rows that one confirmation takes.
 MOST = 1000
@@ -47,23 +46,17 @@ MOST = 1000
 _BETWEEN = "-"
 #: A primary key as Python writes it: no sign, no spaces, no digits but these ten.
 _PK = re.compile(r"[1-9][0-9]{0,18}")
-_LARGEST_PK = 2**63 - 1
 
 _MARK, _PERMISSION = "craftkit_button", "craftkit_permission"
 _ONE = "<path:object_id>/"
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(NamedTuple):
     name: str
     route: str
     permission: _Permission
     methods: tuple[str, ...] = ("POST",)
     is_action: bool = False
-
-    @property
-    def is_of_object(self) -> bool:
-        return self.route.startswith(_ONE)
 
 
 def action(permission: str, description: _StrOrPromise) -> Callable[[Method], Method]:
@@ -94,8 +87,8 @@ def row_action(
 
 def permission_of(model_admin: object, name: str) -> str | None:
     """Return the permission of an action of ours; ``None`` for any other."""
-    found: str | None = getattr(getattr(type(model_admin), name, None), _PERMISSION, None)
-    return found
+    method: Any = getattr(type(model_admin), name, None)
+    return cast("str | None", getattr(method, _PERMISSION, None))
 
 
 def button(
@@ -108,10 +101,10 @@ def button(
     """
     slug = route.strip("/")
     where = f"{slug}/" if route.startswith("/") else f"{_ONE}{slug}/"
-    made = _View(name or slug, where, permission, methods or ("POST",))
+    view = _View(name or slug, where, permission, methods or ("POST",))
 
     def mark(method: Method) -> Method:
-        setattr(method, _MARK, made)
+        setattr(method, _MARK, view)
         return method
 
     return mark
@@ -132,17 +125,17 @@ def _view(model_admin: AnyAdmin, attribute: str, made: _View) -> Callable[..., H
 
     @functools.wraps(method)
     def view(request: HttpRequest, object_id: str | None = None) -> HttpResponse:
-        arguments = []
+        rows = []
         if object_id is not None:
-            arguments.append(model_admin.get_object(request, unquote(object_id)))
-        _check(model_admin, request, made, *arguments)
+            rows.append(model_admin.get_object(request, unquote(object_id)))
+        _check(model_admin, request, made, *rows)
         if any(len(values) > 1 for _name, values in request.POST.lists()):
             raise BadRequest("No form of this site sends a field twice.")
         try:
             if made.is_action:
-                method(request, arguments)
-                return model_admin.back(request, *arguments)
-            return cast("HttpResponse", method(request, *arguments))
+                method(request, rows)
+                return model_admin.back(request, *rows)
+            return cast("HttpResponse", method(request, *rows))
         except NothingToRender:
             # Its page is gone, while its button was pressed.
             return model_admin.tell(request, None, (messages.WARNING, nothing()))
@@ -158,13 +151,12 @@ def _check(
     model_admin: AnyAdmin, request: HttpRequest, made: _View, obj: Model | None = None
 ) -> None:
     """Raise ``PermissionDenied``, or ``Http404`` for an object that isn't there, in this order."""
-    is_there = obj is not None
     codename = made.permission
     if callable(codename):
-        codename = codename(obj) if is_there else None
+        codename = None if obj is None else codename(obj)
     if codename is not None and not model_admin.allows(request, codename, obj):
         raise PermissionDenied
-    if made.is_of_object and not is_there:
+    if obj is None and made.route.startswith(_ONE):
         raise Http404
 
 
@@ -182,11 +174,9 @@ class Refused(Exception):
 
 
 def pk_of(text: str) -> int | None:
-    """Return the primary key that a text is; ``None`` for one that anything else wrote."""
-    if not _PK.fullmatch(text):
-        return None
-    pk = int(text)
-    return pk if pk <= _LARGEST_PK else None
+    """Return the primary key that a text is; ``None`` for any other text."""
+    is_pk = _PK.fullmatch(text) and int(text) < 2**63
+    return int(text) if is_pk else None
 
 
 def as_chosen(rows: Iterable[Model]) -> str:
@@ -220,8 +210,7 @@ def too_many() -> str:
     return _("At most %s can be done at once. Narrow the list by a filter or a search.") % most
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
+class Button(NamedTuple):
     """What a page shows of a button: a link to its view, or a form that is sent there."""
 
     label: str
