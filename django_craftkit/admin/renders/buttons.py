@@ -5,6 +5,7 @@ Those that send it to somebody are among the buttons of shares and of signatures
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
-
-    from django_craftkit.models import Share, SignatureRequest
 
 
 def _refuse_gone(render: Render) -> None:
@@ -78,7 +77,7 @@ class RenderButtons(MirrorAdmin[Render]):
     @button("retry", "retry_render")
     def retry_view(self, request: HttpRequest, render: Render) -> HttpResponse:
         if render.retry(user=user_of(request), wait=timeout()):
-            self.log_change(request, render, _("Asked for another attempt."))
+            self.log_change(request, render, str(self._RETRY.log))
             return self.tell(request, render, retry_result(render))
         _refuse_gone(render)
         text = _("It was left as it is: it is ready or still under way.")
@@ -86,12 +85,8 @@ class RenderButtons(MirrorAdmin[Render]):
 
     @action("retry_render", gettext_lazy("Retry the selected documents"))
     def retry(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
-        self.all_of(
-            request,
-            queryset.order_by("pk"),
-            lambda pks: Render.objects.retry_all(pks, user=user_of(request)),
-            self._RETRY,
-        )
+        do = partial(Render.objects.retry_all, user=user_of(request))
+        self.all_of(request, queryset.order_by("pk"), do, self._RETRY)
 
     @button("refresh", "view_render")
     def refresh_view(self, request: HttpRequest, render: Render) -> HttpResponse:
@@ -109,9 +104,10 @@ class RenderButtons(MirrorAdmin[Render]):
             return self._confirm_withdrawal(request, [render])
         shares, requests = revocable([render]), cancellable([render])
         if render.withdraw(user=user_of(request), wait=timeout()):
-            self.log_change(request, render, _("Withdrew the document."))
-            told = withdrawal_results(shares, requests)
-            return self.tell(request, render, *told)
+            self.log_change(request, render, str(self._WITHDRAW.log))
+            text = _("The document is withdrawn: no new link to it can be made.")
+            told = revocation_results(shares) + cancellation_results(requests)
+            return self.tell(request, render, (messages.SUCCESS, text), *told)
         _refuse_gone(render)
         return self.back(request, render)
 
@@ -119,19 +115,14 @@ class RenderButtons(MirrorAdmin[Render]):
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Render]) -> HttpResponse | None:
         """Ask whether many documents are to be withdrawn."""
         renders = self.few_of(request, queryset)
-        if renders is None:
-            return None
-        return self._confirm_withdrawal(request, renders, filters=request.GET.urlencode())
+        filters = request.GET.urlencode()
+        return None if renders is None else self._confirm_withdrawal(request, renders, filters)
 
     @button("/withdraw", "withdraw_render", name="withdraw_selected")
     def withdraw_selected_view(self, request: HttpRequest) -> HttpResponse:
         renders = chosen(request, self.get_queryset(request))
-        self.all_of(
-            request,
-            renders,
-            lambda pks: Render.objects.withdraw_all(pks, user=user_of(request)).pks,
-            self._WITHDRAW,
-        )
+        withdraw = partial(Render.objects.withdraw_all, user=user_of(request))
+        self.all_of(request, renders, lambda pks: withdraw(pks).pks, self._WITHDRAW)
         return self.back(request, filters=request.POST.get("filters", ""))
 
     def _confirm_withdrawal(
@@ -182,11 +173,3 @@ def refresh_result(render: Render, *, heard: bool) -> results.Result:
     if heard:
         return messages.SUCCESS, _("This is what Craftkit says now.")
     return results.waits(_("Craftkit will be asked."), render.project)
-
-
-def withdrawal_results(
-    shares: list[Share], requests: list[SignatureRequest]
-) -> list[results.Result]:
-    """Tell what became of a document that was taken back, of its links and signature requests."""
-    text = _("The document is withdrawn: no new link to it can be made.")
-    return [(messages.SUCCESS, text), *revocation_results(shares), *cancellation_results(requests)]
