@@ -8,6 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.admin.widgets import (
+    AdminEmailInputWidget,
+    AdminTextareaWidget,
+    AdminTextInputWidget,
+)
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
@@ -22,12 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-EXPIRES = [
-    ("1", _("in 1 day")),
-    ("7", _("in 7 days")),
-    ("30", _("in 30 days")),
-    ("never", _("never")),
-]
+EXPIRES = {"1": _("in 1 day"), "7": _("in 7 days"), "30": _("in 30 days"), "never": _("never")}
 
 
 class SharingForm(forms.Form):
@@ -37,7 +37,7 @@ class SharingForm(forms.Form):
         label=_("Message"),
         required=False,
         max_length=MAX_MESSAGE,
-        widget=forms.Textarea(attrs={"rows": 5, "class": "vLargeTextField"}),
+        widget=AdminTextareaWidget(attrs={"rows": 5}),
         help_text=_("Shown with the document. At most 2,000 characters."),
     )
     expires = forms.ChoiceField(label=_("The link ends"), choices=EXPIRES, initial="7")
@@ -52,9 +52,9 @@ class SharingForm(forms.Form):
     @property
     def key(self) -> str:
         # Who goes back and fills in something else has the same token, and means another.
-        given = {k: v for k, v in self.cleaned_data.items() if k != "token"}
-        said = json.dumps(given, sort_keys=True)
-        return f"desk:{self.cleaned_data['token']}:{hash_key(said)}"
+        given = dict(self.cleaned_data)
+        token = given.pop("token")
+        return f"desk:{token}:{hash_key(json.dumps(given, sort_keys=True))}"
 
     @property
     def expires_at(self) -> datetime | None:
@@ -67,7 +67,7 @@ class ShareForm(SharingForm):
         label=_("For whom"),
         required=False,
         max_length=MAX_EMAIL,
-        widget=forms.EmailInput(attrs={"class": "vTextField"}),
+        widget=AdminEmailInputWidget,
         help_text=_(
             "The e-mail address of the person the link is for, if it is for one. Nothing is "
             "mailed: you hand the link over yourself."
@@ -77,14 +77,9 @@ class ShareForm(SharingForm):
 
 
 class EmailForm(OnceMoreForm, SharingForm):
-    to = forms.EmailField(
-        label=_("To"), max_length=MAX_EMAIL, widget=forms.EmailInput(attrs={"class": "vTextField"})
-    )
+    to = forms.EmailField(label=_("To"), max_length=MAX_EMAIL, widget=AdminEmailInputWidget)
     recipient_name = forms.CharField(
-        label=_("Name"),
-        required=False,
-        max_length=MAX_NAME,
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        label=_("Name"), required=False, max_length=MAX_NAME, widget=AdminTextInputWidget
     )
     sent_at = "mailed_at"
     field_order = ("to", "recipient_name", "message", "expires", "once_more", "token")
@@ -105,9 +100,8 @@ class EmailForm(OnceMoreForm, SharingForm):
 
     def _sent_before(self) -> Share | None:
         cleaned = self.cleaned_data
-        key = mail_key(cleaned["to"], cleaned["message"])
-        shares = Share.objects.using(database())
-        known = shares.filter(render=self.craftkit_render, key_hash=hash_key(key))
+        key = hash_key(mail_key(cleaned["to"], cleaned["message"]))
+        known = Share.objects.using(database()).filter(render=self.craftkit_render, key_hash=key)
         share: Share | None = known.select_related("requested_by").defer(*LONG[Share]).first()
         if share is not None and not cleaned["once_more"]:
             # Of one that was refused or taken back nothing comes.

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit.admin.common.buttons import not_as_written, pk_of
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 ROWS = 4
 #: What the text is that marks where to sign, unless somebody writes another.
 ANCHOR = "{{sign_here}}"
-DAYS = [
-    ("7", _("7 days")),
-    ("14", _("14 days")),
-    ("30", _("30 days")),
-    ("", _("as long as Craftkit gives by itself (7 days)")),
-]
+DAYS = {
+    "7": _("7 days"),
+    "14": _("14 days"),
+    "30": _("30 days"),
+    "": _("as long as Craftkit gives by itself (7 days)"),
+}
 SIGNER = SignatureRecipient.Designation.SIGNER
 
 _PLACE = re.compile(r"(recipients|anchor_tags)\[(\d+)\](?:\.(\w+))?")
@@ -62,13 +63,8 @@ class RecipientForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        signs = cleaned.get("designation") == SIGNER
-        if (
-            signs
-            and self.has_changed()
-            and not cleaned.get("anchor")
-            and "anchor" not in self.errors
-        ):
+        is_signer = cleaned.get("designation") == SIGNER and self.has_changed()
+        if is_signer and not cleaned.get("anchor") and "anchor" not in self.errors:
             self.add_error("anchor", _("Write the text that marks where this person signs."))
         return cleaned
 
@@ -76,15 +72,14 @@ class RecipientForm(forms.Form):
 class RecipientRows(forms.BaseFormSet):  # type: ignore[type-arg]
     """A row for each person; those that were left empty are nobody."""
 
-    #: What was typed before more rows were asked for.
+    #: What was typed before the user added rows.
     typed: Mapping[str, object] | None = None
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         kwargs = super().get_form_kwargs(index)
-        if index is None:
-            return kwargs
-        kwargs["number"] = index
-        if self.typed is not None:
+        if index is not None:
+            kwargs["number"] = index
+        if index is not None and self.typed is not None:
             prefix = f"{self.add_prefix(index)}-"
             names = (name for name in self.typed if name.startswith(prefix))
             kwargs["initial"] = {name.removeprefix(prefix): self.typed[name] for name in names}
@@ -100,11 +95,8 @@ class RecipientRows(forms.BaseFormSet):  # type: ignore[type-arg]
         rows = pk_of(str(total))
         row = re.compile(rf"{re.escape(str(self.prefix))}-(\d+)-")
         numbers = {found[1] for name in self.data if (found := row.match(name))}
-        return (
-            rows is not None
-            and str(initial) == "0"
-            and numbers <= {str(number) for number in range(min(rows, MOST_RECIPIENTS))}
-        )
+        known = {str(number) for number in range(min(rows or 0, MOST_RECIPIENTS))}
+        return rows is not None and str(initial) == "0" and numbers <= known
 
     def clean(self) -> None:
         if not any(self.errors) and not self.filled:
@@ -132,7 +124,7 @@ class SigningForm(OnceMoreForm):
         label=_("Name"),
         required=False,
         max_length=255,
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        widget=AdminTextInputWidget,
         help_text=_("What the people read that they are to sign. At most 255 characters."),
     )
     days = forms.ChoiceField(label=_("Time to sign"), choices=DAYS, required=False, initial="7")
@@ -197,21 +189,19 @@ class SigningForm(OnceMoreForm):
         return sorted((one.email.casefold(), one.designation) for one in self.recipients)
 
     def _known(self) -> list[SignatureRequest]:
-        """Return the requests to these people, newest first, whoever or whatever asked for them."""
-        rows = SignatureRecipient.objects.using(database()).filter(
-            request__render=self.craftkit_render
-        )
-        known = rows.select_related("request__requested_by")
-        known = known.defer(*long_of(SignatureRequest, "request"))
-        asked: dict[SignatureRequest, list[tuple[str, str]]] = {}
-        for one in known.order_by("-request_id"):
-            people = asked.setdefault(one.request, [])
-            people.append((one.email.casefold(), one.designation))
+        """Return the requests to these people, newest first, whoever or whatever made them."""
+        rows = SignatureRecipient.objects.using(database())
+        rows = rows.filter(request__render=self.craftkit_render)
+        rows = rows.select_related("request__requested_by")
+        rows = rows.defer(*long_of(SignatureRequest, "request")).order_by("-request_id")
+        people: dict[SignatureRequest, list[tuple[str, str]]] = {}
+        for one in rows:
+            people.setdefault(one.request, []).append((one.email.casefold(), one.designation))
         mine = self._people()
-        return [request for request, people in asked.items() if sorted(people) == mine]
+        return [request for request, theirs in people.items() if sorted(theirs) == mine]
 
     def _find_key(self, cleaned: dict[str, Any]) -> None:
-        """Name the request after the one before it: who asks at once asks for the same one."""
+        """Name the request after the one before it: a double click requests the same one."""
         # What the keys of all requests from here to these people begin with.
         people = json.dumps(self._people())
         chain = f"desk:{hashlib.sha256(people.encode()).hexdigest()}:"
@@ -222,7 +212,7 @@ class SigningForm(OnceMoreForm):
         elif cleaned["once_more"] and any(str(one.pk) == cleaned["after"] for one in known):
             self.key = f"{chain}{cleaned['after']}"
             self.repeated = next((one for one in known if one.key == self.key), None)
-        elif _is_under_way(latest) and self.is_double_click(latest):
+        elif latest.is_cancellable and self.is_double_click(latest):
             self.key, self.repeated = latest.key, latest
         else:
             self.stand_in_the_way(latest)
@@ -259,15 +249,12 @@ class SigningForm(OnceMoreForm):
         if place is None:
             self.add_error(_FIELDS.get(error.field), text)
             return
-        what, number, name = place[1], int(place[2]), place[3]
-        form = self.rows.filled[number] if what == "recipients" else self._signers()[number][1]
-        field = "anchor" if what == "anchor_tags" else name
+        number = int(place[2])
+        if place[1] == "recipients":
+            form, field = self.rows.filled[number], place[3]
+        else:
+            form, field = self._signers()[number][1], "anchor"
         form.add_error(field if field in form.fields else None, text)
-
-
-def _is_under_way(request: SignatureRequest) -> bool:
-    """Whether anything comes of a request."""
-    return not request.is_final and request.cancel_requested_at is None
 
 
 class CancelForm(forms.Form):
@@ -275,6 +262,6 @@ class CancelForm(forms.Form):
         label=_("Reason"),
         required=False,
         max_length=MAX_REASON,
-        widget=forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"}),
+        widget=AdminTextareaWidget(attrs={"rows": 4}),
         help_text=_("Craftkit keeps it with the request. At most 500 characters."),
     )
