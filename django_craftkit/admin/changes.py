@@ -1,4 +1,4 @@
-"""Changes: the history of everything, and which receivers have heard of it."""
+"""Changes: the history of everything, and which receivers got a signal of it."""
 
 from __future__ import annotations
 
@@ -154,15 +154,14 @@ class ChangeAdmin(TargetAdmin[Change]):
             abandoned = badge(_("given up"), "bad") if failed.get("abandoned") else ""
             error = short_line(str(failed.get("error", "")))
             rows.append((short_name(name), tries, abandoned, error))
-        is_unreadable = found is None and change.receivers_text not in (None, "null")
         if not rows:
+            is_unreadable = found is None and change.receivers_text not in (None, "null")
             return self.more_of(change, "receivers", is_cut=is_unreadable) or "–"
         is_cut = len(receivers) > len(rows) or any(str(row[-1]).endswith("…") for row in rows)
+        row = "<tr><td><code>{}</code></td><td>{} {}</td><td>{}</td></tr>"
         return format_html(
             "<div><table><tbody>{}</tbody></table>{}</div>",
-            format_html_join(
-                "", "<tr><td><code>{}</code></td><td>{} {}</td><td>{}</td></tr>", rows
-            ),
+            format_html_join("", row, rows),
             self.more_of(change, "receivers", is_cut=is_cut),
         )
 

@@ -31,15 +31,13 @@ if TYPE_CHECKING:
         target: tuple[str, str] | None
 
 
-#: The events that are worked off; the others are ignored.
+_STEPS = ("sent", "viewed", "signed", "completed", "declined", "expired", "cancelled")
+#: The events that are processed; the others are ignored.
 EVENTS = (
     "render.succeeded",
     "render.failed",
     *(f"document.{kind}" for kind in EngagementEvent.Type.values),
-    *(
-        f"signature.{step}"
-        for step in ("sent", "viewed", "signed", "completed", "declined", "expired", "cancelled")
-    ),
+    *(f"signature.{step}" for step in _STEPS),
 )
 _TONES = {
     WebhookDelivery.Status.RECEIVED: "busy",
@@ -115,9 +113,8 @@ class WebhookDeliveryAdmin(WorkAdmin[WebhookDelivery]):
             if not (ids and self.allows(request, f"view_{name}")):
                 continue
             known = model._default_manager.filter(remote_id__in=ids)
-            for project, remote_id, pk, label in known.values_list(
-                "project", "remote_id", "pk", key
-            ):
+            columns = known.values_list("project", "remote_id", "pk", key)
+            for project, remote_id, pk, label in columns:
                 found[project, remote_id] = (self.address("change", pk, model=name), label)
         for row in rows:
             row.target = found.get((row.project, row.about))
@@ -133,9 +130,7 @@ class WebhookDeliveryAdmin(WorkAdmin[WebhookDelivery]):
 
     @admin.display(description=_("document"))
     def document(self, delivery: ShownDelivery) -> str:
-        if delivery.target is None:
-            return "–"
-        return linked(*delivery.target)
+        return "–" if delivery.target is None else linked(*delivery.target)
 
     @admin.display(description=_("body"))
     def shown_body(self, delivery: WebhookDelivery) -> _StrOrPromise:

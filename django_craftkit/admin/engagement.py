@@ -73,12 +73,9 @@ class EngagementEventAdmin(MirrorAdmin[EngagementEvent]):
         sees_shares = self.allows(request, "view_share")
         sees_renders = self.allows(request, "view_render")
         ids = {row.share_remote_id for row in rows if row.share_remote_id} if sees_shares else ()
-        shares = {
-            (share.project, share.remote_id): share
-            for share in Share.objects.filter(remote_id__in=ids).only(
-                "project", "remote_id", "recipient_email", "recipient_name"
-            )
-        }
+        known = Share.objects.filter(remote_id__in=ids)
+        known = known.only("project", "remote_id", "recipient_email", "recipient_name")
+        shares = {(share.project, share.remote_id): share for share in known}
         for row in rows:
             row.share = shares.get((row.project, row.share_remote_id))
             row.is_linked = sees_renders

@@ -64,9 +64,8 @@ class JobAdmin(TargetAdmin[Job]):
     def lease(self, job: Job) -> str:
         if job.leased_until is None:
             return "–"
-        if job.lease_token is None:
-            return badge(_("quarantined"), "bad")
-        return badge(_("in hand"), "busy")
+        is_leased = job.lease_token is not None
+        return badge(_("in hand"), "busy") if is_leased else badge(_("quarantined"), "bad")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         queryset = super().get_queryset(request)
@@ -79,10 +78,10 @@ class JobAdmin(TargetAdmin[Job]):
     @row_action("take-up", "carry_out_job", _("Carry the selected jobs out now"))
     def take_up(self, request: HttpRequest, queryset: Iterable[Job]) -> None:
         jobs = list(queryset)
-        wanted: dict[tuple[str, str], list[int]] = {}
+        requested: dict[tuple[str, str], list[int]] = {}
         for job in jobs:
-            wanted.setdefault((job.kind, job.project), []).append(job.object_id)
-        for (kind, project), pks in sorted(wanted.items()):
+            requested.setdefault((job.kind, job.project), []).append(job.object_id)
+        for (kind, project), pks in sorted(requested.items()):
             Job.objects.request(kind, pks, project)
         self.log_all(request, jobs, _("Asked for it to be carried out now."))
         text = ngettext_lazy("%d job is due now.", "%d jobs are due now.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import django
@@ -78,7 +79,7 @@ class MirrorAdmin(IndexedSearch[M]):
         # What may be too deep to be read is read as text, where it is shown at all.
         deep = [name for name in self.wholes if isinstance(self.opts.get_field(name), JSONField)]
         queryset = queryset.defer(*(self.wholes if is_list(request) else deep))
-        if _is_page(request):
+        if url_name(request).endswith("_change"):
             queryset = queryset.annotate(**{f"{name}_text": as_text(name) for name in deep})
         # What is acted upon is read where it is written: a replica may be behind.
         return queryset if _only_shows(request) else queryset.using(database())
@@ -100,10 +101,10 @@ class MirrorAdmin(IndexedSearch[M]):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         # Django lets through any column of the row.
+        filters = self.get_list_filter(request)
         return (
             lookups.may_be_asked(self.model, lookup, self.get_columns(request))
-            or lookup
-            in lookups.of_filters(self.model, self.get_list_filter(request), self.date_hierarchy)
+            or lookup in lookups.of_filters(self.model, filters, self.date_hierarchy)
             or (lookup, value) in lookups.of_choices(self.model)
         )
 
@@ -112,24 +113,24 @@ class MirrorAdmin(IndexedSearch[M]):
         return to_field in ("pk", self.opts.pk.name)
 
     def get_wholes(self, request: HttpRequest, obj: M) -> Sequence[str]:
-        """Return the columns of a row that this person may have whole."""
+        """Return the columns of a row that this user may download."""
         return self.wholes
 
     @button("raw", lambda row: f"view_{row._meta.model_name}", "GET")
     def raw_view(self, request: HttpRequest, row: M) -> HttpResponse:
-        """Hand out as a file what the page shows the beginning of."""
+        """Return a column as a file: the page shows its beginning."""
         name = request.GET.get("of", "")
         if name not in self.get_wholes(request, row):
             raise Http404
         content, kind = whole(row, name)
-        mime = "application/json" if kind == "json" else "text/plain; charset=utf-8"
         file = f"{self.opts.model_name}-{row.pk}-{name}.{kind}"
         headers = {
+            "Content-Type": "application/json" if kind == "json" else "text/plain; charset=utf-8",
             "Content-Disposition": f'attachment; filename="{file}"',
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "private, no-store",
         }
-        return HttpResponse(content, content_type=mime, headers=headers)
+        return HttpResponse(content, headers=headers)
 
     def more_of(self, row: Model, name: str, *, is_cut: bool = True) -> str:
         """Return the line that says of a column that there is more of it, and leads there."""
@@ -142,14 +143,6 @@ class MirrorAdmin(IndexedSearch[M]):
             name,
             _("Download the whole"),
         )
-
-    def text_of(self, row: Model, name: str) -> str:
-        """Return a text of any length for the page of its row."""
-        text = str(getattr(row, name) or "")
-        if not is_truncated(text, LONGEST_TEXT):
-            return text or self.get_empty_value_display()
-        head = linebreaksbr(truncate(text, LONGEST_TEXT))
-        return format_html("<div>{}{}</div>", head, self.more_of(row, name))
 
     def json_of(self, row: Model, name: str) -> str:
         """Return JSON of any length and depth for the page of its row."""
@@ -198,7 +191,7 @@ class MirrorAdmin(IndexedSearch[M]):
     ) -> HttpResponse:
         """Show what happened to a row, and what staff did to it: there is one history of it."""
         answer = super().history_view(request, object_id, extra_context)
-        # Where the person may see it, and it is there.
+        # Where the user may see it, and it is there.
         context = getattr(answer, "context_data", {})
         if (row := context.get("object")) is not None:
             context |= {"timeline": self.timeline_of(request, row), "media": self.media}
@@ -224,15 +217,15 @@ class MirrorAdmin(IndexedSearch[M]):
         super().message_user(request, truncate(str(message), LONGEST_TEXT), *args, **kwargs)
 
     def allows(self, request: HttpRequest, codename: str, obj: Model | None = None) -> bool:
-        """Whether the person has a permission of this app, for everything or for this object."""
+        """Whether the user has a permission of this app, for everything or for this object."""
         return allows(request.user, codename, obj)
 
     def address(self, page: str, pk: int | None = None, *, model: str = "") -> str:
         """Return the address of a page of ours; "" where this site has none."""
         name = f"admin:{self.opts.app_label}_{model or self.opts.model_name}_{page}"
-        arguments = [] if pk is None else [quote(pk)]
+        args = [] if pk is None else [quote(pk)]
         try:
-            return reverse(name, args=arguments, current_app=self.admin_site.name)
+            return reverse(name, args=args, current_app=self.admin_site.name)
         except NoReverseMatch:
             return ""
 
@@ -240,15 +233,12 @@ class MirrorAdmin(IndexedSearch[M]):
         self, request: HttpRequest, row: M
     ) -> tuple[Callable[[str], bool], Callable[[str], str]]:
         """Return ``allows`` and ``address`` of one row."""
-        return (
-            lambda code: self.allows(request, code, row),
-            lambda page: self.address(page, row.pk),
-        )
+        return partial(self.allows, request, obj=row), partial(self.address, pk=row.pk)
 
     def back(
         self, request: HttpRequest, obj: Model | None = None, *, filters: str = ""
     ) -> HttpResponse:
-        """Lead to the page of an object, or to the list, as far as the person may see them."""
+        """Redirect to the page of an object, or to the list, as far as the user may see them."""
         url = reverse("admin:index", current_app=self.admin_site.name)
         if obj is not None and self.has_view_permission(request, obj):
             url = self.address("change", obj.pk)
@@ -257,7 +247,7 @@ class MirrorAdmin(IndexedSearch[M]):
         return HttpResponseRedirect(url)
 
     def tell(self, request: HttpRequest, row: Model | None, *results: Result) -> HttpResponse:
-        """Say what became of what was asked for, and lead back to the page of its row."""
+        """Say what became of a request, and redirect to the page of its row."""
         for level, text in results:
             self.message_user(request, text, level)
         return self.back(request, row)
@@ -265,15 +255,15 @@ class MirrorAdmin(IndexedSearch[M]):
     def send_again(
         self, request: HttpRequest, row: Any, result_of: Callable[[M], Result], withdrawn: str
     ) -> HttpResponse:
-        """Try a link or a signature request again, and say what became of it.
+        """Retry a link or a signature request, and say what became of it.
 
         ``withdrawn`` is what to say where its document was.
         """
         try:
-            is_asked = row.retry(user=user_of(request), wait=timeout())
+            is_requested = row.retry(user=user_of(request), wait=timeout())
         except RenderWithdrawn:
             return self.tell(request, row, (messages.ERROR, withdrawn))
-        if not is_asked:
+        if not is_requested:
             return self.tell(request, row, nothing_to_send())
         self.log_change(request, row, _("Asked for it to be sent once more."))
         return self.tell(request, row, result_of(row))
@@ -330,9 +320,9 @@ class MirrorAdmin(IndexedSearch[M]):
         """
         chosen = list(rows)
         keys = do([row.pk for row in chosen])
-        asked = [row for row in chosen if row.pk in keys]
-        self.log_all(request, asked, said.log)
-        self.tell_counts(request, said, len(asked), len(chosen) - len(asked))
+        done = [row for row in chosen if row.pk in keys]
+        self.log_all(request, done, said.log)
+        self.tell_counts(request, said, len(done), len(chosen) - len(done))
 
     def tell_counts(self, request: HttpRequest, said: Said, done: int, left: int) -> None:
         """Say of how many rows something was done, and not done."""
@@ -347,21 +337,16 @@ class MirrorAdmin(IndexedSearch[M]):
             self.message_user(request, text % count, level)
 
     def log_all(self, request: HttpRequest, rows: Sequence[Model], text: _StrOrPromise) -> None:
-        """Write in the history of each row what was asked for, with one query."""
+        """Write in the history of each row what was requested, with one query."""
         if rows:
             user = user_of(request)
             LogEntry.objects.log_actions(user.pk, rows, CHANGE, change_message=str(text))
 
 
-def _is_page(request: HttpRequest) -> bool:
-    """Whether the page of one row is asked for."""
-    return url_name(request).endswith("_change")
-
-
 def _only_shows(request: HttpRequest) -> bool:
     """Whether a request is for a page of Django's own that changes nothing."""
-    ours = ("_changelist", "_change", "_history")
-    is_known = request.resolver_match is None or url_name(request).endswith(ours)
+    pages = ("_changelist", "_change", "_history")
+    is_known = request.resolver_match is None or url_name(request).endswith(pages)
     return request.method == "GET" and is_known
 
 
@@ -380,7 +365,15 @@ if TYPE_CHECKING:
 
 def text_column(name: str, description: _StrOrPromise) -> Column:
     """Return a field of a page that shows a text of any length."""
-    return admin.display(description=description)(lambda site, row: site.text_of(row, name))
+
+    def shown(site: AnyAdmin, row: Model) -> str:
+        text = str(getattr(row, name) or "")
+        if not is_truncated(text, LONGEST_TEXT):
+            return text or site.get_empty_value_display()
+        head = linebreaksbr(truncate(text, LONGEST_TEXT))
+        return format_html("<div>{}{}</div>", head, site.more_of(row, name))
+
+    return admin.display(description=description)(shown)
 
 
 def json_column(name: str, description: _StrOrPromise) -> Column:

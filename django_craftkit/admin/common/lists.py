@@ -107,7 +107,7 @@ def url_name(request: HttpRequest) -> str:
 
 
 def is_list(request: HttpRequest) -> bool:
-    """Whether a list is asked for, and no page of one row."""
+    """Whether a request is for a list, not for the page of one row."""
     return url_name(request).endswith("_changelist")
 
 
@@ -228,27 +228,22 @@ class IndexedSearch(BoundedList[M]):
     def search_arms(
         self, request: HttpRequest, queryset: models.QuerySet[M], text: str
     ) -> Iterable[Arm]:
-        """Return this person's ways to find a text, each with an index of its own."""
-        for path in self.search_prefixes:
-            if _fits(self._field(path), text, queryset.db):
-                yield self._arm(path, f"{path}__startswith", text, queryset.db)
-        for path in self.search_exact:
-            if _fits(self._field(path), text, queryset.db):
-                yield self._arm(path, path, text, queryset.db)
+        """Return this user's ways to find a text, each with an index of its own."""
+        lookups = [(path, f"{path}__startswith") for path in self.search_prefixes]
+        for path, lookup in (*lookups, *((path, path) for path in self.search_exact)):
+            if _fits(get_fields_from_path(self.model, path)[-1], text, queryset.db):
+                yield self._arm(path, lookup, text, queryset.db)
 
     def _arm(self, path: str, lookup: str, text: str, using: str) -> Arm:
         means = models.Q((lookup, text))
-        key, _sep, beyond = lookup.partition("__")
         if "__" not in path:
             return Arm(means, means)
+        key, _sep, beyond = lookup.partition("__")
         # What is found beyond a key is found first: a join may be begun at the wrong end.
         model: Any = self.opts.get_field(key).related_model
         rows = model._default_manager.using(using).filter(**{beyond: text})
         pks = _pks(rows, slice(SEARCHED + 1))
         return Arm(means, models.Q((f"{key}__in", pks)), is_all=len(pks) <= SEARCHED)
-
-    def _field(self, path: str) -> Any:
-        return get_fields_from_path(self.model, path)[-1]
 
     def _search_help(self) -> str:
         def names(paths: Iterable[str]) -> str:
@@ -292,18 +287,17 @@ def _found(queryset: models.QuerySet[M], pks: set[object]) -> models.QuerySet[M]
 
 
 def _fits(field: Any, text: str, using: str) -> bool:
-    """Whether a field could hold a text: what it can't hold, no database has to be asked for."""
+    """Whether a field could hold a text: for what it can't hold, no query is needed."""
     if isinstance(field, models.UUIDField):
         try:
             uuid.UUID(text)
         except ValueError:
             return False
         return True
-    if isinstance(field, (models.IntegerField, models.AutoField)):
+    if isinstance(field, models.IntegerField):
         if not (text.isascii() and text.isdigit() and len(text) < 20):
             return False
-        kind = field.get_internal_type()
-        _least, most = connections[using].ops.integer_field_range(kind)
+        _least, most = connections[using].ops.integer_field_range(field.get_internal_type())
         return most is None or int(text) <= most
     return field.max_length is None or len(text) <= field.max_length
 

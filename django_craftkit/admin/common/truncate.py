@@ -38,6 +38,9 @@ _DEEPEST = 16
 #: What of stored JSON is read for each character that is shown: it may be written in escapes.
 _ESCAPED = 12
 
+#: Craftkit's ``downloadUrl`` needs no right and never ends. Any letter may be written in an escape.
+_PUBLIC_NAME = "".join(rf"(?:{letter}|\\u(?i:{ord(letter):04x}))" for letter in "downloadUrl")
+_PUBLIC_LINK = re.compile(rf'("{_PUBLIC_NAME}"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 
 
@@ -63,22 +66,12 @@ def short_line(text: str) -> str:
 
 
 def is_truncated(text: str, most: int) -> bool:
-    """Whether a page shows less of a text than there is."""
     return truncate(text, most) != text
 
 
 def masked(text: str) -> str:
     """Return a text without the addresses that open a document to anybody."""
     return _PUBLIC_LINK.sub(r'\1"…"', text)
-
-
-def _spelled(name: str) -> str:
-    """Return a pattern of a name in JSON, whichever of its letters are written in escapes."""
-    return "".join(rf"(?:{letter}|\\u(?i:{ord(letter):04x}))" for letter in name)
-
-
-#: Craftkit's ``downloadUrl`` needs no right and never ends.
-_PUBLIC_LINK = re.compile(rf'("{_spelled("downloadUrl")}"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.DOTALL)
 
 
 def shown(text: str) -> SafeString:

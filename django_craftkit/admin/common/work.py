@@ -5,7 +5,7 @@ Jobs and changes name their target, the row they are about, by kind and number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from django.contrib import admin
 from django.db.models import Q
@@ -64,8 +64,7 @@ class WorkAdmin(MirrorAdmin[M]):
 
     @admin.display(description=_("what can be done"))
     def shown_button(self, row: M) -> str:
-        name = self.actions[0]
-        return post_button(self.address(name, row.pk), self.button)
+        return post_button(self.address(self.actions[0], row.pk), self.button)
 
 
 class TargetAdmin(WorkAdmin[M]):
@@ -79,15 +78,12 @@ class TargetAdmin(WorkAdmin[M]):
             # The number alone is no index's beginning.
             number = Q(kind__in=list(self.kinds), object_id=int(text))
             yield Arm(number, number)
-        if not self._sees_keys(request):
+        if not self.allows(request, "view_render"):
             return  # which key a document has, is the document's to tell
         renders = list(Render.objects.filter(key=text).values_list("pk", flat=True)[:50])
         if renders:
-            kinds = [
-                kind
-                for kind in self.kinds
-                if model_of(cast("Any", self.model)(kind=kind)) is Render
-            ]
+            model: Any = self.model
+            kinds = [kind for kind in self.kinds if model_of(model(kind=kind)) is Render]
             target = Q(kind__in=kinds, object_id__in=renders)
             yield Arm(target, target)
 
@@ -96,29 +92,22 @@ class TargetAdmin(WorkAdmin[M]):
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         changelist = super().get_changelist_instance(request)
-        if not self._sees_keys(request):
+        if not self.allows(request, "view_render"):
             changelist.search_help_text = str(_("A number."))
         return changelist
-
-    def _sees_keys(self, request: HttpRequest) -> bool:
-        return self.allows(request, "view_render")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         pks: dict[type[Model], set[int]] = {}
         for row in rows:
             pks.setdefault(model_of(row), set()).add(row.object_id)
-        keys = {Render: "key", ProjectState: "project"}
-        named = {
-            model: dict(
-                model._default_manager.filter(pk__in=ids).values_list(
-                    "pk", keys.get(model, "render__key")
-                )
-            )
-            for model, ids in pks.items()
-            if self.allows(request, f"view_{model._meta.model_name}")
-        }
+        columns = {Render: "key", ProjectState: "project"}
+        keys: dict[type[Model], dict[int, str]] = {}
+        for model, ids in pks.items():
+            if self.allows(request, f"view_{model._meta.model_name}"):
+                targets = model._default_manager.filter(pk__in=ids)
+                keys[model] = dict(targets.values_list("pk", columns.get(model, "render__key")))
         for row in rows:
-            row.target_key = named.get(model_of(row), {}).get(row.object_id)
+            row.target_key = keys.get(model_of(row), {}).get(row.object_id)
 
     @admin.display(description=_("about"))
     def target(self, row: Target) -> str:
