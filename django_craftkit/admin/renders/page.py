@@ -82,7 +82,7 @@ DONE_HERE = (
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a person may see of what became of a document."""
+    """What a user may see of what became of a document."""
 
     shares: list[OpenedShare]
     requests: list[Addressed]
@@ -110,7 +110,7 @@ def known_of(site: AnyAdmin, request: HttpRequest, render: ShownRender) -> Known
 def document_timeline(
     site: AnyAdmin, request: HttpRequest, render: ShownRender, known: Known
 ) -> Context:
-    """Return the timeline of a document, as far as this person may see it."""
+    """Return the timeline of a document, as far as this user may see it."""
     shares, requests = known.shares[:MOST_SHARES], known.requests[:MOST_REQUESTS]
     firsts = {share.pk: share.first_opened for share in shares if share.first_opened}
     changes = changes_of(render, shares, requests)
@@ -120,7 +120,7 @@ def document_timeline(
 
 
 def document_context(site: AnyAdmin, request: HttpRequest, render: ShownRender) -> Context:
-    """Return what the template needs, as far as this person may see it."""
+    """Return what the template needs, as far as this user may see it."""
     known = known_of(site, request, render)
     page = {
         "badges": render_badges(render, is_overdue=render.is_overdue),
@@ -155,10 +155,20 @@ def document_context(site: AnyAdmin, request: HttpRequest, render: ShownRender) 
     if known.sees_events:
         today = clock.local(clock.now()).date()
         rows = EngagementEvent.objects.filter(render=render).per_day(today, DAYS)
-        links = {share.remote_id: share for share in known.shares if share.remote_id is not None}
+        links = _by_remote_id(known.shares)
         page |= {
             "chart": chart(rows, today),
-            "events": [_event_row(event, links) for event in known.events],
+            "events": [
+                {
+                    "event": event,
+                    "at": exact(event.occurred_at),
+                    "what": event.get_type_display(),
+                    "by": short_name(actor(event, links.get(event.share_remote_id))),
+                    "browser": browser(event.user_agent),
+                    "address": event.ip_address or "",
+                }
+                for event in known.events
+            ],
             "events_url": _of_document(site, "engagementevent", render),
         }
     return page
@@ -185,16 +195,8 @@ def _buttons(site: AnyAdmin, request: HttpRequest, render: Render) -> Iterator[B
         yield Button(_("Withdraw"), url("withdraw"), tone="danger")
 
 
-def _event_row(event: EngagementEvent, links: Mapping[UUID, Share]) -> Context:
-    share = links.get(event.share_remote_id) if event.share_remote_id else None
-    return {
-        "event": event,
-        "at": exact(event.occurred_at),
-        "what": event.get_type_display(),
-        "by": short_name(actor(event, share)),
-        "browser": browser(event.user_agent),
-        "address": event.ip_address or "",
-    }
+def _by_remote_id(shares: Iterable[Share]) -> dict[UUID | None, Share]:
+    return {share.remote_id: share for share in shares if share.remote_id is not None}
 
 
 #: Told by the first word that is found: each claims to be those below it.
@@ -235,7 +237,7 @@ def _of_document(site: AnyAdmin, model: str, render: Render) -> str:
 
 
 def may_see_source(request: HttpRequest, render: Render) -> bool:
-    """Whether the person may see what a document is about, by the permissions of its own app."""
+    """Whether the user may see what a document is about, by the permissions of its own app."""
     if render.source_type is None:
         return False
     app, model = render.source_type.natural_key()
@@ -243,7 +245,7 @@ def may_see_source(request: HttpRequest, render: Render) -> bool:
 
 
 def source_link(render: Render, site: str, *, may_see: bool) -> str:
-    """Return what a document is about, linked to its page where the person may see it."""
+    """Return what a document is about, linked to its page where the user may see it."""
     if render.source_type is None:
         return "–"
     label = f"{render.source_type.name} {render.source_id}{render.shown_place}"
@@ -319,7 +321,12 @@ def document_steps(
     here = _("an event of this site") if render.builder else _("this site")
     who = name_of(render.requested_by) or here
     steps = [timeline.Step(render.requested_at, _("Requested"), who=who)]
-    steps += _changed(changes, {share.pk: share for share in shares})
+    links = {share.pk: share for share in shares}
+    for change in changes:
+        if change.kind == Change.Kind.RENDER:
+            steps.append(timeline.step_of(change, timeline.attempt_of(change, _STEPS)))
+        elif change.kind == Change.Kind.SHARE and change.object_id in links:
+            steps += changed_share(change, links[change.object_id])
     for share in shares:
         steps += share_steps(share, firsts.get(share.pk))
     for request in requests:
@@ -327,10 +334,8 @@ def document_steps(
         which = names(request.all_recipients) if len(requests) > 1 else ""
         steps += request_steps(request, changes, which)
     noted = {(change.kind, change.attempt, change.to_status) for change in changes}
-    if (
-        render.withdrawn_at is not None
-        and (Change.Kind.RENDER, render.attempt, WITHDRAWN) not in noted
-    ):
+    is_noted = (Change.Kind.RENDER, render.attempt, WITHDRAWN) in noted
+    if render.withdrawn_at is not None and not is_noted:
         # An earlier version has written no change of it.
         who = name_of(render.withdrawn_by)
         steps.append(timeline.Step(render.withdrawn_at, _("Withdrawn"), who=who, tone="warn"))
@@ -338,22 +343,12 @@ def document_steps(
     return sorted(steps, key=attrgetter("at"))
 
 
-def _changed(changes: Iterable[Change], shares: Mapping[int, Share]) -> Iterator[timeline.Step]:
-    for change in changes:
-        if change.kind == Change.Kind.RENDER:
-            yield timeline.step_of(change, timeline.attempt_of(change, _STEPS))
-        elif (
-            change.kind == Change.Kind.SHARE and (share := shares.get(change.object_id)) is not None
-        ):
-            yield from changed_share(change, share)
-
-
 def _readings(
     events: Iterable[EngagementEvent], shares: Iterable[Share], firsts: Mapping[int, datetime]
 ) -> Iterator[timeline.Step]:
-    links = {share.remote_id: share for share in shares if share.remote_id is not None}
+    links = _by_remote_id(shares)
     for event in events:
-        share = links.get(event.share_remote_id) if event.share_remote_id else None
+        share = links.get(event.share_remote_id)
         if share is None or firsts.get(share.pk) != event.occurred_at:
             what = capfirst(event.get_type_display())
             yield timeline.Step(event.occurred_at, what, who=actor(event, share), tone="read")

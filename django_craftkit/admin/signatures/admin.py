@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from django_craftkit.admin.common import timeline
 from django_craftkit.admin.common.base import collapsed, json_column
 from django_craftkit.admin.common.format import Context, age_by, brief, linked, on_day
 from django_craftkit.admin.common.lists import SEARCHED, Arm, ProjectFilter, StateFilter, is_list
@@ -20,7 +21,7 @@ from .page import (
     names,
     progress,
     request_context,
-    request_timeline,
+    request_steps,
     signature_badges,
     with_recipients,
 )
@@ -137,4 +138,5 @@ class SignatureRequestAdmin(SignatureButtons):
         return {"signature_request": request_context(self, request, row)}
 
     def timeline_of(self, request: HttpRequest, row: Addressed) -> Context:
-        return request_timeline(self, request, row)
+        changes = timeline.latest_changes(row)
+        return timeline.context(self, request, row, changes, request_steps(row, changes))

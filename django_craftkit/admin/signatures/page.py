@@ -57,7 +57,7 @@ MOST_RECIPIENTS = 20
 MOST_LISTED = 60
 #: Recipients that one line names; of the others it says how many there are.
 NAMED = 3
-#: What a person did who acted, by what they were asked for.
+#: What a recipient did, by the role.
 DID = {
     SignatureRecipient.Designation.SIGNER.value: gettext_lazy("signed"),
     SignatureRecipient.Designation.APPROVER.value: gettext_lazy("approved"),
@@ -67,58 +67,60 @@ KINDS = (ArchivedFile.Kind.SIGNED, ArchivedFile.Kind.CERTIFICATE)
 
 
 def request_context(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Context:
-    """Return what the template needs, as far as this person may see it."""
+    """Return what the template needs, as far as this user may see it."""
     files = list(ArchivedFile.objects.filter(kind__in=KINDS, object_id=row.pk).order_by("-kind"))
     document = linked(site.address("change", row.render_id, model="render"), row.render.key)
-    is_cancelled = row.status == SignatureRequest.Status.CANCELLED
+    is_lost = row.unknown_since is not None and not row.is_final
     return {
         "title": short_line(row.name or names(row.all_recipients)),
         "badges": signature_badges(row),
         "document": document,
         "age": inside(age, row.requested_at),
         "asked_by": name_of(row.requested_by),
-        "is_lost": bool(row.unknown_since) and not row.is_final,
+        "is_lost": is_lost,
         "lost_since": inside(exact, row.unknown_since) if row.unknown_since else "",
         "is_polling_over": row.poll_at is None,
-        **site.error_of(row, "" if row.unknown_since and not row.is_final else why_ended(row)),
-        "why_title": _why_title(row),
-        "is_bad": not is_cancelled and row.status != SignatureRequest.Status.EXPIRED,
+        **site.error_of(row, "" if is_lost else why_ended(row)),
+        "why_title": _WHY.get(row.status, _("What went wrong")),  # type: ignore[call-overload]
+        "is_bad": row.status
+        not in (
+            SignatureRequest.Status.CANCELLED,
+            SignatureRequest.Status.EXPIRED,
+        ),
         "cancelling": _cancelling(row),
         "buttons": list(_buttons(site, request, row, files)),
         "progress": progress(row.all_recipients),
         "recipients": recipient_rows(row, MOST_LISTED),
         "more_recipients": max(len(row.all_recipients) - MOST_LISTED, 0),
-        "expires": (inside(on_day, row.expires_at) if row.expires_at and not row.is_final else ""),
-        "files": [_file_row(file) for file in files],
+        "expires": inside(on_day, row.expires_at) if row.expires_at and not row.is_final else "",
+        "files": [
+            {
+                "kind": file.get_kind_display(),
+                "size": filesizeformat(file.size),
+                "sha256": file.sha256,
+                "at": exact(file.archived_at),
+            }
+            for file in files
+        ],
         "is_kept": len(files) == len(KINDS),
-        "timeline": request_timeline(site, request, row),
+        "timeline": site.timeline_of(request, row),
     }
 
 
-def request_timeline(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Context:
-    """Return the timeline of a signature request."""
-    changes = timeline.latest_changes(row)
-    return timeline.context(site, request, row, changes, request_steps(row, changes))
-
-
-def _why_title(row: SignatureRequest) -> str:
-    said = {
-        SignatureRequest.Status.DECLINED: _("Why it was declined"),
-        SignatureRequest.Status.CANCELLED: _("Why it was cancelled"),
-    }
-    return said.get(row.status, _("What went wrong"))  # type: ignore[call-overload,no-any-return]
+_WHY = {
+    SignatureRequest.Status.DECLINED: gettext_lazy("Why it was declined"),
+    SignatureRequest.Status.CANCELLED: gettext_lazy("Why it was cancelled"),
+}
 
 
 def _cancelling(row: SignatureRequest) -> str:
-    """Return who wants it back, where that has not come about yet."""
+    """Return who requested its cancellation, until it is cancelled."""
     if row.cancel_requested_at is None or row.is_final:
         return ""
-    said = {"who": name_of(row.cancel_requested_by), "at": inside(exact, row.cancel_requested_at)}
-    if said["who"]:
-        return (
-            _("%(who)s asked for its end on %(at)s. Craftkit is told as soon as it answers.") % said
-        )
-    return _("Its end was asked for on %(at)s. Craftkit is told as soon as it answers.") % said
+    text = _("Its end was asked for on %(at)s. Craftkit is told as soon as it answers.")
+    if who := name_of(row.cancel_requested_by):
+        text = _("%(who)s asked for its end on %(at)s. Craftkit is told as soon as it answers.")
+    return text % {"who": who, "at": inside(exact, row.cancel_requested_at)}
 
 
 def _buttons(
@@ -132,21 +134,11 @@ def _buttons(
         yield Button(_("Open certificate"), url("certificate"))
     if row.is_retriable and row.render.withdrawn_at is None and may("retry_signaturerequest"):
         yield Button(_("Try again"), url("retry"), is_post=True, tone="main")
-    if (not row.is_final or (is_signed and len(files) < len(KINDS))) and may(
-        "view_signaturerequest"
-    ):
+    is_incomplete = not row.is_final or (is_signed and len(files) < len(KINDS))
+    if is_incomplete and may("view_signaturerequest"):
         yield Button(_("Ask Craftkit for news"), url("refresh"), is_post=True)
     if row.is_cancellable and may("cancel_signaturerequest"):
         yield Button(_("Cancel the request"), url("cancel"), tone="danger")
-
-
-def _file_row(file: ArchivedFile) -> Context:
-    return {
-        "kind": file.get_kind_display(),
-        "size": filesizeformat(file.size),
-        "sha256": file.sha256,
-        "at": exact(file.archived_at),
-    }
 
 
 _TONES = {
@@ -261,10 +253,8 @@ def _of_signature(change: Change, request: Addressed, which: str) -> timeline.St
         return timeline.Step(change.created_at, what, who=signer_name(change.recipient), tone=tone)
     what, why = timeline.attempt_of(change, _STEPS), change.note
     if change.to_status == SignatureRequest.Status.DECLINED:
-        refused = [
-            signer_name(one) for one in request.all_recipients if one.declined_at is not None
-        ]
-        who, why = ", ".join(refused) or who, why or why_ended(request)
+        declined = (one for one in request.all_recipients if one.declined_at is not None)
+        who, why = ", ".join(map(signer_name, declined)) or who, why or why_ended(request)
     why = "\n".join(filter(None, (which, why)))
     return timeline.Step(change.created_at, what, who=who, why=why, tone=tone)
 
@@ -272,7 +262,7 @@ def _of_signature(change: Change, request: Addressed, which: str) -> timeline.St
 def with_recipients(requests: Iterable[SignatureRequest]) -> list[Addressed]:
     """Give each request its ``all_recipients`` in their order, with one query for all."""
     rows = cast("list[Addressed]", list(requests))
-    # Where they were read: a replica may not have what was just asked for.
+    # Where they were read: a replica may not have what was just requested.
     using = rows[0]._state.db if rows else None
     mine: dict[int, list[SignatureRecipient]] = {row.pk: [] for row in rows}
     recipients = SignatureRecipient.objects.using(using).filter(request__in=list(mine))
@@ -296,10 +286,8 @@ def names(recipients: Sequence[SignatureRecipient]) -> str:
     others = len(recipients) - NAMED
     if others <= 0:
         return named
-    return ngettext("%(names)s and %(n)d more", "%(names)s and %(n)d more", others) % {
-        "names": named,
-        "n": others,
-    }
+    text = ngettext("%(names)s and %(n)d more", "%(names)s and %(n)d more", others)
+    return text % {"names": named, "n": others}
 
 
 def recipient_rows(request: Addressed, most: int = MOST_RECIPIENTS) -> list[Context]:
@@ -318,16 +306,15 @@ def recipient_rows(request: Addressed, most: int = MOST_RECIPIENTS) -> list[Cont
 
 
 def _badge(request: SignatureRequest, one: SignatureRecipient) -> str:
-    if one.declined_at is not None and one.signed_at is None:
-        return badge(_("declined"), "bad")
     if one.signed_at is not None:
         return badge(DID.get(one.designation, _("signed")), "good")
+    if one.declined_at is not None:
+        return badge(_("declined"), "bad")
     if one.designation == SignatureRecipient.Designation.CC:
         return ""
     if request.is_final:
         approves = one.designation == SignatureRecipient.Designation.APPROVER
-        label = _("not approved") if approves else _("not signed")
-        return badge(label, "quiet")
+        return badge(_("not approved") if approves else _("not signed"), "quiet")
     return badge(_("waiting") if request.is_open else _("not asked yet"), "busy")
 
 
