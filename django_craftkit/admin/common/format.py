@@ -58,7 +58,7 @@ def _time(moment: datetime, shown: str) -> SafeString:
 
 
 def age_by(moment: datetime, user: AbstractBaseUser | None) -> SafeString:
-    """Return how long ago something was asked for, and by whom if a person did."""
+    """Return how long ago something was requested, and by which user, if any."""
     who = name_of(user)
     if not who:
         return age(moment)
@@ -74,13 +74,6 @@ def linked(url: str, label: str, *, title: str = "") -> str:
     return format_html('<a href="{}">{}</a>', url, label)
 
 
-def post_button(url: str, label: _StrOrPromise) -> SafeString:
-    """Return a button that sends the form of the page, and its token with it, elsewhere."""
-    return format_html(
-        '<button type="submit" class="button" formaction="{}">{}</button>', url, label
-    )
-
-
 def brief(text: str) -> str:
     """Return the beginning of a long text, the whole of it as its title."""
     if len(text) <= LONGEST:
@@ -89,7 +82,7 @@ def brief(text: str) -> str:
 
 
 def name_of(user: AbstractBaseUser | None) -> str:
-    """Return what a person is called here; "" for nobody."""
+    """Return what a user is called here; "" for nobody."""
     if user is None:
         return ""
     # AbstractBaseUser has a user name, and no other.

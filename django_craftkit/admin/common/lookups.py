@@ -15,16 +15,16 @@ from django.core.exceptions import FieldDoesNotExist
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from django.db.models import Field, Model
+    from django.db.models import Model
 
 #: How a column may be compared. No regular expression: it takes any time.
 _COMPARED = frozenset(("exact", "iexact", "in", "isnull", "isempty", "gt", "gte", "lt", "lte"))
 _COMPARED |= {"contains", "icontains", "startswith", "istartswith", "endswith", "iendswith"}
 #: Parts of a moment that may be compared.
 _PARTS = frozenset(("date", "year", "month", "day", "week_day", "time", "hour", "minute", "second"))
-#: How it may be asked for to which row a key leads: by the primary key that links hold.
+#: How a key may be compared: with the primary key of its row, which links hold.
 _LED_TO = frozenset(("exact", "in", "isnull"))
-#: What filters of Django's own ask for besides.
+#: What filters of Django's own compare besides.
 _OF_FILTERS = ("exact", "in", "isnull", "isempty", "gte", "lt")
 _OF_DATES = ("year", "month", "day", "gte", "lt")
 
@@ -42,7 +42,9 @@ def may_be_asked(model: type[Model], lookup: str, columns: Collection[str]) -> b
     if not (getattr(field, "primary_key", False) or field.name in columns):
         return False
     if field.is_relation:
-        return _leads(field, how)
+        if how and how[0] in ("pk", field.related_model._meta.pk.name):
+            how = how[1:]
+        return len(how) <= 1 and set(how) <= _LED_TO
     return len(how) <= 2 and set(how[:-1]) <= _PARTS and set(how[-1:]) <= _COMPARED | _PARTS
 
 
@@ -70,10 +72,3 @@ def of_choices(model: type[Model]) -> set[tuple[str, str]]:
         given = limits() if callable(limits) else limits
         found |= {(name, str(value)) for name, value in url_params_from_lookup_dict(given).items()}
     return found
-
-
-def _leads(field: Field[Any, Any], how: list[str]) -> bool:
-    target = field.related_model
-    if how and not isinstance(target, str) and target is not None:
-        how = how[1:] if how[0] in ("pk", target._meta.pk.name) else how
-    return len(how) <= 1 and set(how) <= _LED_TO

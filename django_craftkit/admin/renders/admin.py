@@ -131,14 +131,13 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
             return
         pks = [render.pk for render in rows]
         late = set(Render.objects.overdue().filter(pk__in=pks).values_list("pk", flat=True))
+        numbers: dict[int, int] = {}
+        if self.allows(request, "view_share"):
+            shares = Share.objects.open().filter(render__in=pks).order_by()
+            counted = shares.values("render").annotate(number=Count("pk"))
+            numbers = dict(counted.values_list("render", "number"))
         for render in rows:
             render.is_late = render.pk in late
-        if not self.allows(request, "view_share"):
-            return
-        shares = Share.objects.open().filter(render__in=pks)
-        counted = shares.order_by().values("render").annotate(number=Count("pk"))
-        numbers = dict(counted.values_list("render", "number"))
-        for render in rows:
             render.open_links = numbers.get(render.pk, 0)
 
     @admin.display(description=_("key"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from datetime import date, timedelta
+from itertools import count
 from typing import TYPE_CHECKING
 
 from django.utils import formats
@@ -30,14 +32,14 @@ KINDS = {
 _WIDTH, _HEIGHT = 360.0, 150.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 4.0, 8.0, 22.0
 
-Counts = dict[date, dict[str, int]]
+Counts = dict[date, Counter[str]]
 
 
 def chart(rows: Iterable[tuple[date, str, int]], today: date) -> SafeString:
     """Return the SVG of the last ``DAYS`` days; ``rows`` are (day, kind, number)."""
     days = [today - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
     counts = _counted(rows, days)
-    top = ceiling(max((sum(kinds.values()) for kinds in counts.values()), default=0))
+    top = ceiling(max((kinds.total() for kinds in counts.values()), default=0))
     return format_html(
         # What "start" and "end" mean must not follow the direction of the page around it.
         '<svg class="craftkit-picture" viewBox="0 0 {} {}" direction="ltr" role="img" '
@@ -73,26 +75,20 @@ def legend(totals: Mapping[str, int]) -> SafeString:
 
 def described(counts: Counts) -> str:
     """Return the chart in words, for who can't see it."""
-    totals = {kind: sum(kinds.get(kind, 0) for kinds in counts.values()) for kind in KINDS}
-    if not any(totals.values()):
+    if not counts:
         return _("Nothing happened.")
-    said = [f"{label}: {_times(totals[kind])}" for kind, label in KINDS.items() if totals[kind]]
-    busiest = max(counts, key=lambda day: sum(counts[day].values()))
+    busiest = max(counts, key=lambda day: counts[day].total())
     most = _("most on %(day)s: %(number)s") % {
         "day": inside(formats.date_format, busiest, "MONTH_DAY_FORMAT"),
-        "number": _times(sum(counts[busiest].values())),
+        "number": _times(counts[busiest].total()),
     }
-    return "; ".join([*said, most]) + "."
+    return f"{_said(sum(counts.values(), Counter()))}; {most}."
 
 
 def ceiling(most: int) -> int:
     """Return where the axis ends: the next even number that reads well, and halves well."""
-    step = 1
-    while True:
-        for factor in (2, 4, 6, 10):
-            if most <= factor * step:
-                return factor * step
-        step *= 10
+    ceilings = (factor * 10**power for power in count() for factor in (2, 4, 6, 10))
+    return next(number for number in ceilings if most <= number)
 
 
 def short(number: int) -> str:
@@ -106,11 +102,10 @@ def short(number: int) -> str:
 
 
 def _counted(rows: Iterable[tuple[date, str, int]], days: list[date]) -> Counts:
-    counts: Counts = {}
+    counts: Counts = defaultdict(Counter)
     for day, kind, number in rows:
         if days[0] <= day <= days[-1] and kind in KINDS and number > 0:
-            of_day = counts.setdefault(day, {})
-            of_day[kind] = of_day.get(kind, 0) + number
+            counts[day][kind] += number
     return counts
 
 
@@ -135,14 +130,15 @@ def _bars(days: list[date], counts: Counts, top: int) -> SafeString:
     for index, day in enumerate(days):
         if day in counts:
             parts = _stack(counts[day], _LEFT + (index + 0.14) * slot, slot * 0.72, top)
-            bars.append((_of_day(day, counts[day]), parts))
+            title = f"{inside(formats.date_format, day, 'DATE_FORMAT')}. {_said(counts[day])}"
+            bars.append((title, parts))
     return format_html_join("", "<g><title>{}</title>{}</g>", bars)
 
 
-def _stack(kinds: dict[str, int], x: float, width: float, top: int) -> SafeString:
+def _stack(kinds: Counter[str], x: float, width: float, top: int) -> SafeString:
     parts, below = [], 0
     for kind in KINDS:
-        if number := kinds.get(kind, 0):
+        if number := kinds[kind]:
             y, foot = float(_y(below + number, top)), float(_y(below, top))
             # One among thousands is seen all the same.
             height = max(foot - y, 1.5)
@@ -157,15 +153,15 @@ def _stack(kinds: dict[str, int], x: float, width: float, top: int) -> SafeStrin
 
 def _dates(days: list[date]) -> SafeString:
     slot = (_WIDTH - _LEFT - _RIGHT) / len(days)
-    shown = [(0, "start"), (len(days) // 2, "middle"), (len(days) - 1, "end")]
+    shown = [(0, 0, "start"), (len(days) // 2, 0.5, "middle"), (len(days) - 1, 1, "end")]
     labels = [
         (
-            _number(_LEFT + (index + {"start": 0, "middle": 0.5, "end": 1}[anchor]) * slot),
+            _number(_LEFT + (index + part) * slot),
             _number(_HEIGHT - 6),
             anchor,
             _isolated(formats.date_format(days[index], "j M")),
         )
-        for index, anchor in shown
+        for index, part, anchor in shown
     ]
     return format_html(
         '<g class="craftkit-picture__axis" aria-hidden="true">{}</g>',
@@ -178,9 +174,9 @@ def _isolated(words: str) -> str:
     return f"\u2067{words}\u2069" if get_language_bidi() else words
 
 
-def _of_day(day: date, kinds: dict[str, int]) -> str:
-    said = [f"{label}: {_times(kinds[kind])}" for kind, label in KINDS.items() if kinds.get(kind)]
-    return f"{inside(formats.date_format, day, 'DATE_FORMAT')}. {'; '.join(said)}"
+def _said(kinds: Counter[str]) -> str:
+    said = (f"{label}: {_times(kinds[kind])}" for kind, label in KINDS.items() if kinds[kind])
+    return "; ".join(said)
 
 
 def _times(number: int) -> str:

@@ -26,7 +26,7 @@ from django_craftkit.models import EngagementEvent, Render, Share
 from django_craftkit.models.share_manager import UNPROVEN
 
 from .buttons import ShareButtons, retry_permission
-from .page import can_be_revoked, channel_of, share_badges, timeline_of_share
+from .page import can_be_revoked, changed_share, channel_of, share_badges, share_steps
 
 if TYPE_CHECKING:
     from django.contrib.admin.options import _FieldsetSpec, _ListDisplayT
@@ -146,7 +146,8 @@ class ShareAdmin(ShareButtons):
 
     @admin.display(description=_("opened"))
     def opened(self, share: Share) -> str:
-        return times(share.click_count)
+        number = share.click_count
+        return ngettext("%d time", "%d times", number) % number if number else gettext("not yet")
 
     @admin.display(description=_("link"))
     def link(self, share: Share) -> str:
@@ -172,15 +173,11 @@ class ShareAdmin(ShareButtons):
 
     def timeline_of(self, request: HttpRequest, row: Share) -> Context:
         changes = timeline.latest_changes(row)
-        opened = EngagementEvent.objects.filter(
-            share_remote_id=row.remote_id, type=EngagementEvent.Type.VIEWED
-        )
         first = None
         if row.remote_id is not None and self.allows(request, "view_engagementevent"):
-            first = opened.order_by("occurred_at").values_list("occurred_at", flat=True).first()
-        return timeline.context(self, request, row, changes, timeline_of_share(row, changes, first))
-
-
-def times(number: int) -> str:
-    """Return how often a link was opened."""
-    return ngettext("%d time", "%d times", number) % number if number else gettext("not yet")
+            events = EngagementEvent.objects.filter(share_remote_id=row.remote_id)
+            opened = events.filter(type=EngagementEvent.Type.VIEWED).order_by("occurred_at")
+            first = opened.values_list("occurred_at", flat=True).first()
+        steps = [step for change in changes for step in changed_share(change, row)]
+        steps += share_steps(row, first)
+        return timeline.context(self, request, row, changes, steps)

@@ -148,15 +148,6 @@ _MAIL = {
 }
 
 
-def timeline_of_share(
-    share: Share, changes: Iterable[Change], first_opened: datetime | None
-) -> Iterator[timeline.Step]:
-    """Yield the steps of one link."""
-    for change in changes:
-        yield from changed_share(change, share)
-    yield from share_steps(share, first_opened)
-
-
 def changed_share(change: Change, share: Share) -> Iterator[timeline.Step]:
     """Yield the step that a change of a link is, if it is worth one."""
     if what := _what(change, share):
