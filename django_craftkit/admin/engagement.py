@@ -28,15 +28,8 @@ if TYPE_CHECKING:
 
 @admin.register(EngagementEvent)
 class EngagementEventAdmin(MirrorAdmin[EngagementEvent]):
-    list_display = (
-        "shown_at",
-        "shown_type",
-        "document",
-        "shown_actor",
-        "recipient",
-        "ip_address",
-        "user_agent",
-    )
+    _SHOWN = ("shown_type", "document", "shown_actor", "recipient", "ip_address", "user_agent")
+    list_display = ("shown_at", *_SHOWN)
     list_filter = ("type", ProjectFilter)
     # No index has them all by another column.
     sortable_by = ()
@@ -44,18 +37,7 @@ class EngagementEventAdmin(MirrorAdmin[EngagementEvent]):
     ordering = ("-pk",)
     wholes = ("metadata",)
     columns = ("render", "event_id", "type", "actor", "occurred_at")
-    fields = (
-        "exact_at",
-        "shown_type",
-        "document",
-        "shown_actor",
-        "recipient",
-        "ip_address",
-        "user_agent",
-        "shown_metadata",
-        "project",
-        "known_as",
-    )
+    fields = ("exact_at", *_SHOWN, "shown_metadata", "project", "known_as")
     shown_at = age_column("occurred_at", _("at"))
     shown_metadata = json_column("metadata", _("further data"))
 

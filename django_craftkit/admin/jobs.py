@@ -38,7 +38,8 @@ class JobState(StateFilter):
 @admin.register(Job)
 class JobAdmin(TargetAdmin[Job]):
     kinds = dict(Job.Kind.choices)
-    list_display = ("shown_kind", "target", "project", "due_at", "lease", "failures", "short_error")
+    _SHOWN = ("shown_kind", "target", "project", "due_at", "lease")
+    list_display = (*_SHOWN, "failures", "short_error")
     list_filter = (JobState, KindFilter, ProjectFilter)
     sortable_by = ("due_at",)
     ordering = ("due_at", "pk")
@@ -46,18 +47,7 @@ class JobAdmin(TargetAdmin[Job]):
     button = _("Carry it out now")
     wholes = ("error",)
     columns = ("kind", "object_id", "error")
-    fields = (
-        "shown_kind",
-        "target",
-        "project",
-        "due_at",
-        "lease",
-        "attempts",
-        "failures",
-        "shown_error",
-        "created_at",
-        "shown_button",
-    )
+    fields = (*_SHOWN, "attempts", "failures", "shown_error", "created_at", "shown_button")
     shown_error = text_column("error", _("error"))
 
     @admin.display(description=_("in hand"))

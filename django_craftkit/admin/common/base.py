@@ -47,7 +47,7 @@ LISTED = 200
 
 
 class Said(NamedTuple):
-    """What is said of an action: in the history of each row, and in lazy plurals to who did it."""
+    """What is said of an action: in the history of each row, and in lazy plurals to the user."""
 
     log: _StrOrPromise
     done: _StrOrPromise

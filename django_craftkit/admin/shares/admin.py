@@ -58,7 +58,7 @@ class ShareState(StateFilter):
 
 
 #: What is shown where there is something to show.
-_MAYBE = ("message", "mailed_at", "revoke_requested_at", "revoke_requested_by", "revoked_at")
+_MAYBE = ("mailed_at", "revoke_requested_at", "revoke_requested_by", "revoked_at")
 
 
 @admin.register(Share)
@@ -84,18 +84,7 @@ class ShareAdmin(ShareButtons):
     )
     fieldsets = (
         (None, {"fields": ("document", "link", "for_whom", "shown_message", "expires", "opened")}),
-        (
-            _("The way of this link"),
-            {
-                "fields": (
-                    "made",
-                    "mailed_at",
-                    "revoke_requested_at",
-                    "revoke_requested_by",
-                    "revoked_at",
-                )
-            },
-        ),
+        (_("The way of this link"), {"fields": ("made", *_MAYBE)}),
         collapsed(_("At Craftkit"), "project", "status", "channel", "remote_id", "updated_at"),
     )
     shown_message = text_column("message", _("message"))
@@ -110,7 +99,7 @@ class ShareAdmin(ShareButtons):
 
     def get_fieldsets(self, request: HttpRequest, obj: Share | None = None) -> _FieldsetSpec:
         hidden = {name for name in _MAYBE if obj is None or not getattr(obj, name)}
-        if "message" in hidden:
+        if obj is None or not obj.message:
             hidden.add("shown_message")
         if not self.allows(request, "see_share_link", obj):
             hidden.add("link")

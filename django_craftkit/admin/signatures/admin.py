@@ -27,7 +27,7 @@ from .page import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from django.db.models import QuerySet
     from django.http import HttpRequest
@@ -127,12 +127,9 @@ class SignatureRequestAdmin(SignatureButtons):
 
     @admin.display(description=_("where to sign"))
     def shown_places(self, row: SignatureRequest) -> str:
-        return format_html_join("", "{}", self._places(row)) or "–"
-
-    def _places(self, row: SignatureRequest) -> Iterator[tuple[str]]:
-        for name in ("fields", "anchor_tags"):
-            if getattr(row, f"{name}_text", "[]") != "[]":
-                yield (self.json_of(row, name),)
+        names = ("fields", "anchor_tags")
+        found = (name for name in names if getattr(row, f"{name}_text", "[]") != "[]")
+        return format_html_join("", "{}", ((self.json_of(row, name),) for name in found)) or "–"
 
     def context_of(self, request: HttpRequest, row: Addressed) -> Context:
         return {"signature_request": request_context(self, request, row)}
