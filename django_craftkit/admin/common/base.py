@@ -207,8 +207,7 @@ class MirrorAdmin(IndexedSearch[M]):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    has_delete_permission = has_change_permission
 
     def message_user(
         self, request: HttpRequest, message: _StrOrPromise, *args: Any, **kwargs: Any

@@ -125,9 +125,7 @@ def _view(model_admin: AnyAdmin, attribute: str, made: _View) -> Callable[..., H
 
     @functools.wraps(method)
     def view(request: HttpRequest, object_id: str | None = None) -> HttpResponse:
-        rows = []
-        if object_id is not None:
-            rows.append(model_admin.get_object(request, unquote(object_id)))
+        rows = [] if object_id is None else [model_admin.get_object(request, unquote(object_id))]
         _check(model_admin, request, made, *rows)
         if any(len(values) > 1 for _name, values in request.POST.lists()):
             raise BadRequest("No form of this site sends a field twice.")

@@ -120,10 +120,7 @@ class BoundedList(ModelAdmin[M]):
     show_facets = admin.ShowFacets.NEVER
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        """Read what each row of a page shows besides, for all of them at once, and give it to them.
-
-        The type of ``rows`` is each class's own, which has what they get.
-        """
+        """Read what the rows of a page show besides, for all at once, and set it on them."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return _PreparedList

@@ -272,9 +272,8 @@ class SharingButtons(MirrorAdmin[Render]):
             return None
         shares = Share.objects.using(database()).filter(render=render, pk=pk)
         share: Share | None = shares.defer(*LONG[Share]).first()
-        if share is None or not share.is_open or not is_link(share.url):
-            return None
-        return share if self.allows(request, "see_share_link", share) else None
+        is_shown = share is not None and share.is_open and is_link(share.url)
+        return share if is_shown and self.allows(request, "see_share_link", share) else None
 
     def _form(
         self,

@@ -42,14 +42,13 @@ MOST_SHARES = 50
 
 def share_badges(share: Share) -> str:
     """Return the badges of a link."""
-    label, tone = share_state(share)
-    badges = [(label, tone)]
+    badges = [_state(share)]
     if share.is_found:
         badges.append((_("found"), "quiet"))
     return side_by_side(badges)
 
 
-def share_state(share: Share) -> tuple[str, str]:
+def _state(share: Share) -> tuple[str, str]:
     """Return the one word that tells most of a link, and its tone."""
     if share.status == Share.Status.REVOKED:
         return _("revoked"), "quiet"

@@ -220,22 +220,14 @@ class SigningForm(OnceMoreForm):
     def stand_in_the_way(self, request: SignatureRequest) -> None:
         """Ask whether these people are to get the document once more."""
         self.before = request
-        self.add_error(
-            None,
-            forms.ValidationError(
-                _("These people were asked to sign this document before; see below."), code="before"
-            ),
-        )
+        text = _("These people were asked to sign this document before; see below.")
+        self.add_error(None, forms.ValidationError(text, code="before"))
 
     def find_who_was_faster(self) -> SignatureRequest | None:
         """Return what stands for something else under the key of this form, the newest one."""
         rows = SignatureRequest.objects.using(database()).select_related("requested_by")
-        known: SignatureRequest | None = (
-            rows.filter(render=self.craftkit_render, key=self.key)
-            .defer(*LONG[SignatureRequest])
-            .order_by("-pk")
-            .first()
-        )
+        rows = rows.filter(render=self.craftkit_render, key=self.key).defer(*LONG[SignatureRequest])
+        known: SignatureRequest | None = rows.order_by("-pk").first()
         return known
 
     def is_repeat(self, asked: SignatureRequest) -> bool:
