@@ -150,7 +150,7 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
 
     @admin.display(description=_("about"))
     def source(self, render: ShownRender) -> str:
-        return source_link(render, self.admin_site.name, may_see=render.sees_source)
+        return source_link(render, self.admin_site.name)
 
     @admin.display(description=_("open links"))
     def open_links(self, render: ShownRender) -> str:

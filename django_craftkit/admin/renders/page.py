@@ -124,9 +124,7 @@ def document_context(site: AnyAdmin, request: HttpRequest, render: ShownRender) 
     known = known_of(site, request, render)
     page = {
         "badges": render_badges(render, is_overdue=render.is_overdue),
-        "source": source_link(
-            render, site.admin_site.name, may_see=may_see_source(request, render)
-        ),
+        "source": source_link(render, site.admin_site.name),
         "age": inside(age, render.requested_at),
         "asked_by": name_of(render.requested_by),
         **site.error_of(render),
@@ -244,12 +242,12 @@ def may_see_source(request: HttpRequest, render: Render) -> bool:
     return any(request.user.has_perm(f"{app}.{verb}_{model}") for verb in ("view", "change"))
 
 
-def source_link(render: Render, site: str, *, may_see: bool) -> str:
+def source_link(render: ShownRender, site: str) -> str:
     """Return what a document is about, linked to its page where the user may see it."""
     if render.source_type is None:
         return "–"
     label = f"{render.source_type.name} {render.source_id}{render.shown_place}"
-    if not (may_see and render.is_where_its_model_is):
+    if not (render.sees_source and render.is_where_its_model_is):
         return label
     name = f"admin:{render.source_type.app_label}_{render.source_type.model}_change"
     try:
@@ -317,7 +315,7 @@ def document_steps(
     ``requests`` are signature requests with their ``all_recipients``.
     """
     changes = list(changes)
-    firsts = dict(first_opened or {})
+    firsts = first_opened or {}
     here = _("an event of this site") if render.builder else _("this site")
     who = name_of(render.requested_by) or here
     steps = [timeline.Step(render.requested_at, _("Requested"), who=who)]
@@ -339,16 +337,10 @@ def document_steps(
         # An earlier version has written no change of it.
         who = name_of(render.withdrawn_by)
         steps.append(timeline.Step(render.withdrawn_at, _("Withdrawn"), who=who, tone="warn"))
-    steps += _readings(events, shares, firsts)
-    return sorted(steps, key=attrgetter("at"))
-
-
-def _readings(
-    events: Iterable[EngagementEvent], shares: Iterable[Share], firsts: Mapping[int, datetime]
-) -> Iterator[timeline.Step]:
-    links = _by_remote_id(shares)
+    opened = _by_remote_id(shares)
     for event in events:
-        share = links.get(event.share_remote_id)
+        share = opened.get(event.share_remote_id)
         if share is None or firsts.get(share.pk) != event.occurred_at:
-            what = capfirst(event.get_type_display())
-            yield timeline.Step(event.occurred_at, what, who=actor(event, share), tone="read")
+            what, who = capfirst(event.get_type_display()), actor(event, share)
+            steps.append(timeline.Step(event.occurred_at, what, who=who, tone="read"))
+    return sorted(steps, key=attrgetter("at"))
