@@ -169,11 +169,10 @@ def as_text(name: str) -> Cast:
 def whole(row: Model, name: str) -> tuple[bytes, str]:
     """Read a column of a row anew; return it without public links, and its kind of file."""
     field = row._meta.get_field(name)
+    is_json = isinstance(field, JSONField)
     rows = type(row)._default_manager.using(row._state.db).filter(pk=row.pk)
-    value = rows.values_list(as_text(name) if isinstance(field, JSONField) else name, flat=True)
-    found = value.get()
+    found = rows.values_list(as_text(name) if is_json else name, flat=True).get()
     if isinstance(field, BinaryField):
         text = bytes(found).decode("utf-8", "surrogateescape")
         return masked(text).encode("utf-8", "surrogateescape"), "json"
-    kind = "json" if isinstance(field, JSONField) else "txt"
-    return masked(found or "").encode("utf-8", "replace"), kind
+    return masked(found or "").encode("utf-8", "replace"), "json" if is_json else "txt"

@@ -98,8 +98,7 @@ class RenderButtons(MirrorAdmin[Render]):
     @button("withdraw", "withdraw_render", "GET", "POST")
     def withdraw_view(self, request: HttpRequest, render: Render) -> HttpResponse:
         if render.withdrawn_at is not None:
-            text = _("It was withdrawn before.")
-            return self.tell(request, render, (messages.WARNING, text))
+            return self.tell(request, render, (messages.WARNING, _("It was withdrawn before.")))
         if request.method != "POST":
             return self._confirm_withdrawal(request, [render])
         shares, requests = revocable([render]), cancellable([render])

@@ -153,13 +153,15 @@ def _stack(kinds: Counter[str], x: float, width: float, top: int) -> SafeString:
 
 def _dates(days: list[date]) -> SafeString:
     slot = (_WIDTH - _LEFT - _RIGHT) / len(days)
+    # Words keep their own direction in a drawing that has another.
+    isolated = "\u2067{}\u2069" if get_language_bidi() else "{}"
     shown = [(0, 0, "start"), (len(days) // 2, 0.5, "middle"), (len(days) - 1, 1, "end")]
     labels = [
         (
             _number(_LEFT + (index + part) * slot),
             _number(_HEIGHT - 6),
             anchor,
-            _isolated(formats.date_format(days[index], "j M")),
+            isolated.format(formats.date_format(days[index], "j M")),
         )
         for index, part, anchor in shown
     ]
@@ -167,11 +169,6 @@ def _dates(days: list[date]) -> SafeString:
         '<g class="craftkit-picture__axis" aria-hidden="true">{}</g>',
         format_html_join("", '<text x="{}" y="{}" text-anchor="{}">{}</text>', labels),
     )
-
-
-def _isolated(words: str) -> str:
-    """Return words that keep their own direction in a drawing that has another."""
-    return f"\u2067{words}\u2069" if get_language_bidi() else words
 
 
 def _said(kinds: Counter[str]) -> str:

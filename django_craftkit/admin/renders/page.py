@@ -268,7 +268,6 @@ _TONES = {
 
 
 def render_badges(render: Render, *, is_overdue: bool) -> str:
-    """Return the badges of a document."""
     tone = _TONES.get(render.status, "quiet")  # type: ignore[call-overload]
     badges = [(render.get_status_display(), tone)]
     if is_overdue:

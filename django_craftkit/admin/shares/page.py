@@ -41,7 +41,6 @@ MOST_SHARES = 50
 
 
 def share_badges(share: Share) -> str:
-    """Return the badges of a link."""
     badges = [_state(share)]
     if share.is_found:
         badges.append((_("found"), "quiet"))
@@ -90,11 +89,7 @@ def shares_of(render: Render) -> list[OpenedShare]:
 def share_row(site: AnyAdmin, request: HttpRequest, share: Share) -> Context:
     """Return what the page of a document says of a link to it."""
     sees_link = share.is_open and site.allows(request, "see_share_link", share)
-    may_revoke = (
-        can_be_revoked(share)
-        and site.allows(request, "revoke_share", share)
-        and bool(site.address("revoke", model="share"))
-    )
+    may_revoke = can_be_revoked(share) and site.allows(request, "revoke_share", share)
     return {
         "share": share,
         "ids": as_chosen([share]),
@@ -105,7 +100,7 @@ def share_row(site: AnyAdmin, request: HttpRequest, share: Share) -> Context:
         "made": age_by(share.requested_at, share.requested_by),
         "expires": share.expires_at and on_day(share.expires_at),
         "link": outward(share.url, _("Open link")) if sees_link else "",
-        "may_revoke": may_revoke,
+        "may_revoke": may_revoke and bool(site.address("revoke", model="share")),
     }
 
 
@@ -136,8 +131,6 @@ _LINK = {
     Share.Status.ACTIVE: gettext_lazy("Link made"),
     Share.Status.REVOKED: gettext_lazy("Link revoked"),
 }
-
-
 _MAIL = {
     Share.Status.PENDING: gettext_lazy("E-mail to be sent once more"),
     Share.Status.UNKNOWN: gettext_lazy("E-mail without an answer, being settled"),
@@ -171,17 +164,15 @@ def share_steps(share: Share, first_opened: datetime | None) -> Iterator[timelin
     named = _named(share)
     if not share.is_found:
         what = _("E-mail requested") if share.by_mail else _("Link requested")
-        yield timeline.Step(
-            share.requested_at, what, named, name_of(share.requested_by) or _("this site")
-        )
+        who = name_of(share.requested_by) or _("this site")
+        yield timeline.Step(share.requested_at, what, named, who)
     if share.mailed_at is not None:
         # Craftkit's clock may be behind this one.
         at = max(share.mailed_at, share.requested_at)
         yield timeline.Step(at, _("E-mail sent"), named, "Craftkit", tone="good")
     if first_opened is not None:
-        yield timeline.Step(
-            first_opened, _("Opened for the first time"), who=_reader(share), tone="read"
-        )
+        what = _("Opened for the first time")
+        yield timeline.Step(first_opened, what, who=_reader(share), tone="read")
     if share.revoke_requested_at is not None:
         who = name_of(share.revoke_requested_by) or _("this site")
         yield timeline.Step(share.revoke_requested_at, _("Revocation requested"), named, who)

@@ -153,7 +153,6 @@ _TONES = {
 
 
 def signature_badges(request: SignatureRequest) -> str:
-    """Return the badges of a signature request."""
     tone = _TONES.get(request.status, "quiet")  # type: ignore[call-overload]
     badges = [(request.get_status_display(), tone)]
     if not request.is_final:
