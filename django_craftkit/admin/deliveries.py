@@ -148,6 +148,6 @@ class WebhookDeliveryAdmin(WorkAdmin[WebhookDelivery]):
         pks = [delivery.pk for delivery in deliveries]
         rows = WebhookDelivery.objects.filter(pk__in=pks, leased_until=None).exclude(body=b"")
         able = list(rows.defer("body"))
-        asked = WebhookDelivery.objects.replay([delivery.pk for delivery in able])
+        replayed = WebhookDelivery.objects.replay([delivery.pk for delivery in able])
         self.log_all(request, able, self._REPLAY.log)
-        self.tell_counts(request, self._REPLAY, asked, len(pks) - asked)
+        self.tell_counts(request, self._REPLAY, replayed, len(pks) - replayed)

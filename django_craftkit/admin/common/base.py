@@ -103,7 +103,7 @@ class MirrorAdmin(IndexedSearch[M]):
         # Django lets through any column of the row.
         filters = self.get_list_filter(request)
         return (
-            lookups.may_be_asked(self.model, lookup, self.get_columns(request))
+            lookups.may_filter(self.model, lookup, self.get_columns(request))
             or lookup in lookups.of_filters(self.model, filters, self.date_hierarchy)
             or (lookup, value) in lookups.of_choices(self.model)
         )

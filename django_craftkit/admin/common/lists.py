@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -143,8 +142,7 @@ class BoundedList(ModelAdmin[M]):
             return None
         if request.POST.get("select_across", "0") != "0":
             # "Select all 5,000" is those, not the million behind them.
-            reachable = list(queryset.values_list("pk", flat=True)[:LIMIT])
-            queryset = queryset.filter(pk__in=reachable)
+            queryset = queryset.filter(pk__in=_pks(queryset, slice(LIMIT)))
         return super().response_action(request, queryset, *args, **options)
 
 
@@ -171,8 +169,7 @@ def _is_as_written(form: QueryDict) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
+class Arm(NamedTuple):
     """One way to find a text: what it means, and what an index finds it by."""
 
     means: models.Q

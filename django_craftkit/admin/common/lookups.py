@@ -1,4 +1,4 @@
-"""What an address may ask of a list: what its pages show, and nothing else.
+"""What an address may filter a list by: what its pages show, and nothing else.
 
 Whoever may try out a column by an address reads it letter by letter, shown or not.
 """
@@ -29,8 +29,8 @@ _OF_FILTERS = ("exact", "in", "isnull", "isempty", "gte", "lt")
 _OF_DATES = ("year", "month", "day", "gte", "lt")
 
 
-def may_be_asked(model: type[Model], lookup: str, columns: Collection[str]) -> bool:
-    """Whether a lookup asks for one of these columns, or for none at all."""
+def may_filter(model: type[Model], lookup: str, columns: Collection[str]) -> bool:
+    """Whether a lookup is of one of these columns, or of none at all."""
     name, *how = lookup.split("__")
     if name == "pk":
         name = model._meta.pk.name

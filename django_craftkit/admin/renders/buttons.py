@@ -1,4 +1,4 @@
-"""The buttons of a document: open it, try it again, ask for news, withdraw it.
+"""The buttons of a document: open it, retry it, refresh it, withdraw it.
 
 Those that send it to somebody are among the buttons of shares and of signatures.
 """
@@ -90,10 +90,10 @@ class RenderButtons(MirrorAdmin[Render]):
 
     @button("refresh", "view_render")
     def refresh_view(self, request: HttpRequest, render: Render) -> HttpResponse:
-        heard = render.refresh(wait=timeout())
+        is_fresh = render.refresh(wait=timeout())
         _refuse_gone(render)
         self.log_change(request, render, _("Asked Craftkit for news."))
-        return self.tell(request, render, refresh_result(render, heard=heard))
+        return self.tell(request, render, refresh_result(render, is_fresh=is_fresh))
 
     @button("withdraw", "withdraw_render", "GET", "POST")
     def withdraw_view(self, request: HttpRequest, render: Render) -> HttpResponse:
@@ -165,10 +165,10 @@ def retry_result(render: Render) -> results.Result:
     return messages.INFO, _("Craftkit has accepted the document and is making it.")
 
 
-def refresh_result(render: Render, *, heard: bool) -> results.Result:
+def refresh_result(render: Render, *, is_fresh: bool) -> results.Result:
     """Tell whether a page shows what Craftkit says now."""
     if render.error_code == NOTHING_TO_RENDER:
         return messages.WARNING, results.nothing()
-    if heard:
+    if is_fresh:
         return messages.SUCCESS, _("This is what Craftkit says now.")
     return results.waits(_("Craftkit will be asked."), render.project)

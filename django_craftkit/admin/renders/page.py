@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.contrib.admin.utils import quote
 from django.db.models import Q
@@ -80,8 +79,7 @@ DONE_HERE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What a user may see of what became of a document."""
 
     shares: list[OpenedShare]

@@ -73,9 +73,9 @@ class SignatureButtons(MirrorAdmin[SignatureRequest]):
 
     @button("refresh", "view_signaturerequest")
     def refresh_view(self, request: HttpRequest, row: SignatureRequest) -> HttpResponse:
-        heard = row.refresh(wait=timeout())
+        is_fresh = row.refresh(wait=timeout())
         self.log_change(request, row, _("Asked Craftkit for news."))
-        return self.tell(request, row, refresh_result(row, heard=heard))
+        return self.tell(request, row, refresh_result(row, is_fresh=is_fresh))
 
     @button("signed", "download_signaturerequest", "GET")
     def signed_view(self, request: HttpRequest, row: SignatureRequest) -> HttpResponseBase:
@@ -197,10 +197,10 @@ class SigningButtons(MirrorAdmin[Render]):
 
 
 def _number_of_rows(request: HttpRequest) -> int:
-    asked = pk_of(request.GET.get("rows", str(ROWS)))
-    if asked is None and request.method == "POST":
+    number = pk_of(request.GET.get("rows", str(ROWS)))
+    if number is None and request.method == "POST":
         raise BadRequest("It would lose the rows that were filled in.")
-    return min(max(asked or ROWS, ROWS), MOST_RECIPIENTS)
+    return min(max(number or ROWS, ROWS), MOST_RECIPIENTS)
 
 
 def request_result(request: SignatureRequest) -> results.Result:
@@ -221,7 +221,7 @@ def request_result(request: SignatureRequest) -> results.Result:
 
 
 def cancellation_result(request: SignatureRequest) -> results.Result:
-    """Tell what became of a signature request that somebody wants back."""
+    """Tell what became of a request to cancel a signature request."""
     if request.status == SignatureRequest.Status.CANCELLED:
         if request.remote_id is None:
             return messages.SUCCESS, _("It is cancelled before it was sent.")
@@ -232,11 +232,11 @@ def cancellation_result(request: SignatureRequest) -> results.Result:
     return results.waits(_("Its end is asked for."), request.project)
 
 
-def refresh_result(request: SignatureRequest, *, heard: bool) -> results.Result:
+def refresh_result(request: SignatureRequest, *, is_fresh: bool) -> results.Result:
     """Tell whether a page shows what Craftkit says of a signature request now."""
     if request.unknown_since is not None and not request.is_final:
         return messages.WARNING, _("Craftkit does not know this request; see below.")
-    if heard:
+    if is_fresh:
         return messages.SUCCESS, _("This is what Craftkit says now.")
     if request.is_final and request.status != SignatureRequest.Status.COMPLETED:
         return messages.INFO, _("It has come to its end: there is nothing to ask any more.")

@@ -230,9 +230,9 @@ class SigningForm(OnceMoreForm):
         known: SignatureRequest | None = rows.order_by("-pk").first()
         return known
 
-    def is_repeat(self, asked: SignatureRequest) -> bool:
+    def is_repeat(self, sent: SignatureRequest) -> bool:
         """Whether a request is one that another press has made."""
-        return self.repeated is not None and self.repeated.pk == asked.pk
+        return self.repeated is not None and self.repeated.pk == sent.pk
 
     def blame(self, error: InvalidSignatureRequest) -> None:
         """Say what Craftkit would refuse at the field that it is about."""
