@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import django
 from django.contrib import admin, messages
@@ -54,9 +54,6 @@ class Said(NamedTuple):
     left: _StrOrPromise
 
 
-T = TypeVar("T", bound="Model")
-
-
 class MirrorAdmin(IndexedSearch[M]):
     """Read-only: Django shows every field as text. Each action is behind its own permission."""
 
@@ -84,12 +81,11 @@ class MirrorAdmin(IndexedSearch[M]):
         # What is acted upon is read where it is written: a replica may be behind.
         return queryset if _only_shows(request) else queryset.using(database())
 
-    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+    def get_actions(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         # Django 6.1 says where they are shown, earlier ones know one place.
-        where = () if action_location is None else (action_location,)
         return {
             name: found
-            for name, found in super().get_actions(request, *where).items()
+            for name, found in super().get_actions(request, *args, **kwargs).items()
             if (right := permission_of(self, name)) is None or self.allows(request, right)
         }
 
@@ -349,7 +345,7 @@ def _only_shows(request: HttpRequest) -> bool:
     return request.method == "GET" and is_known
 
 
-def first_seen(site: AnyAdmin, request: HttpRequest, rows: Sequence[T]) -> Sequence[T]:
+def first_seen(site: AnyAdmin, request: HttpRequest, rows: Sequence[M]) -> Sequence[M]:
     """Return the rows that a confirmation lists, the first ones; none unless all may be seen."""
     first = rows[:LISTED]
     seen = (site.allows(request, f"view_{row._meta.model_name}", row) for row in first)

@@ -146,7 +146,7 @@ class ShareAdmin(ShareButtons):
         may_send = self.allows(request, retry_permission(row), row)
         is_rejected = row.status == Share.Status.REJECTED
         may_revoke = can_be_revoked(row) and self.allows(request, "revoke_share", row)
-        shown = {
+        context = {
             "badges": share_badges(row),
             "whom": recipient_of(row),
             **self.error_of(row),
@@ -158,7 +158,7 @@ class ShareAdmin(ShareButtons):
             "ids": as_chosen([row]),
             "revoke_url": self.address("revoke") if may_revoke else "",
         }
-        return {"share": shown}
+        return {"share": context}
 
     def timeline_of(self, request: HttpRequest, row: Share) -> Context:
         changes = timeline.latest_changes(row)

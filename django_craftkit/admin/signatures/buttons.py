@@ -32,8 +32,7 @@ from .forms import ROWS, CancelForm, SigningForm
 from .page import MOST_RECIPIENTS, names, progress, signature_badges, with_recipients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import BinaryIO
+    from collections.abc import Sequence
 
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
@@ -80,25 +79,20 @@ class SignatureButtons(MirrorAdmin[SignatureRequest]):
     @button("signed", "download_signaturerequest", "GET")
     def signed_view(self, request: HttpRequest, row: SignatureRequest) -> HttpResponseBase:
         failed, done = _("The signed PDF could not be opened. %s"), _("Opened the signed PDF.")
-        return self._stream(request, row, row.open_signed, Kind.SIGNED, failed, done)
+        return self._stream(request, row, Kind.SIGNED, failed, done)
 
     @button("certificate", "download_signaturerequest", "GET")
     def certificate_view(self, request: HttpRequest, row: SignatureRequest) -> HttpResponseBase:
         failed, done = _("The certificate could not be opened. %s"), _("Opened the certificate.")
-        return self._stream(request, row, row.open_certificate, Kind.CERTIFICATE, failed, done)
+        return self._stream(request, row, Kind.CERTIFICATE, failed, done)
 
     def _stream(
-        self,
-        request: HttpRequest,
-        row: SignatureRequest,
-        fetch: Callable[..., BinaryIO],
-        kind: str,
-        failed: str,
-        done: str,
+        self, request: HttpRequest, row: SignatureRequest, kind: str, failed: str, done: str
     ) -> HttpResponseBase:
         if row.status != SignatureRequest.Status.COMPLETED:
             text = _("Nothing is signed: the request is %s.") % row.get_status_display()
             return self.tell(request, row, (messages.ERROR, text))
+        fetch = row.open_signed if kind == Kind.SIGNED else row.open_certificate
         name = f"{row.render.key} {kind}"
         response, why = streamed(lambda: fetch(timeout=SECONDS), name, row)
         if response is None:
