@@ -30,7 +30,7 @@ class TextField(forms.CharField):
 
 
 class OnceMoreForm(forms.Form):
-    """A form that asks first where the same people were to get the same before."""
+    """A form to be confirmed where the same people were sent the same before."""
 
     once_more = forms.BooleanField(label=_("Send it once more"), required=False)
     #: The column of ``before`` that says when it was sent.

@@ -262,7 +262,7 @@ class SharingButtons(MirrorAdmin[Render]):
             text = _("The link is ready. Somebody who may see links has to hand it over.")
         answer = self.tell(request, share.render, (level, text))
         if share.is_open and may_see and is_link(share.url):
-            # An address of its own, so that reloading the page asks for nothing.
+            # An address of its own, so that reloading the page requests nothing.
             return HttpResponseRedirect(f"{request.path}?made={share.pk}")
         return answer
 
