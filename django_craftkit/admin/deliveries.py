@@ -110,12 +110,11 @@ class WebhookDeliveryAdmin(WorkAdmin[WebhookDelivery]):
         models: dict[type[Model], str] = {Render: "key", SignatureRequest: "render__key"}
         for model, key in models.items():
             name = str(model._meta.model_name)
-            if not (ids and self.allows(request, f"view_{name}")):
-                continue
-            known = model._default_manager.filter(remote_id__in=ids)
-            columns = known.values_list("project", "remote_id", "pk", key)
-            for project, remote_id, pk, label in columns:
-                found[project, remote_id] = (self.address("change", pk, model=name), label)
+            if ids and self.allows(request, f"view_{name}"):
+                known = model._default_manager.filter(remote_id__in=ids)
+                columns = known.values_list("project", "remote_id", "pk", key)
+                for project, remote_id, pk, label in columns:
+                    found[project, remote_id] = (self.address("change", pk, model=name), label)
         for row in rows:
             row.target = found.get((row.project, row.about))
 

@@ -159,15 +159,9 @@ class SigningForm(OnceMoreForm):
 
     @property
     def recipients(self) -> list[Recipient]:
-        return [
-            Recipient(
-                form.cleaned_data["first_name"],
-                form.cleaned_data["last_name"],
-                form.cleaned_data["email"],
-                designation=form.cleaned_data["designation"],
-            )
-            for form in self.rows.filled
-        ]
+        names = ("first_name", "last_name", "email", "designation")
+        given = (form.cleaned_data for form in self.rows.filled)
+        return [Recipient(**{name: row[name] for name in names}) for row in given]
 
     @property
     def anchor_tags(self) -> list[AnchorTag]:
