@@ -306,7 +306,7 @@ def document_steps(
     first_opened: Mapping[int, datetime] | None = None,
     requests: Sequence[Addressed] = (),
 ) -> list[timeline.Step]:
-    """Merge all that is known into one story, newest last.
+    """Return all that is known of a document as steps, the newest last.
 
     ``first_opened`` tells when each link, by its primary key, was opened for the first time;
     ``requests`` are signature requests with their ``all_recipients``.

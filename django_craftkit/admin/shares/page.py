@@ -160,7 +160,7 @@ def _what(change: Change, share: Share) -> str:
 
 
 def share_steps(share: Share, first_opened: datetime | None) -> Iterator[timeline.Step]:
-    """Yield what a link tells of itself."""
+    """Yield the steps that the columns of a link tell."""
     named = _named(share)
     if not share.is_found:
         what = _("E-mail requested") if share.by_mail else _("Link requested")

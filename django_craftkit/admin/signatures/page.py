@@ -232,7 +232,7 @@ _STEPS = {
 def request_steps(
     request: Addressed, changes: Iterable[Change], which: str = ""
 ) -> Iterator[timeline.Step]:
-    """Tell the story of one signature request; ``which`` it is where there are several."""
+    """Yield the steps of a signature request; ``which`` it is where there are several."""
     whom = names(request.all_recipients)
     who = name_of(request.requested_by) or _("this site")
     yield timeline.Step(request.requested_at, _("Signature requested"), whom, who)
