@@ -239,7 +239,6 @@ def _problems(states: list[ProjectState], now: datetime, *, sees_settings: bool)
 
 def _projects(states: list[ProjectState], now: datetime, *, sees_settings: bool) -> list[Shown]:
     """Return which workers each configured project has, and what of it is paused."""
-    paused = [state for state in states if state.paused_at is not None]
     return [
         {
             "alias": whole.project,
@@ -253,8 +252,8 @@ def _projects(states: list[ProjectState], now: datetime, *, sees_settings: bool)
                     "reason": why_paused(state, sees_settings=sees_settings),
                     "since": since(state.paused_at, now),
                 }
-                for state in paused
-                if state.project == whole.project
+                for state in states
+                if state.project == whole.project and state.paused_at is not None
             ],
         }
         for whole in _configured(states)

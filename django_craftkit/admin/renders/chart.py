@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django_craftkit.words import inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from django.utils.safestring import SafeString
 
@@ -87,7 +87,7 @@ def described(counts: Counts) -> str:
 
 def ceiling(most: int) -> int:
     """Return where the axis ends: the next even number that reads well, and halves well."""
-    ceilings = (factor * 10**power for power in count() for factor in (2, 4, 6, 10))
+    ceilings: Iterator[int] = (factor * 10**power for power in count() for factor in (2, 4, 6, 10))
     return next(number for number in ceilings if most <= number)
 
 

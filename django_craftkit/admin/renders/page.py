@@ -336,8 +336,8 @@ def document_steps(
         steps.append(timeline.Step(render.withdrawn_at, _("Withdrawn"), who=who, tone="warn"))
     opened = _by_remote_id(shares)
     for event in events:
-        share = opened.get(event.share_remote_id)
-        if share is None or firsts.get(share.pk) != event.occurred_at:
-            what, who = capfirst(event.get_type_display()), actor(event, share)
+        link = opened.get(event.share_remote_id)
+        if link is None or firsts.get(link.pk) != event.occurred_at:
+            what, who = capfirst(event.get_type_display()), actor(event, link)
             steps.append(timeline.Step(event.occurred_at, what, who=who, tone="read"))
     return sorted(steps, key=attrgetter("at"))
