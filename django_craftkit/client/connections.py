@@ -1,9 +1,9 @@
 """The connections of requests' own adapter, watched: whether one came about, and for how long.
 
-A timeout of requests holds between two bytes. Whoever sends one byte every few seconds, of a
-head, a body or a proxy's answer, would hold the caller for ever. Therefore each step on a watched
-connection waits no longer than what is left until the call's deadline. No thread looks at the
-clock, so that it works in whatever the caller runs.
+A timeout of requests is for the wait between two bytes. A server or proxy that sends one byte every
+few seconds would block the caller for ever. Therefore each step on a watched connection waits no
+longer than until the call's deadline. No thread looks at the clock, so that it works in whatever
+the caller runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection
 
-from django_craftkit.client.greenlets import alarm
+from django_craftkit.client.deadline import Deadline, alarm
 
 if TYPE_CHECKING:
     import socket
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import requests
     from _typeshed import WriteableBuffer
     from urllib3 import HTTPConnectionPool
-
-    from django_craftkit.client.deadline import Deadline
 
 T = TypeVar("T")
 Option = tuple[int, int, int | bytes]
@@ -135,7 +133,7 @@ class _Watched(HTTPConnection):
         if _call.connected is None:
             _call.connected = False
         self._deadline = _call.deadline
-        # With its handshake, and with what a proxy answers that is asked for a tunnel.
+        # With its handshake, and with a proxy's answer to CONNECT.
         if self._deadline is None:
             super().connect()
         else:
@@ -159,7 +157,7 @@ class _Watched(HTTPConnection):
         sock = super()._new_conn()
         try:
             # For the handshake, which Python bounds as a whole.
-            self._in_time(sock, self.timeout)
+            in_time(sock, self._deadline, self.timeout)
         except TimeoutError:
             sock.close()
             raise
@@ -175,7 +173,7 @@ class _Watched(HTTPConnection):
 
     def _tunnel(self) -> None:
         super()._tunnel()
-        self._in_time(self.sock, self.timeout)
+        in_time(self.sock, self._deadline, self.timeout)
 
     def request(self, *args: Any, **options: Any) -> None:
         self._deadline = _call.deadline
@@ -189,7 +187,7 @@ class _Watched(HTTPConnection):
         if self.sock is None and self.auto_open:
             self.connect()
         for piece in _pieces(data) if isinstance(data, bytes) else [data]:
-            with self._in_time(self.sock, None):
+            with in_time(self.sock, self._deadline, None):
                 super().send(piece)
 
     def response_class(  # type: ignore[override]
@@ -201,9 +199,6 @@ class _Watched(HTTPConnection):
             raw = _Hasty(response.fp.detach(), sock, self._deadline, self.timeout)
             response.fp = io.BufferedReader(raw)
         return response
-
-    def _in_time(self, sock: socket.socket, limit: float | None) -> AbstractContextManager[object]:
-        return in_time(sock, self._deadline, limit)
 
 
 def in_time(
@@ -224,7 +219,7 @@ def in_time(
 class _Tries(list[Option]):
     """The options of a socket, which are read for each address of a host that is tried.
 
-    All of them together are to fit into the deadline, and urllib3 gives each the same time.
+    All of them together must end by the deadline, and urllib3 gives each the same time.
     """
 
     def __init__(self, options: Iterable[Option], deadline: Deadline, seconds: float) -> None:
@@ -276,24 +271,19 @@ class _Hurried:
         self.deadline = deadline
 
     def recv(self, *args: int) -> bytes:
-        with self._in_time():
+        with in_time(self._sock, self.deadline, self._sock.gettimeout()):
             return self._sock.recv(*args)
 
     def sendall(self, data: bytes) -> None:
         for piece in _pieces(data):
-            with self._in_time():
+            with in_time(self._sock, self.deadline, self._sock.gettimeout()):
                 self._sock.sendall(piece)
-
-    def _in_time(self) -> AbstractContextManager[object]:
-        return in_time(self._sock, self.deadline, self._sock.gettimeout())
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._sock, name)
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
-    if len(data) <= PIECE:
-        yield data
-        return
-    for start in range(0, len(data), PIECE):
+    # Nothing is one piece, too.
+    for start in range(0, len(data) or 1, PIECE):
         yield data[start : start + PIECE]

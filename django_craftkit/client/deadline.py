@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from types import ModuleType
 
 
 class Deadline:
@@ -47,8 +50,7 @@ _waiting: ContextVar[Deadline | None] = ContextVar("craftkit_waiting", default=N
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Let the calls in here be over together in `seconds`, however long each might take alone."""
-    given = _waiting.get()
-    token = _waiting.set(Deadline(seconds if given is None else min(seconds, given.left())))
+    token = _waiting.set(of_call(seconds))
     try:
         yield
     finally:
@@ -59,3 +61,27 @@ def of_call(seconds: float) -> Deadline:
     """The deadline of a call that begins now and may take `seconds`, or as long as is left."""
     waiting = _waiting.get()
     return Deadline(seconds if waiting is None else min(seconds, waiting.left()))
+
+
+# Python bounds a TLS handshake, and the reading of a TLS record, as a whole. The sockets of gevent
+# and eventlet, which put greenlets in the place of threads, take the time anew for each piece that
+# comes. But they have a clock that ends whatever waits.
+
+
+def alarm(seconds: float) -> AbstractContextManager[object]:
+    """Raise `TimeoutError` in what waits in here for longer than that, if it is a greenlet."""
+    runtime = _runtime()
+    if runtime is None:
+        return nullcontext()
+    made: AbstractContextManager[object] = runtime.Timeout(seconds, TimeoutError("timed out"))
+    return made
+
+
+def _runtime() -> ModuleType | None:
+    """The module that has replaced Python's sockets; none is imported here."""
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    if gevent is not None and gevent.is_module_patched("socket"):
+        return sys.modules["gevent"]
+    if eventlet is not None and eventlet.is_monkey_patched("socket"):
+        return sys.modules["eventlet"]
+    return None
