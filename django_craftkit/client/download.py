@@ -1,4 +1,4 @@
-"""A document on its way: a binary file that can't end early without saying so."""
+"""A document while it is downloaded: a binary file that can't end early without saying so."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ def fetch(transport: Transport, path: str, max_bytes: int | None) -> Download:
 class Download(io.RawIOBase):
     """A PDF as a readable binary file, to be closed; iterating gives chunks, not lines.
 
-    At most one chunk (64 KiB) is in memory. Every read after the connection broke, or ended
-    before `content_length` bytes came, raises `CraftkitConnectionError`: a short file never
-    looks like a whole one. Every read after more than `max_bytes` came raises `InvalidResponse`.
+    At most one chunk (64 KiB) is in memory. A short file never looks like a whole one: every read
+    after the connection broke, or ended before `content_length` bytes came, raises
+    `CraftkitConnectionError`. Every read after more than `max_bytes` came raises `InvalidResponse`.
     Where `content_length` is None, only HTTP's own framing vouches.
 
-    It may take longer than the client's `timeout`, but it has no more of it in reserve: each byte
-    that comes gives back 20 µs, so that less than 50 kB a second in the long run raise
-    `CraftkitTimeout`. Only the time in which it waits for Craftkit counts.
+    It may take longer than the client's `timeout`, which is its reserve: waiting for Craftkit uses
+    it up, and each byte that comes gives back 20 µs. So less than 50 kB a second in the long run
+    raise `CraftkitTimeout`.
 
     Attributes:
         content_type: `application/pdf`.
         content_length: bytes to expect, None if Craftkit did not say.
 
     Raises:
-        InvalidResponse: Craftkit sent something that is not a PDF, or announced more than
-            `max_bytes`; the response is closed. A PDF is what is called so and begins with
-            `%PDF-`; before that, white space and a byte order mark are let pass.
+        InvalidResponse: Craftkit sent no PDF, or announced more than `max_bytes`; the response is
+            closed. A PDF is called so and begins with `%PDF-`, after white space and a byte order
+            mark at most.
     """
 
     def __init__(
@@ -97,10 +97,9 @@ class Download(io.RawIOBase):
             yield chunk
 
     def __next__(self) -> bytes:
-        chunk = self.read(CHUNK)
-        if not chunk:
-            raise StopIteration
-        return chunk
+        if chunk := self.read(CHUNK):
+            return chunk
+        raise StopIteration
 
     def readable(self) -> bool:
         return True
@@ -158,7 +157,7 @@ class Download(io.RawIOBase):
             self._reserve = min(left + len(chunk) / RATE, self._deadline.seconds)
             return chunk
         except NETWORK_ERRORS as error:
-            return of_reading(error, method="GET", path=self._path)
+            return of_reading(error)
 
     def _begins_as_pdf(self) -> bool:
         """Look at the first bytes, which stay to be read; what failed by then, reading tells."""
@@ -175,8 +174,8 @@ class Download(io.RawIOBase):
 
     def _refuse(self, failure: InvalidResponse) -> NoReturn:
         self.close()
-        failure.status = self._response.status_code
-        failure.method, failure.path = "GET", self._path
+        failure.status, failure.method = self._response.status_code, "GET"
+        failure.path = self._path
         raise failure
 
     def _excess(self, count: int) -> InvalidResponse | None:
@@ -185,13 +184,11 @@ class Download(io.RawIOBase):
         return InvalidResponse(f"The download is larger than {self._max_bytes:,} bytes.")
 
     def _shortfall(self, *, ended: bool) -> CraftkitError | None:
-        expected = self.content_length
-        if expected is None or self._received == expected:
-            return None
-        if self._received < expected and not ended:
+        got, expected = self._received, self.content_length
+        if expected is None or got == expected or (got < expected and not ended):
             return None
         return CraftkitConnectionError(
-            f"The download is not whole: {self._received} bytes came of {expected}."
+            f"The download is not whole: {got} bytes came of {expected}."
         )
 
 

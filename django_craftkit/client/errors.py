@@ -50,10 +50,10 @@ class CraftkitError(Exception):
         message: what is wrong, in words.
         status: the HTTP status; None if no answer came.
         code: Craftkit's stable error code, `""` if it sent none.
-        maybe_handled: False only where the failure proves that Craftkit did not act on the call,
-            in none of its attempts, if Craftkit it was who answered: see `proves_inaction`. It
-            says nothing about calls that act on nothing (GET).
-        retry_after: seconds Craftkit asks to wait, at most `retry.LONGEST_RETRY_AFTER`, or None.
+        maybe_handled: False only where the failure proves that Craftkit acted on the call in none
+            of its tries, if it was Craftkit that answered: see `proves_inaction`. Says nothing of
+            calls that act on nothing (GET).
+        retry_after: seconds that Craftkit asks to wait, up to 3,600, or None.
         method: of the call; `""` if it belongs to no call.
         path: of the call, without its host and query; `""` if it belongs to no call.
         body: what Craftkit answered: parsed JSON if it was JSON of up to 2,000 characters, else
@@ -98,8 +98,8 @@ class CraftkitError(Exception):
 
     @property
     def is_passing(self) -> bool:
-        """Whether a refusal decides nothing: it says that it is about this moment, or nothing
-        shows that Craftkit has said it, whose refusals have a code. A proxy's page, say.
+        """Whether a refusal decides nothing: it is about this moment (408, 421, 425), or has no
+        code, as all of Craftkit's do. A proxy's page, say.
         """
         is_refusal = self.status is not None and 400 <= self.status < 500 and self.status != 429
         return is_refusal and (self.status in _OF_THE_MOMENT or not self.code)
@@ -234,6 +234,7 @@ class InvalidResponse(CraftkitError):
     message = "Craftkit's answer can't be understood."
 
 
+_NO_ADDRESS: Final = "This is no address of Craftkit's API: it answered with"
 _BY_STATUS: Final[Mapping[int, type[CraftkitError]]] = {
     401: AuthenticationError,
     402: CreditsExhausted,
@@ -244,14 +245,7 @@ _BY_STATUS: Final[Mapping[int, type[CraftkitError]]] = {
 }
 
 
-def from_answer(
-    status: int,
-    text: str,
-    *,
-    retry_after: float | None = None,
-    method: str = "",
-    path: str = "",
-) -> CraftkitError:
+def from_answer(status: int, text: str, **facts: Unpack[Facts]) -> CraftkitError:
     """The error that an answer with a status of 300 or more means, whatever its body is.
 
     Reads the nested envelope, the flat one, and bodies that are neither.
@@ -261,19 +255,11 @@ def from_answer(
     except ValueError:
         parsed = None
     code, message, issues = _envelope(parsed)
-    facts: Facts = {
-        "status": status,
-        "code": code,
-        "retry_after": retry_after,
-        "method": method,
-        "path": path,
-        "body": presentable(text),
-    }
+    facts |= {"status": status, "code": code, "body": presentable(text)}
     if 400 <= status < 500:
         kind = _BY_STATUS.get(status, InvalidRequest)
         if status == 404 and parsed is None and text:
-            message = "This is no address of Craftkit's API: it answered with a page. "
-            message += "Is base_url right?"
+            message = f"{_NO_ADDRESS} a page. Is base_url right?"
         if kind is InvalidRequest:
             named, whole = _issues(issues)
             return InvalidRequest(message, field_errors=named, form_errors=whole, **facts)
@@ -282,10 +268,7 @@ def from_answer(
         facts["maybe_handled"] = status != 503 or code.lower() not in NOT_HANDLED
         return ServerError(message, **facts)
     if 300 <= status < 400:
-        message = (
-            "This is no address of Craftkit's API: it answered with a redirect, which is never "
-            "followed. Is base_url right?"
-        )
+        message = f"{_NO_ADDRESS} a redirect, which is never followed. Is base_url right?"
         return InvalidResponse(message, **facts)
     return InvalidResponse("Craftkit answered with a status that has no meaning here.", **facts)
 

@@ -25,37 +25,29 @@ if TYPE_CHECKING:
 NETWORK_ERRORS: Final = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
 
 
-def of_preparing(error: Exception, *, method: str, path: str) -> CraftkitError:
+def of_preparing(error: Exception) -> CraftkitError:
     """What a failure means before anybody has tried to connect: nothing was sent."""
     message = "The call to Craftkit could not be made"
     if "TLS CA certificate bundle" in str(error):
         message = "The certificates to check Craftkit's with were not found here"
     name = _name(list(_causes(error)))
-    return CraftkitConnectionError(
-        f"{message} ({name}).", maybe_handled=False, method=method, path=path
-    )
+    return CraftkitConnectionError(f"{message} ({name}).", maybe_handled=False)
 
 
-def of_no_time(*, method: str, path: str) -> CraftkitError:
-    """What it means that the deadline was over before the call was made."""
-    message = "No time was left to call Craftkit."
-    return CraftkitTimeout(message, maybe_handled=False, method=method, path=path)
-
-
-def of_sending(error: Exception, *, method: str, path: str) -> CraftkitError:
-    """What a failure means between the adapter's begin and Craftkit's answer."""
+def of_sending(error: Exception) -> CraftkitError:
+    """What a failure means between the adapter's start and Craftkit's answer."""
     connected = has_connected()
     if connected is None:
         # Nobody has watched this adapter.
         connected = not _is_about_connecting(error)
     if connected:
-        return of_reading(error, method=method, path=path)
+        return of_reading(error)
     causes = list(_causes(error))
     kind, message = _why_unconnected(causes)
-    return kind(f"{message} ({_name(causes)}).", maybe_handled=False, method=method, path=path)
+    return kind(f"{message} ({_name(causes)}).", maybe_handled=False)
 
 
-def of_reading(error: Exception, *, method: str, path: str) -> CraftkitError:
+def of_reading(error: Exception) -> CraftkitError:
     """What a failure means once Craftkit may have the call."""
     causes = list(_causes(error))
     kind: type[CraftkitError] = CraftkitConnectionError
@@ -64,7 +56,7 @@ def of_reading(error: Exception, *, method: str, path: str) -> CraftkitError:
         kind, message = CraftkitTimeout, "Craftkit did not answer in time"
     elif _any(causes, *_UNREADABLE):
         message = "Craftkit's answer can't be read"
-    return kind(f"{message} ({_name(causes)}).", maybe_handled=True, method=method, path=path)
+    return kind(f"{message} ({_name(causes)}).", maybe_handled=True)
 
 
 # Of whatever has begun. The last one is a socket's own, and a deadline's.
@@ -103,7 +95,7 @@ def _why_unconnected(causes: list[BaseException]) -> tuple[type[CraftkitError], 
 def _is_about_connecting(error: object) -> bool:
     """Whether an exception has the very form in which requests raises that it can't connect.
 
-    Only along the way that urllib3 wraps it: what else is in an exception, it happened to hold.
+    Only along the way that urllib3 wraps it: what else is in an exception proves nothing.
     """
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return True  # "safe to retry", says requests

@@ -1,18 +1,16 @@
-"""One call to Craftkit: who it goes to, what a failure proves, whether it is made again."""
+"""One call to Craftkit: who it goes to, what a failure proves, whether it is retried."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
-from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
 import django_craftkit
@@ -23,19 +21,13 @@ from django_craftkit.client.encoding import dumps
 from django_craftkit.client.errors import (
     CraftkitConnectionError,
     CraftkitError,
-    Facts,
+    CraftkitTimeout,
     InvalidResponse,
     from_answer,
     parse,
     presentable,
 )
-from django_craftkit.client.failures import (
-    NETWORK_ERRORS,
-    of_no_time,
-    of_preparing,
-    of_reading,
-    of_sending,
-)
+from django_craftkit.client.failures import NETWORK_ERRORS, of_preparing, of_reading, of_sending
 from django_craftkit.client.secret import Door, Secret
 from django_craftkit.log import get_logger
 from django_craftkit.untrusted import JsonObject
@@ -43,6 +35,7 @@ from django_craftkit.untrusted import JsonObject
 T = TypeVar("T")
 Timeout = float | tuple[float, float]
 Adapter = Callable[[], BaseAdapter]
+Also = Callable[[int, JsonObject], bool]
 
 JSON_LIMIT: Final = 20 * 1024 * 1024
 """Bytes of a JSON answer, decompressed; a longer one is refused."""
@@ -50,8 +43,6 @@ ERROR_LIMIT: Final = 256 * 1024
 """Bytes of an error's answer that are read at all."""
 CHUNK: Final = 64 * 1024
 """Bytes read at once."""
-
-Also = Callable[[int, JsonObject], bool]
 
 logger = get_logger("django_craftkit.client")
 
@@ -61,14 +52,7 @@ def nothing_else(status: int, body: JsonObject) -> bool:
     return False
 
 
-class Anonymous(AuthBase):
-    """Sends no credentials. Its presence alone keeps requests from looking into .netrc."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
-class Bearer(Anonymous):
+class Bearer:
     """Sends the key, to one scheme, host and port only."""
 
     def __init__(self, key: Secret, base_url: str) -> None:
@@ -124,8 +108,8 @@ class Session(requests.Session):
 class Transport:
     """Makes the calls of one `Craftkit`. Threads and processes may share it.
 
-    Each call has one deadline, for its tries, their pauses and its answer. What is begun in
-    `deadline.within` shares that one.
+    Each call has one deadline, for its tries, their pauses and its answer. Calls that begin in
+    `deadline.within` share that one.
     """
 
     def __init__(
@@ -138,7 +122,6 @@ class Transport:
         max_download_bytes: int,
         adapter: Adapter | None,
     ) -> None:
-        self.base_url = base_url
         self.connect_timeout, self.timeout = (
             timeout if isinstance(timeout, tuple) else (timeout, timeout)
         )
@@ -150,6 +133,14 @@ class Transport:
         self._bearer = Bearer(key, base_url)
         self.door = Door(key)
         self._local = threading.local()
+
+    def get(self, path: str, read: Callable[[JsonObject], T], *, query: str = "") -> T:
+        """GET a JSON object and hand it to `read`; see `call`."""
+        return self.call("GET", path, lambda body, _: read(body), repeatable=True, query=query)
+
+    def delete(self, path: str, read: Callable[[JsonObject], T]) -> T:
+        """DELETE, and hand the JSON object of the answer to `read`; see `call`."""
+        return self.call("DELETE", path, lambda body, _: read(body), repeatable=True)
 
     def call(
         self,
@@ -182,20 +173,15 @@ class Transport:
             headers["Content-Type"] = "application/json"
 
         def once(deadline: Deadline) -> T:
-            response = self._send(
-                method, path, body, headers, deadline, anonymous=anonymous, query=query
-            )
-            try:
-                answered = self._answer(response, method, path, also, deadline)
-            finally:
-                response.close()
+            response = self._send(method, path + query, body, headers, deadline, anonymous)
+            answered = self._answer(response, deadline, also)
             try:
                 return read(answered, response.status_code)
             except InvalidResponse as error:
-                error.method, error.path, error.status = method, path, response.status_code
+                error.status = response.status_code
                 raise
 
-        return self.door(lambda: self._repeat(once, repeatable=repeatable))
+        return self.door(lambda: self._repeat(once, method, path, repeatable=repeatable))
 
     def stream(self, path: str, *, accept: str) -> tuple[requests.Response, Deadline]:
         """GET something that is not JSON. The caller reads and closes the response.
@@ -206,24 +192,25 @@ class Transport:
         headers = {"Accept": f"{accept}, application/json;q=0.5", "Accept-Encoding": "identity"}
 
         def once(deadline: Deadline) -> tuple[requests.Response, Deadline]:
-            response = self._send("GET", path, None, headers, deadline, anonymous=False)
-            if 200 <= response.status_code < 300:
-                return response, deadline
-            try:
-                self._answer(response, "GET", path, nothing_else, deadline)
-            finally:
-                response.close()
-            raise AssertionError("unreachable")  # pragma: no cover
+            response = self._send("GET", path, None, headers, deadline)
+            if not 200 <= response.status_code < 300:
+                # Which raises what it means.
+                self._answer(response, deadline)
+            return response, deadline
 
-        return self.door(lambda: self._repeat(once, repeatable=True))
+        return self.door(lambda: self._repeat(once, "GET", path, repeatable=True))
 
-    def _repeat(self, once: Callable[[Deadline], T], *, repeatable: bool) -> T:
+    def _repeat(
+        self, once: Callable[[Deadline], T], method: str, path: str, *, repeatable: bool
+    ) -> T:
         handled = False
         deadline = of_call(self.timeout)
-        for attempt in itertools.count(1):
+        attempt = 1
+        while True:
             try:
                 return once(deadline)
             except CraftkitError as error:
+                error.method, error.path = method, path
                 # What an earlier try may have done stays done.
                 handled = error.maybe_handled = handled or error.maybe_handled
                 if not retry.should_retry(
@@ -233,34 +220,32 @@ class Transport:
                 pause = retry.delay(error, attempt=attempt)
                 if pause >= deadline.left():
                     raise
-                logger.info("Calling Craftkit again in %.1f s: %s", pause, error)
+                logger.info("Retrying a call to Craftkit in %.1f s: %s", pause, error)
             retry.sleep(pause)
-        raise AssertionError("unreachable")  # pragma: no cover
+            attempt += 1
 
     def _send(
         self,
         method: str,
-        path: str,
+        target: str,
         body: bytes | None,
         headers: Mapping[str, str],
         deadline: Deadline,
-        *,
-        anonymous: bool,
-        query: str = "",
+        anonymous: bool = False,
     ) -> requests.Response:
         failure: CraftkitError
         left = deadline.left()
         if left <= 0:
-            raise of_no_time(method=method, path=path)
+            raise CraftkitTimeout("No time was left to call Craftkit.", maybe_handled=False)
         try:
             session = self._session()
-            request = session.prepared(method, path + query, body, headers)
+            request = session.prepared(method, target, body, headers)
             if not anonymous:
                 request = self._bearer(request)
             pool = pool_of(session.get_adapter(request.url or ""), request, session.settings)
         except (*NETWORK_ERRORS, ValueError) as error:
             # Nothing has been sent, whatever it is.
-            failure = of_preparing(error, method=method, path=path)
+            failure = of_preparing(error)
         else:
             # For an adapter that is not watched, which has no other.
             timeout = (min(self.connect_timeout, left), min(self.timeout, left))
@@ -273,7 +258,7 @@ class Transport:
                     ),
                 )
             except NETWORK_ERRORS as error:
-                failure = of_sending(error, method=method, path=path)
+                failure = of_sending(error)
             else:
                 # Whoever holds the response holds no key.
                 response.request = request.copy()
@@ -283,14 +268,14 @@ class Transport:
         raise failure
 
     def _answer(
-        self, response: requests.Response, method: str, path: str, also: Also, deadline: Deadline
+        self, response: requests.Response, deadline: Deadline, also: Also = nothing_else
     ) -> JsonObject:
+        """Read and close a response; raise what it means, unless it is an answer."""
         status = response.status_code
         good = 200 <= status < 300
         try:
-            content = b"".join(
-                _read(response, JSON_LIMIT + 1 if good else ERROR_LIMIT, method, path, deadline)
-            )
+            with response:
+                content = _read(response, JSON_LIMIT + 1 if good else ERROR_LIMIT, deadline)
         except CraftkitConnectionError:
             if good:
                 raise
@@ -298,9 +283,8 @@ class Transport:
             content = b""
         # Before anything else sees it: a proxy's error page may quote the headers it got.
         content = content.replace(self._key.reveal().encode(), b"[key]")
-        facts: Facts = {"status": status, "method": method, "path": path}
         if good and len(content) > JSON_LIMIT:
-            raise InvalidResponse("Craftkit's answer is larger than 20 MB.", **facts)
+            raise InvalidResponse("Craftkit's answer is larger than 20 MB.", status=status)
         problem = "is no JSON"
         try:
             answered = parse(content)
@@ -312,10 +296,11 @@ class Transport:
             return answered
         text = content[:ERROR_LIMIT].decode(errors="replace")
         if good:
-            facts["body"] = presentable(text)
-            raise InvalidResponse(f"Craftkit's answer {problem}.", **facts)
+            raise InvalidResponse(
+                f"Craftkit's answer {problem}.", status=status, body=presentable(text)
+            )
         wait = retry.retry_after(response.headers.get("Retry-After"))
-        raise from_answer(status, text, retry_after=wait, method=method, path=path)
+        raise from_answer(status, text, retry_after=wait)
 
     def _session(self) -> Session:
         """The session of this thread, in this process: sockets survive a fork, and must not."""
@@ -326,23 +311,27 @@ class Transport:
         return session
 
 
-def _read(
-    response: requests.Response, limit: int, method: str, path: str, deadline: Deadline
-) -> Iterator[bytes]:
-    """The body in chunks, until at least `limit` bytes have come."""
+class Resource:
+    """What one kind of thing at Craftkit is reached by."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+
+def _read(response: requests.Response, limit: int, deadline: Deadline) -> bytes:
+    """The body, or what has come of it once that is `limit` bytes or more."""
     failure: CraftkitError
+    content = bytearray()
     try:
-        count = 0
         for chunk in response.iter_content(CHUNK):
-            yield chunk
-            count += len(chunk)
-            if count >= limit:
-                return
+            content += chunk
+            if len(content) >= limit:
+                break
             # An adapter of the project's own may know no deadline.
             deadline.at_most()
-        return
+        return bytes(content)
     except NETWORK_ERRORS as error:
-        failure = of_reading(error, method=method, path=path)
+        failure = of_reading(error)
     raise failure
 
 
