@@ -9,7 +9,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Final, NoReturn, Self, TypeVar
+from typing import ClassVar, Final, NoReturn, Self
 
 from django_craftkit.client.encoding import is_address
 from django_craftkit.client.errors import InvalidSignatureRequest
@@ -18,7 +18,7 @@ from django_craftkit.untrusted import Json  # noqa: TC001
 
 SIGNER: Final = "Signer"
 DESIGNATIONS: Final = (SIGNER, "Approver", "CC")
-"""What a recipient is asked for."""
+"""What a recipient is to do."""
 FIELD_TYPES: Final = (
     "signature",
     "initial",
@@ -50,15 +50,52 @@ _WIRE: Final = {
     "ignore_if_not_present": "ignoreIfNotPresent",
 }
 
-Part = TypeVar("Part", "Recipient", "SignatureField", "AnchorTag")
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    #: What stands for arguments that are left out of the JSON.
+    _left_out: ClassVar[Mapping[str, Json]] = {}
+
+    def as_json(self) -> dict[str, Json]:
+        """As Craftkit takes it."""
+        values = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return {
+            _WIRE.get(name, name): value
+            for name, value in values.items()
+            if value not in (None, self._left_out.get(name))
+        }
+
+    @classmethod
+    def from_json(cls, body: object) -> Self:
+        """Back from `as_json`; null counts as absent. `check_signature` checks the values.
+
+        Raises:
+            InvalidSignatureRequest: no object, a field is missing or unknown; it is named.
+        """
+        if not isinstance(body, Mapping):
+            raise InvalidSignatureRequest(f"This is no {cls.__name__}: it is no JSON object.")
+        left = {name: value for name, value in body.items() if value is not None}
+        values = dict(cls._left_out)
+        for one in dataclasses.fields(cls):
+            wire = _WIRE.get(one.name, one.name)
+            if wire in left:
+                values[one.name] = left.pop(wire)
+            elif one.default is dataclasses.MISSING and one.name not in values:
+                _refuse(one.name, f"of the {cls.__name__} is missing: its JSON has no '{wire}'")
+        if left:
+            name = one_line(str(min(left, key=str)), 60)
+            _refuse(name, f"is nothing that a {cls.__name__} has")
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(_Part):
     """Somebody whom a document is sent to for signature.
 
     Nothing is checked here; `check_signature` does, for a request as a whole.
     """
+
+    _left_out = {"last_name": ""}
 
     first_name: str = field(repr=False)
     """1 to 100 characters."""
@@ -72,25 +109,9 @@ class Recipient:
     order: int | None = None
     """From 1 up, each once, given for all or for none; None is the place in the list."""
 
-    def as_json(self) -> dict[str, Json]:
-        """As Craftkit takes it."""
-        body = _as_json(self)
-        if body["lastName"] == "":
-            del body["lastName"]
-        return body
-
-    @classmethod
-    def from_json(cls, body: object) -> Self:
-        """Back from `as_json`. The values are left to `check_signature`.
-
-        Raises:
-            InvalidSignatureRequest: no object, a field is missing or unknown; it is named.
-        """
-        return cls(**_from_json(cls, body, last_name=""))
-
 
 @dataclass(frozen=True, slots=True)
-class SignatureField:
+class SignatureField(_Part):
     """Something to fill in at a place of a page, given in percent of the page."""
 
     type: str
@@ -111,22 +132,9 @@ class SignatureField:
     required: bool | None = None
     """None leaves it to Craftkit."""
 
-    def as_json(self) -> dict[str, Json]:
-        """As Craftkit takes it."""
-        return _as_json(self)
-
-    @classmethod
-    def from_json(cls, body: object) -> Self:
-        """Back from `as_json`. The values are left to `check_signature`.
-
-        Raises:
-            InvalidSignatureRequest: no object, a field is missing or unknown; it is named.
-        """
-        return cls(**_from_json(cls, body))
-
 
 @dataclass(frozen=True, slots=True)
-class AnchorTag:
+class AnchorTag(_Part):
     """Something to fill in wherever a text stands in the PDF."""
 
     anchor_string: str
@@ -145,19 +153,6 @@ class AnchorTag:
     ignore_if_not_present: bool | None = None
     """Whether a PDF without the text is sent all the same; None leaves it to Craftkit."""
 
-    def as_json(self) -> dict[str, Json]:
-        """As Craftkit takes it."""
-        return _as_json(self)
-
-    @classmethod
-    def from_json(cls, body: object) -> Self:
-        """Back from `as_json`. The values are left to `check_signature`.
-
-        Raises:
-            InvalidSignatureRequest: no object, a field is missing or unknown; it is named.
-        """
-        return cls(**_from_json(cls, body))
-
 
 def check_signature(
     recipients: Sequence[Recipient],
@@ -168,8 +163,8 @@ def check_signature(
 ) -> None:
     """Refuse what Craftkit would refuse, before it is stored or sent.
 
-    The first thing that is wrong is told: of the recipients, their orders, the fields, the anchor
-    tags, whether there is a place to sign, the name, the hours.
+    Names the first problem: of the recipients, their orders, the fields, the anchor tags, whether
+    there is a place to sign, the name, the hours.
 
     Source: https://docs.craftkit.dev/api-reference/create-signature
 
@@ -304,28 +299,3 @@ def _is_number(value: object) -> bool:
 
 def _refuse(where: str, problem: str) -> NoReturn:
     raise InvalidSignatureRequest(f"'{where}' {problem}.", field=where)
-
-
-def _as_json(part: Part) -> dict[str, Json]:
-    values = {one.name: getattr(part, one.name) for one in dataclasses.fields(part)}
-    return {_WIRE.get(name, name): value for name, value in values.items() if value is not None}
-
-
-def _from_json(
-    kind: type[Recipient | SignatureField | AnchorTag], body: object, **defaults: Json
-) -> dict[str, Json]:
-    """The arguments that make a part; null counts as absent."""
-    if not isinstance(body, Mapping):
-        raise InvalidSignatureRequest(f"This is no {kind.__name__}: it is no JSON object.")
-    left = {name: value for name, value in body.items() if value is not None}
-    values = dict(defaults)
-    for one in dataclasses.fields(kind):
-        wire = _WIRE.get(one.name, one.name)
-        if wire in left:
-            values[one.name] = left.pop(wire)
-        elif one.default is dataclasses.MISSING and one.name not in values:
-            _refuse(one.name, f"of the {kind.__name__} is missing: its JSON has no '{wire}'")
-    if left:
-        name = one_line(str(min(left, key=str)), 60)
-        _refuse(name, f"is nothing that a {kind.__name__} has")
-    return values
