@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from requests.exceptions import RequestException
 
-from django_craftkit.client import health as _health
 from django_craftkit.client.download import DOWNLOAD_LIMIT, Download
 from django_craftkit.client.emails import Emails
+from django_craftkit.client.encoding import path
 from django_craftkit.client.engagement import Engagement, EngagementEvent, EngagementLog
 from django_craftkit.client.envelope import (
     AnchorTag,
@@ -66,6 +66,7 @@ from django_craftkit.client.types import (
     TemplateSummary,
     Variable,
 )
+from django_craftkit.untrusted import JsonObject  # noqa: TC001
 
 __all__ = [
     "AnchorTag",
@@ -122,12 +123,12 @@ class Craftkit:
             environment only.
         timeout: seconds that a call may take, with all its tries, their pauses and its answer; a
             `Download` may take longer. Of a pair, the first number is for one step of connecting
-            (an address of the host, a proxy, a handshake), the second one for the whole. To look
-            up a name takes what the system takes, and is no excuse: who is late by then is late.
-        max_retries: further tries of what may safely be tried again; 0 for none.
-        max_download_bytes: of one PDF that is downloaded; a larger one is refused.
+            (an address of the host, a proxy, a handshake), the second one for the whole. Looking up
+            a name can't be interrupted, and its time counts.
+        max_retries: further tries of what may safely be retried; 0 for none.
+        max_download_bytes: of one PDF; a larger one is refused.
         adapter: makes the requests adapter that each session mounts for `base_url`. One that is
-            no `requests.adapters.HTTPAdapter` must keep the `timeout` itself that it is given.
+            no `requests.adapters.HTTPAdapter` must keep to the `timeout` that it is given.
 
     Raises:
         ValueError: one of these can't be used.
@@ -158,9 +159,17 @@ class Craftkit:
         _check_number("max_retries", max_retries, least=0)
         _check_number("max_download_bytes", max_download_bytes, least=1)
         self.base_url = _base_url(base_url)
-        transport = _transport(
-            key, self.base_url, timeout, max_retries, max_download_bytes, adapter
-        )
+        try:
+            transport = Transport(
+                key,
+                base_url=self.base_url,
+                timeout=timeout,
+                max_retries=max_retries,
+                max_download_bytes=max_download_bytes,
+                adapter=adapter,
+            )
+        except RequestException:
+            raise ValueError("base_url is not an address that can be called.") from None
         self._transport = transport
         self.templates = Templates(transport)
         self.renders = Renders(transport)
@@ -173,7 +182,7 @@ class Craftkit:
         return f"<Craftkit at {self.base_url}>"
 
     def health(self) -> Health:
-        """How Craftkit is. Sends no key; "degraded" is an answer and raises nothing.
+        """How Craftkit is. Sends no key; `degraded` is an answer and raises nothing.
 
         Source: https://docs.craftkit.dev/api-reference/health
 
@@ -181,7 +190,19 @@ class Craftkit:
             CraftkitConnectionError: there was no answer.
             ServerError: something else than Craftkit's health answered, a proxy perhaps.
         """
-        return _health.read(self._transport)
+        return self._transport.call(
+            "GET",
+            path("v1", "health"),
+            lambda body, status: Health.from_json(body),
+            repeatable=True,
+            anonymous=True,
+            also=_is_degraded,
+        )
+
+
+def _is_degraded(status: int, body: JsonObject) -> bool:
+    # Of Craftkit's shape, not a proxy's 503 with JSON of its own.
+    return status == 503 and isinstance(body.get("status"), str) and "error" not in body
 
 
 def _check_key(key: Secret) -> None:
@@ -228,24 +249,3 @@ def _check_timeout(timeout: Timeout) -> None:
     )
     if not good:
         raise ValueError("timeout is seconds, or (connect, whole) in seconds, each above 0.")
-
-
-def _transport(
-    key: Secret,
-    base_url: str,
-    timeout: Timeout,
-    max_retries: int,
-    max_download_bytes: int,
-    adapter: Adapter | None,
-) -> Transport:
-    try:
-        return Transport(
-            key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_download_bytes=max_download_bytes,
-            adapter=adapter,
-        )
-    except RequestException:
-        raise ValueError("base_url is not an address that can be called.") from None

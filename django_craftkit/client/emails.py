@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django_craftkit.client.encoding import is_address, path
+from django_craftkit.client.encoding import given, is_address, path
 from django_craftkit.client.errors import InvalidData
+from django_craftkit.client.transport import Resource
 from django_craftkit.client.types import SentEmail
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from django_craftkit.client.transport import Transport
 
-
-class Emails:
+class Emails(Resource):
     """The e-mails with renders of the project that the key belongs to."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def send(
         self,
@@ -32,9 +28,9 @@ class Emails:
     ) -> SentEmail:
         """Mail a link to a render. Each call makes one more share and sends one more mail.
 
-        Craftkit has no idempotency key for it. It is repeated only where Craftkit proved that it
-        did nothing; if this raises with `maybe_handled`, look with `engagement.read` and
-        `shares.list` before calling again.
+        Craftkit has no idempotency key for it. It is retried only where Craftkit proved that it did
+        nothing; if this raises with `maybe_handled`, look with `engagement.read` and `shares.list`
+        before the next call.
 
         Source: https://docs.craftkit.dev/api-reference/email-render
 
@@ -49,30 +45,24 @@ class Emails:
             InvalidData: one of these is not so; it is named, and nothing was sent.
             NotFound: no such render.
             Conflict: the render has not succeeded (`not_ready`).
-            ServerError: `email_send_failed` (502): the mail was not taken, but its link may have
-                been made, so that `maybe_handled` is True. `email_not_configured` (503): Craftkit
-                can send no mail and did nothing; `maybe_handled` is False, and it is not repeated.
+            ServerError: `email_send_failed` (502): the mail was not taken, but its link may exist;
+                `maybe_handled` is True. `email_not_configured` (503): Craftkit can send no mail and
+                did nothing; `maybe_handled` is False, and it is not retried.
         """
-        _check_address(to)
+        if not is_address(to):
+            raise InvalidData("'to' is not an e-mail address.")
         _check_length("recipient_name", recipient_name, 200)
         _check_length("message", message, 2_000)
         if expires_at is not None and expires_at.utcoffset() is None:
             raise InvalidData("'expires_at' has no time zone, so nobody knows when it is.")
-        optional = {"recipientName": recipient_name, "message": message, "expiresAt": expires_at}
-        body: dict[str, object] = {"to": to}
-        body |= {name: value for name, value in optional.items() if value is not None}
+        optional = given(recipientName=recipient_name, message=message, expiresAt=expires_at)
         return self._transport.call(
             "POST",
             path("v1", "renders", render_id, "email"),
             lambda answer, status: SentEmail.from_json(answer),
-            json=body,
+            json={"to": to, **optional},
             repeatable=False,
         )
-
-
-def _check_address(to: str) -> None:
-    if not is_address(to):
-        raise InvalidData("'to' is not an e-mail address.")
 
 
 def _check_length(name: str, text: str | None, limit: int) -> None:

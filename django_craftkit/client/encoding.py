@@ -77,15 +77,20 @@ def path(*parts: object) -> str:
     return "/" + "/".join(quoted)
 
 
+def given(**values: object) -> dict[str, object]:
+    """Those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def query(**parameters: object) -> str:
     """`?a=1&b=x` from what is not None, or `""`.
 
     Raises:
         InvalidData: a text holds half a character.
     """
-    given = {name: str(value) for name, value in parameters.items() if value is not None}
+    values = given(**parameters)
     try:
-        return "?" + urlencode(given) if given else ""
+        return "?" + urlencode(values) if values else ""
     except UnicodeEncodeError:
         raise InvalidData("This can't be asked of Craftkit: half a character.") from None
 

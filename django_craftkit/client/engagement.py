@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 - typing.get_type_hints reads these classes
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 from uuid import UUID  # noqa: TC003
 
-from django_craftkit.client.encoding import path
+from django_craftkit.client.encoding import given, path
 from django_craftkit.client.errors import InvalidData
-from django_craftkit.client.fields import Fields
+from django_craftkit.client.fields import Answer, Fields
+from django_craftkit.client.transport import Resource
 from django_craftkit.untrusted import JsonObject  # noqa: TC001
 
-if TYPE_CHECKING:
-    from django_craftkit.client.transport import Transport
-
 TRACKED: Final = ("viewed", "downloaded", "printed")
-"""The kinds of event that Craftkit lets itself be told of."""
+"""The kinds of event that Craftkit takes from us."""
 KINDS: Final = (*TRACKED, "email_opened", "email_sent", "share_created", "share_revoked")
 """The kinds of event that Craftkit counts; it may add some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngagementEvent:
+class EngagementEvent(Answer):
     """What somebody did with a render.
 
     Source: https://docs.craftkit.dev/api-reference/get-engagement
@@ -40,12 +38,11 @@ class EngagementEvent:
     source_ip: str | None = field(repr=False)
     user_agent: str | None = field(repr=False)
     metadata: JsonObject | None = field(repr=False, hash=False)
-    """As whoever told of the event sent it."""
+    """As the sender of the event sent it."""
     created_at: datetime | None
     render_id: UUID | None = None
     """None from the read, which is of one render."""
     extra: JsonObject = field(default_factory=dict, hash=False, repr=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -53,7 +50,7 @@ class EngagementEvent:
 
     @classmethod
     def from_webhook(cls, payload: object) -> Self:
-        """The same fact, from the body of a `document.*` delivery; `extra` holds its `templateId`.
+        """The same event, from the body of a `document.*` delivery; `extra` has its `templateId`.
 
         Source: https://docs.craftkit.dev/api-reference/webhooks/ (document engagement event)
 
@@ -81,7 +78,7 @@ class EngagementEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engagement:
+class Engagement(Answer):
     """What was done with a render so far.
 
     Source: https://docs.craftkit.dev/api-reference/get-engagement
@@ -97,7 +94,6 @@ class Engagement:
     recent: tuple[EngagementEvent, ...]
     """Up to 25 events, the newest first; without those that can't be read."""
     extra: JsonObject = field(default_factory=dict, hash=False, repr=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -111,11 +107,8 @@ class Engagement:
         )
 
 
-class EngagementLog:
+class EngagementLog(Resource):
     """The engagement with the renders of the project that the key belongs to."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def read(self, render_id: UUID | str) -> Engagement:
         """The counts of a render and its latest events.
@@ -129,11 +122,8 @@ class EngagementLog:
             NotFound: no such render.
             PermissionDenied: the project of the key is gone (`forbidden`).
         """
-        return self._transport.call(
-            "GET",
-            path("v1", "renders", render_id, "engagement"),
-            lambda body, status: Engagement.from_json(body),
-            repeatable=True,
+        return self._transport.get(
+            path("v1", "renders", render_id, "engagement"), Engagement.from_json
         )
 
     def track(
@@ -143,20 +133,20 @@ class EngagementLog:
         *,
         metadata: Mapping[str, object] | None = None,
     ) -> bool | None:
-        """Tell Craftkit of an event on this side; it notes `partner` as the actor.
+        """Send Craftkit an event of this side; it notes `partner` as the actor.
 
-        Craftkit takes what comes from one IP address within 5 minutes for one event, whoever the
-        people behind it are. Repeated only where Craftkit proved that it did nothing.
+        Craftkit takes what comes from one IP address within 5 minutes for one event, whoever is
+        behind it. Retried only where Craftkit proved that it did nothing.
 
         Source: https://docs.craftkit.dev/api-reference/track-event
 
         Args:
             render_id: as Craftkit gave it.
             event_type: `viewed`, `downloaded` or `printed`.
-            metadata: anything that JSON can hold; stored as it is.
+            metadata: anything that can be JSON; stored as it is.
 
         Returns:
-            Whether it was recorded; False if Craftkit had noted the same within 5 minutes, None if
+            Whether it was recorded: False if Craftkit had noted the same within 5 minutes, None if
             it took the event and does not say.
 
         Raises:
@@ -166,14 +156,11 @@ class EngagementLog:
         """
         if event_type not in TRACKED:
             raise InvalidData("'event_type' is not viewed, downloaded or printed.")
-        body: dict[str, object] = {"eventType": event_type}
-        if metadata is not None:
-            body["metadata"] = metadata
         return self._transport.call(
             "POST",
             path("v1", "renders", render_id, "events"),
             lambda answer, status: Fields(answer, "tracked event").maybe_flag("recorded"),
-            json=body,
+            json={"eventType": event_type, **given(metadata=metadata)},
             # A second try would say False of what the first recorded, or count it twice: late, or
             # from another IP address.
             repeatable=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Generic, TypedDict, TypeVar
 from uuid import UUID
@@ -15,7 +16,19 @@ T = TypeVar("T")
 _LARGEST: Final = 2**63 - 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What Craftkit says of one thing."""
+
+    extra: JsonObject = field(default_factory=dict, hash=False)
+    """Fields that this version does not know, named as they were sent."""
+    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
+    """What can't be read, named as it was sent: of a list, the entries that were left out."""
+
+
 class Rest(TypedDict):
+    """The fields that each `Answer` has."""
+
     extra: JsonObject
     unreadable: JsonObject
 
@@ -23,10 +36,9 @@ class Rest(TypedDict):
 class Fields:
     """The fields of one object. Names are Craftkit's.
 
-    `text`, `uuid` and the others without `maybe_` read what nobody can go on without: they raise
-    `InvalidResponse`, naming the field, if it is absent, null or can't be read. Those with `maybe_`
-    read what can be done without: absent and null are None, and so is what can't be read, which is
-    kept in `unreadable`.
+    `text`, `uuid` and the others without `maybe_` read what nobody can go on without: if it is
+    absent, null or can't be read, they raise `InvalidResponse`, which names the field. Those with
+    `maybe_` return None then, and `unreadable` keeps what can't be read.
     """
 
     def __init__(self, body: object, what: str) -> None:
@@ -127,7 +139,7 @@ class Fields:
         return {name: _without_links(name, value) for name, value in self._odd.items()}
 
     def rest(self) -> Rest:
-        """`extra` and `unreadable`, for the fields of these names that each type has."""
+        """`extra` and `unreadable`, for those of an `Answer`."""
         return {"extra": self.extra(), "unreadable": self.unreadable()}
 
     def _rows(self, name: str, items: list[Json], read: Callable[[object], T]) -> tuple[T, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django_craftkit.client.download import fetch
-from django_craftkit.client.encoding import checked_key, path
+from django_craftkit.client.encoding import checked_key, given, path
 from django_craftkit.client.errors import AuthenticationError, NotFound, PermissionDenied
+from django_craftkit.client.transport import Resource
 from django_craftkit.client.types import Render
 
 if TYPE_CHECKING:
@@ -14,14 +15,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django_craftkit.client.download import Download
-    from django_craftkit.client.transport import Transport
 
 
-class Renders:
+class Renders(Resource):
     """The renders of the project that the key belongs to."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def render(
         self,
@@ -32,7 +29,7 @@ class Renders:
         version: int | None = None,
         filename: str | None = None,
     ) -> Render:
-        """Ask for a document. Craftkit queues it; `get` tells how it goes.
+        """Request a document. Craftkit queues it; `get` tells its status.
 
         Source: https://docs.craftkit.dev/api-reference/render-template
 
@@ -41,8 +38,8 @@ class Renders:
             data: values by the manifest's keys; unknown keys are dropped, without a word; up to
                 10,000 rows a loop. Decimals, UUIDs and dates may be in it.
             idempotency_key: 1 to 200 printable ASCII characters. The same key is the same render,
-                for ever, whatever the data, even if it failed. Without one the call is only
-                repeated where Craftkit proved that it did nothing.
+                for ever, whatever the data, even if it failed. Without one the call is retried
+                only where Craftkit proved that it did nothing.
             version: a published version; the current one if None.
             filename: of the PDF, for whoever downloads it.
 
@@ -56,22 +53,18 @@ class Renders:
         headers = {}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = checked_key(idempotency_key)
-        options = {"versionNumber": version, "filename": filename}
-        options = {name: value for name, value in options.items() if value is not None}
-        body: dict[str, object] = {"data": data}
-        if options:
-            body["options"] = options
+        options = given(versionNumber=version, filename=filename)
         return self._transport.call(
             "POST",
             path("v1", "templates", slug, "render"),
             lambda answer, status: Render.from_json(answer, replayed=status == 200),
-            json=body,
+            json={"data": data, **given(options=options or None)},
             headers=headers,
             repeatable=idempotency_key is not None,
         )
 
     def get(self, id: UUID | str) -> Render:  # noqa: A002 - its name in the API
-        """How a render stands.
+        """A render with its status.
 
         Source: https://docs.craftkit.dev/api-reference/get-render
 
@@ -81,12 +74,7 @@ class Renders:
         Raises:
             NotFound: no such render in the project of the key.
         """
-        return self._transport.call(
-            "GET",
-            path("v1", "renders", id),
-            lambda body, status: Render.from_json(body),
-            repeatable=True,
-        )
+        return self._transport.get(path("v1", "renders", id), Render.from_json)
 
     def download(
         self,
@@ -97,7 +85,7 @@ class Renders:
         """The PDF, as a file to be read and closed. Never from `downloadUrl`.
 
         Sources: https://www.craftkit.dev/documentation/api/render-download and
-        https://docs.craftkit.dev/api-reference/download-render, which is asked if the first
+        https://docs.craftkit.dev/api-reference/download-render, which is called if the first
         knows nothing.
 
         Args:

@@ -1,4 +1,4 @@
-"""When to call again, and after how long: three functions without side effects, and a sleep.
+"""When to retry a call, and after how long: functions without side effects, and a sleep.
 
 Source: https://docs.craftkit.dev/api-reference/errors (retry rule: 1 s, 2, 4, 8, 16, at most 30)
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONGEST_SLEEP: Final = 30.0
-"""Seconds a call sleeps at most before it is tried again."""
+"""Seconds a call sleeps at most before it is retried."""
 LONGEST_RETRY_AFTER: Final = 3_600.0
 """Seconds; a longer `Retry-After` is taken as this, so that no typing error stops a project."""
 
@@ -32,11 +32,11 @@ _random = SystemRandom().random
 
 
 def should_retry(error: CraftkitError, *, attempt: int, max_retries: int, repeatable: bool) -> bool:
-    """Whether a call may be made again after `attempt` tries (1 after the first).
+    """Whether a call may be retried after `attempt` tries (1 after the first).
 
     Args:
         repeatable: doing it twice is doing it once: GET, DELETE, a render with its key. Any other
-            call is repeated only where Craftkit proved that it did not act, and may act later.
+            call is retried only where Craftkit proved that it did not act, and may act later.
     """
     if attempt > max_retries or (error.retry_after or 0.0) > LONGEST_SLEEP:
         return False
@@ -52,9 +52,7 @@ def should_retry(error: CraftkitError, *, attempt: int, max_retries: int, repeat
 
 def delay(error: CraftkitError, *, attempt: int, random: Callable[[], float] = _random) -> float:
     """Seconds to wait after `attempt` tries: what Craftkit asks for, else `backoff`."""
-    if error.retry_after is not None:
-        return error.retry_after
-    return backoff(attempt, random=random)
+    return backoff(attempt, random=random) if error.retry_after is None else error.retry_after
 
 
 def backoff(
@@ -68,7 +66,7 @@ def backoff(
 
     Args:
         attempt: tries that have failed, 1 after the first. Less counts as 1.
-        random: a number from 0 up to 1, for tests.
+        random: returns a number from 0 up to 1.
     """
     # Beyond 2**62 any cap is reached, and a float could overflow.
     ceiling = min(cap, base * 2.0 ** min(max(attempt, 1) - 1, 62))

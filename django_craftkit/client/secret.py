@@ -68,7 +68,7 @@ class Door:
         where = [] if isinstance(error, CraftkitError) else list(_places(error.__traceback__))
         # By hand throughout: a class of its own may forbid it, or answer with something else.
         put(error, "__traceback__", None)
-        # The caller's own exception, if one is being handled, is found again by `raise`.
+        # If the caller is handling an exception of its own, `raise` sets it as the context.
         put(error, "__cause__", None)
         put(error, "__context__", None)
         put(error, "__suppress_context__", False)

@@ -1,26 +1,22 @@
-"""Shares: links that open a render, and can be closed again."""
+"""Shares: links that open a render until they are revoked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django_craftkit.client.encoding import iso, path
+from django_craftkit.client.encoding import given, iso, path
 from django_craftkit.client.errors import InvalidData
 from django_craftkit.client.fields import Listed
+from django_craftkit.client.transport import Resource
 from django_craftkit.client.types import Revocation, Share
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from django_craftkit.client.transport import Transport
 
-
-class Shares:
+class Shares(Resource):
     """The shares of the renders of the project that the key belongs to."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def create(
         self,
@@ -33,8 +29,8 @@ class Shares:
     ) -> Share:
         """Make a link. Each call makes one more, and Craftkit has no idempotency key for it.
 
-        It is repeated only where Craftkit proved that it made none; if this raises with
-        `maybe_handled`, look with `list` before calling again.
+        It is retried only where Craftkit proved that it made none; if this raises with
+        `maybe_handled`, look with `list` before the next call.
 
         Source: https://docs.craftkit.dev/api-reference/create-share
 
@@ -52,18 +48,16 @@ class Shares:
         """
         if channel == "email" and not recipient_email:
             raise InvalidData("A share by e-mail needs the recipient's address.")
-        body: dict[str, object] = {"channel": channel}
-        if recipient_email is not None:
-            body["recipientEmail"] = recipient_email
-        if message is not None:
-            body["message"] = message
-        if expires_at is not None:
-            body["expiresAt"] = iso(expires_at)
+        optional = given(
+            recipientEmail=recipient_email,
+            message=message,
+            expiresAt=None if expires_at is None else iso(expires_at),
+        )
         return self._transport.call(
             "POST",
             path("v1", "renders", render_id, "shares"),
             lambda answer, status: Share.from_json(answer),
-            json=body,
+            json={"channel": channel, **optional},
             repeatable=False,
         )
 
@@ -81,15 +75,13 @@ class Shares:
         Raises:
             NotFound: no such render.
         """
-        return self._transport.call(
-            "GET",
+        return self._transport.get(
             path("v1", "renders", render_id, "shares"),
-            lambda body, status: Listed.from_json(body, "shares", Share.from_json),
-            repeatable=True,
+            lambda body: Listed.from_json(body, "shares", Share.from_json),
         )
 
     def revoke(self, render_id: UUID | str, share_id: UUID | str) -> Revocation:
-        """Close a link, at once and for good.
+        """Revoke a link, at once and for good.
 
         Source: https://docs.craftkit.dev/api-reference/revoke-share
 
@@ -101,9 +93,6 @@ class Shares:
             NotFound: no such share, or revoked already, be it by an earlier try of this very
                 call: then `maybe_handled` is True. `list` tells which.
         """
-        return self._transport.call(
-            "DELETE",
-            path("v1", "renders", render_id, "shares", share_id),
-            lambda body, status: Revocation.from_json(body),
-            repeatable=True,
+        return self._transport.delete(
+            path("v1", "renders", render_id, "shares", share_id), Revocation.from_json
         )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Self
 from uuid import UUID  # noqa: TC003 - typing.get_type_hints reads these classes
 
 from django_craftkit.client.download import fetch
-from django_craftkit.client.encoding import checked_key, iso, path, query
+from django_craftkit.client.encoding import checked_key, given, iso, path, query
 from django_craftkit.client.envelope import check_signature, check_text
 from django_craftkit.client.errors import InvalidData, InvalidResponse
-from django_craftkit.client.fields import Fields
+from django_craftkit.client.fields import Answer, Fields
+from django_craftkit.client.transport import Resource
 from django_craftkit.untrusted import JsonObject  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 
     from django_craftkit.client.download import Download
     from django_craftkit.client.envelope import AnchorTag, Recipient, SignatureField
-    from django_craftkit.client.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureRecipient:
+class SignatureRecipient(Answer):
     """Somebody whom a document was sent to, and what they have done.
 
     Source: https://docs.craftkit.dev/api-reference/get-signature
@@ -40,7 +40,6 @@ class SignatureRecipient:
     signed_at: datetime | None
     declined_at: datetime | None
     extra: JsonObject = field(default_factory=dict, hash=False, repr=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -59,7 +58,7 @@ class SignatureRecipient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureRequest:
+class SignatureRequest(Answer):
     """A render that was sent out to be signed.
 
     Source: https://docs.craftkit.dev/api-reference/get-signature
@@ -84,8 +83,6 @@ class SignatureRequest:
     completed_at: datetime | None = None
     replayed: bool = False
     """True if the idempotency key was known and Craftkit answered with what it had."""
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object, *, replayed: bool = False) -> Self:
@@ -108,7 +105,7 @@ class SignatureRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignaturePage:
+class SignaturePage(Answer):
     """A part of the list. Source: https://docs.craftkit.dev/api-reference/list-signatures
 
     Nothing may be concluded from what is missing in it while something is `unreadable`.
@@ -120,16 +117,12 @@ class SignaturePage:
     """As Craftkit sent it. May be there although `has_more` is False."""
     has_more: bool
     """Where Craftkit does not say so in a way that can be read: whether it sent a cursor."""
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
         fields = Fields(body, "list")
-        has_more, next_cursor = (
-            fields.maybe_flag("hasMore"),
-            fields.maybe_text("nextCursor") or None,
-        )
+        has_more = fields.maybe_flag("hasMore")
+        next_cursor = fields.maybe_text("nextCursor") or None
         if has_more is None:
             has_more = next_cursor is not None or "nextCursor" in fields.unreadable()
         return cls(
@@ -146,7 +139,7 @@ class SignaturePage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureNotice:
+class SignatureNotice(Answer):
     """That something happened to a signature request: too little to know what it is like now.
 
     `Signatures.get` tells the rest. The name and the recipients of `signature.sent` are not kept.
@@ -164,7 +157,6 @@ class SignatureNotice:
     reason: str | None = field(repr=False)
     """Why it was declined or cancelled, if somebody said so."""
     extra: JsonObject = field(default_factory=dict, hash=False, repr=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_webhook(cls, payload: object) -> Self:
@@ -187,11 +179,8 @@ class SignatureNotice:
         )
 
 
-class Signatures:
+class Signatures(Resource):
     """The signature requests of the project that the key belongs to."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def create(
         self,
@@ -227,21 +216,19 @@ class Signatures:
             Conflict: the render has not succeeded, or has no PDF (`conflict`).
             CreditsExhausted: `signature_credits_exhausted`.
             ServerError: `signature_provider_error` (502): the signature service did not take it;
-                whether nobody was mailed is not known, and the same key may be sent again.
+                whether nobody was mailed is not known; the call may be retried with the same key.
                 `signatures_unavailable` (503): Craftkit can't send for signature and did nothing;
-                `maybe_handled` is False, and it is not repeated.
+                `maybe_handled` is False, and it is not retried.
         """
         check_signature(recipients, fields, anchor_tags, name, expires_in_hours)
-        body: dict[str, object] = {"renderId": str(render_id)}
-        if name is not None:
-            body["name"] = name
-        body["recipients"] = [recipient.as_json() for recipient in recipients]
-        if fields:
-            body["fields"] = [place.as_json() for place in fields]
-        if anchor_tags:
-            body["anchorTags"] = [tag.as_json() for tag in anchor_tags]
-        if expires_in_hours is not None:
-            body["expirationHours"] = expires_in_hours
+        body = given(
+            renderId=str(render_id),
+            name=name,
+            recipients=[recipient.as_json() for recipient in recipients],
+            fields=[place.as_json() for place in fields] or None,
+            anchorTags=[tag.as_json() for tag in anchor_tags] or None,
+            expirationHours=expires_in_hours,
+        )
         return self._transport.call(
             "POST",
             path("v1", "signatures"),
@@ -252,7 +239,7 @@ class Signatures:
         )
 
     def get(self, id: UUID | str) -> SignatureRequest:  # noqa: A002 - its name in the API
-        """How a signature request stands.
+        """A signature request with its status.
 
         Source: https://docs.craftkit.dev/api-reference/get-signature
 
@@ -262,12 +249,7 @@ class Signatures:
         Raises:
             NotFound: no such request in the project of the key.
         """
-        return self._transport.call(
-            "GET",
-            path("v1", "signatures", id),
-            lambda body, status: SignatureRequest.from_json(body),
-            repeatable=True,
-        )
+        return self._transport.get(path("v1", "signatures", id), SignatureRequest.from_json)
 
     def list(
         self,
@@ -283,9 +265,9 @@ class Signatures:
         Args:
             render_id: only those of this render.
             limit: 1 to 100.
-            cursor: `next_cursor` of the page before, or an aware moment; only what was made before
-                it is listed. Requests made in the same millisecond as the
-                last one of that page may be left out; `get` finds them.
+            cursor: `next_cursor` of the page before, or an aware moment: lists only what was made
+                before it. May leave out requests that were made in the same millisecond as the
+                last one of that page; `get` finds them.
 
         Raises:
             InvalidData: another limit, or a naive moment; nothing was sent.
@@ -294,18 +276,16 @@ class Signatures:
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 100:
             raise InvalidData("'limit' is not a whole number from 1 to 100.")
         cursor = iso(cursor) if isinstance(cursor, datetime) else cursor
-        return self._transport.call(
-            "GET",
+        return self._transport.get(
             path("v1", "signatures"),
-            lambda body, status: SignaturePage.from_json(body),
-            repeatable=True,
+            SignaturePage.from_json,
             query=query(limit=limit, renderId=render_id, cursor=cursor),
         )
 
     def pages(
         self, *, render_id: UUID | str | None = None, limit: int = 100
     ) -> Iterator[SignaturePage]:
-        """All pages of `list`, each asked for when it is wanted; no empty ones.
+        """All pages of `list`, each requested when it is wanted; no empty ones.
 
         Source: https://docs.craftkit.dev/api-reference/list-signatures
 
@@ -366,8 +346,8 @@ class Signatures:
     ) -> SignatureRequest:
         """Stop a signature request that is under way.
 
-        Craftkit has no idempotency key for it. It is repeated only where Craftkit proved that it
-        did nothing; if this raises with `maybe_handled`, or `Conflict`, `get` tells how it stands.
+        Craftkit has no idempotency key for it. It is retried only where Craftkit proved that it
+        did nothing; if this raises with `maybe_handled`, or `Conflict`, `get` tells its status.
 
         Source: https://docs.craftkit.dev/api-reference/cancel-signature
 

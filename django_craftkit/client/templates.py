@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django_craftkit.client.encoding import path
+from django_craftkit.client.encoding import given, path
 from django_craftkit.client.fields import Listed
+from django_craftkit.client.transport import Resource
 from django_craftkit.client.types import (
     DeletedTemplate,
     Manifest,
@@ -17,14 +18,9 @@ from django_craftkit.client.types import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django_craftkit.client.transport import Transport
 
-
-class Templates:
+class Templates(Resource):
     """The templates of the project that the key belongs to."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     def list(self) -> Listed[TemplateSummary]:
         """All templates, the one changed last first; in one piece, Craftkit has no pages here.
@@ -36,11 +32,9 @@ class Templates:
         Raises:
             CraftkitError: see `errors`.
         """
-        return self._transport.call(
-            "GET",
+        return self._transport.get(
             path("v1", "templates"),
-            lambda body, status: Listed.from_json(body, "templates", TemplateSummary.from_json),
-            repeatable=True,
+            lambda body: Listed.from_json(body, "templates", TemplateSummary.from_json),
         )
 
     def get(self, slug: str) -> Template:
@@ -54,12 +48,7 @@ class Templates:
         Raises:
             NotFound: no such slug in the project of the key (`template_not_found`).
         """
-        return self._transport.call(
-            "GET",
-            path("v1", "templates", slug),
-            lambda body, status: Template.from_json(body),
-            repeatable=True,
-        )
+        return self._transport.get(path("v1", "templates", slug), Template.from_json)
 
     def create(
         self,
@@ -71,7 +60,7 @@ class Templates:
         layout: Mapping[str, object] | None = None,
         page_config: Mapping[str, object] | None = None,
     ) -> PublishedTemplate:
-        """Make a template and publish its version 1. Not repeated: twice makes two.
+        """Make a template and publish its version 1. Not retried: twice makes two.
 
         Source: https://docs.craftkit.dev/api-reference/create-template
 
@@ -88,13 +77,11 @@ class Templates:
             Conflict: the slug is taken (`slug_conflict`).
         """
         body = _body(name, manifest, description, layout, page_config)
-        if slug is not None:
-            body["slug"] = slug
         return self._transport.call(
             "POST",
             path("v1", "templates"),
             lambda answer, status: PublishedTemplate.from_json(answer, created=True),
-            json=body,
+            json={**body, **given(slug=slug)},
             repeatable=False,
         )
 
@@ -140,12 +127,7 @@ class Templates:
             NotFound: no such slug, or deleted already (`template_not_found`), be it by an earlier
                 try of this very call: then `maybe_handled` is True.
         """
-        return self._transport.call(
-            "DELETE",
-            path("v1", "templates", slug),
-            lambda body, status: DeletedTemplate.from_json(body),
-            repeatable=True,
-        )
+        return self._transport.delete(path("v1", "templates", slug), DeletedTemplate.from_json)
 
 
 def _body(
@@ -155,9 +137,8 @@ def _body(
     layout: Mapping[str, object] | None,
     page_config: Mapping[str, object] | None,
 ) -> dict[str, object]:
-    optional = {"description": description, "layout": layout, "pageConfig": page_config}
     return {
         "name": name,
         "manifest": manifest.to_json() if isinstance(manifest, Manifest) else manifest,
-        **{key: value for key, value in optional.items() if value is not None},
+        **given(description=description, layout=layout, pageConfig=page_config),
     }

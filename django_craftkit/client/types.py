@@ -1,12 +1,10 @@
 """What Craftkit says, as Python values. Its camelCase stops here.
 
 Dates are aware and in UTC, ids are UUIDs, statuses are texts, since Craftkit may add some.
-`extra` keeps every field that this version does not know, named as it was sent. `downloadUrl`,
-`pollUrl` and `shareToken` are read by nobody and kept nowhere.
+`downloadUrl`, `pollUrl` and `shareToken` are read by nobody and kept nowhere.
 
 What is None where Craftkit's contract has a value was not sent, or can't be read; texts are `""`
-then. `unreadable` keeps what can't be read, named as it was sent: of a list, the entries that were
-left out of it. Without an id or a status nobody can go on: that raises `InvalidResponse`.
+then. Without an id or a status nobody can go on: that raises `InvalidResponse`.
 """
 
 from __future__ import annotations
@@ -17,12 +15,12 @@ from datetime import datetime  # noqa: TC003
 from typing import Any, Self
 from uuid import UUID  # noqa: TC003
 
-from django_craftkit.client.fields import Fields
+from django_craftkit.client.fields import Answer, Fields
 from django_craftkit.untrusted import Json, JsonObject  # noqa: TC001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+class Health(Answer):
     """How Craftkit is. Source: https://docs.craftkit.dev/api-reference/health"""
 
     status: str
@@ -31,8 +29,6 @@ class Health:
     """Seven characters of the deployed commit, or `local`."""
     checks: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The parts, each `ok` or `error`."""
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -52,7 +48,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Answer):
     """One value that a template takes.
 
     Source: https://docs.craftkit.dev/guides/variables-and-loops
@@ -66,8 +62,6 @@ class Variable:
     _: KW_ONLY
     required: bool = False
     format: str | None = None
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -96,7 +90,7 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Answer):
     """A list of rows that a template repeats: up to 10,000 in a render.
 
     Source: https://docs.craftkit.dev/guides/variables-and-loops
@@ -110,8 +104,6 @@ class Loop:
     _: KW_ONLY
     preview_data: tuple[JsonObject, ...] = field(default=(), hash=False)
     """Up to 10 rows, for Craftkit's builder alone."""
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -137,7 +129,7 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Answer):
     """What a template takes: the contract between data and layout. It is read as a whole or not.
 
     Source: https://docs.craftkit.dev/guides/variables-and-loops
@@ -145,9 +137,6 @@ class Manifest:
 
     variables: tuple[Variable, ...] = ()
     loops: tuple[Loop, ...] = ()
-    _: KW_ONLY
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -167,7 +156,7 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateSummary:
+class TemplateSummary(Answer):
     """A template in the list. Source: https://docs.craftkit.dev/guides/verify-before-render"""
 
     id: UUID
@@ -180,8 +169,6 @@ class TemplateSummary:
     published: bool | None
     created_at: datetime | None
     updated_at: datetime | None
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -212,7 +199,7 @@ class Template(TemplateSummary):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedTemplate:
+class PublishedTemplate(Answer):
     """A version just published. Source: https://docs.craftkit.dev/api-reference/update-template"""
 
     id: UUID
@@ -221,8 +208,6 @@ class PublishedTemplate:
     manifest: Manifest | None
     created: bool
     """False if the slug existed and got one version more."""
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object, *, created: bool) -> Self:
@@ -238,14 +223,12 @@ class PublishedTemplate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeletedTemplate:
+class DeletedTemplate(Answer):
     """A template taken away. Source: https://docs.craftkit.dev/api-reference/delete-template"""
 
     id: UUID
     slug: str
     deleted_at: datetime | None
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -259,7 +242,7 @@ class DeletedTemplate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Render:
+class Render(Answer):
     """A document in the making, or made. Source: https://docs.craftkit.dev/api-reference/get-render"""
 
     id: UUID
@@ -273,8 +256,6 @@ class Render:
     """Milliseconds by the clock on the wall."""
     replayed: bool = False
     """True if the idempotency key was known and Craftkit answered with what it had."""
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object, *, replayed: bool = False) -> Self:
@@ -282,7 +263,7 @@ class Render:
 
     @classmethod
     def from_webhook(cls, payload: object) -> Self:
-        """The same fact, from the body of a `render.*` delivery; `extra` holds its `templateId`.
+        """The same state, from the body of a `render.*` delivery; `extra` has its `templateId`.
 
         Source: https://docs.craftkit.dev/guides/webhooks
 
@@ -308,7 +289,7 @@ class Render:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Share(Answer):
     """A link to a render. Source: https://docs.craftkit.dev/api-reference/list-shares"""
 
     id: UUID
@@ -325,8 +306,6 @@ class Share:
     click_count: int | None
     """Views by its recipient; None where Craftkit does not say."""
     created_at: datetime | None
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -347,16 +326,11 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Revocation:
-    """A share that opens nothing any more.
-
-    Source: https://docs.craftkit.dev/api-reference/revoke-share
-    """
+class Revocation(Answer):
+    """A revoked share. Source: https://docs.craftkit.dev/api-reference/revoke-share"""
 
     id: UUID
     revoked_at: datetime | None
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -367,7 +341,7 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SentEmail:
+class SentEmail(Answer):
     """A mail with a link to a render. Source: https://docs.craftkit.dev/api-reference/email-render"""
 
     id: UUID
@@ -378,8 +352,6 @@ class SentEmail:
     message_id: str
     """What the mail service calls it; `""` if Craftkit does not say."""
     sent_at: datetime | None
-    extra: JsonObject = field(default_factory=dict, hash=False)
-    unreadable: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
