@@ -194,7 +194,6 @@ class Craftkit:
             "GET",
             path("v1", "health"),
             lambda body, status: Health.from_json(body),
-            repeatable=True,
             anonymous=True,
             also=_is_degraded,
         )

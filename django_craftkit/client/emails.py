@@ -61,7 +61,6 @@ class Emails(Resource):
             path("v1", "renders", render_id, "email"),
             lambda answer, status: SentEmail.from_json(answer),
             json={"to": to, **optional},
-            repeatable=False,
         )
 
 

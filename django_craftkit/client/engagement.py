@@ -99,7 +99,7 @@ class Engagement(Answer):
     def from_json(cls, body: object) -> Self:
         fields = Fields(body, "engagement")
         return cls(
-            counts=_counts(fields),
+            counts=fields.counts("counts", KINDS),
             link_opens=fields.maybe_count("linkOpens"),
             total=fields.maybe_count("total"),
             recent=fields.maybe_rows("recent", EngagementEvent.from_json),
@@ -156,20 +156,11 @@ class EngagementLog(Resource):
         """
         if event_type not in TRACKED:
             raise InvalidData("'event_type' is not viewed, downloaded or printed.")
+        # Without a key: a second try would say False of what the first recorded, or count it twice,
+        # late, or from another IP address.
         return self._transport.call(
             "POST",
             path("v1", "renders", render_id, "events"),
             lambda answer, status: Fields(answer, "tracked event").maybe_flag("recorded"),
             json={"eventType": event_type, **given(metadata=metadata)},
-            # A second try would say False of what the first recorded, or count it twice: late, or
-            # from another IP address.
-            repeatable=False,
         )
-
-
-def _counts(fields: Fields) -> dict[str, int]:
-    said = fields.maybe_counts("counts")
-    if said is None:
-        return {}
-    odd = fields.unreadable().get("counts", {})
-    return {kind: 0 for kind in KINDS if kind not in odd} | said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Generic, TypedDict, TypeVar
@@ -86,13 +86,16 @@ class Fields:
         """How many there are: as `maybe_number`, but half a thing can't be read."""
         return self._maybe(name, _count)
 
-    def maybe_counts(self, name: str) -> dict[str, int] | None:
-        """How many there are of each kind; a kind whose number can't be read is left out."""
+    def counts(self, name: str, known: Iterable[str]) -> dict[str, int]:
+        """How many there are of each kind, those that are known first: 0 of what is not counted.
+
+        A kind whose number can't be read is left out; without an object all of them are.
+        """
         said = self.maybe_object(name)
         if said is None:
-            return None
+            return {}
         fields = Fields(said, name)
-        counts = {kind: fields.maybe_count(kind) or 0 for kind in said}
+        counts = {kind: fields.maybe_count(kind) or 0 for kind in (*known, *said)}
         if fields._odd:
             self._odd[name] = fields._odd
         return {kind: count for kind, count in counts.items() if kind not in fields._odd}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django_craftkit.client.download import fetch
-from django_craftkit.client.encoding import checked_key, given, path
+from django_craftkit.client.encoding import given, path
 from django_craftkit.client.errors import AuthenticationError, NotFound, PermissionDenied
 from django_craftkit.client.transport import Resource
 from django_craftkit.client.types import Render
@@ -50,17 +50,13 @@ class Renders(Resource):
             Conflict: `no_published_version`.
             ServerError: `internal`, or `queue_unavailable`, with which nothing was queued.
         """
-        headers = {}
-        if idempotency_key is not None:
-            headers["Idempotency-Key"] = checked_key(idempotency_key)
         options = given(versionNumber=version, filename=filename)
         return self._transport.call(
             "POST",
             path("v1", "templates", slug, "render"),
             lambda answer, status: Render.from_json(answer, replayed=status == 200),
             json={"data": data, **given(options=options or None)},
-            headers=headers,
-            repeatable=idempotency_key is not None,
+            idempotency_key=idempotency_key,
         )
 
     def get(self, id: UUID | str) -> Render:  # noqa: A002 - its name in the API

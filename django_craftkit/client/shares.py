@@ -58,7 +58,6 @@ class Shares(Resource):
             path("v1", "renders", render_id, "shares"),
             lambda answer, status: Share.from_json(answer),
             json={"channel": channel, **optional},
-            repeatable=False,
         )
 
     def list(self, render_id: UUID | str) -> Listed[Share]:

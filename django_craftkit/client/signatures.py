@@ -234,8 +234,7 @@ class Signatures(Resource):
             path("v1", "signatures"),
             lambda answer, status: SignatureRequest.from_json(answer, replayed=status == 200),
             json=body,
-            headers={"Idempotency-Key": checked_key(idempotency_key)},
-            repeatable=True,
+            idempotency_key=checked_key(idempotency_key),
         )
 
     def get(self, id: UUID | str) -> SignatureRequest:  # noqa: A002 - its name in the API
@@ -368,7 +367,6 @@ class Signatures(Resource):
             path("v1", "signatures", id, "cancel"),
             lambda answer, status: SignatureRequest.from_json(answer),
             json=None if reason is None else {"reason": reason},
-            repeatable=False,
         )
 
     def signed_pdf(

@@ -82,7 +82,6 @@ class Templates(Resource):
             path("v1", "templates"),
             lambda answer, status: PublishedTemplate.from_json(answer, created=True),
             json={**body, **given(slug=slug)},
-            repeatable=False,
         )
 
     def put(
@@ -112,7 +111,6 @@ class Templates(Resource):
             path("v1", "templates", slug),
             lambda answer, status: PublishedTemplate.from_json(answer, created=status == 201),
             json=_body(name, manifest, description, layout, page_config),
-            repeatable=False,
         )
 
     def delete(self, slug: str) -> DeletedTemplate:

@@ -17,7 +17,7 @@ import django_craftkit
 from django_craftkit.client import retry
 from django_craftkit.client.connections import pool_of, watched
 from django_craftkit.client.deadline import Deadline, of_call
-from django_craftkit.client.encoding import dumps
+from django_craftkit.client.encoding import checked_key, dumps
 from django_craftkit.client.errors import (
     CraftkitConnectionError,
     CraftkitError,
@@ -136,11 +136,11 @@ class Transport:
 
     def get(self, path: str, read: Callable[[JsonObject], T], *, query: str = "") -> T:
         """GET a JSON object and hand it to `read`; see `call`."""
-        return self.call("GET", path, lambda body, _: read(body), repeatable=True, query=query)
+        return self.call("GET", path, lambda body, _: read(body), query=query)
 
     def delete(self, path: str, read: Callable[[JsonObject], T]) -> T:
         """DELETE, and hand the JSON object of the answer to `read`; see `call`."""
-        return self.call("DELETE", path, lambda body, _: read(body), repeatable=True)
+        return self.call("DELETE", path, lambda body, _: read(body))
 
     def call(
         self,
@@ -149,8 +149,7 @@ class Transport:
         read: Callable[[JsonObject, int], T],
         *,
         json: object = None,
-        headers: Mapping[str, str] | None = None,
-        repeatable: bool,
+        idempotency_key: str | None = None,
         anonymous: bool = False,
         also: Also = nothing_else,
         query: str = "",
@@ -160,17 +159,21 @@ class Transport:
         Args:
             path: from `encoding.path`.
             query: from `encoding.query`; no error shows it.
-            repeatable: see `retry.should_retry`.
+            idempotency_key: makes a POST repeatable, as GET and DELETE are: see
+                `retry.should_retry`.
             anonymous: send no key.
             also: whether this status with this body is an answer too, and no error.
 
         Raises:
             CraftkitError: whatever went wrong.
         """
+        headers = {"Accept": "application/json"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = checked_key(idempotency_key)
         body = None if json is None else dumps(json)
-        headers = {"Accept": "application/json", **(headers or {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
+        repeatable = method in ("GET", "DELETE") or idempotency_key is not None
 
         def once(deadline: Deadline) -> T:
             response = self._send(method, path + query, body, headers, deadline, anonymous)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import responses
@@ -28,6 +30,16 @@ MANIFEST = {
             "itemFields": [{"key": "areaKey", "label": "Area", "dataType": "text"}],
         }
     ],
+}
+LISTED: dict[str, Any] = {
+    "id": TEMPLATE,
+    "name": "Charter Handover",
+    "slug": "charter-handover",
+    "templateType": "document",
+    "currentVersionNumber": 2,
+    "published": True,
+    "createdAt": "2026-05-01T09:00:00.000Z",
+    "updatedAt": "2026-06-01T12:00:00.000Z",
 }
 QUEUED = {
     "id": RENDER,
@@ -81,6 +93,17 @@ ENGAGED = {
 }
 
 
+def refusal(code: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": "No."}}
+
+
+def failing(make: Callable[[], BaseException]) -> Callable[..., Any]:
+    def fail(*args: Any, **options: Any) -> Any:
+        raise make()
+
+    return fail
+
+
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that would have been made."""
@@ -96,8 +119,11 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+Api = responses.RequestsMock
+
+
 @pytest.fixture
-def api() -> Iterator[responses.RequestsMock]:
+def api() -> Iterator[Api]:
     with responses.RequestsMock() as mock:
         yield mock
 
@@ -116,31 +142,25 @@ def once() -> Craftkit:
 Script = Callable[[socket.socket], None]
 
 
-@dataclass
-class RawServer:
-    """Answers each connection with the next script, over and over the last one."""
-
-    scripts: list[Script]
-    requests: list[bytes] = field(default_factory=list)
+class Listener:
+    """Takes connections in a thread of its own, until it is closed."""
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
-        for number in range(100):
+        for number in itertools.count():
             try:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            # Some clients hang up on it.
-            with connection, contextlib.suppress(OSError):
-                connection.settimeout(60)
-                self.requests.append(_request(connection))
-                self.scripts[min(number, len(self.scripts) - 1)](connection)
+            self._meet(connection, number)
+
+    def _meet(self, connection: socket.socket, number: int) -> None:
+        raise NotImplementedError
 
     def close_listener(self) -> None:
         """Take no further connection."""
@@ -152,6 +172,38 @@ class RawServer:
     def close(self) -> None:
         self.close_listener()
         self._thread.join(10)
+
+
+@dataclass
+class RawServer(Listener):
+    """Answers each connection with the next script, over and over the last one."""
+
+    scripts: list[Script]
+    requests: list[bytes] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _meet(self, connection: socket.socket, number: int) -> None:
+        # Some clients hang up on it.
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(60)
+            self.requests.append(_request(connection))
+            self.scripts[min(number, len(self.scripts) - 1)](connection)
+
+
+Serve = Callable[..., RawServer]
+
+
+def client(server: RawServer, **options: Any) -> Craftkit:
+    return Craftkit(KEY, base_url=server.url, **({"max_retries": 0} | options))
+
+
+def nobody() -> str:
+    """The address of a port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def _request(connection: socket.socket) -> bytes:
@@ -181,7 +233,7 @@ def answers(status: int, body: bytes, *headers: str, length: int | None = None) 
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., RawServer]]:
+def serve() -> Iterator[Serve]:
     servers: list[RawServer] = []
 
     def start(*scripts: Script) -> RawServer:

@@ -9,53 +9,47 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from .conftest import Listener, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OK = b"HTTP/1.1 200 OK\r\n"
+HEALTHY = OK + b'Content-Length: 15\r\n\r\n{"status":"ok"}'
 PAUSE = 0.02
 """Seconds between two bytes."""
 LONGEST = 20.0
 """Seconds after which a peer ends by itself, so that no mistake holds the suite for ever."""
 
-Script = Callable[[socket.socket], None]
-
 
 @dataclass
-class Peer:
+class Peer(Listener):
     """Runs a script for each connection, all at the same time."""
 
     script: Script
     name: str = "127.0.0.1"
     #: How many have connected, and the threads that serve them.
     threads: list[threading.Thread] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+    connections: list[socket.socket] = field(default_factory=list)
 
     def url(self, scheme: str) -> str:
         return f"{scheme}://{self.name}:{self.port}"
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(connection)
-            connection.settimeout(LONGEST)
-            self.threads.append(threading.Thread(target=self._run, args=(connection,), daemon=True))
-            self.threads[-1].start()
+    def _meet(self, connection: socket.socket, number: int) -> None:
+        self.connections.append(connection)
+        connection.settimeout(LONGEST)
+        self.threads.append(threading.Thread(target=self._run, args=(connection,), daemon=True))
+        self.threads[-1].start()
 
     def _run(self, connection: socket.socket) -> None:
         # Who is held hangs up, in the end.
@@ -63,11 +57,12 @@ class Peer:
             self.script(connection)
 
     def close(self) -> None:
-        for one in (self._listener, *self._open):
+        super().close()
+        for connection in self.connections:
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        for thread in (self._thread, *self.threads):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        for thread in self.threads:
             thread.join(10)
 
 
@@ -77,6 +72,12 @@ def head_of(connection: socket.socket) -> bytes:
     while b"\r\n\r\n" not in got and (more := connection.recv(65536)):
         got += more
     return got
+
+
+def well(connection: socket.socket) -> None:
+    """Answer whatever comes, until nothing comes any more."""
+    while head_of(connection):
+        connection.sendall(HEALTHY)
 
 
 def says_nothing(connection: socket.socket) -> None:

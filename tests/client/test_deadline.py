@@ -11,7 +11,7 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -21,7 +21,7 @@ from urllib3.util import Retry
 
 from django_craftkit.client import (
     Craftkit,
-    CraftkitConnectionError,
+    CraftkitError,
     CraftkitTimeout,
     RateLimited,
     ServerError,
@@ -29,9 +29,11 @@ from django_craftkit.client import (
 )
 from django_craftkit.client.deadline import Deadline, within
 
-from .conftest import BASE, KEY, QUEUED, RENDER, RawServer, answers
+from .conftest import BASE, KEY, QUEUED, RENDER, Api, Serve, answers
 from .dripping import (
+    HEALTHY,
     LONGEST,
+    OK,
     Peer,
     Script,
     certificate,
@@ -42,20 +44,16 @@ from .dripping import (
     says_nothing,
     secured,
     sips,
+    well,
 )
 from .test_errors import _json
-
-if TYPE_CHECKING:
-    import responses
 
 SECONDS = 0.5
 MUCH = SECONDS + 4
 """Seconds: 1 more than `SECONDS` is promised, and the machine may be busy. A peer holds for 20."""
 
-Serve = Callable[..., RawServer]
 Meet = Callable[..., Peer]
 
-OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -89,13 +87,18 @@ def client(url: str, **options: Any) -> Craftkit:
     return Craftkit(KEY, base_url=url, **({"timeout": SECONDS, "max_retries": 0} | options))
 
 
-def held(act: Callable[[], Any]) -> CraftkitConnectionError:
+def held(act: Callable[[], Any], kind: type[CraftkitError] = CraftkitTimeout) -> CraftkitError:
     """Do what a peer holds; return what ends it in time."""
     began = time.monotonic()
-    with pytest.raises(CraftkitTimeout) as caught:
+    with pytest.raises(kind) as caught:
         act()
     assert time.monotonic() - began < MUCH
     return caught.value
+
+
+def may_have_shared(craftkit: Craftkit) -> bool:
+    """Make a link, which a peer holds; return whether Craftkit may have done so."""
+    return held(lambda: craftkit.shares.create(RENDER)).maybe_handled
 
 
 def forever(piece: bytes) -> Iterator[bytes]:
@@ -141,8 +144,7 @@ def test_an_answer_that_drips_ends_with_the_timeout(meet: Meet, scheme: str) -> 
     def ask(answer: Callable[[], Script]) -> None:
         peer = meet(behind(scheme, answer()))
         craftkit = client(peer.url(scheme), timeout=2 * SECONDS)
-        error = held(lambda: craftkit.shares.create(RENDER))
-        assert error.maybe_handled is True
+        assert may_have_shared(craftkit) is True
         assert len(peer.threads) == 1
 
     all_at_once(ask, ANSWERS)
@@ -150,17 +152,14 @@ def test_an_answer_that_drips_ends_with_the_timeout(meet: Meet, scheme: str) -> 
 
 def test_a_tls_record_that_drips_ends_with_the_timeout(meet: Meet) -> None:
     craftkit = client(meet(half_a_record).url("https"), timeout=2 * SECONDS)
-    assert held(lambda: craftkit.shares.create(RENDER)).maybe_handled is True
+    assert may_have_shared(craftkit) is True
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_status_counts_even_if_its_body_drips(meet: Meet, scheme: str) -> None:
     script = drips(b"HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n", b" ")
     craftkit = client(meet(behind(scheme, script)).url(scheme))
-    began = time.monotonic()
-    with pytest.raises(ServerError):
-        craftkit.shares.create(RENDER)
-    assert time.monotonic() - began < MUCH
+    held(lambda: craftkit.shares.create(RENDER), ServerError)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -213,8 +212,7 @@ PROXIES: dict[str, tuple[str, Script]] = {
 @pytest.mark.parametrize("timeout", [SECONDS, (SECONDS, SECONDS), (30.0, SECONDS)])
 def test_a_handshake_that_drips_proves_that_nothing_was_sent(meet: Meet, timeout: Any) -> None:
     peer = meet(never_shakes_hands)
-    error = held(lambda: client(peer.url("https"), timeout=timeout).shares.create(RENDER))
-    assert error.maybe_handled is False
+    assert may_have_shared(client(peer.url("https"), timeout=timeout)) is False
 
 
 @pytest.mark.parametrize(("scheme", "script"), PROXIES.values(), ids=PROXIES)
@@ -223,8 +221,7 @@ def test_a_proxy_that_drips_before_there_is_a_connection_proves_that_nothing_was
 ) -> None:
     peer = meet(script, name="localhost")
     monkeypatch.setenv("https_proxy", peer.url(scheme))
-    error = held(lambda: client("https://craftkit.test").shares.create(RENDER))
-    assert error.maybe_handled is False
+    assert may_have_shared(client("https://craftkit.test")) is False
     assert len(peer.threads) == 1
 
 
@@ -240,16 +237,14 @@ def test_an_answer_that_drips_through_a_proxy_ends_with_the_timeout(
     peer = meet(through, name="localhost")
     monkeypatch.setenv("https_proxy", peer.url(scheme))
     craftkit = client("https://craftkit.test", timeout=2 * SECONDS)
-    error = held(lambda: craftkit.shares.create(RENDER))
-    assert error.maybe_handled is True
+    assert may_have_shared(craftkit) is True
 
 
 def test_an_answer_that_drips_from_a_proxy_ends_with_the_timeout(
     meet: Meet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", meet(drips(OK, b"X-Y: z\r\n")).url("http"))
-    error = held(lambda: client("http://craftkit.test").shares.create(RENDER))
-    assert error.maybe_handled is True
+    assert may_have_shared(client("http://craftkit.test")) is True
 
 
 def in_memory(script: Script) -> Script:
@@ -290,8 +285,7 @@ def test_a_handshake_has_what_a_slow_proxy_left(
         never_shakes_hands(connection)
 
     monkeypatch.setenv("https_proxy", meet(later).url("http"))
-    error = held(lambda: client("https://craftkit.test", timeout=30.0).shares.create(RENDER))
-    assert error.maybe_handled is False
+    assert may_have_shared(client("https://craftkit.test", timeout=30.0)) is False
 
 
 def test_a_handshake_has_what_a_slow_address_left(
@@ -305,8 +299,7 @@ def test_a_handshake_has_what_a_slow_address_left(
 
     monkeypatch.setattr(urllib3.util.connection, "create_connection", slow)
     peer = meet(never_shakes_hands)
-    error = held(lambda: client(peer.url("https"), timeout=30.0).shares.create(RENDER))
-    assert error.maybe_handled is False
+    assert may_have_shared(client(peer.url("https"), timeout=30.0)) is False
 
 
 @pytest.mark.parametrize(
@@ -329,8 +322,7 @@ def test_a_connection_that_comes_about_too_late_proves_that_nothing_was_sent(
         return done
 
     monkeypatch.setattr(step, late)
-    error = held(lambda: client(peer.url("https"), timeout=30.0).shares.create(RENDER))
-    assert error.maybe_handled is False
+    assert may_have_shared(client(peer.url("https"), timeout=30.0)) is False
     peer.close()
     assert got in ([], [b""])
 
@@ -369,8 +361,7 @@ def test_all_addresses_of_a_host_share_one_timeout(
     full: int, resolve: Callable[..., None], timeout: Any
 ) -> None:
     resolve(*[full] * 50)
-    error = held(lambda: client("http://craftkit.test", timeout=timeout).shares.create(RENDER))
-    assert error.maybe_handled is False
+    assert may_have_shared(client("http://craftkit.test", timeout=timeout)) is False
 
 
 @pytest.mark.parametrize("timeout", [2.0, (0.3, 5.0)])
@@ -387,8 +378,7 @@ def test_a_name_that_is_found_too_late_proves_that_nothing_was_sent(
 ) -> None:
     server = serve(answers(200, b'{"status": "ok"}'))
     resolve(server.port, after=SECONDS)
-    error = held(lambda: client("http://craftkit.test").shares.create(RENDER))
-    assert error.maybe_handled is False
+    assert may_have_shared(client("http://craftkit.test")) is False
     assert server.requests == []
 
 
@@ -408,9 +398,7 @@ def test_tries_of_the_projects_own_adapter_share_one_timeout(meet: Meet) -> None
     held(lambda: client(peer.url("http"), adapter=adapter).renders.get(RENDER))
 
 
-def test_a_pause_beyond_the_timeout_is_left_to_the_caller(
-    api: responses.RequestsMock, pauses: list[float]
-) -> None:
+def test_a_pause_beyond_the_timeout_is_left_to_the_caller(api: Api, pauses: list[float]) -> None:
     api.get(f"{BASE}/v1/renders/{RENDER}", status=429, headers={"Retry-After": "7"})
     with pytest.raises(RateLimited) as caught:
         client(BASE, timeout=(30.0, 6.9), max_retries=2).renders.get(RENDER)
@@ -435,23 +423,19 @@ def test_calls_of_one_who_waits_share_the_time(meet: Meet) -> None:
     peer = meet(drips(OK, b"X-Y: z\r\n"))
     craftkit = client(peer.url("http"), timeout=30.0)
     with within(SECONDS):
-        assert held(lambda: craftkit.shares.create(RENDER)).maybe_handled is True
+        assert may_have_shared(craftkit) is True
         # The next ones are not even made.
-        assert held(lambda: craftkit.shares.create(RENDER)).maybe_handled is False
+        assert may_have_shared(craftkit) is False
         assert held(lambda: craftkit.renders.download(RENDER)).maybe_handled is False
     assert len(peer.threads) == 1
-    assert held(lambda: client(peer.url("http")).shares.create(RENDER)).maybe_handled is True
+    assert may_have_shared(client(peer.url("http"))) is True
 
 
 def test_each_call_on_a_kept_connection_has_its_own_timeout(
     meet: Meet, monkeypatch: pytest.MonkeyPatch, now: list[float]
 ) -> None:
-    def answer(connection: socket.socket) -> None:
-        while head_of(connection):
-            connection.sendall(OK + b'Content-Length: 15\r\n\r\n{"status":"ok"}')
-
-    direct = meet(secured(answer))
-    proxy = meet(secured(tunnel(in_memory(answer))), name="localhost")
+    direct = meet(secured(well))
+    proxy = meet(secured(tunnel(in_memory(well))), name="localhost")
     for peer, url in [(direct, direct.url("https")), (proxy, "https://craftkit.test")]:
         if peer is proxy:
             monkeypatch.setenv("https_proxy", proxy.url("https"))
@@ -465,6 +449,7 @@ def test_each_call_on_a_kept_connection_has_its_own_timeout(
 # Downloads
 
 
+PDF = b"%PDF-" + bytes(300_000)
 IS_PDF = OK + b"Content-Type: application/pdf\r\n"
 DOCUMENTS: dict[str, Callable[[], Script]] = {
     "beginning": lambda: drips(IS_PDF + b"Content-Length: 1000000\r\n\r\n%PDF-", b"x"),
@@ -494,7 +479,7 @@ def test_a_download_takes_as_long_as_it_keeps_coming(meet: Meet) -> None:
 
     def send(connection: socket.socket) -> None:
         head_of(connection)
-        connection.sendall(OK + b"Content-Type: application/pdf\r\n" + length)
+        connection.sendall(IS_PDF + length)
         for _ in range(24):
             time.sleep(SECONDS / 10)
             connection.sendall(block)
@@ -506,23 +491,21 @@ def test_a_download_takes_as_long_as_it_keeps_coming(meet: Meet) -> None:
 
 
 def test_a_download_may_be_read_as_slowly_as_its_reader_likes(serve: Serve) -> None:
-    pdf = b"%PDF-" + bytes(300_000)
-    server = serve(answers(200, pdf, "Content-Type: application/pdf"))
+    server = serve(answers(200, PDF, "Content-Type: application/pdf"))
     got = b""
     for chunk in client(server.url).renders.download(RENDER):
         time.sleep(SECONDS / 2)
         got += chunk
-    assert got == pdf
+    assert got == PDF
 
 
 def test_a_download_is_read_on_in_another_thread_after_the_wait(serve: Serve) -> None:
-    pdf = b"%PDF-" + bytes(300_000)
-    server = serve(answers(200, pdf, "Content-Type: application/pdf"))
+    server = serve(answers(200, PDF, "Content-Type: application/pdf"))
     with within(SECONDS):
         document = client(server.url, timeout=30.0).renders.download(RENDER)
     time.sleep(SECONDS)
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(document.read).result() == pdf
+        assert pool.submit(document.read).result() == PDF
 
 
 def test_a_download_has_no_more_in_reserve_than_the_timeout(now: list[float]) -> None:
@@ -591,10 +574,10 @@ def test_threads_that_share_an_adapter_are_all_in_time(meet: Meet) -> None:
 
 def test_a_call_that_a_project_makes_by_its_own_adapter_has_no_deadline(serve: Serve) -> None:
     def slow(connection: socket.socket) -> None:
-        connection.sendall(OK + b'Content-Length: 15\r\n\r\n{"status":"ok"}')
+        connection.sendall(HEALTHY)
         head_of(connection)
         time.sleep(SECONDS / 2)
-        connection.sendall(OK + b'Content-Length: 15\r\n\r\n{"status":"ok"}')
+        connection.sendall(HEALTHY)
 
     server = serve(slow)
     shared = HTTPAdapter()

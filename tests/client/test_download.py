@@ -6,7 +6,7 @@ import shutil
 import threading
 import tracemalloc
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -22,26 +22,39 @@ from django_craftkit.client import (
     NotFound,
     ServerError,
 )
+from django_craftkit.client.download import DOWNLOAD_LIMIT
 
-from .conftest import BASE, KEY, RENDER, answers, says
+from .conftest import BASE, KEY, RENDER, Api, Serve, answers, client, refusal, says
+from .signatures.helpers import REQUEST
 
-if TYPE_CHECKING:
-    import responses
-
-Serve = Callable[..., Any]
 FIRST = f"{BASE}/v1/renders/{RENDER}/download"
 SECOND = f"{BASE}/v1/embed/renders/{RENDER}/download"
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 1_000 + b"%%EOF\n"
 IS_PDF = "Content-Type: application/pdf"
+Open = Callable[..., Download]
+#: Where each document is, and what opens it.
+DOCUMENTS: dict[str, tuple[str, Open]] = {
+    "render": (
+        f"/v1/renders/{RENDER}/download",
+        lambda craftkit, **options: craftkit.renders.download(RENDER, **options),
+    ),
+    "signed": (
+        f"/v1/signatures/{REQUEST}/download",
+        lambda craftkit, **options: craftkit.signatures.signed_pdf(REQUEST, **options),
+    ),
+    "certificate": (
+        f"/v1/signatures/{REQUEST}/certificate",
+        lambda craftkit, **options: craftkit.signatures.certificate(REQUEST, **options),
+    ),
+}
+each_document = pytest.mark.parametrize(("place", "open_"), DOCUMENTS.values(), ids=DOCUMENTS)
+CHUNKED = f"HTTP/1.1 200 OK\r\n{IS_PDF}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
 
 
-def client(server: Any, **options: Any) -> Craftkit:
-    return Craftkit(KEY, base_url=server.url, max_retries=0, **options)
-
-
-def test_a_document_is_read_as_a_file(serve: Serve) -> None:
+@each_document
+def test_a_document_is_read_as_a_file(serve: Serve, place: str, open_: Open) -> None:
     server = serve(answers(200, PDF, IS_PDF))
-    with client(server).renders.download(RENDER) as download:
+    with open_(client(server)) as download:
         assert (download.content_type, download.content_length) == ("application/pdf", len(PDF))
         assert download.readable()
         assert download.read(5) == b"%PDF-"
@@ -52,6 +65,7 @@ def test_a_document_is_read_as_a_file(serve: Serve) -> None:
     with pytest.raises(ValueError, match="closed"):
         download.read(1)
     head = server.requests[0]
+    assert head.startswith(f"GET {place} ".encode())
     assert f"Authorization: Bearer {KEY}".encode() in head
     assert b"Accept-Encoding: identity" in head
 
@@ -115,13 +129,12 @@ def test_more_bytes_than_announced_are_no_document() -> None:
 
 
 def test_a_cut_in_chunked_transfer_is_found_out(serve: Serve) -> None:
-    head = f"HTTP/1.1 200 OK\r\n{IS_PDF}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    cut = client(serve(says(head + b"5\r\n%PDF-\r\n"))).renders.download(RENDER)
+    cut = client(serve(says(CHUNKED + b"5\r\n%PDF-\r\n"))).renders.download(RENDER)
     assert cut.content_length is None
     for _ in range(2):
         with pytest.raises(CraftkitConnectionError):
             cut.read()
-    whole = client(serve(says(head + b"5\r\n%PDF-\r\n0\r\n\r\n"))).renders.download(RENDER)
+    whole = client(serve(says(CHUNKED + b"5\r\n%PDF-\r\n0\r\n\r\n"))).renders.download(RENDER)
     assert whole.read() == b"%PDF-"
 
 
@@ -181,28 +194,45 @@ def test_what_unpacks_to_more_than_the_limit_ends_there(serve: Serve) -> None:
         download.read(1)
 
 
-@pytest.mark.parametrize("length", [None, len(PDF)], ids=["chunked", "announced"])
+@each_document
+@pytest.mark.parametrize("is_announced", [False, True])
 def test_a_document_is_no_larger_than_the_clients_limit_or_the_calls(
-    serve: Serve, length: int | None
+    serve: Serve, place: str, open_: Open, is_announced: bool
 ) -> None:
-    if length is None:
-        head = f"HTTP/1.1 200 OK\r\n{IS_PDF}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-        server = serve(says(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(PDF), PDF)))
-    else:
-        server = serve(answers(200, PDF, IS_PDF))
-    strict = client(server, max_download_bytes=len(PDF) - 1).renders
-    for download in (
-        lambda: strict.download(RENDER),
-        lambda: client(server).renders.download(RENDER, max_bytes=len(PDF) - 1),
-    ):
+    halves = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (PDF[:50], PDF[50:]))
+    in_chunks = says(CHUNKED + halves + b"0\r\n\r\n")
+    server = serve(answers(200, PDF, IS_PDF) if is_announced else in_chunks)
+    strict = client(server, max_download_bytes=len(PDF) - 1)
+    for craftkit, limit in ((strict, None), (client(server), len(PDF) - 1)):
+        got: list[bytes] = []
         with pytest.raises(InvalidResponse, match=f"{len(PDF) - 1:,} bytes") as caught:
-            download().read()
-        assert caught.value.path == f"/v1/renders/{RENDER}/download"
-    assert strict.download(RENDER, max_bytes=len(PDF)).read() == PDF
-    assert client(server, max_download_bytes=len(PDF)).renders.download(RENDER).read() == PDF
+            got.extend(open_(craftkit, max_bytes=limit))
+        assert (caught.value.method, caught.value.path) == ("GET", place)
+        assert len(b"".join(got)) < (1 if is_announced else len(PDF))
+    for craftkit in (strict, client(server)):
+        with open_(craftkit, max_bytes=len(PDF)) as download:
+            assert download.read() == PDF
+    assert open_(client(server, max_download_bytes=len(PDF))).read() == PDF
+    if not is_announced:
+        with open_(strict) as download:
+            assert download.content_length is None
+            for size in (-1, 1):
+                with pytest.raises(InvalidResponse, match="larger"):
+                    download.read(size)
 
 
-def test_the_second_route_has_the_same_limit(api: responses.RequestsMock, once: Craftkit) -> None:
+@each_document
+def test_a_document_that_says_it_is_too_large_is_not_read(
+    serve: Serve, place: str, open_: Open
+) -> None:
+    server = serve(answers(200, b"%PDF-", IS_PDF, length=DOWNLOAD_LIMIT + 1))
+    with pytest.raises(InvalidResponse, match=f"{DOWNLOAD_LIMIT:,} bytes") as caught:
+        open_(client(server))
+    assert (caught.value.status, caught.value.method) == (200, "GET")
+    assert caught.value.path == place
+
+
+def test_the_second_route_has_the_same_limit(api: Api, once: Craftkit) -> None:
     api.get(FIRST, status=404)
     api.get(SECOND, body=PDF, content_type="application/pdf")
     with pytest.raises(InvalidResponse, match="larger"):
@@ -213,7 +243,7 @@ def test_the_second_route_has_the_same_limit(api: responses.RequestsMock, once: 
     "before", [b"", b"\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n", b"\0\t\f ", b" " * 1019], ids=repr
 )
 def test_a_pdf_begins_after_white_space_or_a_byte_order_mark_at_most(
-    api: responses.RequestsMock, once: Craftkit, before: bytes
+    api: Api, once: Craftkit, before: bytes
 ) -> None:
     api.get(FIRST, body=before + PDF, content_type="application/pdf")
     assert once.renders.download(RENDER).read() == before + PDF, "it is kept as it came"
@@ -236,7 +266,7 @@ def test_a_pdf_begins_after_white_space_or_a_byte_order_mark_at_most(
     ids=lambda body: repr(body[:12]),
 )
 def test_what_does_not_begin_as_a_pdf_is_refused_before_anything_is_handed_out(
-    api: responses.RequestsMock, once: Craftkit, body: bytes
+    api: Api, once: Craftkit, body: bytes
 ) -> None:
     api.get(FIRST, body=body, content_type="application/pdf")
     with pytest.raises(InvalidResponse, match="PDF") as caught:
@@ -247,28 +277,31 @@ def test_what_does_not_begin_as_a_pdf_is_refused_before_anything_is_handed_out(
 
 
 def test_the_beginning_may_come_byte_by_byte(serve: Serve) -> None:
-    head = f"HTTP/1.1 200 OK\r\n{IS_PDF}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in PDF[:2000])
-    download = client(serve(says(head + chunks + b"0\r\n\r\n"))).renders.download(RENDER)
+    download = client(serve(says(CHUNKED + chunks + b"0\r\n\r\n"))).renders.download(RENDER)
     assert download.read() == PDF[:2000]
 
 
-@pytest.mark.parametrize("kind", ["text/html", "application/json", "application/pdfx", ""])
-def test_what_is_no_pdf_is_refused(api: responses.RequestsMock, once: Craftkit, kind: str) -> None:
-    api.get(FIRST, body=b"%PDF-", content_type=kind)
-    with pytest.raises(InvalidResponse, match="PDF"):
-        once.renders.download(RENDER)
-
-
-def test_a_part_of_a_pdf_is_refused(api: responses.RequestsMock, once: Craftkit) -> None:
-    api.get(FIRST, body=b"%PDF-", content_type="application/pdf", status=206)
-    with pytest.raises(InvalidResponse, match="whole"):
-        once.renders.download(RENDER)
-
-
-def test_the_second_route_is_asked_where_the_first_knows_nothing(
-    api: responses.RequestsMock, once: Craftkit
+@each_document
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("text/html", 200),
+        ("application/json", 200),
+        ("application/pdfx", 200),
+        ("", 200),
+        ("application/pdf", 206),
+    ],
+)
+def test_what_is_no_whole_pdf_is_refused(
+    api: Api, once: Craftkit, place: str, open_: Open, kind: str, status: int
 ) -> None:
+    api.get(f"{BASE}{place}", body=PDF, content_type=kind, status=status)
+    with pytest.raises(InvalidResponse, match="whole PDF"):
+        open_(once)
+
+
+def test_the_second_route_is_asked_where_the_first_knows_nothing(api: Api, once: Craftkit) -> None:
     api.get(FIRST, status=404)
     api.get(SECOND, body=PDF, content_type="application/pdf")
     with once.renders.download(RENDER) as download:
@@ -277,7 +310,7 @@ def test_the_second_route_is_asked_where_the_first_knows_nothing(
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_second_route_that_is_closed_does_not_blame_the_key(
-    api: responses.RequestsMock, once: Craftkit, status: int
+    api: Api, once: Craftkit, status: int
 ) -> None:
     api.get(FIRST, json={"error": {"code": "not_found", "message": "No such."}}, status=404)
     api.get(SECOND, json={"error": "invalid_credentials"}, status=status)
@@ -288,29 +321,50 @@ def test_a_second_route_that_is_closed_does_not_blame_the_key(
     assert caught.value.__context__ is None
 
 
-def test_a_second_route_that_fails_is_told(api: responses.RequestsMock, once: Craftkit) -> None:
-    api.get(FIRST, status=404)
-    api.get(SECOND, status=500)
-    with pytest.raises(ServerError):
-        once.renders.download(RENDER)
-
-
 @pytest.mark.parametrize(
-    ("status", "kind"), [(401, AuthenticationError), (409, Conflict), (500, ServerError)]
+    ("statuses", "kind"),
+    [
+        ([401], AuthenticationError),
+        ([409], Conflict),
+        ([500], ServerError),
+        ([404, 500], ServerError),
+    ],
 )
-def test_other_failures_ask_no_second_route(
-    api: responses.RequestsMock, once: Craftkit, status: int, kind: type[Exception]
+def test_other_failures_are_raised_and_ask_no_further_route(
+    api: Api, once: Craftkit, statuses: list[int], kind: type[Exception]
 ) -> None:
-    api.get(FIRST, status=status)
+    for url, status in zip((FIRST, SECOND), statuses, strict=False):
+        api.get(url, status=status)
     with pytest.raises(kind):
         once.renders.download(RENDER)
 
 
+@each_document
 def test_opening_a_download_is_tried_again(
-    api: responses.RequestsMock, craftkit: Craftkit, pauses: list[float]
+    api: Api, craftkit: Craftkit, pauses: list[float], place: str, open_: Open
 ) -> None:
-    api.get(FIRST, status=503)
-    api.get(FIRST, body=PDF, content_type="application/pdf")
-    with craftkit.renders.download(RENDER) as download:
+    api.get(f"{BASE}{place}", json=refusal("upstream_error"), status=502)
+    api.get(f"{BASE}{place}", status=503)
+    api.get(f"{BASE}{place}", body=PDF, content_type="application/pdf")
+    with open_(craftkit) as download:
         assert download.read() == PDF
-    assert len(pauses) == 1
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize(("place", "open_"), [DOCUMENTS["signed"], DOCUMENTS["certificate"]])
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (404, "not_found", NotFound),
+        (409, "conflict", Conflict),
+        (502, "upstream_error", ServerError),
+    ],
+)
+def test_a_signed_document_that_is_not_there_is_told(
+    api: Api, once: Craftkit, place: str, open_: Open, status: int, code: str, kind: Any
+) -> None:
+    api.get(f"{BASE}{place}", json=refusal(code), status=status)
+    with pytest.raises(kind) as caught:
+        open_(once)
+    assert caught.value.code == code
+    assert len(api.calls) == 1

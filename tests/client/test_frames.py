@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import http.client
 import types
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -15,10 +14,11 @@ from urllib3.response import HTTPResponse
 
 from django_craftkit.client import Craftkit, CraftkitError, retry
 
-from .conftest import KEY, RENDER, answers
+from .conftest import KEY, RENDER, Serve, answers, failing
 from .test_download import IS_PDF, PDF
 
-Serve = Callable[..., Any]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 
@@ -94,7 +94,7 @@ def everything(error: BaseException, seen: set[int] | None = None) -> Iterator[s
     if id(error) in seen:
         return
     seen.add(id(error))
-    yield str(error)
+    yield from (str(error), repr(error))
     for name in dir(error):
         if not name.startswith("__") or name == "__notes__":
             yield from shown(getattr(error, name, None))
@@ -122,8 +122,7 @@ class Places:
 
     def preparing(self, make: Callable[[], BaseException]) -> None:
         class Adapter(HTTPAdapter):
-            def get_connection_with_tls_context(self, request: Any, *args: Any, **more: Any) -> Any:
-                raise make()
+            get_connection_with_tls_context = failing(make)
 
         self.adapter = Adapter
 
@@ -155,28 +154,16 @@ class Places:
         self._patch.setattr(http.client.HTTPConnection, "putheader", fail)
 
     def socket(self, make: Callable[[], BaseException]) -> None:
-        def fail(connection: Any, data: Any) -> Any:
-            raise make()
-
-        self._patch.setattr(http.client.HTTPConnection, "send", fail)
+        self._patch.setattr(http.client.HTTPConnection, "send", failing(make))
 
     def answer(self, make: Callable[[], BaseException]) -> None:
-        def fail(response: Any) -> Any:
-            raise make()
-
-        self._patch.setattr(http.client.HTTPResponse, "begin", fail)
+        self._patch.setattr(http.client.HTTPResponse, "begin", failing(make))
 
     def cookies(self, make: Callable[[], BaseException]) -> None:
-        def fail(jar: Any, request: Any, response: Any) -> Any:
-            raise make()
-
-        self._patch.setattr(requests.sessions, "extract_cookies_to_jar", fail)
+        self._patch.setattr(requests.sessions, "extract_cookies_to_jar", failing(make))
 
     def body(self, make: Callable[[], BaseException]) -> None:
-        def fail(response: Any, *args: Any, **options: Any) -> Any:
-            raise make()
-
-        self._patch.setattr(HTTPResponse, "read", fail)
+        self._patch.setattr(HTTPResponse, "read", failing(make))
 
     def reading(self, make: Callable[[], BaseException]) -> None:
         """In a body of the adapter's own, which keeps the request."""
@@ -200,15 +187,11 @@ class Places:
         self.adapter = Adapter
 
     def pause(self, make: Callable[[], BaseException]) -> None:
-        def fail(seconds: float) -> None:
-            raise make()
-
         class Adapter(HTTPAdapter):
-            def send(self, *args: Any, **options: Any) -> Any:
-                raise requests.exceptions.ReadTimeout
+            send = failing(requests.exceptions.ReadTimeout)
 
         self.adapter = Adapter
-        self._patch.setattr(retry, "sleep", fail)
+        self._patch.setattr(retry, "sleep", failing(make))
 
 
 PLACES = [name for name in vars(Places) if not name.startswith("_")]

@@ -7,27 +7,23 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from .conftest import KEY, RENDER
 from .dripping import (
+    OK,
     Peer,
     Script,
     certificate,
     drips,
     half_a_record,
-    head_of,
     never_shakes_hands,
     secured,
     sips,
+    well,
 )
 
-if TYPE_CHECKING:
-    import socket
-
-OK = b"HTTP/1.1 200 OK\r\n"
 #: Long enough for a machine that has much else to do.
 SECONDS = 4.0
 
@@ -64,11 +60,6 @@ greenlets = {{name: spawn(act, name, url) for name, url in calls.items()}}
 print(json.dumps({{name: wait(one) for name, one in greenlets.items()}}), flush=True)
 os._exit(0)
 """
-
-
-def well(connection: socket.socket) -> None:
-    while head_of(connection):
-        connection.sendall(OK + b'Content-Length: 15\r\n\r\n{"status":"ok"}')
 
 
 PEERS: dict[str, tuple[str, Script]] = {

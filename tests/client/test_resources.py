@@ -22,29 +22,33 @@ from django_craftkit.client import (
     ServerError,
 )
 
-from .conftest import BASE, KEY, MANIFEST, QUEUED, RENDER, SHARE, SHARED, TEMPLATE, answers
+from .conftest import (
+    BASE,
+    KEY,
+    LISTED,
+    MANIFEST,
+    QUEUED,
+    RENDER,
+    SHARE,
+    SHARED,
+    TEMPLATE,
+    Api,
+    Serve,
+    answers,
+    client,
+    refusal,
+)
+from .signatures.helpers import create
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import responses
-
-LISTED = {
-    "id": TEMPLATE,
-    "name": "Charter Handover",
-    "slug": "charter-handover",
-    "templateType": "document",
-    "currentVersionNumber": 2,
-    "published": True,
-    "createdAt": "2026-05-01T09:00:00.000Z",
-    "updatedAt": "2026-06-01T12:00:00.000Z",
-}
 PUBLISHED = {"id": TEMPLATE, "slug": "invoice", "currentVersionNumber": 4, "manifest": MANIFEST}
 RENDER_URL = f"{BASE}/v1/templates/invoice/render"
 SHARES_URL = f"{BASE}/v1/renders/{RENDER}/shares"
 
 
-def test_templates_are_listed(api: responses.RequestsMock, craftkit: Craftkit) -> None:
+def test_templates_are_listed(api: Api, craftkit: Craftkit) -> None:
     api.get(f"{BASE}/v1/templates", json={"templates": [LISTED, LISTED | {"new": 1}]})
     first, second = craftkit.templates.list()
     assert first.id == UUID(TEMPLATE)
@@ -58,9 +62,7 @@ def test_templates_are_listed(api: responses.RequestsMock, craftkit: Craftkit) -
     assert second.extra == {"new": 1}
 
 
-def test_a_template_is_read_with_its_manifest(
-    api: responses.RequestsMock, craftkit: Craftkit
-) -> None:
+def test_a_template_is_read_with_its_manifest(api: Api, craftkit: Craftkit) -> None:
     more = {"description": None, "manifest": MANIFEST, "jsonSchema": {"type": "object"}}
     api.get(f"{BASE}/v1/templates/charter-handover", json=LISTED | more)
     template = craftkit.templates.get("charter-handover")
@@ -72,9 +74,7 @@ def test_a_template_is_read_with_its_manifest(
     assert template.extra == {}
 
 
-def test_an_unpublished_template_has_no_manifest(
-    api: responses.RequestsMock, craftkit: Craftkit
-) -> None:
+def test_an_unpublished_template_has_no_manifest(api: Api, craftkit: Craftkit) -> None:
     more = {"published": False, "currentVersionNumber": None, "manifest": None, "jsonSchema": None}
     api.get(f"{BASE}/v1/templates/x", json=LISTED | more)
     template = craftkit.templates.get("x")
@@ -82,7 +82,7 @@ def test_an_unpublished_template_has_no_manifest(
 
 
 @pytest.mark.parametrize("manifest", [MANIFEST, Manifest.from_json(MANIFEST)])
-def test_a_template_is_made(api: responses.RequestsMock, craftkit: Craftkit, manifest: Any) -> None:
+def test_a_template_is_made(api: Api, craftkit: Craftkit, manifest: Any) -> None:
     api.post(f"{BASE}/v1/templates", json=PUBLISHED, status=201)
     made = craftkit.templates.create(
         "Invoice", manifest, slug="invoice", description="d", page_config={"format": "A4"}
@@ -102,7 +102,7 @@ def test_a_template_is_made(api: responses.RequestsMock, craftkit: Craftkit, man
 
 @pytest.mark.parametrize(("status", "created"), [(201, True), (200, False)])
 def test_a_put_tells_whether_the_template_is_new(
-    api: responses.RequestsMock, craftkit: Craftkit, status: int, created: bool
+    api: Api, craftkit: Craftkit, status: int, created: bool
 ) -> None:
     body = {"name": "Invoice", "manifest": {"variables": [], "loops": []}, "layout": {"pages": []}}
     api.put(
@@ -115,16 +115,14 @@ def test_a_put_tells_whether_the_template_is_new(
     assert made.created is created
 
 
-def test_a_template_is_deleted(api: responses.RequestsMock, craftkit: Craftkit) -> None:
+def test_a_template_is_deleted(api: Api, craftkit: Craftkit) -> None:
     answer = {"id": TEMPLATE, "slug": "x", "deletedAt": "2026-06-06T00:00:00.000Z"}
     api.delete(f"{BASE}/v1/templates/x", json=answer)
     assert craftkit.templates.delete("x").deleted_at == datetime(2026, 6, 6, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("status", "replayed"), [(202, False), (200, True)])
-def test_a_render_is_asked_for(
-    api: responses.RequestsMock, craftkit: Craftkit, status: int, replayed: bool
-) -> None:
+def test_a_render_is_asked_for(api: Api, craftkit: Craftkit, status: int, replayed: bool) -> None:
     sent = {
         "data": {"total": "42.10"},
         "options": {"versionNumber": 3, "filename": "invoice.pdf"},
@@ -148,26 +146,29 @@ def test_a_render_is_asked_for(
     assert render.extra == {}
 
 
-def test_a_plain_render_sends_data_and_nothing_else(
-    api: responses.RequestsMock, craftkit: Craftkit
-) -> None:
+def test_a_plain_render_sends_data_and_nothing_else(api: Api, craftkit: Craftkit) -> None:
     api.post(RENDER_URL, json=QUEUED, status=202, match=[json_params_matcher({"data": {}})])
     craftkit.renders.render("invoice", {})
     assert "Idempotency-Key" not in api.calls[0].request.headers
 
 
-@pytest.mark.parametrize("key", ["", " ", "a\nb", "ü", "a" * 201, " a"])
-def test_a_key_that_is_no_header_is_refused(craftkit: Craftkit, key: str) -> None:
-    with pytest.raises(InvalidData):
+@pytest.mark.parametrize("key", ["", " ", "a\nb", "ü", "a" * 201, " a", 7])
+def test_a_key_that_is_no_header_is_refused(craftkit: Craftkit, key: Any) -> None:
+    with pytest.raises(InvalidData, match="key"):
         craftkit.renders.render("invoice", {}, idempotency_key=key)
+    for no_key in (key, None):
+        with pytest.raises(InvalidData, match="key"):
+            create(craftkit, idempotency_key=no_key)
 
 
 def test_data_that_are_no_json_are_refused_before_anything_is_sent(craftkit: Craftkit) -> None:
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(InvalidData, match="not finite"):
         craftkit.renders.render("invoice", {"total": float("nan")})
+    with pytest.raises(InvalidData, match="not finite"):
+        craftkit.engagement.track(RENDER, "viewed", metadata={"ratio": float("nan")})
 
 
-def test_a_render_is_read(api: responses.RequestsMock, craftkit: Craftkit) -> None:
+def test_a_render_is_read(api: Api, craftkit: Craftkit) -> None:
     answer = QUEUED | {
         "status": "a-new-status",
         "downloadUrl": "https://cdn.craftkit.dev/x.pdf",
@@ -184,7 +185,7 @@ def test_a_render_is_read(api: responses.RequestsMock, craftkit: Craftkit) -> No
     assert "cdn.craftkit.dev" not in repr(render)
 
 
-def test_a_share_is_made(api: responses.RequestsMock, craftkit: Craftkit) -> None:
+def test_a_share_is_made(api: Api, craftkit: Craftkit) -> None:
     sent = {
         "channel": "email",
         "recipientEmail": "a@example.com",
@@ -215,7 +216,7 @@ def test_a_share_is_not_made_with_a_date_of_no_zone(craftkit: Craftkit) -> None:
         craftkit.shares.create(RENDER, expires_at=datetime(2026, 12, 31))  # noqa: DTZ001
 
 
-def test_shares_are_listed(api: responses.RequestsMock, craftkit: Craftkit) -> None:
+def test_shares_are_listed(api: Api, craftkit: Craftkit) -> None:
     revoked = SHARED | {
         "revokedAt": "2026-06-06T09:00:00.000Z",
         "revokedReason": "revoked_by_partner",
@@ -228,10 +229,10 @@ def test_shares_are_listed(api: responses.RequestsMock, craftkit: Craftkit) -> N
     assert second.revoked_at is None
 
 
-def test_a_share_is_revoked_once(api: responses.RequestsMock, craftkit: Craftkit) -> None:
+def test_a_share_is_revoked_once(api: Api, craftkit: Craftkit) -> None:
     url = f"{SHARES_URL}/{SHARE}"
     api.delete(url, json={"id": SHARE, "revokedAt": "2026-06-06T09:00:00.000Z"})
-    api.delete(url, json={"error": {"code": "not_found", "message": "No."}}, status=404)
+    api.delete(url, json=refusal("not_found"), status=404)
     revocation = craftkit.shares.revoke(RENDER, SHARE)
     assert revocation.revoked_at == datetime(2026, 6, 6, 9, tzinfo=UTC)
     with pytest.raises(NotFound) as caught:
@@ -241,7 +242,7 @@ def test_a_share_is_revoked_once(api: responses.RequestsMock, craftkit: Craftkit
 
 @pytest.mark.parametrize(("status", "word", "ok"), [(200, "ok", True), (503, "degraded", False)])
 def test_health_is_told_without_the_key(
-    api: responses.RequestsMock,
+    api: Api,
     craftkit: Craftkit,
     pauses: list[float],
     status: int,
@@ -259,9 +260,7 @@ def test_health_is_told_without_the_key(
 
 
 @pytest.mark.parametrize("body", ["<html>", '{"message": "down"}', '{"error": "x", "status": "y"}'])
-def test_a_proxys_503_is_not_craftkits_health(
-    api: responses.RequestsMock, once: Craftkit, body: str
-) -> None:
+def test_a_proxys_503_is_not_craftkits_health(api: Api, once: Craftkit, body: str) -> None:
     api.get(f"{BASE}/v1/health", body=body, status=503, headers={"Retry-After": "5"})
     with pytest.raises(ServerError) as caught:
         once.health()
@@ -297,11 +296,11 @@ CALLS: list[tuple[str, Callable[[Craftkit, str], Any]]] = [
     ],
 )
 def test_no_id_or_slug_leaves_its_place_in_the_path(
-    serve: Any, place: str, call: Callable[[Craftkit, str], Any], part: str, quoted: str
+    serve: Serve, place: str, call: Callable[[Craftkit, str], Any], part: str, quoted: str
 ) -> None:
     server = serve(answers(404, b"{}"))
     with pytest.raises(NotFound) as caught:
-        call(Craftkit(KEY, base_url=server.url, max_retries=0), part)
+        call(client(server), part)
     assert server.requests[0].split(b" ")[1].decode() == place.format(quoted)
     assert caught.value.path == place.format(quoted)
 
@@ -329,7 +328,7 @@ def test_no_id_or_slug_climbs(craftkit: Craftkit, call: Any, part: str) -> None:
     ],
 )
 def test_a_strange_answer_is_an_invalid_response(
-    api: responses.RequestsMock, once: Craftkit, status: int, body: str
+    api: Api, once: Craftkit, status: int, body: str
 ) -> None:
     api.post(RENDER_URL, body=body, status=status)
     with pytest.raises(InvalidResponse) as caught:
@@ -339,7 +338,7 @@ def test_a_strange_answer_is_an_invalid_response(
     assert (caught.value.method, caught.value.path) == ("POST", "/v1/templates/invoice/render")
 
 
-def test_errors_of_a_call_carry_where_and_what(api: responses.RequestsMock, once: Craftkit) -> None:
+def test_errors_of_a_call_carry_where_and_what(api: Api, once: Craftkit) -> None:
     error = {"error": {"code": "not_ready", "message": "Render has not succeeded yet."}}
     api.post(SHARES_URL, json=error, status=409)
     with pytest.raises(Conflict) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from django_craftkit.client import (
     Engagement,
     EngagementEvent,
     Health,
+    InvalidResponse,
     Listed,
     Manifest,
     PublishedTemplate,
@@ -35,6 +37,7 @@ from django_craftkit.client import (
 from .conftest import (
     BASE,
     ENGAGED,
+    LISTED,
     MAILED,
     MANIFEST,
     OPENED,
@@ -43,29 +46,18 @@ from .conftest import (
     SHARE,
     SHARED,
     TEMPLATE,
+    Api,
 )
-from .signatures.helpers import COMPLETED, NOTICE, RECIPIENT, SENT, page
+from .signatures.helpers import COMPLETED, JANE, NOTICE, RECIPIENT, SENT, page
 from .test_engagement import DELIVERED
 from .test_errors import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import responses
-
     Reader = Callable[[Any], Any]
 
 NOW = "2026-06-05T10:00:00.000Z"
-LISTED: dict[str, Any] = {
-    "id": TEMPLATE,
-    "name": "Invoice",
-    "slug": "invoice",
-    "templateType": "document",
-    "currentVersionNumber": 2,
-    "published": True,
-    "createdAt": NOW,
-    "updatedAt": NOW,
-}
 #: What reads each answer and each webhook, one that is whole, and what nobody can go on without.
 ANSWERS: dict[str, tuple[Reader, dict[str, Any], set[str]]] = {
     "health": (
@@ -89,6 +81,7 @@ ANSWERS: dict[str, tuple[Reader, dict[str, Any], set[str]]] = {
         {"id": TEMPLATE, "slug": "invoice", "deletedAt": NOW},
         {"id", "slug"},
     ),
+    "manifest": (Manifest.from_json, MANIFEST, {"variables", "loops"}),
     "variable": (
         Variable.from_json,
         {"key": "a", "label": "A", "dataType": "text", "required": True, "format": "x"},
@@ -146,12 +139,21 @@ ANSWERS: dict[str, tuple[Reader, dict[str, Any], set[str]]] = {
     ),
 }
 LINKS = {"pollUrl", "downloadUrl", "shareToken"}
+#: What nobody can go on without, but for the event that a webhook says and nobody reads.
+NEEDED = [
+    (name, field)
+    for name, (_read, _body, needed) in ANSWERS.items()
+    for field in sorted(needed)
+    if (name, field) not in [("render event", "event"), ("document event", "event")]
+]
 FIELDS = [
     (name, field)
     for name, (_read, body, needed) in ANSWERS.items()
     for field in body
     if field not in needed | LINKS
 ]
+LISTS = {"variables", "loops", "signatures"}
+TEXTS = {"status", "slug", "key", "dataType", "eventType", "event"}
 #: Attributes that are not called as their field is.
 CALLED = {
     "shareUrl": "url",
@@ -191,6 +193,35 @@ def check(name: str, field: str, value: Any) -> None:
     assert set(read.unreadable) <= {field}
     if read.unreadable and not field.endswith("Url") and not isinstance(value, list | dict):
         assert repr(read.unreadable[field]) == repr(value)
+
+
+@pytest.mark.parametrize(("name", "field"), NEEDED)
+def test_a_field_that_nobody_can_go_on_without_is_named(name: str, field: str) -> None:
+    reader, whole, _needed = ANSWERS[name]
+    for value in (..., None, 7, "evt_1", [], {}):
+        if (field in LISTS and value == []) or (field in TEXTS and value == "evt_1"):
+            continue
+        body = {key: item for key, item in whole.items() if key != field}
+        if value is not ...:
+            body[field] = value
+        with pytest.raises(InvalidResponse, match=f"'{field}'"):
+            reader(body)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+@given(st.data())
+def test_any_json_is_read_or_refused_as_invalid(name: str, data: st.DataObject) -> None:
+    reader, whole, _needed = ANSWERS[name]
+    changes = st.fixed_dictionaries({}, optional=dict.fromkeys(whole, JSON))
+    for bodies in (JSON, changes, changes.map(lambda odd: whole | odd)):
+        with contextlib.suppress(InvalidResponse):
+            reader(data.draw(bodies))
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_counts_may_be_of_anything(counts: dict[str, Any]) -> None:
+    with contextlib.suppress(InvalidResponse):
+        Engagement.from_json(ENGAGED | {"counts": counts})
 
 
 @pytest.mark.parametrize(("name", "field"), FIELDS)
@@ -258,7 +289,7 @@ def test_whole_numbers_are_read_however_they_are_written() -> None:
     "number", ["1e999", "-1e999", "9" * 5_000, "-" + "9" * 5_000], ids=lambda text: text[:8]
 )
 def test_a_number_that_python_cant_hold_spoils_nothing_else(
-    api: responses.RequestsMock, craftkit: Craftkit, number: str
+    api: Api, craftkit: Craftkit, number: str
 ) -> None:
     body = f'{{"id": "{RENDER}", "status": "succeeded", "durationMs": {number}, "new": {number}}}'
     api.get(f"{BASE}/v1/renders/{RENDER}", body=body)
@@ -269,7 +300,7 @@ def test_a_number_that_python_cant_hold_spoils_nothing_else(
 
 @pytest.mark.parametrize("odd", [None, 7, [], {}, SHARED | {"id": 7}, SHARED | {"shareUrl": "no"}])
 def test_a_row_of_a_list_that_cant_be_read_is_left_out_and_kept(
-    api: responses.RequestsMock, craftkit: Craftkit, odd: Any
+    api: Api, craftkit: Craftkit, odd: Any
 ) -> None:
     api.get(f"{BASE}/v1/renders/{RENDER}/shares", json={"shares": [odd, SHARED], "new": 1})
     listed = craftkit.shares.list(RENDER)
@@ -283,14 +314,12 @@ def test_a_row_of_a_list_that_cant_be_read_is_left_out_and_kept(
     assert listed.extra == {"new": 1}
 
 
-def test_a_template_that_cant_be_read_is_left_out_of_the_list(
-    api: responses.RequestsMock, craftkit: Craftkit
-) -> None:
+def test_a_template_that_cant_be_read_is_left_out_of_the_list(api: Api, craftkit: Craftkit) -> None:
     odd = LISTED | {"slug": None}
     api.get(f"{BASE}/v1/templates", json={"templates": [odd, LISTED]})
     listed = craftkit.templates.list()
     assert isinstance(listed, Listed)
-    assert [template.slug for template in listed] == ["invoice"]
+    assert [template.slug for template in listed] == ["charter-handover"]
     assert listed.unreadable == {"templates": [odd]}
 
 
@@ -319,6 +348,16 @@ def test_a_manifest_goes_back_as_it_came_whatever_could_be_read_of_it() -> None:
     assert Manifest.from_json(odd).to_json() == odd
 
 
+@pytest.mark.parametrize("name", ANSWERS)
+def test_links_to_documents_are_kept_nowhere(name: str) -> None:
+    reader, whole, _needed = ANSWERS[name]
+    secrets = dict.fromkeys([*LINKS, "download_url", "poll_url", "share_token"], "s3cret")
+    odd = whole | secrets
+    if name == "engagement":
+        odd["recent"] = [OPENED | secrets]
+    assert "s3cret" not in str(dataclasses.asdict(reader(odd)))
+
+
 def test_what_is_kept_of_people_and_links_does_not_show() -> None:
     secrets = {"shareToken": "s3cret", "downloadUrl": "s3cret", "shareUrl": "s3cret"}
     kept = [
@@ -329,12 +368,17 @@ def test_what_is_kept_of_people_and_links_does_not_show() -> None:
     assert "s3cret" not in str([dataclasses.asdict(one) for one in kept])
     shown = repr(
         [
+            Engagement.from_json(ENGAGED),
             Engagement.from_json(ENGAGED | {"recent": [OPENED | {"id": 7}]}),
+            EngagementEvent.from_webhook(DELIVERED),
             EngagementEvent.from_json(OPENED | {"sourceIp": ["203.0.113.7"]}),
             SignatureRequest.from_json(SENT | {"recipients": ["Jane"], "errorMessage": ["Jane"]}),
             SignaturePage.from_json(page(SENT | {"id": 7})),
+            SignatureRequest.from_json(SENT | {"errorMessage": "Jane said no"}),
             SignatureNotice.from_webhook(NOTICE | {"reason": ["Jane"]}),
+            SignatureNotice.from_webhook(NOTICE | {"reason": "Jane said no", "by": "Jane"}),
+            JANE,
         ]
     )
-    for personal in ("Jane", "203.0.113.7", "Ada"):
+    for personal in ("Jane", "Doe", "example.com", "203.0.113.7", "Mozilla", "Ada"):
         assert personal not in shown

@@ -4,10 +4,9 @@ import gc
 import os
 import socket
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -30,20 +29,32 @@ from django_craftkit.client import (
     encoding,
     transport,
 )
-from django_craftkit.client.transport import Anonymous
 
-from .conftest import BASE, KEY, MANIFEST, QUEUED, RENDER, SHARE, SHARED, answers, says
-from .dripping import Peer, certificate, head_of, secured
+from .conftest import (
+    BASE,
+    KEY,
+    MANIFEST,
+    QUEUED,
+    RENDER,
+    SHARE,
+    SHARED,
+    Api,
+    Serve,
+    answers,
+    client,
+    failing,
+    nobody,
+    says,
+)
+from .dripping import Peer, certificate, secured, well
 from .test_errors import ENVELOPES, _json
 
-Serve = Callable[..., Any]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 URL = f"{BASE}/v1/renders/{RENDER}"
 RENDER_URL = f"{BASE}/v1/templates/invoice/render"
 NO_QUEUE = {"error": {"code": "queue_unavailable", "message": "No queue."}}
-
-
-def client(server: Any, **options: Any) -> Craftkit:
-    return Craftkit(KEY, base_url=server.url, **({"max_retries": 0} | options))
 
 
 # Sessions
@@ -104,8 +115,7 @@ def test_a_thread_that_ends_leaves_no_connection(
     hung_up = threading.Event()
 
     def answer(connection: socket.socket) -> None:
-        while head_of(connection):
-            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}')
+        well(connection)
         hung_up.set()
 
     peer = Peer(secured(answer) if scheme == "https" else answer)
@@ -175,7 +185,7 @@ def test_a_call_is_what_requests_would_make_of_it(
     session = transport.Session(transport.as_called(url), None)
     ours = session.prepared(method, target, body, headers)
     theirs = session.prepare_request(
-        requests.Request(method, url + target, headers=headers, data=body, auth=Anonymous())
+        requests.Request(method, url + target, headers=headers, data=body, auth=lambda made: made)
     )
     assert (ours.method, ours.url, ours.body) == (theirs.method, theirs.url, theirs.body)
     assert dict(ours.headers) == dict(theirs.headers)
@@ -185,15 +195,18 @@ def test_a_call_is_what_requests_would_make_of_it(
 # What a failure proves
 
 
-def test_a_refused_connection_was_not_handled(pauses: list[float]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    craftkit = Craftkit(KEY, base_url=f"http://127.0.0.1:{port}")
-    with pytest.raises(CraftkitConnectionError) as caught:
+def unsent(craftkit: Craftkit, match: str | None = None) -> CraftkitConnectionError:
+    """Make a link, which fails and proves that nothing was sent."""
+    with pytest.raises(CraftkitConnectionError, match=match) as caught:
         craftkit.shares.create(RENDER)
     assert caught.value.maybe_handled is False
-    assert not isinstance(caught.value, CraftkitTimeout)
-    assert str(caught.value) == (
+    return caught.value
+
+
+def test_a_refused_connection_was_not_handled(pauses: list[float]) -> None:
+    error = unsent(Craftkit(KEY, base_url=nobody()))
+    assert not isinstance(error, CraftkitTimeout)
+    assert str(error) == (
         "Craftkit could not be reached (ConnectionRefusedError)."
         f" (POST /v1/renders/{RENDER}/shares)"
     )
@@ -201,58 +214,47 @@ def test_a_refused_connection_was_not_handled(pauses: list[float]) -> None:
 
 
 def test_an_unknown_host_was_not_handled(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: Any, **options: Any) -> Any:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
-    with pytest.raises(CraftkitConnectionError, match="resolved") as caught:
-        Craftkit(KEY, max_retries=0).shares.create(RENDER)
-    assert caught.value.maybe_handled is False
+    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    monkeypatch.setattr(socket, "getaddrinfo", failing(lambda: unknown))
+    unsent(Craftkit(KEY, max_retries=0), match="resolved")
 
 
 def test_a_connection_that_takes_too_long_was_not_handled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(*args: Any, **options: Any) -> Any:
-        raise TimeoutError
-
-    monkeypatch.setattr("urllib3.util.connection.create_connection", fail)
-    with pytest.raises(CraftkitTimeout, match="reached in time") as caught:
-        Craftkit(KEY, max_retries=0).shares.create(RENDER)
-    assert caught.value.maybe_handled is False
+    monkeypatch.setattr("urllib3.util.connection.create_connection", failing(TimeoutError))
+    error = unsent(Craftkit(KEY, max_retries=0), match="reached in time")
+    assert isinstance(error, CraftkitTimeout)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_is_down_was_not_passed(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{port}")
-    craftkit = Craftkit(KEY, base_url=f"{scheme}://craftkit.test", max_retries=0)
-    with pytest.raises(CraftkitConnectionError) as caught:
-        craftkit.shares.create(RENDER)
-    assert caught.value.maybe_handled is False
+    monkeypatch.setenv(f"{scheme}_proxy", nobody())
+    unsent(Craftkit(KEY, base_url=f"{scheme}://craftkit.test", max_retries=0))
 
 
 def test_a_proxy_that_refuses_was_not_passed(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = serve(answers(403, b""))
     monkeypatch.setenv("https_proxy", proxy.url)
-    with pytest.raises(CraftkitConnectionError, match="proxy") as caught:
-        Craftkit(KEY, base_url="https://craftkit.test", max_retries=0).shares.create(RENDER)
-    assert caught.value.maybe_handled is False
+    unsent(Craftkit(KEY, base_url="https://craftkit.test", max_retries=0), match="proxy")
     assert KEY.encode() not in proxy.requests[0]
 
 
 def test_a_call_that_could_not_be_made_was_not_handled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-    with pytest.raises(CraftkitConnectionError, match="certificates") as caught:
-        Craftkit(KEY, max_retries=0).shares.create(RENDER)
-    assert caught.value.maybe_handled is False
-    assert "nowhere" not in str(caught.value)
+    error = unsent(Craftkit(KEY, max_retries=0), match="certificates")
+    assert "nowhere" not in str(error)
 
 
-def test_an_answer_that_does_not_come_may_have_been_handled(serve: Serve) -> None:
+@pytest.mark.parametrize("begin", [says(b""), answers(201, b'{"id"', length=500)])
+def test_an_answer_that_does_not_come_whole_may_have_been_handled(serve: Serve, begin: Any) -> None:
     release = threading.Event()
-    server = serve(lambda connection: release.wait(5) and None)
+
+    def stall(connection: socket.socket) -> None:
+        begin(connection)
+        release.wait(5)
+
+    server = serve(stall)
     try:
         with pytest.raises(CraftkitTimeout) as caught:
             client(server, timeout=(1.0, 0.05)).shares.create(RENDER)
@@ -281,21 +283,6 @@ def test_a_cut_answer_may_have_been_handled(serve: Serve, script: Any) -> None:
     assert len(server.requests) == 1
 
 
-def test_an_answer_cut_in_its_body_stalls_nobody(serve: Serve) -> None:
-    release = threading.Event()
-
-    def stall(connection: socket.socket) -> None:
-        answers(200, b'{"id"', length=500)(connection)
-        release.wait(5)
-
-    server = serve(stall)
-    try:
-        with pytest.raises(CraftkitTimeout):
-            client(server, timeout=(1.0, 0.05)).renders.get(RENDER)
-    finally:
-        release.set()
-
-
 def test_a_status_counts_even_if_its_body_is_cut(serve: Serve) -> None:
     server = serve(answers(404, b'{"error"', length=500))
     with pytest.raises(NotFound):
@@ -315,27 +302,29 @@ def test_an_endless_answer_is_refused(serve: Serve, monkeypatch: pytest.MonkeyPa
 # Trying again
 
 
-def test_a_read_is_tried_again_with_growing_pauses(pauses: list[float]) -> None:
-    with responses.RequestsMock(registry=OrderedRegistry) as api:
-        api.get(URL, status=500)
-        api.get(URL, body=requests.exceptions.ReadTimeout())
-        api.get(URL, json=QUEUED)
-        assert Craftkit(KEY).renders.get(RENDER).status == "queued"
+@pytest.fixture
+def ordered() -> Iterator[Api]:
+    with responses.RequestsMock(registry=OrderedRegistry) as mock:
+        yield mock
+
+
+def test_a_read_is_tried_again_with_growing_pauses(ordered: Api, pauses: list[float]) -> None:
+    ordered.get(URL, status=500)
+    ordered.get(URL, body=requests.exceptions.ReadTimeout())
+    ordered.get(URL, json=QUEUED)
+    assert Craftkit(KEY).renders.get(RENDER).status == "queued"
     assert len(pauses) == 2
     assert 0 <= pauses[0] <= 1
     assert 0 <= pauses[1] <= 2
 
 
-def test_a_render_with_its_key_is_tried_again_with_the_same_key() -> None:
-    with responses.RequestsMock(registry=OrderedRegistry) as api:
-        api.post(RENDER_URL, body=requests.exceptions.ReadTimeout())
-        api.post(RENDER_URL, json=QUEUED, status=200)
-        render = Craftkit(KEY).renders.render("invoice", {"a": 1}, idempotency_key="k")
-        assert render.replayed is True
-        keys = [call.request.headers["Idempotency-Key"] for call in api.calls]
-        bodies = [call.request.body for call in api.calls]
-    assert keys == ["k", "k"]
-    assert bodies == [b'{"data":{"a":1}}'] * 2
+def test_a_render_with_its_key_is_tried_again_with_the_same_key(ordered: Api) -> None:
+    ordered.post(RENDER_URL, body=requests.exceptions.ReadTimeout())
+    ordered.post(RENDER_URL, json=QUEUED, status=200)
+    render = Craftkit(KEY).renders.render("invoice", {"a": 1}, idempotency_key="k")
+    assert render.replayed is True
+    assert [call.request.headers["Idempotency-Key"] for call in ordered.calls] == ["k", "k"]
+    assert [call.request.body for call in ordered.calls] == [b'{"data":{"a":1}}'] * 2
 
 
 UNREPEATABLE: dict[str, Callable[[Craftkit], Any]] = {
@@ -373,16 +362,15 @@ def test_a_call_without_a_key_is_only_repeated_where_nothing_was_done(
     assert len(server.requests) == tries
 
 
-def test_craftkits_pause_is_kept(pauses: list[float]) -> None:
-    with responses.RequestsMock(registry=OrderedRegistry) as api:
-        api.get(URL, status=429, headers={"Retry-After": "7"})
-        api.get(URL, json=QUEUED)
-        Craftkit(KEY).renders.get(RENDER)
+def test_craftkits_pause_is_kept(ordered: Api, pauses: list[float]) -> None:
+    ordered.get(URL, status=429, headers={"Retry-After": "7"})
+    ordered.get(URL, json=QUEUED)
+    Craftkit(KEY).renders.get(RENDER)
     assert pauses == [7.0]
 
 
 def test_a_long_pause_is_left_to_the_caller(
-    api: responses.RequestsMock, craftkit: Craftkit, pauses: list[float]
+    api: Api, craftkit: Craftkit, pauses: list[float]
 ) -> None:
     api.get(URL, status=429, headers={"Retry-After": "31"})
     with pytest.raises(RateLimited) as caught:
@@ -391,22 +379,19 @@ def test_a_long_pause_is_left_to_the_caller(
     assert pauses == []
 
 
-def test_retries_can_be_switched_off(
-    api: responses.RequestsMock, once: Craftkit, pauses: list[float]
-) -> None:
+def test_retries_can_be_switched_off(api: Api, once: Craftkit, pauses: list[float]) -> None:
     api.get(URL, status=500)
     with pytest.raises(ServerError):
         once.renders.get(RENDER)
     assert pauses == []
 
 
-def test_what_an_earlier_try_may_have_done_is_not_forgotten() -> None:
+def test_what_an_earlier_try_may_have_done_is_not_forgotten(ordered: Api) -> None:
     url = f"{BASE}/v1/renders/{RENDER}/shares/{SHARE}"
-    with responses.RequestsMock(registry=OrderedRegistry) as api:
-        api.delete(url, body=requests.exceptions.ReadTimeout())
-        api.delete(url, json={"error": {"code": "not_found"}}, status=404)
-        with pytest.raises(NotFound) as caught:
-            Craftkit(KEY).shares.revoke(RENDER, SHARE)
+    ordered.delete(url, body=requests.exceptions.ReadTimeout())
+    ordered.delete(url, json={"error": {"code": "not_found"}}, status=404)
+    with pytest.raises(NotFound) as caught:
+        Craftkit(KEY).shares.revoke(RENDER, SHARE)
     assert caught.value.maybe_handled is True
 
 

@@ -54,11 +54,6 @@ JANE = Recipient("Jane", "Doe", "jane@example.com")
 JOHN = Recipient("John", "", "john@example.com", designation="Approver")
 SIGN_HERE = AnchorTag("{{sign_here}}", "signature")
 AT_A_PLACE = SignatureField("signature", x=10, y=80)
-PDF = b"%PDF-1.7\n" + bytes(200_000) + b"%%EOF\n"
-
-
-def refusal(code: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": "No."}}
 
 
 def page(*items: dict[str, Any], cursor: str | None = None, more: bool = False) -> dict[str, Any]:

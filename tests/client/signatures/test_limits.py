@@ -88,28 +88,26 @@ TAG_FAULTS: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), RECIPIENT_FAULTS)
-def test_a_recipient_beyond_a_limit_is_named(name: str, value: Any) -> None:
-    error = refused([JANE, but(JANE, **{name: value})], [AT_A_PLACE])
-    assert error.field == f"recipients[1].{name}"
+PARTS = {
+    "recipients": (JANE, RECIPIENT_FAULTS),
+    "fields": (AT_A_PLACE, FIELD_FAULTS),
+    "anchor_tags": (SIGN_HERE, TAG_FAULTS),
+}
 
 
-@pytest.mark.parametrize(("name", "value"), FIELD_FAULTS)
-def test_a_field_beyond_a_limit_is_named(name: str, value: Any) -> None:
-    error = refused([JANE], [AT_A_PLACE, but(AT_A_PLACE, **{name: value})])
-    assert error.field == f"fields[1].{name}"
-
-
-@pytest.mark.parametrize(("name", "value"), TAG_FAULTS)
-def test_an_anchor_tag_beyond_a_limit_is_named(name: str, value: Any) -> None:
-    error = refused([JANE], (), [SIGN_HERE, but(SIGN_HERE, **{name: value})])
-    assert error.field == f"anchor_tags[1].{name}"
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [(part, *fault) for part, (_whole, faults) in PARTS.items() for fault in faults],
+)
+def test_what_is_beyond_a_limit_is_named(part: str, name: str, value: Any) -> None:
+    whole, _faults = PARTS[part]
+    arguments = {"recipients": [JANE], part: [whole, but(whole, **{name: value})]}
+    assert refused(**arguments).field == f"{part}[1].{name}"
 
 
 @pytest.mark.parametrize("value", [*NOT_WHOLE, 8_761])
 def test_a_request_expires_after_whole_hours_within_a_year(value: Any) -> None:
-    error = refused([JANE], [AT_A_PLACE], (), None, value)
-    assert error.field == "expires_in_hours"
+    assert refused([JANE], [AT_A_PLACE], (), None, value).field == "expires_in_hours"
 
 
 @pytest.mark.parametrize("value", ["", " ", "n" * 256, 7, "a\x00", "\ud800", []])

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
-import requests
-from hypothesis import given
-from hypothesis import strategies as st
 
 from django_craftkit.client import (
     Craftkit,
-    InvalidResponse,
     SignatureNotice,
-    SignaturePage,
-    SignatureRecipient,
     SignatureRequest,
 )
-from tests.client.conftest import RENDER
+from tests.client.conftest import RENDER, Api
 from tests.client.signatures.helpers import (
     COMPLETED,
-    JANE,
     NOTICE,
     RECIPIENT,
     REQUEST,
     SENT,
     URL,
-    page,
 )
-from tests.client.test_errors import JSON
-
-if TYPE_CHECKING:
-    import responses
 
 
-def test_a_request_is_read(api: responses.RequestsMock, craftkit: Craftkit) -> None:
+def test_a_request_is_read(api: Api, craftkit: Craftkit) -> None:
     api.get(f"{URL}/{REQUEST}", json=COMPLETED)
     request = craftkit.signatures.get(UUID(REQUEST))
     assert (request.name, request.status) == ("Charter handover — BK-12345", "completed")
@@ -52,12 +39,6 @@ def test_a_request_is_read(api: responses.RequestsMock, craftkit: Craftkit) -> N
     assert (jane.email, jane.designation, jane.order) == ("jane@example.com", "Signer", 1)
     assert jane.signed_at == datetime(2026, 6, 5, 11, 40, tzinfo=UTC)
     assert (jane.declined_at, jane.extra) == (None, {})
-
-
-def test_a_read_is_tried_again(api: responses.RequestsMock, craftkit: Craftkit) -> None:
-    api.get(f"{URL}/{REQUEST}", body=requests.exceptions.ReadTimeout())
-    api.get(f"{URL}/{REQUEST}", json=SENT)
-    assert craftkit.signatures.get(REQUEST).status == "sent"
 
 
 @pytest.mark.parametrize("nothing", [{}, dict.fromkeys([*RECIPIENT, "signedAt", "declinedAt"])])
@@ -89,31 +70,16 @@ def test_each_document_is_there_or_not(name: str) -> None:
     assert "https://" not in str(dataclasses.asdict(SignatureRequest.from_json(COMPLETED)))
 
 
-@pytest.mark.parametrize("name", ["id", "status"])
-@pytest.mark.parametrize("value", [..., None, 7, {}])
-def test_a_wrong_field_is_named(name: str, value: Any) -> None:
-    body = {key: item for key, item in SENT.items() if key != name}
-    if value is not ...:
-        body[name] = value
-    with pytest.raises(InvalidResponse, match=f"'{name}'"):
-        SignatureRequest.from_json(body)
-
-
 def test_a_recipient_that_is_none_is_left_out() -> None:
     request = SignatureRequest.from_json(SENT | {"recipients": ["Jane", RECIPIENT]})
     assert [one.email for one in request.recipients] == ["jane@example.com"]
     assert request.unreadable == {"recipients": ["Jane"]}
 
 
-def test_people_do_not_show_in_a_repr() -> None:
+def test_what_was_read_is_a_value() -> None:
     noted = SignatureRequest.from_json(SENT | {"errorMessage": "Jane said no"})
-    notice = SignatureNotice.from_webhook(NOTICE | {"reason": "Jane said no", "by": "Jane"})
-    shown = repr((noted, notice, JANE))
-    assert "Jane" not in shown
-    assert "Doe" not in shown
-    assert "example.com" not in shown
     assert len({noted, SignatureRequest.from_json(SENT)}) == 2
-    assert hash(notice)
+    assert hash(SignatureNotice.from_webhook(NOTICE | {"reason": "Jane said no", "by": "Jane"}))
 
 
 def test_a_notice_is_read() -> None:
@@ -139,28 +105,3 @@ def test_a_notice_tells_the_reason() -> None:
 def test_a_notice_keeps_no_people(recipients: Any) -> None:
     notice = SignatureNotice.from_webhook(NOTICE | {"name": "n", "recipients": recipients})
     assert notice.extra == {}
-
-
-@pytest.mark.parametrize("name", ["event", "signatureRequestId"])
-@pytest.mark.parametrize("value", [None, 7, []])
-def test_a_wrong_field_of_a_notice_is_named(name: str, value: Any) -> None:
-    with pytest.raises(InvalidResponse, match=f"'{name}'"):
-        SignatureNotice.from_webhook(NOTICE | {name: value})
-
-
-@given(JSON | st.dictionaries(st.sampled_from([*SENT, *RECIPIENT, *NOTICE, *page()]), JSON))
-def test_any_json_is_read_or_refused_as_invalid(body: Any) -> None:
-    for read in (
-        SignatureRequest.from_json,
-        SignatureRecipient.from_json,
-        SignaturePage.from_json,
-        SignatureNotice.from_webhook,
-    ):
-        with contextlib.suppress(InvalidResponse):
-            read(body)
-
-
-@given(st.fixed_dictionaries({}, optional=dict.fromkeys(SENT, JSON)))
-def test_any_change_of_an_answer_is_read_or_refused(changes: dict[str, Any]) -> None:
-    with contextlib.suppress(InvalidResponse):
-        SignatureRequest.from_json(COMPLETED | changes)

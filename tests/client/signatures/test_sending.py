@@ -1,31 +1,23 @@
-"""A document is sent out for signature: its call, its key and its repeats."""
+"""A document is sent out for signature, and a request is cancelled."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
-import requests
 from responses.matchers import header_matcher, json_params_matcher
 
 from django_craftkit.client import (
     AnchorTag,
-    AuthenticationError,
-    Conflict,
     Craftkit,
-    CraftkitError,
-    CreditsExhausted,
-    InvalidData,
-    InvalidRequest,
     InvalidSignatureRequest,
-    NotFound,
     Recipient,
     ServerError,
     SignatureField,
 )
-from tests.client.conftest import KEY, RENDER
+from tests.client.conftest import KEY, RENDER, Api, refusal
 from tests.client.signatures.helpers import (
     IDEMPOTENCY_KEY,
     JOHN,
@@ -33,17 +25,11 @@ from tests.client.signatures.helpers import (
     SENT,
     URL,
     create,
-    refusal,
 )
-
-if TYPE_CHECKING:
-    import responses
 
 
 @pytest.mark.parametrize(("status", "replayed"), [(201, False), (200, True)])
-def test_a_render_is_sent_out(
-    api: responses.RequestsMock, craftkit: Craftkit, status: int, replayed: bool
-) -> None:
+def test_a_render_is_sent_out(api: Api, craftkit: Craftkit, status: int, replayed: bool) -> None:
     sent = {
         "renderId": RENDER,
         "name": "Charter handover — BK-12345",
@@ -120,9 +106,7 @@ def test_a_render_is_sent_out(
     assert (request.status, request.replayed, request.extra) == ("sent", replayed, {"new": 1})
 
 
-def test_a_plain_request_sends_what_it_must_and_nothing_else(
-    api: responses.RequestsMock, craftkit: Craftkit
-) -> None:
+def test_a_plain_request_sends_what_it_must_and_nothing_else(api: Api, craftkit: Craftkit) -> None:
     jane = {"firstName": "Jane", "lastName": "Doe", "email": "jane@example.com"}
     sent = {
         "renderId": RENDER,
@@ -133,67 +117,14 @@ def test_a_plain_request_sends_what_it_must_and_nothing_else(
     create(craftkit)
 
 
-def test_who_only_gets_a_copy_needs_no_place(
-    api: responses.RequestsMock, craftkit: Craftkit
-) -> None:
+def test_who_only_gets_a_copy_needs_no_place(api: Api, craftkit: Craftkit) -> None:
     api.post(URL, json=SENT, status=201)
     craftkit.signatures.create(RENDER, [JOHN], idempotency_key="k")
     assert set(json.loads(api.calls[0].request.body or "")) == {"renderId", "recipients"}
 
 
-@pytest.mark.parametrize(
-    "failure",
-    [
-        {"body": requests.exceptions.ReadTimeout()},
-        {"json": refusal("signature_provider_error"), "status": 502},
-        {"json": refusal("internal"), "status": 500},
-        {"json": refusal("rate_limited"), "status": 429},
-    ],
-    ids=str,
-)
-def test_a_request_is_repeated_with_its_key(
-    api: responses.RequestsMock, craftkit: Craftkit, failure: dict[str, Any]
-) -> None:
-    api.post(URL, **failure)
-    api.post(URL, json=SENT, status=200)
-    assert create(craftkit).replayed is True
-    keys = [call.request.headers["Idempotency-Key"] for call in api.calls]
-    assert keys == [IDEMPOTENCY_KEY] * 2
-    assert api.calls[0].request.body == api.calls[1].request.body
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "kind", "handled"),
-    [
-        (400, "invalid_request", InvalidRequest, False),
-        (401, "unauthorized", AuthenticationError, False),
-        (402, "signature_credits_exhausted", CreditsExhausted, False),
-        (404, "not_found", NotFound, False),
-        (409, "conflict", Conflict, False),
-        (413, "document_too_large", InvalidRequest, False),
-        (503, "signatures_unavailable", ServerError, False),
-    ],
-)
-def test_a_request_that_is_refused_is_made_once(
-    api: responses.RequestsMock,
-    craftkit: Craftkit,
-    pauses: list[float],
-    status: int,
-    code: str,
-    kind: type[CraftkitError],
-    handled: bool,
-) -> None:
-    api.post(URL, json=refusal(code), status=status)
-    with pytest.raises(kind) as caught:
-        create(craftkit)
-    assert type(caught.value) is kind
-    assert (caught.value.status, caught.value.code) == (status, code)
-    assert caught.value.maybe_handled is handled
-    assert (len(api.calls), pauses) == (1, [])
-
-
 def test_a_service_that_did_not_take_it_may_have_mailed_somebody(
-    api: responses.RequestsMock, craftkit: Craftkit
+    api: Api, craftkit: Craftkit
 ) -> None:
     api.post(URL, json=refusal("signature_provider_error"), status=502)
     with pytest.raises(ServerError) as caught:
@@ -202,15 +133,39 @@ def test_a_service_that_did_not_take_it_may_have_mailed_somebody(
     assert len(api.calls) == 3
 
 
-@pytest.mark.parametrize("key", ["", " ", "a\nb", "ü", "a" * 201, " a", None, 7])
-def test_no_request_without_a_key(craftkit: Craftkit, key: Any) -> None:
-    with pytest.raises(InvalidData, match="key"):
-        create(craftkit, idempotency_key=key)
-
-
 def test_a_request_beyond_a_limit_is_not_sent(craftkit: Craftkit) -> None:
     with pytest.raises(InvalidSignatureRequest) as caught:
         create(craftkit, expires_in_hours=0)
     assert caught.value.field == "expires_in_hours"
     assert caught.value.maybe_handled is False
     assert isinstance(caught.value, ValueError)
+
+
+def test_a_request_is_cancelled(api: Api, craftkit: Craftkit) -> None:
+    reason = "Customer changed the terms"
+    cancelled = SENT | {"status": "cancelled", "errorMessage": reason}
+    match = [json_params_matcher({"reason": reason})]
+    api.post(f"{URL}/{REQUEST}/cancel", json=cancelled, match=match)
+    request = craftkit.signatures.cancel(REQUEST, reason)
+    assert (request.status, request.error_message, request.replayed) == ("cancelled", reason, False)
+    assert "Idempotency-Key" not in api.calls[0].request.headers
+
+
+def test_no_reason_is_no_body(api: Api, craftkit: Craftkit) -> None:
+    api.post(f"{URL}/{REQUEST}/cancel", json=SENT)
+    craftkit.signatures.cancel(REQUEST)
+    assert api.calls[0].request.body is None
+    assert "Content-Type" not in api.calls[0].request.headers
+
+
+def test_the_longest_reason_is_sent(api: Api, craftkit: Craftkit) -> None:
+    api.post(f"{URL}/{REQUEST}/cancel", json=SENT)
+    craftkit.signatures.cancel(REQUEST, "x" * 500)
+    assert json.loads(api.calls[0].request.body or "") == {"reason": "x" * 500}
+
+
+@pytest.mark.parametrize("reason", ["x" * 501, "a\x00b", "\ud800", 7])
+def test_a_reason_beyond_its_limit_is_not_sent(craftkit: Craftkit, reason: Any) -> None:
+    with pytest.raises(InvalidSignatureRequest) as caught:
+        craftkit.signatures.cancel(REQUEST, reason)
+    assert caught.value.field == "reason"
