@@ -98,8 +98,8 @@ class CraftkitError(Exception):
 
     @property
     def is_passing(self) -> bool:
-        """Whether a refusal decides nothing: it is about this moment (408, 421, 425), or has no
-        code, as all of Craftkit's do. A proxy's page, say.
+        """Whether a refusal decides nothing: it is about this moment (408, 421, 425), or lacks the
+        code that all of Craftkit's have. A proxy's page, say.
         """
         is_refusal = self.status is not None and 400 <= self.status < 500 and self.status != 429
         return is_refusal and (self.status in _OF_THE_MOMENT or not self.code)

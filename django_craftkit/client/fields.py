@@ -63,9 +63,6 @@ class Fields:
         """As `url`."""
         return self._maybe(name, _url)
 
-    def flag(self, name: str) -> bool:
-        return self._need(name, _flag)
-
     def maybe_flag(self, name: str) -> bool | None:
         return self._maybe(name, _flag)
 

@@ -47,11 +47,6 @@ CHUNK: Final = 64 * 1024
 logger = get_logger("django_craftkit.client")
 
 
-def nothing_else(status: int, body: JsonObject) -> bool:
-    """Only a 2xx is an answer."""
-    return False
-
-
 class Bearer:
     """Sends the key, to one scheme, host and port only."""
 
@@ -151,7 +146,7 @@ class Transport:
         json: object = None,
         idempotency_key: str | None = None,
         anonymous: bool = False,
-        also: Also = nothing_else,
+        also: Also | None = None,
         query: str = "",
     ) -> T:
         """Call, and hand the JSON object of the answer with its status to `read`.
@@ -162,7 +157,7 @@ class Transport:
             idempotency_key: makes a POST repeatable, as GET and DELETE are: see
                 `retry.should_retry`.
             anonymous: send no key.
-            also: whether this status with this body is an answer too, and no error.
+            also: whether this status with this body is an answer too, and no error; None is never.
 
         Raises:
             CraftkitError: whatever went wrong.
@@ -271,7 +266,7 @@ class Transport:
         raise failure
 
     def _answer(
-        self, response: requests.Response, deadline: Deadline, also: Also = nothing_else
+        self, response: requests.Response, deadline: Deadline, also: Also | None = None
     ) -> JsonObject:
         """Read and close a response; raise what it means, unless it is an answer."""
         status = response.status_code
@@ -295,7 +290,7 @@ class Transport:
             answered = None
         else:
             problem = "is no JSON object"
-        if isinstance(answered, dict) and (good or also(status, answered)):
+        if isinstance(answered, dict) and (good or (also and also(status, answered))):
             return answered
         text = content[:ERROR_LIMIT].decode(errors="replace")
         if good:

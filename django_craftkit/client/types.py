@@ -15,6 +15,7 @@ from datetime import datetime  # noqa: TC003
 from typing import Any, Self
 from uuid import UUID  # noqa: TC003
 
+from django_craftkit.client.encoding import given
 from django_craftkit.client.fields import Answer, Fields
 from django_craftkit.untrusted import Json, JsonObject  # noqa: TC001
 
@@ -76,17 +77,16 @@ class Variable(Answer):
         )
 
     def to_json(self) -> dict[str, Json]:
-        body = {
+        return {
             **self.extra,
             "key": self.key,
             "label": self.label,
             "dataType": self.data_type,
             "required": self.required,
+            **given(format=self.format),
+            # What Craftkit has said comes back to it, whether it could be read here or not.
+            **self.unreadable,
         }
-        if self.format is not None:
-            body["format"] = self.format
-        # What Craftkit has said comes back to it, whether it could be read here or not.
-        return {**body, **self.unreadable}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +117,14 @@ class Loop(Answer):
         )
 
     def to_json(self) -> dict[str, Json]:
-        body = {
+        return {
             **self.extra,
             "key": self.key,
             "label": self.label,
             "itemFields": [item.to_json() for item in self.item_fields],
+            **given(previewData=list(self.preview_data) or None),
+            **self.unreadable,
         }
-        if self.preview_data:
-            body["previewData"] = list(self.preview_data)
-        return {**body, **self.unreadable}
 
 
 @dataclass(frozen=True, slots=True)

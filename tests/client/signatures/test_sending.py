@@ -21,6 +21,7 @@ from tests.client.conftest import KEY, RENDER, Api, refusal
 from tests.client.signatures.helpers import (
     IDEMPOTENCY_KEY,
     JOHN,
+    RECIPIENT,
     REQUEST,
     SENT,
     URL,
@@ -30,46 +31,21 @@ from tests.client.signatures.helpers import (
 
 @pytest.mark.parametrize(("status", "replayed"), [(201, False), (200, True)])
 def test_a_render_is_sent_out(api: Api, craftkit: Craftkit, status: int, replayed: bool) -> None:
+    place = {"page": 2, "x": 10, "y": 80.5, "width": 20, "height": 5, "required": False}
+    tag = {"width": 120, "height": 40, "required": True}
+    jane = {name: value for name, value in RECIPIENT.items() if name != "id"}
     sent = {
         "renderId": RENDER,
         "name": "Charter handover — BK-12345",
         "recipients": [
-            {
-                "firstName": "Jane",
-                "lastName": "Doe",
-                "email": "jane@example.com",
-                "designation": "Signer",
-                "order": 2,
-            },
-            {
-                "firstName": "John",
-                "email": "john@example.com",
-                "designation": "CC",
-                "order": 1,
-            },
+            jane | {"order": 2},
+            {"firstName": "John", "email": "john@example.com", "designation": "CC", "order": 1},
         ],
-        "fields": [
-            {
-                "type": "initial",
-                "recipientIndex": 1,
-                "page": 2,
-                "x": 10,
-                "y": 80.5,
-                "width": 20,
-                "height": 5,
-                "required": False,
-            }
-        ],
+        "fields": [{"type": "initial", "recipientIndex": 1} | place],
         "anchorTags": [
-            {
-                "anchorString": "{{sign_here}}",
-                "type": "signature",
-                "recipientIndex": 0,
-                "width": 120,
-                "height": 40,
-                "required": True,
-                "ignoreIfNotPresent": True,
-            }
+            {"anchorString": "{{sign_here}}", "type": "signature", "recipientIndex": 0}
+            | {"ignoreIfNotPresent": True}
+            | tag
         ],
         "expirationHours": 24,
     }
@@ -82,21 +58,9 @@ def test_a_render_is_sent_out(api: Api, craftkit: Craftkit, status: int, replaye
             Recipient("Jane", "Doe", "jane@example.com", order=2),
             Recipient("John", "", "john@example.com", designation="CC", order=1),
         ],
-        fields=(
-            SignatureField(
-                "initial", recipient=1, page=2, x=10, y=80.5, width=20, height=5, required=False
-            ),
-        ),
+        fields=(SignatureField("initial", recipient=1, **place),),
         anchor_tags=(
-            AnchorTag(
-                "{{sign_here}}",
-                "signature",
-                recipient=0,
-                width=120,
-                height=40,
-                required=True,
-                ignore_if_not_present=True,
-            ),
+            AnchorTag("{{sign_here}}", "signature", recipient=0, ignore_if_not_present=True, **tag),
         ),
         name="Charter handover — BK-12345",
         expires_in_hours=24,
