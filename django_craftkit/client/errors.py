@@ -245,7 +245,7 @@ _BY_STATUS: Final[Mapping[int, type[CraftkitError]]] = {
 }
 
 
-def from_answer(status: int, text: str, **facts: Unpack[Facts]) -> CraftkitError:
+def from_answer(status: int, text: str, /, **facts: Unpack[Facts]) -> CraftkitError:
     """The error that an answer with a status of 300 or more means, whatever its body is.
 
     Reads the nested envelope, the flat one, and bodies that are neither.
