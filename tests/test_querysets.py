@@ -36,7 +36,6 @@ pytestmark = pytest.mark.django_db
 MODELS: list[Any] = list(apps.get_app_config("craftkit").get_models())
 #: What each method that makes a queryset is called with here.
 ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
-    "aside": lambda order: (),
     "alive": lambda order: (),
     "declared": lambda order: (),
     "due": lambda order: (clock.now(),),
@@ -45,7 +44,6 @@ ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "failed_since": lambda order: (clock.now(),),
     "for_object": lambda order: (order,),
     "for_objects": lambda order: ([order],),
-    "held": lambda order: (),
     "known": lambda order: (),
     "mine": lambda order: (Job(pk=1),),
     "needing_action": lambda order: (),
@@ -53,12 +51,15 @@ ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "open": lambda order: (),
     "overdue": lambda order: (),
     "paused": lambda order: (),
+    "quarantined": lambda order: (),
     "revocable": lambda order: (),
+    "still_leased": lambda order: ([Job(pk=1)],),
     "to_be_told": lambda order: (),
     "to_hand_out": lambda order: (),
     "under_way": lambda order: (),
     "unknown": lambda order: (),
     "unsettled": lambda order: (),
+    "waiting": lambda order: (),
     "with_signers": lambda order: (),
 }
 
@@ -103,7 +104,7 @@ def make(model: Any, name: str, order: Order) -> Any:
 
 def test_the_methods_are_found():
     names = {param.id for param in MAKERS}
-    assert {"Render.for_object", "SignatureRequest.held", "Job.due", "Share.open"} <= names
+    assert {"Render.for_object", "SignatureRequest.waiting", "Job.due", "Share.open"} <= names
     assert ARGUMENTS.keys() == {param.values[1] for param in MAKERS}
 
 

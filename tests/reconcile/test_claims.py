@@ -154,8 +154,8 @@ def test_a_claim_begins_anew_where_other_rows_are_left_out():
     mark = Mark()
     make_job(1, ago=300, project="paused")
     free = Job.objects.exclude(project="paused")
-    assert free.claim(1, now=NOW, lease=LEASE, mark=mark, held="paused") == []
-    assert claimed(mark=mark, held="nothing") == [1]
+    assert free.claim(1, now=NOW, lease=LEASE, mark=mark, excluded="paused") == []
+    assert claimed(mark=mark, excluded="nothing") == [1]
 
 
 @pytest.mark.django_db
@@ -178,7 +178,7 @@ def test_a_long_look_at_everything_is_not_taken_again_soon(stopwatch, monkeypatc
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("end", ["done", "again", "leave"])
+@pytest.mark.parametrize("end", ["done", "reschedule", "leave"])
 def test_what_was_wished_for_during_a_long_step_is_found_at_once(end):
     """The claims of others have passed by where it was due."""
     mark = Mark()

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from django_craftkit.client import CraftkitConnectionError, CraftkitTimeout
 from django_craftkit.models import Render, Share, SignatureRequest, WebhookDelivery
-from django_craftkit.projects import get_client, patience
+from django_craftkit.projects import get_client, time_limit
 from django_craftkit.sandbox import Sandbox, SandboxAdapter, SandboxServer
 from tests.helpers import settle, until, work
 from tests.seams import at_webhook, when_waiting
@@ -79,7 +79,7 @@ def test_nothing_is_waited_for_inside_a_transaction(craftkit, ready):
 @pytest.mark.parametrize(
     ("wait", "timeout"), [(0.3, (1.0, 1.0)), (1, (1.0, 1.0)), (2.9, (2.9, 2.9)), (60, (3.05, 30.0))]
 )
-def test_patience_is_the_longest_that_a_call_may_take(craftkit, ready, monkeypatch, wait, timeout):
+def test_the_limit_is_the_longest_that_a_call_may_take(craftkit, ready, monkeypatch, wait, timeout):
     allowed = []
     send = SandboxAdapter.send
 
@@ -90,13 +90,13 @@ def test_patience_is_the_longest_that_a_call_may_take(craftkit, ready, monkeypat
     monkeypatch.setattr(SandboxAdapter, "send", note)
     # Nothing takes any time here; then what is left is all of it.
     monkeypatch.setattr("django_craftkit.client.deadline.monotonic", lambda: 0.0)
-    with patience(wait):
+    with time_limit(wait):
         get_client().shares.list(ready.remote_id)
     get_client().shares.list(ready.remote_id)
     assert allowed == [timeout, (3.05, 30.0)]
 
 
-def test_patience_is_for_all_calls_together(craftkit, ready, monkeypatch):
+def test_the_limit_is_for_all_calls_together(craftkit, ready, monkeypatch):
     now, allowed = [0.0], []
     send = SandboxAdapter.send
 
@@ -107,7 +107,7 @@ def test_patience_is_for_all_calls_together(craftkit, ready, monkeypatch):
 
     monkeypatch.setattr(SandboxAdapter, "send", note)
     monkeypatch.setattr("django_craftkit.client.deadline.monotonic", lambda: now[0])
-    with patience(4):
+    with time_limit(4):
         get_client().shares.list(ready.remote_id)
         get_client().shares.list(ready.remote_id)
         now[0] += 1
