@@ -29,7 +29,7 @@ from django_craftkit.models import Job
 from django_craftkit.models.claims import Leased, LeasedQuerySet
 from django_craftkit.reconcile import crew, deliveries, engagement, loop, single, steps
 from django_craftkit.reconcile.noting import Noting
-from django_craftkit.reconcile.renders import batch as documents
+from django_craftkit.reconcile.renders import send as documents
 from django_craftkit.reconcile.renders import states as renders
 from django_craftkit.reconcile.results import Reschedule
 from django_craftkit.reconcile.room import Room

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 STEPS: dict[str, Callable[[Job], Result]] = {
-    Job.Kind.RENDER: renders.batch.step,
+    Job.Kind.RENDER: renders.send.step,
     Job.Kind.SHARE: shares.links.step,
     Job.Kind.EMAIL: shares.emails.step,
     Job.Kind.ENGAGEMENT: engagement.step,
@@ -36,7 +36,7 @@ STEPS: dict[str, Callable[[Job], Result]] = {
 
 #: What is done for many jobs at a time, in the thread of the loop. The crew makes the calls.
 BATCHES: dict[str, Batch] = {
-    Job.Kind.RENDER: renders.batch.DOCUMENTS,
+    Job.Kind.RENDER: renders.send.DOCUMENTS,
     **dict.fromkeys(announcements.KINDS, announcements.ANNOUNCEMENTS),
     Job.Kind.SEND_SIGNATURE: signatures.send.SENDING,
     Job.Kind.SIGNATURE: signatures.cancel.FOLLOWING,

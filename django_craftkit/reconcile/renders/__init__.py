@@ -1,5 +1,5 @@
 """Documents: built, sent, followed to their end."""
 
-from . import batch, poll
+from . import poll, send
 
-__all__ = ["batch", "poll"]
+__all__ = ["poll", "send"]

@@ -19,13 +19,9 @@ from django_craftkit.builders import (
 )
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
-from django_craftkit.models import Change, Job, Render, RenderWithdrawn, Share, SignatureRequest
+from django_craftkit.models import Change, Job, Render, RenderWithdrawn
 from django_craftkit.models.identity import stored_key
-from django_craftkit.models.render import (
-    NOT_CONFIRMED,
-    NOTHING,
-    NOTHING_TO_RENDER,
-)
+from django_craftkit.models.render import NOT_CONFIRMED, NOTHING, NOTHING_TO_RENDER
 from django_craftkit.models.render_manager import BUILDER_FAILED
 from django_craftkit.reconcile.pace import PACE
 from django_craftkit.reconcile.results import Done, Failed, Reschedule, Result, result_of_error
@@ -40,7 +36,7 @@ if TYPE_CHECKING:
     from django_craftkit.models.source import Place
     from django_craftkit.reconcile.batches import Ended
 
-#: Seconds for which a ``recheck`` that is false is asked again.
+#: Seconds for which a ``recheck`` that is false is retried.
 CONFIRM_FOR = 60.0
 
 
@@ -49,7 +45,15 @@ def prepare(job: Job, render: Render) -> Result | None:
     if render.withdrawn_at is not None and render.sent_at is None:
         state = RemoteState(Status.CANCELLED, error="It was withdrawn before it was sent.")
         return _decide_here(render, state, job)
-    return _build(render, job) if render.data is None else _prepare_again(render)
+    if render.data is None:
+        return _build(render, job)
+    if not is_to_be_prepared(render):
+        return None
+    # Nobody makes the data of a snapshot anew: a retry requests its signatures.
+    try:
+        return None if _renew(render) else Reschedule(0.0)
+    except RenderWithdrawn:
+        return Reschedule(0.0)
 
 
 def is_to_be_prepared(render: Render) -> bool:
@@ -96,7 +100,7 @@ def _build(render: Render, job: Job) -> Result | None:
     """Make the data from what was really saved; return ``None`` where they can be sent."""
     built = _make(render, job)
     if built is None:
-        return _look_again(render, job)
+        return _build_locked(render, job)
     if not isinstance(built, Built):
         return built
     # Another was faster where nothing was stored: look again at what there is to do.
@@ -166,16 +170,6 @@ def _store_both(render: Render, built: Built) -> bool:
     return bool(stored)
 
 
-def _prepare_again(render: Render) -> Result | None:
-    """Ask for the signatures of a snapshot that is tried again: nobody makes its data anew."""
-    if render.attempt == 1 or render.builder or render.sent_at is not None:
-        return None
-    try:
-        return None if _renew(render) else Reschedule(0.0)
-    except RenderWithdrawn:
-        return Reschedule(0.0)
-
-
 @in_transaction
 def _renew(render: Render) -> bool:
     rows = lock(Render.objects.using(database())).filter(pk=render.pk, attempt=render.attempt)
@@ -186,7 +180,7 @@ def _renew(render: Render) -> bool:
 
 
 @in_transaction
-def _look_again(render: Render, job: Job) -> Result:
+def _build_locked(render: Render, job: Job) -> Result:
     """Forget a document without data, unless somebody is just saving what would have some.
 
     An event that finds the document waiting leaves it to this worker without a write: what its
@@ -204,31 +198,28 @@ def _look_again(render: Render, job: Job) -> Result:
 
 @in_transaction
 def _drop(render: Render, job: Job) -> Result:
-    """Forget a document that there turned out to be no data for, as if it never was asked for."""
+    """Forget a document that there turned out to be no data for, as if it never was requested."""
+    using = database()
     # Not lock(): whoever is about to refer to the row has it locked, until that is to be seen.
-    rows = Render.objects.using(database()).select_for_update()
-    row = rows.filter(pk=render.pk).first()
+    row = Render.objects.using(using).select_for_update().filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
         return Reschedule(0.0)
     if not Job.objects.mine(job).filter(version=job.version).exists():
         # The event fired again, and there may be something now, or another builds it.
         return Reschedule(0.0)
-    wishes = (Share, SignatureRequest)
-    is_wanted = any(
-        model._default_manager.using(database()).filter(render=row).exists() for model in wishes
-    )
+    is_wanted = row.shares.using(using).exists() or row.signature_requests.using(using).exists()
     if is_wanted or row.attempt > 1:
         state = RemoteState(Status.CANCELLED, error=NOTHING, error_code=NOTHING_TO_RENDER)
         return _decide_here(row, state, job)
-    row.delete(using=database())
+    row.delete(using=using)
     return Done()
 
 
 @in_transaction
 def _decide_here(render: Render, state: RemoteState, job: Job) -> Result:
     """End a document that is not sent yet, unless another has taken it over."""
-    # The document first, as whoever asks for its job does.
+    # The document first, as whoever schedules its job does.
     lock(Render.objects.using(database())).filter(pk=render.pk).values("pk").first()
-    if not Job.objects.mine(job).exists():
-        return Reschedule(0.0)
-    return Reschedule(0.0) if apply_one(render, state, Change.Cause.HERE) is None else Done()
+    is_mine = Job.objects.mine(job).exists()
+    is_ended = is_mine and apply_one(render, state, Change.Cause.HERE) is not None
+    return Done() if is_ended else Reschedule(0.0)

@@ -1,34 +1,58 @@
-"""Documents on their way to Craftkit: noted on their rows before they are sent, with their data."""
+"""Documents on their way: built, noted as sent before they are, polled once they are accepted."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast, Length
 
+from django_craftkit.builders import Built
+from django_craftkit.client import NotFound
 from django_craftkit.database import database, in_transaction, update_many
-from django_craftkit.models import Change, ProjectState, Render
+from django_craftkit.models import Change, Job, ProjectState, Render
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.results import result_of_error
+from django_craftkit.reconcile.crew import MOST_BYTES, Call
+from django_craftkit.reconcile.results import (
+    Done,
+    Failed,
+    Later,
+    Reschedule,
+    Result,
+    result_of_error,
+)
 from django_craftkit.reconcile.states import RemoteState
 from django_craftkit.reconcile.updates import Update, lock_free
 
-from .states import Status, state_of
+from .build import build_here, is_to_be_prepared, prepare, read_sources, store
+from .poll import first_poll, next_poll
+from .states import Documents, Status, remote_id_of, state_of
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from django_craftkit import client
-    from django_craftkit.models import Job
+    from django_craftkit.models import SignatureRequest
     from django_craftkit.reconcile.batches import Ended
     from django_craftkit.reconcile.crew import Answer
+    from django_craftkit.reconcile.pace import Turn
     from django_craftkit.reconcile.updates import Now
+
+
+def step(job: Job) -> Result:
+    """Do what a document needs next, in this thread."""
+    render = Render.objects.using(database()).filter(pk=job.object_id).first()
+    if render is None or render.is_final:
+        return Done()
+    if render.status != Status.PENDING:
+        return DOCUMENTS.carry_out(_poll(job, render))
+    return prepare(job, render) or DOCUMENTS.carry_out(_send(job, render))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +62,8 @@ class Sent:
     render: Render
     #: What its row said of its calls before.
     before: calls.Noted
-    #: When a webhook of its project was heard last.
+    #: When the last webhook of its project came.
     webhooks_at: datetime | None
-    post: Callable[[], client.Render]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,62 +73,152 @@ class Accepted(Update[Render]):
     webhooks_at: datetime | None = None
 
 
-def send(job: Job, render: Render) -> Sent | None:
-    """Note that a document is on its way whose data are stored; ``None`` where it may not go."""
-    sent = _sent(render, ProjectState.objects.of(render.project))
-    return sent if _begin(render) else None
+class Batch(Documents):
+    """Many documents at a time: they are built, sent, and polled once they are accepted.
+
+    What is rare, and what takes its time, is left to ``step``.
+    """
+
+    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
+        rows: Any = Render.objects.using(database())
+        renders = rows.defer("data").in_bulk([job.object_id for job in jobs])
+        sizes = _sizes([pk for pk, render in renders.items() if render.status == Status.PENDING])
+        stored: list[tuple[Job, Render]] = []
+        unbuilt: list[tuple[Job, Render]] = []
+        size = 0
+        for job in jobs:
+            render = renders.get(job.object_id)
+            if render is None or render.is_final:
+                yield job, Done()
+            elif render.status != Status.PENDING:
+                yield _poll(job, render)
+            elif is_to_be_prepared(render):
+                yield job
+            elif render.pk not in sizes:
+                unbuilt.append((job, render))
+            elif size >= MOST_BYTES:
+                yield job, Later()
+            else:
+                size += sizes[render.pk]
+                stored.append((job, render))
+        ready: list[tuple[Job, Render]] = []
+        _read_data([render for _job, render in stored])
+        for job, render in stored:
+            if render.data is None:
+                yield job, Reschedule(0.0)  # it is to be built anew since
+            else:
+                ready.append((job, render))
+        quick = [render for _job, render in unbuilt if not turn.is_slow(render.builder)]
+        sources = read_sources(quick)
+        fresh: set[int] = set()
+        for job, render in unbuilt:
+            if turn.is_over or size >= MOST_BYTES:
+                yield job, Later()
+                continue
+            built = job if turn.is_slow(render.builder) else build_here(job, render, sources)
+            if not isinstance(built, Built):
+                yield built
+                continue
+            render.data = built.data
+            sizes[render.pk] = len(json.dumps(built.data))
+            size += sizes[render.pk]
+            fresh.add(render.pk)
+            ready.append((job, render))
+        if len(ready) > 1:
+            yield from _send_all(ready, fresh, sizes)
+            return
+        for job, render in ready:
+            if render.pk in fresh and not store(render, Built(render.data or {}, None)):
+                yield job, Reschedule(0.0)
+            else:
+                yield _send(job, render, sizes[render.pk])
+
+    def not_made(self, target: Any) -> Result:
+        if isinstance(target, Sent):
+            calls.take_back(target.render, target.before)
+        return Later()
+
+    def read(self, answer: Answer, now: Now) -> Update[Render] | Result:
+        read = _read_sent if isinstance(answer.call.target, Sent) else _read_poll
+        return read(answer.call.target, answer, now)
+
+    def next(self, update: Update[Render], row: Render | None, now: Now) -> Result:
+        if row is not None and row.is_final:
+            return Done(answered=True)
+        if not isinstance(update, Accepted):
+            if row is None:
+                return Done(answered=True)
+            return Reschedule(next_poll(update.row, now()), answered=True)
+        if row is not None:
+            return Reschedule(first_poll(row, update.webhooks_at, now()), answered=True)
+        # Another attempt has begun, another id is known, or Craftkit has accepted what it refuses
+        # now: look again at what there is to do.
+        return Reschedule(0.0 if update.state.remote_id is None else 1.0, answered=True)
 
 
-def send_all(
-    ready: Sequence[tuple[Job, Render]], fresh: Collection[int]
-) -> Iterator[tuple[Job, Sent] | Ended | Job]:
-    """Note together that documents are on their way, as ``send`` does.
+#: What plans, and goes on from the answers.
+DOCUMENTS = Batch()
+
+
+def _sizes(pks: Sequence[int]) -> dict[int, int]:
+    """Return how long the data of these documents are, of those that have some."""
+    rows = Render.objects.using(database()).filter(pk__in=pks, data__isnull=False)
+    return dict(rows.values_list("pk", Length(Cast("data", TextField()))))
+
+
+def _read_data(renders: Sequence[Render]) -> None:
+    rows = Render.objects.using(database()).filter(pk__in=[render.pk for render in renders])
+    data = dict(rows.values_list("pk", "data"))
+    for render in renders:
+        render.data = data.get(render.pk)
+
+
+def _send(job: Job, render: Render, size: int = 0) -> Call | Ended:
+    """Plan to send a document whose data are stored, and note that it is on its way."""
+    try:
+        call = _call(job, render, ProjectState.objects.of(render.project), size)
+        wanted = Render.objects.using(database()).filter(attempt=render.attempt)
+        if render.sent_at is None:
+            # Withdrawn before it was ever sent, it is cancelled instead.
+            wanted = wanted.filter(withdrawn_at=None)
+        return call if calls.note(render, wanted) else (job, Reschedule(0.0))
+    except Exception as error:
+        return job, result_of_error(job, error)
+
+
+def _send_all(
+    ready: Sequence[tuple[Job, Render]], fresh: Collection[int], sizes: Mapping[int, int]
+) -> Iterator[Call | Ended | Job]:
+    """Plan to send documents, as ``_send`` does, and note together that they are on their way.
 
     The data of ``fresh`` are stored with it. A job that is returned as it is is for who can wait:
     another has locked its document, or something has changed.
     """
-    state = cache(lambda project: ProjectState.objects.of(project))
-    posts: list[tuple[Job, Sent]] = []
+    state = cache(ProjectState.objects.of)
+    planned: list[Call] = []
     for job, render in ready:
         try:
-            posts.append((job, _sent(render, state(render.project))))
+            planned.append(_call(job, render, state(render.project), sizes[render.pk]))
         except Exception as error:
             yield job, result_of_error(job, error)
-    begun = _begin_free([sent.render for _job, sent in posts], fresh)
-    for job, sent in posts:
-        now = begun.get(sent.render.pk)
-        if now is None:
-            yield job
+    begun = _note_free([call.target.render for call in planned], fresh)
+    for call in planned:
+        render = call.target.render
+        if (now := begun.get(render.pk)) is None:
+            yield call.jobs[0]
         else:
-            calls.remember(sent.render, now)
-            yield job, sent
-
-
-def _sent(render: Render, state: ProjectState) -> Sent:
-    post = partial(
-        get_client(render.project, max_retries=0).renders.render,
-        render.template,
-        render.data or {},
-        idempotency_key=wire_key(render, state.namespace),
-        version=render.version,
-    )
-    return Sent(render, calls.noted(render), state.webhook_heard_at, post)
-
-
-def _begin(render: Render) -> bool:
-    """Say that this attempt is being sent, unless it was withdrawn before it ever was."""
-    wanted = Render.objects.using(database()).filter(attempt=render.attempt)
-    if render.sent_at is None:
-        wanted = wanted.filter(withdrawn_at=None)
-    return calls.note(render, wanted)
+            calls.remember(render, now)
+            yield call
 
 
 @in_transaction
-def _begin_free(renders: Sequence[Render], fresh: Collection[int]) -> dict[int, calls.Noted]:
-    """Say of several documents that they are being sent, as ``_begin`` does; return of which.
+def _note_free(
+    renders: Sequence[Render], fresh: Collection[int]
+) -> Mapping[int, calls.Noted | None]:
+    """Note that documents are on their way: of those that are free, and as they were read.
 
-    Not those that another has locked, or that are not as they were read. The data of ``fresh`` are
-    stored with it, before they are sent: other data never go out under a key that was used.
+    The data of ``fresh`` are stored with it, before they are sent: other data never go out under a
+    key that was used.
     """
     begun = calls.note_all(
         renders,
@@ -113,7 +226,19 @@ def _begin_free(renders: Sequence[Render], fresh: Collection[int]) -> dict[int, 
         "withdrawn_at",
     )
     update_many([one for one in renders if one.pk in fresh and begun.get(one.pk)], ["data"])
-    return {pk: noted for pk, noted in begun.items() if noted is not None}
+    return begun
+
+
+def _call(job: Job, render: Render, state: ProjectState, size: int) -> Call:
+    post = partial(
+        get_client(render.project, max_retries=0).renders.render,
+        render.template,
+        render.data or {},
+        idempotency_key=wire_key(render, state.namespace),
+        version=render.version,
+    )
+    sent = Sent(render, calls.noted(render), state.webhook_heard_at)
+    return Call([job], post, DOCUMENTS, sent, size=size)
 
 
 def wire_key(render: Render, namespace: uuid.UUID | None = None) -> str:
@@ -121,13 +246,38 @@ def wire_key(render: Render, namespace: uuid.UUID | None = None) -> str:
 
     ``namespace`` is that of its project; it is looked up where it isn't given.
     """
-    namespace = namespace or ProjectState.objects.of(render.project).namespace
-    text = f"{namespace}\n{render.project}\n{render.key_hash}\n{render.attempt}"
+    return hashed_key(render, namespace, render.key_hash)
+
+
+def hashed_key(row: Render | SignatureRequest, namespace: uuid.UUID | None, *about: object) -> str:
+    """Return the key of a row's attempt, which its project knows by ``about``."""
+    namespace = namespace or ProjectState.objects.of(row.project).namespace
+    text = "\n".join(map(str, (namespace, row.project, *about, row.attempt)))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read(sent: Sent, answer: Answer, now: Now) -> Accepted:
-    """Return what an answer says of a document that was sent; raise what stands for none."""
+def _poll(job: Job, render: Render) -> Call | Ended:
+    """Plan to poll a document that Craftkit has accepted."""
+    try:
+        get = get_client(render.project, max_retries=0).renders.get
+        return Call([job], partial(get, remote_id_of(render)), DOCUMENTS, render)
+    except Exception as error:
+        return job, result_of_error(job, error)
+
+
+def _read_sent(sent: Sent, answer: Answer, now: Now) -> Accepted:
     refused = calls.refused(sent.render, sent.before, answer, now)
     state = state_of(answer.value) if refused is None else RemoteState(Status.REJECTED, **refused)
     return Accepted(sent.render, state, Change.Cause.ANSWER, webhooks_at=sent.webhooks_at)
+
+
+def _read_poll(render: Render, answer: Answer, now: Now) -> Update[Render] | Result:
+    error = answer.error
+    if isinstance(error, NotFound) and not error.is_passing:
+        # Another project's key answers like this too, so it ends nothing.
+        return Reschedule(max(next_poll(render, now()), 60.0), error=str(error), answered=True)
+    if error is not None:
+        raise error
+    if answer.value.id != render.remote_id:
+        return Failed(f"Craftkit answered about {answer.value.id}, asked for {render.remote_id}.")
+    return Update(render, state_of(answer.value), Change.Cause.POLL)

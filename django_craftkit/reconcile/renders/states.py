@@ -9,6 +9,7 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, Render, Share, SignatureRequest
 from django_craftkit.reconcile.answers import kept, why
+from django_craftkit.reconcile.results import PARKED, Reschedule
 from django_craftkit.reconcile.states import ADVANCED, RemoteState, States, advance, ranked
 from django_craftkit.reconcile.updates import Update, Updates, lock_by_remote_id, lock_free
 
@@ -16,7 +17,7 @@ from .poll import learn
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from django.db.models import QuerySet
 
@@ -62,20 +63,35 @@ class DocumentStates(States[Render, RemoteState]):
             row, before, row.status, attempt=row.attempt, note=row.error, signal=signal
         )
         if row.status in (Status.FAILED, Status.REJECTED):
-            logger.warning(
-                "Document %d (%s) of project %r is %s: %s",
-                row.pk,
-                row.template,
-                row.project,
-                row.status,
-                why(row),
-            )
+            line = "Document %d (%s) of project %r is %s: %s"
+            logger.warning(line, row.pk, row.template, row.project, row.status, why(row))
 
     def follow(self, moved: Sequence[tuple[Render, Mapping[str, Any]]]) -> None:
-        """Set going what waits for the end of documents; delete what it makes needless."""
+        """Schedule what waits for the end of documents; delete the jobs that it makes needless."""
         ended = [row for row, before in moved if row.is_final and row.status != before["status"]]
-        if ended:
-            _follow_end(ended)
+        if not ended:
+            return
+        using, pks = database(), [row.pk for row in ended]
+        jobs = Job.objects.using(using).filter(bulk.among("object_id", pks), kind=Job.Kind.RENDER)
+        # One that somebody has locked finds nothing to do when its turn comes.
+        bulk.delete_by_pk(Job, list(lock_free(jobs).values_list("pk", flat=True)), using)
+        ready = [row for row in ended if row.status == Status.SUCCEEDED]
+        for row in ready:
+            learn(row)
+        if conf.options().ARCHIVE_RENDERS:
+            Job.objects.schedule_for(Job.Kind.ARCHIVE_RENDER, ready)
+        requests = SignatureRequest.objects.using(using).filter(
+            bulk.among("render", pks), status=SignatureRequest.Status.PENDING
+        )
+        Job.objects.schedule_for(Job.Kind.SEND_SIGNATURE, requests.only("project"))
+        shares = Share.objects.using(using).filter(
+            bulk.among("render", [row.pk for row in ready]), status=Share.Status.PENDING
+        )
+        waiting: dict[str, list[Share]] = {}
+        for share in shares.only("project", "by_mail"):
+            waiting.setdefault(share.kind, []).append(share)
+        for kind, rows in waiting.items():
+            Job.objects.schedule_for(kind, rows)
 
 
 class Documents(Updates[Render]):
@@ -95,50 +111,37 @@ def apply_one(render: Render, state: RemoteState, cause: Change.Cause) -> Render
     return _documents.apply_one(Update(render, state, cause))
 
 
-def remote_id_of(render: Render) -> uuid.UUID:
-    """Return Craftkit's id of an accepted document."""
-    if render.remote_id is None:
-        raise ValueError(f"{render} is {render.status} and has no id at Craftkit.")
-    return render.remote_id
+def remote_id_of(row: Render | SignatureRequest) -> uuid.UUID:
+    """Return Craftkit's id of what it has accepted."""
+    if row.remote_id is None:
+        raise ValueError(f"{row} is {row.status} and has no id at Craftkit.")
+    return row.remote_id
+
+
+def wait_for(render: Render) -> Reschedule:
+    """Return how a step ends that waits for a document to be ready."""
+    # Who has found it at its end may have looked for what waits a moment before this did.
+    return Reschedule(0.0 if not render.is_final and _is_final_by_now(render.pk) else PARKED)
 
 
 @in_transaction
-def is_final_by_now(pk: int) -> bool:
+def _is_final_by_now(pk: int) -> bool:
     """Whether a document has come to its end, waiting for whoever is about to say so."""
     render: Render = lock(Render.objects.using(database())).only("status").get(pk=pk)
     return render.is_final
 
 
-def lock_known(
-    keys: Iterable[tuple[str, uuid.UUID]],
-) -> dict[tuple[str, uuid.UUID], Render]:
+@in_transaction
+def final_by_now(pks: Collection[int]) -> dict[int, bool]:
+    """Whether documents have come to their end, but for those that another has locked.
+
+    Who has may be about to say so.
+    """
+    rows: Any = lock_free(Render.objects.using(database()).only("status"))
+    return {pk: render.is_final for pk, render in rows.in_bulk(pks).items()}
+
+
+def lock_known(keys: Iterable[tuple[str, uuid.UUID]]) -> dict[tuple[str, uuid.UUID], Render]:
     """Lock the documents that these projects' ids stand for; those that there is a row for."""
     # Whole, but for their data: whoever listens is told of them as they were written.
     return lock_by_remote_id(_documents.rows(), keys)
-
-
-def _follow_end(ended: list[Render]) -> None:
-    using = database()
-    pks = [row.pk for row in ended]
-    jobs = Job.objects.using(using).filter(bulk.among("object_id", pks), kind=Job.Kind.RENDER)
-    # One that somebody has locked finds nothing to do when its turn comes.
-    free = list(lock_free(jobs).values_list("pk", flat=True))
-    bulk.delete_by_pk(Job, free, using)
-    ready = [row.pk for row in ended if row.status == Status.SUCCEEDED]
-    for row in ended:
-        if row.status == Status.SUCCEEDED:
-            learn(row)
-    if ready and conf.options().ARCHIVE_RENDERS:
-        Job.objects.schedule_for(Job.Kind.ARCHIVE_RENDER, [row for row in ended if row.pk in ready])
-    requests = SignatureRequest.objects.using(using).filter(
-        bulk.among("render", pks), status=SignatureRequest.Status.PENDING
-    )
-    Job.objects.schedule_for(Job.Kind.SEND_SIGNATURE, requests.only("project"))
-    shares = Share.objects.using(using).filter(
-        bulk.among("render", ready), status=Share.Status.PENDING
-    )
-    waiting: dict[str, list[Share]] = {}
-    for share in shares.only("project", "by_mail"):
-        waiting.setdefault(share.kind, []).append(share)
-    for kind, rows in waiting.items():
-        Job.objects.schedule_for(kind, rows)
