@@ -33,7 +33,7 @@ from django_craftkit.reconcile.renders import send as documents
 from django_craftkit.reconcile.renders import states as renders
 from django_craftkit.reconcile.results import Reschedule
 from django_craftkit.reconcile.room import Room
-from django_craftkit.reconcile.shares import updates
+from django_craftkit.reconcile.shares import states as shares
 from django_craftkit.reconcile.states import RemoteState
 from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import TIMEOUT
@@ -656,7 +656,7 @@ def apply_to_render(render: Render, status: str, cause: Change.Cause, **said: An
 
 def apply_to_share(share: Share, found: client.Share, cause: Change.Cause) -> Share:
     """Apply what Craftkit says of a link to its row."""
-    return updates.apply(updates.of_link(share, found, cause))
+    return shares.apply(shares.of_link(share, found, cause))
 
 
 def apply_engagement(render: Render, read: client.Engagement) -> None:

@@ -20,8 +20,8 @@ from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.states import MAX_COUNT, earliest
 from django_craftkit.reconcile.updates import lock_renders
 
-from . import states
-from .states import LOOK_AGAIN, ShareStates, Status
+from .settle import known_mails, mailed, matches, may_hide_mails
+from .states import LOOK_AGAIN, ShareStates, Status, furthest, update
 
 if TYPE_CHECKING:
     import uuid
@@ -40,26 +40,24 @@ def apply_listed(
     """
     # Whoever withdraws the document comes before this, or finds the links.
     row = lock_renders([render.pk])[render.pk]
-    siblings = states.siblings_of(render.pk)
+    rows = lock(Share.objects.using(database())).filter(render=render.pk)
+    siblings = list(rows.order_by("pk"))
     known = {one.remote_id: one for one in siblings}
-    steps = [
-        (known[one.id], [partial(states.update, found=one)]) for one in listed if one.id in known
-    ]
-    states.apply(steps, Change.Cause.POLL)
+    ShareStates(Change.Cause.POLL).apply(
+        (known[one.id], [partial(update, found=one)]) for one in listed if one.id in known
+    )
     strange = [found for found in listed if found.id not in known]
     if strange and any(_is_being_sent(one) for one in siblings):
         return False
-    sent = {*states.mailed(read), *states.known_mails([found.id for found in strange])}
+    sent = {*mailed(read), *known_mails([found.id for found in strange])}
     for found in strange:
         # One that somebody has got is another's: a colleague's, say, who mailed it there instead.
         # A mail that failed may have been sent again since. Where that can't be read, it stays.
         is_had = found.id in sent or bool(found.click_count) or "clickCount" in found.unreadable
         is_surplus = row.withdrawn_at is not None or (
             not is_had
-            and not states.may_hide_mails(read)
-            and any(
-                one.by_mail and states.matches(one, found, one.requested_at) for one in siblings
-            )
+            and not may_hide_mails(read)
+            and any(one.by_mail and matches(one, found, one.requested_at) for one in siblings)
         )
         _adopt(row, found, is_surplus=is_surplus)
     return not listed.unreadable
@@ -87,12 +85,11 @@ def _adopt(render: Render, found: client.Share, *, is_surplus: bool) -> None:
         status=Status.REVOKED if found.revoked_at else Status.ACTIVE,
         revoked_at=from_utc(found.revoked_at),
         click_count=min(found.click_count or 0, MAX_COUNT),
-        requested_at=states.made_at(found) or clock.now(),
+        requested_at=from_utc(found.created_at) or clock.now(),
         revoke_requested_at=clock.now() if is_surplus and not found.revoked_at else None,
         answer=kept(found, revokedReason=found.revoked_reason),
     )
-    history = ShareStates(Change.Cause.READ_BACK).history(row, "", "")
-    Change.objects.record(history)
+    Change.objects.record(ShareStates(Change.Cause.READ_BACK).history(row, "", ""))
 
 
 def apply_events(
@@ -113,11 +110,10 @@ def apply_events(
             known.setdefault(event.share_remote_id, []).append(event)
         elif event.share_remote_id is not None:
             strange.append(event)
-    steps = [
+    ShareStates(cause).apply(
         (links[remote_id], [partial(_update, events=mine, views=views.get(remote_id, 0))])
         for remote_id, mine in known.items()
-    ]
-    states.apply(steps, cause)
+    )
     _look_for(strange)
 
 
@@ -131,13 +127,13 @@ def _update(row: Share, events: Sequence[EngagementEvent], views: int) -> None:
             row.status = Status.REVOKED
         elif event.type == EngagementEvent.Type.EMAIL_SENT:
             row.mailed_at = earliest(row.mailed_at, event.occurred_at)
-            row.status = states.furthest(row.status, Status.ACTIVE)
+            row.status = furthest(row.status, Status.ACTIVE)
     if row.status != before:
         row.error = row.error_code = ""
 
 
 def _look_for(strange: Sequence[EngagementEvent]) -> None:
-    """Have the links read that events name and no row has."""
+    """Schedule reading the links that events name and no row has."""
     # Somebody else's, or one whose answer is on its way.
     at = clock.now() + timedelta(seconds=LOOK_AGAIN)
     for project in {event.project for event in strange}:
@@ -147,7 +143,7 @@ def _look_for(strange: Sequence[EngagementEvent]) -> None:
         )
         sent = {event.render_id for event in mine if event.type == EngagementEvent.Type.EMAIL_SENT}
         if sent:
-            # Somebody waits to hear of the document's mails.
+            # It may tell what became of the document's unsettled mails.
             waiting = Share.objects.using(database()).filter(
                 render__in=sent, by_mail=True, status=Status.UNKNOWN
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, Share
@@ -13,9 +13,8 @@ from django_craftkit.reconcile.moments import to_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import Done, Result
 
-from .send import Alone, Errand, Sharing, held_back, read_sent
-from .states import Status
-from .updates import Update, apply, decided, of_mail, rejected
+from .send import Alone, Errand, Sharing, prepare, read_sent
+from .states import Status, Update, decided, finish, of_mail, rejected
 
 if TYPE_CHECKING:
     from django_craftkit.client import CraftkitError
@@ -31,8 +30,9 @@ class Mails(Sharing):
         if share.status != Status.PENDING or share.revoke_requested_at is not None:
             return Done()
         if share.sending_since is not None:
-            return Alone(partial(_settle_lost, share))
-        return held_back(share) or _send(share)
+            error = "A worker ended while it was being sent."
+            return Alone(partial(finish, _to_settle(share, Change.Cause.HERE, error)))
+        return prepare(share) or _send(share)
 
 
 #: What sends e-mails, and goes on from the answers.
@@ -57,15 +57,8 @@ def _unsure(share: Share, error: CraftkitError) -> Update:
         # The link may be there without its mail: it is found, and revoked.
         return rejected(share, job=Job.Kind.ENGAGEMENT, **refusal(error))
     logger.warning("The e-mail of share %s may have been sent: %s", share.pk, how(error))
-    return _to_settle(share, Change.Cause.ANSWER, error=str(error)).then(Done())
+    return _to_settle(share, Change.Cause.ANSWER, str(error)).then(Done())
 
 
-def _settle_lost(share: Share) -> Result:
-    """Have a mail settled whose worker ended in the call."""
-    error = "A worker ended while it was being sent."
-    apply(_to_settle(share, Change.Cause.HERE, error=error))
-    return Done()
-
-
-def _to_settle(share: Share, cause: Change.Cause, **said: Any) -> Update:
-    return decided(share, Status.UNKNOWN, cause, job=Job.Kind.SHARE, **said)
+def _to_settle(share: Share, cause: Change.Cause, error: str) -> Update:
+    return decided(share, Status.UNKNOWN, cause, job=Job.Kind.SHARE, error=error)

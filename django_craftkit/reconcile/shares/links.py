@@ -16,10 +16,9 @@ from django_craftkit.reconcile.moments import from_utc, to_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import Done, Reschedule, Result
 
-from .send import Alone, Errand, Sharing, held_back, read_sent
+from .send import Alone, Errand, Sharing, prepare, read_sent
 from .settle import UNREADABLE, delay, settle
-from .states import LOOK_AGAIN, Status
-from .updates import Update, decided, of_link
+from .states import LOOK_AGAIN, Status, Update, decided, of_link
 
 if TYPE_CHECKING:
     import uuid
@@ -42,7 +41,7 @@ class Links(Sharing):
         is_wanted = not (share.revoke_requested_at or share.render.withdrawn_at)
         if share.by_mail and is_wanted:
             return Done()  # a job of its own sends it
-        return held_back(share) or _make(share)
+        return prepare(share) or _make(share)
 
     def end(self, row: Share) -> Result:
         is_settled = row.status == Status.ACTIVE and not row.revoke_requested_at
@@ -101,14 +100,12 @@ def _read_closed(share: Share, remote_id: uuid.UUID, answer: Answer) -> Update |
     revoked_at = None
     if isinstance(said, client.Revocation):
         revoked_at = from_utc(said.revoked_at)
-    else:
-        found = next((one for one in said if one.id == remote_id), None)
-        if found is not None and found.revoked_at is None:
+    elif found := next((one for one in said if one.id == remote_id), None):
+        if found.revoked_at is None:
             return Reschedule(LOOK_AGAIN, error="Craftkit lists the link as open.", answered=True)
-        if found is None and warn_of_unreadable("shares", share.project, said):
-            waited = database_now() - (share.revoke_requested_at or share.requested_at)
-            return Reschedule(delay(waited), error=UNREADABLE, answered=True)
-        if found is not None:
-            return of_link(share, found, Change.Cause.READ_BACK)
+        return of_link(share, found, Change.Cause.READ_BACK)
+    elif warn_of_unreadable("shares", share.project, said):
+        waited = database_now() - (share.revoke_requested_at or share.requested_at)
+        return Reschedule(delay(waited), error=UNREADABLE, answered=True)
     revoked_at = revoked_at or database_now()
     return decided(share, Status.REVOKED, Change.Cause.ANSWER, revoked_at=revoked_at)

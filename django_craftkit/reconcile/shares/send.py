@@ -17,19 +17,21 @@ from django_craftkit.models import Change, Job, Render, Share
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.answers import refusal
 from django_craftkit.reconcile.crew import Answer, Call
-from django_craftkit.reconcile.renders.states import is_final_by_now
-from django_craftkit.reconcile.results import (
-    PARKED,
-    Done,
-    Later,
-    Reschedule,
-    Result,
-    result_of_error,
-)
+from django_craftkit.reconcile.renders.states import wait_for
+from django_craftkit.reconcile.results import Done, Later, Reschedule, Result, result_of_error
 from django_craftkit.reconcile.updates import Answered, lock_free
 
-from .states import LOOK_AGAIN, Status
-from .updates import Update, apply, apply_all, move, not_sent, rejected
+from .states import (
+    LOOK_AGAIN,
+    Status,
+    Update,
+    apply,
+    apply_all,
+    decided,
+    finish,
+    not_sent,
+    rejected,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -145,30 +147,18 @@ def _read(jobs: Sequence[Job]) -> dict[int, Share]:
     return found
 
 
-def held_back(share: Share) -> Alone | None:
-    """Return what is to be done about what keeps a pending share from being sent."""
+def prepare(share: Share) -> Alone | None:
+    """See that a pending share can be sent; return what is to be done where it can't."""
     if share.render.withdrawn_at is not None or share.revoke_requested_at is not None:
-        return Alone(partial(_give_up, share))
-    if share.render.status != Render.Status.SUCCEEDED or share.render.remote_id is None:
-        return Alone(partial(_wait_for, share.render))
-    return Alone(partial(_expire, share)) if share.is_expired else None
-
-
-def _give_up(share: Share) -> Result:
-    move(share, Status.REVOKED, Change.Cause.HERE, revoked_at=clock.now())
-    return Done()
-
-
-def _wait_for(render: Render) -> Result:
-    # Who has found it at its end may have looked for what waits a moment before this did.
-    is_over = not render.is_final and is_final_by_now(render.pk)
-    return Reschedule(0.0 if is_over else PARKED)
-
-
-def _expire(share: Share) -> Result:
-    error = "It had expired before it could be sent."
-    apply(rejected(share, error_code="expired", error=error, field_errors={}))
-    return Done()
+        update = decided(share, Status.REVOKED, Change.Cause.HERE, revoked_at=clock.now())
+    elif share.render.status != Render.Status.SUCCEEDED or share.render.remote_id is None:
+        return Alone(partial(wait_for, share.render))
+    elif share.is_expired:
+        error = "It had expired before it could be sent."
+        update = rejected(share, error_code="expired", error=error, field_errors={})
+    else:
+        return None
+    return Alone(partial(finish, update))
 
 
 def read_sent(

@@ -12,48 +12,46 @@ event of that link. A link without one, once no call can be under way, is for a 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from django_craftkit.client import NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
-from django_craftkit.models import Change, Job, Share
+from django_craftkit.models import Change, EngagementEvent, Job, Share
 from django_craftkit.models.arguments import LATEST
 from django_craftkit.models.share_manager import UNPROVEN
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.answers import warn_of_unreadable
+from django_craftkit.reconcile.answers import SKEW, warn_of_unreadable
 from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import PARKED, Done, Reschedule, Result, look_delay
 from django_craftkit.reconcile.updates import lock_renders
 
-from . import states
-from .states import LOOK_AGAIN, Status
-from .updates import move
+from .states import LOOK_AGAIN, ShareStates, Status, apply, decided, update
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
     from django_craftkit import client
 
 logger = get_logger(__name__)
 
+EMAIL_SENT = EngagementEvent.Type.EMAIL_SENT
 UNREADABLE = "Craftkit lists links that can't be read, and this may be one of them."
 
 
 def settle(share: Share) -> Result:
     """Find out what became of a share that may have been sent."""
     if share.status == Status.PENDING:
-        move(share, Status.UNKNOWN, Change.Cause.HERE)
+        apply(decided(share, Status.UNKNOWN, Change.Cause.HERE))
     craftkit, render_id = get_client(share.project, max_retries=0), remote_id_of(share.render)
     try:
         listed = craftkit.shares.list(render_id)
-        sent = states.mailed(craftkit.engagement.read(render_id)) if share.by_mail else {}
+        sent = mailed(craftkit.engagement.read(render_id)) if share.by_mail else {}
     except NotFound as error:
         if error.is_passing:
             raise
@@ -87,19 +85,30 @@ def _read_back(
         return Reschedule(0.0, answered=True)
     if share.by_mail:
         # The newest 25 events may not reach back to it.
-        sent = {**sent, **states.known_mails([found.id for found in listed])}
+        sent = {**sent, **known_mails([found.id for found in listed])}
     of_others = rows.filter(render=share.render_id, remote_id__isnull=False).exclude(pk=share.pk)
     known = set(of_others.values_list("remote_id", flat=True))
     free = [found for found in listed if found.id not in known]
-    told = {found.id: _is_it(share, found) for found in free}
-    mine = [found for found in free if told[found.id]]
+    #: ``None``: nobody can tell.
+    told = {
+        found.id: found.id == share.remote_id or matches(share, found, _sent_at(share))
+        for found in free
+    }
+    mine = sorted(
+        (found for found in free if told[found.id]),
+        key=lambda found: from_utc(found.created_at) or from_utc(LATEST),
+    )
     proven = [found for found in mine if not share.by_mail or found.id in sent]
     if proven:
-        found = min(proven, key=_made_at)
+        found = proven[0]
+
+        def take(row: Share) -> None:
+            row.remote_id, row.mailed_at = found.id, sent.get(found.id)
+            update(row, found)
+
         if len(free) > 1:
-            _find_others(share)
-        take = partial(_take, found=found, mailed_at=sent.get(found.id))
-        states.apply([(share, [take])], Change.Cause.READ_BACK)
+            _adopt_others(share)
+        ShareStates(Change.Cause.READ_BACK).apply([(share, [take])])
         return Reschedule(0.0, answered=True)
     if share.is_unsettled:
         return Done(answered=True)
@@ -110,35 +119,66 @@ def _read_back(
             return _leave_to_staff(share, UNREADABLE)
         return Reschedule(delay(now - _sent_at(share)), error=UNREADABLE, answered=True)
     if len(free) > len(mine[:1]):
-        _find_others(share)
+        _adopt_others(share)
     if mine:
-        found = min(mine, key=_made_at)
-        share.remote_id, share.url = found.id, found.url
-        return _leave_to_staff(
-            share, "Craftkit has the link of this e-mail and no record that it was sent."
-        )
+        share.remote_id, share.url = mine[0].id, mine[0].url
+        why = "Craftkit has the link of this e-mail and no record that it was sent."
+        return _leave_to_staff(share, why)
     if share.revoke_requested_at:
-        move(share, Status.REVOKED, Change.Cause.READ_BACK, revoked_at=now)
+        apply(decided(share, Status.REVOKED, Change.Cause.READ_BACK, revoked_at=now))
         return Done(answered=True)
-    move(share, Status.PENDING, Change.Cause.READ_BACK, sending_since=None, error="")
+    cause = Change.Cause.READ_BACK
+    apply(decided(share, Status.PENDING, cause, sending_since=None, error=""))
     Job.objects.schedule(share.kind, [share.pk], share.project)
     return Reschedule(0.0, answered=True)
 
 
-def _take(share: Share, found: client.Share, mailed_at: datetime | None) -> None:
-    share.remote_id, share.mailed_at = found.id, mailed_at
-    states.update(share, found)
+def matches(share: Share, found: client.Share, since: datetime) -> bool | None:
+    """Whether Craftkit's link is what was requested; ``None``: what tells that is unreadable.
+
+    Who takes ``None`` for ``False`` may make a link once more.
+    """
+    made_at = from_utc(found.created_at)
+    told = {
+        "channel": found.channel == share.channel if found.channel else None,
+        "recipientEmail": (found.recipient_email or "").casefold()
+        == share.recipient_email.casefold(),
+        "message": (found.message or "") == share.message,
+        "expiresAt": _milliseconds(from_utc(found.expires_at)) == _milliseconds(share.expires_at),
+        "createdAt": None if made_at is None else made_at >= since - SKEW,
+    }
+    said = [
+        same for name, same in told.items() if same is not None and name not in found.unreadable
+    ]
+    if not all(said):
+        return False
+    return True if len(said) == len(told) else None
 
 
-def _is_it(share: Share, found: client.Share) -> bool | None:
-    """Whether a link that nobody has is the one whose answer was lost; ``None``: who knows."""
-    if found.id == share.remote_id:
-        return True
-    return states.matches(share, found, _sent_at(share))
+def _milliseconds(moment: datetime | None) -> datetime | None:
+    """Cut a moment to what Craftkit keeps of it."""
+    return moment and moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _made_at(found: client.Share) -> datetime:
-    return states.made_at(found) or from_utc(LATEST)
+def mailed(read: client.Engagement) -> dict[uuid.UUID | None, datetime]:
+    """Return when a mail went out, by the link that was in it."""
+    events = [event for event in read.recent if event.event_type == EMAIL_SENT]
+    return {event.share_id: from_utc(event.created_at) or database_now() for event in events}
+
+
+def may_hide_mails(read: client.Engagement) -> bool:
+    """Whether a mail may have gone out by what can't be read of a document's events."""
+    return "recent" in read.unreadable or any(
+        event.event_type == EMAIL_SENT and "shareId" in event.unreadable for event in read.recent
+    )
+
+
+def known_mails(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID | None, datetime]:
+    """Return when a mail went out, by the link that was in it, as far as events are stored."""
+    events = EngagementEvent.objects.using(database()).filter(
+        share_remote_id__in=ids, type=EMAIL_SENT
+    )
+    return dict(events.values_list("share_remote_id", "occurred_at"))
 
 
 def delay(age: timedelta) -> float:
@@ -155,8 +195,8 @@ def _is_call_over(share: Share, now: datetime) -> bool:
     return calls.is_over(share.project, _sent_at(share), now)
 
 
-def _find_others(share: Share) -> None:
-    """Have the links adopted that Craftkit lists and no row has."""
+def _adopt_others(share: Share) -> None:
+    """Schedule the adoption of links that Craftkit lists and no row has."""
     Job.objects.schedule(Job.Kind.ENGAGEMENT, [share.render_id], share.project)
 
 

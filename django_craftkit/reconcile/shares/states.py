@@ -1,18 +1,23 @@
-"""What Craftkit says of links: in any order, with repeats, it ends in the same rows."""
+"""What Craftkit says of links, or is decided about them: any order ends in the same rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from django_craftkit import clock
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, lock
+from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
-from django_craftkit.models import Change, EngagementEvent, Job, Share
-from django_craftkit.reconcile.answers import SKEW, kept, why
+from django_craftkit.models import Change, Job, Share
+from django_craftkit.reconcile.answers import kept, why
 from django_craftkit.reconcile.moments import from_utc
+from django_craftkit.reconcile.results import Done
 from django_craftkit.reconcile.states import MAX_COUNT, States, earliest, merge_answers, ranked
+from django_craftkit.reconcile.updates import lock_renders
 
 if TYPE_CHECKING:
     import uuid
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django_craftkit import client
+    from django_craftkit.models import Render
+    from django_craftkit.reconcile.results import Result
 
 logger = get_logger(__name__)
 
@@ -37,7 +44,6 @@ MAIL_SIGNAL: dict[str, str] = {
     Status.REVOKED: "share_revoked",
 }
 
-EMAIL_SENT = EngagementEvent.Type.EMAIL_SENT
 #: Seconds to the next look for a link whose answer was lost.
 LOOK_AGAIN = 5.0
 #: What remote states, and decisions of ours, may change.
@@ -55,72 +61,13 @@ COLUMNS = (
     "field_errors",
 )
 
+#: What changes a row; returns the kind of the job that goes on from there, or none.
+Step = Callable[[Share], str | None]
+
 
 def furthest(one: str, other: str) -> Share.Status:
     """Return the status of two that no order of updates leads back from."""
     return max(Status(one), Status(other), key=RANK.__getitem__)
-
-
-def mailed(read: client.Engagement) -> dict[uuid.UUID | None, datetime]:
-    """Return when a mail went out, by the link that was in it."""
-    events = [event for event in read.recent if event.event_type == EMAIL_SENT]
-    return {event.share_id: from_utc(event.created_at) or database_now() for event in events}
-
-
-def may_hide_mails(read: client.Engagement) -> bool:
-    """Whether a mail may have gone out by what can't be read of a document's events."""
-    return "recent" in read.unreadable or any(
-        event.event_type == EMAIL_SENT and "shareId" in event.unreadable for event in read.recent
-    )
-
-
-def known_mails(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID | None, datetime]:
-    """Return when a mail went out, by the link that was in it, as far as events are stored."""
-    events = EngagementEvent.objects.using(database()).filter(
-        share_remote_id__in=ids, type=EngagementEvent.Type.EMAIL_SENT
-    )
-    return dict(events.values_list("share_remote_id", "occurred_at")) if ids else {}
-
-
-def matches(share: Share, found: client.Share, since: datetime) -> bool | None:
-    """Whether Craftkit's link is what was asked for; ``None``: what tells them apart is unreadable.
-
-    Who takes ``None`` for ``False`` may make a link once more.
-    """
-    made = made_at(found)
-    told = {
-        "channel": found.channel == share.channel if found.channel else None,
-        "recipientEmail": (found.recipient_email or "").casefold()
-        == share.recipient_email.casefold(),
-        "message": (found.message or "") == share.message,
-        "expiresAt": _milliseconds(from_utc(found.expires_at)) == _milliseconds(share.expires_at),
-        "createdAt": None if made is None else made >= since - SKEW,
-    }
-    said = [
-        same for name, same in told.items() if same is not None and name not in found.unreadable
-    ]
-    if not all(said):
-        return False
-    return True if len(said) == len(told) else None
-
-
-def made_at(found: client.Share) -> datetime | None:
-    return from_utc(found.created_at)
-
-
-def _milliseconds(moment: datetime | None) -> datetime | None:
-    """Cut a moment to what Craftkit keeps of it."""
-    return moment and moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def siblings_of(render_id: int) -> list[Share]:
-    """Lock all links of a locked document, to compare them with all that Craftkit lists."""
-    rows = lock(Share.objects.using(database())).filter(render=render_id)
-    return list(rows.order_by("pk"))
-
-
-#: What changes a row; returns the kind of the job that goes on from there, or none.
-Step = Callable[[Share], str | None]
 
 
 class ShareStates(States[Share, Step]):
@@ -139,15 +86,9 @@ class ShareStates(States[Share, Step]):
         if row.status == before:
             return []
         if row.status == Status.REJECTED:
-            logger.warning(
-                "%s %d to document %d of project %r is %s: %s",
-                "E-mail" if row.by_mail else "Link",
-                row.pk,
-                row.render_id,
-                row.project,
-                row.status,
-                why(row),
-            )
+            line = "%s %d to document %d of project %r is %s: %s"
+            what = "E-mail" if row.by_mail else "Link"
+            logger.warning(line, what, row.pk, row.render_id, row.project, row.status, why(row))
         return self.history(row, before, row.error)
 
     def history(self, row: Share, before: str, note: str) -> list[Change]:
@@ -180,9 +121,182 @@ class ShareStates(States[Share, Step]):
             Job.objects.schedule(kind, targets, project)
 
 
-def apply(found: Iterable[tuple[Share, Iterable[Step]]], cause: Change.Cause) -> None:
-    """Apply steps to their rows, which are locked; inside a transaction."""
-    ShareStates(cause).apply(found)
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What Craftkit says of a row, or is decided about it, and how that is applied to it."""
+
+    #: The row as it was read before.
+    row: Share
+    #: Changes the row, which comes last; returns the kind of the job that goes on from there, or
+    #: none. Before it come what is locked with it: another row of the document, which has the link
+    #: that is spoken of, and the document.
+    apply: Callable[[Share | None, Render | None, Share], str | None]
+    cause: Change.Cause = Change.Cause.ANSWER
+    #: The link that it is about: no two rows take the same.
+    remote_id: uuid.UUID | None = None
+    #: Whether its document is locked first: for a link, and for a job of the document's.
+    with_document: bool = False
+    #: How the step ends once it is written; ``None``: the row, as it is by then, says it.
+    result: Result | None = None
+
+    def then(self, result: Result) -> Update:
+        return replace(self, result=result)
+
+
+def apply(update: Update) -> Share:
+    """Apply an update to its row, waiting for whoever has it locked; return the row."""
+    row = apply_all([update]).get(update.row.pk)
+    if row is None:
+        raise Share.DoesNotExist(f"{update.row} is gone.")
+    return row
+
+
+def finish(update: Update) -> Result:
+    """Apply an update after which nothing is left to do."""
+    apply(update)
+    return Done()
+
+
+@in_transaction
+def apply_all(updates: Sequence[Update], locked: Callable[[Any], Any] = lock) -> dict[int, Share]:
+    """Apply updates to their rows, with as many queries for many as for one; return the rows.
+
+    ``locked`` locks a queryset, or those of its rows that are free: what is about another is not
+    applied, and not returned.
+    """
+    shares: Any = Share.objects.using(database())
+    # Whoever withdraws a document begins with it, too, and goes on to its jobs and its rows.
+    documents = {one.row.render_id for one in updates if one.with_document}
+    renders = lock_renders(documents, locked) if documents else {}
+    links = {one.remote_id for one in updates if one.remote_id is not None}
+    holders: dict[Any, int] = {}
+    if links:
+        # By the index of links, not the document's, which may have thousands of them. Who has a
+        # link stays so: that takes a document that is locked.
+        known = shares.filter(remote_id__in=links).values_list("pk", "render_id", "remote_id")
+        holders = {(render, remote_id): pk for pk, render, remote_id in known}
+    pks = {one.row.pk for one in updates}.union(holders.values())
+    rows = {row.pk: row for row in locked(shares.filter(pk__in=pks).order_by("pk"))}
+    applied: dict[int, Share] = {}
+    told: dict[Change.Cause, list[tuple[Share, list[Step]]]] = {}
+    for one in updates:
+        row = holder = rows.get(one.row.pk)
+        if row is not None and one.remote_id is not None:
+            holder = rows.get(holders.setdefault((row.render_id, one.remote_id), row.pk))
+        if row is None or holder is None or row.render_id in documents.difference(renders):
+            continue
+        applied[row.pk] = row
+        other = None if holder is row else holder
+        step = partial(one.apply, other, renders.get(row.render_id))
+        told.setdefault(one.cause, []).append((row, [step]))
+    for cause, found in told.items():
+        ShareStates(cause).apply(found)
+    return applied
+
+
+def decided(
+    share: Share, status: Share.Status, cause: Change.Cause, *, job: str = "", **values: Any
+) -> Update:
+    """Return a decision of ours, which counts unless the row has moved on since it was read."""
+    before = share.status
+
+    def decide(other: Share | None, render: Render | None, row: Share) -> str | None:
+        if row.status != before:
+            return None
+        row.status = status
+        if status == Status.REVOKED:
+            row.error = row.error_code = ""
+        for name, value in values.items():
+            setattr(row, name, value)
+        return job
+
+    return Update(share, decide, cause, with_document=job == Job.Kind.ENGAGEMENT)
+
+
+def rejected(share: Share, *, job: str = "", **said: Any) -> Update:
+    """Return that a share is refused; ``said`` is what is noted of why."""
+    status, cause = Status.REJECTED, Change.Cause.ANSWER
+    return decided(share, status, cause, job=job, sending_since=None, **said)
+
+
+def not_sent(share: Share) -> Update:
+    """Return that Craftkit did not act on the call that was noted last, by this worker."""
+    return Update(share, partial(_take_back, share.sending_since))
+
+
+def _take_back(
+    sending_since: datetime | None, other: Share | None, render: Render | None, row: Share
+) -> None:
+    # What a later call has written stays, and so does what others settle by now.
+    if row.status == Status.PENDING and row.sending_since == sending_since:
+        row.sending_since = None
+
+
+def of_link(share: Share, found: client.Share, cause: Change.Cause = Change.Cause.ANSWER) -> Update:
+    """Return what Craftkit says of a link, as said of this row."""
+    return Update(share, partial(_apply_link, found), cause, found.id, with_document=True)
+
+
+def _apply_link(
+    found: client.Share, other: Share | None, render: Render | None, row: Share
+) -> None:
+    is_settled = row.remote_id is None and row.status in Share.FINAL
+    if is_settled or row.remote_id not in (None, found.id):
+        # It came so late that its request is settled: nobody has seen it.
+        if other is None:
+            Share.objects.add_found(
+                row, remote_id=found.id, url=found.url, revoke_requested_at=clock.now()
+            )
+        elif other.is_found:
+            _revoke_adopted(other, row)
+    elif other is None:
+        update(row, found)
+
+
+def of_mail(share: Share, answer: client.SentEmail) -> Update:
+    """Return the answer to an e-mail: it was sent, whatever has been decided meanwhile."""
+    apply_mail = partial(_apply_mail, answer)
+    return Update(share, apply_mail, remote_id=answer.id, with_document=True)
+
+
+def _apply_mail(
+    answer: client.SentEmail, other: Share | None, render: Render | None, row: Share
+) -> str | None:
+    if other is not None:
+        if other.is_found and row.revoke_requested_at is not None:
+            _revoke_adopted(other, row)
+    elif row.remote_id not in (None, answer.id) or row.status in Share.FINAL:
+        # It came so late that its request is settled, and the mail has gone out. Whoever withdraws
+        # the document comes before this, or finds the link.
+        Share.objects.add_found(
+            row,
+            remote_id=answer.id,
+            url=answer.url,
+            mailed_at=from_utc(answer.sent_at) or database_now(),
+            revoke_requested_at=row.revoke_requested_at or (render and render.withdrawn_at),
+            revoke_requested_by=row.revoke_requested_by,
+        )
+    else:
+        row.remote_id, row.url = answer.id, answer.url or row.url
+        row.mailed_at = earliest(row.mailed_at, from_utc(answer.sent_at) or database_now())
+        row.answer = merge_answers(row.answer, kept(answer, emailMessageId=answer.message_id))
+        row.error = row.error_code = ""
+        row.status = furthest(row.status, Status.ACTIVE)
+        return None
+    if row.status != Status.PENDING:
+        return None
+    # Another mail of the same words has taken this link: this one is still to be settled.
+    row.status = Status.UNKNOWN
+    return Job.Kind.SHARE
+
+
+def _revoke_adopted(adopted: Share, share: Share) -> None:
+    """Revoke a link that was taken for somebody else's, and is that of a share nobody wants."""
+    if adopted.revoke_requested_at is None and adopted.status not in Share.FINAL:
+        adopted.revoke_requested_at = clock.now()
+        adopted.revoke_requested_by_id = share.revoke_requested_by_id
+        adopted.save(using=database())
+        Job.objects.schedule(Job.Kind.SHARE, [adopted.pk], adopted.project)
 
 
 def update(row: Share, found: client.Share) -> None:
