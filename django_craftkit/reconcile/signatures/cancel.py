@@ -1,4 +1,4 @@
-"""Signature requests that are out: asked about, and cancelled where somebody wants that."""
+"""Signature requests that are out: polled, and cancelled where somebody wants that."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.crew import Call
+from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import (
     PARKED,
     Done,
@@ -33,7 +34,7 @@ from .states import LOOK_AGAIN, MAX_POLL, UNKNOWN, Requests, Status, decide, is_
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from django_craftkit import client
@@ -45,19 +46,18 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: How long a request is asked for that Craftkit does not know, and how often.
-GIVE_UP_AFTER, ASK_AGAIN = timedelta(days=1), timedelta(hours=1)
+#: For how long a request is polled that Craftkit does not know, and how often.
+GIVE_UP_AFTER, POLL_UNKNOWN = timedelta(days=1), timedelta(hours=1)
 
 
 def step(job: Job) -> Result:
-    """Cancel a request that is unwanted; else ask Craftkit how far it is; in this thread."""
+    """Cancel a request that nobody wants, else poll it, in this thread."""
     rows = SignatureRequest.objects.using(database()).select_related("render")
     request = rows.filter(pk=job.object_id).first()
     if request is None or request.is_final:
         return Done()
     if request.status != Status.PENDING:
-        to_cancel = request.cancel_requested_at is not None
-        return FOLLOWING.carry_out(_call(job, Asked(request, database_now(), to_cancel)))
+        return FOLLOWING.carry_out(_call(job, request, database_now()))
     if request.cancel_requested_at is None:
         return Done()
     try:
@@ -67,13 +67,13 @@ def step(job: Job) -> Result:
 
 
 def refresh(job: Job, request: SignatureRequest) -> Result:
-    """Ask Craftkit about one request, in this thread, whoever has that as a ``job``."""
-    return FOLLOWING.carry_out(_call(job, Asked(request, database_now(), to_cancel=False)))
+    """Poll one request in this thread, whoever has that as a ``job``."""
+    return FOLLOWING.carry_out(_call(job, request, database_now(), only_polls=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What Craftkit is asked about a request, and since when."""
+    """A request that Craftkit is asked about, and since when."""
 
     request: SignatureRequest
     at: datetime
@@ -82,7 +82,7 @@ class Asked:
 
 
 class Following(Requests):
-    """Many requests at a time: each is cancelled, or asked about.
+    """Many requests at a time: each is cancelled, or polled.
 
     What Craftkit may not have got is left to ``step``.
     """
@@ -96,8 +96,7 @@ class Following(Requests):
             if request is None or request.is_final:
                 yield job, Done()
             elif request.status != Status.PENDING:
-                to_cancel = request.cancel_requested_at is not None
-                yield _call(job, Asked(request, now, to_cancel))
+                yield _call(job, request, now)
             elif request.cancel_requested_at is None:
                 yield job, Done()
             else:
@@ -105,11 +104,24 @@ class Following(Requests):
 
     def read(self, answer: Answer, now: Now) -> Update[SignatureRequest] | Result:
         asked: Asked = answer.call.target
-        try:
-            read = _read_cancelled if asked.to_cancel else _read_asked
-            return read(asked, answer)
-        except CraftkitError as error:
+        error, request = answer.error, asked.request
+        if isinstance(error, NotFound) and not error.is_passing:
+            if not asked.to_cancel:
+                return _unknown(request, asked.at)
+            result = _unknown(request, database_now())
+            gone = database_now() - (request.unknown_since or database_now()) > GIVE_UP_AFTER
+            return result if gone else Reschedule(PARKED, error=str(error), answered=True)
+        if isinstance(error, CraftkitError):
             return result_of_open(error)
+        if error is not None:
+            raise error
+        if asked.to_cancel:
+            found, cause = answer.value
+            return Update(request, state_of(found), cause)
+        found = answer.value
+        if found.id != request.remote_id:
+            return Failed(f"Craftkit answered about {found.id}, asked for {request.remote_id}.")
+        return Update(request, state_of(found), Change.Cause.POLL, asked.at)
 
     def next(
         self, update: Update[SignatureRequest], row: SignatureRequest | None, now: Now
@@ -125,17 +137,19 @@ class Following(Requests):
 FOLLOWING = Following()
 
 
-def _call(job: Job, asked: Asked) -> Call | Ended:
-    """Plan to ask Craftkit what is to be asked, or how the step ends where that can't be."""
-    request = asked.request
+def _call(
+    job: Job, request: SignatureRequest, at: datetime, *, only_polls: bool = False
+) -> Call | Ended:
+    """Plan to cancel a request that nobody wants, else to poll it."""
+    to_cancel = request.cancel_requested_at is not None and not only_polls
     try:
-        signatures, remote_id = _signatures(request), _id_of(request)
+        signatures, remote_id = _signatures(request), remote_id_of(request)
     except Exception as error:
         return job, result_of_error(job, error)
-    if asked.to_cancel:
-        reason = request.cancel_reason or None
-        return Call([job], partial(_cancel, signatures, remote_id, reason), FOLLOWING, asked)
-    return Call([job], partial(signatures.get, remote_id), FOLLOWING, asked)
+    make: Callable[[], Any] = partial(signatures.get, remote_id)
+    if to_cancel:
+        make = partial(_cancel, signatures, remote_id, request.cancel_reason or None)
+    return Call([job], make, FOLLOWING, Asked(request, at, to_cancel))
 
 
 def _signatures(request: SignatureRequest) -> Signatures:
@@ -155,31 +169,8 @@ def _cancel(
         return signatures.get(remote_id), Change.Cause.READ_BACK
 
 
-def _read_asked(asked: Asked, answer: Answer) -> Update[SignatureRequest] | Result:
-    error, request = answer.error, asked.request
-    if isinstance(error, NotFound) and not error.is_passing:
-        return _unknown(request, asked.at)
-    if error is not None:
-        raise error
-    if answer.value.id != request.remote_id:
-        return Failed(f"Craftkit answered about {answer.value.id}, asked for {request.remote_id}.")
-    return Update(request, state_of(answer.value), Change.Cause.POLL, asked.at)
-
-
-def _read_cancelled(asked: Asked, answer: Answer) -> Update[SignatureRequest] | Result:
-    error, request = answer.error, asked.request
-    if isinstance(error, NotFound) and not error.is_passing:
-        result = _unknown(request, database_now())
-        gone = database_now() - (request.unknown_since or database_now()) > GIVE_UP_AFTER
-        return result if gone else Reschedule(PARKED, error=str(error), answered=True)
-    if error is not None:
-        raise error
-    found, cause = answer.value
-    return Update(request, state_of(found), cause)
-
-
 def _take_back(request: SignatureRequest) -> Result:
-    """End a request that Craftkit may not have got."""
+    """End a request that Craftkit may not have got, unless its list has it."""
     state = RemoteState(Status.CANCELLED, error=request.cancel_reason)
     if request.sent_at is None:
         return decide(request, state)
@@ -193,7 +184,7 @@ def _take_back(request: SignatureRequest) -> Result:
 
 @in_transaction
 def _unknown(request: SignatureRequest, asked_at: datetime) -> Result:
-    """Note that Craftkit knows of no such request, and ask less and less."""
+    """Note that Craftkit knows of no such request, and poll it ever less often."""
     # Another project's key answers like this too, so it ends nothing.
     row = lock(SignatureRequest.objects.using(database())).get(pk=request.pk)
     if row.is_final or row.remote_id != request.remote_id:
@@ -208,13 +199,7 @@ def _unknown(request: SignatureRequest, asked_at: datetime) -> Result:
         "or it was deleted there. It is not asked for any more after a day."
     )
     if not is_told(row, asked_at, now):
-        row.poll_at = now + ASK_AGAIN if now - row.unknown_since < GIVE_UP_AFTER else None
+        row.poll_at = now + POLL_UNKNOWN if now - row.unknown_since < GIVE_UP_AFTER else None
     row.save(using=database())
     request.unknown_since = row.unknown_since
     return Done(answered=True)
-
-
-def _id_of(request: SignatureRequest) -> uuid.UUID:
-    if request.remote_id is None:
-        raise ValueError(f"{request} is {request.status} and has no id at Craftkit.")
-    return request.remote_id

@@ -1,4 +1,4 @@
-"""Rounds of questions about open signature requests: never more calls than requests, or pages.
+"""Rounds of polls of open signature requests: never more calls than requests, or pages.
 
 A page of Craftkit's list answers for a hundred requests, a GET for one. The list goes back in time
 from any moment: so a page begins at the newest request that is due, and is asked for where the
@@ -38,12 +38,9 @@ from .states import MAX_POLL, REQUESTS, state_of
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
-    from datetime import datetime
 
     from django.db.models import QuerySet
 
-    from django_craftkit import client
     from django_craftkit.reconcile.states import RemoteState
 
 logger = get_logger(__name__)
@@ -57,51 +54,50 @@ MAX_FAILURES = 3
 
 
 def step(job: Job) -> Result:
-    """Ask about the requests that are due, newest first, for a part of the lease."""
+    """Poll the requests that are due, newest first, for a part of the lease."""
     end = time.monotonic() + conf.options().LEASE / 4
     round_ = _Round(job)
     while time.monotonic() < end:
         request = round_.next()
         if request is None:
-            return _rest(job.project, round_.answered)
+            return round_.rest()
         result = round_.refresh(request)
         if result is not None:
             return result
     return Reschedule(0.0, answered=round_.answered)
 
 
-def _rest(project: str, answered: bool) -> Result:
-    """Return when the next round begins."""
-    waiting = _of(project).filter(poll_at__isnull=False)
-    at = waiting.order_by("poll_at").values_list("poll_at", flat=True).first()
-    if at is None:
-        return Done(answered=answered)
-    return Reschedule(max((at - database_now()).total_seconds(), PAUSE), answered=answered)
-
-
-def _of(project: str) -> QuerySet[SignatureRequest]:
-    return SignatureRequest.objects.using(database()).filter(project=project)
-
-
 class _Round:
     def __init__(self, job: Job) -> None:
-        self._job, self._project = job, job.project
+        self._job = job
         self._client = get_client(job.project, max_retries=0)
         self._started = database_now()
         self._failures = 0
         #: Whether Craftkit has answered.
         self.answered = False
-        #: Whether pages are of use, which they aren't once one left out what it was asked for.
+        #: Whether pages are of use, which they aren't once one left out the request it began at.
         self._by_page = True
+
+    def _rows(self) -> QuerySet[SignatureRequest]:
+        return SignatureRequest.objects.using(database()).filter(project=self._job.project)
 
     def next(self) -> SignatureRequest | None:
         """Return the newest request that is due."""
-        due = _of(self._project).filter(poll_at__lte=self._started)
+        due = self._rows().filter(poll_at__lte=self._started)
         found: SignatureRequest | None = due.order_by("-accepted_at", "-pk").first()
         return found
 
+    def rest(self) -> Result:
+        """Return when the next round begins."""
+        waiting = self._rows().filter(poll_at__isnull=False)
+        at = waiting.order_by("poll_at").values_list("poll_at", flat=True).first()
+        if at is None:
+            return Done(answered=self.answered)
+        seconds = (at - database_now()).total_seconds()
+        return Reschedule(max(seconds, PAUSE), answered=self.answered)
+
     def refresh(self, request: SignatureRequest) -> Result | None:
-        """Ask about one request, and whatever comes along with it; return what ends the round."""
+        """Poll one request, and whatever comes along with it; return what ends the round."""
         try:
             result = self._by_page_or_id(request)
         except CraftkitError as error:
@@ -110,7 +106,7 @@ class _Round:
             raise
         except Exception as error:
             # A mistake of ours about one of them must not hold up the others.
-            logger.exception("Asking about %s raised.", request.remote_id)
+            logger.exception("Polling %s raised.", request.remote_id)
             result = Failed(describe(error))
         if isinstance(result, Paused):
             return result
@@ -140,13 +136,13 @@ class _Round:
         return cancel.refresh(self._job, request)
 
     def _failed(self, request: SignatureRequest, failure: Failed) -> Result | None:
-        """Leave a request for later that could not be asked about, so that others are."""
+        """Reschedule a request that could not be polled, so that others are."""
         logger.warning("Craftkit did not tell of %s: %s", request.remote_id, failure.error)
         self._failures += 1
-        again = database_now() + timedelta(seconds=MAX_POLL)
+        poll_at = database_now() + timedelta(seconds=MAX_POLL)
         # One that a webhook has told of meanwhile stays due.
-        rows = _of(self._project).filter(pk=request.pk, poll_at__lte=self._started)
-        rows.update(poll_at=again)
+        rows = self._rows().filter(pk=request.pk, poll_at__lte=self._started)
+        rows.update(poll_at=poll_at)
         return failure if self._failures >= MAX_FAILURES else None
 
     def _is_page_worthwhile(self, request: SignatureRequest) -> bool:
@@ -155,31 +151,24 @@ class _Round:
             # Craftkit did not say when, so nobody knows where in its list it is.
             return False
         soon = self._started + timedelta(seconds=MAX_POLL / 2)
-        rows = _of(self._project).filter(accepted_at__lte=request.accepted_at)
+        rows = self._rows().filter(accepted_at__lte=request.accepted_at)
         page = rows.order_by("-accepted_at", "-pk").values_list("poll_at", flat=True)[:PAGE]
         return sum(at is not None and at <= soon for at in page) > 1
 
     def _ask_page(self, request: SignatureRequest) -> bool:
-        """Read a page that begins at a request; return whether the request was on it."""
+        """Apply a page that begins at a request; return whether the request was on it."""
         asked_at = database_now()
         # Strictly before the next millisecond: with those that were made together with it.
         made_at = to_utc(request.accepted_at)
         cursor = made_at and made_at + timedelta(milliseconds=1)
         page = self._client.signatures.list(limit=PAGE, cursor=cursor)
-        warn_of_unreadable("signatures", self._project, page)
-        # One that is due and left out would be asked about by the same page again.
-        return request.pk in apply_page(self._project, page.items, asked_at)
-
-
-def apply_page(
-    project: str, listed: Sequence[client.SignatureRequest], asked_at: datetime
-) -> set[int]:
-    """Apply what a page of the list says of requests that are open here; return their keys."""
-    states: dict[uuid.UUID | None, RemoteState] = {found.id: state_of(found) for found in listed}
-    rows = _of(project).filter(remote_id__in=states, status__in=SignatureRequest.OPEN)
-    updates = [Update(row, states[row.remote_id], Change.Cause.POLL, asked_at) for row in rows]
-    free = REQUESTS.apply_free(updates)
-    for one in updates:
-        if one.row.pk not in free:
-            REQUESTS.apply_one(one)
-    return {one.row.pk for one in updates}
+        warn_of_unreadable("signatures", self._job.project, page)
+        states: dict[uuid.UUID | None, RemoteState] = {one.id: state_of(one) for one in page.items}
+        rows = self._rows().filter(remote_id__in=states, status__in=SignatureRequest.OPEN)
+        updates = [Update(row, states[row.remote_id], Change.Cause.POLL, asked_at) for row in rows]
+        free = REQUESTS.apply_free(updates)
+        for one in updates:
+            if one.row.pk not in free:
+                REQUESTS.apply_one(one)
+        # One that is due and left out would be polled by the same page again.
+        return any(one.row.pk == request.pk for one in updates)

@@ -1,25 +1,24 @@
 """Signature requests on their way out: each is sent once, as soon as its document is ready.
 
-Craftkit takes an idempotency key for a request: a call whose end nobody knows is made again, with
-the same key. It is a job of its own, so that a want of credits holds up nobody who follows or
-cancels a request that is out.
+A call whose end nobody knows is retried with the same idempotency key. Sending is a job of its own,
+so that a want of credits holds up nobody who polls or cancels a request that is out.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
-from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.database import database, lock
 from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.crew import Answer, Call
-from django_craftkit.reconcile.renders.states import is_final_by_now, remote_id_of
+from django_craftkit.reconcile.renders.send import hashed_key
+from django_craftkit.reconcile.renders.states import final_by_now, remote_id_of, wait_for
 from django_craftkit.reconcile.results import (
     PARKED,
     Done,
@@ -37,7 +36,7 @@ from .states import Requests, Status, decide, state_of
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from django_craftkit import client
     from django_craftkit.models import SignatureRecipient
@@ -56,13 +55,10 @@ def step(job: Job) -> Result:
         return decide(request, RemoteState(Status.CANCELLED, error="Its document was withdrawn."))
     if render.is_retriable:
         error = f"Its document is {render.status}. {render.error}".strip()
-        return decide(
-            request, RemoteState(Status.REJECTED, error=error, error_code="render_failed")
-        )
+        state = RemoteState(Status.REJECTED, error=error, error_code="render_failed")
+        return decide(request, state)
     if not _is_ready(render):
-        # Who has found it at its end may have looked for what waits a moment before this did.
-        is_over = not render.is_final and is_final_by_now(render.pk)
-        return Reschedule(0.0 if is_over else PARKED)
+        return wait_for(render)
     (planned,) = _sends([(job, request)], lock)
     return Reschedule(0.0) if isinstance(planned, Job) else SENDING.carry_out(planned)
 
@@ -104,7 +100,11 @@ class Sending(Requests):
                 yield job
             else:
                 early.append((job, request))
-        yield from _waits(early)
+        # As ``step`` waits for documents, but for nobody who has one locked.
+        found = final_by_now({request.render_id for _job, request in early}) if early else {}
+        for job, request in early:
+            is_over = found.get(request.render_id)
+            yield job if is_over is None else (job, Reschedule(0.0 if is_over else PARKED))
         yield from _sends(ready, lock_free)
 
     def not_made(self, target: Sent) -> Result:
@@ -120,9 +120,9 @@ class Sending(Requests):
                 return found
             answer = Answer(answer.call, error=said.error)
         refused = calls.refused(sent.request, sent.before, answer, now)
-        state = (
-            state_of(answer.value) if refused is None else RemoteState(Status.REJECTED, **refused)
-        )
+        if refused is None:
+            return Update(sent.request, state_of(answer.value), Change.Cause.ANSWER)
+        state = RemoteState(Status.REJECTED, **refused)
         return Update(sent.request, state, Change.Cause.ANSWER)
 
     def next(
@@ -152,24 +152,6 @@ def _is_ready(render: Render) -> bool:
     return is_there and render.withdrawn_at is None
 
 
-def _waits(early: Sequence[tuple[Job, SignatureRequest]]) -> Iterator[Ended | Job]:
-    """Leave requests until their documents are ready, as ``step`` does, and wait for nobody."""
-    found = _final_by_now({request.render_id for _job, request in early}) if early else {}
-    for job, request in early:
-        is_over = found.get(request.render_id)
-        yield job if is_over is None else (job, Reschedule(0.0 if is_over else PARKED))
-
-
-@in_transaction
-def _final_by_now(pks: Collection[int]) -> dict[int, bool]:
-    """Whether documents have come to their end, as ``is_final_by_now``.
-
-    Not of those that another has locked, who may be about to say so.
-    """
-    rows: Any = lock_free(Render.objects.using(database()).only("status"))
-    return {pk: render.is_final for pk, render in rows.in_bulk(pks).items()}
-
-
 def _sends(
     ready: Sequence[tuple[Job, SignatureRequest]], locked: calls.Lock
 ) -> Iterator[Call | Ended | Job]:
@@ -181,29 +163,28 @@ def _sends(
     if not ready:
         return
     people = people_of([request for _job, request in ready])
-    namespace = cache(lambda project: ProjectState.objects.of(project).namespace)
+    state = cache(ProjectState.objects.of)
     started = clock.now()
-    posts: list[tuple[Job, Sent, Callable[[], Any]]] = []
+    planned: list[Call] = []
     for job, request in ready:
         try:
-            mine = people.get(request.pk, [])
-            post = _post(request, mine, namespace(request.project))
+            post = _post(request, people.get(request.pk, []), state(request.project).namespace)
         except Exception as error:
             yield job, result_of_error(job, error)
         else:
-            posts.append((job, Sent(request, calls.noted(request)), post))
-    requests = [sent.request for _job, sent, _post in posts]
-    begun = calls.begin(requests, locked, "cancel_requested_at")
-    for job, sent, post in posts:
-        now = begun.get(sent.request.pk)
-        if now is not None:
-            calls.remember(sent.request, now)
-            yield Call([job], partial(calls.in_time, started, post), SENDING, sent)
-        elif sent.request.pk in begun:
+            sent = Sent(request, calls.noted(request))
+            planned.append(Call([job], partial(calls.in_time, started, post), SENDING, sent))
+    begun = calls.begin([call.target.request for call in planned], locked, "cancel_requested_at")
+    for call in planned:
+        request = call.target.request
+        if (now := begun.get(request.pk)) is not None:
+            calls.remember(request, now)
+            yield call
+        elif request.pk in begun:
             # Unwanted by now, or sent by another: look again at what there is to do.
-            yield job, Reschedule(0.0)
+            yield call.jobs[0], Reschedule(0.0)
         else:
-            yield job
+            yield call.jobs[0]
 
 
 def _post(
@@ -240,7 +221,4 @@ def wire_key(request: SignatureRequest, namespace: uuid.UUID | None = None) -> s
 
     ``namespace`` is that of its project; it is looked up where it isn't given.
     """
-    namespace = namespace or ProjectState.objects.of(request.project).namespace
-    parts = (namespace, request.project, "signature", request.render_id, request.key_hash)
-    text = "\n".join(map(str, (*parts, request.attempt)))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashed_key(request, namespace, "signature", request.render_id, request.key_hash)
