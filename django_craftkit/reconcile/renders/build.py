@@ -103,7 +103,7 @@ def _build(render: Render, job: Job) -> Result | None:
         return _build_locked(render, job)
     if not isinstance(built, Built):
         return built
-    # Another was faster where nothing was stored: look again at what there is to do.
+    # Another was faster where nothing was stored: the next step sees what there is to do.
     return None if store(render, built) else Reschedule(0.0)
 
 

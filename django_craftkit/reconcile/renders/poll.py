@@ -1,4 +1,4 @@
-"""When Craftkit is asked about a document: as often as is worth while, and ever less."""
+"""When a document is polled: as often as is worth while, and ever less often."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def forget() -> None:
 def first_poll(render: Render, webhooks_at: datetime | None, now: datetime) -> float:
     """Return the seconds to the first poll of a document that was just accepted.
 
-    It comes when documents of its template are usually ready, and later where webhooks have been
-    heard of its project lately.
+    It comes when documents of its template are usually ready, and later where webhooks of its
+    project have come lately.
     """
     lately = webhooks_at is not None and now - webhooks_at < WEBHOOKS_LATELY
     usual, spread = _usual.get((render.project, render.template), (0.0, 0.0))
@@ -73,7 +73,7 @@ def first_poll(render: Render, webhooks_at: datetime | None, now: datetime) -> f
 
 
 def next_poll(render: Render, now: datetime) -> float:
-    """Return the seconds to the next poll of a document that was asked about."""
+    """Return the seconds to the next poll of a document that was polled."""
     began = render.accepted_at or render.attempted_at
     return poll_delay((now - began).total_seconds())
 

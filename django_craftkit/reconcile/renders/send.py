@@ -102,8 +102,10 @@ class Batch(Documents):
                 size += sizes[render.pk]
                 stored.append((job, render))
         ready: list[tuple[Job, Render]] = []
-        _read_data([render for _job, render in stored])
+        pks = [render.pk for _job, render in stored]
+        data = dict(rows.filter(pk__in=pks).values_list("pk", "data"))
         for job, render in stored:
+            render.data = data.get(render.pk)
             if render.data is None:
                 yield job, Reschedule(0.0)  # it is to be built anew since
             else:
@@ -152,7 +154,7 @@ class Batch(Documents):
         if row is not None:
             return Reschedule(first_poll(row, update.webhooks_at, now()), answered=True)
         # Another attempt has begun, another id is known, or Craftkit has accepted what it refuses
-        # now: look again at what there is to do.
+        # now: the next step sees what there is to do.
         return Reschedule(0.0 if update.state.remote_id is None else 1.0, answered=True)
 
 
@@ -164,13 +166,6 @@ def _sizes(pks: Sequence[int]) -> dict[int, int]:
     """Return how long the data of these documents are, of those that have some."""
     rows = Render.objects.using(database()).filter(pk__in=pks, data__isnull=False)
     return dict(rows.values_list("pk", Length(Cast("data", TextField()))))
-
-
-def _read_data(renders: Sequence[Render]) -> None:
-    rows = Render.objects.using(database()).filter(pk__in=[render.pk for render in renders])
-    data = dict(rows.values_list("pk", "data"))
-    for render in renders:
-        render.data = data.get(render.pk)
 
 
 def _send(job: Job, render: Render, size: int = 0) -> Call | Ended:

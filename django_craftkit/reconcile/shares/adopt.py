@@ -20,7 +20,7 @@ from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.states import MAX_COUNT, earliest
 from django_craftkit.reconcile.updates import lock_renders
 
-from .settle import known_mails, mailed, matches, may_hide_mails
+from .settle import EMAIL_SENT, known_mails, mailed, matches, may_hide_mails
 from .states import LOOK_AGAIN, ShareStates, Status, furthest, update
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def apply_listed(
     sent = {*mailed(read), *known_mails([found.id for found in strange])}
     for found in strange:
         # One that somebody has got is another's: a colleague's, say, who mailed it there instead.
-        # A mail that failed may have been sent again since. Where that can't be read, it stays.
+        # A mail that failed may have been retried since. Where that can't be read, it stays.
         is_had = found.id in sent or bool(found.click_count) or "clickCount" in found.unreadable
         is_surplus = row.withdrawn_at is not None or (
             not is_had
@@ -96,25 +96,22 @@ def apply_events(
     renders: Mapping[int, Render], events: Sequence[EngagementEvent], cause: Change.Cause
 ) -> None:
     """Apply what engagement events say of links; inside a transaction, documents locked."""
-    about = {event.share_remote_id for event in events if event.share_remote_id is not None}
-    if not about:
+    named = [event for event in events if event.share_remote_id is not None]
+    if not named:
         return
-    using = database()
+    using, about = database(), {event.share_remote_id for event in named}
     rows = lock(Share.objects.using(using)).filter(render__in=list(renders), remote_id__in=about)
     links = {row.remote_id: row for row in rows.order_by("pk")}
     views = EngagementEvent.objects.using(using).views_of(links)
     known: dict[uuid.UUID | None, list[EngagementEvent]] = {}
-    strange = []
-    for event in events:
+    for event in named:
         if event.share_remote_id in links:
             known.setdefault(event.share_remote_id, []).append(event)
-        elif event.share_remote_id is not None:
-            strange.append(event)
     ShareStates(cause).apply(
         (links[remote_id], [partial(_update, events=mine, views=views.get(remote_id, 0))])
         for remote_id, mine in known.items()
     )
-    _look_for(strange)
+    _look_for([event for event in named if event.share_remote_id not in links])
 
 
 def _update(row: Share, events: Sequence[EngagementEvent], views: int) -> None:
@@ -125,7 +122,7 @@ def _update(row: Share, events: Sequence[EngagementEvent], views: int) -> None:
         if event.type == EngagementEvent.Type.SHARE_REVOKED:
             row.revoked_at = earliest(row.revoked_at, event.occurred_at)
             row.status = Status.REVOKED
-        elif event.type == EngagementEvent.Type.EMAIL_SENT:
+        elif event.type == EMAIL_SENT:
             row.mailed_at = earliest(row.mailed_at, event.occurred_at)
             row.status = furthest(row.status, Status.ACTIVE)
     if row.status != before:
@@ -138,10 +135,9 @@ def _look_for(strange: Sequence[EngagementEvent]) -> None:
     at = clock.now() + timedelta(seconds=LOOK_AGAIN)
     for project in {event.project for event in strange}:
         mine = [event for event in strange if event.project == project]
-        Job.objects.schedule(
-            Job.Kind.ENGAGEMENT, {event.render_id for event in mine}, project, at=at
-        )
-        sent = {event.render_id for event in mine if event.type == EngagementEvent.Type.EMAIL_SENT}
+        documents = {event.render_id for event in mine}
+        Job.objects.schedule(Job.Kind.ENGAGEMENT, documents, project, at=at)
+        sent = {event.render_id for event in mine if event.type == EMAIL_SENT}
         if sent:
             # It may tell what became of the document's unsettled mails.
             waiting = Share.objects.using(database()).filter(

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: Craftkit's provider did not take the mail: it was not sent, though its link may be there.
-SEND_FAILED = "email_send_failed"
-
 
 class Mails(Sharing):
     def due(self, share: Share) -> Result | Errand | Alone:
@@ -53,8 +50,8 @@ def _send(share: Share) -> Errand:
 
 
 def _unsure(share: Share, error: CraftkitError) -> Update:
-    if error.code == SEND_FAILED:
-        # The link may be there without its mail: it is found, and revoked.
+    if error.code == "email_send_failed":
+        # Craftkit's provider did not take it. Its link may be there: it is adopted, and revoked.
         return rejected(share, job=Job.Kind.ENGAGEMENT, **refusal(error))
     logger.warning("The e-mail of share %s may have been sent: %s", share.pk, how(error))
     return _to_settle(share, Change.Cause.ANSWER, str(error)).then(Done())

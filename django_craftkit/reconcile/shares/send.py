@@ -1,6 +1,6 @@
 """Links and e-mails are sent once, though Craftkit takes no idempotency key for them.
 
-The row says that it is being sent before it is. A call whose end nobody knows is never made again:
+The row says that it is being sent before it is. A call whose end nobody knows is never retried:
 ``settle.py`` settles it, and only a proof that Craftkit did not act leads back here.
 """
 

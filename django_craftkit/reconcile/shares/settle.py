@@ -1,13 +1,13 @@
 """Links and e-mails whose answer was lost are settled by reading back.
 
-Whoever finds one that is being sent asks Craftkit which links there are, by this rule: a link is
-ours if it has the channel, recipient, message and expiry that were asked for, was made no earlier
-than the sending (clocks may differ by five minutes), and belongs to no other row. Of several, the
-oldest. Where there is none once no call can be under way, it was not made, and is sent again. That
-is not concluded while something in Craftkit's list can't be read that may be it.
+A worker that comes upon one reads which links Craftkit has, by this rule: a link is ours if it has
+the channel, recipient, message and expiry that were requested, was made no earlier than the sending
+(clocks may differ by five minutes), and belongs to no other row. Of several, the oldest. Where there
+is none once no call can be under way, it was not made, and is sent once more. That is not concluded
+while something in Craftkit's list can't be read that may be it.
 
 Of an e-mail, the link alone proves nothing: it was sent if Craftkit also has an ``email_sent``
-event of that link. A link without one, once no call can be under way, is for a person to decide.
+event of that link. A link without one, once no call can be under way, is for staff to decide.
 """
 
 from __future__ import annotations
@@ -208,6 +208,6 @@ def _leave_to_staff(share: Share, why: str) -> Result:
     share.error = f"{why} Ask the recipient, then say that it was sent, or send it again."
     share.save(using=database())
     logger.error("Nobody knows whether the e-mail of share %s was sent: staff decide.", share.pk)
-    # What was asked for meanwhile is done to the link.
+    # What was requested meanwhile is done to the link.
     is_unwanted = share.revoke_requested_at is not None and share.remote_id is not None
     return Reschedule(0.0, answered=True) if is_unwanted else Done(answered=True)

@@ -127,9 +127,9 @@ class Update:
 
     #: The row as it was read before.
     row: Share
-    #: Changes the row, which comes last; returns the kind of the job that goes on from there, or
-    #: none. Before it come what is locked with it: another row of the document, which has the link
-    #: that is spoken of, and the document.
+    #: Changes the row, given last. Before it comes what is locked with it: another row of the
+    #: document, which has the link, and the document. Returns the kind of the job that goes on from
+    #: there, or none.
     apply: Callable[[Share | None, Render | None, Share], str | None]
     cause: Change.Cause = Change.Cause.ANSWER
     #: The link that it is about: no two rows take the same.
@@ -213,10 +213,9 @@ def decided(
     return Update(share, decide, cause, with_document=job == Job.Kind.ENGAGEMENT)
 
 
-def rejected(share: Share, *, job: str = "", **said: Any) -> Update:
+def rejected(share: Share, **said: Any) -> Update:
     """Return that a share is refused; ``said`` is what is noted of why."""
-    status, cause = Status.REJECTED, Change.Cause.ANSWER
-    return decided(share, status, cause, job=job, sending_since=None, **said)
+    return decided(share, Status.REJECTED, Change.Cause.ANSWER, sending_since=None, **said)
 
 
 def not_sent(share: Share) -> Update:

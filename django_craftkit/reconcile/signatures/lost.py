@@ -14,14 +14,13 @@ from django_craftkit.reconcile.answers import SKEW, warn_of_unreadable
 from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import Reschedule, Result, look_delay
+from django_craftkit.reconcile.updates import Update
 
-from .states import LOOK_AGAIN, MAX_POLL, Status, apply_one, state_of
+from .states import LOOK_AGAIN, MAX_POLL, REQUESTS, Status, state_of
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Mapping, Sequence, Set
-
-    from django.db.models import QuerySet
 
     from django_craftkit import client
     from django_craftkit.client.signatures import Signatures
@@ -67,16 +66,24 @@ def look(
 def apply(request: SignatureRequest, listed: Listed) -> Result | None:
     """Apply what was listed after the last call for a request; ``None``: it is not among it."""
     alike, unclear = listed.alike, listed.unclear
-    if alike and _rivals_of(request).exists():
-        # It may be theirs: their keys tell, when they are sent again. Asked after the list was
+    rows = SignatureRequest.objects.using(database())
+    # The document's other wanted requests that were sent, and had no answer yet.
+    rivals = rows.exclude(pk=request.pk).filter(
+        render=request.render_id,
+        status=Status.PENDING,
+        sent_at__isnull=False,
+        cancel_requested_at=None,
+    )
+    if alike and rivals.exists():
+        # It may be theirs: their keys tell, when they are retried. Looked for after the list was
         # read, and before who has which id: whoever was sent meanwhile is found here or there.
         return Reschedule(LOOK_AGAIN, answered=True)
-    rows = SignatureRequest.objects.using(database()).filter(remote_id__in=[*alike, *unclear])
-    known = set(rows.values_list("remote_id", flat=True))
+    taken = rows.filter(remote_id__in=[*alike, *unclear])
+    known = set(taken.values_list("remote_id", flat=True))
     free = [found for found in alike.values() if found.id not in known]
     if free:
         first = min(free, key=lambda one: from_utc(one.created_at) or from_utc(LATEST))
-        apply_one(request, state_of(first), Change.Cause.READ_BACK)
+        REQUESTS.apply_one(Update(request, state_of(first), Change.Cause.READ_BACK))
         return Reschedule(0.0, answered=True)
     if listed.is_odd or unclear - known:
         # People may have been mailed by it: it is neither ended here nor sent under another key.
@@ -85,19 +92,8 @@ def apply(request: SignatureRequest, listed: Listed) -> Result | None:
     return None
 
 
-def _rivals_of(request: SignatureRequest) -> QuerySet[SignatureRequest]:
-    """Return the document's other wanted requests that were sent, and had no answer yet."""
-    rows = SignatureRequest.objects.using(database()).exclude(pk=request.pk)
-    return rows.filter(
-        render=request.render_id,
-        status=Status.PENDING,
-        sent_at__isnull=False,
-        cancel_requested_at=None,
-    )
-
-
 def _may_be(request: SignatureRequest, found: client.SignatureRequest) -> bool | None:
-    """Whether what Craftkit lists is what was asked for, as far as time and name tell.
+    """Whether what Craftkit lists is what was requested, as far as time and name tell.
 
     ``None``: one of them can't be read, and the other says nothing against it.
     """

@@ -1,9 +1,9 @@
 """Rounds of polls of open signature requests: never more calls than requests, or pages.
 
 A page of Craftkit's list answers for a hundred requests, a GET for one. The list goes back in time
-from any moment: so a page begins at the newest request that is due, and is asked for where the
-mirror knows of another due one among the next hundred. Each call answers at least for the request
-that it was made for, and a request that its page leaves out is asked for by its id.
+from any moment. If several requests on one page are due, we read the page that begins at the newest
+of them; otherwise we read the one request. Each call answers at least for the request that it was
+made for, and a request that its page leaves out is read by its id.
 """
 
 from __future__ import annotations

@@ -31,8 +31,7 @@ from django_craftkit.reconcile.states import RemoteState
 from django_craftkit.reconcile.updates import Update, lock_free
 
 from . import lost
-from .recipients import people_of
-from .states import Requests, Status, decide, state_of
+from .states import Requests, Status, decide, people_of, state_of
 
 if TYPE_CHECKING:
     import uuid
@@ -181,7 +180,7 @@ def _sends(
             calls.remember(request, now)
             yield call
         elif request.pk in begun:
-            # Unwanted by now, or sent by another: look again at what there is to do.
+            # Unwanted by now, or sent by another: the next step sees what there is to do.
             yield call.jobs[0], Reschedule(0.0)
         else:
             yield call.jobs[0]

@@ -1,9 +1,10 @@
-"""What Craftkit says of signature requests: in any order, repeated, it ends in the same rows."""
+"""What Craftkit says of signature requests and of who signs: any order ends in the same rows."""
 
 from __future__ import annotations
 
 import dataclasses
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django_craftkit.clock import database_now
@@ -18,12 +19,18 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.reconcile.answers import UNREADABLE, kept, why
+from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.renders.poll import WEBHOOKS_LATELY
 from django_craftkit.reconcile.results import Done, Reschedule, Result, look_delay
-from django_craftkit.reconcile.states import ADVANCED, RemoteState, States, advance, ranked
+from django_craftkit.reconcile.states import (
+    ADVANCED,
+    RemoteState,
+    States,
+    advance,
+    earliest,
+    ranked,
+)
 from django_craftkit.reconcile.updates import Update, Updates
-
-from . import recipients
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 Status = SignatureRequest.Status
-OPEN, LOST = SignatureRequest.OPEN, SignatureRequest.LOST
+OPEN = SignatureRequest.OPEN
 
 RANK = ranked(
     Status.PENDING,
@@ -61,10 +68,15 @@ _STAGES = {
 }
 SIGNED = "signed"
 #: What Craftkit has webhooks for: all but a failure.
-TOLD = ("sent", "viewed", SIGNED, "completed", "declined", "expired", "cancelled")
-EVENTS = tuple(f"signature.{stage}" for stage in TOLD)
+EVENTS = tuple(
+    f"signature.{stage}"
+    for stage in ("sent", "viewed", SIGNED, "completed", "declined", "expired", "cancelled")
+)
+#: What remote states may change of who signs.
+_OF_RECIPIENT = ("remote_id", "signed_at", "declined_at")
+_values_of = attrgetter(*_OF_RECIPIENT)
 
-#: Seconds between two questions about a request, at least and at most.
+#: Seconds between two polls of a request, at least and at most.
 MIN_POLL, MAX_POLL = 60.0, 900.0
 #: Seconds to the next look after Craftkit contradicts itself.
 LOOK_AGAIN = 5.0
@@ -85,7 +97,7 @@ def state_of_notice(notice: client.SignatureNotice) -> RemoteState:
 
 
 def _kept(request: client.SignatureRequest) -> dict[str, Any]:
-    """Return what a row keeps beside its columns; also of its people what can't be read."""
+    """Return what a row keeps beside its columns; also what can't be read of who signs."""
     odd = [one.unreadable for one in request.recipients if one.unreadable]
     if not odd:
         return kept(request)
@@ -102,7 +114,7 @@ class RequestStates(States[SignatureRequest, RemoteState]):
         found = list(found)
         rows = [row for row, _states in found]
         self._moment = database_now()
-        self._people = recipients.people_of(rows)
+        self._people = people_of(rows)
         self._changed_people: list[SignatureRecipient] = []
         self._lately = _webhooks_lately({row.project for row in rows}, self._moment)
         super().apply(found)
@@ -110,28 +122,22 @@ class RequestStates(States[SignatureRequest, RemoteState]):
     def update(self, row: SignatureRequest, states: Iterable[RemoteState]) -> Iterable[Change]:
         before, now = row.status, self._moment
         mine = self._people.setdefault(row.pk, [])
-        was = [recipients.values_of(one) for one in mine]
+        was = [_values_of(one) for one in mine]
         signed = {one.position for one in mine if one.signed_at}
         for state in states:
             update(row, mine, state)
-        # What has come to its end is asked about no more; what a webhook told of since Craftkit
-        # was asked is asked for again.
+        # What has come to its end is polled no more; what a webhook told of since Craftkit was
+        # asked stays due.
         if row.status not in OPEN or not is_told(row, self.asked_at, now):
             row.poll_at = _next_poll(row, now, self._lately[row.project])
         self._changed_people += [
-            one for one, old in zip(mine, was, strict=False) if recipients.values_of(one) != old
+            one for one, old in zip(mine, was, strict=False) if _values_of(one) != old
         ]
         for one in mine[len(was) :]:
             one.save(using=database())
-        if row.status != before and row.status in LOST:
-            logger.warning(
-                "Signature request %d for document %d of project %r is %s: %s",
-                row.pk,
-                row.render_id,
-                row.project,
-                row.status,
-                why(row),
-            )
+        if row.status != before and row.status in SignatureRequest.LOST:
+            line = "Signature request %d for document %d of project %r is %s: %s"
+            logger.warning(line, row.pk, row.render_id, row.project, row.status, why(row))
         fresh = [one for one in mine if one.signed_at and one.position not in signed]
         return self._history(row, before, fresh)
 
@@ -153,7 +159,9 @@ class RequestStates(States[SignatureRequest, RemoteState]):
             yield self._step(row, "", SIGNED, recipient_id=one.pk)
         if stages and status not in OPEN:
             person_id = row.cancel_requested_by_id if status == Status.CANCELLED else None
-            note = row.error or _reason(row)
+            # Why somebody has ended it, at times only a webhook tells.
+            reason = row.answer.get("reason")
+            note = row.error or (reason if isinstance(reason, str) else "")
             yield self._step(row, before, status, note=note, person_id=person_id)
 
     def _step(self, row: SignatureRequest, before: str, stage: str, **more: Any) -> Change:
@@ -162,7 +170,7 @@ class RequestStates(States[SignatureRequest, RemoteState]):
 
     def write(self, rows: Sequence[SignatureRequest], columns: Iterable[str]) -> None:
         super().write(rows, columns)
-        update_many(self._changed_people, recipients.COLUMNS)
+        update_many(self._changed_people, _OF_RECIPIENT)
 
     def follow(self, moved: Sequence[tuple[SignatureRequest, Mapping[str, Any]]]) -> None:
         signed, unwanted = [], []
@@ -195,22 +203,16 @@ class Requests(Updates[SignatureRequest]):
 REQUESTS = Requests()
 
 
-def apply_one(
-    request: SignatureRequest, state: RemoteState, cause: Change.Cause
-) -> SignatureRequest | None:
-    """Apply a state that is known to be of this attempt; return the row, or ``None``."""
-    return REQUESTS.apply_one(Update(request, state, cause))
-
-
 def decide(request: SignatureRequest, state: RemoteState) -> Result:
     """End a request that Craftkit has not accepted, unless it has meanwhile."""
-    return Reschedule(0.0) if apply_one(request, state, Change.Cause.HERE) is None else Done()
+    row = REQUESTS.apply_one(Update(request, state, Change.Cause.HERE))
+    return Reschedule(0.0) if row is None else Done()
 
 
 def apply_notices(
     found: Sequence[tuple[SignatureRequest, Iterable[RemoteState]]], lease: Lease | None
 ) -> None:
-    """Apply what webhooks say of locked requests, which is little, and have the rest asked for."""
+    """Apply what webhooks say of locked requests, which is little, and have the rest polled."""
     RequestStates(Change.Cause.WEBHOOK, lease=lease).apply(found)
     now = database_now()
     waiting: dict[str, list[int]] = {}
@@ -226,8 +228,8 @@ def update(row: SignatureRequest, people: list[SignatureRecipient], state: Remot
     """Update rows by one state: the same end in any order, with any repeats."""
     # What was decided here, of a request that is out after all, was wrong.
     is_news = row.remote_id is None and state.remote_id is not None
-    for person in state.people:
-        recipients.update_person(row, people, person)
+    for one in state.people:
+        _update_recipient(row, people, one)
     if state.status is not None and state.remote_id is not None:
         row.unknown_since = None
         if row.error_code == UNKNOWN:
@@ -235,14 +237,65 @@ def update(row: SignatureRequest, people: list[SignatureRecipient], state: Remot
     advance(row, state, RANK, unknown=Status.SENT, is_correction=is_news)
 
 
-def _reason(row: SignatureRequest) -> str:
-    """Return why somebody has ended a request, which at times only a webhook tells."""
-    reason = row.answer.get("reason")
-    return reason if isinstance(reason, str) else ""
+def people_of(rows: Sequence[SignatureRequest]) -> dict[int, list[SignatureRecipient]]:
+    """Return who signs requests, by the requests' primary keys, in the order of their rows."""
+    people: dict[int, list[SignatureRecipient]] = {}
+    pks = [row.pk for row in rows]
+    for one in SignatureRecipient.objects.using(database()).filter(request__in=pks):
+        people.setdefault(one.request_id, []).append(one)
+    for mine in people.values():
+        mine.sort(key=attrgetter("position"))
+    return people
+
+
+def _update_recipient(
+    row: SignatureRequest, people: list[SignatureRecipient], said: client.SignatureRecipient
+) -> None:
+    one = _same_recipient(people, said)
+    if one is None and said.unreadable.keys() & {"id", "email", "order"}:
+        # Nobody can tell whether it is one of them.
+        return
+    if one is None:
+        # Somebody whom Craftkit, or its provider, has added.
+        one = SignatureRecipient(
+            request=row,
+            position=max((known.position for known in people), default=-1) + 1,
+            first_name=sanitized(said.first_name)[:100],
+            last_name=sanitized(said.last_name)[:100],
+            email=_address(said),
+            designation=sanitized(said.designation)[:16],
+            order=said.order if said.order and 0 < said.order < 2**15 else None,
+        )
+        people.append(one)
+    one.remote_id = one.remote_id or sanitized(said.id)[:128]
+    one.signed_at = earliest(one.signed_at, from_utc(said.signed_at))
+    one.declined_at = earliest(one.declined_at, from_utc(said.declined_at))
+
+
+def _same_recipient(
+    people: Sequence[SignatureRecipient], said: client.SignatureRecipient
+) -> SignatureRecipient | None:
+    """Return a recipient's row: by Craftkit's id, else by address and turn, else by address."""
+    for one in people:
+        if said.id and one.remote_id == sanitized(said.id)[:128]:
+            return one
+    free = [one for one in people if not one.remote_id or not said.id]
+    address = _address(said).casefold()
+    alike = [one for one in free if one.email.casefold() == address]
+    turns = [one for one in alike if (one.order or one.position + 1) == said.order]
+    if len(alike) > 1 and "order" in said.unreadable:
+        return None
+    return next(iter(turns or alike), None)
+
+
+def _address(said: client.SignatureRecipient) -> str:
+    """Return a recipient's address as it is stored."""
+    address: str = sanitized(said.email)[:255]
+    return address
 
 
 def _next_poll(row: SignatureRequest, now: datetime, lately: bool) -> datetime | None:
-    """Return when to ask about a request next, which was just updated."""
+    """Return when to poll a request next, which was just updated."""
     if row.status not in OPEN:
         return None
     age = (now - (row.accepted_at or now)).total_seconds()
@@ -265,7 +318,7 @@ def _webhooks_lately(projects: Iterable[str], now: datetime) -> dict[str, bool]:
 
 
 def schedule(project: str, at: datetime) -> None:
-    """Have the project's next round of questions begin by then."""
+    """Have the project's next round of polls begin by then."""
     Job.objects.schedule(
         Job.Kind.POLL_SIGNATURES, [ProjectState.objects.of(project).pk], project, at=at
     )
