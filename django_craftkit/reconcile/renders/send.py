@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast, Length
@@ -26,7 +26,7 @@ from django_craftkit.reconcile.results import (
     Result,
     result_of_error,
 )
-from django_craftkit.reconcile.states import RemoteState
+from django_craftkit.reconcile.states import R, RemoteState
 from django_craftkit.reconcile.updates import Update, lock_free
 
 from .build import build_here, is_to_be_prepared, prepare, read_sources, store
@@ -35,7 +35,7 @@ from .states import Documents, Status, remote_id_of, state_of
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from django_craftkit.models import SignatureRequest
@@ -56,14 +56,23 @@ def step(job: Job) -> Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A document on its way."""
+class Sent(Generic[R]):
+    """A document, or a signature request, on its way."""
 
-    render: Render
-    #: What its row said of its calls before.
+    row: R
+    #: What it said of its calls before.
     before: calls.Noted
-    #: When the last webhook of its project came.
-    webhooks_at: datetime | None
+    #: When the last webhook of a document's project came.
+    webhooks_at: datetime | None = None
+
+    def state(
+        self, answer: Answer, now: Now, state_of: Callable[[Any], RemoteState]
+    ) -> RemoteState:
+        """Return what an answer says; ``state_of`` what Craftkit has made. Raises what is none."""
+        refused = calls.refused(self.row, self.before, answer, now)
+        if refused is None:
+            return state_of(answer.value)
+        return RemoteState(self.row.Status.REJECTED, **refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +146,15 @@ class Batch(Documents):
 
     def not_made(self, target: Any) -> Result:
         if isinstance(target, Sent):
-            calls.take_back(target.render, target.before)
+            calls.take_back(target.row, target.before)
         return Later()
 
     def read(self, answer: Answer, now: Now) -> Update[Render] | Result:
-        read = _read_sent if isinstance(answer.call.target, Sent) else _read_poll
-        return read(answer.call.target, answer, now)
+        sent = answer.call.target
+        if not isinstance(sent, Sent):
+            return _read_poll(sent, answer, now)
+        state = sent.state(answer, now, state_of)
+        return Accepted(sent.row, state, Change.Cause.ANSWER, webhooks_at=sent.webhooks_at)
 
     def next(self, update: Update[Render], row: Render | None, now: Now) -> Result:
         if row is not None and row.is_final:
@@ -196,9 +208,9 @@ def _send_all(
             planned.append(_call(job, render, state(render.project), sizes[render.pk]))
         except Exception as error:
             yield job, result_of_error(job, error)
-    begun = _note_free([call.target.render for call in planned], fresh)
+    begun = _note_free([call.target.row for call in planned], fresh)
     for call in planned:
-        render = call.target.render
+        render = call.target.row
         if (now := begun.get(render.pk)) is None:
             yield call.jobs[0]
         else:
@@ -258,12 +270,6 @@ def _poll(job: Job, render: Render) -> Call | Ended:
         return Call([job], partial(get, remote_id_of(render)), DOCUMENTS, render)
     except Exception as error:
         return job, result_of_error(job, error)
-
-
-def _read_sent(sent: Sent, answer: Answer, now: Now) -> Accepted:
-    refused = calls.refused(sent.render, sent.before, answer, now)
-    state = state_of(answer.value) if refused is None else RemoteState(Status.REJECTED, **refused)
-    return Accepted(sent.render, state, Change.Cause.ANSWER, webhooks_at=sent.webhooks_at)
 
 
 def _read_poll(render: Render, answer: Answer, now: Now) -> Update[Render] | Result:

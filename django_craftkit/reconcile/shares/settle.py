@@ -2,7 +2,7 @@
 
 A worker that comes upon one reads which links Craftkit has, by this rule: a link is ours if it has
 the channel, recipient, message and expiry that were requested, was made no earlier than the sending
-(clocks may differ by five minutes), and belongs to no other row. Of several, the oldest. Where there
+(clocks may differ by five minutes), and belongs to no other row. Of several, the oldest. If there
 is none once no call can be under way, it was not made, and is sent once more. That is not concluded
 while something in Craftkit's list can't be read that may be it.
 

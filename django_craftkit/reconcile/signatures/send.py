@@ -17,7 +17,7 @@ from django_craftkit.models import Change, Job, ProjectState, Render, SignatureR
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.crew import Answer, Call
-from django_craftkit.reconcile.renders.send import hashed_key
+from django_craftkit.reconcile.renders.send import Sent, hashed_key
 from django_craftkit.reconcile.renders.states import final_by_now, remote_id_of, wait_for
 from django_craftkit.reconcile.results import (
     PARKED,
@@ -63,14 +63,6 @@ def step(job: Job) -> Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A request on its way, and what its row said of its calls before."""
-
-    request: SignatureRequest
-    before: calls.Noted
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
     """Craftkit won't make a request that was sent before, and what it lists of such ones."""
 
@@ -106,23 +98,19 @@ class Sending(Requests):
             yield job if is_over is None else (job, Reschedule(0.0 if is_over else PARKED))
         yield from _sends(ready, lock_free)
 
-    def not_made(self, target: Sent) -> Result:
-        calls.take_back(target.request, target.before)
+    def not_made(self, target: Sent[SignatureRequest]) -> Result:
+        calls.take_back(target.row, target.before)
         return Later()
 
     def read(self, answer: Answer, now: Now) -> Update[SignatureRequest] | Result:
-        sent: Sent = answer.call.target
+        sent: Sent[SignatureRequest] = answer.call.target
         if isinstance(said := answer.value, Refused):
             if isinstance(said.listed, CraftkitError):
                 raise said.listed
-            if (found := lost.apply(sent.request, said.listed)) is not None:
+            if (found := lost.apply(sent.row, said.listed)) is not None:
                 return found
             answer = Answer(answer.call, error=said.error)
-        refused = calls.refused(sent.request, sent.before, answer, now)
-        if refused is None:
-            return Update(sent.request, state_of(answer.value), Change.Cause.ANSWER)
-        state = RemoteState(Status.REJECTED, **refused)
-        return Update(sent.request, state, Change.Cause.ANSWER)
+        return Update(sent.row, sent.state(answer, now, state_of), Change.Cause.ANSWER)
 
     def next(
         self, update: Update[SignatureRequest], row: SignatureRequest | None, now: Now
@@ -173,9 +161,9 @@ def _sends(
         else:
             sent = Sent(request, calls.noted(request))
             planned.append(Call([job], partial(calls.in_time, started, post), SENDING, sent))
-    begun = calls.begin([call.target.request for call in planned], locked, "cancel_requested_at")
+    begun = calls.begin([call.target.row for call in planned], locked, "cancel_requested_at")
     for call in planned:
-        request = call.target.request
+        request = call.target.row
         if (now := begun.get(request.pk)) is not None:
             calls.remember(request, now)
             yield call

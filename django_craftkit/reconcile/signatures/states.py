@@ -68,10 +68,8 @@ _STAGES = {
 }
 SIGNED = "signed"
 #: What Craftkit has webhooks for: all but a failure.
-EVENTS = tuple(
-    f"signature.{stage}"
-    for stage in ("sent", "viewed", SIGNED, "completed", "declined", "expired", "cancelled")
-)
+TOLD = ("sent", "viewed", SIGNED, "completed", "declined", "expired", "cancelled")
+EVENTS = tuple(f"signature.{stage}" for stage in TOLD)
 #: What remote states may change of who signs.
 _OF_RECIPIENT = ("remote_id", "signed_at", "declined_at")
 _values_of = attrgetter(*_OF_RECIPIENT)
