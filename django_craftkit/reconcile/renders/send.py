@@ -68,7 +68,7 @@ class Sent(Generic[R]):
     def state(
         self, answer: Answer, now: Now, state_of: Callable[[Any], RemoteState]
     ) -> RemoteState:
-        """Return what an answer says; ``state_of`` what Craftkit has made. Raises what is none."""
+        """Return what an answer says of the row; raise what stands for no answer."""
         refused = calls.refused(self.row, self.before, answer, now)
         if refused is None:
             return state_of(answer.value)
