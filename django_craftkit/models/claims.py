@@ -1,7 +1,7 @@
 """How due rows are found and leased: nobody waits for a claim, and a claim waits for nobody.
 
-A claim looks for due rows without a lock, by the index that is made for it, and then locks those
-that it found by their primary keys, past whatever somebody else has locked.
+A claim finds due rows without a lock, by an index of their own, and then locks them by their
+primary keys, past whatever somebody else has locked.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from .columns import NullableMoment, NullableUUID
 
-#: How often a claim looks again where others have taken all that it found.
+#: How often a claim looks where others have taken all that it found.
 TRIES = 5
-#: How many more rows than it wants a claim looks at, in case that others take some.
+#: How many rows too many a claim looks at, in case that others take some.
 SPARE = 20
 #: Seconds between two looks at everything that is due, whatever was found empty before; and how
 #: many times as long as such a look took nobody takes another.
@@ -49,22 +49,22 @@ MOST_LOOKS = 256
 
 @dataclass(slots=True)
 class Lease:
-    """For whom and until when jobs are written that their writer goes on with at once.
+    """For whom and until when jobs are leased that their writer goes on with at once.
 
-    Nobody has to claim them: they are in its hands with the commit. Should it end before it has
-    carried them out, they are due as soon as the lease is over, like all that was claimed.
+    Nobody has to claim them: they are leased with the commit. Should their writer end before it
+    has carried them out, they are due when the lease is over, like all that was claimed.
     """
 
     until: datetime
     token: uuid.UUID = field(default_factory=uuid.uuid4)
-    #: What such jobs announce, as it was written, by their kind and object. Some of these objects
-    #: may have had a job before, which is as it was.
+    #: What such jobs announce, by their kind and object. Some of these objects may have had a job
+    #: before, which is as it was.
     changes: dict[str, dict[int, list[Any]]] = field(default_factory=dict)
     #: Such jobs of which the database has told the keys: nobody has to read them.
     jobs: list[Any] = field(default_factory=list)
 
     def clear(self) -> None:
-        """Forget what a transaction has written that is run again."""
+        """Forget what was written by a transaction that is run again."""
         self.changes.clear()
         self.jobs.clear()
 
@@ -76,7 +76,7 @@ class Lease:
 
 
 class Found(NamedTuple):
-    """A due row, by what the index has of it."""
+    """A due row, as the index has it."""
 
     pk: int
     due_at: datetime
@@ -245,12 +245,12 @@ class LeasedQuerySet(models.QuerySet[Any]):
         mark: Mark | None = None,
         excluded: Hashable = None,
     ) -> list[Any]:
-        """Take up to ``limit`` due rows that nobody has leased, the most urgent and oldest first.
+        """Lease up to ``limit`` due rows that nobody has leased, the most urgent and oldest first.
 
-        Each carries a token and is this caller's until ``now + lease``; a crash before that
-        leaves it to whoever comes next. Counts the attempt of those that begin: what waits for its
-        turn ends no worker. ``mark`` is where earlier claims by the same filters have come to;
-        ``excluded`` is what the filters leave out, and a change of it begins anew.
+        Each has a token and is this caller's until ``now + lease``; after a crash the next claim
+        takes it then. Counts the attempt of those that begin: what waits for its turn ends no
+        worker. ``mark`` is where earlier claims by the same filters have come to; ``excluded`` is
+        what the filters leave out, and a change of it begins anew.
         """
         rows = self.using(database())
         taken = {"lease_token": uuid.uuid4(), "leased_until": now + lease}
@@ -281,12 +281,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
         return sorted(found, key=lambda one: places[one.priority])
 
     def _find(
-        self,
-        most: int,
-        now: datetime,
-        floors: dict[int, datetime],
-        mark: Mark,
-        excluded: Hashable,
+        self, most: int, now: datetime, floors: dict[int, datetime], mark: Mark, excluded: Hashable
     ) -> list[Found]:
         """Look into each class's part of the index, with one statement that is compiled once."""
         connection = connections[database()]
@@ -356,17 +351,12 @@ class LeasedQuerySet(models.QuerySet[Any]):
             if len(begun) < len(rows):
                 self._write([row for row in rows if not begins(row)], **taken)
         for row in rows:
-            for name, value in taken.items():
-                setattr(row, name, value)
+            vars(row).update(taken)
         _count(rows, begun)
         return rows
 
     def _take_by_update(
-        self,
-        pks: list[int],
-        now: datetime,
-        taken: dict[str, Any],
-        begins: Callable[[Any], bool],
+        self, pks: list[int], now: datetime, taken: dict[str, Any], begins: Callable[[Any], bool]
     ) -> list[Any]:
         """Lease where rows can't be locked: the guard is in the UPDATE, one writer at a time."""
         still_due = self.order_by().filter(pk__in=pks).due(now)
@@ -396,7 +386,7 @@ def _count(claimed: Sequence[Any], begun: Sequence[Any]) -> None:
 
 
 class Leased(models.Model):
-    """A row that is worked off: due at a time, then leased by one worker until another."""
+    """A row that is processed: due at one moment, then leased by one worker until another."""
 
     #: ``None``: nothing to do. A lease leaves it as it is, and writes to no index.
     due_at: NullableMoment = models.DateTimeField(_("due at"), null=True, blank=True)

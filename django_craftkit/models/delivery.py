@@ -1,9 +1,10 @@
-"""The inbox: webhooks as they came, which is also the queue of those to be worked off."""
+"""The inbox: webhooks as they came, which is also the queue of those to be processed."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: For delivery ids that are no UUID, and for deliveries without one.
 _NAMESPACE = uuid.UUID("5b0f9ad2-6a3c-4e0e-9f52-6f2ad4c8f6a4")
 
-#: What working a delivery off may change.
+#: What processing a delivery may change.
 _COLUMNS = (
     "status",
     "event",
@@ -58,13 +59,13 @@ class WebhookDeliveryManager(_Manager):
             "body_hash": digest,
         }
         # Both are compared with the database's clock. The other columns are its to fill.
+        moments = ("received_at", "due_at")
+        computed: dict[str, str] = {}
         if clock_sql := clock.moment_sql(using):
-            moments = {"received_at": clock_sql, "due_at": clock_sql}
-            insert_values(self.model, using, values, moments, wants_key=False)
+            computed = dict.fromkeys(moments, clock_sql)
         else:
-            now = clock.database_now()
-            values = {**values, "received_at": now, "due_at": now}
-            insert_values(self.model, using, values, wants_key=False)
+            values |= dict.fromkeys(moments, clock.database_now())
+        insert_values(self.model, using, values, computed, wants_key=False)
         dispatch.wake_on_commit(using)
 
     def lock_leased(self, batch: Sequence[WebhookDelivery]) -> list[WebhookDelivery]:
@@ -79,9 +80,9 @@ class WebhookDeliveryManager(_Manager):
 
     @in_transaction
     def replay(self, pks: Collection[int]) -> int:
-        """Have deliveries worked off once more; return how many: those whose body is kept."""
+        """Have deliveries processed once more; return how many: those whose body is kept."""
         using = database()
-        asked = (
+        replayed = (
             self.using(using)
             .filter(pk__in=pks, leased_until=None)
             .exclude(body=b"")
@@ -94,12 +95,12 @@ class WebhookDeliveryManager(_Manager):
             )
         )
         dispatch.wake_on_commit(using)
-        return asked
+        return replayed
 
     def pull_forward(self, keys: Iterable[tuple[str, uuid.UUID | None]]) -> None:
-        """Make the deliveries due that came before what they are about was known here.
+        """Make the deliveries due that came before their object was known here.
 
-        It is known by its project and Craftkit's id.
+        ``keys`` are the projects and Craftkit's ids of such objects.
         """
         by_project: dict[str, list[uuid.UUID | None]] = {}
         for project, about in keys:
@@ -111,12 +112,11 @@ class WebhookDeliveryManager(_Manager):
 
 
 def _uuid(delivery_id: str) -> uuid.UUID:
-    try:
-        known = uuid.UUID(delivery_id)
-    except ValueError:
-        known = None
-    # MariaDB's type takes no version that there isn't.
-    return known if known and known.version else uuid.uuid5(_NAMESPACE, delivery_id)
+    with suppress(ValueError):
+        # MariaDB's type takes no version that there isn't.
+        if (known := uuid.UUID(delivery_id)).version:
+            return known
+    return uuid.uuid5(_NAMESPACE, delivery_id)
 
 
 class WebhookDelivery(Leased):
@@ -169,15 +169,15 @@ class WebhookDelivery(Leased):
 
     @property
     def is_body_kept(self) -> bool:
-        """Whether it can be read and worked off again; ``DELIVERY_KEEP_DAYS`` drops bodies."""
+        """Whether it can be read and processed again; ``DELIVERY_KEEP_DAYS`` drops bodies."""
         return bool(self.body)
 
     def replay(self) -> bool:
-        """Have it worked off once more; ``False`` where its body is gone, or it is in hand."""
+        """Have it processed once more; ``False`` where its body is gone, or a worker has it."""
         return bool(WebhookDelivery.objects.replay([self.pk]))
 
     def ended(self, **values: Any) -> WebhookDelivery:
-        """Return a copy to be put down: out of hand."""
+        """Return a copy to be released, with these values."""
         return bulk.like(self, leased_until=None, lease_token=None, **values)
 
     def __str__(self) -> str:

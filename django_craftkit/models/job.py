@@ -1,13 +1,12 @@
-"""What is to be done next, and who has it in hand."""
+"""What is to be done next, and which worker has leased it."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from django.db import connections, models, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
@@ -27,11 +26,9 @@ from .priority import Priority, priorities
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
 
-    from django.db.models.expressions import Combinable
-
-
-#: The attempt of a job that isn't made any more: each one before it has ended a worker.
+#: The attempt of a job that is not begun any more: each one before it has ended a worker.
 MAX_CLAIMS = 5
 
 
@@ -50,10 +47,7 @@ class JobQuerySet(LeasedQuerySet):
         *,
         priority: int | None = Priority.URGENT,
     ) -> None:
-        """Make the jobs of these objects due now, and wake the loop on commit.
-
-        A person's request, unless ``priority`` says otherwise; it is what ``schedule`` takes.
-        """
+        """Make the jobs of these objects due now, as ``schedule`` does; wake the loop on commit."""
         with transaction.atomic(using=database(), savepoint=False):
             self.schedule(kind, object_ids, project, priority=priority)
             dispatch.wake_on_commit(database())
@@ -68,27 +62,26 @@ class JobQuerySet(LeasedQuerySet):
         priority: int | None = None,
         lease: Lease | None = None,
     ) -> None:
-        """Make the jobs of these objects due now or ``at``, inside the transaction of the wish.
+        """Make the jobs of these objects due now or ``at``, inside the request's transaction.
 
-        A job that is leased is due again as soon as its worker ends: that holds an older version.
-        One that was quarantined is taken up again. ``priority`` raises jobs of a less urgent
-        class; without it those that are there keep theirs, and new ones get that of their
-        document. New ones are leased where there is a ``lease``.
+        A leased job is due again when its worker releases it: that has an older version. One that
+        was quarantined is due like any other. ``priority`` raises jobs of a less urgent class;
+        without it those that are there keep theirs, and new ones get that of their document. With
+        a ``lease`` new ones are leased.
         """
         pks = sorted(set(object_ids))
         now = at or clock.database_moment()
         jobs = self.using(database()).filter(bulk.among("object_id", pks), kind=kind)
-        moment = Value(now) if isinstance(now, datetime) else now
         is_quarantined = Q(lease_token=None, leased_until__isnull=False)
         values: dict[str, Any] = {
             "version": F("version") + 1,
-            "due_at": Case(When(is_quarantined, then=moment), default=Least(F("due_at"), moment)),
+            "due_at": Case(When(is_quarantined, then=now), default=Least("due_at", now)),
             "leased_until": Case(When(lease_token=None, then=None), default=F("leased_until")),
         }
         if priority is not None:
-            values["priority"] = Least(F("priority"), Value(priority))
-        # It ends with all of them locked, or new: one that was to be added may be another's by
-        # then, and be done.
+            values["priority"] = Least("priority", priority)
+        # It ends with all of them locked, or new: another may have added one meanwhile, and be
+        # done with it.
         while jobs.update(**values) < len(pks):
             if self._add(kind, pks, project, now, priority, lease):
                 break
@@ -124,17 +117,16 @@ class JobQuerySet(LeasedQuerySet):
         kind: str,
         object_ids: list[int],
         project: str,
-        now: datetime | Combinable,
+        now: Any,
         priority: int | None = None,
         lease: Lease | None = None,
     ) -> bool:
         """Write jobs, but for those that are there; return whether all are known to be new."""
-        due_at: Any = now
         if priority is None:
             classes = priorities(kind, object_ids)
         else:
             classes = dict.fromkeys(object_ids, priority)
-        job = Job(kind=kind, project=project, due_at=due_at)
+        job = Job(kind=kind, project=project, due_at=now)
         if lease is not None:
             job.leased_until, job.lease_token = lease.until, lease.token
         jobs = [bulk.like(job, object_id=pk, priority=classes[pk]) for pk in object_ids]
@@ -144,47 +136,45 @@ class JobQuerySet(LeasedQuerySet):
         return are_new
 
     def restore(self, kind: str, object_ids: Iterable[int], project: str) -> None:
-        """Write jobs that got lost, due now; one that is there by now stays as it is."""
+        """Write jobs that are missing, due now; one that is there by now stays as it is."""
         self._add(kind, sorted(object_ids), project, clock.database_moment())
 
-    def start(self, kind: str, object_id: int, project: str, priority: int | None = None) -> None:
-        """Write the first job of an object that was just made, with one INSERT; wake the loop.
-
-        Without a ``priority`` it costs a query to find that of its document.
-        """
+    def start(
+        self, kind: str, object_id: int, project: str, priority: int = Priority.SINGLE.value
+    ) -> None:
+        """Write the first job of an object that was just made, with one INSERT; wake the loop."""
         using = database()
-        if priority is None:
-            priority = priorities(kind, [object_id])[object_id]
         job = Job(kind=kind, object_id=object_id, project=project, priority=priority)
         clock_sql = clock.moment_sql(using)
-        if not clock_sql:
-            job.due_at = clock.database_now()
+        job.due_at = None if clock_sql else clock.database_now()
         insert(job, using, {"due_at": clock_sql} if clock_sql else {})
         dispatch.wake_on_commit(using)
 
     def raise_to(self, priority: int, kind: str, object_id: int) -> None:
         """Raise the job of an object, if there is one, to a more urgent class."""
-        jobs = self.using(database()).filter(kind=kind, object_id=object_id)
-        jobs.filter(priority__gt=priority).update(priority=priority)
+        jobs = self.using(database()).filter(kind=kind, object_id=object_id, priority__gt=priority)
+        jobs.update(priority=priority)
 
     def mine(self, job: Job) -> Self:
         """Return the row of a claimed job, for as long as nobody has taken it over."""
         return self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
 
     def release(
-        self, done: Sequence[Job], again: Sequence[tuple[Job, datetime, str, int]]
+        self, done: Sequence[Job], rescheduled: Sequence[tuple[Job, datetime, str, int]]
     ) -> set[int]:
-        """Drop claimed jobs whose steps are done; reschedule others.
+        """Delete claimed jobs whose steps are done; reschedule others, inside a transaction.
 
-        Inside a transaction. Those put back have an error and a number of failures. Returns the
-        primary keys of what is settled so, or had been taken over: not of jobs that somebody else
-        has locked. Whoever has locked many must wait for nobody who may wait for one of them.
+        Each of the others has its moment, its error and its number of failures.
+        Returns the primary keys of all but those that somebody else has locked: whoever has locked
+        many must wait for nobody who may wait for one of them.
         """
-        jobs = {job.pk: job for job in (*done, *(job for job, *_ in again))}
+        ended: list[tuple[Job, datetime | None, str, int]]
+        ended = [*((job, None, "", 0) for job in done), *rescheduled]
+        jobs = {job.pk: job for job, *_ in ended}
         #: The version of each of them that is locked now, and still ours.
         found: dict[int, int] = {}
         for kind in {job.kind for job in jobs.values()}:
-            # By the index that whoever wishes goes by: MySQL locks an index and its row apart.
+            # By the index that requests go by: MySQL locks an index and its row apart.
             objects = [job.object_id for job in jobs.values() if job.kind == kind]
             rows = self.using(database()).filter(bulk.among("object_id", objects), kind=kind)
             if connections[rows.db].features.has_select_for_update_skip_locked:
@@ -199,19 +189,15 @@ class JobQuerySet(LeasedQuerySet):
         locked = set(rest.filter(lease_token__in=tokens).values_list("pk", flat=True))
         over, left = [], []
         now = cache(clock.database_now)
-        for job in done:
-            if found.get(job.pk) == job.version:
+        for job, at, error, failures in ended:
+            # One that was requested meanwhile is due at once.
+            is_current = found.get(job.pk) == job.version
+            if is_current and at is None:
                 over.append(job.pk)
             elif job.pk in found:
-                # One that was wished for meanwhile is due at once.
-                left.append(Job(pk=job.pk, due_at=now(), **_RELEASED))
-        for job, at, error, failures in again:
-            if job.pk in found:
-                due_at = at if found[job.pk] == job.version else now()
-                said = sanitized(error)
-                left.append(
-                    Job(pk=job.pk, due_at=due_at, error=said, failures=failures, **_RELEASED)
-                )
+                values: dict[str, Any]
+                values = {"error": sanitized(error), "failures": failures, **_RELEASED}
+                left.append(Job(pk=job.pk, due_at=at if is_current else now(), **values))
         if over:
             bulk.delete_by_pk(Job, over, database())
         update_many(left, ("due_at", "error", "failures", *_RELEASED))
@@ -244,36 +230,31 @@ class JobQuerySet(LeasedQuerySet):
         return is_mine
 
     def leave(self, job: Job, at: datetime) -> None:
-        """Put a job back for a time whose step has not begun."""
+        """Release a job whose step has not begun, to be due at a time."""
         self.mine(job).update(due_at=_at(job, at), leased_until=None, lease_token=None)
 
     def done(self, job: Job) -> None:
-        """Drop a finished job; one that was wished for again meanwhile stays due."""
+        """Delete a finished job; one that was requested again meanwhile stays due."""
         mine = self.mine(job)
         # delete() would look first and delete then, by primary key alone, where any application
-        # listens to the deletion of every model: a wish in between would be lost.
+        # listens to the deletion of every model: a request in between would be lost.
         read_committed_next(mine.db)
         if not mine.filter(version=job.version)._raw_delete(mine.db):
             mine.update(**_RELEASED, due_at=clock.database_moment(), failures=0, error="")
 
     def reschedule(self, job: Job, at: datetime, *, error: str = "", failures: int = 0) -> bool:
-        """Put a job back for a time; ``False`` where it was taken over."""
-        is_mine = self.mine(job).update(
-            due_at=_at(job, at),
-            failures=failures,
-            error=sanitized(error),
-            **_RELEASED,
-        )
-        return bool(is_mine)
+        """Release a job to be due at a time; ``False`` where it was taken over."""
+        values = {"failures": failures, "error": sanitized(error), **_RELEASED}
+        return bool(self.mine(job).update(due_at=_at(job, at), **values))
 
     def quarantine(self, job: Job, until: datetime, *, error: str) -> None:
-        """Leave a job alone that ends its workers, unless somebody asks for it."""
+        """Keep a job that ends its workers from being claimed, until it is requested again."""
         self.mine(job).update(**{**_RELEASED, "leased_until": until}, error=error)
 
     def on_course(self) -> Self:
-        """Return the jobs that somebody carries out without another wish, and soon.
+        """Return the jobs that are carried out soon without another request.
 
-        They wait for their turn, are in a worker's hands or held up by a pause; neither failed nor
+        They wait for their turn or for the end of a pause, or are leased; none has failed or is
         quarantined.
         """
         return self.filter(Q(leased_until=None) | Q(lease_token__isnull=False), failures=0)
@@ -284,17 +265,15 @@ class JobQuerySet(LeasedQuerySet):
 
 
 def _at(job: Job, at: datetime) -> Case:
-    """Return when a job is due that is put down: at once where it was wished for meanwhile."""
-    now = clock.database_moment()
-    at_once = Value(now) if isinstance(now, datetime) else now
-    return Case(When(version=job.version, then=Value(at)), default=at_once)
+    """Return when a released job is due: at once where it was requested meanwhile."""
+    return Case(When(version=job.version, then=at), default=clock.database_moment())
 
 
 _RELEASED: dict[str, Any] = {"leased_until": None, "lease_token": None, "attempts": 0}
 
 
 class Job(Leased):
-    """The next step a worker must take for one object, so that Craftkit does what was asked for."""
+    """The next step a worker must take for one object, so that Craftkit does what was requested."""
 
     Kind: TypeAlias = kinds.Kind
 
@@ -306,7 +285,7 @@ class Job(Leased):
     priority = models.SmallIntegerField(
         _("priority"), choices=Priority, default=Priority.SINGLE, db_default=Priority.SINGLE.value
     )
-    #: Raised by each wish; who finishes an older version leaves the job due.
+    #: Raised by each request; who finishes an older version leaves the job due.
     version = models.PositiveIntegerField(_("version"), default=1)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     error = models.TextField(_("error"), blank=True)

@@ -1,4 +1,4 @@
-"""What holds a project up, and who has been seen to work for it."""
+"""What has paused a project, and which workers have been seen to run for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 RUNNING, PAUSED = "running", "paused"
 #: The code of a pause whose cause is in this site's settings.
 NOT_CONFIGURED = "not_configured"
-#: For how long a sign of life is not written anew, whichever worker gives the next.
+#: For how long a sign of a worker is not written anew, whichever worker gives the next.
 SIGN_EVERY = timedelta(seconds=5)
 #: How long without a sign of a worker until none is taken to be running.
 NO_WORKER = timedelta(seconds=60)
@@ -53,7 +53,7 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
         at_least: datetime | None = None,
         also: Mapping[str, datetime] | None = None,
     ) -> list[ProjectState]:
-        """Write ``now`` as the last sign of life of these projects, where the last is not recent.
+        """Write ``now`` as the last sign of these projects, where the last is not recent.
 
         One from before ``at_least`` is never recent. ``also`` is written with it. Returns what was
         written, as it was before. Waits for nobody: a row that another has locked is left to the
@@ -63,22 +63,19 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
         values = {column: now, **(also or {})}
         states = list(self.using(using).filter(project__in=projects, capability=""))
         states += map(self.of, set(projects) - {state.project for state in states})
-        recent = (max(now - SIGN_EVERY, at_least or now - SIGN_EVERY), now + SIGN_EVERY)
-        pks = [
-            state.pk
+        first, last = max(now - SIGN_EVERY, at_least or now - SIGN_EVERY), now + SIGN_EVERY
+        states = [
+            state
             for state in states
-            if (last := getattr(state, column)) is None or not recent[0] <= last <= recent[1]
+            if (seen := getattr(state, column)) is None or not first <= seen <= last
         ]
-        if not pks:
+        if not states:
             return []
         # Whoever comes here at the same time finds it recent, too.
-        due = self.using(using).exclude(**{f"{column}__range": recent}).filter(pk__in=pks)
+        due = self.using(using).exclude(**{f"{column}__range": (first, last)})
+        due = due.filter(pk__in=[state.pk for state in states])
         if not connections[using].features.has_select_for_update_skip_locked:
-            return [
-                state
-                for state in states
-                if state.pk in pks and due.filter(pk=state.pk).update(**values)
-            ]
+            return [state for state in states if due.filter(pk=state.pk).update(**values)]
         with transaction.atomic(using=using):
             states = list(due.select_for_update(skip_locked=True))
             if states:
@@ -90,17 +87,19 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
         return self.filter(paused_at__isnull=False)
 
     def paused_rows(self, *capabilities: str) -> Q:
-        """Return what finds the rows whose project, or one of its capabilities, is paused.
+        """Return what finds the rows that wait, as their project or a capability of it is paused.
 
         It is read with those rows, from whatever database they come.
         """
+        if conf.options().PAUSED:
+            return Q()
         states = self.paused().filter(project=OuterRef("project"), capability__in=capabilities)
         # A value for each row, not IN or EXISTS: MariaDB would join, and sort everything that
         # waits to show the newest fifty.
         return Q(project=Subquery(states.values("project")[:1]))
 
     def excused(self) -> Self:
-        """Return what is paused, or was lately: what waited for it is not overdue yet."""
+        """Return what is paused, or catches up: what waits for it is not overdue yet."""
         now = clock.database_moment()
         return self.filter(Q(paused_at__isnull=False) | Q(catching_up_until__gt=now))
 
@@ -115,7 +114,7 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
         now: datetime,
         probe_at: datetime,
     ) -> bool:
-        """Hold a project or a capability of it back, and let one job try again at ``probe_at``.
+        """Pause a project or a capability of it, and let one job try again at ``probe_at``.
 
         Returns whether it was running until now.
         """
@@ -222,7 +221,7 @@ class ProjectState(models.Model):
 
     @property
     def last_sign_at(self) -> datetime | None:
-        """When a worker was last seen to run: a sweep is one, and all that older versions note."""
+        """When a worker was last seen to run; a sweep is all that older versions note."""
         signs = [sign for sign in (self.worker_seen_at, self.swept_at) if sign is not None]
         return max(signs, default=None)
 
@@ -231,7 +230,7 @@ class ProjectState(models.Model):
         return self.last_sign_at is not None and now - self.last_sign_at <= NO_WORKER
 
     def has_sweep(self, now: datetime) -> bool:
-        """Whether somebody sweeps: else work whose message was lost waits."""
+        """Whether beat is running: without sweeps work whose message was lost waits."""
         return self.swept_at is not None and now - self.swept_at <= NO_SWEEP
 
     @in_transaction
@@ -239,6 +238,6 @@ class ProjectState(models.Model):
         """Have a worker try at once whether the pause is over; ``False`` where there is none."""
         using = database()
         paused = ProjectState.objects.using(using).paused().filter(pk=self.pk)
-        asked = paused.update(probe_at=None)
+        is_paused = bool(paused.update(probe_at=None))
         dispatch.wake_on_commit(using)
-        return bool(asked)
+        return is_paused
