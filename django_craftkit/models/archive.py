@@ -32,8 +32,9 @@ class ArchivedFileManager(models.Manager["ArchivedFile"]):
     def of(self, kind: str, object_id: int) -> ArchivedFile | None:
         """Return the file of a row, ``None`` where there is none yet.
 
-        ``kind`` is ``"render"``, ``"signed"`` or ``"certificate"``, ``object_id`` the primary key
-        of the ``Render``, or of the ``SignatureRequest``.
+        Args:
+            kind: ``"render"``, ``"signed"`` or ``"certificate"``.
+            object_id: the primary key of the ``Render``, or of the ``SignatureRequest``.
         """
         return self.using(database()).filter(kind=kind, object_id=object_id).first()
 

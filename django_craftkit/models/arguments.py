@@ -1,8 +1,7 @@
-"""What callers give, checked at the door: before the first query, and in words.
+"""Arguments of callers, checked before the first query, which would break their transaction.
 
-A query that fails on a wrong argument would break the transaction of whoever called. Each function
-returns what it was given, ready to be stored; ``TypeError`` is of the wrong kind, ``ValueError``
-can't be stored or sent.
+Each function returns what it was given, ready to be stored. Each raises ``TypeError`` for another
+type and ``ValueError`` for what can't be stored or sent.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def check_version(version: int | None) -> int | None:
 
 
 def check_text(name: str, text: str, most: int) -> str:
-    """Check a text that a person wrote."""
+    """Check a text of at most so many characters."""
     _need_text(name, text)
     if len(text) > most:
         raise ValueError(f"{name} has at most {most} characters, not {len(text)}.")
@@ -106,11 +105,7 @@ def check_expiry(expires_at: datetime | None) -> datetime | None:
 
 
 def check_user(user: AbstractBaseUser | None) -> Any:
-    """Return who asks, of the project's own model of users, whatever that is.
-
-    Raises ``TypeError`` and ``ValueError`` for anybody else; ``request.user`` may be a visitor who
-    is nobody, and may be lazy.
-    """
+    """Check a user of this site's model; ``request.user`` may be nobody, and may be lazy."""
     if user is None:
         return None
     if getattr(user, "is_anonymous", False):
@@ -123,7 +118,7 @@ def check_user(user: AbstractBaseUser | None) -> Any:
 
 
 def may_wait(wait: float) -> float:
-    """Return for how many seconds ``wait=`` lets its caller wait; 0: not at all.
+    """Return how many seconds to wait for ``wait=``; 0: not at all.
 
     Raises ``RuntimeError`` inside a transaction, where nothing can be sent.
     """
@@ -147,24 +142,16 @@ def check_data(data: Any, name: str = "data") -> dict[str, Any]:
         raise ValueError(f"{name} holds more than {MAX_DEPTH} lists and dicts in one another.")
     plain: dict[str, Any] = json.loads(json.dumps(data, default=_encoded, allow_nan=False))
     text = json.dumps(plain, ensure_ascii=False)
-    if _NUL.search(text) or not _is_text(text):
+    if _NUL.search(text) or text != sanitized(text):
         raise ValueError(f"{name} holds a character that is none: NUL, or half a surrogate pair.")
     return plain
 
 
 def _encoded(value: object) -> Any:
-    """Encode what Django has beside what the client knows: lazy texts and durations."""
+    """Encode what Django adds to what the client knows: lazy texts and durations."""
     match value:
         case Promise():
             return str(value)
         case timedelta():
             return duration_iso_string(value)
     return encoding.plain(value)
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class KeyConflict(ValueError):
     """The key already stands for something else.
 
-    ``differences`` names what differs, where a signature request or an e-mail is asked for:
+    ``differences`` names what differs in a signature request or an e-mail:
     ``recipients[0].last_name``, say.
     """
 
@@ -23,7 +23,7 @@ class KeyConflict(ValueError):
 
 
 class RenderWithdrawn(ValueError):
-    """The document was taken back: it goes to nobody any more."""
+    """The document was withdrawn: it goes to nobody any more."""
 
 
 class RenderFailed(Exception):

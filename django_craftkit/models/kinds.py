@@ -1,4 +1,4 @@
-"""The kinds of jobs: what each does, whose row it is about, and what can hold it up."""
+"""The kinds of jobs: what each does, which model's row it is about, and what can pause it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ANNOUNCE = "announce "
 class Kind(models.TextChoices):
     """What a job does: as it is stored, the model of its object, what staff read of it.
 
-    What is named before the last is the capability of a project without which it waits.
+    A third of four is the capability of a project without which the job waits.
     """
 
     RENDER = "render", "Render", _("make the document")
@@ -70,16 +70,16 @@ class Kind(models.TextChoices):
 
     @property
     def model(self) -> type[Any]:
-        """Whose primary key the number of its object is."""
+        """The model whose primary key the number of its object is."""
         return _model(self.model_name)
 
     @property
     def is_upkeep(self) -> bool:
-        """Whether it is done in nobody's sight, and lets all else go first."""
+        """Whether nobody waits for it, so that it lets all else go first."""
         return self in (Kind.ENGAGEMENT, Kind.ARCHIVE_RENDER, Kind.ARCHIVE_SIGNATURE)
 
 
 @cache
 def _model(name: str) -> type[Any]:
-    # By its name: the models lie above, and wish for jobs.
+    # By its name: the models lie above, and schedule jobs.
     return apps.get_model("craftkit", name)

@@ -20,9 +20,9 @@ class Priority(models.IntegerChoices):
     """The class of a job, the most urgent first.
 
     A job has the class of the document that it is about: links, e-mails, signature requests and
-    signals of a bulk document are bulk, too, and overtake no single one. What a person waits for
-    is raised to ``URGENT`` whatever it is about; what is copied or asked for in nobody's sight
-    (archive, engagement) is ``UPKEEP``. A job keeps its class when it is rescheduled.
+    signals of a bulk document are bulk, too, and overtake no single one. What a user waits for is
+    raised to ``URGENT`` whatever it is about; what nobody waits for (archive, engagement) is
+    ``UPKEEP``. A job keeps its class when it is rescheduled.
     """
 
     URGENT = 0, _("a person waits")
@@ -31,7 +31,7 @@ class Priority(models.IntegerChoices):
     UPKEEP = 3, _("archive and upkeep")
 
 
-#: What callers may ask for; the other two classes follow from what a job does and for whom.
+#: What callers may name; the other two classes follow from what a job does and for whom.
 WORDS = {"single": Priority.SINGLE, "bulk": Priority.BULK}
 
 #: Where the objects of jobs have the class of their document, by model.
@@ -44,10 +44,7 @@ _OF_DOCUMENT = {
 
 
 def check_priority(priority: str) -> Priority:
-    """Return the class that a caller asks for by its word.
-
-    Raises ``TypeError`` for what is no text, ``ValueError`` for another word.
-    """
+    """Return the class that a caller names; ``TypeError`` and ``ValueError`` for no such word."""
     if not isinstance(priority, str):
         raise TypeError(f'priority is "single" or "bulk", not a {type(priority).__name__}.')
     if priority not in WORDS:
