@@ -37,6 +37,7 @@ MODELS: list[Any] = list(apps.get_app_config("craftkit").get_models())
 #: What each method that makes a queryset is called with here.
 ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "alive": lambda order: (),
+    "cancellable": lambda order: (),
     "declared": lambda order: (),
     "due": lambda order: (clock.now(),),
     "excused": lambda order: (),

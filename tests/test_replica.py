@@ -115,7 +115,7 @@ def raised(call: Callable[[], Any]) -> str:
 
 
 def bob() -> SignatureRecipient:
-    return SignatureRecipient.wished(0, Recipient("Bob", "Byron", "bob@example.com"))
+    return SignatureRecipient.from_recipient(0, Recipient("Bob", "Byron", "bob@example.com"))
 
 
 def closed(file: Any) -> bytes:
@@ -170,7 +170,6 @@ CALLS: dict[Any, dict[str, tuple[Callable[[Story], Any], Any]]] = {
             lambda s: s.request.differences(s.request, s.request.read_recipients()),
             [],
         ),
-        "is_asked_by": (lambda s: s.request.is_asked_by(s.request), True),
         "make_way": (lambda s: s.request.make_way(), None),
         "open_certificate": (
             lambda s: raised(s.request.open_certificate),
@@ -187,10 +186,12 @@ CALLS: dict[Any, dict[str, tuple[Callable[[Story], Any], Any]]] = {
     SignatureRecipient: {
         "as_recipient": (lambda s: s.home(SignatureRecipient).as_recipient(), ADA),
         "differences": (
-            lambda s: s.home(SignatureRecipient).differences(SignatureRecipient.wished(0, ADA)),
+            lambda s: s.home(SignatureRecipient).differences(
+                SignatureRecipient.from_recipient(0, ADA)
+            ),
             [],
         ),
-        "wished": (lambda s: SignatureRecipient.wished(0, ADA).email, ADA.email),
+        "from_recipient": (lambda s: SignatureRecipient.from_recipient(0, ADA).email, ADA.email),
     },
     ArchivedFile: {"open": (lambda s: closed(s.archived().open()), b"%PDF-")},
     Change: {"replay": (lambda s: Change.objects.using(HOME).latest("pk").replay(), False)},

@@ -1,4 +1,4 @@
-"""The mirror: what was wished, what Craftkit says, what is to be done next, and how it came."""
+"""The mirror: what was requested, what Craftkit says, what is to be done next, and the history."""
 
 from django_craftkit.client import CraftkitError
 
@@ -6,13 +6,7 @@ from .archive import ArchivedFile
 from .change import Change
 from .delivery import WebhookDelivery
 from .engagement import EngagementEvent
-from .exceptions import (
-    KeyConflict,
-    NothingToRender,
-    RenderFailed,
-    RenderWithdrawn,
-    WrongSchema,
-)
+from .exceptions import KeyConflict, NothingToRender, RenderFailed, RenderWithdrawn, WrongSchema
 from .job import Job
 from .project import ProjectState
 from .recipient import SignatureRecipient

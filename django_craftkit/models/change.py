@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
-from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -14,8 +14,8 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import one_line
 from django_craftkit.signals import SIGNALS
 
+from .columns import RowKey, user_key
 from .job import Job
-from .keys import RowKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,28 +27,23 @@ class ChangeManager(models.Manager["Change"]):
     def record(self, changes: Iterable[Change], lease: Lease | None = None) -> None:
         """Write the history of a transaction, and the jobs that announce it, inside of it.
 
-        Nothing is due of a signal that nobody listens to. Whoever is no worker wakes one; a worker
-        that goes on to announce it has a ``lease``.
+        A signal without receivers is not announced. A worker that goes on to announce the others
+        has a ``lease``; any other caller wakes a worker.
         """
         changes = list(changes)
-        waiting: dict[str, dict[int, list[Change]]] = {}
-        sent = {(change.signal, change.sender) for change in changes}
-        heard = {signal for signal in sent if _has_receivers(*signal)}
+        due: dict[str, dict[int, list[Change]]] = {}
+        has_receivers = cache(lambda name, to: name in SIGNALS and SIGNALS[name].receivers_of(to))
         for change in changes:
-            if (change.signal, change.sender) in heard:
+            if has_receivers(change.signal, change.sender):
                 change.announcement = Change.Announcement.DUE
-                waiting.setdefault(change.kind, {}).setdefault(change.object_id, []).append(change)
+                due.setdefault(change.kind, {}).setdefault(change.object_id, []).append(change)
         if changes:
-            bulk.insert(changes, database(), keys=bool(waiting) and lease is not None)
-        for kind, announced in waiting.items():
-            Job.objects.schedule(Job.Kind.announcing(kind), announced, lease=lease)
+            bulk.insert(changes, database(), keys=bool(due) and lease is not None)
+        for kind, announced in due.items():
+            job = Job.Kind.announcing(kind)
+            Job.objects.schedule(job, announced, lease=lease)
             if lease is not None:
-                lease.add(Job.Kind.announcing(kind), announced)
-
-
-def _has_receivers(name: str, sender: type[Any]) -> bool:
-    signal = SIGNALS.get(name)
-    return signal is not None and bool(signal.receivers_of(sender))
+                lease.add(job, announced)
 
 
 class Change(models.Model):
@@ -84,15 +79,8 @@ class Change(models.Model):
     to_status = models.CharField(_("to"), max_length=16)
     cause = models.CharField(_("cause"), max_length=16, choices=Cause)
     note = models.TextField(_("note"), blank=True)
-    person = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("person"),
-    )
-    #: Who has signed, where a change is about one person of a signature request.
+    person = user_key(_("person"))
+    #: Who has signed, where a change is about one recipient of a signature request.
     recipient = RowKey(
         "craftkit.SignatureRecipient",
         on_delete=models.CASCADE,
@@ -132,14 +120,14 @@ class Change(models.Model):
 
     @property
     def sender(self) -> type[Any]:
-        """Whose signal announces it: of what is about one person, the person's."""
+        """Whose signal announces it: of what one recipient has done, the recipient's."""
         if self.recipient_id is not None:
             return apps.get_model("craftkit", "SignatureRecipient")
         return Job.Kind.announcing(self.kind).model
 
     @in_transaction
     def replay(self) -> bool:
-        """Have the receivers that were given up called again; ``False`` where there is none."""
+        """Have receivers that failed after 8 tries called again; ``False`` where none has."""
         using = database()
         row = lock(Change.objects.using(using)).get(pk=self.pk)
         if row.announcement != self.Announcement.ABANDONED:

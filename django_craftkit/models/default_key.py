@@ -1,4 +1,4 @@
-"""The key of a document that was asked for without one: the template, and what it is about."""
+"""The key of a document that was requested without one: the template, and what it is about."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from django.db.models import F, Value
 from django.db.models.functions import Concat
 
 from .arguments import MAX_KEY, hash_key
+from .identity import Identity, any_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-    from .identity import Identity
     from .render import Render
 
 
@@ -24,8 +24,11 @@ def default_key(template: str, data: Any, source: Identity | None) -> str:
     """Return the key of a document about ``source``, or about its data alone."""
     if source is None:
         return _of_data(template, data)
+    place = quote(source.database, safe="")
+    if source.schema is not None:
+        place += f"/{quote(source.schema, safe='')}"
     # The content type's id, not the model's label, which another model may have tomorrow.
-    key = f"{template}:{source.type_id}{_where(source)}:{source.pk}"
+    key = f"{template}:{source.type_id}{place and f'@{place}'}:{source.pk}"
     return key if len(key) <= MAX_KEY else f"{template}:{hash_key(key)}"
 
 
@@ -42,20 +45,12 @@ def _of_data(template: str, data: Any) -> str:
     return f"{template}:{hash_key(text)}"
 
 
-def _where(source: Identity) -> str:
-    """Return where the object is, quoted; "" for Craftkit's own database."""
-    where = quote(source.database, safe="")
-    if source.schema is not None:
-        where += f"/{quote(source.schema, safe='')}"
-    return where and f"@{where}"
-
-
 def known_by_label(rows: QuerySet[Render], template: str, source: Identity) -> Render | None:
-    """Return the document of a default key as it was made before, with the model's label.
+    """Return the document of a default key of earlier versions, which had the model's label.
 
     The model may have been renamed since, and the object's key have been written in another form.
     """
-    about = rows.filter(source.rows, template=template)
+    about = rows.filter(any_of([source]), template=template)
     candidates = about.filter(key__endswith=Concat(Value(":"), F("source_id")))
     label = re.compile(rf"{re.escape(template)}:[^:.]+\.[^:.]+:")
     found = [row for row in candidates if label.fullmatch(row.key.removesuffix(row.source_id))]

@@ -1,8 +1,8 @@
-"""What rows mind that refer to a document: whether it is there, and goes to anybody."""
+"""What links and signature requests have in common: the document that each refers to."""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from django.db import connections
 
@@ -10,6 +10,12 @@ from django_craftkit.database import database, lock
 
 from .exceptions import NothingToRender, RenderWithdrawn
 from .render import Render
+
+if TYPE_CHECKING:
+    from .share import Share
+    from .signature import SignatureRequest
+
+Row = TypeVar("Row", "Share", "SignatureRequest")
 
 
 def lock_render(pk: int, *, may_go: bool = False) -> bool:
@@ -35,13 +41,20 @@ def lock_render(pk: int, *, may_go: bool = False) -> bool:
         return cursor.fetchone() is not None
 
 
+def lock_to_retry(row: Row) -> Row:
+    """Lock a row and return it as it is now; raise ``RenderWithdrawn``."""
+    lock_render(row.render_id)
+    refuse_withdrawn(row.render_id)
+    return lock(type(row).objects.using(database())).get(pk=row.pk)
+
+
 def refuse_withdrawn(pk: int) -> Render | None:
     """Raise ``RenderWithdrawn``; what is written while it is withdrawn is never sent.
 
     Returns the row; ``None`` where it is gone.
     """
-    # No lock: who revokes a link and asks for another, in one transaction, would come to it from
-    # the wrong end, and meet the worker.
+    # No lock: who revokes a link and requests another, in one transaction, would lock it in the
+    # wrong order, and meet the worker.
     columns = ("withdrawn_at", "template", "key", "status", "builder", "attempt", "priority")
     row: Render | None = Render.objects.using(database()).only(*columns).filter(pk=pk).first()
     if row is not None and row.withdrawn_at is not None:
@@ -53,3 +66,12 @@ def refuse_gone(render: Render) -> NoReturn:
     """Raise ``NothingToRender`` about a document whose row is gone."""
     render._reread()
     raise NothingToRender(render)
+
+
+def carried_out(row: Row, timeout: float) -> Row:
+    """Return a row that was just requested, carried out for up to ``timeout`` seconds."""
+    if timeout:
+        row._carry_out(timeout)
+        # A replica may not have it yet.
+        row.render = Render.objects.using(database()).get(pk=row.render_id)
+    return row

@@ -16,14 +16,12 @@ from django_craftkit.database import database, in_transaction
 from django_craftkit.log import one_line
 
 from .arguments import check_data
+from .columns import NullableUUID, RowKey
 from .job import Job
-from .keys import RowKey
 from .render import Render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from .columns import NullableUUID
 
 
 class EngagementEventQuerySet(models.QuerySet["EngagementEvent"]):
@@ -32,16 +30,13 @@ class EngagementEventQuerySet(models.QuerySet["EngagementEvent"]):
         return self.filter(event_id__isnull=False)
 
     def to_be_told(self) -> Self:
-        """Return what this site has seen and Craftkit is still to be told, oldest first."""
+        """Return what this site has recorded and Craftkit does not know yet, oldest first."""
         return self.filter(event_id=None).order_by("pk")
 
     def counted(self) -> dict[int, dict[str, int]]:
         """Return how many events of each kind there are, by document."""
-        rows = (
-            self.known().order_by().values_list("render", "type").annotate(number=models.Count("*"))
-        )
         counts: dict[int, dict[str, int]] = {}
-        for render, kind, number in rows:
+        for render, kind, number in self.known()._count_by("render", "type"):
             counts.setdefault(render, {})[kind] = number
         return counts
 
@@ -52,8 +47,7 @@ class EngagementEventQuerySet(models.QuerySet["EngagementEvent"]):
             type=EngagementEvent.Type.VIEWED,
             actor=EngagementEvent.Actor.RECIPIENT,
         )
-        rows = views.order_by().values_list("share_remote_id").annotate(number=models.Count("*"))
-        return dict(rows)
+        return dict(views._count_by("share_remote_id"))
 
     def per_day(self, today: date, days: int) -> list[tuple[date, str, int]]:
         """Return (day, type, number) for the days up to ``today``, in the reader's time zone."""
@@ -66,13 +60,14 @@ class EngagementEventQuerySet(models.QuerySet["EngagementEvent"]):
             *(When(occurred_at__gte=start, then=ago) for ago, start in enumerate(starts)),
             output_field=models.IntegerField(),
         )
-        rows = self.known().filter(occurred_at__gte=starts[-1]).order_by().annotate(ago=ago)
+        rows = self.known().filter(occurred_at__gte=starts[-1]).annotate(ago=ago)
         return [
             (today - timedelta(days=ago), kind, number)
-            for ago, kind, number in rows.values_list("ago", "type").annotate(
-                number=models.Count("*")
-            )
+            for ago, kind, number in rows._count_by("ago", "type")
         ]
+
+    def _count_by(self, *names: str) -> Any:
+        return self.order_by().values_list(*names).annotate(number=models.Count("*"))
 
 
 if TYPE_CHECKING:
@@ -84,25 +79,25 @@ else:
 
 
 class EngagementEventManager(_Manager):
-    if TYPE_CHECKING:
-        #: The document, of the manager of one's own.
-        instance: Render
+    #: The document, of the manager of one's own.
+    instance: Render
 
     def request(self, kind: str, metadata: dict[str, Any] | None) -> None:
-        """Write the wish that Craftkit be told of an event; see ``Render.record``."""
+        """Tell Craftkit of an event of a document, by its ``events``; see ``Render.record``."""
         render = self.instance
         if kind not in RECORDED_HERE:
             raise ValueError(f"This site can record {', '.join(RECORDED_HERE)}, not {kind!r}.")
         if render.remote_id is None:
             raise ValueError(f"{render} is {render.status}: nobody can have seen it.")
-        event = self.model(
-            project=render.project,
-            render=render,
-            type=kind,
-            actor="partner",
-            metadata=None if metadata is None else check_data(metadata, "metadata"),
+        self._store(kind, None if metadata is None else check_data(metadata, "metadata"))
+
+    @in_transaction
+    def _store(self, kind: str, metadata: dict[str, Any] | None) -> None:
+        render = self.instance
+        self.using(database()).create(
+            project=render.project, render=render, type=kind, actor="partner", metadata=metadata
         )
-        event._store()
+        Job.objects.request(Job.Kind.ENGAGEMENT, [render.pk], render.project, priority=None)
 
 
 class EngagementEvent(models.Model):
@@ -123,7 +118,7 @@ class EngagementEvent(models.Model):
         SYSTEM = "system", _("Craftkit")
 
     project = models.CharField(_("project"), max_length=64)
-    #: Craftkit's id of the event; ``None`` for what this site has seen and is still to tell.
+    #: Craftkit's id of the event; ``None`` for what this site has recorded and is still to tell.
     event_id: NullableUUID = models.UUIDField(_("Craftkit's id"), null=True, blank=True)
     render: RowKey[Render, Render] = RowKey(
         Render,
@@ -164,12 +159,6 @@ class EngagementEvent(models.Model):
     def __str__(self) -> str:
         kind = one_line(self.get_type_display())
         return f"{kind}, {clock.local(self.occurred_at):%Y-%m-%d %H:%M}"
-
-    @in_transaction
-    def _store(self) -> None:
-        self.pk = None  # that of a try that was rolled back
-        self.save(using=database(), force_insert=True)
-        Job.objects.request(Job.Kind.ENGAGEMENT, [self.render_id], self.project, priority=None)
 
 
 #: What this site may tell Craftkit of; https://docs.craftkit.dev/api-reference/track-event

@@ -1,7 +1,4 @@
-"""What an object of the project's own is known by: its database, schema, model and key.
-
-Two objects are the same where all four are, whatever the instance at hand looks like.
-"""
+"""What an object of the project is known by: its database, schema, model and primary key."""
 
 from __future__ import annotations
 
@@ -48,18 +45,26 @@ class Identity:
     model: type[models.Model]
     #: The primary key as its database has it.
     pk: str
-    #: The same as the object at hand has it.
+    #: The same as the instance has it.
     given: Any = field(compare=False)
 
     @cached_property
     def forms(self) -> frozenset[str]:
         """``pk``, and what earlier versions may have written in its place."""
-        return _forms(self.model, self.given, self.pk)
+        forms = {self.pk, str(self.given)}
+        value = _python_key(self.model, self.given)
+        match value:
+            case uuid.UUID():
+                forms |= {value.hex, value.hex.upper(), self.pk.upper()}
+            case Decimal() if isinstance(places := value.as_tuple().exponent, int):
+                rounded = (round(value, fewer) for fewer in range(-places))
+                forms |= {str(less) for less in rounded if less == value}
+        return frozenset(form for form in forms if form == sanitized(form))
 
     @cached_property
     def type_id(self) -> int:
         """The content type in Craftkit's own database, made where there is none yet."""
-        return int(_content_types().get_for_model(self.model).pk)
+        return int(_content_types(database()).get_for_model(self.model).pk)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -76,16 +81,11 @@ class Identity:
         """What rows about the object hold, of this and of earlier versions."""
         return [(self.database, self.schema, self.type_id, form) for form in sorted(self.forms)]
 
-    @property
-    def rows(self) -> models.Q:
-        """What finds the rows about the object."""
-        return any_of([self])
-
 
 class ContentTypeId(models.Expression):
     """The id of a model's content type, looked up as late as the query that it is a part of.
 
-    So that a queryset can be made where nothing may be queried: in a coroutine, say. Django keeps
+    So a queryset can be made where nothing may be queried: in a coroutine, say. Django keeps
     content types in a cache, but a new process knows none.
     """
 
@@ -95,19 +95,16 @@ class ContentTypeId(models.Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[int]]:
         meta = self.model._meta
+        types = _content_types(database())
         try:
-            found = _content_types().get_by_natural_key(meta.app_label, str(meta.model_name))
+            found = types.get_by_natural_key(meta.app_label, str(meta.model_name))
         except ContentType.DoesNotExist:
             raise EmptyResultSet from None  # no row can be about any object of the model
         return "%s", (found.pk,)
 
 
-def _content_types() -> Any:
-    return _content_types_of(database())
-
-
 @cache
-def _content_types_of(using: str) -> Any:
+def _content_types(using: str) -> Any:
     # To make a manager takes longer than to find a type in its cache, which all of them share.
     return ContentType.objects.db_manager(using)
 
@@ -183,7 +180,10 @@ def _checked_key(source: models.Model) -> str:
 
 
 def _python_key(model: type[models.Model], value: Any) -> Any:
-    column = _key_column(model)
+    # The field whose values a primary key has: the last one that it refers to.
+    column: Any = model._meta.pk
+    while column.remote_field:
+        column = column.target_field
     try:
         value = column.to_python(value)
         places = getattr(column, "decimal_places", None)
@@ -203,27 +203,6 @@ def _python_key(model: type[models.Model], value: Any) -> Any:
             "document can be about one. Name another object as its source, or none, with a key."
         )
     return value
-
-
-def _key_column(model: type[models.Model]) -> Any:
-    """Return the field whose values a primary key has: the last one that it refers to."""
-    column: Any = model._meta.pk
-    while column.remote_field:
-        column = column.target_field
-    return column
-
-
-def _forms(model: type[models.Model], given: Any, pk: str) -> frozenset[str]:
-    """Return the texts that an earlier version may have written of this key."""
-    forms = {pk, str(given)}
-    value = _python_key(model, given)
-    match value:
-        case uuid.UUID():
-            forms |= {value.hex, value.hex.upper(), pk.upper()}
-        case Decimal() if isinstance(places := value.as_tuple().exponent, int):
-            rounded = (round(value, fewer) for fewer in range(-places))
-            forms |= {str(less) for less in rounded if less == value}
-    return frozenset(form for form in forms if form == sanitized(form))
 
 
 def schema_of(model: type[models.Model], using: str) -> str | None:

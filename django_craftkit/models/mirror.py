@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
-from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock
+from django_craftkit import clock, dispatch
 from django_craftkit.conf import DEFAULT_PROJECT
 from django_craftkit.database import database
+from django_craftkit.projects import get_client, time_limit
 
 from .arguments import may_wait
 from .change import Change
+from .columns import NullableMoment, NullableUUID, user_key
+from .job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.contrib.auth.models import AbstractBaseUser
 
-    from .columns import NullableMoment, NullableUUID
-
+    from django_craftkit.client import Craftkit
 
 #: For how long the front page counts what ended badly, unless somebody has acted on it.
 SHOWN_FOR = timedelta(days=30)
@@ -48,45 +50,46 @@ class Mirror(models.Model):
     #: Messages by the path of the field that they are about.
     field_errors = models.JSONField(_("errors by field"), default=dict, blank=True)
     requested_at = models.DateTimeField(_("requested at"), default=clock.now)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("requested by"),
-    )
+    requested_by = user_key(_("requested by"))
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
         abstract = True
 
-    def _carry_out(self, timeout: float = 30.0) -> None:
+    def _carry_out(self, timeout: float) -> None:
         """Do what is due for this row now, for up to ``timeout`` seconds."""
         raise NotImplementedError
 
-    def _asked_for(self, ask: Callable[[], bool], wait: float) -> bool:
-        """Write a wish, and carry it out for as long as the caller waits; whether it was one."""
+    def _requested(self, request: Callable[[], bool], wait: float) -> bool:
+        """Write a request, and carry it out for as long as the caller waits.
+
+        Returns whether there was anything to request, as ``request`` does.
+        """
         timeout = may_wait(wait)
-        if not ask():
+        if not request():
             return False
         if timeout:
             self._carry_out(timeout)
-        self.refresh_from_db(using=database())
+        self._reread()
         return True
 
-    def _asked_change(
-        self, before: str, after: str, user: AbstractBaseUser | None, **more: Any
+    def _reread(self) -> None:
+        """Read the row as it is now, whatever database it came from."""
+        self.refresh_from_db(using=database())
+
+    def _requested_change(
+        self, before: str, after: str, user: AbstractBaseUser | None, *, signal: str = ""
     ) -> Change:
-        """Return the change of its status, or to what is none, that somebody has asked for."""
+        """Return the change that a user has requested: of its status, or to what is none."""
         return Change(
             kind=self.change_kind,
             object_id=self.pk,
+            attempt=getattr(self, "attempt", 1),
             from_status=before,
             to_status=after,
             cause=Change.Cause.ASKED,
             person=cast("Any", user),
-            **more,
+            signal=signal,
         )
 
 
@@ -105,13 +108,30 @@ class Attempted(Mirror):
         abstract = True
 
     def _leave_attempt(self) -> None:
-        """Leave behind what is known of this attempt, and count the next."""
+        """Forget what is known of this attempt, and count the next."""
         self.attempt += 1
         self.remote_id = self.sent_at = self.sending_since = None
         self.accepted_at = self.completed_at = None
         self.answer, self.error, self.error_code, self.field_errors = {}, "", "", {}
 
-    def _asked_change(
-        self, before: str, after: str, user: AbstractBaseUser | None, **more: Any
-    ) -> Change:
-        return super()._asked_change(before, after, user, attempt=self.attempt, **more)
+    def _carry_out_job(self, kind: Job.Kind, timeout: float) -> bool:
+        """Request a job, and wait for it; return whether Craftkit has answered by now."""
+        Job.objects.request(kind, [self.pk], self.project)
+        if not timeout:
+            return False
+        is_answered = dispatch.carry_out(kind, self.pk, timeout=timeout)
+        self._reread()
+        return is_answered
+
+    def _download(self, fetch: Callable[[Craftkit], Any], timeout: float | None) -> BinaryIO:
+        """Return a file of Craftkit's: by one try within ``timeout`` seconds, if there are any."""
+        if timeout is None:
+            return cast("BinaryIO", fetch(get_client(self.project)))
+        with time_limit(timeout):
+            return cast("BinaryIO", fetch(get_client(self.project, max_retries=0)))
+
+
+def time_left(seconds: float) -> Callable[[], float]:
+    """Return what tells how many of these seconds are left."""
+    end = time.monotonic() + seconds
+    return lambda: max(end - time.monotonic(), 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -10,10 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit.log import one_line
 from django_craftkit.signing import Recipient
 
-from .keys import RowKey
+from .columns import NullableMoment, NullableNumber, RowKey, prefix_index
 
 if TYPE_CHECKING:
-    from .columns import NullableMoment, NullableNumber
     from .signature import SignatureRequest
 
 
@@ -54,13 +53,7 @@ class SignatureRecipient(models.Model):
                 fields=["request", "position"], name="craftkit_recipient_position"
             ),
         ]
-        indexes = [
-            models.Index(
-                fields=["email", "id"],
-                name="craftkit_recipient_email",
-                opclasses=["varchar_pattern_ops", "int8_ops"],
-            ),
-        ]
+        indexes = [prefix_index("email", "craftkit_recipient_email")]
 
     def __str__(self) -> str:
         return one_line(f"{self.full_name} <{self.email}>")
@@ -71,30 +64,21 @@ class SignatureRecipient(models.Model):
         return f"{self.first_name} {self.last_name}".strip()
 
     @classmethod
-    def wished(cls, position: int, recipient: Recipient) -> SignatureRecipient:
-        """Return the row of somebody who is to get a request that is not stored yet."""
-        return cls(
-            position=position,
-            first_name=recipient.first_name,
-            last_name=recipient.last_name,
-            email=recipient.email,
-            designation=recipient.designation,
-            order=recipient.order,
-        )
+    def from_recipient(cls, position: int, recipient: Recipient) -> SignatureRecipient:
+        """Return the row of a recipient whose request is not stored yet."""
+        return cls(position=position, **_values(recipient))
 
     def differences(self, other: SignatureRecipient) -> list[str]:
-        """Return in what somebody else differs; case makes no other address."""
-        names = ("first_name", "last_name", "designation", "order")
-        found = [name for name in names if getattr(self, name) != getattr(other, name)]
-        if self.email.casefold() != other.email.casefold():
-            found.append("email")
-        return found
+        """Return the names of what differs; an address is the same in any case."""
+        mine, theirs = _values(self), _values(other)
+        mine["email"], theirs["email"] = self.email.casefold(), other.email.casefold()
+        return [name for name in mine if mine[name] != theirs[name]]
 
     def as_recipient(self) -> Recipient:
-        return Recipient(
-            self.first_name,
-            self.last_name,
-            self.email,
-            designation=self.designation,
-            order=self.order,
-        )
+        return Recipient(**_values(self))
+
+
+def _values(recipient: SignatureRecipient | Recipient) -> dict[str, Any]:
+    # In the order in which differences are named.
+    names = ("first_name", "last_name", "designation", "order", "email")
+    return {name: getattr(recipient, name) for name in names}

@@ -1,12 +1,10 @@
-"""A document: what was asked for, and what became of it."""
+"""A document: what was requested, and what became of it."""
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 
-from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
@@ -14,14 +12,14 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger, one_line
-from django_craftkit.projects import get_client, time_limit
 
 from .archive import ArchivedFile
 from .arguments import check_data, check_user, may_wait
 from .change import Change
+from .columns import NullableMoment, prefix_index, user_key
 from .exceptions import KeyConflict, NothingToRender, RenderFailed
 from .job import Job
-from .mirror import Attempted
+from .mirror import Attempted, time_left
 from .priority import Priority
 from .project import ProjectState
 from .render_manager import RenderManager
@@ -31,9 +29,7 @@ from .source import Sourced
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
-    from .columns import NullableMoment
     from .identity import Identity
-
 
 logger = get_logger(__name__)
 
@@ -45,7 +41,7 @@ NOTHING = "The function that makes its data returned None: there is nothing to r
 
 
 class Render(Sourced, Sendable, Attempted):
-    """A document that was asked for: one row for one key, whatever happens on the way."""
+    """A document that was requested: one row for one key, whatever happens on the way."""
 
     class Status(models.TextChoices):
         PENDING = "pending", _("pending")
@@ -77,20 +73,13 @@ class Render(Sourced, Sendable, Attempted):
     #: The greatest number that is known of each kind of engagement event.
     counts = models.JSONField(_("engagement"), default=dict, blank=True)
     withdrawn_at: NullableMoment = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
-    withdrawn_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("withdrawn by"),
-    )
+    withdrawn_by = user_key(_("withdrawn by"))
 
     #: Whether its row was removed, because its function returned ``None``.
     is_gone = False
-    #: What is read with a row that is found by its key: whether its data are still to be made,
-    #: whether its job is carried out without another wish, and whether what others have committed
-    #: until then was seen.
+    #: Read with a row that is found by its key: whether its data are still to be made, whether its
+    #: job is carried out without another request, and whether the query has seen what others had
+    #: committed by then.
     lacks_data = is_on_course = is_current = False
 
     objects: ClassVar[RenderManager] = RenderManager()
@@ -120,12 +109,7 @@ class Render(Sourced, Sendable, Attempted):
             models.Index(
                 fields=["project", "-requested_at", "-id"], name="craftkit_render_project"
             ),
-            # For the beginning of a key, which a plain index of PostgreSQL doesn't find.
-            models.Index(
-                fields=["key", "id"],
-                name="craftkit_render_begins",
-                opclasses=["varchar_pattern_ops", "int8_ops"],
-            ),
+            prefix_index("key", "craftkit_render_begins"),
             models.Index(fields=["-requested_at", "-id"], name="craftkit_render_newest"),
         ]
 
@@ -139,7 +123,7 @@ class Render(Sourced, Sendable, Attempted):
 
     @property
     def is_retriable(self) -> bool:
-        """Whether it ended without a PDF, so that another attempt makes sense."""
+        """Whether it ended without a PDF, so that it can be retried."""
         return self.is_final and self.status != self.Status.SUCCEEDED
 
     @property
@@ -185,7 +169,7 @@ class Render(Sourced, Sendable, Attempted):
         return Render.objects.using(database()).overdue().filter(pk=self.pk).exists()
 
     def check_same(self, template: str, source: Identity | None) -> None:
-        """Raise ``KeyConflict`` where another document is asked for under this one's key."""
+        """Raise ``KeyConflict`` where another document is requested under this one's key."""
         if self.template != template:
             raise KeyConflict(
                 f"The key {self.key!r} already stands for a document of the template "
@@ -208,16 +192,20 @@ class Render(Sourced, Sendable, Attempted):
     ) -> bool:
         """Start the next attempt of a failed, rejected or cancelled document.
 
-        A declared document builds its data anew; others go with ``data``, or with what they had.
-        Returns ``False`` where there is nothing to retry (it is ready, or a double click), and
-        logs why. ``user`` and ``wait`` are as in ``share``.
+        Args:
+            data: as in ``request``; without them a declared document builds its data anew, and
+                others go with what they had.
+            user, wait: as in ``share``.
+
+        Returns:
+            False where there is nothing to retry: it is ready, or under way. The log says so.
         """
         check_user(user)
         plain = None if data is None else check_data(data)
-        return self._asked_for(lambda: self._ask_again(plain, user), wait)
+        return self._requested(lambda: self._request_retry(plain, user), wait)
 
     @in_transaction
-    def _ask_again(self, data: dict[str, Any] | None, user: AbstractBaseUser | None) -> bool:
+    def _request_retry(self, data: dict[str, Any] | None, user: AbstractBaseUser | None) -> bool:
         row = lock(Render.objects.using(database())).filter(pk=self.pk).first()
         if row is None:
             self._reread()
@@ -239,22 +227,22 @@ class Render(Sourced, Sendable, Attempted):
             self.data = data
         self.save(using=database())
         Change.objects.record([change])
-        # No person waits for what an event, or a script, has tried again.
+        # Nobody waits for what an event, or a script, has retried.
         priority = None if user is None else Priority.URGENT
         Job.objects.request(Job.Kind.RENDER, [self.pk], self.project, priority=priority)
 
     def _turn_to_next_attempt(self, user: AbstractBaseUser | None) -> Change:
-        """Set what the next attempt begins with, but for the data; return the change."""
+        """Set what the next attempt begins with, except for the data; return the change."""
         previous = self.status
         self._leave_attempt()
         self.attempted_at = self.updated_at = clock.now()
         self.status = self.Status.PENDING
         self.unconfirmed_since = None
         self.withdrawn_at = self.withdrawn_by = None
-        return self._asked_change(previous, self.status, user)
+        return self._requested_change(previous, self.status, user)
 
     def raise_to(self, priority: int) -> None:
-        """Have it, and what follows from it, go with a more urgent class from now on."""
+        """Raise it, and what follows from it, to a more urgent class."""
         using = database()
         with transaction.atomic(using=using, savepoint=False):
             rows = Render.objects.using(using).filter(pk=self.pk, priority__gt=priority)
@@ -263,76 +251,72 @@ class Render(Sourced, Sendable, Attempted):
         self.priority = priority
 
     def withdraw(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
-        """Take the document back: every link is revoked, every signature request cancelled.
+        """Withdraw the document: every link is revoked, every signature request cancelled.
 
-        No new one can be made. A document that was not sent yet is cancelled. Returns ``False``
-        where it was withdrawn before. ``user`` and ``wait`` are as in ``share``.
+        No new one can be made. A document that was not sent yet is cancelled. ``user`` and
+        ``wait`` are as in ``share``.
+
+        Returns:
+            False where it was withdrawn before.
         """
         timeout = may_wait(wait)
         withdrawn = Render.objects.withdraw_all([self.pk], user=check_user(user))
-        ending = withdrawn.ending if withdrawn.pks else None
-        if ending is not None and wait:
-            until = time.monotonic() + timeout
+        if withdrawn.pks and timeout:
+            left = time_left(timeout)
             self._carry_out(0.0)
-            for row in ending:
-                row._carry_out(max(until - time.monotonic(), 0.0))
+            for row in withdrawn.ending:
+                row._carry_out(left())
         self._reread()
-        return ending is not None
+        return bool(withdrawn.pks)
 
     def open(self, *, timeout: float | None = None) -> BinaryIO:
         """Return the PDF as a binary file object: from the archive, else streamed from Craftkit.
 
-        It is open within ``timeout`` seconds, by one try; ``None`` is what the project's settings
-        say, with further tries. Then it may be read for as long as it keeps coming. Raises
-        ``FileNotFoundError`` where it isn't ready yet, ``RenderFailed`` where it ended without a
-        PDF, and ``CraftkitError``.
+        Source: https://docs.craftkit.dev/api-reference/download-render
+
+        Args:
+            timeout: seconds to open it, by one try; None: what the project's settings say, with
+                further tries. Then it may be read for as long as it keeps coming.
+
+        Raises:
+            FileNotFoundError: it isn't ready yet.
+            RenderFailed: it ended without a PDF.
+            CraftkitError: Craftkit does not give it.
         """
         archived = ArchivedFile.objects.of(ArchivedFile.Kind.RENDER, self.pk)
         if archived is not None:
             return archived.open()
         if not self.is_final:
             raise FileNotFoundError(f"{self} is {self.status}: it isn't ready yet.")
-        if self.status != self.Status.SUCCEEDED or self.remote_id is None:
+        remote_id = self.remote_id
+        if self.status != self.Status.SUCCEEDED or remote_id is None:
             raise RenderFailed(self)
-        if timeout is None:
-            return cast("BinaryIO", get_client(self.project).renders.download(self.remote_id))
-        with time_limit(timeout):
-            renders = get_client(self.project, max_retries=0).renders
-            return cast("BinaryIO", renders.download(self.remote_id))
+        return self._download(lambda craftkit: craftkit.renders.download(remote_id), timeout)
 
     def refresh(self, *, wait: float = False) -> bool:
-        """Ask Craftkit soon for the document's status, its links, and who opened it.
+        """Have its status, or who opened it and its links, read from Craftkit soon.
 
-        A final status stays. ``wait`` is as in ``share``; returns whether Craftkit has answered
-        by now. A document that turned out to be none is ``cancelled`` then, with the code
-        ``nothing_to_render``.
+        A final status stays. A document that turned out to be none is ``cancelled`` then, with the
+        code ``nothing_to_render``. ``wait`` is as in ``share``.
+
+        Returns:
+            Whether Craftkit has answered by now.
         """
         timeout = may_wait(wait)
         rows = Render.objects.using(database()).filter(pk=self.pk)
         is_ready = rows.filter(status=self.Status.SUCCEEDED).exists()
         kind = Job.Kind.ENGAGEMENT if is_ready else Job.Kind.RENDER
-        Job.objects.request(kind, [self.pk], self.project)
-        if not wait:
-            return False
-        heard = dispatch.carry_out(kind, self.pk, timeout=timeout)
-        self._reread()
-        return heard
+        return self._carry_out_job(kind, timeout)
 
-    def _carry_out(self, timeout: float = 30.0) -> None:
-        """Do what is due for this document now, for up to ``timeout`` seconds."""
-        dispatch.carry_out(
-            Job.Kind.RENDER, self.pk, timeout=timeout, until=lambda: self._is_there()
-        )
+    def _carry_out(self, timeout: float) -> None:
+        dispatch.carry_out(Job.Kind.RENDER, self.pk, timeout=timeout, until=self._has_ended)
 
-    def _is_there(self) -> bool:
+    def _has_ended(self) -> bool:
         self._reread()
         return self.is_final
 
     def _reread(self) -> None:
-        """Read the row as it is now; one whose function had nothing to render is gone by then.
-
-        This object says so then.
-        """
+        """Read the row as it is now; where its function had nothing to render, note that."""
         try:
             self.refresh_from_db(using=database())
         except Render.DoesNotExist:
@@ -345,9 +329,13 @@ class Render(Sourced, Sendable, Attempted):
     def wait(self, timeout: float = 30.0) -> Self:
         """Return when the document is ready, for scripts and shells; outside of a transaction.
 
-        ``timeout`` is in seconds. Raises ``RenderFailed`` where it ended without a PDF,
-        ``NothingToRender``, which is one too, where its function returned ``None``, and
-        ``TimeoutError`` where it has not ended; the worker goes on with it.
+        Args:
+            timeout: seconds.
+
+        Raises:
+            RenderFailed: it ended without a PDF.
+            NothingToRender: a ``RenderFailed``, too; its function returned ``None``.
+            TimeoutError: it has not ended; the worker goes on with it.
         """
         dispatch.refuse_transaction()
         self._carry_out(timeout)

@@ -1,4 +1,4 @@
-"""How documents are found, asked for and taken back, one or many at once."""
+"""How documents are found, requested and withdrawn, one or many at once."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 
 
 class Withdrawn(NamedTuple):
-    """Which documents were taken back, and what comes to its end with them."""
+    """Which documents were withdrawn, and which links and signature requests end with them."""
 
     pks: set[int]
     ending: list[Share | SignatureRequest]
 
 
-#: What a change says that is none of the status: it was taken back, it takes too long.
+#: What a change says that is no status: it was withdrawn, it takes too long.
 WITHDRAWN, OVERDUE = "withdrawn", "overdue"
 #: The code of what ended as its function raised.
 BUILDER_FAILED = "builder_failed"
@@ -87,9 +87,7 @@ class RenderQuerySet(models.QuerySet["Render"]):
 
     def for_object(self, source: models.Model) -> Self:
         """Return the documents about an object, newest first; ``source`` is the object."""
-        known = identify_if_known(source)
-        rows = self.none() if known is None else self.filter(known.rows)
-        return rows.order_by("-requested_at", "-pk")
+        return self.for_objects([source]).order_by("-requested_at", "-pk")
 
     def for_objects(self, objects: Iterable[models.Model]) -> Self:
         """Return the documents about any of these objects, of whatever models; none are read."""
@@ -111,8 +109,8 @@ class RenderQuerySet(models.QuerySet["Render"]):
         using: str | None = cast("Any", self)._db
         shares = Job.Kind.SHARE.model.objects.using(using).to_hand_out()
         links = models.Prefetch("shares", shares, to_attr="open_links")
-        asked = Job.Kind.SIGNATURE.model.objects.using(using).with_signers()
-        newest = asked.defer("fields", "anchor_tags", "answer").order_by("-requested_at", "-pk")
+        signing = Job.Kind.SIGNATURE.model.objects.using(using).with_signers()
+        newest = signing.defer("fields", "anchor_tags", "answer").order_by("-requested_at", "-pk")
         requests = models.Prefetch("signature_requests", newest, to_attr="newest_requests")
         by_row = {row: ones for known, ones in sources.items() for row in known.columns}
         renders = self.filter(any_of(sources)).order_by("-requested_at", "-pk")
@@ -128,8 +126,7 @@ class RenderQuerySet(models.QuerySet["Render"]):
     def overdue(self) -> Self:
         """Return the documents that are under way for longer than ``OVERDUE_AFTER``.
 
-        What a pause holds up is not late by itself: there is none while everything, or its
-        project, is paused, nor while the project catches up.
+        None while everything is paused; none of a project that is paused, or that catches up.
         """
         options = conf.options()
         if options.PAUSED:
@@ -140,10 +137,8 @@ class RenderQuerySet(models.QuerySet["Render"]):
 
     def waiting(self) -> Self:
         """Return the documents that aren't sent because their project, or everything, is paused."""
-        waiting = self.filter(status=self.model.Status.PENDING)
-        if conf.options().PAUSED:
-            return waiting
-        return waiting.filter(ProjectState.objects.paused_rows(ProjectState.Capability.WHOLE))
+        is_paused = ProjectState.objects.paused_rows(ProjectState.Capability.WHOLE)
+        return self.filter(status=self.model.Status.PENDING).filter(is_paused)
 
     def failed_since(self, moment: datetime) -> Self:
         """Return the documents that failed or were rejected, and changed at ``moment`` or later.
@@ -158,7 +153,7 @@ class RenderQuerySet(models.QuerySet["Render"]):
     def needing_action(self) -> Self:
         """Return the documents that failed or were rejected in the last 30 days.
 
-        Not those that somebody has tried again or withdrawn since.
+        Not those that were retried or withdrawn since.
         """
         return self.failed_since(clock.now() - SHOWN_FOR).filter(withdrawn_at=None)
 
@@ -172,7 +167,7 @@ else:
 
 
 class RenderManager(_Manager):
-    """Where documents are asked for, and for their end."""
+    """Where documents are requested, retried and withdrawn."""
 
     def request(
         self,
@@ -187,20 +182,30 @@ class RenderManager(_Manager):
         user: AbstractBaseUser | None = None,
         wait: float = False,
     ) -> Render:
-        """Ask for a document and return its row at once; the same key gets the same row.
+        """Request a document and return its row at once.
 
-        ``template`` is a slug, ``data`` what its manifest asks for, ``version`` a published
-        version to pin. Without a ``key``, what it is about is the key: template and ``source``,
-        or template and data. ``wait`` carries it out before returning, outside of any transaction,
-        for that many seconds at most (``True``: 30); what is not ready by then is the worker's.
-        ``priority="bulk"`` lets single documents go first: this one, and all that follows from it
-        (its links, e-mails, signature requests and signals). Asked for once more as ``"single"``,
-        a bulk document becomes one. ``user`` is who the history says asked for it, ``project`` an
-        alias of the settings.
+        Source: https://docs.craftkit.dev/api-reference/render-template
 
-        Raises ``KeyConflict`` where the key stands for another template or source, ``ValueError``
-        or ``TypeError`` for data that aren't JSON and for another word of priority,
-        ``UnknownProject`` for a project that is not configured.
+        Args:
+            template: its slug, up to 120 characters.
+            data: what its manifest asks for, as JSON; moments, decimals and UUIDs may be in it.
+            source: the saved object that it is about.
+            key: up to 255 characters. The same key gets the same row. Without one, template and
+                source are the key, or template and data.
+            project: an alias of the settings.
+            version: a published version to pin.
+            priority: ``"single"`` or ``"bulk"``, which lets single documents go first, also with
+                its links, e-mails, signature requests and signals. Requested once more as
+                ``"single"``, a bulk document becomes one.
+            user: who the history says requested it.
+            wait: seconds to carry it out before returning (True: 30), outside of any transaction;
+                what is not ready by then is the worker's.
+
+        Raises:
+            KeyConflict: the key stands for another template or source.
+            ValueError: one of these can't be stored or sent.
+            TypeError: one of these is of another type.
+            UnknownProject: the project is not configured.
         """
         conf.project(project)
         timeout = may_wait(wait)
@@ -231,7 +236,7 @@ class RenderManager(_Manager):
         complete: Callable[[Render], None] | None = None,
         saved_in: str | None = None,
     ) -> Render:
-        """Ask for a document whose data the function ``builder`` makes, for ``render_on``.
+        """Request a document whose data the function ``builder`` makes, for ``render_on``.
 
         ``data`` are those that it has made already; ``build_error`` is what it raised. Where the
         document is a new one, ``complete`` is called with it, in the transaction of its row.
@@ -275,10 +280,9 @@ class RenderManager(_Manager):
 
     @in_transaction
     def withdraw_all(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> Withdrawn:
-        """Take these documents back, as ``Render.withdraw``.
+        """Withdraw these documents, as ``Render.withdraw``.
 
-        Returns the keys of those that were not before, and the links and signature requests that
-        come to their end with them. Takes as many queries for a thousand as for ten.
+        Takes as many queries for a thousand as for ten.
         """
         rows = self.using(database()).filter(pk__in=pks, withdrawn_at=None)
         columns = ("status", "attempt", "project")
@@ -290,17 +294,18 @@ class RenderManager(_Manager):
             withdrawn_at=clock.now(), withdrawn_by=user
         )
         Change.objects.record(
-            row._asked_change(row.status, WITHDRAWN, user, signal="render_withdrawn")
+            row._requested_change(row.status, WITHDRAWN, user, signal="render_withdrawn")
             for row in renders
         )
         Job.objects.schedule_for(Job.Kind.RENDER, renders)
-        # There may be links that nobody here has heard of.
+        # There may be links that have no row here.
         Job.objects.schedule_for(Job.Kind.ENGAGEMENT, renders)
         requests = Job.Kind.SIGNATURE.model.objects.cancel_all(mine, user=user)
         shares = Job.Kind.SHARE.model.objects.revoke_all(mine, user=user)
         dispatch.wake_on_commit(database())
         return Withdrawn(mine, [*shares, *requests])
 
+    @retried_after_deadlock
     def _request(
         self,
         wanted: dict[str, Any],
@@ -311,10 +316,10 @@ class RenderManager(_Manager):
         complete: Callable[[Render], None] | None = None,
         saved_in: str | None = None,
     ) -> Render:
-        """Write a document, or find it; ``earlier`` makes the key that its data had before.
+        """Find a document or write it; ``earlier`` makes the key that its data had before.
 
-        ``wanted`` is what a new row holds. It is made where there is none: most events find theirs,
-        and to make one that is thrown away costs more than all that is done with it.
+        ``wanted`` are the values of a new row. That is made where there is none: most events find
+        theirs, and to make one that is thrown away costs more than all that is done with it.
         """
         # All that can be wrong is found before the first query: one that fails would break the
         # transaction of the event.
@@ -325,45 +330,23 @@ class RenderManager(_Manager):
             default_key(wanted["template"], wanted["data"], about) if key is None else key
         )
         wanted["key_hash"] = hash_key(wanted["key"])
-        is_of_data = key is None and source is None
-        return self._store(
-            wanted,
-            about,
-            has_own_key=key is not None,
-            earlier=earlier if is_of_data else None,
-            complete=complete,
-            saved_in=saved_in,
-        )
-
-    @retried_after_deadlock
-    def _store(
-        self,
-        wanted: dict[str, Any],
-        source: Identity | None,
-        *,
-        has_own_key: bool,
-        earlier: Callable[[], str] | None,
-        complete: Callable[[Render], None] | None,
-        saved_in: str | None,
-    ) -> Render:
         using = database()
         # An event only wants its document to be there.
         is_event = bool(wanted.get("builder"))
         by_key = _STATE_BY_KEY if is_event else _BY_KEY
         known = by_key.first(using, wanted["project"], wanted["key_hash"])
-        if known is None:
-            other: Render | None = None
-            if source is not None and not has_own_key:
-                other = known_by_label(self._of(wanted["project"]), wanted["template"], source)
+        if known is None and key is None:
+            rows = self.using(using).filter(project=wanted["project"])
+            if about is not None:
+                known = known_by_label(rows, wanted["template"], about)
             # What it takes to make the other key is spent where this one is unknown.
-            elif earlier is not None and (key := earlier()) not in ("", wanted["key"]):
-                other = self._of(wanted["project"]).filter(key_hash=hash_key(key)).first()
-            if other is not None:
-                other.lacks_data = other.is_unbuilt
-                known = other
+            elif earlier is not None and (other := earlier()) not in ("", wanted["key"]):
+                known = rows.filter(key_hash=hash_key(other)).first()
+            if known is not None:
+                known.lacks_data = known.is_unbuilt
         while True:
             if known is None:
-                render: Render = self.model(**wanted, **({} if source is None else source.values))
+                render: Render = self.model(**wanted, **({} if about is None else about.values))
                 with transaction.atomic(using=using, savepoint=False):
                     known = insert_or_get(render, by_key, "project", "key_hash")
                     if known is render:
@@ -371,21 +354,18 @@ class RenderManager(_Manager):
                         if complete is not None:
                             complete(known)
                         return known
-            known.check_same(wanted["template"], source)
+            known.check_same(wanted["template"], about)
             if wanted["priority"] < known.priority:
                 known.raise_to(wanted["priority"])
             if not known.lacks_data and not (is_event and known.awaits_event):
                 return known
-            if known.is_built_after_commit_of(saved_in, source):
+            if known.is_built_after_commit_of(saved_in, about):
                 return known
-            known = self._ask_again(self.using(using).filter(pk=known.pk), is_event=is_event)
+            known = self._rebuild(self.using(using).filter(pk=known.pk), is_event=is_event)
             if known is not None:
                 return known
 
-    def _of(self, project: str) -> models.QuerySet[Render]:
-        return self.using(database()).filter(project=project)
-
-    def _ask_again(self, rows: models.QuerySet[Render], *, is_event: bool) -> Render | None:
+    def _rebuild(self, rows: models.QuerySet[Render], *, is_event: bool) -> Render | None:
         """Have data made from what is saved now; ``None`` where there was nothing to render."""
         using = database()
         with transaction.atomic(using=using, savepoint=False):

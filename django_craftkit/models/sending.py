@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 class Sendable(models.Model):
     """What can be sent to somebody, each time by a row that refers to it."""
 
-    if TYPE_CHECKING:
-        shares: _Shares
-        signature_requests: _SignatureRequests
-        events: _Events
+    shares: _Shares
+    signature_requests: _SignatureRequests
+    events: _Events
 
     class Meta:
         abstract = True
@@ -50,27 +49,35 @@ class Sendable(models.Model):
         user: AbstractBaseUser | None = None,
         wait: float = False,
     ) -> Share:
-        """Ask for a link to the document; it is made as soon as the document is ready.
+        """Request a link to the document; it is made as soon as the document is ready.
 
-        ``message`` has at most 2,000 characters, ``expires_at`` is an aware moment (``None``:
-        never). The same ``key`` gets the same link; without one each call makes another.
-        ``channel="email"`` records for whom the link is (nothing is mailed) and needs
-        ``recipient_email``. ``wait`` carries it out before returning, for that many seconds at
-        most (``True``: 30); what is not done by then is the worker's. ``user`` is who the history
-        says asked for it.
+        Source: https://docs.craftkit.dev/api-reference/create-share
 
-        Raises ``ValueError`` or ``ValidationError`` for what can't be sent, and
-        ``RenderWithdrawn``.
+        Args:
+            message: up to 2,000 characters.
+            expires_at: aware, where ``USE_TZ`` is on; None: never.
+            channel: ``"link"``, or ``"email"``, which records for whom the link is and needs
+                ``recipient_email``; nothing is mailed.
+            recipient_email: one address, without a name.
+            key: up to 255 characters. The same key gets the same link; without one each call makes
+                another.
+            user: who the history says requested it.
+            wait: seconds to carry it out before returning (True: 30), outside of any transaction;
+                what is not done by then is the worker's.
+
+        Raises:
+            KeyConflict: the key stands for another link.
+            RenderWithdrawn: the document was withdrawn.
+            ValidationError: the address is none.
+            ValueError: one of the others can't be sent.
         """
-        return self.shares.request(
+        wanted = self.shares.model(
             message=message,
             expires_at=expires_at,
             channel=channel,
             recipient_email=recipient_email,
-            key=key,
-            user=user,
-            wait=wait,
         )
+        return self.shares.request(wanted, key=key, user=user, wait=wait)
 
     def email(
         self,
@@ -83,27 +90,33 @@ class Sendable(models.Model):
         user: AbstractBaseUser | None = None,
         wait: float = False,
     ) -> Share:
-        """Have Craftkit mail a link of its own to one person, as soon as the document is ready.
-
-        ``to`` is one address, without a name; ``recipient_name`` has at most 200 characters.
-        ``message``, ``expires_at``, ``user`` and ``wait`` are as in ``share``. The same
-        ``key`` is the same mail, and raises ``KeyConflict`` for another person, name or message;
-        without one, what it says and to whom is the key, so that a double click mails once.
+        """Have Craftkit mail a link of its own to one recipient, as soon as the document is ready.
 
         A mail that may have gone out is never sent again by itself: what can't be settled is
-        ``unknown`` and waits for a person (``Share.confirm_mailed``, ``Share.retry``).
+        ``unknown`` and waits for a user (``Share.confirm_mailed``, ``Share.retry``).
+
+        Source: https://docs.craftkit.dev/api-reference/email-render
+
+        Args:
+            to: one address, without a name.
+            recipient_name: up to 200 characters.
+            key: up to 255 characters. The same key is the same mail. Without one, address and
+                message are the key: a double click mails once.
+            message, expires_at, user, wait: as in ``share``.
+
+        Raises:
+            KeyConflict: the key stands for another recipient, name or message.
+            RenderWithdrawn: as in ``share``, like ``ValidationError`` and ``ValueError``.
         """
-        return self.shares.request(
+        wanted = self.shares.model(
             message=message,
             expires_at=expires_at,
             channel="email",
             recipient_email=to,
             recipient_name=recipient_name,
             by_mail=True,
-            key=key,
-            user=user,
-            wait=wait,
         )
+        return self.shares.request(wanted, key=key, user=user, wait=wait)
 
     def send_for_signature(
         self,
@@ -119,19 +132,26 @@ class Sendable(models.Model):
     ) -> SignatureRequest:
         """Have Craftkit send the document out to be signed, as soon as it is ready.
 
-        ``recipients`` are 1 to 20; where any of them signs, ``fields`` or ``anchor_tags`` say
-        where. ``name`` has at most 255 characters and is what the people read; ``expires_in`` is
-        1 hour to a year, in whole hours (``None``: a week). ``user`` and ``wait`` are as in
-        ``share``.
+        Source: https://docs.craftkit.dev/api-reference/create-signature
 
-        The same ``key`` and the same values are the same request, for ever. Without a key, the
-        name and the people (addresses and roles) are the key until the request has ended, so that
-        a double click sends once; after that the call asks for a new one, unless all have signed.
+        Args:
+            recipients: 1 to 20.
+            fields: up to 200. Where anybody signs, they or ``anchor_tags`` say where.
+            anchor_tags: up to 200.
+            name: what the recipients read, up to 255 characters.
+            expires_in: 1 hour to a year, in whole hours; None: a week.
+            key: up to 255 characters. The same key and values are the same request, for ever.
+                Without one, the name and the recipients (addresses and roles) are the key until
+                the request has ended: a double click sends once. After that the call makes a new
+                one, unless all have signed.
+            user, wait: as in ``share``.
 
-        Raises ``InvalidSignatureRequest``, which names the field, ``RenderWithdrawn``, and
-        ``KeyConflict`` where other values are asked for under the key while its request is under
-        way, or signed: its ``differences`` name them. Once that one is cancelled, declined,
-        expired, failed or rejected, other values are a new request.
+        Raises:
+            InvalidSignatureRequest: one of these can't be sent; it names the field.
+            RenderWithdrawn: the document was withdrawn.
+            KeyConflict: the request of the key is under way or signed, and has other values,
+                which ``differences`` names. Once it has ended in another way, other values are a
+                new request.
         """
         return self.signature_requests.request(
             recipients,
@@ -147,7 +167,15 @@ class Sendable(models.Model):
     def record(self, kind: str, metadata: dict[str, Any] | None = None) -> None:
         """Tell Craftkit that this site showed the document to somebody.
 
-        ``kind`` is ``"viewed"``, ``"downloaded"`` or ``"printed"``; ``metadata`` is JSON and is
-        stored as it is, at Craftkit too. Craftkit counts what comes twice within five minutes once.
+        Craftkit counts once what comes twice within five minutes.
+
+        Source: https://docs.craftkit.dev/api-reference/track-event
+
+        Args:
+            kind: ``"viewed"``, ``"downloaded"`` or ``"printed"``.
+            metadata: JSON, stored as it is, at Craftkit, too.
+
+        Raises:
+            ValueError: another kind, no JSON, or a document that nobody can have seen yet.
         """
         self.events.request(kind, metadata)

@@ -1,11 +1,9 @@
-"""A link to a document: who has it, until when, and whether it was taken back."""
+"""A link to a document: who has it, until when, and whether it was revoked."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -14,11 +12,11 @@ from django_craftkit.database import database, in_transaction, lock
 
 from .arguments import check_user, may_wait
 from .change import Change
-from .dependents import lock_render, refuse_withdrawn
+from .columns import NullableMoment, RowKey, prefix_index, user_key
+from .dependents import lock_to_retry
 from .exceptions import KeyConflict
 from .job import Job
-from .keys import RowKey
-from .mirror import Mirror
+from .mirror import Mirror, time_left
 from .render import Render
 from .share_manager import FOUND, UNPROVEN, ShareManager
 
@@ -27,11 +25,9 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import AbstractBaseUser
 
-    from .columns import NullableMoment
-
 
 class Share(Mirror):
-    """A link to a document that was asked for."""
+    """A link to a document, as it was requested and as Craftkit has it."""
 
     class Status(models.TextChoices):
         PENDING = "pending", _("pending")
@@ -66,14 +62,7 @@ class Share(Mirror):
     revoke_requested_at: NullableMoment = models.DateTimeField(
         _("revocation asked for at"), null=True, blank=True
     )
-    revoke_requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("revocation asked for by"),
-    )
+    revoke_requested_by = user_key(_("revocation asked for by"))
     revoked_at: NullableMoment = models.DateTimeField(_("revoked at"), null=True, blank=True)
     #: Whether Craftkit had it and no row did; ``None``: an earlier version wrote it, whose key
     #: tells. No default: SQLite would write the table anew.
@@ -97,11 +86,7 @@ class Share(Mirror):
             models.Index(fields=["status", "expires_at"], name="craftkit_share_expiry"),
             models.Index(fields=["channel", "-requested_at", "-id"], name="craftkit_share_channel"),
             models.Index(fields=["project", "-requested_at", "-id"], name="craftkit_share_project"),
-            models.Index(
-                fields=["recipient_email", "id"],
-                name="craftkit_share_recipient",
-                opclasses=["varchar_pattern_ops", "int8_ops"],
-            ),
+            prefix_index("recipient_email", "craftkit_share_recipient"),
         ]
 
     def __str__(self) -> str:
@@ -111,12 +96,12 @@ class Share(Mirror):
 
     @property
     def is_expired(self) -> bool:
-        """Whether its time is over, which Craftkit sees to by itself."""
+        """Whether its time is over; Craftkit closes it by itself."""
         return self.expires_at is not None and self.expires_at <= clock.now()
 
     @property
     def is_open(self) -> bool:
-        """Whether the link leads somewhere and nobody wants it back."""
+        """Whether the link leads somewhere and nobody has requested its revocation."""
         return (
             self.status == self.Status.ACTIVE
             and self.revoke_requested_at is None
@@ -125,21 +110,21 @@ class Share(Mirror):
 
     @property
     def is_revocable(self) -> bool:
-        """Whether there is something to revoke that nobody has asked for yet."""
+        """Whether it can be revoked and nobody has requested that yet."""
         return self.status not in self.FINAL and self.revoke_requested_at is None
 
     @property
     def is_found(self) -> bool:
-        """Whether it was found at Craftkit, where somebody else had made it."""
+        """Whether it was adopted from Craftkit, where somebody else had made it."""
         return self.key.startswith(FOUND) if self.adopted is None else self.adopted
 
     @property
     def is_unsettled(self) -> bool:
-        """Whether it is an e-mail that only a person can tell the fate of."""
+        """Whether it is an e-mail of which only a user can say whether it was sent."""
         return self.status == self.Status.UNKNOWN and self.error_code == UNPROVEN
 
     def check_same(self, other: Share, *, has_key: bool) -> None:
-        """Raise ``KeyConflict`` where another link is asked for under this one's key.
+        """Raise ``KeyConflict`` where another link is requested under this one's key.
 
         Whoever gave an e-mail a key would think that it goes out under another name, or with other
         words. When it ends is often counted from now, and compared nowhere.
@@ -175,47 +160,48 @@ class Share(Mirror):
         return Job.Kind.EMAIL if self.by_mail else Job.Kind.SHARE
 
     def revoke(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
-        """Ask for the link's end; from now on it is offered nowhere.
+        """Request the link's revocation; from now on it is offered nowhere.
 
-        Returns ``False`` where that was asked for before, or there is nothing to end. ``user``
-        and ``wait`` are as in ``Render.share``.
+        ``user`` and ``wait`` are as in ``Render.share``.
+
+        Returns:
+            False where that was requested before, or the link is revoked or rejected.
         """
         timeout = may_wait(wait)
-        asked = self._ask_revocation(check_user(user))
-        if wait:
+        is_requested = self._request_revocation(check_user(user))
+        if timeout:
             self._carry_out(timeout)
-        self.refresh_from_db(using=database())
-        return asked
+        self._reread()
+        return is_requested
 
     @in_transaction
-    def _ask_revocation(self, user: AbstractBaseUser | None) -> bool:
-        asked = (
-            Share.objects.using(database())
-            .filter(pk=self.pk)
-            .revocable()
-            .update(revoke_requested_at=clock.now(), revoke_requested_by=user)
-        )
-        if asked:
-            Job.objects.request(Job.Kind.SHARE, [self.pk], self.project)
-        return bool(asked)
+    def _request_revocation(self, user: AbstractBaseUser | None) -> bool:
+        revocable = Share.objects.using(database()).filter(pk=self.pk).revocable()
+        if not revocable.update(revoke_requested_at=clock.now(), revoke_requested_by=user):
+            return False
+        Job.objects.request(Job.Kind.SHARE, [self.pk], self.project)
+        return True
 
     def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
-        """Send it once more: one that was rejected, or an e-mail that nobody knows the fate of.
+        """Send it once more: a rejected one, or an e-mail that is ``is_unsettled``.
 
-        Of an e-mail, a link that may have gone out is revoked first. Returns ``False`` where there
-        is nothing to send again. ``user`` and ``wait`` are as in ``Render.share``.
+        Of an e-mail, a link that may have gone out is revoked first. ``user`` and ``wait`` are as
+        in ``Render.share``.
+
+        Returns:
+            False where there is nothing to send again.
+
+        Raises:
+            RenderWithdrawn: its document was withdrawn.
         """
         check_user(user)
-        return self._asked_for(lambda: self._ask_again(user), wait)
+        return self._requested(lambda: self._request_retry(user), wait)
 
     @in_transaction
-    def _ask_again(self, user: AbstractBaseUser | None) -> bool:
-        lock_render(self.render_id)
-        refuse_withdrawn(self.render_id)
-        row = lock(Share.objects.using(database())).get(pk=self.pk)
-        if not (row.status == self.Status.REJECTED or row.is_unsettled):
-            return False
-        if row.revoke_requested_at is not None:
+    def _request_retry(self, user: AbstractBaseUser | None) -> bool:
+        row = lock_to_retry(self)
+        is_retriable = row.status == self.Status.REJECTED or row.is_unsettled
+        if not is_retriable or row.revoke_requested_at is not None:
             return False
         if row.remote_id is not None:
             row.leave_behind(user)
@@ -228,13 +214,13 @@ class Share(Mirror):
         return True
 
     def confirm_mailed(self, *, user: AbstractBaseUser | None = None) -> bool:
-        """Say that an e-mail nobody knows the fate of has come; ``False`` for any other.
+        """Say that an e-mail that is ``is_unsettled`` was sent; ``False`` for any other.
 
-        ``user`` is who the history says told so.
+        ``user`` is who the history says confirmed it.
         """
         confirmed = self._confirm_mailed(check_user(user))
         if confirmed:
-            self.refresh_from_db(using=database())
+            self._reread()
         return confirmed
 
     @in_transaction
@@ -252,7 +238,7 @@ class Share(Mirror):
         return True
 
     def leave_behind(self, user: AbstractBaseUser | None = None) -> None:
-        """Give the link that it may have become a row of its own, and have that one revoked."""
+        """Give the link that it may have become a row of its own, and have that revoked."""
         Share.objects.add_found(
             self,
             remote_id=cast("uuid.UUID", self.remote_id),
@@ -263,23 +249,18 @@ class Share(Mirror):
         self.remote_id, self.url, self.answer = None, "", {}
 
     def _note(self, previous: str, user: AbstractBaseUser | None, *, signal: str = "") -> None:
-        change = self._asked_change(previous, self.status, user, signal=signal)
+        change = self._requested_change(previous, self.status, user, signal=signal)
         Change.objects.record([change])
         dispatch.wake_on_commit(database())
 
     def refresh(self) -> None:
-        """Do what is due for this share soon, also where its job was quarantined."""
+        """Have a worker do soon what is due for it, also where its job was quarantined."""
         kind = self.kind if self.status == self.Status.PENDING else Job.Kind.SHARE
         Job.objects.request(kind, [self.pk], self.project)
 
-    def _carry_out(self, timeout: float = 30.0) -> None:
-        """Do what is due for this share now, for up to ``timeout`` seconds."""
-        end = time.monotonic() + timeout
-
-        def left() -> float:
-            return max(end - time.monotonic(), 0.0)
-
-        self.refresh_from_db(using=database())
+    def _carry_out(self, timeout: float) -> None:
+        left = time_left(timeout)
+        self._reread()
         if self.revoke_requested_at is None:
             render = Render.objects.using(database()).get(pk=self.render_id)
             if not render.is_final:
@@ -290,18 +271,15 @@ class Share(Mirror):
                 dispatch.carry_out(Job.Kind.EMAIL, self.pk, timeout=left(), until=self._is_sent)
                 if self.status == self.Status.PENDING:
                     return
-        if not left():
-            return
-        dispatch.carry_out(Job.Kind.SHARE, self.pk, timeout=left(), until=self._is_settled)
+        if left():
+            dispatch.carry_out(Job.Kind.SHARE, self.pk, timeout=left(), until=self._is_settled)
 
     def _is_sent(self) -> bool:
-        self.refresh_from_db(using=database())
+        self._reread()
         return self.status != self.Status.PENDING
 
     def _is_settled(self) -> bool:
-        self.refresh_from_db(using=database())
+        self._reread()
         if self.revoke_requested_at:
             return self.status in self.FINAL
-        if self.is_unsettled:
-            return True
-        return self.status not in (self.Status.PENDING, self.Status.UNKNOWN)
+        return self.is_unsettled or self.status not in (self.Status.PENDING, self.Status.UNKNOWN)

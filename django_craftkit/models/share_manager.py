@@ -1,4 +1,4 @@
-"""How links and e-mails are found, asked for and taken back."""
+"""How links and e-mails are found, requested and revoked."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ from django_craftkit.database import (
 from django_craftkit.statements import Lookup
 
 from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
-from .dependents import lock_render, refuse_gone, refuse_withdrawn
+from .dependents import carried_out, lock_render, refuse_gone, refuse_withdrawn
 from .job import Job
 from .mirror import SHOWN_FOR
-from .render import Render
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
     from django.contrib.auth.models import AbstractBaseUser
 
+    from .render import Render
     from .share import Share
 
 #: Characters; https://docs.craftkit.dev/api-reference/email-render
@@ -39,8 +38,7 @@ MAX_MESSAGE, MAX_NAME = 2000, 200
 MAX_EMAIL = 254
 #: The code of an e-mail whose link is there, and nothing that says whether it was sent.
 UNPROVEN = "mail_unproven"
-#: What the key of a link begins with that was found at Craftkit without a row; ``adopted`` says
-#: whether it was.
+#: What the key of a link begins with that was adopted from Craftkit.
 FOUND = "found "
 
 
@@ -48,7 +46,7 @@ class ShareQuerySet(models.QuerySet["Share"]):
     """The links, open and closed."""
 
     def open(self) -> Self:
-        """Return the links that lead somewhere and that nobody wants back."""
+        """Return the links that lead somewhere and whose revocation nobody has requested."""
         return self.filter(
             Q(expires_at=None) | Q(expires_at__gt=clock.now()),
             status=self.model.Status.ACTIVE,
@@ -56,13 +54,13 @@ class ShareQuerySet(models.QuerySet["Share"]):
         )
 
     def revocable(self) -> Self:
-        """Return the links that can be revoked and that nobody has asked for yet."""
+        """Return the links that can be revoked and whose revocation nobody has requested."""
         return self.filter(revoke_requested_at=None).exclude(status__in=self.model.FINAL)
 
     def to_hand_out(self) -> Self:
         """Return the open links that were not made for one person, newest first.
 
-        Of those found at Craftkit nobody here knows for whom they are.
+        Without those that were adopted from Craftkit: nobody here knows for whom they are.
         """
         return (
             self.open()
@@ -79,14 +77,14 @@ class ShareQuerySet(models.QuerySet["Share"]):
         return self.filter(status=self.model.Status.ACTIVE, expires_at__lte=clock.now())
 
     def unsettled(self) -> Self:
-        """Return the e-mails that only a person can tell the fate of."""
+        """Return the e-mails of which only a user can say whether they were sent."""
         return self.filter(status=self.model.Status.UNKNOWN, error_code=UNPROVEN)
 
     def needing_action(self) -> Self:
         """Return the links and e-mails that were rejected in the last 30 days.
 
-        Not those of a withdrawn document, nor where another of the kind was asked for since, for
-        the same document and person.
+        Not those of a withdrawn document, nor where another of the kind was requested since, for
+        the same document and recipient.
         """
         later = self.model.objects.filter(
             render=OuterRef("render"),
@@ -111,59 +109,36 @@ else:
 
 
 class ShareManager(_Manager):
-    """Where links are asked for, and for their end."""
+    """Where links are requested, and their revocation."""
 
-    if TYPE_CHECKING:
-        #: The document, of the manager of one's own.
-        instance: Render
+    #: The document, of the manager of one's own.
+    instance: Render
 
     def request(
-        self,
-        *,
-        message: str,
-        expires_at: datetime | None,
-        channel: str,
-        recipient_email: str,
-        key: str | None,
-        user: AbstractBaseUser | None,
-        wait: float,
-        recipient_name: str = "",
-        by_mail: bool = False,
+        self, wanted: Share, *, key: str | None, user: AbstractBaseUser | None, wait: float
     ) -> Share:
-        """Write the wanted for a link to a document, by its ``shares``; see ``Render.share``."""
+        """Request a link to a document, by its ``shares``; see ``Render.share``.
+
+        ``wanted`` is a row that says which; it is stored where the key has none yet.
+        """
         # All that can be wrong is found before the first query: one that fails would break the
         # transaction of the caller.
-        check_text("message", message, MAX_MESSAGE)
-        check_text("recipient_name", recipient_name, MAX_NAME)
-        check_expiry(expires_at)
-        asker = check_user(user)
-        if self.model.Channel(channel) == self.model.Channel.EMAIL or recipient_email:
-            validate_email(recipient_email)
-            check_text("recipient_email", recipient_email, MAX_EMAIL)
+        to = wanted.recipient_email
+        check_text("message", wanted.message, MAX_MESSAGE)
+        check_text("recipient_name", wanted.recipient_name, MAX_NAME)
+        check_expiry(wanted.expires_at)
+        wanted.requested_by = check_user(user)
+        if self.model.Channel(wanted.channel) == self.model.Channel.EMAIL or to:
+            validate_email(to)
+            check_text("recipient_email", to, MAX_EMAIL)
         timeout = may_wait(wait)
         has_key = key is not None
         if key is None:
-            key = mail_key(recipient_email, message) if by_mail else uuid.uuid4().hex
-        wanted = self.model(
-            render=self.instance,
-            project=self.instance.project,
-            key=check_key(key),
-            key_hash=hash_key(key),
-            message=message,
-            expires_at=expires_at,
-            channel=channel,
-            recipient_email=recipient_email,
-            recipient_name=recipient_name,
-            by_mail=by_mail,
-            requested_by=asker,
-            adopted=False,
-        )
-        share = self._store(wanted, has_key=has_key)
-        if wait:
-            share._carry_out(timeout)
-            # A replica may not have it yet.
-            share.render = Render.objects.using(database()).get(pk=share.render_id)
-        return share
+            key = mail_key(to, wanted.message) if wanted.by_mail else uuid.uuid4().hex
+        wanted.key, wanted.key_hash = check_key(key), hash_key(key)
+        wanted.render, wanted.project = self.instance, self.instance.project
+        wanted.adopted = False
+        return carried_out(self._store(wanted, has_key=has_key), timeout)
 
     @retried_after_deadlock
     def _store(self, wanted: Share, *, has_key: bool) -> Share:
@@ -186,42 +161,42 @@ class ShareManager(_Manager):
         """Write a row for a link that Craftkit has and no row had, inside a transaction."""
         key = f"{FOUND}{remote_id}"
         found: Share = self.using(database()).create(
-            **{
-                "render_id": like.render_id,
-                "project": like.project,
-                "key": key,
-                # No key that anybody gives has a NUL: none is this one.
-                "key_hash": hash_key(f"\0{key}"),
-                "adopted": True,
-                "channel": like.channel,
-                "recipient_email": like.recipient_email,
-                "recipient_name": like.recipient_name,
-                "message": like.message,
-                "expires_at": like.expires_at,
-                "remote_id": remote_id,
-                "url": url,
-                "status": self.model.Status.ACTIVE,
-                **values,
-            }
+            render_id=like.render_id,
+            project=like.project,
+            key=key,
+            # No key that anybody gives has a NUL: none is this one.
+            key_hash=hash_key(f"\0{key}"),
+            adopted=True,
+            channel=like.channel,
+            recipient_email=like.recipient_email,
+            recipient_name=like.recipient_name,
+            message=like.message,
+            expires_at=like.expires_at,
+            remote_id=remote_id,
+            url=url,
+            **{"status": self.model.Status.ACTIVE, **values},
         )
         if found.revoke_requested_at is not None:
             Job.objects.request(Job.Kind.SHARE, [found.pk], found.project)
         return found
 
     def revoke_all(self, renders: Collection[int], *, user: AbstractBaseUser | None) -> list[Share]:
-        """Ask for the end of every link to these documents, inside a transaction; return them."""
+        """Request the revocation of every link to these documents, inside a transaction.
+
+        Returns those that nobody had requested to revoke yet.
+        """
         return self._revoke(self.using(database()).filter(render__in=renders), user)
 
     @in_transaction
     def revoke_chosen(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> list[Share]:
-        """Ask for the end of these links, as ``Share.revoke``; return those that had none yet.
+        """Request the revocation of these links, as ``revoke_all``.
 
         Takes as many queries for a thousand as for ten.
         """
         return self._revoke(self.using(database()).filter(pk__in=pks), user)
 
-    def _revoke(self, wanted: models.QuerySet[Share], user: AbstractBaseUser | None) -> list[Share]:
-        shares: list[Share] = list(lock(cast("Any", wanted).revocable()).order_by("pk"))
+    def _revoke(self, rows: models.QuerySet[Share], user: AbstractBaseUser | None) -> list[Share]:
+        shares: list[Share] = list(lock(cast("Any", rows).revocable()).order_by("pk"))
         if shares:
             self.using(database()).filter(pk__in=[share.pk for share in shares]).update(
                 revoke_requested_at=clock.now(), revoke_requested_by=user
@@ -235,6 +210,6 @@ _BY_KEY: Lookup[Share] = Lookup(lambda: Job.Kind.SHARE.model.objects.all(), "ren
 
 
 def mail_key(to: str, message: str) -> str:
-    """Return what an e-mail is known by that was asked for without a key: what it says to whom."""
+    """Return the key of an e-mail that was requested without one: what it says to whom."""
     text = json.dumps([to.casefold(), message])
     return f"mail:{hash_key(text)}"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from django.conf import settings
 from django.db import connections, models
 from django.utils.translation import gettext_lazy as _
 
@@ -14,38 +12,33 @@ from django_craftkit import clock, dispatch
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.failures import is_in_transaction
 from django_craftkit.log import one_line
-from django_craftkit.projects import get_client, time_limit
 from django_craftkit.signing import AnchorTag, SignatureField
 
 from .archive import ArchivedFile
 from .arguments import check_text, check_user, may_wait
 from .change import Change
-from .dependents import lock_render, refuse_withdrawn
+from .columns import NullableMoment, RowKey, user_key
+from .dependents import lock_to_retry
 from .exceptions import KeyConflict
 from .job import Job
-from .keys import RowKey
-from .mirror import Attempted
+from .mirror import Attempted, time_left
 from .recipient import SignatureRecipient
 from .render import Render
-from .signature_manager import DECLARED, OTHER_DATA, SignatureRequestManager
+from .signature_manager import DECLARED, MADE_ANEW, OTHER_DATA, SignatureRequestManager
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from django.contrib.auth.models import AbstractBaseUser
     from django.db.models.fields.related_descriptors import RelatedManager
-
-    from django_craftkit.client import Craftkit
-
-    from .columns import NullableMoment
 
 #: Characters; https://docs.craftkit.dev/api-reference/cancel-signature
 MAX_REASON = 500
 
 
 class SignatureRequest(Attempted):
-    """One envelope: a document, the people who are to sign it, and its evidence."""
+    """A document that is sent out to be signed, as it was requested and as Craftkit has it."""
 
     class Status(models.TextChoices):
         PENDING = "pending", _("pending")
@@ -62,12 +55,12 @@ class SignatureRequest(Attempted):
     OPEN = (Status.SENT, Status.VIEWED)
     #: What went wrong; time that ran out is seen in a list of its own.
     LOST = (Status.DECLINED, Status.FAILED, Status.REJECTED)
-    #: Ended, and not signed by all: asked for again, it is another request.
+    #: Ended, and not signed by all: requested once more, it is another request.
     UNFULFILLED = (*LOST, Status.EXPIRED, Status.CANCELLED)
     FINAL = (*UNFULFILLED, Status.COMPLETED)
 
     class CancelCode(models.TextChoices):
-        """By whom its end was asked for: a call or a person, or another attempt."""
+        """What its cancellation was requested by: a call or a user, or another attempt."""
 
         REQUESTED = "requested"
         MADE_ANEW = "made_anew"
@@ -79,7 +72,7 @@ class SignatureRequest(Attempted):
         related_name="signature_requests",
         verbose_name=_("document"),
     )
-    #: What was asked for under the key, so that another wanted can't pass for it.
+    #: Of what was requested under the key, so that another request can't pass for it.
     asked_hash = models.CharField(max_length=64, editable=False)
     name = models.CharField(_("name"), max_length=255, blank=True)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.PENDING)
@@ -87,7 +80,7 @@ class SignatureRequest(Attempted):
     fields = models.JSONField(_("fields"), default=list, blank=True)
     anchor_tags = models.JSONField(_("anchor tags"), default=list, blank=True)
     expiration_hours = models.PositiveIntegerField(_("hours to sign"), null=True, blank=True)
-    #: When Craftkit is to be asked next; ``None``: not any more.
+    #: When its remote state is to be read next; ``None``: not any more.
     poll_at: NullableMoment = models.DateTimeField(_("next question at"), null=True, blank=True)
     #: Since when Craftkit answers that it knows of no such request.
     unknown_since: NullableMoment = models.DateTimeField(
@@ -96,25 +89,17 @@ class SignatureRequest(Attempted):
     cancel_requested_at: NullableMoment = models.DateTimeField(
         _("cancellation asked for at"), null=True, blank=True
     )
-    cancel_requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("cancellation asked for by"),
-    )
+    cancel_requested_by = user_key(_("cancellation asked for by"))
     cancel_reason = models.CharField(_("reason"), max_length=MAX_REASON, blank=True)
     # No defaults: SQLite would write the table anew.
-    #: A ``CancelCode``; ``None``: nobody asked, or an earlier version, whose reason tells.
+    #: A ``CancelCode``; ``None``: nobody requested it, or an earlier version, whose reason tells.
     cancel_code = models.CharField(max_length=16, null=True, editable=False)  # noqa: DJ001
-    #: Whether a declaration asked for it; ``None``: an earlier version wrote it, whose key tells.
+    #: Whether a declaration requested it; ``None``: an earlier version wrote it, whose key tells.
     declared = models.BooleanField(null=True, editable=False)
 
     objects: ClassVar[SignatureRequestManager] = SignatureRequestManager()
 
-    if TYPE_CHECKING:
-        recipients: RelatedManager[SignatureRecipient]
+    recipients: RelatedManager[SignatureRecipient]
 
     class Meta:
         verbose_name = _("signature request")
@@ -154,22 +139,22 @@ class SignatureRequest(Attempted):
 
     @property
     def is_declared(self) -> bool:
-        """Whether a declaration asked for it, not a call."""
+        """Whether a declaration requested it, not a call."""
         return self.key.startswith(DECLARED) if self.declared is None else self.declared
 
     @property
     def ended_by(self) -> CancelCode | None:
-        """What its end was asked for by; ``None`` where nobody asked."""
+        """What its cancellation was requested by; ``None`` where it was not."""
         if self.cancel_requested_at is None:
             return None
         if self.cancel_code is None:
-            # An earlier version asked, and kept what it was for in the reason alone.
+            # An earlier version kept what it was for in the reason alone.
             return _CODES.get(self.cancel_reason, self.CancelCode.REQUESTED)
         return self.CancelCode(self.cancel_code)
 
     @property
     def is_cancellable(self) -> bool:
-        """Whether there is something to cancel that nobody has asked for yet."""
+        """Whether it can be cancelled and nobody has requested that yet."""
         return not self.is_final and self.cancel_requested_at is None
 
     @property
@@ -179,7 +164,7 @@ class SignatureRequest(Attempted):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the time to sign is over; Craftkit gives a week where nothing was asked for."""
+        """When the time to sign is over; Craftkit gives a week where none was requested."""
         if self.accepted_at is None:
             return None
         try:
@@ -187,16 +172,13 @@ class SignatureRequest(Attempted):
         except OverflowError:  # in the year 10000
             return self.accepted_at
 
-    #: Whether it was committed after what this transaction may see: a lock shows its people.
+    #: Whether it was committed after what this transaction may see: a lock shows its recipients.
     is_of_another_moment = False
-
-    def is_requested_by(self, wanted: SignatureRequest) -> bool:
-        return self.asked_hash == wanted.asked_hash
 
     def differences(
         self, wanted: SignatureRequest, people: Sequence[SignatureRecipient]
     ) -> list[str]:
-        """Return in what another wanted differs, as ``InvalidSignatureRequest`` names it.
+        """Return in what another request differs, as ``InvalidSignatureRequest`` names it.
 
         The time to sign is no part of it: it is often counted from now.
         """
@@ -208,9 +190,9 @@ class SignatureRequest(Attempted):
         mine = self.read_recipients()
         for number, (one, other) in enumerate(zip(mine, people, strict=False)):
             found += [f"recipients[{number}].{name}" for name in one.differences(other)]
-        # Those that Craftkit has added come after those that were asked for.
-        is_fewer = len(people) < len(mine) and not found and not self.is_requested_by(wanted)
-        if len(people) > len(mine) or is_fewer:
+        # Those that Craftkit has added come after those that were requested.
+        is_other = not found and self.asked_hash != wanted.asked_hash
+        if len(people) > len(mine) or (len(people) < len(mine) and is_other):
             found.append("recipients")
         return found
 
@@ -244,56 +226,57 @@ class SignatureRequest(Attempted):
     def cancel(
         self, *, reason: str = "", user: AbstractBaseUser | None = None, wait: float = False
     ) -> bool:
-        """Ask for its end.
+        """Request its cancellation.
 
-        ``reason`` has at most 500 characters. Returns ``False`` where that was asked for before,
-        or nobody is to act on it any more. ``user`` and ``wait`` are as in
-        ``Render.share``.
+        Args:
+            reason: up to 500 characters; Craftkit and staff read it.
+            user, wait: as in ``Render.share``.
+
+        Returns:
+            False where that was requested before, or it has ended.
         """
         check_text("reason", reason, MAX_REASON)
         timeout = may_wait(wait)
-        asked = self._ask_cancellation(reason, check_user(user), self.CancelCode.REQUESTED)
-        if asked and wait:
+        code = self.CancelCode.REQUESTED
+        is_requested = self._request_cancellation(reason, check_user(user), code)
+        if is_requested and timeout:
             self._carry_out(timeout)
-        self.refresh_from_db(using=database())
-        return asked
+        self._reread()
+        return is_requested
 
     def make_way(self) -> None:
-        """Ask for its end, as the next attempt of its document asks the people itself."""
-        self._ask_cancellation(MADE_ANEW, None, self.CancelCode.MADE_ANEW)
+        """Request its cancellation: the next attempt of its document has a request of its own."""
+        self._request_cancellation(MADE_ANEW, None, self.CancelCode.MADE_ANEW)
 
     @in_transaction
-    def _ask_cancellation(
+    def _request_cancellation(
         self, reason: str, user: AbstractBaseUser | None, code: SignatureRequest.CancelCode
     ) -> bool:
-        asked = (
-            SignatureRequest.objects.using(database())
-            .filter(pk=self.pk, cancel_requested_at=None)
-            .exclude(status__in=self.FINAL)
-            .update(
-                cancel_requested_at=clock.now(),
-                cancel_requested_by=user,
-                cancel_code=code,
-                cancel_reason=reason,
-            )
-        )
-        if asked:
-            Job.objects.request(Job.Kind.SIGNATURE, [self.pk], self.project)
-        return bool(asked)
+        mine = SignatureRequest.objects.using(database()).filter(pk=self.pk)
+        if not mine.cancellable().update(
+            cancel_requested_at=clock.now(),
+            cancel_requested_by=user,
+            cancel_code=code,
+            cancel_reason=reason,
+        ):
+            return False
+        Job.objects.request(Job.Kind.SIGNATURE, [self.pk], self.project)
+        return True
 
     def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
-        """Send one that was rejected once more; ``False`` for any other.
+        """Send a rejected one once more; ``False`` for any other.
 
-        ``user`` and ``wait`` are as in ``Render.share``. Raises ``RenderWithdrawn``.
+        ``user`` and ``wait`` are as in ``Render.share``.
+
+        Raises:
+            RenderWithdrawn: its document was withdrawn.
         """
         check_user(user)
-        return self._asked_for(lambda: self._ask_again(user), wait)
+        return self._requested(lambda: self._request_retry(user), wait)
 
     @in_transaction
-    def _ask_again(self, user: AbstractBaseUser | None) -> bool:
-        lock_render(self.render_id)
-        refuse_withdrawn(self.render_id)
-        row = lock(SignatureRequest.objects.using(database())).get(pk=self.pk)
+    def _request_retry(self, user: AbstractBaseUser | None) -> bool:
+        row = lock_to_retry(self)
         if not row.is_retriable or row._is_superseded():
             return False
         previous, row.status = row.status, self.Status.PENDING
@@ -301,12 +284,12 @@ class SignatureRequest(Attempted):
         row.cancel_requested_at = row.cancel_requested_by = None
         row.cancel_code, row.cancel_reason = None, ""
         row.save(using=database())
-        Change.objects.record([row._asked_change(previous, row.status, user)])
+        Change.objects.record([row._requested_change(previous, row.status, user)])
         Job.objects.request(Job.Kind.SEND_SIGNATURE, [row.pk], row.project)
         return True
 
     def _is_superseded(self) -> bool:
-        """Whether another has been asked for in its place, by an attempt or by a call."""
+        """Whether an attempt or a call has requested another in its place."""
         later = SignatureRequest.objects.using(database()).filter(
             render=self.render_id, pk__gt=self.pk
         )
@@ -315,56 +298,47 @@ class SignatureRequest(Attempted):
         return self.key in later.filter(key=self.key).values_list("key", flat=True)
 
     def refresh(self, *, wait: float = False) -> bool:
-        """Ask Craftkit soon how far it is; also one that Craftkit did not know.
+        """Have its remote state read soon; also of one that Craftkit did not know.
 
-        A final status stays. ``wait`` is as in ``Render.share``; returns whether Craftkit has
-        answered by now.
+        A final status stays. ``wait`` is as in ``Render.share``.
+
+        Returns:
+            Whether Craftkit has answered by now.
         """
         timeout = may_wait(wait)
-        self.refresh_from_db(using=database())
-        kind = self._next_kind()
-        Job.objects.request(kind, [self.pk], self.project)
-        if not wait:
-            return False
-        heard = dispatch.carry_out(kind, self.pk, timeout=timeout)
-        self.refresh_from_db(using=database())
-        return heard
+        self._reread()
+        return self._carry_out_job(self._next_kind(), timeout)
 
     def open_signed(self, *, timeout: float | None = None) -> BinaryIO:
         """Return the signed PDF as a binary file object: from the archive, else from Craftkit.
 
-        ``timeout`` is as in ``Render.open``. Raises ``FileNotFoundError`` where nobody has signed
-        it whole, and ``CraftkitError``.
+        ``timeout`` is as in ``Render.open``.
+
+        Raises:
+            FileNotFoundError: not all have signed yet.
+            CraftkitError: Craftkit does not give it.
         """
         return self._open(ArchivedFile.Kind.SIGNED, timeout)
 
     def open_certificate(self, *, timeout: float | None = None) -> BinaryIO:
-        """Return the certificate of completion, which tells who signed when; as ``open_signed``.
-
-        ``timeout`` is as in ``Render.open``.
-        """
+        """Return the certificate of completion, which tells who signed when; as ``open_signed``."""
         return self._open(ArchivedFile.Kind.CERTIFICATE, timeout)
 
     def _open(self, kind: ArchivedFile.Kind, timeout: float | None) -> BinaryIO:
         archived = ArchivedFile.objects.of(kind, self.pk)
         if archived is not None:
             return archived.open()
-        if self.status != self.Status.COMPLETED or self.remote_id is None:
+        remote_id = self.remote_id
+        if self.status != self.Status.COMPLETED or remote_id is None:
             raise FileNotFoundError(f"{self} is {self.status}: there is nothing signed yet.")
-        if timeout is None:
-            return self._fetch(kind, get_client(self.project))
-        with time_limit(timeout):
-            return self._fetch(kind, get_client(self.project, max_retries=0))
-
-    def _fetch(self, kind: ArchivedFile.Kind, craftkit: Craftkit) -> BinaryIO:
-        fetch: dict[str, Callable[[Any], Any]] = {
-            ArchivedFile.Kind.SIGNED: craftkit.signatures.signed_pdf,
-            ArchivedFile.Kind.CERTIFICATE: craftkit.signatures.certificate,
-        }
-        return cast("BinaryIO", fetch[kind](self.remote_id))
+        if kind == ArchivedFile.Kind.SIGNED:
+            return self._download(
+                lambda craftkit: craftkit.signatures.signed_pdf(remote_id), timeout
+            )
+        return self._download(lambda craftkit: craftkit.signatures.certificate(remote_id), timeout)
 
     def as_sent(self, people: Sequence[SignatureRecipient] | None = None) -> dict[str, Any]:
-        """Return what the client sends for it; ``people`` are its own, if they have been read."""
+        """Return what the client sends; ``people`` are its recipients, if they have been read."""
         people = self.read_recipients() if people is None else people
         return {
             "recipients": [row.as_recipient() for row in people],
@@ -375,43 +349,39 @@ class SignatureRequest(Attempted):
         }
 
     def read_recipients(self) -> list[SignatureRecipient]:
-        """Read who is to sign, approve or get a copy, in the order in which they were named."""
+        """Read its recipients in the order in which they were named."""
         rows = SignatureRecipient.objects.using(database()).filter(request=self.pk)
         if self.is_of_another_moment and is_in_transaction(connections[rows.db]):
             rows = lock(rows)
         return list(rows.order_by("position"))
 
     def _next_kind(self) -> Job.Kind:
-        """Return the kind of the job that brings it on."""
+        """Return the kind of its next job."""
         if self.status == self.Status.COMPLETED:
             return Job.Kind.ARCHIVE_SIGNATURE
         if self.status == self.Status.PENDING and self.cancel_requested_at is None:
             return Job.Kind.SEND_SIGNATURE
         return Job.Kind.SIGNATURE
 
-    def _carry_out(self, timeout: float = 30.0) -> None:
-        """Do what is due for this request now, for up to ``timeout`` seconds."""
-        end = time.monotonic() + timeout
-        self.refresh_from_db(using=database())
+    def _carry_out(self, timeout: float) -> None:
+        left = time_left(timeout)
+        self._reread()
         render = Render.objects.using(database()).get(pk=self.render_id)
         if self.cancel_requested_at is None and not render.is_final:
-            render._carry_out(max(end - time.monotonic(), 0.0))
-        left = max(end - time.monotonic(), 0.0)
-        if left:
-            dispatch.carry_out(self._next_kind(), self.pk, timeout=left, until=self._is_settled)
+            render._carry_out(left())
+        if left():
+            dispatch.carry_out(self._next_kind(), self.pk, timeout=left(), until=self._is_settled)
 
     def _is_settled(self) -> bool:
-        self.refresh_from_db(using=database())
+        self._reread()
         if self.cancel_requested_at is not None:
             return self.is_final
         return self.status != self.Status.PENDING
 
 
-#: What staff and Craftkit read where a request ends for its document's sake.
-MADE_ANEW = "Its document is made anew."
 _CODES = {
     MADE_ANEW: SignatureRequest.CancelCode.MADE_ANEW,
     OTHER_DATA: SignatureRequest.CancelCode.OTHER_DATA,
 }
-#: Hours; what Craftkit's provider gives where nothing is asked for.
+#: Hours; what Craftkit's provider gives where none are requested.
 DEFAULT_HOURS = 168

@@ -1,4 +1,4 @@
-"""How signature requests are found, asked for and cancelled."""
+"""How signature requests are found, requested and cancelled."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Self
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from django_craftkit import clock, conf
+from django_craftkit import clock
 from django_craftkit.client.envelope import check_signature
 from django_craftkit.database import database, insert_or_get, lock, retried_after_deadlock
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_hours
 from django_craftkit.statements import Lookup
 
 from .arguments import check_key, check_user, hash_key, may_wait
-from .dependents import lock_render, refuse_gone, refuse_withdrawn
+from .dependents import carried_out, lock_render, refuse_gone, refuse_withdrawn
 from .job import Job
 from .mirror import SHOWN_FOR
 from .project import ProjectState
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
     from .signature import SignatureRequest
 
-#: What the keys begin with of requests that a declaration asks for; the attempt follows.
+#: What the keys of a declaration's requests begin with; the attempt follows.
 DECLARED = "declared "
 #: What staff and Craftkit read where a request ends for its document's sake.
+MADE_ANEW = "Its document is made anew."
 OTHER_DATA = "Its document was retried with other data."
 
 
@@ -45,24 +46,26 @@ class SignatureRequestQuerySet(models.QuerySet["SignatureRequest"]):
         return self.filter(render__in=renders).order_by("-requested_at", "-pk")
 
     def open(self) -> Self:
-        """Return the requests that somebody is still to act on."""
+        """Return the requests that were sent and have not ended."""
         return self.filter(status__in=self.model.OPEN)
 
     def alive(self) -> Self:
-        """Return the requests that have not come to their end."""
+        """Return the requests that have not ended."""
         # Named, not excluded: an index finds a few statuses, and none that is left out.
         return self.filter(status__in=(self.model.Status.PENDING, *self.model.OPEN))
 
+    def cancellable(self) -> Self:
+        """Return the requests that have not ended and whose cancellation nobody has requested."""
+        return self.filter(cancel_requested_at=None).exclude(status__in=self.model.FINAL)
+
     def waiting(self) -> Self:
         """Return the requests that aren't sent because something that sends them is paused."""
-        waiting = self.filter(status=self.model.Status.PENDING)
-        if conf.options().PAUSED:
-            return waiting
         capabilities = (ProjectState.Capability.WHOLE, ProjectState.Capability.SIGNATURES)
-        return waiting.filter(ProjectState.objects.paused_rows(*capabilities))
+        is_paused = ProjectState.objects.paused_rows(*capabilities)
+        return self.filter(status=self.model.Status.PENDING).filter(is_paused)
 
     def declared(self) -> Self:
-        """Return the requests that a declaration asked for."""
+        """Return the requests of declarations."""
         return self.filter(Q(declared=True) | Q(declared=None, key__startswith=DECLARED))
 
     def failed_since(self, moment: datetime) -> Self:
@@ -72,14 +75,14 @@ class SignatureRequestQuerySet(models.QuerySet["SignatureRequest"]):
     def needing_action(self) -> Self:
         """Return the requests that were declined, failed or rejected in the last 30 days.
 
-        Not those of a withdrawn document, nor where another was asked for since.
+        Not those of a withdrawn document, nor where another was requested since.
         """
         later = self.model.objects.filter(render=OuterRef("render"), pk__gt=OuterRef("pk"))
         lost = self.failed_since(clock.now() - SHOWN_FOR)
         return lost.filter(~Exists(later), render__withdrawn_at=None)
 
     def with_signers(self) -> Self:
-        """Read with them who is to sign: one query more, however many; badges show it."""
+        """Read their recipients, too: one query more, however many; badges show them."""
         people = SignatureRecipient.objects.using(self.db)
         return self.prefetch_related(models.Prefetch("recipients", people))
 
@@ -97,11 +100,10 @@ else:
 
 
 class SignatureRequestManager(_Manager):
-    """Where signature requests are asked for, and for their end."""
+    """Where signature requests are made and cancelled."""
 
-    if TYPE_CHECKING:
-        #: The document, of the manager of one's own.
-        instance: Render
+    #: The document, of the manager of one's own.
+    instance: Render
 
     def request(
         self,
@@ -116,9 +118,9 @@ class SignatureRequestManager(_Manager):
         wait: float,
         declared: bool = False,
     ) -> SignatureRequest:
-        """Write the wanted that a document be signed; see ``Render.send_for_signature``.
+        """Have a document signed, by its ``signature_requests``; see ``send_for_signature``.
 
-        ``declared`` says that a declaration asks for it, once for each attempt of its document.
+        A declaration (``declared``) requests it once for each attempt of its document.
         """
         # All that can be wrong is found before the first query: one that fails would break the
         # transaction of the caller.
@@ -133,7 +135,7 @@ class SignatureRequestManager(_Manager):
             name=name or None,
             expiration_hours=hours,
         )
-        asker = check_user(user)
+        requested_by = check_user(user)
         timeout = may_wait(wait)
         wanted = self.model(
             render=self.instance,
@@ -142,22 +144,17 @@ class SignatureRequestManager(_Manager):
             expiration_hours=hours,
             fields=[field.as_json() for field in fields],
             anchor_tags=[tag.as_json() for tag in anchor_tags],
-            requested_by=asker,
+            requested_by=requested_by,
             declared=declared,
         )
         rows = [
-            SignatureRecipient.wished(position, recipient)
+            SignatureRecipient.from_recipient(position, recipient)
             for position, recipient in enumerate(recipients)
         ]
         wanted.key = check_key(_default_key(wanted, rows) if key is None else key)
         wanted.key_hash = hash_key(wanted.key)
         wanted.asked_hash = _asked_hash(wanted, rows)
-        request = self._store(wanted, rows, has_key=key is not None)
-        if wait:
-            request._carry_out(timeout)
-            # A replica may not have it yet.
-            request.render = Render.objects.using(database()).get(pk=request.render_id)
-        return request
+        return carried_out(self._store(wanted, rows, has_key=key is not None), timeout)
 
     @retried_after_deadlock
     def _store(
@@ -194,12 +191,12 @@ class SignatureRequestManager(_Manager):
             if not lock_render(wanted.render_id, may_go=render.may_go):
                 return None
             if before is not None:
-                # A write, so that it waits for whoever has that one sent again: one of both is.
+                # A write, so that it waits for whoever retries that one: one of both is sent.
                 ended = self._all().filter(pk=before.pk, status__in=self.model.UNFULFILLED)
                 if not ended.update(updated_at=F("updated_at")):
                     return lock(self._all()).get(pk=before.pk)
-                # Named after that one: whoever asks at once asks for the same one. No key of
-                # anybody's has a NUL.
+                # Named after that one: who requests it at the same time requests the same one.
+                # No key of anybody's has a NUL.
                 wanted.key_hash = hash_key(f"{wanted.key}\0{before.pk}")
             known = insert_or_get(wanted, _BY_KEY, "render_id", "key_hash")
             if known is wanted:
@@ -216,13 +213,13 @@ class SignatureRequestManager(_Manager):
         return self.model.objects.using(database())
 
     def leave_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
-        """Ask nobody any more whom a declaration asked, inside a transaction.
+        """Request the cancellation of a document's declared requests, inside a transaction.
 
         The document goes on with other data, and who is to sign those nobody has said.
         """
-        mine = self.using(database()).declared().filter(render=render, cancel_requested_at=None)
-        waiting = list(lock(mine.exclude(status__in=self.model.FINAL)).values_list("pk", flat=True))
-        mine.update(
+        mine = self.using(database()).declared().filter(render=render)
+        waiting = list(lock(mine.cancellable()).values_list("pk", flat=True))
+        mine.filter(cancel_requested_at=None).update(
             cancel_requested_at=clock.now(),
             cancel_requested_by=user,
             cancel_code=self.model.CancelCode.OTHER_DATA,
@@ -233,11 +230,15 @@ class SignatureRequestManager(_Manager):
     def cancel_all(
         self, renders: Collection[int], *, user: AbstractBaseUser | None
     ) -> list[SignatureRequest]:
-        """Ask for the end of every request for these documents, in a transaction; return them."""
-        mine = self.using(database()).filter(render__in=renders, cancel_requested_at=None)
-        requests = list(lock(mine.exclude(status__in=self.model.FINAL)).order_by("pk"))
+        """Request the cancellation of all requests for these documents, inside a transaction.
+
+        Returns those of which nobody had requested it yet.
+        """
+        mine = self.using(database()).filter(render__in=renders)
+        requests = list(lock(mine.cancellable()).order_by("pk"))
         if requests:
-            mine.filter(pk__in=[request.pk for request in requests]).update(
+            pks = [request.pk for request in requests]
+            mine.filter(pk__in=pks, cancel_requested_at=None).update(
                 cancel_requested_at=clock.now(),
                 cancel_requested_by=user,
                 cancel_code=self.model.CancelCode.REQUESTED,
@@ -258,9 +259,9 @@ def _repeated(
     *,
     has_key: bool,
 ) -> SignatureRequest | None:
-    """Return which of a key's requests a call repeats; ``None`` where it asks for a new one.
+    """Return which of a key's requests a call repeats; ``None`` where it makes a new one.
 
-    ``known`` are in the order in which they were asked for; each but the last one has ended.
+    ``known`` are in the order in which they were made; each but the last one has ended.
     """
     if not known:
         return None

@@ -12,22 +12,14 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit.database import database
 
+from . import identity
+from .columns import RowKey
 from .exceptions import WrongSchema
-from .identity import (
-    MAX_PK,
-    MAX_SCHEMA,
-    Identity,
-    identify,
-    in_schema,
-    refuse_schema,
-    stored_key,
-)
-from .keys import RowKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from .identity import Columns
+    from .identity import Columns, Identity
 
 
 class SourceKey(GenericForeignKey):
@@ -51,7 +43,7 @@ class Place(NamedTuple):
 
 
 class SourceDescriptor:
-    """Does what Django's descriptor of a generic key does, each object in its own database."""
+    """Django's descriptor of a generic key, for objects that are each in a database of its own."""
 
     def __init__(self, key: SourceKey) -> None:
         self.field = key
@@ -64,8 +56,9 @@ class SourceDescriptor:
             return self
         if self.is_cached(instance):
             known = self.field.get_cached_value(instance)
-            # The row may have been made to be about another since.
-            if known is None or _is_at(known, instance.place):
+            # The row may have been made to be about another since. Not compared by database: what
+            # was set may have been read from a replica.
+            if known is None or _place_of(known)[1:] == (instance.place or ())[1:]:
                 return known
             self.field.delete_cached_value(instance)
         instance.refuse_schema()
@@ -128,12 +121,7 @@ def _read(
 
 def _place_of(source: models.Model) -> Place:
     model = source._meta.concrete_model or type(source)
-    return Place(source._state.db, model, stored_key(model, source.pk))
-
-
-def _is_at(source: models.Model, place: Place | None) -> bool:
-    # Not compared by database: what was set may have been read from a replica.
-    return place is not None and _place_of(source)[1:] == place[1:]
+    return Place(source._state.db, model, identity.stored_key(model, source.pk))
 
 
 class Sourced(models.Model):
@@ -142,12 +130,12 @@ class Sourced(models.Model):
     source_type = RowKey(
         ContentType, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    source_id = models.CharField(_("source"), max_length=MAX_PK, blank=True)
+    source_id = models.CharField(_("source"), max_length=identity.MAX_PK, blank=True)
     #: The database the source was saved to, where it isn't this row's own.
     source_db = models.CharField(max_length=64, blank=True, editable=False)
     #: The tenant's schema, where the source's table is in each and this row's is not.
     source_schema = models.CharField(  # noqa: DJ001 - a column with NULL is added at once
-        max_length=MAX_SCHEMA, null=True, blank=True, editable=False
+        max_length=identity.MAX_SCHEMA, null=True, blank=True, editable=False
     )
     source = SourceKey("source_type", "source_id")
 
@@ -156,7 +144,7 @@ class Sourced(models.Model):
 
     def set_source(self, source: models.Model) -> Identity:
         """Say what the document is about; the object must have been saved."""
-        known = identify(source)
+        known = identity.identify(source)
         for name, value in known.values.items():
             setattr(self, name, value)
         return known
@@ -200,7 +188,7 @@ class Sourced(models.Model):
         if model is None:
             return None
         try:
-            pk = stored_key(model, self.source_id)
+            pk = identity.stored_key(model, self.source_id)
         except (TypeError, ValueError):
             return None
         return Place(self.source_db or self._state.db or database(), model, pk)
@@ -231,14 +219,14 @@ class Sourced(models.Model):
         """Raise ``WrongSchema`` where this connection would read another tenant's object."""
         model = self._source_model()
         if model is not None:
-            refuse_schema(model, self.source_db or database(), self.source_schema)
+            identity.refuse_schema(model, self.source_db or database(), self.source_schema)
 
     def in_schema(self) -> AbstractContextManager[None]:
         """Read in the source's schema, as far as its connection can; raise ``WrongSchema``."""
         model = self._source_model()
         if model is None:
             return nullcontext()
-        return in_schema(model, self.source_db or database(), self.source_schema)
+        return identity.in_schema(model, self.source_db or database(), self.source_schema)
 
     def _source_model(self) -> type[models.Model] | None:
         if self.source_type_id is None:
