@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
@@ -32,9 +31,12 @@ class ChangeManager(models.Manager["Change"]):
         """
         changes = list(changes)
         due: dict[str, dict[int, list[Change]]] = {}
-        has_receivers = cache(lambda name, to: name in SIGNALS and SIGNALS[name].receivers_of(to))
+        sent = {(change.signal, change.sender) for change in changes}
+        heard = {
+            (name, to) for name, to in sent if name in SIGNALS and SIGNALS[name].receivers_of(to)
+        }
         for change in changes:
-            if has_receivers(change.signal, change.sender):
+            if (change.signal, change.sender) in heard:
                 change.announcement = Change.Announcement.DUE
                 due.setdefault(change.kind, {}).setdefault(change.object_id, []).append(change)
         if changes:
