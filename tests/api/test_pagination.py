@@ -143,6 +143,7 @@ def cursor(*values: object) -> str:
         cursor(False, "2026-01-01T00:00:00", 1),
         cursor(False, "2026-01-01T00:00:00+02:00", 1),
         cursor(False, "0001-01-01T00:00:00+00:00", 1),
+        cursor(False, "0001-01-01T00:00:00+14:00", 1),
         cursor(False, "9999-12-31T00:00:00+00:00", 1),
         cursor(False, "2026-01-01T00:00:00+00:00", -1),
         cursor(False, "2026-01-01T00:00:00+00:00", 2**63),
