@@ -41,15 +41,15 @@ def own_documents(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[
 def owns(user: Person, source: Model) -> bool:
     """Whether an object is a user's own."""
     model = source._meta.concrete_model
-    return any(
-        rows.model is model and rows.filter(pk=source.pk).exists() for rows in _owned_by(user)
-    )
+    return any(rows.filter(pk=source.pk).exists() for rows in _owned_by(user, only=model))
 
 
-def _owned_by(user: Person) -> Iterator[QuerySet[Model]]:
+def _owned_by(user: Person, only: type[Model] | None = None) -> Iterator[QuerySet[Model]]:
     """Yield the rows that are a user's own, of each model in ``{"shop.Order": "customer"}``."""
     for label, path in (conf.options().API_OWNERS or {}).items():
         model = apps.get_model(label)
+        if only not in (None, model):
+            continue
         # Where it is written: what somebody has just got is theirs.
         rows = model._base_manager.using(router.db_for_write(model))
         # The user by its key, since it may be in another database, and by its primary key, since

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from django.db.models import Model
     from django.http import HttpRequest
     from django.utils.functional import _StrOrPromise
 
@@ -35,12 +34,6 @@ if TYPE_CHECKING:
 #: Changes that a page reads at most, and steps that it shows: the latest ones.
 MOST_CHANGES, MOST_STEPS = 200, 250
 
-#: The kind of the changes of a row.
-KINDS: dict[type[Model], Change.Kind] = {
-    Render: Change.Kind.RENDER,
-    Share: Change.Kind.SHARE,
-    SignatureRequest: Change.Kind.SIGNATURE,
-}
 #: Who did it, where it was no user.
 CAUSES = {
     Change.Cause.ASKED: gettext_lazy("this site"),
@@ -87,7 +80,7 @@ class Step:
 
 def latest_changes(row: Mirror, others: Q | None = None) -> Sequence[Change]:
     """Read the latest changes of a row, and of others, oldest first: one query."""
-    of = Q(kind=KINDS[type(row)], object_id=row.pk) | (others or Q())
+    of = Q(kind=row.change_kind, object_id=row.pk) | (others or Q())
     rows = Change.objects.filter(of).select_related("person", "recipient").order_by("-pk")
     rows = rows.defer("note", "receivers").annotate(note_start=Left("note", LONGEST_LINE + 1))
     latest = list(rows[:MOST_CHANGES])[::-1]
@@ -133,5 +126,5 @@ def context(
     return {
         "steps": latest,
         "is_cut": len(changes) >= MOST_CHANGES or latest != told,
-        "url": url and f"{url}?kind={KINDS[type(row)]}&object_id={row.pk}",
+        "url": url and f"{url}?kind={row.change_kind}&object_id={row.pk}",
     }
