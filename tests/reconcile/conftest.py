@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -16,6 +17,8 @@ from django_craftkit.projects import get_client
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.sandbox.core.pdf import signatures as papers
 from django_craftkit.signing import AnchorTag, Recipient
+from tests.reconcile.batches import Batch
+from tests.reconcile.resources import DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +33,35 @@ def dashboard(craftkit) -> Craftkit:
 
 
 @pytest.fixture
+def target(request, resource) -> Render | None:
+    """The document that something is requested of; none where it is the document."""
+    return None if resource is DOCUMENT else request.getfixturevalue("ready")
+
+
+@pytest.fixture
+def silent(craftkit) -> None:
+    """From here on no webhook ever comes."""
+    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+
+
+@pytest.fixture
+def documents(craftkit, silent) -> Callable[[int], list[Render]]:
+    """Make so many documents that are ready."""
+
+    def documents(number: int) -> list[Render]:
+        made = [Render.objects.request("invoice", {}, key=uuid4().hex) for _ in range(number)]
+        craftkit.run()
+        craftkit.pass_time(5)
+        craftkit.run()
+        for render in made:
+            render.refresh_from_db()
+            assert render.status == "succeeded"
+        return made
+
+    return documents
+
+
+@pytest.fixture
 def work(craftkit, monkeypatch) -> Callable[..., int]:
     """Carry out what is due now: time stands still meanwhile, however slow the machine."""
 
@@ -39,6 +71,11 @@ def work(craftkit, monkeypatch) -> Callable[..., int]:
             return Loop(threads=threads, wake=None).run()
 
     return work
+
+
+@pytest.fixture
+def batch(craftkit, monkeypatch, documents, work) -> Batch:
+    return Batch(craftkit, monkeypatch, documents, work)
 
 
 @pytest.fixture

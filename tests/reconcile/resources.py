@@ -1,8 +1,9 @@
-"""Links, e-mails and signature requests, in the same words: asked for, made, taken back."""
+"""Documents, links, e-mails and signature requests, in the same words: requested, made, ended."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from django_craftkit.models import (
     SignatureRecipient,
     SignatureRequest,
 )
+from django_craftkit.reconcile.signatures.send import wire_key
 from tests import helpers
 from tests.reconcile.signatures.helpers import send
 
@@ -25,17 +27,24 @@ if TYPE_CHECKING:
 
 TO = "ada@example.com"
 REASON = "No need."
+LIST_SHARES = {"method": "GET", "path": "/v1/renders/*/shares"}
 
 
 @dataclass(frozen=True)
 class Resource:
-    """What may be asked for of a document."""
+    """What can be requested of a document, or the document itself."""
 
-    model: type[Share | SignatureRequest]
+    name: str
+    model: type[Render | Share | SignatureRequest]
     ask: Callable[..., Any]
     #: The path of the call that makes it.
     path: str
-    #: Its status once it is made, and once it was taken back.
+    #: The field of that call in which `named` names it.
+    field: str
+    #: The kind of the job that makes that call.
+    job: str
+    #: Its status once Craftkit has answered, once it is made, and once it was taken back.
+    answered: str
     made: str
     ended: str
     take_back: Callable[..., bool]
@@ -52,6 +61,21 @@ class Resource:
         calls = craftkit.sandbox.requests
         return sum(call.method == "POST" and call.path.endswith(self.ending) for call in calls)
 
+    def named(self, render: Render | None, name: str) -> Any:
+        """Request one that `name_in` knows by the call that makes it."""
+        return self.ask(render, key=name, **{self.field: name})
+
+    def name_in(self, body: bytes) -> str:
+        said = json.loads(body)
+        return str(said.get("data", said)[self.field])
+
+    def statuses(self) -> list[str]:
+        return list(self.model.objects.order_by("pk").values_list("status", flat=True))
+
+
+def document(_: Render | None, *, key: str = "i-2", **data: object) -> Render:
+    return Render.objects.request("invoice", data, key=key)
+
 
 def mail(render: Render, **more: object) -> Share:
     return render.email(TO, **{"message": "Here you are.", **more})
@@ -61,9 +85,43 @@ def cancel(request: SignatureRequest, **more: object) -> bool:
     return request.cancel(reason=REASON, **more)
 
 
-LINK = Resource(Share, Render.share, "/v1/renders/*/shares", "active", "revoked", Share.revoke)
-MAIL = Resource(Share, mail, "/v1/renders/*/email", "active", "revoked", Share.revoke)
-SIGNATURE = Resource(SignatureRequest, send, "/v1/signatures", "sent", "cancelled", cancel)
+DOCUMENT = Resource(
+    name="document",
+    model=Render,
+    ask=document,
+    path="/v1/templates/*/render",
+    field="number",
+    job=Job.Kind.RENDER,
+    answered="queued",
+    made="succeeded",
+    ended="cancelled",
+    take_back=Render.withdraw,
+)
+LINK = Resource(
+    name="link",
+    model=Share,
+    ask=Render.share,
+    path="/v1/renders/*/shares",
+    field="message",
+    job=Job.Kind.SHARE,
+    answered="active",
+    made="active",
+    ended="revoked",
+    take_back=Share.revoke,
+)
+MAIL = replace(LINK, name="e-mail", ask=mail, path="/v1/renders/*/email", job=Job.Kind.EMAIL)
+SIGNATURE = Resource(
+    name="signature request",
+    model=SignatureRequest,
+    ask=send,
+    path="/v1/signatures",
+    field="name",
+    job=Job.Kind.SEND_SIGNATURE,
+    answered="sent",
+    made="sent",
+    ended="cancelled",
+    take_back=cancel,
+)
 
 
 def resource_of(row: Share | SignatureRequest) -> Resource:
@@ -72,10 +130,13 @@ def resource_of(row: Share | SignatureRequest) -> Resource:
     return SIGNATURE
 
 
-each_resource = pytest.mark.parametrize(
-    "resource", [LINK, MAIL, SIGNATURE], ids=["link", "e-mail", "signature request"]
-)
-each_share = pytest.mark.parametrize("resource", [LINK, MAIL], ids=["link", "e-mail"])
+def each(*resources: Resource) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("resource", resources, ids=[one.name for one in resources])
+
+
+each_of_all = each(DOCUMENT, LINK, MAIL, SIGNATURE)
+each_resource = each(LINK, MAIL, SIGNATURE)
+each_share = each(LINK, MAIL)
 
 
 def settle(craftkit: Kit) -> None:
@@ -98,25 +159,32 @@ def check_made(craftkit: Kit, resource: Resource, *rows: Any) -> None:
         row.refresh_from_db()
         assert (row.status, row.error, row.error_code) == (resource.made, "", "")
     ids = sorted(str(row.remote_id) for row in rows)
+    assert resource.model.objects.count() == len(set(ids)) == len(rows)
+    assert not ProjectState.objects.paused().exists()
+    if resource is DOCUMENT:
+        assert sorted(one.id for one in craftkit.renders) == ids
+        return
     assert sorted(open_there(craftkit)) == ids
-    assert len(craftkit.shares) + len(craftkit.signatures) == len(set(ids)) == len(rows)
-    assert resource.model.objects.count() == len(rows)
-    if resource is not SIGNATURE:
-        assert all(row.is_open for row in rows)
-    if resource is MAIL:
-        assert sorted(mail.share.id for mail in craftkit.mails) == ids
-        assert not Share.objects.filter(mailed_at=None).exists()
+    assert len(craftkit.shares) + len(craftkit.signatures) == len(rows)
+    assert sorted(mail.share.id for mail in craftkit.mails) == (ids if resource is MAIL else [])
     if resource is SIGNATURE:
+        keys = {one.idempotency_key: one.id for one in craftkit.signatures}
+        assert keys == {wire_key(row): str(row.remote_id) for row in rows}
         assert craftkit.sandbox.billed_signatures == len(rows)
         mails = len(craftkit.sandbox.signature_mails)
         assert mails == SignatureRecipient.objects.count() == 2 * len(rows)
-    assert not ProjectState.objects.paused().exists()
+        return
+    assert all(row.is_open for row in rows)
+    assert resource is LINK or not Share.objects.filter(mailed_at=None).exists()
 
 
 def check_ended(craftkit: Kit, resource: Resource, row: Any, *, made: bool) -> None:
     """This row was taken back: Craftkit had made one and has closed it, or it never had one."""
     row.refresh_from_db()
     assert row.status == resource.ended
+    if resource is DOCUMENT:
+        assert len(craftkit.renders) == made
+        return
     assert open_there(craftkit) == []
     assert len(craftkit.shares) + len(craftkit.signatures) == made
     assert len(craftkit.mails) == (made and resource is MAIL)

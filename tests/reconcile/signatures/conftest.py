@@ -2,20 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from django_craftkit.models import (
-    SignatureRecipient,
-    SignatureRequest,
-)
+from django_craftkit.models import SignatureRecipient, SignatureRequest
 from django_craftkit.signals import SIGNALS
-from tests.reconcile.signatures.helpers import (
-    send,
-)
-
-
-@pytest.fixture
-def silent(craftkit) -> None:
-    """No webhook ever comes."""
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+from tests.reconcile.signatures.helpers import send
 
 
 @pytest.fixture

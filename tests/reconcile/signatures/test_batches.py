@@ -1,4 +1,4 @@
-"""Many signature requests at a time: each as if it were alone, at the cost of a few."""
+"""Many signature requests at a time: what is said of no other resource."""
 
 from __future__ import annotations
 
@@ -15,26 +15,14 @@ from django_craftkit.models import (
     Job,
     ProjectState,
     Render,
-    SignatureRecipient,
     SignatureRequest,
 )
 from django_craftkit.reconcile.loop import Loop
-from django_craftkit.reconcile.signatures import states
 from django_craftkit.reconcile.signatures.send import wire_key
 from django_craftkit.sandbox import SandboxAdapter
-from django_craftkit.sandbox.api import signatures as served
-from tests.helpers import (
-    LEASE_OVER,
-    Elsewhere,
-    Holding,
-    Killed,
-    elsewhere,
-    held,
-    killed,
-    settle,
-    until,
-)
+from tests.helpers import LEASE_OVER, Elsewhere, Killed, elsewhere, held, killed, until
 from tests.reconcile.helpers import locks_rows
+from tests.reconcile.resources import SIGNATURE, settle
 from tests.reconcile.signatures.helpers import (
     GUEST,
     LIST,
@@ -47,7 +35,6 @@ from tests.reconcile.signatures.helpers import (
     send,
 )
 from tests.seams import (
-    after_marking_as_sent,
     after_sending,
     before_marking_as_sent,
     before_writing,
@@ -61,24 +48,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def work(threads: int = 8) -> int:
     return Loop(threads=threads, wake=None).run()
-
-
-@pytest.fixture
-def documents(craftkit):
-    """Make so many documents that are ready; no webhook tells of anything."""
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
-
-    def documents(number: int) -> list[Render]:
-        made = [Render.objects.request("invoice", {}, key=uuid4().hex) for _ in range(number)]
-        craftkit.run()
-        craftkit.pass_time(5)
-        craftkit.run()
-        for render in made:
-            render.refresh_from_db()
-            assert render.status == "succeeded"
-        return made
-
-    return documents
 
 
 @pytest.fixture
@@ -96,10 +65,6 @@ def sent(craftkit, documents):
     return sent
 
 
-def statuses() -> list[str]:
-    return list(SignatureRequest.objects.order_by("pk").values_list("status", flat=True))
-
-
 def there(craftkit) -> dict[str, str]:
     """Return Craftkit's ids by the keys that they were made with."""
     return {one.idempotency_key: one.id for one in craftkit.sandbox.signatures}
@@ -108,89 +73,6 @@ def there(craftkit) -> dict[str, str]:
 def ours() -> dict[str, str]:
     """Return the same as the rows here have it."""
     return {wire_key(row): str(row.remote_id) for row in SignatureRequest.objects.all()}
-
-
-def settle_all(craftkit) -> None:
-    settle(craftkit, but=(Job.Kind.POLL_SIGNATURES,))
-
-
-# Together.
-
-
-def wait_for_documents(craftkit, monkeypatch, documents, number):
-    craftkit.sandbox.render_time = 60.0
-    for one in range(number):
-        send(Render.objects.request("invoice", {}, key=f"{number} {one}"))
-    Job.objects.exclude(kind=Job.Kind.SEND_SIGNATURE).delete()
-
-    def run():
-        work()
-        waiting = Job.objects.filter(
-            kind=Job.Kind.SEND_SIGNATURE, due_at__gt=clock.now() + timedelta(minutes=10)
-        )
-        assert waiting.count() == number
-
-    return run
-
-
-def are_sent(craftkit, monkeypatch, documents, number):
-    for render in documents(number):
-        send(render)
-
-    def run():
-        with together(monkeypatch, number):
-            work()
-        assert statuses() == ["sent"] * number
-
-    return run
-
-
-def are_asked_about(craftkit, monkeypatch, documents, number):
-    are_sent(craftkit, monkeypatch, documents, number)()
-    for request in SignatureRequest.objects.all():
-        craftkit.sandbox.view_signature(str(request.remote_id), GUEST.email)
-        request.refresh()
-
-    def run():
-        with together(monkeypatch, number, "GET"):
-            work()
-        assert statuses() == ["viewed"] * number
-
-    return run
-
-
-def are_cancelled(craftkit, monkeypatch, documents, number):
-    are_sent(craftkit, monkeypatch, documents, number)()
-    for request in SignatureRequest.objects.all():
-        request.cancel()
-
-    def run():
-        with together(monkeypatch, number):
-            work()
-        assert statuses() == ["cancelled"] * number
-
-    return run
-
-
-@pytest.mark.parametrize("begin", [wait_for_documents, are_sent, are_asked_about, are_cancelled])
-def test_many_take_as_many_statements_as_two(craftkit, monkeypatch, documents, begin):
-    """Whatever else the loop looks for; and none of them where the calls are made."""
-    tables = [
-        model._meta.db_table for model in (SignatureRequest, SignatureRecipient, Change, Render)
-    ]
-
-    def count(number: int) -> int:
-        for model in (SignatureRecipient, Change, Job, SignatureRequest):
-            model.objects.all().delete()
-        run = begin(craftkit, monkeypatch, documents, number)
-        with monkeypatch.context() as patch:
-            made = statements(patch)
-            run()
-        about = [(thread, sql) for thread, sql in made if any(one in sql for one in tables)]
-        assert {thread for thread, _sql in about} == {threading.get_ident()}
-        return len(about)
-
-    assert count(8) == count(2)
 
 
 def lose(monkeypatch, *names: str) -> None:
@@ -222,7 +104,7 @@ def test_each_request_of_a_batch_ends_as_craftkit_says(craftkit, monkeypatch, do
         made = statements(patch)
         work()
     assert {thread for thread, _sql in made} == {threading.get_ident()}
-    assert statuses() == ["rejected", "rejected", "pending", "sent"]
+    assert SIGNATURE.statuses() == ["rejected", "rejected", "pending", "sent"]
     strange.refresh_from_db()
     assert (strange.error_code, strange.remote_id) == ("key_used_elsewhere", None)
     refused.refresh_from_db()
@@ -231,7 +113,7 @@ def test_each_request_of_a_batch_ends_as_craftkit_says(craftkit, monkeypatch, do
     assert (job.object_id, job.failures, job.attempts, job.lease_token) == (lost.pk, 1, 0, None)
     craftkit.pass_time(30)
     work()
-    assert statuses() == ["rejected", "rejected", "sent", "sent"]
+    assert SIGNATURE.statuses() == ["rejected", "rejected", "sent", "sent"]
     for row in (lost, good):
         row.refresh_from_db()
         assert there(craftkit)[wire_key(row)] == str(row.remote_id)
@@ -243,14 +125,14 @@ def test_what_is_refused_when_it_is_sent_again_is_looked_for(craftkit, monkeypat
     asked = [send(render, name=f"N{render.pk}") for render in documents(4)]
     lose(monkeypatch, *[one.name for one in asked[:3]])
     work()
-    assert statuses() == ["pending", "pending", "pending", "sent"]
+    assert SIGNATURE.statuses() == ["pending", "pending", "pending", "sent"]
     craftkit.pass_time(30)
     craftkit.sandbox.faults.add("status", status=409, code="conflict", times=3, **POST)
     with monkeypatch.context() as patch:
         made = statements(patch)
         work()
     assert {thread for thread, _sql in made} == {threading.get_ident()}
-    assert statuses() == ["sent"] * 4
+    assert SIGNATURE.statuses() == ["sent"] * 4
     assert ours() == there(craftkit)
     assert (posts(craftkit), craftkit.sandbox.billed_signatures) == (7, 4)
     causes = Change.objects.filter(to_status="sent").values_list("cause", flat=True)
@@ -266,10 +148,10 @@ def test_a_list_that_does_not_come_refuses_nothing(craftkit, documents):
     craftkit.sandbox.faults.add("status", status=409, code="conflict", times=2, **POST)
     craftkit.sandbox.faults.add("status", status=404, code="not_found", times=2, **LIST)
     work()
-    assert statuses() == ["pending", "pending"]
+    assert SIGNATURE.statuses() == ["pending", "pending"]
     assert set(Job.objects.values_list("object_id", "failures")) == {(one.pk, 2) for one in asked}
-    settle_all(craftkit)
-    assert statuses() == ["sent", "sent"]
+    settle(craftkit)
+    assert SIGNATURE.statuses() == ["sent", "sent"]
     assert ours() == there(craftkit)
     assert craftkit.sandbox.billed_signatures == 2
 
@@ -287,9 +169,9 @@ def test_of_several_alike_in_one_batch_each_gets_its_own(craftkit, documents):
         Job.objects.filter(kind=Job.Kind.SEND_SIGNATURE, object_id=one.pk).update(due_at=due_at)
     craftkit.sandbox.faults.add("status", status=409, code="conflict", times=4, **POST)
     work()
-    assert statuses() == ["pending"] * 4
-    settle_all(craftkit)
-    assert statuses() == ["sent"] * 4
+    assert SIGNATURE.statuses() == ["pending"] * 4
+    settle(craftkit)
+    assert SIGNATURE.statuses() == ["sent"] * 4
     assert ours() == there(craftkit)
 
 
@@ -308,7 +190,7 @@ def test_open_ones_end_as_craftkit_says(craftkit, monkeypatch, sent):
         work()
     threads = {thread for thread, sql in made if SignatureRequest._meta.db_table in sql}
     assert threads == {threading.get_ident()}
-    assert statuses() == ["cancelled", "declined", "sent", "viewed", "sent"]
+    assert SIGNATURE.statuses() == ["cancelled", "declined", "sent", "viewed", "sent"]
     for request in (unknown, gone):
         request.refresh_from_db()
         assert request.error_code == "unknown_at_craftkit"
@@ -337,62 +219,19 @@ def test_a_lack_of_credits_pauses_once_what_is_to_be_sent_and_nothing_else(
     (state,) = ProjectState.objects.paused()
     assert (state.capability, state.probes) == ("signatures", 1)
     assert Change.objects.filter(signal="project_paused").count() == 1
-    assert statuses() == ["cancelled", "viewed", *["pending"] * 6]
+    assert SIGNATURE.statuses() == ["cancelled", "viewed", *["pending"] * 6]
     jobs = Job.objects.filter(kind=Job.Kind.SEND_SIGNATURE)
     assert set(jobs.values_list("attempts", "lease_token")) == {(0, None)}
     unsent = SignatureRequest.objects.filter(sent_at=None, sending_since=None)
     assert set(unsent) == set(waiting), "Craftkit has proved that it has none of them"
     craftkit.sandbox.signature_credits = None
     assert state.try_again()
-    settle_all(craftkit)
-    assert statuses() == ["cancelled", "viewed", *["sent"] * 6]
+    settle(craftkit)
+    assert SIGNATURE.statuses() == ["cancelled", "viewed", *["sent"] * 6]
     assert craftkit.sandbox.billed_signatures == 8
 
 
 # Others in the way.
-
-
-@locks_rows
-@pytest.mark.parametrize("what", ["document", "request"])
-def test_what_is_taken_back_while_it_is_about_to_be_sent_never_is(craftkit, documents, what):
-    asked = [send(render) for render in documents(4)]
-    unwanted = asked[1]
-    back = unwanted.render.withdraw if what == "document" else unwanted.cancel
-    # As where others are open. MariaDB locks the gap before a job that is written anew, and a first
-    # round would have its place there.
-    states.schedule("default", clock.now() + timedelta(hours=1))
-    with held(back):
-        worker = Elsewhere(work)
-        until(lambda: statuses().count("sent") == 3)
-    worker.wait()
-    settle_all(craftkit)
-    assert statuses() == ["sent", "cancelled", "sent", "sent"]
-    assert posts(craftkit) == 3
-    assert wire_key(unwanted) not in there(craftkit)
-
-
-def cancel(request: SignatureRequest) -> None:
-    request.cancel()
-
-
-def withdraw_beside(request: SignatureRequest) -> None:
-    """Withdraw a document by a transaction that saw no request: it was written meanwhile."""
-    Render.objects.filter(pk=request.render_id).update(withdrawn_at=clock.now())
-
-
-@pytest.mark.parametrize("take_back", [cancel, withdraw_beside])
-def test_what_was_taken_back_since_it_was_read_is_not_sent(
-    craftkit, monkeypatch, documents, take_back
-):
-    """By whoever committed it in the moment before the rows are locked."""
-    asked = [send(render) for render in documents(3)]
-    before_marking_as_sent(
-        monkeypatch, SignatureRequest, lambda: elsewhere(lambda: take_back(asked[1]))
-    )
-    work()
-    settle_all(craftkit)
-    assert statuses() == ["sent", "cancelled", "sent"]
-    assert posts(craftkit) == 2
 
 
 def test_what_another_has_sent_since_it_was_read_is_left_to_them(craftkit, monkeypatch, documents):
@@ -418,10 +257,9 @@ def test_what_another_has_sent_since_it_was_read_is_left_to_them(craftkit, monke
 
 
 @locks_rows
-def test_one_whose_document_is_about_to_be_ready_is_not_left_waiting(craftkit):
+def test_one_whose_document_is_about_to_be_ready_is_not_left_waiting(craftkit, silent):
     """Whoever has found it ready looked for what waits before this was asked for."""
     craftkit.sandbox.render_time = 60.0
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
     renders = [Render.objects.request("invoice", {}, key=str(one)) for one in range(3)]
     craftkit.run()
     for render in renders:
@@ -439,26 +277,7 @@ def test_one_whose_document_is_about_to_be_ready_is_not_left_waiting(craftkit):
         )
         until(lambda: parked.count() == 2)
     worker.wait()
-    assert statuses() == ["pending", "sent", "pending"]
-
-
-@locks_rows
-@pytest.mark.parametrize("model", [SignatureRequest, Job])
-def test_a_row_that_somebody_has_locked_holds_up_no_other(craftkit, monkeypatch, documents, model):
-    asked = [send(render) for render in documents(4)]
-    mine = {"pk": asked[1].pk} if model is SignatureRequest else {"object_id": asked[1].pk}
-    someone = Holding(lambda: model.objects.select_for_update().get(**mine))
-
-    with together(monkeypatch, 4, act=someone.begin):
-        worker = Elsewhere(work)
-        try:
-            until(lambda: statuses().count("sent") >= 3)
-        finally:
-            someone.end()
-        worker.wait()
-    assert statuses() == ["sent"] * 4
-    assert not Job.objects.filter(kind=Job.Kind.SEND_SIGNATURE).exists()
-    assert ours() == there(craftkit)
+    assert SIGNATURE.statuses() == ["pending", "sent", "pending"]
 
 
 @locks_rows
@@ -469,34 +288,10 @@ def test_a_page_passes_over_what_somebody_has_locked_and_hears_it_after(craftkit
     craftkit.pass_time(90)
     with held(lambda: SignatureRequest.objects.select_for_update().get(pk=rows[0].pk)):
         worker = Elsewhere(work)
-        until(lambda: statuses().count("viewed") == 3)
+        until(lambda: SIGNATURE.statuses().count("viewed") == 3)
     worker.wait()
-    assert statuses() == ["viewed"] * 4
+    assert SIGNATURE.statuses() == ["viewed"] * 4
     assert calls(craftkit, "GET", "/v1/signatures") == 1
-
-
-def test_one_that_breaks_its_group_breaks_it_for_itself_alone(craftkit, monkeypatch, documents):
-    asked = [send(render, name=f"N{render.pk}") for render in documents(4)]
-    bad, as_json = asked[2], served.as_json
-
-    def odd(state, one):
-        return as_json(state, one) | ({"odd": "it is"} if one.name == bad.name else {})
-
-    def refuse():
-        raise OverflowError("year 10000 is out of range")
-
-    monkeypatch.setattr(served, "as_json", odd)
-    with together(monkeypatch, 4), monkeypatch.context() as patch:
-        before_writing(patch, SignatureRequest, refuse, saying="it is", times=None)
-        work()
-    assert statuses() == ["sent", "sent", "pending", "sent"]
-    job = Job.objects.get(kind=Job.Kind.SEND_SIGNATURE)
-    assert (job.object_id, job.failures, job.lease_token) == (bad.pk, 1, None)
-    craftkit.pass_time(30)
-    work()
-    assert statuses() == ["sent"] * 4
-    assert ours() == there(craftkit)
-    assert craftkit.sandbox.billed_signatures == 4
 
 
 def test_webhooks_that_come_before_the_answers_are_written_are_not_lost(
@@ -515,38 +310,11 @@ def test_webhooks_that_come_before_the_answers_are_written_are_not_lost(
 
     with together(monkeypatch, 4, act=sign):
         work()
-    assert statuses() == ["completed"] * 4, "at once, and not when their lease is over"
+    assert SIGNATURE.statuses() == ["completed"] * 4, "at once, and not when their lease is over"
     assert craftkit.sandbox.billed_signatures == 4
 
 
 # Workers that end.
-
-MOMENTS = {
-    "before the calls": lambda patch: after_marking_as_sent(patch, SignatureRequest, killed),
-    "after a call": lambda patch: after_sending(patch, "/signatures", killed),
-    "before it is written": lambda patch: before_writing(
-        patch, SignatureRequest, killed, verb="UPDATE", setting="remote_id"
-    ),
-}
-
-
-@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
-def test_a_worker_that_dies_with_a_batch_loses_and_doubles_nothing(
-    craftkit, monkeypatch, documents, moment
-):
-    for render in documents(6):
-        send(render)
-    with together(monkeypatch, 6), monkeypatch.context() as patch:
-        moment(patch)
-        with pytest.raises(Killed):
-            work()
-    assert "sent" not in statuses()
-    craftkit.pass_time(LEASE_OVER)
-    settle_all(craftkit)
-    assert statuses() == ["sent"] * 6
-    assert ours() == there(craftkit)
-    assert (len(there(craftkit)), craftkit.sandbox.billed_signatures) == (6, 6)
-    assert set(map(tuple, map(history, SignatureRequest.objects.all()))) == {("sent",)}
 
 
 @pytest.mark.parametrize("moment", ["after a call", "before it is written"])
@@ -560,30 +328,11 @@ def test_a_worker_that_dies_while_it_cancels_leaves_none_open(craftkit, monkeypa
             before_writing(patch, SignatureRequest, killed, verb="UPDATE", saying="cancelled")
         with pytest.raises(Killed):
             work()
-    assert "cancelled" not in statuses()
+    assert "cancelled" not in SIGNATURE.statuses()
     # A round of questions would find it out, too.
     Job.objects.filter(kind=Job.Kind.POLL_SIGNATURES).delete()
     craftkit.pass_time(LEASE_OVER)
-    settle_all(craftkit)
-    assert statuses() == ["cancelled"] * 6
+    settle(craftkit)
+    assert SIGNATURE.statuses() == ["cancelled"] * 6
     assert {one.status for one in craftkit.sandbox.signatures} == {"cancelled"}
     assert set(SignatureRequest.objects.values_list("error", flat=True)) == {"No need."}
-
-
-def test_who_stood_still_since_the_rows_say_so_does_not_call(craftkit, monkeypatch, documents):
-    """Others may conclude by then that the call was not made."""
-    for render in documents(3):
-        send(render)
-    called = []
-
-    def look():
-        called.append(set(SignatureRequest.objects.values_list("sending_since", flat=True)))
-
-    with monkeypatch.context() as patch:
-        after_marking_as_sent(patch, SignatureRequest, lambda: craftkit.pass_time(LEASE_OVER / 2))
-        after_sending(patch, "/signatures", look, times=None)
-        began = clock.now()
-        work()
-    assert statuses() == ["sent"] * 3
-    assert posts(craftkit) == 3
-    assert min(one for since in called for one in since) > began + timedelta(seconds=60)
