@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pytest
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models import Model
+    from django.dispatch import Signal
 
     from django_craftkit.testing import Kit
 
@@ -125,6 +126,18 @@ def held(*acts: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         someone.end()
+
+
+@contextmanager
+def connected(receiver: Callable[..., object], *signals: Signal, **options: Any) -> Iterator[None]:
+    """Have a receiver listen to signals meanwhile; ``options`` say to whose, say."""
+    for signal in signals:
+        signal.connect(receiver, weak=False, **options)
+    try:
+        yield
+    finally:
+        for signal in signals:
+            signal.disconnect(receiver, **options)
 
 
 def elsewhere(act: Callable[[], object]) -> None:

@@ -142,17 +142,27 @@ def together(
         yield
 
 
+def passing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Return what lets seconds pass, by the clock that deadlines go by, and wait for none."""
+    lock, passed, monotonic = threading.Lock(), [0.0], time.monotonic
+
+    def let_pass(seconds: float) -> None:
+        with lock:
+            passed[0] += seconds
+
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + passed[0])
+    return let_pass
+
+
 def calls_take(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Each call to Craftkit takes so many seconds more, by the clock that deadlines go by."""
-    passed = [0.0]
-    monotonic, send = time.monotonic, SandboxAdapter.send
+    let_pass, send = passing(monkeypatch), SandboxAdapter.send
 
     def slow(self, *args, **kwargs):
-        passed[0] += seconds
+        let_pass(seconds)
         return send(self, *args, **kwargs)
 
     monkeypatch.setattr(SandboxAdapter, "send", slow)
-    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + passed[0])
 
 
 # The project's own functions
@@ -471,11 +481,11 @@ def at_result(
     """
     moment, write = _Moment(act, times), _Write(Job, "UPDATE")
 
-    def puts_back(cursor: CursorWrapper, sql: str, params: Any) -> None:
+    def releases(cursor: CursorWrapper, sql: str, params: Any) -> None:
         if write.matches(sql, params) and _gives(sql, params, "lease_token") is False:
             moment.come()
 
-    _at_each_statement(monkeypatch, before=puts_back)
+    _at_each_statement(monkeypatch, before=releases)
 
 
 # Moments that only the engine's own names know of
@@ -521,7 +531,7 @@ def take_step(job: Job) -> Any:
 def carry_out(kind: str, object_id: int) -> None:
     """Be a worker who takes one job, of one object, before its time, and no other."""
     job = single.take(kind, object_id)
-    assert job is not None, "somebody has it in hand, or it is paused"
+    assert job is not None, "somebody has leased it, or it is paused"
     single.Single(Room(), Noting(lambda delay: None)).carry(job)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import pytest
 from django.db import connection
 
@@ -26,6 +29,16 @@ TROUBLE = {
     "refused": {"kind": "refused"},
     "no connection": {"kind": "connect_timeout"},
 }
+
+
+def logged(caplog: pytest.LogCaptureFixture, module: str) -> list[tuple[str, Any]]:
+    """Return the level and the arguments of each warning or error of a module of the package."""
+    return [
+        (record.levelname, record.args)
+        for record in caplog.records
+        if record.name == f"django_craftkit.{module}" and record.levelno >= logging.WARNING
+    ]
+
 
 locks_rows = pytest.mark.skipif(
     connection.vendor == "sqlite",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -31,8 +29,20 @@ from django_craftkit.signals import (
     share_rejected,
     share_revoked,
 )
-from tests.helpers import LEASE_OVER, TIMEOUT, Elsewhere, Killed, killed, settle, until, work
-from tests.seams import after_claiming, after_committing, claimed
+from tests.helpers import (
+    LEASE_OVER,
+    Elsewhere,
+    Holding,
+    Killed,
+    connected,
+    killed,
+    settle,
+    until,
+    work,
+)
+from tests.reconcile.helpers import locks_rows, logged
+from tests.reconcile.resources import MAIL
+from tests.seams import after_claiming, after_committing, claimed, passing
 
 
 @pytest.fixture
@@ -56,7 +66,7 @@ def heard():
         signal.disconnect(receiver)
 
 
-def raises(times: int, error: type[Exception] = LookupError):
+def raises(times: int, error: type[BaseException] = LookupError):
     left = [times]
 
     def fail():
@@ -114,9 +124,6 @@ def test_a_link_that_is_refused_is_announced(craftkit, heard):
     assert notes[1:] == [("one", "Share", "pending", "active")]
 
 
-MAIL = {"method": "POST", "path": "/v1/renders/*/email"}
-
-
 def mail(craftkit) -> Share:
     render = ask()
     craftkit.run()
@@ -131,7 +138,7 @@ def test_a_mail_that_is_refused_is_announced_and_that_it_was_sent_after_all(craf
     notes = heard(email_failed)
     share = mail(craftkit)
     status = 502 if code == "email_send_failed" else 400
-    craftkit.sandbox.faults.add("status", status=status, code=code, **MAIL)
+    craftkit.sandbox.faults.add("status", status=status, code=code, **MAIL.post)
     settle(craftkit)
     assert notes == [("one", "Share", "pending", "rejected")]
     share.refresh_from_db()
@@ -144,7 +151,7 @@ def test_a_mail_whose_answer_was_lost_is_announced_once_that_is_read_back(craftk
     heard(email_failed)
     notes = heard(email_sent)
     mail(craftkit)
-    craftkit.sandbox.faults.add("cut_after", **MAIL)
+    craftkit.sandbox.faults.add("cut_after", **MAIL.post)
     settle(craftkit)
     assert notes == [("one", "Share", "unknown", "active")]
 
@@ -265,7 +272,8 @@ def test_a_receiver_that_raises_is_called_again_alone(craftkit, heard, caplog):
     assert Render.objects.get().status == "succeeded", "the mirror is not undone"
     change = Change.objects.get(to_status="succeeded")
     assert (change.announcement, change.receivers) == ("done", {})
-    assert "is called again" in caplog.text
+    lines = logged(caplog, "reconcile.announcements")
+    assert [level for level, _args in lines] == ["ERROR"] * 2
 
 
 def test_a_receiver_that_breaks_the_database_harms_nothing(craftkit, heard):
@@ -308,16 +316,13 @@ def test_a_receiver_that_never_succeeds_is_given_up_and_shown(craftkit, heard, c
     (entry,) = change.receivers.values()
     assert entry["attempts"] == announcements.MAX_ATTEMPTS
     assert "not now" in entry["error"]
-    assert "failed after 8 tries" in caplog.text
+    lines = logged(caplog, "reconcile.announcements")
+    assert [level for level, _args in lines] == ["ERROR"] * (announcements.MAX_ATTEMPTS + 1)
     assert [note[0] for note in notes] == ["good"]
 
 
 def test_an_announcement_that_a_crash_cut_short_is_made_again(craftkit, heard):
     notes = heard(render_succeeded)
-
-    class Killed(BaseException):
-        pass
-
     heard(render_succeeded, "dies", raises(1, Killed))
     ask()
     with pytest.raises(Killed):
@@ -353,8 +358,7 @@ def test_who_lost_the_lease_in_a_receiver_changes_nothing_that_another_has_noted
     later.pk, later.to_status = None, "later"
     later.save()
     Job.objects.schedule("announce render", [later.object_id])
-    render_succeeded.connect(receiver)
-    try:
+    with connected(receiver, render_succeeded):
         work()
         noted = list(Change.objects.filter(receivers__isnull=False).order_by("pk"))
         by_other = ["succeeded", "later"] if late == "fails" else ["succeeded"]
@@ -362,8 +366,6 @@ def test_who_lost_the_lease_in_a_receiver_changes_nothing_that_another_has_noted
         assert {row.announcement for row in noted} == ({"done"} if late == "fails" else {"due"})
         assert Job.objects.exists() == (late == "succeeds")
         settle(craftkit)
-    finally:
-        render_succeeded.disconnect(receiver)
     assert not Change.objects.filter(announcement="due").exists()
     assert told[-1] == "later"
 
@@ -396,19 +398,19 @@ def test_receivers_see_the_row_as_it_is_in_the_database(craftkit):
     def receiver(instance, **kwargs):
         seen.append((instance.status, instance.share(key="guest").status))
 
-    render_succeeded.connect(receiver)
-    try:
+    with connected(receiver, render_succeeded):
         ask()
         craftkit.run()
-    finally:
-        render_succeeded.disconnect(receiver)
     assert seen == [("succeeded", "pending")]
     assert Share.objects.get().status == "active"
 
 
-def test_slow_receivers_do_not_outlast_the_lease_of_a_handful(craftkit, heard, settings):
+def test_slow_receivers_do_not_outlast_the_lease_of_a_handful(
+    craftkit, heard, settings, monkeypatch
+):
     settings.CRAFTKIT = {"LEASE": 1}
-    notes = heard(render_succeeded, "slow", lambda: time.sleep(0.3))
+    let_pass = passing(monkeypatch)
+    notes = heard(render_succeeded, "slow", lambda: let_pass(0.3))
     for number in range(3):
         Render.objects.request("invoice", {}, key=f"i-{number}")
     settle(craftkit)
@@ -416,25 +418,19 @@ def test_slow_receivers_do_not_outlast_the_lease_of_a_handful(craftkit, heard, s
 
 
 def test_a_receiver_that_ends_its_workers_takes_no_other_document_with_it(craftkit, heard):
-    class Killed(BaseException):
-        pass
-
     notes = heard(render_succeeded)
 
     def deadly(instance, **kwargs):
         if instance.key == "i-1":
             raise Killed
 
-    render_succeeded.connect(deadly)
-    try:
+    with connected(deadly, render_succeeded):
         for number in range(4):
             Render.objects.request("invoice", {}, key=f"i-{number}")
         for _ in range(12):
             with contextlib.suppress(Killed):
                 craftkit.run()
-            craftkit.pass_time(130)
-    finally:
-        render_succeeded.disconnect(deadly)
+            craftkit.pass_time(LEASE_OVER)
     told = Change.objects.filter(announcement="done").values_list("object_id", flat=True)
     keys = Render.objects.filter(pk__in=told).values_list("key", flat=True)
     assert sorted(keys) == ["i-0", "i-2", "i-3"]
@@ -443,7 +439,7 @@ def test_a_receiver_that_ends_its_workers_takes_no_other_document_with_it(craftk
 
 
 def test_what_webhooks_tell_is_announced_by_whoever_applies_them(craftkit, heard, monkeypatch):
-    """It has its job in hand with the commit, and nobody claims one."""
+    """It has its job leased with the commit, and nobody claims one."""
     notes = heard(render_succeeded)
     jobs = claimed(monkeypatch, Job)
     ask()
@@ -470,7 +466,7 @@ def test_a_worker_that_ends_with_the_commit_of_webhooks_leaves_what_they_tell_to
         craftkit.run()
     assert Change.objects.get(to_status="succeeded").announcement == "due"
     craftkit.run()
-    assert not notes, "in its hands until its lease is over"
+    assert not notes, "leased until its lease is over"
     craftkit.pass_time(LEASE_OVER)
     settle(craftkit)
     assert [note[3] for note in notes] == ["succeeded"]
@@ -494,7 +490,7 @@ def test_what_happens_before_a_webhook_is_announced_is_announced_after_it(
 
 
 def test_what_is_told_of_an_object_that_waits_for_a_receiver_waits_too(craftkit, heard):
-    """Its job was there before: whoever applies the webhook doesn't have it in hand."""
+    """Its job was there before: whoever applies the webhook has not leased it."""
     notes = heard(render_succeeded)
     render = ask()
     change = Change(kind="render", object_id=render.pk, to_status="before")
@@ -513,7 +509,7 @@ def test_what_is_told_of_an_object_that_waits_for_a_receiver_waits_too(craftkit,
     assert [note[3] for note in notes] == ["before", "succeeded"]
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="It locks its file, not rows.")
+@locks_rows
 @pytest.mark.django_db(transaction=True)
 def test_who_has_the_job_of_an_announcement_locked_holds_up_no_other(craftkit, heard, monkeypatch):
     notes = heard(render_succeeded)
@@ -522,24 +518,12 @@ def test_who_has_the_job_of_an_announcement_locked_holds_up_no_other(craftkit, h
     del notes[:]
     Change.objects.filter(to_status="succeeded").update(announcement="due", receivers=None)
     Job.objects.schedule("announce render", [render.pk for render in renders])
-    held, over, people = threading.Event(), threading.Event(), []
-
-    def hold():
-        with transaction.atomic():
-            Job.objects.select_for_update().get(object_id=renders[0].pk)
-            held.set()
-            assert over.wait(TIMEOUT)
-
-    def begin():
-        people.append(Elsewhere(hold))
-        assert held.wait(TIMEOUT)
-
-    after_claiming(monkeypatch, Job, begin)
+    someone = Holding(lambda: Job.objects.select_for_update().get(object_id=renders[0].pk))
+    after_claiming(monkeypatch, Job, someone.begin)
     worker = Elsewhere(Loop(threads=8, wake=None).run)
     until(lambda: Change.objects.filter(announcement="done").count() == 2)
-    over.set()
+    someone.end()
     worker.wait()
-    people[0].wait()
     settle(craftkit)
     assert len(notes) == 3, "each once"
 
@@ -556,10 +540,7 @@ def test_a_receiver_reads_the_data_of_a_document_when_it_asks_for_them(
         with django_assert_num_queries(1):
             seen.append(instance.data)
 
-    render_succeeded.connect(receiver)
-    try:
+    with connected(receiver, render_succeeded):
         Render.objects.request("invoice", {"number": "7"}, key="i-1")
         craftkit.run()
-    finally:
-        render_succeeded.disconnect(receiver)
     assert seen == [{"number": "7"}]

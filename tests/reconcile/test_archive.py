@@ -31,6 +31,7 @@ from tests.helpers import (
     TIMEOUT,
     Killed,
     at_once,
+    connected,
     elsewhere,
     killed,
     pass_time,
@@ -67,9 +68,8 @@ def heard():
         kinds = ArchivedFile.objects.order_by("pk").values_list("kind", flat=True)
         said.append((sender, instance.pk, previous_status, sorted(kinds)))
 
-    document_archived.connect(listen)
-    yield said
-    document_archived.disconnect(listen)
+    with connected(listen, document_archived):
+        yield said
 
 
 def check_kept(dashboard, request: SignatureRequest, disk) -> None:

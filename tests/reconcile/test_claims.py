@@ -150,7 +150,7 @@ def test_what_is_committed_a_little_late_is_found_at_once():
 
 @pytest.mark.django_db
 def test_a_claim_begins_anew_where_other_rows_are_left_out():
-    """A pause has ended: what it held up has been due for long."""
+    """A pause has ended: what waited for it has been due for long."""
     mark = Mark()
     make_job(1, ago=300, project="paused")
     free = Job.objects.exclude(project="paused")
@@ -179,7 +179,7 @@ def test_a_long_look_at_everything_is_not_taken_again_soon(stopwatch, monkeypatc
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("end", ["done", "reschedule", "leave"])
-def test_what_was_wished_for_during_a_long_step_is_found_at_once(end):
+def test_what_was_requested_during_a_long_step_is_found_at_once(end):
     """The claims of others have passed by where it was due."""
     mark = Mark()
     make_job(1, ago=30, due_at=timezone.now() - timedelta(seconds=30))
@@ -252,7 +252,7 @@ def test_claims_never_overlap_and_inserts_of_web_requests_never_wait_for_them(le
                 for one in range(number, number + 3):
                     Job.objects.start("render", one, "default", one % 3)
 
-    def work_off(mine: list[int]) -> None:
+    def process(mine: list[int]) -> None:
         mark = Mark()
         end = time.monotonic() + TIMEOUT
         while sum(map(len, done)) < expected:
@@ -263,7 +263,7 @@ def test_claims_never_overlap_and_inserts_of_web_requests_never_wait_for_them(le
 
     errors = at_once(
         *(partial(insert, 1000 * number) for number in range(writers)),
-        *(partial(work_off, mine) for mine in done),
+        *(partial(process, mine) for mine in done),
     )
     assert errors == [None] * len(errors)
     carried = sorted(number for mine in done for number in mine)

@@ -51,7 +51,7 @@ def store(content: bytes, delivery_id: str = "", project: str = "default") -> No
 
 
 def test_a_webhook_that_comes_before_the_posts_answer_is_applied(craftkit, monkeypatch):
-    """It is stored and worked off while the POST is under way, and waits for the answer."""
+    """It is stored and processed while the POST is under way, and waits for the answer."""
     meanwhile = []
 
     def be_faster():

@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 from django_craftkit import client
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share, WebhookDelivery
 from django_craftkit.signals import engagement_recorded
-from tests.helpers import LEASE_OVER, Killed, at_once, elsewhere, killed, settle, work
+from tests.helpers import (
+    LEASE_OVER,
+    Killed,
+    at_once,
+    connected,
+    elsewhere,
+    killed,
+    settle,
+    work,
+)
 from tests.reconcile.helpers import TROUBLE
 from tests.seams import (
     after_sending,
@@ -120,9 +129,8 @@ class Heard:
 @pytest.fixture
 def heard():
     receiver = Heard()
-    engagement_recorded.connect(receiver)
-    yield receiver
-    engagement_recorded.disconnect(receiver)
+    with connected(receiver, engagement_recorded):
+        yield receiver
 
 
 def seen() -> list[object]:

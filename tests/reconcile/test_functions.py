@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections import Counter
 
 import pytest
@@ -13,30 +12,13 @@ from django.test.utils import CaptureQueriesContext
 
 from django_craftkit.models import Change, Job, Render
 from django_craftkit.reconcile import announcements, pace
-from django_craftkit.reconcile.loop import Loop
 from django_craftkit.signals import render_succeeded
-from tests.helpers import LEASE_OVER, TIMEOUT, Elsewhere, Killed, settle, until
-from tests.seams import before_sending, before_writing
+from tests.helpers import LEASE_OVER, TIMEOUT, Elsewhere, Killed, connected, settle, until
+from tests.reconcile.helpers import locks_rows
+from tests.seams import before_sending, before_writing, passing
 from tests.shop.models import Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-locks_rows = pytest.mark.skipif(
-    connection.vendor == "sqlite",
-    reason="Who builds here has the only transaction that writes.",
-)
-
-
-@pytest.fixture
-def work(craftkit, monkeypatch):
-    """Carry out what is due now: time stands still meanwhile, however slow the machine."""
-
-    def work(threads: int = 8) -> int:
-        with monkeypatch.context() as patch:
-            patch.setattr(craftkit, "_standing", craftkit._now())
-            return Loop(threads=threads, wake=None).run()
-
-    return work
 
 
 @pytest.fixture(autouse=True)
@@ -66,22 +48,19 @@ def declared(declare, event):
 
 @pytest.fixture
 def receiver():
-    connected = []
+    """Have a function called with each document that succeeds."""
+    with contextlib.ExitStack() as stack:
 
-    def connect(function, name="receiver"):
-        def listen(instance, **kwargs):
-            function(instance)
+        def connect(function):
+            def listen(instance, **kwargs):
+                function(instance)
 
-        listen.__qualname__ = name
-        render_succeeded.connect(listen, weak=False)
-        connected.append(listen)
+            stack.enter_context(connected(listen, render_succeeded))
 
-    yield connect
-    for listen in connected:
-        render_succeeded.disconnect(listen)
+        yield connect
 
 
-def test_documents_are_built_stored_and_marked_together(craftkit, declared, work):
+def test_documents_are_built_stored_and_marked_together(craftkit, silent, declared, work):
     fire = declared(lambda order: {"number": order.number})
 
     def statements(number):
@@ -92,7 +71,6 @@ def test_documents_are_built_stored_and_marked_together(craftkit, declared, work
         tables = (Render._meta.db_table, Order._meta.db_table)
         return [query["sql"] for query in queries if any(table in query["sql"] for table in tables)]
 
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
     few, many = statements(2), statements(8)
     # What is sent is answered as it comes: what went before is counted.
     assert len([sql for sql in few if "data" in sql]) >= len([sql for sql in many if "data" in sql])
@@ -175,13 +153,13 @@ def test_a_worker_killed_while_it_builds_loses_and_doubles_nothing(craftkit, dec
 
 
 @locks_rows
-def test_a_slow_function_holds_up_nobody(craftkit, declared, work):
-    names, over = [], threading.Event()
+def test_a_slow_function_holds_up_nobody(craftkit, declared, work, monkeypatch):
+    names, over, let_pass = [], threading.Event(), passing(monkeypatch)
 
     def build(order):
         names.append((order.number, threading.current_thread().name))
         if order.number.startswith("slow"):
-            time.sleep(pace.SLOW * 1.2)
+            let_pass(pace.SLOW * 1.2)
             if order.number != "slow 0":
                 assert over.wait(TIMEOUT)
         return {"number": order.number}
@@ -331,13 +309,13 @@ def test_who_has_listened_is_noted_over_a_lost_race_and_called_once(
     assert not Job.objects.exists()
 
 
-def test_a_slow_receiver_holds_up_no_document(craftkit, receiver, work):
+def test_a_slow_receiver_holds_up_no_document(craftkit, receiver, work, monkeypatch):
     ready(craftkit, 6)
-    over, names = threading.Event(), []
+    over, names, let_pass = threading.Event(), [], passing(monkeypatch)
 
     def slow(render):
         names.append(threading.current_thread().name)
-        time.sleep(pace.SLOW * 1.2)
+        let_pass(pace.SLOW * 1.2)
         if len(names) > 1:
             assert over.wait(TIMEOUT)
 

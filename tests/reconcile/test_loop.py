@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from django_craftkit import clock
 from django_craftkit.models import Job, Render
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.noting import AT_ONCE, CEILING
-from django_craftkit.sandbox import SandboxAdapter
 from tests.helpers import at_once
-from tests.seams import has_circled, step_circles
+from tests.reconcile.helpers import logged
+from tests.seams import has_circled, step_circles, together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_calls_are_under_way_at_the_same_time(craftkit, monkeypatch):
-    together = threading.Barrier(3, timeout=20)
-    send = SandboxAdapter.send
-
-    def meet(self, request, *args, **kwargs):
-        if request.method == "POST":
-            together.wait()
-        return send(self, request, *args, **kwargs)
-
-    monkeypatch.setattr(SandboxAdapter, "send", meet)
     for number in range(3):
         Render.objects.request("invoice", {"number": number})
-    Loop(threads=3, wake=None).run()
+    with together(monkeypatch, 3):
+        Loop(threads=3, wake=None).run()
     assert len(craftkit.renders) == 3
 
 
@@ -56,9 +46,7 @@ def test_a_job_that_goes_round_in_circles_takes_few_steps_and_holds_up_no_other(
     # After the first ones, each waits for twice as long as the one before.
     assert AT_ONCE < len(steps) < AT_ONCE + 12
     assert len(craftkit.renders) == 2
-    assert [record.levelname for record in caplog.records if "circles" in record.message] == [
-        "WARNING"
-    ]
+    assert [level for level, _args in logged(caplog, "reconcile.noting")] == ["WARNING"]
     craftkit.pass_time(60)
     loop.run()
     share.refresh_from_db()

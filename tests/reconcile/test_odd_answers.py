@@ -15,12 +15,12 @@ from django_craftkit.events import render_on
 from django_craftkit.models import Change, Job, Render, Share, WebhookDelivery
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.signals import render_succeeded
-from tests.helpers import settle, with_function
+from tests.helpers import connected, settle, with_function
+from tests.reconcile.resources import DOCUMENT, LINK, check_made, each
 from tests.seams import apply_to_render, before_sending
 from tests.shop.models import Order
 
 POST = {"method": "POST", "path": "/v1/templates/*/render"}
-POST_SHARE = {"method": "POST", "path": "/v1/renders/*/shares"}
 
 #: What some database can't store, in a text, and the text as it is stored.
 ODD = pytest.mark.parametrize(
@@ -58,22 +58,6 @@ def with_links_of(monkeypatch, url: str) -> None:
         "from_json",
         classmethod(lambda cls, body: read(cls, {**body, "shareUrl": url})),
     )
-
-
-def test_a_refusals_code_that_is_too_long_is_cut(craftkit):
-    craftkit.sandbox.faults.add("status", status=422, code="x" * 80, message="No.", **POST)
-    render = ask()
-    settle(craftkit)
-    render.refresh_from_db()
-    assert (render.status, render.error_code, render.error) == ("rejected", "x" * 64, "No.")
-
-
-def test_a_refused_links_code_that_is_too_long_is_cut(craftkit, ready):
-    craftkit.sandbox.faults.add("status", status=422, code="x" * 80, message="No.", **POST_SHARE)
-    share = ready.share()
-    settle(craftkit)
-    share.refresh_from_db()
-    assert (share.status, share.error_code, share.error) == ("rejected", "x" * 64, "No.")
 
 
 @pytest.mark.parametrize("length", [201, 600, 5000])
@@ -114,34 +98,13 @@ def test_an_address_that_no_browser_should_open_is_neither_kept_nor_shown(
     assert Job.objects.filter(kind="share").exists(), "somebody goes on looking for it"
 
 
+@each(DOCUMENT, LINK)
 @pytest.mark.parametrize("status", [404, 408, 421, 425])
-def test_what_only_a_proxy_says_rejects_no_document(craftkit, status):
-    craftkit.sandbox.faults.add("garbage", status=status, times=2, **POST)
-    render = ask()
+def test_what_only_a_proxy_says_rejects_nothing(craftkit, target, resource, status):
+    craftkit.sandbox.faults.add("garbage", status=status, times=2, **resource.post)
+    row = resource.ask(target)
     settle(craftkit)
-    render.refresh_from_db()
-    assert (render.status, render.error) == ("succeeded", "")
-    assert len(craftkit.renders) == 1
-
-
-@pytest.mark.parametrize("status", [404, 408, 421, 425])
-def test_what_only_a_proxy_says_rejects_no_link(craftkit, ready, status):
-    craftkit.sandbox.faults.add("garbage", status=status, times=2, **POST_SHARE)
-    share = ready.share()
-    settle(craftkit)
-    share.refresh_from_db()
-    assert (share.status, share.error) == ("active", "")
-    assert len(craftkit.shares) == 1
-
-
-def test_what_craftkit_does_not_find_rejects_the_document(craftkit):
-    craftkit.sandbox.faults.add(
-        "status", status=404, code="template_not_found", message="No such template.", **POST
-    )
-    render = ask()
-    settle(craftkit)
-    render.refresh_from_db()
-    assert (render.status, render.error_code) == ("rejected", "template_not_found")
+    check_made(craftkit, resource, row)
 
 
 def test_a_refusal_in_odd_characters_rejects_the_document_all_the_same(craftkit):
@@ -223,16 +186,11 @@ def test_what_a_receiver_raises_keeps_no_other_from_listening_once(
         heard.append("bad")
         raise LookupError(odd)
 
-    render_succeeded.connect(good)
-    render_succeeded.connect(bad)
-    try:
+    with connected(good, render_succeeded), connected(bad, render_succeeded):
         ask()
         for _ in range(12):
             craftkit.run()
             craftkit.pass_time(1000)
-    finally:
-        render_succeeded.disconnect(good)
-        render_succeeded.disconnect(bad)
     assert heard.count("good") == 1
     change = Change.objects.get(to_status="succeeded")
     assert change.announcement == "abandoned"
@@ -252,10 +210,9 @@ def test_an_event_of_odd_characters_holds_no_other_up(craftkit, event):
 
 
 def test_another_id_under_the_same_attempt_neither_replaces_the_document_nor_ends_its_work(
-    craftkit, monkeypatch
+    craftkit, silent, monkeypatch
 ):
     """The answer of a worker that was late came first, and named another document."""
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
     known = uuid.uuid4()
     render = ask()
 

@@ -17,7 +17,7 @@ from django_craftkit.models import Change, Job, Render, SignatureRequest
 from django_craftkit.reconcile.announcements import MAX_ATTEMPTS
 from django_craftkit.signals import render_succeeded
 from django_craftkit.signing import Envelope, Recipient, SignatureField
-from tests.helpers import kill_connection, settle
+from tests.helpers import connected, kill_connection, settle
 from tests.shop.models import Order
 
 if TYPE_CHECKING:
@@ -142,12 +142,9 @@ def test_a_receiver_is_not_given_up_for_an_outage(craftkit, outage):
             outage()
         heard.append(instance.status)
 
-    render_succeeded.connect(receiver)
-    try:
+    with connected(receiver, render_succeeded):
         Render.objects.request("invoice", {})
         settle(craftkit, minutes=240)
-    finally:
-        render_succeeded.disconnect(receiver)
     assert heard == ["outage"] * (MAX_ATTEMPTS + 1) + ["succeeded"]
     assert Change.objects.filter(announcement="done").count() == 1
 

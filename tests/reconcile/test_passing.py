@@ -368,14 +368,6 @@ def test_a_refusal_of_an_earlier_attempt_takes_nothing_back(craftkit, ready, mon
     assert None not in seen[0].values()
 
 
-def test_a_withdrawal_in_the_last_moment_before_a_document_is_sent(craftkit, monkeypatch):
-    render = Render.objects.request("invoice", {"number": "1"}, key="i-1")
-    before_marking_as_sent(monkeypatch, Render, lambda: Render.objects.get().withdraw())
-    settle(craftkit)
-    render.refresh_from_db()
-    assert (render.status, craftkit.renders) == ("cancelled", [])
-
-
 def test_the_next_attempt_has_not_been_sent(craftkit):
     craftkit.sandbox.faults.add("status", status=500, **RENDER)
     render = Render.objects.request("invoice", {"number": "2"}, key="i-2")

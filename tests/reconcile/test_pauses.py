@@ -14,7 +14,8 @@ from django_craftkit import conf
 from django_craftkit.models import Change, Job, ProjectState, Render
 from django_craftkit.reconcile.results import MAX_PROBE_DELAY
 from django_craftkit.signals import project_paused, project_resumed
-from tests.helpers import LEASE_OVER, Killed, at_once, killed, settle, work
+from tests.helpers import LEASE_OVER, Killed, at_once, connected, killed, settle, work
+from tests.reconcile.helpers import logged
 from tests.seams import before_sending, before_writing
 
 POST = {"method": "POST", "path": "/v1/templates/*/render"}
@@ -149,7 +150,7 @@ def test_a_worker_that_dies_while_it_probes_leaves_the_probe_to_another(craftkit
     before_sending(monkeypatch, "", killed)
     with pytest.raises(Killed):
         work()
-    assert work() == 0, "the probe is in hand"
+    assert work() == 0, "the probe is leased"
     assert seconds_until_resumed(craftkit, 600) <= conf.options().LEASE + 5
     render.refresh_from_db()
     assert render.remote_id is not None
@@ -240,11 +241,8 @@ def told():
         what = (instance.project, instance.capability)
         heard.append((sender, *what, change.signal, previous_status, change.to_status))
 
-    for signal in (project_paused, project_resumed):
-        signal.connect(listen)
-    yield heard
-    for signal in (project_paused, project_resumed):
-        signal.disconnect(listen)
+    with connected(listen, project_paused, project_resumed):
+        yield heard
 
 
 def test_a_pause_and_its_end_are_announced_once_and_meanwhile(craftkit, told):
@@ -275,8 +273,10 @@ def test_a_pause_of_a_capability_says_which(craftkit, told, caplog):
         ("default", "email", "project_paused"),
         ("default", "email", "project_resumed"),
     ]
-    assert "project 'default' (email) is paused: " in caplog.text
-    assert "project 'default' (email) goes on" in caplog.text
+    assert [(level, args[:2]) for level, args in logged(caplog, "reconcile.noting")] == [
+        ("ERROR", ("default", "email")),
+        ("WARNING", ("default", "email")),
+    ]
 
 
 def test_a_pause_for_the_settings_sake_is_decided_here(craftkit, settings, told):

@@ -12,6 +12,7 @@ from django_craftkit.models import Job, Render
 from django_craftkit.models.priority import Priority
 from django_craftkit.reconcile import single
 from django_craftkit.signals import render_succeeded, share_created
+from tests.helpers import connected
 from tests.shop.models import Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,11 +30,8 @@ def listeners():
 
     def listen(**kwargs: object) -> None: ...
 
-    for signal in (render_succeeded, share_created):
-        signal.connect(listen, weak=False, dispatch_uid="listener")
-    yield
-    for signal in (render_succeeded, share_created):
-        signal.disconnect(dispatch_uid="listener")
+    with connected(listen, render_succeeded, share_created):
+        yield
 
 
 def test_a_document_is_single_unless_it_is_said_to_be_bulk(craftkit):
@@ -101,11 +99,8 @@ def test_the_end_of_a_bulk_document_is_told_among_bulk(craftkit):
         raise LookupError
 
     render = Render.objects.request("invoice", {}, key="1", priority="bulk")
-    render_succeeded.connect(fail, weak=False)
-    try:
+    with connected(fail, render_succeeded):
         craftkit.run()
-    finally:
-        render_succeeded.disconnect(fail)
     render.refresh_from_db()
     assert render.status == "succeeded"
     assert classes() == {"announce render": BULK}
@@ -122,7 +117,7 @@ def test_a_class_is_kept_when_a_job_is_rescheduled():
     assert classes() == {"render": BULK}
 
 
-def test_a_more_urgent_wish_raises_a_job_and_no_other_lowers_it():
+def test_a_more_urgent_request_raises_a_job_and_no_other_lowers_it():
     Job.objects.start("render", 1, "default", BULK)
     for priority, expected in ((UPKEEP, BULK), (SINGLE, SINGLE), (BULK, SINGLE), (URGENT, URGENT)):
         Job.objects.schedule("render", [1], "default", priority=priority)

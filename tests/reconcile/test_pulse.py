@@ -19,6 +19,7 @@ from django_craftkit.reconcile import pulse, retention, sweeping
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.pulse import Pulse
 from tests.helpers import elsewhere, until, work
+from tests.reconcile.helpers import logged
 from tests.seams import before_sending, before_writing
 
 
@@ -199,6 +200,6 @@ def test_a_sign_that_can_not_be_written_ends_no_work(craftkit, monkeypatch, quic
             raise OperationalError("the server is going away")
 
     before_writing(monkeypatch, ProjectState, fail, setting="worker_seen_at", times=None)
-    before_sending(monkeypatch, "/render", lambda: until(lambda: "sign of life" in caplog.text))
+    before_sending(monkeypatch, "/render", lambda: until(lambda: logged(caplog, "reconcile.pulse")))
     Loop(threads=1, wake=None, pulse=Pulse()).run()
     assert Render.objects.get().status == "queued"

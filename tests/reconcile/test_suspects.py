@@ -100,15 +100,15 @@ def test_what_has_ended_a_worker_is_carried_out_alone(craftkit, monkeypatch, sha
     for number in range(8):
         Render.objects.request("invoice", {"number": number})
     left_by_a_dead_worker(object_id=suspect.pk)
-    in_hand, beside = threading.Event(), threading.Event()
+    leased, beside = threading.Event(), threading.Event()
     send, seen = SandboxAdapter.send, []
 
     def watch(self, request, *args, **kwargs):
         if request.method == "POST" and json.loads(request.body)["data"]["number"] == -1:
-            in_hand.set()
+            leased.set()
             seen.append(beside.wait(0.3))
-            in_hand.clear()
-        elif in_hand.is_set():
+            leased.clear()
+        elif leased.is_set():
             beside.set()
         return send(self, request, *args, **kwargs)
 
@@ -134,7 +134,7 @@ def test_what_waits_for_a_thread_keeps_nobody_from_being_alone(craftkit):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_suspects_only_the_one_that_ends_its_worker_again_is_counted(craftkit, monkeypatch):
-    """The others wait to be alone, or for a thread; else four deaths would set them all aside."""
+    """The others wait to be alone, or for a thread; else four deaths would quarantine them all."""
     for number in range(6):
         Render.objects.request("invoice", {"number": number})
     left_by_a_dead_worker()
@@ -142,8 +142,8 @@ def test_of_many_suspects_only_the_one_that_ends_its_worker_again_is_counted(cra
 
     def die():
         # The whole process would: what its other threads have done since does not count.
-        in_hand = Job.objects.exclude(lease_token=None)
-        counts.extend(in_hand.order_by("attempts").values_list("attempts", flat=True))
+        leased = Job.objects.exclude(lease_token=None)
+        counts.extend(leased.order_by("attempts").values_list("attempts", flat=True))
         raise Killed
 
     before_sending(monkeypatch, "/render", die)
@@ -202,7 +202,7 @@ def store(body: bytes) -> None:
 
 
 @pytest.mark.django_db
-def test_webhooks_of_a_batch_whose_worker_died_are_worked_off_one_by_one(craftkit, monkeypatch):
+def test_webhooks_of_a_batch_whose_worker_died_are_processed_one_by_one(craftkit, monkeypatch):
     craftkit.sandbox.render_time = None
     for number in range(5):
         Render.objects.request("invoice", {"number": number})

@@ -30,7 +30,8 @@ from django_craftkit.signals import (
     signature_sent,
 )
 from django_craftkit.signing import AnchorTag, Recipient
-from tests.helpers import at_once, settle
+from tests.helpers import at_once, connected, settle
+from tests.reconcile.resources import LINK
 from tests.shop.models import Order
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
-POST_SHARE = {"method": "POST", "path": "/v1/renders/*/shares"}
-POST_MAIL = {"method": "POST", "path": "/v1/renders/*/email"}
 PEOPLE = [Recipient("Ada", "", "ada@example.com")]
 
 #: What leaves something to do, by the kind of the job that does it.
@@ -119,7 +118,7 @@ def waiting_for_its_document(craftkit, settings):
 @state("share")
 def whose_answer_was_lost(craftkit, settings):
     render = ready(craftkit)
-    craftkit.sandbox.faults.add("cut_after", **POST_SHARE)
+    craftkit.sandbox.faults.add("cut_after", **LINK.post)
     share = render.share()
     craftkit.run()
     assert status(share) == "unknown"
@@ -262,16 +261,13 @@ def test_what_is_to_be_announced_is_announced_after_its_job_got_lost(craftkit, k
     def receiver(change, **kwargs):
         heard.append(change.signal)
 
-    signal.connect(receiver)
-    try:
+    with connected(receiver, signal):
         act(craftkit)
         craftkit.run()
         heard.clear()
         Change.objects.filter(signal=signal.name).update(announcement="due", receivers=None)
         Job.objects.all().delete()
         look(craftkit, lambda: not Change.objects.filter(announcement="due").exists())
-    finally:
-        signal.disconnect(receiver)
     assert heard == [signal.name]
 
 

@@ -7,23 +7,22 @@ import contextlib
 import pytest
 
 from django_craftkit import clock
-from django_craftkit.models import Job, Render, RenderWithdrawn, Share
+from django_craftkit.models import Change, Job, Render, RenderWithdrawn, Share
 from tests.helpers import LEASE_OVER, at_once, elsewhere, work
 from tests.reconcile.resources import (
     LINK,
+    LIST_SHARES,
     MAIL,
     REASON,
     SIGNATURE,
     check_ended,
+    each_of_all,
     each_resource,
-    each_share,
     open_there,
     settle,
 )
-from tests.reconcile.signatures.helpers import history
+from tests.reconcile.signatures.helpers import calls, history
 from tests.seams import after_sending, before_marking_as_sent, before_sending
-
-LIST = {"method": "GET", "path": "/v1/renders/*/shares"}
 
 WAYS = {
     "taken back": lambda resource: resource.take_back(resource.model.objects.get()),
@@ -65,20 +64,35 @@ def test_while_it_is_sent_it_is_closed_there(craftkit, ready, monkeypatch, resou
         assert history(row) == ["sent", "cancelled"]
 
 
-@each_share
+@each_resource
 @each_way
 @pytest.mark.parametrize("trouble", ["cut_after", "cut_before"])
 def test_a_lost_one_is_looked_for_and_never_sent_after_that(
     craftkit, ready, resource, way, trouble
 ):
+    if resource is SIGNATURE:
+        craftkit.sandbox.faults.add("webhook_dropped", times=None)
     craftkit.sandbox.faults.add(trouble, **resource.post)
     row = resource.ask(ready)
-    craftkit.sandbox.faults.add("status", status=503, code="queue_unavailable", times=5, **LIST)
+    craftkit.sandbox.faults.add(
+        "status", status=503, code="queue_unavailable", times=5, **LIST_SHARES
+    )
     work()
     assert way(resource)
+    work()
+    row.refresh_from_db()
+    assert row.status in ("pending", "unknown"), "the answer may be on its way"
     settle(craftkit)
     check_ended(craftkit, resource, row, made=trouble == "cut_after")
     assert resource.posts(craftkit) == 1
+    if resource is not SIGNATURE:
+        return
+    assert (row.error == REASON) == (way is WAYS["taken back"])
+    if trouble == "cut_after":
+        assert history(row) == ["sent", "cancelled"]
+        assert Change.objects.get(to_status="sent").cause == "read back"
+    else:
+        assert calls(craftkit, "GET", "/signatures") == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -112,12 +126,12 @@ def withdraw_beside() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@each_resource
+@each_of_all
 @pytest.mark.parametrize("withdraw", [lambda: Render.objects.get().withdraw(), withdraw_beside])
 def test_a_withdrawal_in_the_last_moment_before_sending(
-    craftkit, ready, monkeypatch, resource, withdraw
+    craftkit, target, monkeypatch, resource, withdraw
 ):
-    row = resource.ask(ready)
+    row = resource.ask(target)
     before_marking_as_sent(monkeypatch, resource.model, lambda: elsewhere(withdraw))
     settle(craftkit)
     check_ended(craftkit, resource, row, made=False)

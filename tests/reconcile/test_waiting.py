@@ -39,8 +39,7 @@ def test_a_refresh_says_whether_craftkit_has_answered(craftkit, ready):
     assert not ready.refresh(wait=5), "it is paused by now"
 
 
-def test_a_refresh_of_a_document_under_way_brings_its_status(craftkit):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_a_refresh_of_a_document_under_way_brings_its_status(craftkit, silent):
     craftkit.sandbox.render_time = 60.0
     render = Render.objects.request("invoice", {})
     craftkit.run()
@@ -49,8 +48,7 @@ def test_a_refresh_of_a_document_under_way_brings_its_status(craftkit):
     assert render.status == "succeeded"
 
 
-def test_a_refresh_brings_the_links_and_the_events(craftkit, ready):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_a_refresh_brings_the_links_and_the_events(craftkit, ready, silent):
     get_client().shares.create(ready.remote_id)
     craftkit.open(craftkit.shares[0])
     assert ready.refresh(wait=5)
@@ -60,8 +58,12 @@ def test_a_refresh_brings_the_links_and_the_events(craftkit, ready):
 
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_waited_for_inside_a_transaction(craftkit, ready):
-    share = ready.share()
+    render, share = Render.objects.request("invoice", {}, key="i-2"), ready.share()
+    before = len(craftkit.sandbox.requests)
     acts = [
+        render.wait,
+        lambda: render.share(wait=True),
+        lambda: Render.objects.request("invoice", {}, key="i-3", wait=True),
         lambda: ready.refresh(wait=1),
         lambda: ready.email("ada@example.com", wait=1),
         lambda: ready.withdraw(wait=1),
@@ -74,12 +76,16 @@ def test_nothing_is_waited_for_inside_a_transaction(craftkit, ready):
             act()
     ready.refresh_from_db()
     assert (Share.objects.count(), ready.withdrawn_at) == (1, None)
+    assert Render.objects.count() == 2
+    assert len(craftkit.sandbox.requests) == before
 
 
 @pytest.mark.parametrize(
     ("wait", "timeout"), [(0.3, (1.0, 1.0)), (1, (1.0, 1.0)), (2.9, (2.9, 2.9)), (60, (3.05, 30.0))]
 )
-def test_the_limit_is_the_longest_that_a_call_may_take(craftkit, ready, monkeypatch, wait, timeout):
+def test_a_time_limit_is_the_longest_that_a_call_may_take(
+    craftkit, ready, monkeypatch, wait, timeout
+):
     allowed = []
     send = SandboxAdapter.send
 
@@ -96,7 +102,7 @@ def test_the_limit_is_the_longest_that_a_call_may_take(craftkit, ready, monkeypa
     assert allowed == [timeout, (3.05, 30.0)]
 
 
-def test_the_limit_is_for_all_calls_together(craftkit, ready, monkeypatch):
+def test_a_time_limit_is_for_all_calls_together(craftkit, ready, monkeypatch):
     now, allowed = [0.0], []
     send = SandboxAdapter.send
 
@@ -178,7 +184,7 @@ def test_a_retry_that_is_waited_for_is_over_when_it_returns(craftkit, asleep):
     assert render.status == "succeeded"
 
 
-def test_a_webhook_can_be_worked_off_again_as_long_as_its_body_is_kept(craftkit, ready):
+def test_a_webhook_can_be_processed_again_as_long_as_its_body_is_kept(craftkit, ready):
     delivery = WebhookDelivery.objects.get()
     before = delivery.processed_at
     craftkit.pass_time(60)
@@ -192,7 +198,7 @@ def test_a_webhook_can_be_worked_off_again_as_long_as_its_body_is_kept(craftkit,
     assert not delivery.replay()
 
 
-def test_a_webhook_that_was_given_up_can_be_worked_off_again(craftkit, ready, monkeypatch):
+def test_a_webhook_that_was_given_up_can_be_processed_again(craftkit, ready, monkeypatch):
     def break_down(content):
         raise ArithmeticError("no")
 

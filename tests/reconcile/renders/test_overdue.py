@@ -16,7 +16,8 @@ from django_craftkit.models import Change, ProjectState, Render
 from django_craftkit.reconcile import sweeping
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.signals import render_overdue, render_succeeded
-from tests.helpers import Killed, at_once, killed, settle
+from tests.helpers import Killed, at_once, connected, killed, settle
+from tests.reconcile.helpers import logged
 from tests.seams import before_writing
 
 pytestmark = pytest.mark.django_db
@@ -32,11 +33,8 @@ def told():
     def listen(instance, previous_status, change, **kwargs):
         heard.append((instance.key, change.attempt, change.signal, previous_status))
 
-    for signal in (render_overdue, render_succeeded):
-        signal.connect(listen)
-    yield heard
-    for signal in (render_overdue, render_succeeded):
-        signal.disconnect(listen)
+    with connected(listen, render_overdue, render_succeeded):
+        yield heard
 
 
 def sweep(craftkit, seconds: float = 61) -> None:
@@ -56,7 +54,8 @@ def test_it_is_told_once_and_that_it_is_ready_after_all(craftkit, told, caplog):
     sweep(craftkit, AFTER - 120)
     assert told == []
     sweep(craftkit, 121)
-    assert "Newly overdue documents: 1, such as" in caplog.text
+    ((level, (number, _which)),) = logged(caplog, "reconcile.sweeping")
+    assert (level, number) == ("WARNING", 1)
     for _ in range(3):
         sweep(craftkit)
     assert told == [("i-1", 1, "render_overdue", "queued")]

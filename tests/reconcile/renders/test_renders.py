@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from django_craftkit import conf
@@ -20,6 +20,7 @@ from django_craftkit.reconcile.renders.poll import poll_delay
 from django_craftkit.reconcile.renders.send import wire_key
 from django_craftkit.webhooks.signature import sign
 from tests.helpers import settle
+from tests.reconcile.helpers import logged
 from tests.seams import (
     apply_to_render,
     before_sending,
@@ -39,8 +40,7 @@ def ask(number: str = "1", **options: object) -> Render:
     return Render.objects.request("invoice", {"number": number}, key=f"i-{number}", **options)
 
 
-def test_a_document_is_followed_by_polling_where_no_webhook_comes(craftkit):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_a_document_is_followed_by_polling_where_no_webhook_comes(craftkit, silent):
     craftkit.sandbox.render_time = 90.0
     render = ask()
     settle(craftkit)
@@ -212,10 +212,10 @@ def _signed_anew(delivery) -> dict[str, str]:
 
 def test_the_same_key_gets_the_same_document(craftkit):
     assert ask() == ask()
-    with pytest.raises(KeyConflict, match="new key"):
+    with pytest.raises(KeyConflict):
         Render.objects.request("receipt", {"number": "1"}, key="i-1")
     order = Order.objects.create(number="1")
-    with pytest.raises(KeyConflict, match="another object"):
+    with pytest.raises(KeyConflict):
         Render.objects.request("invoice", {"number": "1"}, key="i-1", source=order)
     assert Render.objects.count() == 1
 
@@ -274,8 +274,7 @@ def test_a_key_that_was_used_before_this_row_was_stops_as_used_elsewhere(craftki
     assert (again.status, again.error_code) == ("rejected", "key_used_elsewhere")
 
 
-def test_a_document_that_craftkit_does_not_know_is_shown_and_never_dropped(craftkit):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_a_document_that_craftkit_does_not_know_is_shown_and_never_dropped(craftkit, silent):
     craftkit.sandbox.render_time = 600.0
     render = ask()
     craftkit.run()
@@ -287,8 +286,7 @@ def test_a_document_that_craftkit_does_not_know_is_shown_and_never_dropped(craft
     assert "404" in Job.objects.get().error
 
 
-def test_an_answer_about_another_document_changes_nothing(craftkit):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_an_answer_about_another_document_changes_nothing(craftkit, silent):
     craftkit.sandbox.render_time = 60.0
     render = ask()
     craftkit.run()
@@ -305,8 +303,7 @@ def test_an_answer_about_another_document_changes_nothing(craftkit):
     settle(craftkit)
 
 
-def test_a_status_that_is_new_to_us_is_kept_and_not_final(craftkit):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_a_status_that_is_new_to_us_is_kept_and_not_final(craftkit, silent):
     craftkit.sandbox.render_time = 60.0
     render = ask()
     craftkit.run()
@@ -339,8 +336,8 @@ def test_work_that_takes_its_workers_with_it_is_quarantined_and_shown(craftkit, 
     Job.objects.update(attempts=4)
     craftkit.run()
     job = Job.objects.quarantined().get()
-    assert job.error.startswith("Quarantined")
-    assert "is quarantined: 4 workers" in caplog.text
+    assert job.error
+    assert logged(caplog, "reconcile.single") == [("ERROR", (str(job), 4))]
     assert craftkit.sandbox.requests == []
 
     Render.objects.get().refresh()
@@ -353,13 +350,13 @@ def test_a_mistake_of_ours_is_logged_shown_and_tried_again(craftkit, caplog):
     with step_fails("render", ZeroDivisionError("oops")):
         craftkit.run()
     assert "ZeroDivisionError: oops" in Job.objects.get().error
-    assert "raised" in caplog.text
+    assert [level for level, _args in logged(caplog, "reconcile.results")] == ["ERROR"]
     settle(craftkit)
     render.refresh_from_db()
     assert render.status == "succeeded"
 
 
-def test_a_wish_that_comes_while_its_job_is_in_hand_is_not_lost(craftkit):
+def test_a_request_that_comes_while_its_job_is_leased_is_not_lost(craftkit):
     render = ask()
     (job,) = claim(Job.objects.all(), now=timezone.now())
     Job.objects.schedule("render", [render.pk], "default")
@@ -400,32 +397,25 @@ def test_waiting_ends_at_once_where_the_project_is_paused(craftkit):
     assert len(craftkit.sandbox.requests) == 1
 
 
-@pytest.mark.django_db(transaction=True)
-def test_nothing_is_sent_inside_a_transaction(craftkit):
-    render = ask()
-    with transaction.atomic():
-        with pytest.raises(RuntimeError, match="inside a transaction"):
-            render.wait()
-        with pytest.raises(RuntimeError, match="inside a transaction"):
-            ask("2", wait=True)
-        with pytest.raises(RuntimeError, match="inside a transaction"):
-            render.share(wait=True)
-    assert Render.objects.count() == 1
-    assert craftkit.sandbox.requests == []
-
-
-def test_no_transaction_is_open_while_the_network_is_used(craftkit, monkeypatch):
+@pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost"])
+def test_no_transaction_is_open_while_the_network_is_used(craftkit, monkeypatch, lost):
     depths = []
     base = len(connection.savepoint_ids)
     for method in ("POST", "GET", "DELETE"):
         before_sending(
             monkeypatch, "", lambda: depths.append(len(connection.savepoint_ids)), method, None
         )
-    share = ask().share()
+    render = ask()
     craftkit.run()
-    share.revoke()
-    craftkit.run()
-    assert len(depths) >= 3
+    asked = len(depths)
+    if lost:
+        craftkit.sandbox.faults.add("cut_after", times=2, method="POST")
+    shares = [render.share(), render.email("ada@example.com")]
+    settle(craftkit)
+    assert len(depths) >= asked + (4 if lost else 2)
+    for share in shares:
+        share.revoke()
+    settle(craftkit)
     assert set(depths) == {base}
 
 
@@ -453,9 +443,8 @@ def test_a_pinned_version_is_the_one_that_is_rendered(craftkit):
     assert craftkit.renders[0].version.number == 1
 
 
-def test_polls_go_by_the_moment_craftkit_accepted(craftkit):
-    """A wish that waited out a pause is not taken for a document that renders slowly."""
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_polls_go_by_the_moment_craftkit_accepted(craftkit, silent):
+    """A request that waited out a pause is not taken for a document that renders slowly."""
     craftkit.sandbox.revoke_key("ck_test_default")
     render = ask()
     craftkit.run()
@@ -500,8 +489,7 @@ def seconds_to_the_first_question(craftkit, key: str) -> float:
     return seconds
 
 
-def test_the_first_question_comes_when_documents_of_a_template_are_usually_ready(craftkit):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_the_first_question_comes_when_documents_of_a_template_are_usually_ready(craftkit, silent):
     craftkit.sandbox.render_time = 8.0
     assert seconds_to_the_first_question(craftkit, "1") == pytest.approx(1.0, abs=0.5)
     assert seconds_to_the_first_question(craftkit, "2") == pytest.approx(8.9, abs=0.5)
@@ -513,8 +501,7 @@ def test_the_first_question_comes_when_documents_of_a_template_are_usually_ready
     assert seconds_to_the_first_question(craftkit, "4") == pytest.approx(8.9, abs=0.5)
 
 
-def test_the_first_question_waits_less_where_documents_always_take_as_long(craftkit):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_the_first_question_waits_less_where_documents_always_take_as_long(craftkit, silent):
     craftkit.sandbox.render_time = 20.0
     waits = [seconds_to_the_first_question(craftkit, str(number)) for number in range(20)]
     assert waits[1] == pytest.approx(22.1, abs=0.3)

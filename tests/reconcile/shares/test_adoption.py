@@ -10,10 +10,8 @@ from django.utils import timezone
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.models.arguments import LATEST
 from tests.helpers import LEASE_OVER, at_once, elsewhere, settle, work
+from tests.reconcile.resources import LINK, LIST_SHARES
 from tests.seams import after_sending, before_sending, take_step
-
-POST = {"method": "POST", "path": "/v1/renders/*/shares"}
-LIST = {"method": "GET", "path": "/v1/renders/*/shares"}
 
 
 def rows() -> list[str]:
@@ -84,7 +82,7 @@ def test_a_link_from_the_dashboard_gets_a_row_when_a_lost_one_is_read_back(
 ):
     deaf(craftkit)
     dashboard.shares.create(ready.remote_id, message="theirs")
-    craftkit.sandbox.faults.add(fault, **POST)
+    craftkit.sandbox.faults.add(fault, **LINK.post)
     ready.share(message="ours")
     settle(craftkit)
     assert rows() == links(craftkit)
@@ -127,9 +125,9 @@ def test_none_is_adopted_while_one_of_the_same_document_is_being_sent(
     """It may be that one: its answer is on its way, or was lost."""
     deaf(craftkit)
     dashboard.shares.create(ready.remote_id, message="theirs")
-    craftkit.sandbox.faults.add("cut_after", **POST)
+    craftkit.sandbox.faults.add("cut_after", **LINK.post)
     ours = ready.share(message="ours")
-    craftkit.sandbox.faults.add("status", status=500, times=1, **LIST)
+    craftkit.sandbox.faults.add("status", status=500, times=1, **LIST_SHARES)
     work()
     ours.refresh_from_db()
     assert ours.status == "unknown"
@@ -222,7 +220,7 @@ def test_links_are_made_and_adopted_at_the_same_time(craftkit, ready, dashboard)
 def test_an_answer_that_comes_too_late_and_a_refresh_find_one_link_once(
     craftkit, ready, monkeypatch
 ):
-    """The wish was given up; both the late answer and the list tell of the link."""
+    """The request was given up; both the late answer and the list tell of the link."""
     share = ready.share()
 
     def give_up():

@@ -1,4 +1,4 @@
-"""One link in Craftkit for one wish, and none that somebody wanted back."""
+"""One link in Craftkit for one request, and none that somebody wanted back."""
 
 from __future__ import annotations
 
@@ -7,25 +7,18 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from django.db import connection
 from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_craftkit.models import Change, Render, Share
-from tests.helpers import settle
+from tests.helpers import connected, settle
+from tests.reconcile.resources import LINK, each_share
 from tests.seams import apply_to_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-POST = {"method": "POST", "path": "/v1/renders/*/shares"}
-
-
-def statuses(craftkit) -> list[bool]:
-    """Whether each link that Craftkit has is open."""
-    return [share.revoked_at is None for share in craftkit.shares]
 
 
 def add_siblings(render: Render, number: int) -> None:
@@ -51,30 +44,25 @@ def costs() -> Iterator[dict[str, int]]:
     def count(sender: Any, **kwargs: Any) -> None:
         found["rows"] += 1
 
-    post_init.connect(count, sender=Share)
-    try:
-        with CaptureQueriesContext(connection) as queries:
-            yield found
-    finally:
-        post_init.disconnect(count, sender=Share)
+    with (
+        connected(count, post_init, sender=Share),
+        CaptureQueriesContext(connection) as queries,
+    ):
+        yield found
     found["queries"] = len(queries)
 
 
-def email(render: Render) -> Share:
-    return render.email("jane@example.com")
-
-
-@pytest.mark.parametrize("ask", [Render.share, email], ids=["a link", "an e-mail"])
-def test_a_link_costs_the_same_however_many_its_document_has(craftkit, ready, ask):
+@each_share
+def test_a_link_costs_the_same_however_many_its_document_has(craftkit, ready, resource):
+    # What a process reads once: the namespace of its project, say.
+    resource.ask(ready).revoke()
     figures = []
     for siblings in (10, 190):
         add_siblings(ready, siblings)
-        # What a process reads once: the namespace of its project, say.
-        ask(ready).revoke() if not figures else None
         settle(craftkit)
         before = len(craftkit.sandbox.requests)
         with costs() as found:
-            share = ask(ready) if ask is Render.share else ready.email(f"{siblings}@example.com")
+            share = resource.ask(ready, message=str(siblings))
             settle(craftkit)
             share.revoke()
             settle(craftkit)
@@ -122,22 +110,12 @@ def test_a_worker_that_died_while_sending_leaves_a_share_that_is_settled(
     assert sorted(share.message for share in craftkit.shares) == ["a", "b"]
 
 
-def test_two_equal_shares_that_got_lost_take_a_link_each(craftkit, ready):
-    craftkit.sandbox.faults.add("cut_after", times=2, **POST)
-    ready.share()
-    ready.share()
-    settle(craftkit)
-    assert Share.objects.filter(status="active").count() == 2
-    assert Share.objects.values("remote_id").distinct().count() == 2
-    assert statuses(craftkit) == [True, True]
-
-
 def test_a_link_made_for_another_is_not_taken_for_the_lost_one(craftkit, ready, dashboard):
     shares = dashboard.shares
     shares.create(ready.remote_id, message="Another message")
     shares.create(ready.remote_id, channel="email", recipient_email="a@example.com")
     shares.create(ready.remote_id, expires_at=timezone.now() + timedelta(days=1))
-    craftkit.sandbox.faults.add("cut_before", **POST)
+    craftkit.sandbox.faults.add("cut_before", **LINK.post)
     share = ready.share()
     settle(craftkit)
     share.refresh_from_db()

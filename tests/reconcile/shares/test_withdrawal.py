@@ -7,12 +7,7 @@ from django.db import connection, transaction
 
 from django_craftkit.models import Render, RenderWithdrawn, Share
 from tests.helpers import at_once, settle
-
-POST = {"method": "POST", "path": "/v1/renders/*/shares"}
-
-
-def open_there(craftkit) -> list[str]:
-    return [link.id for link in craftkit.shares if not link.revoked]
+from tests.reconcile.resources import open_there
 
 
 def test_all_links_are_revoked_and_no_new_one_can_be_asked_for(craftkit, ready, django_user_model):
@@ -30,7 +25,7 @@ def test_all_links_are_revoked_and_no_new_one_can_be_asked_for(craftkit, ready, 
     assert open_there(craftkit) == []
     asked = (ready.share, lambda: ready.email("bob@example.com"))
     for ask in asked:
-        with pytest.raises(RenderWithdrawn, match="withdrawn"):
+        with pytest.raises(RenderWithdrawn):
             ask()
     assert Share.objects.count() == 3
 
@@ -43,7 +38,7 @@ def test_a_document_that_was_not_sent_is_cancelled_and_a_retry_lifts_it(craftkit
     render.refresh_from_db()
     share.refresh_from_db()
     assert (render.status, share.status) == ("cancelled", "revoked")
-    assert "withdrawn" in render.error
+    assert render.error
     assert craftkit.sandbox.requests == []
 
     assert render.retry()
@@ -92,9 +87,8 @@ def can_overtake() -> bool:
     return connection.features.has_select_for_no_key_update
 
 
-def test_a_link_that_nobody_here_knows_of_is_revoked_too(craftkit, ready, dashboard):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_a_link_that_nobody_here_knows_of_is_revoked_too(craftkit, ready, dashboard, silent):
     dashboard.shares.create(ready.remote_id)
     ready.withdraw()
     settle(craftkit)
-    assert [link for link in craftkit.shares if not link.revoked] == []
+    assert open_there(craftkit) == []

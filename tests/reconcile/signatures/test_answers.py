@@ -18,6 +18,7 @@ from django_craftkit.reconcile.signatures import states as signatures
 from django_craftkit.sandbox.api.signatures import as_json
 from django_craftkit.signals import signature_signed
 from django_craftkit.signing import Recipient
+from tests.helpers import connected
 from tests.reconcile.signatures.helpers import (
     GET,
     GUEST,
@@ -107,12 +108,9 @@ def test_who_listens_to_people_alone_hears_of_one_whom_nobody_here_has_named(cra
     notary["signedAt"] = "2026-06-05T10:00:00.000Z"
     odd = answer(craftkit, there, recipients=[*people, notary])
     craftkit.sandbox.faults.add("status", **odd, **GET)
-    signature_signed.connect(listen, sender=SignatureRecipient)
-    try:
+    with connected(listen, signature_signed, sender=SignatureRecipient):
         sent.refresh()
         craftkit.run()
-    finally:
-        signature_signed.disconnect(listen, sender=SignatureRecipient)
     assert said == ["notary@example.com"]
 
 

@@ -56,7 +56,7 @@ def test_a_reason_that_craftkit_does_not_take_is_refused_here(craftkit, sent, re
     assert SignatureRequest.objects.get().is_cancellable
 
 
-def test_a_wish_that_is_rolled_back_cancels_nothing(craftkit, sent, there):
+def test_a_cancellation_that_is_rolled_back_cancels_nothing(craftkit, sent, there):
     with contextlib.suppress(LookupError), transaction.atomic():
         sent.cancel()
         raise LookupError
@@ -82,8 +82,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_what_has_come_to_its_end_meanwhile_is_read_back(craftkit, sent, there, end):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_what_has_come_to_its_end_meanwhile_is_read_back(craftkit, sent, there, silent, end):
     ENDS[end](craftkit.sandbox, there.id)
     assert sent.cancel(reason="Too late.")
     settle(craftkit)

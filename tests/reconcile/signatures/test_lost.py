@@ -9,7 +9,6 @@ import pytest
 
 from django_craftkit import clock
 from django_craftkit.models import (
-    Change,
     Job,
     Render,
     SignatureRequest,
@@ -17,17 +16,15 @@ from django_craftkit.models import (
 from django_craftkit.reconcile.signatures.send import wire_key
 from django_craftkit.sandbox.api.signatures import as_json
 from django_craftkit.signing import AnchorTag, Recipient
-from tests.helpers import LEASE_OVER, settle, work
+from tests.helpers import LEASE_OVER, work
 from tests.reconcile.signatures.helpers import (
     GUEST,
     LIST,
     POST,
     SKIPPER,
     TAGS,
-    calls,
     end_there,
     history,
-    posts,
     send,
     until,
 )
@@ -35,28 +32,6 @@ from tests.seams import (
     before_sending,
     take_step,
 )
-
-
-@pytest.mark.parametrize("trouble", ["cut_after", "cut_before"])
-def test_one_taken_back_after_a_lost_answer_is_looked_for_first(craftkit, ready, silent, trouble):
-    craftkit.sandbox.faults.add(trouble, **POST)
-    request = send(ready)
-    work()
-    assert request.cancel(reason="No need.")
-    work()
-    request.refresh_from_db()
-    assert request.status == "pending", "the answer may be on its way"
-    settle(craftkit)
-    request.refresh_from_db()
-    assert (request.status, request.error) == ("cancelled", "No need.")
-    assert posts(craftkit) == 1, "it is never sent after that"
-    if trouble == "cut_after":
-        assert end_there(craftkit) == ["cancelled"]
-        assert history(request) == ["sent", "cancelled"]
-        assert Change.objects.get(to_status="sent").cause == "read back"
-    else:
-        assert craftkit.sandbox.signatures == []
-        assert calls(craftkit, "GET", "/signatures") == 1
 
 
 def test_the_envelope_of_another_is_not_taken_for_the_lost_one(craftkit, ready, silent, dashboard):

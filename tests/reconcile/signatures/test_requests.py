@@ -1,4 +1,4 @@
-"""One envelope for one wish, whoever asks and however often."""
+"""One envelope for one request, whoever makes it and however often."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django_craftkit.models import (
 from django_craftkit.reconcile.signatures.send import wire_key
 from django_craftkit.signals import render_succeeded
 from django_craftkit.signing import AnchorTag, InvalidSignatureRequest, Recipient, SignatureField
-from tests.helpers import Replica, at_once, settle
+from tests.helpers import Replica, at_once, connected, settle
 from tests.reconcile.signatures.helpers import (
     GUEST,
     POST,
@@ -31,6 +31,7 @@ from tests.reconcile.signatures.helpers import (
     send,
     until,
 )
+from tests.seams import when_waiting
 
 
 def test_it_is_sent_signed_and_kept(craftkit, ready):
@@ -150,14 +151,11 @@ def test_a_receiver_that_is_called_again_asks_for_one_envelope(craftkit):
         if len(asked) < 3:
             raise LookupError("the mail server of this site is away")
 
-    render_succeeded.connect(receiver)
-    try:
+    with connected(receiver, render_succeeded):
         Render.objects.request("invoice", {})
         for _ in range(6):
             craftkit.run()
             craftkit.pass_time(30)
-    finally:
-        render_succeeded.disconnect(receiver)
     assert (len(asked), len(set(asked))) == (3, 1)
     assert craftkit.sandbox.billed_signatures == 1
 
@@ -173,7 +171,7 @@ def test_a_receiver_that_is_called_again_asks_for_one_envelope(craftkit):
     ],
     ids=["fewer people", "another order", "another name", "another tag", "one more place"],
 )
-def test_a_key_stands_for_one_wish_only(craftkit, ready, other):
+def test_a_key_stands_for_one_request_only(craftkit, ready, other):
     request = send(ready, key="bk-1")
     people = other.pop("people", [])
     with transaction.atomic(), pytest.raises(KeyConflict, match="bk-1"):
@@ -243,7 +241,8 @@ def test_no_name_is_no_name(craftkit, ready):
     assert craftkit.sandbox.signatures[0].name.startswith("Signature request ")
 
 
-def test_one_that_is_waited_for_is_rejected_where_its_document_fails(craftkit):
+def test_one_that_is_waited_for_is_rejected_where_its_document_fails(craftkit, monkeypatch):
+    when_waiting(monkeypatch, craftkit.pass_time)
     craftkit.sandbox.faults.add("render_failed")
     assert send(Render.objects.request("invoice", {}), wait=5).status == "rejected"
 

@@ -166,8 +166,7 @@ def test_who_declines_is_shown_with_the_reason_that_only_a_webhook_tells(
     assert not Job.objects.filter(kind__contains="signature").exists()
 
 
-def test_a_reason_that_craftkits_answer_tells_is_kept_too(craftkit, sent, there):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_a_reason_that_craftkits_answer_tells_is_kept_too(craftkit, sent, there, silent):
     craftkit.sandbox.decline(there.id, SKIPPER.email)
     there.error_message = "The price is wrong."
     until(craftkit, sent, "declined")
@@ -175,8 +174,7 @@ def test_a_reason_that_craftkits_answer_tells_is_kept_too(craftkit, sent, there)
     assert Change.objects.get(to_status="declined").note == "The price is wrong."
 
 
-def test_a_reason_that_comes_after_the_end_is_still_kept(craftkit, sent, there):
-    craftkit.sandbox.faults.add("webhook_dropped", times=None)
+def test_a_reason_that_comes_after_the_end_is_still_kept(craftkit, sent, there, silent):
     craftkit.sandbox.decline(there.id, SKIPPER.email, "The price is wrong.")
     until(craftkit, sent, "declined")
     tell("declined", sent, status="declined", reason="The price is wrong.")
