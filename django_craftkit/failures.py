@@ -151,9 +151,10 @@ def _is_aborted(connection: BaseDatabaseWrapper) -> bool:
 
     The error that did may be out of sight: caught, or the driver's own.
     """
+    if connection.vendor != "postgresql":
+        return False
     info = getattr(connection.connection, "info", None)
-    status = getattr(info, "transaction_status", None)
-    return connection.vendor == "postgresql" and status in _ABORTED
+    return getattr(info, "transaction_status", None) in _ABORTED
 
 
 def _connection_of(error: Error) -> BaseDatabaseWrapper | None:

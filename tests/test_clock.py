@@ -24,7 +24,7 @@ SITES = [
 ]
 
 WRITES = {
-    "a first job": lambda: Job.objects.start("render", 1, ""),
+    "a first job": lambda: Job.objects.start("render", 1, "", 1),
     "a job that is asked for": lambda: Job.objects.request("render", [1]),
     "a job that is asked for again": lambda: (
         Job.objects.create(

@@ -89,13 +89,14 @@ class EngagementEventManager(_Manager):
             raise ValueError(f"This site can record {', '.join(RECORDED_HERE)}, not {kind!r}.")
         if render.remote_id is None:
             raise ValueError(f"{render} is {render.status}: nobody can have seen it.")
-        self._store(kind, None if metadata is None else check_data(metadata, "metadata"))
+        known = None if metadata is None else check_data(metadata, "metadata")
+        self._store(kind, metadata=known, occurred_at=clock.now())
 
     @in_transaction
-    def _store(self, kind: str, metadata: dict[str, Any] | None) -> None:
+    def _store(self, kind: str, **values: Any) -> None:
         render = self.instance
         self.using(database()).create(
-            project=render.project, render=render, type=kind, actor="partner", metadata=metadata
+            project=render.project, render=render, type=kind, actor="partner", **values
         )
         Job.objects.request(Job.Kind.ENGAGEMENT, [render.pk], render.project, priority=None)
 

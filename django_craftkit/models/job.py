@@ -139,9 +139,7 @@ class JobQuerySet(LeasedQuerySet):
         """Write jobs that are missing, due now; one that is there by now stays as it is."""
         self._add(kind, sorted(object_ids), project, clock.database_moment())
 
-    def start(
-        self, kind: str, object_id: int, project: str, priority: int = Priority.SINGLE.value
-    ) -> None:
+    def start(self, kind: str, object_id: int, project: str, priority: int) -> None:
         """Write the first job of an object that was just made, with one INSERT; wake the loop."""
         using = database()
         job = Job(kind=kind, object_id=object_id, project=project, priority=priority)

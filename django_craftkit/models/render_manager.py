@@ -305,7 +305,6 @@ class RenderManager(_Manager):
         dispatch.wake_on_commit(database())
         return Withdrawn(mine, [*shares, *requests])
 
-    @retried_after_deadlock
     def _request(
         self,
         wanted: dict[str, Any],
@@ -330,12 +329,25 @@ class RenderManager(_Manager):
             default_key(wanted["template"], wanted["data"], about) if key is None else key
         )
         wanted["key_hash"] = hash_key(wanted["key"])
+        is_default = key is None
+        return self._store(wanted, about, is_default, earlier, complete, saved_in)
+
+    @retried_after_deadlock
+    def _store(
+        self,
+        wanted: dict[str, Any],
+        about: Identity | None,
+        is_default: bool,
+        earlier: Callable[[], str] | None,
+        complete: Callable[[Render], None] | None,
+        saved_in: str | None,
+    ) -> Render:
         using = database()
         # An event only wants its document to be there.
         is_event = bool(wanted.get("builder"))
         by_key = _STATE_BY_KEY if is_event else _BY_KEY
         known = by_key.first(using, wanted["project"], wanted["key_hash"])
-        if known is None and key is None:
+        if known is None and is_default:
             rows = self.using(using).filter(project=wanted["project"])
             if about is not None:
                 known = known_by_label(rows, wanted["template"], about)

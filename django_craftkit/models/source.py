@@ -58,7 +58,8 @@ class SourceDescriptor:
             known = self.field.get_cached_value(instance)
             # The row may have been made to be about another since. Not compared by database: what
             # was set may have been read from a replica.
-            if known is None or _place_of(known)[1:] == (instance.place or ())[1:]:
+            place = instance.place
+            if known is None or (place is not None and _place_of(known)[1:] == place[1:]):
                 return known
             self.field.delete_cached_value(instance)
         instance.refuse_schema()

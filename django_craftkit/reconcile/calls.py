@@ -40,8 +40,12 @@ Noted = dict[str, datetime | None]
 
 def noted(row: Any) -> Noted:
     """Return what a row says of its calls."""
-    columns = ("sent_at", "sending_since")
-    return {name: getattr(row, name) for name in columns if hasattr(row, name)}
+    return {name: getattr(row, name) for name in _columns(row, "sent_at", "sending_since")}
+
+
+def _columns(row: Any, *names: str) -> tuple[str, ...]:
+    there = {field.name for field in row._meta.concrete_fields}
+    return tuple(name for name in names if name in there)
 
 
 def note(row: R, wanted: QuerySet[Any]) -> bool:
@@ -67,7 +71,7 @@ def note_all(rows: Sequence[T], locked: Lock, *names: str, **also: Any) -> dict[
     if not rows:
         return {}
     columns: tuple[str, ...] = tuple(noted(rows[0]))
-    read = [n for n in ("status", "attempt", *names, *columns) if hasattr(rows[0], n)]
+    read = _columns(rows[0], "status", "attempt", *names, *columns)
     # By primary keys alone: MySQL would lock whatever other index it goes by.
     all_rows: Any = type(rows[0])._default_manager.using(database()).only(*read)
     found = locked(all_rows).in_bulk([row.pk for row in rows])

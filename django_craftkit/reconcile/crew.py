@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,15 @@ class Call:
     #: Bytes of JSON that it holds until it is answered, about.
     size: int = 0
     planned_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its job may be over to another before the call is."""
+        return time.monotonic() - self.planned_at > conf.options().LEASE / 4
+
+    def as_planned_now(self) -> Call:
+        """Return the call as it is planned once its row says so."""
+        return replace(self, planned_at=time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +223,7 @@ class Threads(Crew):
         with self._room.beside():
             began, job = time.monotonic(), call.jobs[0]
             stopped = [self._stopped.get((job.project, kind), 0.0) for kind in ("", job.kind)]
-            # Its job may be over to another before the call is.
-            is_late = began - call.planned_at > conf.options().LEASE / 4
-            if self._is_over or is_late or call.planned_at <= max(stopped):
+            if self._is_over or call.is_late or call.planned_at <= max(stopped):
                 answer = Answer(call, error=NotMade())
             else:
                 answer = _answer(call)

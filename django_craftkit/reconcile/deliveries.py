@@ -109,6 +109,8 @@ def _process(
     except Exception:
         # One of them breaks the batch: alone, each shows whether it is the one.
         logger.exception("A batch of %d webhooks is taken apart.", len(batch))
+        if lease is not None:
+            lease.clear()
         for delivery in batch:
             try:
                 _apply([delivery], now)

@@ -63,9 +63,10 @@ def test_a_row_that_somebody_has_locked_holds_up_no_other(
     if method == "GET":
         batch.work(4)
         craftkit.pass_time(5)
-    mine = {"pk": rows[1].pk if model is resource.model else rows[1].render_id}
     if model is Job:
         mine = {"kind": resource.job, "object_id": rows[1].pk}
+    else:
+        mine = {"pk": rows[1].pk if model is resource.model else rows[1].render_id}
     someone = Holding(lambda: model.objects.select_for_update().get(**mine))
 
     with batch.together(4, method, someone.begin):
@@ -106,7 +107,7 @@ def test_what_somebody_is_about_to_end_holds_up_no_other(
     rows = batch.request(resource, 4)
     mine = resource.model.objects.get(pk=rows[1].pk)
     someone = Holding(
-        mine.render.withdraw if end == "withdrawn" else lambda: resource.take_back(mine)
+        lambda: mine.render.withdraw() if end == "withdrawn" else resource.take_back(mine)
     )
     when, number = moment
 

@@ -215,7 +215,7 @@ def _send_all(
             yield call.jobs[0]
         else:
             calls.remember(render, now)
-            yield call
+            yield call.as_planned_now()
 
 
 @in_transaction

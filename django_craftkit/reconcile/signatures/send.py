@@ -166,7 +166,7 @@ def _sends(
         request = call.target.row
         if (now := begun.get(request.pk)) is not None:
             calls.remember(request, now)
-            yield call
+            yield call.as_planned_now()
         elif request.pk in begun:
             # Unwanted by now, or sent by another: the next step sees what there is to do.
             yield call.jobs[0], Reschedule(0.0)
