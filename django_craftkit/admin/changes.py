@@ -76,7 +76,7 @@ class ChangeAdmin(TargetAdmin[Change]):
     actions = ("replay",)
     button = _("Call the receivers again")
     wholes = ("note", "receivers")
-    columns = ("kind", "object_id", "from_status", "to_status", "announcement")
+    filterable = ("kind", "object_id", "from_status", "to_status", "announcement")
     fields = (
         "created_at",
         "target",
@@ -105,9 +105,9 @@ class ChangeAdmin(TargetAdmin[Change]):
     )
     shown_note = text_column("note", _("note"))
 
-    def get_columns(self, request: HttpRequest) -> Sequence[str]:
+    def get_filterable(self, request: HttpRequest) -> Sequence[str]:
         sees = all(self.allows(request, permission) for permission in NOTES.values())
-        columns = super().get_columns(request)
+        columns = super().get_filterable(request)
         return [*columns, "note"] if sees else columns
 
     def get_wholes(self, request: HttpRequest, obj: Change) -> Sequence[str]:

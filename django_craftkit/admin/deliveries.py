@@ -81,7 +81,7 @@ class WebhookDeliveryAdmin(WorkAdmin[WebhookDelivery]):
         ),
     )
     wholes = ("body", "error")
-    columns = ("status", "error")
+    filterable = ("status", "error")
     fields = (
         "event",
         "shown_status",

@@ -36,7 +36,7 @@ class EngagementEventAdmin(MirrorAdmin[EngagementEvent]):
     search_prefixes = ("render__key",)
     ordering = ("-pk",)
     wholes = ("metadata",)
-    columns = ("render", "event_id", "type", "actor", "occurred_at")
+    filterable = ("render", "event_id", "type", "actor", "occurred_at")
     fields = ("exact_at", *_SHOWN, "shown_metadata", "project", "known_as")
     shown_at = age_column("occurred_at", _("at"))
     shown_metadata = json_column("metadata", _("further data"))

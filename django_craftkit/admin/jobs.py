@@ -46,7 +46,7 @@ class JobAdmin(TargetAdmin[Job]):
     actions = ("take_up",)
     button = _("Carry it out now")
     wholes = ("error",)
-    columns = ("kind", "object_id", "error")
+    filterable = ("kind", "object_id", "error")
     fields = (*_SHOWN, "attempts", "failures", "shown_error", "created_at", "shown_button")
     shown_error = text_column("error", _("error"))
 

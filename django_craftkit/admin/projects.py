@@ -48,7 +48,7 @@ class ProjectStateAdmin(WorkAdmin[ProjectState]):
     actions = ("try_again",)
     button = _("Try again now")
     wholes = ("pause_reason",)
-    columns = ("pause_reason",)
+    filterable = ("pause_reason",)
     fields = (
         "project",
         "capability",

@@ -90,11 +90,13 @@ class _Look:
 
     sql: str
     #: Those of one class, with what stands for its number, its beginning and now.
-    values: tuple[Any, ...]
-    start: Any
-    now: Any
+    values: tuple[object, ...]
+    start: object
+    now: object
 
-    def params(self, classes: Sequence[int], now: Any, floors: dict[int, Any]) -> list[Any]:
+    def params(
+        self, classes: Sequence[int], now: object, floors: Mapping[int, object]
+    ) -> list[Any]:
         """Return the parameters; where a class has no floor, its beginning is that of time."""
         params: list[Any] = []
         for one in classes:

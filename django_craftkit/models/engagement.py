@@ -90,15 +90,17 @@ class EngagementEventManager(_Manager):
         if render.remote_id is None:
             raise ValueError(f"{render} is {render.status}: nobody can have seen it.")
         known = None if metadata is None else check_data(metadata, "metadata")
-        self._store(kind, metadata=known, occurred_at=clock.now())
+        event = EngagementEvent(
+            project=render.project, render=render, type=kind, actor="partner", metadata=known
+        )
+        self._store(event)
 
     @in_transaction
-    def _store(self, kind: str, **values: Any) -> None:
-        render = self.instance
-        self.using(database()).create(
-            project=render.project, render=render, type=kind, actor="partner", **values
-        )
-        Job.objects.request(Job.Kind.ENGAGEMENT, [render.pk], render.project, priority=None)
+    def _store(self, event: EngagementEvent) -> None:
+        # Anew where this transaction is run again.
+        event.pk = None
+        event.save(using=database(), force_insert=True)
+        Job.objects.request(Job.Kind.ENGAGEMENT, [event.render_id], event.project, priority=None)
 
 
 class EngagementEvent(models.Model):

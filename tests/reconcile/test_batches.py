@@ -67,8 +67,8 @@ def wait_for_documents(batch, resource, number):
     return run
 
 
-def are_sent(batch, resource, number):
-    batch.request(resource, number)
+def are_sent(batch, resource, number, *, apart=True):
+    batch.request(resource, number, apart=apart)
 
     def run():
         batch.work(number)
@@ -115,10 +115,36 @@ def are_taken_back(batch, resource, number):
     return run
 
 
+def are_sent_of_one_document(batch, resource, number):
+    return are_sent(batch, resource, number, apart=False)
+
+
+def are_revoked_of_one_document(batch, resource, number):
+    are_sent(batch, resource, number, apart=False)()
+    pks = list(Share.objects.values_list("pk", flat=True))
+    assert len(Share.objects.revoke_chosen(pks, user=None)) == number
+
+    def run():
+        batch.work(number, "DELETE")
+        assert resource.statuses() == [resource.ended] * number
+        assert not unfinished().exists()
+
+    return run
+
+
 STEPS = [
     (DOCUMENT, are_sent),
     (DOCUMENT, are_followed),
-    *[(share, step) for share in (LINK, MAIL) for step in (are_sent, are_taken_back)],
+    *[
+        (share, step)
+        for share in (LINK, MAIL)
+        for step in (
+            are_sent,
+            are_sent_of_one_document,
+            are_taken_back,
+            are_revoked_of_one_document,
+        )
+    ],
     *[
         (SIGNATURE, step)
         for step in (wait_for_documents, are_sent, are_asked_about, are_taken_back)
@@ -165,7 +191,8 @@ def answered(
         with one:
             fault = faults[resource.name_in(request.body)]
             if fault:
-                craftkit.sandbox.faults.add(**fault)
+                # Of this call: links are looked for meanwhile.
+                craftkit.sandbox.faults.add(method="POST", **fault)
             return send(self, request, *args, **kwargs)
 
     with monkeypatch.context() as patch:
@@ -179,7 +206,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "lost": {"kind": "cut_after"},
     "never there": {"kind": "cut_before"},
 }
-NO_CREDITS = {"kind": "status", "status": 402, "code": "credits_exhausted"}
+NO_CREDITS: dict[str, Any] = {"kind": "status", "status": 402, "code": "credits_exhausted"}
 
 
 @each_of_all
@@ -231,6 +258,9 @@ def test_each_of_a_batch_ends_as_it_would_alone(
     assert not Job.objects.exclude(lease_token=None).exists()
     assert requested["refused"].pk not in jobs
     assert (requested["good"].pk in jobs) == (resource is DOCUMENT), "documents are followed"
+    if is_share:
+        done = [requested[name].pk for name in ("good", "refused")]
+        assert not Job.objects.filter(kind__in=("share", "email"), object_id__in=done).exists()
     if not is_share:
         for name in ("lost", "never there"):
             job = jobs[requested[name].pk]

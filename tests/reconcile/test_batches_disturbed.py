@@ -169,6 +169,7 @@ DEATHS = {
     "marked": lambda patch, one: after_marking_as_sent(patch, one.model, killed),
     "sending": lambda patch, one: before_sending(patch, one.ending, killed, times=None),
     "sent": lambda patch, one: after_sending(patch, one.ending, killed, times=None),
+    "one of them sent": lambda patch, one: after_sending(patch, one.ending, killed),
     "answered": lambda patch, one: before_writing(
         patch, one.model, killed, verb="UPDATE", setting="remote_id"
     ),
@@ -208,13 +209,14 @@ def test_who_stood_still_after_marking_a_batch_makes_no_call_of_it(
 ):
     """A suspended machine: by now another worker may settle them, as calls that were not made."""
     rows = batch.request(resource, number, apart=False)
-    waited, marked = [], []
+    waited, marked, unmarked = [], [], []
 
     def stand_still():
         marked.extend(resource.model.objects.values_list("sending_since", flat=True))
         craftkit.pass_time(seconds)
 
     def look():
+        unmarked.append(resource.model.objects.filter(sending_since=None).count())
         under_way = resource.model.objects.exclude(sending_since=None)
         waited.append(clock.now() - under_way.earliest("sending_since").sending_since)
 
@@ -224,6 +226,9 @@ def test_who_stood_still_after_marking_a_batch_makes_no_call_of_it(
     Loop(threads=8 if number > 1 else 1, wake=None).run(10.0)
     assert len(marked) == number
     assert None not in marked
+    if resource is SIGNATURE and seconds < LEASE_OVER:
+        assert resource.statuses() == [resource.made] * number, "in the same run"
+        assert set(unmarked) == {0}
     settle(craftkit)
     assert len(waited) == resource.posts(craftkit) == number
     assert max(waited) < timedelta(seconds=60)

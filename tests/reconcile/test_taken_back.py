@@ -21,7 +21,7 @@ from tests.reconcile.resources import (
     open_there,
     settle,
 )
-from tests.reconcile.signatures.helpers import calls, history
+from tests.reconcile.signatures.helpers import calls, end_there, history
 from tests.seams import after_sending, before_marking_as_sent, before_sending
 
 WAYS = {
@@ -89,6 +89,7 @@ def test_a_lost_one_is_looked_for_and_never_sent_after_that(
         return
     assert (row.error == REASON) == (way is WAYS["taken back"])
     if trouble == "cut_after":
+        assert end_there(craftkit) == ["cancelled"]
         assert history(row) == ["sent", "cancelled"]
         assert Change.objects.get(to_status="sent").cause == "read back"
     else:

@@ -63,7 +63,7 @@ class MirrorAdmin(IndexedSearch[M]):
     wholes: tuple[str, ...] = ()
     #: Columns that an address may filter by, beside those that are fields of the page. Each stands
     #: on the pages of a row for whoever may see them, as it is, whatever the fields are called.
-    columns: tuple[str, ...] = ()
+    filterable: tuple[str, ...] = ()
 
     class Media:
         css = {"all": ["django_craftkit/admin.css"]}
@@ -89,17 +89,17 @@ class MirrorAdmin(IndexedSearch[M]):
             if (right := permission_of(self, name)) is None or self.allows(request, right)
         }
 
-    def get_columns(self, request: HttpRequest) -> Sequence[str]:
+    def get_filterable(self, request: HttpRequest) -> Sequence[str]:
         """Return the columns that this user's addresses may filter by: what the page shows."""
         fields = flatten_fieldsets(self.fieldsets or [(None, {"fields": self.fields or ()})])
         own = {field.name for field in self.opts.concrete_fields if not field.is_relation}
-        return [*self.columns, *own.intersection(fields)]
+        return [*self.filterable, *own.intersection(fields)]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         # Django lets through any column of the row.
         filters = self.get_list_filter(request)
         return (
-            lookups.may_filter(self.model, lookup, self.get_columns(request))
+            lookups.may_filter(self.model, lookup, self.get_filterable(request))
             or lookup in lookups.of_filters(self.model, filters, self.date_hierarchy)
             or (lookup, value) in lookups.of_choices(self.model)
         )

@@ -81,7 +81,7 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
     sortable_by = ("shown_age",)
     actions = ("retry", "share", "withdraw")
     wholes = LONG[Render]
-    columns = (
+    filterable = (
         "template",
         "version",
         "key",

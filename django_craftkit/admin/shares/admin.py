@@ -72,7 +72,7 @@ class ShareAdmin(ShareButtons):
     actions = ("revoke",)
     # The link itself stands here for those alone who may see it, and only while it opens something.
     wholes = ("message", "error", "field_errors")
-    columns = (
+    filterable = (
         "render",
         "by_mail",
         "recipient_email",

@@ -63,7 +63,14 @@ class SignatureRequestAdmin(SignatureButtons):
     # What an index serves, and nothing else.
     sortable_by = ("asked_for",)
     wholes = LONG[SignatureRequest]
-    columns = ("render", "name", "status", "requested_at", "cancel_requested_at", "cancel_reason")
+    filterable = (
+        "render",
+        "name",
+        "status",
+        "requested_at",
+        "cancel_requested_at",
+        "cancel_reason",
+    )
     fieldsets = (
         collapsed(_("Where to sign"), "shown_places"),
         collapsed(

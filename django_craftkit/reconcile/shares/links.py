@@ -33,7 +33,7 @@ class Links(Sharing):
         if share.status in Share.FINAL:
             return Done()
         if share.revoke_requested_at and share.remote_id is not None:
-            return _revoke(share, share.remote_id)
+            return _plan_revocation(share, share.remote_id)
         if share.status == Status.ACTIVE:
             return Done()
         if share.status == Status.UNKNOWN or share.sending_since is not None:
@@ -74,13 +74,13 @@ def _unsure(share: Share, error: CraftkitError) -> Update:
     return update.then(Reschedule(LOOK_AGAIN, error=str(error)))
 
 
-def _revoke(share: Share, remote_id: uuid.UUID) -> Errand:
+def _plan_revocation(share: Share, remote_id: uuid.UUID) -> Errand:
     craftkit = get_client(share.project, max_retries=0)
-    close = partial(_close, craftkit, remote_id_of(share.render), remote_id)
-    return Errand(share, close, partial(_read_closed, share, remote_id), makes=False)
+    revoke = partial(_revoke, craftkit, remote_id_of(share.render), remote_id)
+    return Errand(share, revoke, partial(_read_revocation, share, remote_id), makes=False)
 
 
-def _close(
+def _revoke(
     craftkit: client.Craftkit, render_id: uuid.UUID, remote_id: uuid.UUID
 ) -> client.Revocation | client.Listed[client.Share]:
     """Close a link; return Craftkit's list where it has none to close, which tells since when."""
@@ -93,7 +93,7 @@ def _close(
         return craftkit.shares.list(render_id)
 
 
-def _read_closed(share: Share, remote_id: uuid.UUID, answer: Answer) -> Update | Result:
+def _read_revocation(share: Share, remote_id: uuid.UUID, answer: Answer) -> Update | Result:
     if answer.error is not None:
         raise answer.error
     said: client.Revocation | client.Listed[client.Share] = answer.value
