@@ -81,11 +81,13 @@ class MirrorAdmin(IndexedSearch[M]):
         # What is acted upon is read where it is written: a replica may be behind.
         return queryset if _only_shows(request) else queryset.using(database())
 
-    def get_actions(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        # Django 6.1 says where they are shown, earlier ones know one place.
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        # Django 6.1 says where they are shown, and looks for this argument; earlier ones know one
+        # place.
+        where = () if action_location is None else (action_location,)
         return {
             name: found
-            for name, found in super().get_actions(request, *args, **kwargs).items()
+            for name, found in super().get_actions(request, *where).items()
             if (right := permission_of(self, name)) is None or self.allows(request, right)
         }
 
