@@ -206,8 +206,7 @@ def lock_free(rows: QuerySet[M]) -> QuerySet[M]:
     features = connections[rows.db].features
     if not features.has_select_for_update_skip_locked:
         return rows.none() if features.has_select_for_update else rows
-    no_key = features.has_select_for_no_key_update
-    return rows.select_for_update(skip_locked=True, no_key=no_key).order_by("pk")
+    return lock(rows, skip_locked=True).order_by("pk")
 
 
 def lock_by_remote_id(
