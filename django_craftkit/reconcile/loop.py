@@ -30,6 +30,7 @@ from .results import Done, Later, Paused, Reschedule, Result, result_of
 from .room import Room
 from .single import Single, wake_later
 from .steps import BATCHES, STEPS, apply, plan
+from .uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -189,7 +190,8 @@ class Loop:
     def _process_webhooks(self, now: datetime, crew: Crew) -> int:
         """Process a batch of webhooks, and alone those that ended their worker."""
         lease = Lease(now + conf.lease())
-        processed = deliveries.process(now, self._marks.of("inbox"), lease)
+        with uncollected():
+            processed = deliveries.process(now, self._marks.of("inbox"), lease)
         # What they tell is announced at once: for another to claim it costs more than to tell it.
         self._begin(Job.objects.leased(lease), crew)
         if processed < deliveries.BATCH and self._is_any_suspect(now, bool(processed)):
@@ -266,15 +268,16 @@ class Loop:
             else:
                 batches.setdefault(batch, []).append(job)
         turn = Turn()
-        for batch, jobs in batches.items():
-            for planned in plan(batch, jobs, turn):
-                match planned:
-                    case Call():
-                        crew.start(planned)
-                    case Job():
-                        steps.append(planned)
-                    case _:
-                        ended.append(planned)
+        with uncollected():
+            for batch, jobs in batches.items():
+                for planned in plan(batch, jobs, turn):
+                    match planned:
+                        case Call():
+                            crew.start(planned)
+                        case Job():
+                            steps.append(planned)
+                        case _:
+                            ended.append(planned)
         helpers = crew.helpers if self.threads > 1 else len(steps)
         for job in steps[:helpers]:
             crew.start(self._step_of(job))
@@ -324,9 +327,10 @@ class Loop:
     def _apply(self) -> list[Ended]:
         """Have the batches write what their calls have answered, and note how the jobs ended."""
         answers, self._answers = self._answers, defaultdict(list)
-        ended = [one for batch, some in answers.items() for one in apply(batch, some)]
-        connecting.drop_broken()
-        self._noting.note_all(ended)
+        with uncollected():
+            ended = [one for batch, some in answers.items() for one in apply(batch, some)]
+            connecting.drop_broken()
+            self._noting.note_all(ended)
         return ended
 
     def _go_on(self, probe: Probe, result: Result | None, crew: Crew) -> None:
