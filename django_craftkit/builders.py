@@ -17,6 +17,7 @@ from .failures import breaks_transaction, is_outage
 from .log import get_logger
 from .models import SignatureRequest
 from .models.arguments import check_data
+from .models.problems import ErrorCode, StepError
 from .models.signature_manager import DECLARED
 from .signing import Envelope
 
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
-class BuilderError(Exception):
-    """The data of a document could not be made; the message is for staff."""
+class BuilderError(StepError):
+    """The data of a document could not be made."""
 
 
-class UnknownBuilder(Exception):
+class UnknownBuilder(StepError):
     """No function of this name is declared here: this process may be older than the code."""
 
 
@@ -63,20 +64,16 @@ def build(render: Render, source: models.Model | None = None) -> Built | None:
     """
     declaration = declarations.of(render.builder, render.template, render.project)
     if declaration is None:
-        raise UnknownBuilder(
-            f"This worker knows no function {render.builder!r}. If it is older than the code, "
-            "restart it. If the function was moved or renamed while this document waited, give "
-            "its declaration that name=, or bring it back."
-        )
+        raise UnknownBuilder(ErrorCode.UNKNOWN_BUILDER, render.builder)
     if render.source_type_id is None:
-        raise BuilderError("It is about no object, so its data can't be made again.")
+        raise BuilderError(ErrorCode.NO_SOURCE)
     with render.in_schema():  # what the function reads besides is in it too
         source = source or render.read_source(declaration.proxy)
         if source is None:
             if declaration.recheck is not None:
                 raise NotConfirmed  # not saved yet: pre_save, where the key is made beforehand
             gone = f"{render.source_type} {render.source_id}{render.shown_place}"
-            raise BuilderError(f"{gone} does not exist any more.")
+            raise BuilderError(ErrorCode.SOURCE_GONE, gone)
         return call(declaration, source, {}, using=render.source_db or database())
 
 
@@ -141,7 +138,7 @@ def call(
             raise
         # Staff are shown what it says; whoever fixes it wants to know where.
         logger.exception("The function that %s a document raised.", at)
-        raise BuilderError(describe(error)) from error
+        raise BuilderError(ErrorCode.BUILDER_FAILED, describe(error)) from error
 
 
 def ask_signatures(render: Render, envelope: Envelope | None) -> None:

@@ -156,7 +156,7 @@ def _check_database() -> Iterator[checks.CheckMessage]:
     if len(homes) > 1:
         yield checks.Error(
             f"DATABASE_ROUTERS spread Craftkit's tables over {', '.join(sorted(homes))}.",
-            hint="A wish and its job are written in one transaction: route the app to one.",
+            hint="A request and its job are written in one transaction: route the app to one.",
             id="craftkit.E008",
         )
     elif others:

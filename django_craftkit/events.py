@@ -21,6 +21,7 @@ from .failures import breaks_transaction
 from .log import get_logger
 from .models import Render
 from .models.arguments import check_template
+from .models.problems import NO_PROBLEM, ErrorCode, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,7 +154,7 @@ class _Event:
         """Write the request in the event's transaction; right after it in another database."""
         declaration = self._declaration
         built: builders.Built | None = None
-        error = ""
+        problem = NO_PROBLEM
         if self.source is None and declaration.recheck is not None:
             raise ValueError("recheck= is asked of a saved object, and this event has none.")
         if declaration.snapshot or self.source is None:
@@ -161,12 +162,12 @@ class _Event:
             try:
                 built = builders.call(declaration, self.about, told, using=self.using)
             except BuilderError as raised:
-                error = str(raised)
+                problem = raised.problem
             except Exception as raised:
                 # An outage. Data of this moment can't be made later: the document waits for staff.
                 if breaks_transaction(raised):
                     raise
-                error = describe(raised)
+                problem = Problem(ErrorCode.BUILDER_FAILED, describe(raised))
             else:
                 if built is None:
                     return
@@ -181,7 +182,7 @@ class _Event:
                 declaration.template,
                 built.data if built else None,
                 builder=declaration.identity,
-                build_error=error,
+                problem=problem,
                 source=self.source,
                 key=key,
                 project=declaration.project,

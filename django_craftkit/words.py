@@ -18,7 +18,7 @@ from django.utils.translation import (
 )
 
 from django_craftkit import clock
-from django_craftkit.models.project import NOT_CONFIGURED
+from django_craftkit.models.problems import ErrorCode, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +91,6 @@ def since(moment: datetime, now: datetime) -> str:
 
 def why_paused(state: ProjectState, *, sees_settings: bool = False) -> str:
     """Return why a project is paused; what is wrong with settings, only to who may see them."""
-    if state.pause_code == NOT_CONFIGURED and not sees_settings:
-        return gettext("Its settings are wrong.")
+    if state.pause_code == ErrorCode.NOT_CONFIGURED and not sees_settings:
+        return str(Problem(ErrorCode.NOT_CONFIGURED))
     return Truncator(state.pause_reason).chars(LONGEST_REASON)

@@ -13,6 +13,7 @@ from django.dispatch import Signal
 
 from django_craftkit import declarations, events
 from django_craftkit.models import Render
+from django_craftkit.models.problems import NO_PROBLEM
 from tests.helpers import settle
 from tests.shop.models import Line, Order, RushOrder
 
@@ -256,7 +257,7 @@ def test_a_document_that_waits_while_its_declaration_is_changed_is_still_built(
         "invoice",
         None,
         builder="tests.test_declarations.number_of",
-        build_error="",
+        problem=NO_PROBLEM,
         source=source,
         key="k",
         project="default",

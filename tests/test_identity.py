@@ -22,6 +22,7 @@ from django_craftkit.builders import build
 from django_craftkit.models import Job, KeyConflict, Render, Share, SignatureRequest, WrongSchema
 from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.identity import schema_of
+from django_craftkit.models.problems import NO_PROBLEM
 from tests.helpers import at_once, settle
 from tests.shop.craftkit import shipped
 from tests.shop.models import (
@@ -639,7 +640,7 @@ def test_a_document_that_is_not_yet_built_is_found_and_asked_for_again(django_as
         "invoice",
         None,
         builder=old.builder,
-        build_error="",
+        problem=NO_PROBLEM,
         source=order,
         key="",
         project="default",

@@ -65,7 +65,7 @@ def test_a_document_is_built_from_the_row_as_it_is_after_the_save(craftkit, buil
     set_price(order)
     craftkit.run()
     assert state() == ("pending", "", 1)
-    assert "recheck is false" in Job.objects.get().error
+    assert Job.objects.get().error_code == "not_confirmed"
     order.save()
     settle(craftkit)
     assert state() == ("succeeded", "", 1)

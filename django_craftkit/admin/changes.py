@@ -15,6 +15,7 @@ from django_craftkit.admin.common.format import badge, signer_name
 from django_craftkit.admin.common.truncate import loads, short_line, short_name
 from django_craftkit.admin.common.work import KindFilter, TargetAdmin
 from django_craftkit.models import Change, Render, Share, SignatureRequest
+from django_craftkit.models.problems import Problem
 from django_craftkit.models.project import PAUSED, RUNNING
 from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
 
@@ -152,7 +153,8 @@ class ChangeAdmin(TargetAdmin[Change]):
             attempts = counted if isinstance(counted, int) else 0
             tries = ngettext("%d try", "%d tries", attempts) % attempts
             abandoned = badge(_("given up"), "bad") if failed.get("abandoned") else ""
-            error = short_line(str(failed.get("error", "")))
+            said = (str(failed.get(name, "")) for name in ("error_code", "error"))
+            error = short_line(str(Problem(*said)))
             rows.append((short_name(name), tries, abandoned, error))
         if not rows:
             is_unreadable = found is None and change.receivers_text not in (None, "null")

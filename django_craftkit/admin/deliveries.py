@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from django_craftkit.admin.common.base import Said, age_column, text_column
+from django_craftkit.admin.common.base import Said, age_column, problem_column
 from django_craftkit.admin.common.buttons import row_action
 from django_craftkit.admin.common.format import badge, linked
 from django_craftkit.admin.common.lists import ProjectFilter, ValueFilter
@@ -86,6 +86,7 @@ class WebhookDeliveryAdmin(WorkAdmin[WebhookDelivery]):
         "event",
         "shown_status",
         "shown_error",
+        "error_code",
         "document",
         "project",
         "received_at",
@@ -99,7 +100,7 @@ class WebhookDeliveryAdmin(WorkAdmin[WebhookDelivery]):
         "body_hash",
     )
     shown_received = age_column("received_at", _("received"), "pk")
-    shown_error = text_column("error", _("error"))
+    shown_error = problem_column()
 
     def is_offered(self, row: WebhookDelivery) -> bool:
         return row.is_body_kept

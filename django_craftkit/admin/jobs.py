@@ -9,15 +9,16 @@ from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from django_craftkit.admin.common.base import text_column
+from django_craftkit.admin.common.base import problem_column
 from django_craftkit.admin.common.buttons import row_action
 from django_craftkit.admin.common.format import badge
 from django_craftkit.admin.common.lists import ProjectFilter, StateFilter, is_list
 from django_craftkit.admin.common.work import KindFilter, TargetAdmin
 from django_craftkit.models import Job
+from django_craftkit.models.problems import ErrorCode, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from django.db.models import QuerySet
     from django.http import HttpRequest
@@ -47,8 +48,35 @@ class JobAdmin(TargetAdmin[Job]):
     button = _("Carry it out now")
     wholes = ("error",)
     filterable = ("kind", "object_id", "error")
-    fields = (*_SHOWN, "attempts", "failures", "shown_error", "created_at", "shown_button")
-    shown_error = text_column("error", _("error"))
+    fields = (
+        *_SHOWN,
+        "attempts",
+        "failures",
+        "shown_error",
+        "error_code",
+        "created_at",
+        "shown_button",
+    )
+    shown_error = problem_column()
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[ListedJob]) -> None:
+        super().prepare_rows(request, rows)
+        if self.allows(request, "view_projectstate"):
+            return
+        for job in rows:
+            if job.error_code == ErrorCode.NOT_CONFIGURED:
+                # What is wrong with them is for whoever may see the project.
+                job.error = job.error_start = ""
+
+    def get_filterable(self, request: HttpRequest) -> Sequence[str]:
+        names = super().get_filterable(request)
+        if self.allows(request, "view_projectstate"):
+            return names
+        return [name for name in names if name != "error"]
+
+    def get_wholes(self, request: HttpRequest, obj: Job) -> Sequence[str]:
+        is_hidden = obj.error_code == ErrorCode.NOT_CONFIGURED
+        return () if is_hidden and not self.allows(request, "view_projectstate") else self.wholes
 
     @admin.display(description=_("in hand"))
     def lease(self, job: Job) -> str:
@@ -63,7 +91,7 @@ class JobAdmin(TargetAdmin[Job]):
 
     @admin.display(description=_("error"))
     def short_error(self, job: ListedJob) -> str:
-        return str(job.error_start)
+        return str(Problem(job.error_code, job.error_start))
 
     @row_action("take-up", "carry_out_job", _("Carry the selected jobs out now"))
     def take_up(self, request: HttpRequest, queryset: Iterable[Job]) -> None:

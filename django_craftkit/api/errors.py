@@ -20,6 +20,7 @@ from rest_framework.settings import api_settings
 
 from django_craftkit.database import sanitized
 from django_craftkit.models import KeyConflict, NothingToRender, RenderWithdrawn
+from django_craftkit.models.problems import Problem
 from django_craftkit.signing import InvalidSignatureRequest
 
 if TYPE_CHECKING:
@@ -149,14 +150,15 @@ def _below(path: str, name: object) -> str:
 def of_row(row: Mirror) -> Body | None:
     """Return what went wrong with a row, in the shape of an error; ``None`` where nothing did."""
     named = row.field_errors if isinstance(row.field_errors, Mapping) else {}
-    if not (row.error or row.error_code or named):
+    if not (row.problem or named):
         return None
     errors = [
         one_error(_field(row, str(name)), row.error_code, str(message))
         for name, messages in named.items()
         for message in (messages if isinstance(messages, list) else [messages])
     ]
-    return shape(row.error_code, row.error[:LONGEST], errors)
+    problem = Problem(row.error_code, row.error[:LONGEST])
+    return shape(row.error_code, str(problem), errors)
 
 
 def _field(row: Mirror, name: str) -> str:

@@ -135,7 +135,7 @@ class Change(models.Model):
         if row.announcement != self.Announcement.ABANDONED:
             return False
         row.receivers = {
-            name: {"attempts": 0, "error": entry.get("error", "")}
+            name: {k: v for k, v in entry.items() if k != "abandoned"} | {"attempts": 0}
             for name, entry in (row.receivers or {}).items()
         }
         row.announcement = self.Announcement.DUE

@@ -22,6 +22,8 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import bulk
 from django_craftkit.database import database, in_read_committed, retried_after_deadlock
 
+from .problems import Explained
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
@@ -387,7 +389,7 @@ def _count(claimed: Sequence[Any], begun: Sequence[Any]) -> None:
         row.attempts += 1
 
 
-class Leased(models.Model):
+class Leased(Explained):
     """A row that is processed: due at one moment, then leased by one worker until another."""
 
     #: ``None``: nothing to do. A lease leaves it as it is, and writes to no index.
@@ -399,6 +401,11 @@ class Leased(models.Model):
         default=0,
         db_default=0,
         help_text=_("Since the last one that ended with a word."),
+    )
+    #: As in ``Problem``.
+    error = models.TextField(_("error"), blank=True, default="", db_default="")
+    error_code = models.CharField(
+        _("error code"), max_length=64, blank=True, default="", db_default=""
     )
     #: Of a claimed row: how many workers have ended while on it, since one that did not.
     deaths = 0

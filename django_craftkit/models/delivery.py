@@ -32,6 +32,7 @@ _COLUMNS = (
     "event",
     "about",
     "error",
+    "error_code",
     "due_at",
     "leased_until",
     "lease_token",
@@ -91,6 +92,7 @@ class WebhookDeliveryManager(_Manager):
                 attempts=0,
                 due_at=clock.database_moment(),
                 error="",
+                error_code="",
                 processed_at=None,
             )
         )
@@ -145,7 +147,6 @@ class WebhookDelivery(Leased):
     )
     body = models.BinaryField(_("body"))
     body_hash = models.CharField(_("SHA-256 of the body"), max_length=64)
-    error = models.TextField(_("error"), blank=True, default="", db_default="")
     received_at = models.DateTimeField(_("received at"), default=clock.now)
     processed_at: NullableMoment = models.DateTimeField(_("processed at"), null=True, blank=True)
 

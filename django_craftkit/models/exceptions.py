@@ -30,7 +30,7 @@ class RenderFailed(Exception):
     """The document ended without a PDF; ``render`` says why."""
 
     def __init__(self, render: Render) -> None:
-        why = f": {render.error}" if render.error else ""
+        why = f": {problem}" if (problem := str(render.problem)) else ""
         super().__init__(f"{render} is {render.status}{why}")
         self.render = render
 

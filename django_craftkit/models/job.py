@@ -15,7 +15,6 @@ from django_craftkit.database import (
     database,
     read_committed_next,
     retried_after_deadlock,
-    sanitized,
     update_many,
 )
 from django_craftkit.statements import insert
@@ -23,6 +22,7 @@ from django_craftkit.statements import insert
 from . import kinds
 from .claims import Lease, Leased, LeasedQuerySet
 from .priority import Priority, priorities
+from .problems import NO_PROBLEM, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -158,16 +158,16 @@ class JobQuerySet(LeasedQuerySet):
         return self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
 
     def release(
-        self, done: Sequence[Job], rescheduled: Sequence[tuple[Job, datetime, str, int]]
+        self, done: Sequence[Job], rescheduled: Sequence[tuple[Job, datetime, Problem, int]]
     ) -> set[int]:
         """Delete claimed jobs whose steps are done; reschedule others, inside a transaction.
 
-        Each of the others has its moment, its error and its number of failures.
+        Each of the others has its moment, its problem and its number of failures.
         Returns the primary keys of all but those that somebody else has locked: whoever has locked
         many must wait for nobody who may wait for one of them.
         """
-        ended: list[tuple[Job, datetime | None, str, int]]
-        ended = [*((job, None, "", 0) for job in done), *rescheduled]
+        ended: list[tuple[Job, datetime | None, Problem, int]]
+        ended = [*((job, None, NO_PROBLEM, 0) for job in done), *rescheduled]
         jobs = {job.pk: job for job, *_ in ended}
         #: The version of each of them that is locked now, and still ours.
         found: dict[int, int] = {}
@@ -187,18 +187,18 @@ class JobQuerySet(LeasedQuerySet):
         locked = set(rest.filter(lease_token__in=tokens).values_list("pk", flat=True))
         over, left = [], []
         now = cache(clock.database_now)
-        for job, at, error, failures in ended:
+        for job, at, problem, failures in ended:
             # One that was requested meanwhile is due at once.
             is_current = found.get(job.pk) == job.version
             if is_current and at is None:
                 over.append(job.pk)
             elif job.pk in found:
                 values: dict[str, Any]
-                values = {"error": sanitized(error), "failures": failures, **_RELEASED}
+                values = {**problem.columns, "failures": failures, **_RELEASED}
                 left.append(Job(pk=job.pk, due_at=at if is_current else now(), **values))
         if over:
             bulk.delete_by_pk(Job, over, database())
-        update_many(left, ("due_at", "error", "failures", *_RELEASED))
+        update_many(left, ("due_at", "error", "error_code", "failures", *_RELEASED))
         return jobs.keys() - locked
 
     def begin(self, job: Job) -> bool:
@@ -238,16 +238,19 @@ class JobQuerySet(LeasedQuerySet):
         # listens to the deletion of every model: a request in between would be lost.
         read_committed_next(mine.db)
         if not mine.filter(version=job.version)._raw_delete(mine.db):
-            mine.update(**_RELEASED, due_at=clock.database_moment(), failures=0, error="")
+            values = {**_RELEASED, **NO_PROBLEM.columns, "failures": 0}
+            mine.update(due_at=clock.database_moment(), **values)
 
-    def reschedule(self, job: Job, at: datetime, *, error: str = "", failures: int = 0) -> bool:
+    def reschedule(
+        self, job: Job, at: datetime, *, problem: Problem = NO_PROBLEM, failures: int = 0
+    ) -> bool:
         """Release a job to be due at a time; ``False`` where it was taken over."""
-        values = {"failures": failures, "error": sanitized(error), **_RELEASED}
+        values = {"failures": failures, **problem.columns, **_RELEASED}
         return bool(self.mine(job).update(due_at=_at(job, at), **values))
 
-    def quarantine(self, job: Job, until: datetime, *, error: str) -> None:
+    def quarantine(self, job: Job, until: datetime, *, problem: Problem) -> None:
         """Keep a job that ends its workers from being claimed, until it is requested again."""
-        self.mine(job).update(**{**_RELEASED, "leased_until": until}, error=error)
+        self.mine(job).update(**{**_RELEASED, "leased_until": until}, **problem.columns)
 
     def on_course(self) -> Self:
         """Return the jobs that are carried out soon without another request.
@@ -286,7 +289,6 @@ class Job(Leased):
     #: Raised by each request; who finishes an older version leaves the job due.
     version = models.PositiveIntegerField(_("version"), default=1)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
-    error = models.TextField(_("error"), blank=True)
     created_at = models.DateTimeField(_("created at"), default=clock.now)
     #: Of one whose writer goes on with it: what it announces, as it was written.
     changes: list[Any] | None = None

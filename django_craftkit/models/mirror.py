@@ -18,6 +18,7 @@ from .arguments import may_wait
 from .change import Change
 from .columns import NullableMoment, NullableUUID, user_key
 from .job import Job
+from .problems import Explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 SHOWN_FOR = timedelta(days=30)
 
 
-class Mirror(models.Model):
+class Mirror(Explained):
     """A row about one object at Craftkit: typed columns to filter by, the rest in ``answer``."""
 
     #: Of what kind its changes are.
@@ -45,6 +46,7 @@ class Mirror(models.Model):
     )
     #: What else Craftkit said of it, in its own words.
     answer = models.JSONField(_("answer"), default=dict, blank=True)
+    #: As in ``Problem``.
     error = models.TextField(_("error"), blank=True)
     error_code = models.CharField(_("error code"), max_length=64, blank=True)
     #: Messages by the path of the field that they are about.

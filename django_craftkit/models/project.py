@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 #: What a change says of a project.
 RUNNING, PAUSED = "running", "paused"
-#: The code of a pause whose cause is in this site's settings.
-NOT_CONFIGURED = "not_configured"
 #: For how long a sign of a worker is not written anew, whichever worker gives the next.
 SIGN_EVERY = timedelta(seconds=5)
 #: How long without a sign of a worker until none is taken to be running.

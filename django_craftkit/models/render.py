@@ -21,6 +21,7 @@ from .exceptions import KeyConflict, NothingToRender, RenderFailed
 from .job import Job
 from .mirror import Attempted, time_left
 from .priority import Priority
+from .problems import ErrorCode
 from .project import ProjectState
 from .render_manager import RenderManager
 from .sending import Sendable
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
     from .identity import Identity
 
 logger = get_logger(__name__)
-
-#: Codes of what ended here: ``recheck`` stayed false, there are no data.
-NOT_CONFIRMED = "not_confirmed"
-NOTHING_TO_RENDER = "nothing_to_render"
-#: What a document says whose function had nothing to render.
-NOTHING = "The function that makes its data returned None: there is nothing to render."
 
 
 class Render(Sourced, Sendable, Attempted):
@@ -156,7 +151,7 @@ class Render(Sourced, Sendable, Attempted):
         """Whether an event under its key begins the next attempt: the last was never confirmed."""
         return (
             self.status == self.Status.REJECTED
-            and self.error_code == NOT_CONFIRMED
+            and self.error_code == ErrorCode.NOT_CONFIRMED
             and self.withdrawn_at is None
         )
 
@@ -324,7 +319,7 @@ class Render(Sourced, Sendable, Attempted):
                 raise
             self.is_gone = True
             self.status = self.Status.CANCELLED
-            self.error, self.error_code = NOTHING, NOTHING_TO_RENDER
+            self.error, self.error_code = "", ErrorCode.NOTHING_TO_RENDER
 
     def wait(self, timeout: float = 30.0) -> Self:
         """Return when the document is ready, for scripts and shells; outside of a transaction.
@@ -344,7 +339,7 @@ class Render(Sourced, Sendable, Attempted):
             paused = paused.filter(project=self.project, capability="")
             why = "".join(f" Its project is paused: {state.pause_reason}" for state in paused)
             raise TimeoutError(f"{self} is still {self.status}, {timeout:g} s were given.{why}")
-        if self.error_code == NOTHING_TO_RENDER:
+        if self.error_code == ErrorCode.NOTHING_TO_RENDER:
             raise NothingToRender(self)
         if self.status != self.Status.SUCCEEDED:
             raise RenderFailed(self)

@@ -15,7 +15,6 @@ from django_craftkit.database import (
     insert_or_get,
     lock,
     retried_after_deadlock,
-    sanitized,
     update_many,
 )
 from django_craftkit.statements import Lookup
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import AbstractBaseUser
 
+    from .problems import Problem
     from .render import Render
     from .share import Share
     from .signature import SignatureRequest
@@ -56,8 +56,6 @@ class Withdrawn(NamedTuple):
 
 #: What a change says that is no status: it was withdrawn, it takes too long.
 WITHDRAWN, OVERDUE = "withdrawn", "overdue"
-#: The code of what ended as its function raised.
-BUILDER_FAILED = "builder_failed"
 #: What the next attempt begins with.
 _OF_ATTEMPT = (
     "attempt",
@@ -228,7 +226,7 @@ class RenderManager(_Manager):
         data: dict[str, Any] | None,
         *,
         builder: str,
-        build_error: str,
+        problem: Problem,
         source: models.Model | None,
         key: str,
         project: str,
@@ -238,7 +236,7 @@ class RenderManager(_Manager):
     ) -> Render:
         """Request a document whose data the function ``builder`` makes, for ``render_on``.
 
-        ``data`` are those that it has made already; ``build_error`` is what it raised. Where the
+        ``data`` are those that it has made already; ``problem`` is that it raised. Where the
         document is a new one, ``complete`` is called with it, in the transaction of its row.
         ``saved_in`` is the database that the event has just saved ``source`` to: a document that
         waits to be built needs nothing more then. Of one that was there some columns are deferred.
@@ -250,8 +248,7 @@ class RenderManager(_Manager):
             "priority": check_priority(priority),
             # Data that were made in time stay as they are; a retry doesn't make them anew.
             "builder": builder if data is None else "",
-            "error": sanitized(build_error),
-            "error_code": BUILDER_FAILED if build_error else "",
+            **problem.columns,
         }
         # A declaration's "" has always meant: one document about one object.
         return self._request(

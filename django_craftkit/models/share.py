@@ -17,8 +17,9 @@ from .dependents import lock_to_retry
 from .exceptions import KeyConflict
 from .job import Job
 from .mirror import Mirror, time_left
+from .problems import ErrorCode
 from .render import Render
-from .share_manager import FOUND, UNPROVEN, ShareManager
+from .share_manager import FOUND, ShareManager
 
 if TYPE_CHECKING:
     import uuid
@@ -121,7 +122,7 @@ class Share(Mirror):
     @property
     def is_unsettled(self) -> bool:
         """Whether it is an e-mail of which only a user can say whether it was sent."""
-        return self.status == self.Status.UNKNOWN and self.error_code == UNPROVEN
+        return self.status == self.Status.UNKNOWN and self.error_code == ErrorCode.MAIL_UNPROVEN
 
     def check_same(self, other: Share, *, has_key: bool) -> None:
         """Raise ``KeyConflict`` where another link is requested under this one's key.

@@ -24,6 +24,7 @@ from .arguments import check_expiry, check_key, check_text, check_user, hash_key
 from .dependents import carried_out, lock_render, refuse_gone, refuse_withdrawn
 from .job import Job
 from .mirror import SHOWN_FOR
+from .problems import ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 #: Characters; https://docs.craftkit.dev/api-reference/email-render
 MAX_MESSAGE, MAX_NAME = 2000, 200
 MAX_EMAIL = 254
-#: The code of an e-mail whose link is there, and nothing that says whether it was sent.
-UNPROVEN = "mail_unproven"
 #: What the key of a link begins with that was adopted from Craftkit.
 FOUND = "found "
 
@@ -78,7 +77,7 @@ class ShareQuerySet(models.QuerySet["Share"]):
 
     def unsettled(self) -> Self:
         """Return the e-mails of which only a user can say whether they were sent."""
-        return self.filter(status=self.model.Status.UNKNOWN, error_code=UNPROVEN)
+        return self.filter(status=self.model.Status.UNKNOWN, error_code=ErrorCode.MAIL_UNPROVEN)
 
     def needing_action(self) -> Self:
         """Return the links and e-mails that were rejected in the last 30 days.

@@ -15,7 +15,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit import bulk, clock
 from django_craftkit.database import (
     database,
-    describe,
     in_read_committed,
     retried_after_deadlock,
     update_many,
@@ -24,6 +23,7 @@ from django_craftkit.dispatch import isolated
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRecipient
+from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem
 from django_craftkit.signals import SIGNALS, Receiver
 
 from .calls import stood_still
@@ -257,7 +257,9 @@ def _mine(jobs: Sequence[Job]) -> set[int]:
 
 
 def _result(stuck: Mapping[str, str]) -> Result:
-    return Failed("; ".join(stuck.values())) if stuck else Done()
+    return (
+        Failed(Problem(ErrorCode.RECEIVERS_FAILED, "; ".join(stuck.values()))) if stuck else Done()
+    )
 
 
 def _announce(change: Change, instance: Any, stuck: dict[str, str], live: Live) -> None:
@@ -268,15 +270,15 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str], live: Live) 
     todo = set(receivers) if change.receivers is None else _open_of(failed)
     for name in [name for name in receivers if name in todo] + sorted(todo - set(receivers)):
         if name in stuck:
-            failed.setdefault(name, {"attempts": 0, "error": ""})
+            failed.setdefault(name, {"attempts": 0, **NO_PROBLEM.columns})
             continue
         with PACE.taken(name):
-            error, is_theirs = _call(receivers.get(name), signal.name, change, instance)
-        if not error:
+            problem, is_theirs = _call(receivers.get(name), signal.name, change, instance)
+        if not problem:
             failed.pop(name, None)
             continue
         attempts = failed.get(name, {}).get("attempts", 0) + is_theirs
-        failed[name] = {"attempts": attempts, "error": error}
+        failed[name] = {"attempts": attempts, **problem.columns}
         if attempts >= MAX_ATTEMPTS:
             failed[name]["abandoned"] = True
             logger.error(
@@ -287,7 +289,7 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str], live: Live) 
                 change,
             )
         else:
-            stuck[name] = f"{name}: {error}"
+            stuck[name] = f"{name}: {problem.detail or problem.code}"
     if _open_of(failed):
         change.announcement = Change.Announcement.DUE
     elif failed:
@@ -297,10 +299,12 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str], live: Live) 
     change.receivers = failed
 
 
-def _call(receiver: Receiver | None, name: str, change: Change, instance: Any) -> tuple[str, bool]:
-    """Return what went wrong, in words, and whether that was the receiver's fault; "": nothing."""
+def _call(
+    receiver: Receiver | None, name: str, change: Change, instance: Any
+) -> tuple[Problem, bool]:
+    """Return what went wrong, if anything did, and whether that was the receiver's fault."""
     if receiver is None:
-        return "It is not connected any more.", True
+        return Problem(ErrorCode.NOT_CONNECTED), True
     try:
         with isolated(database()):
             receiver(
@@ -315,5 +319,5 @@ def _call(receiver: Receiver | None, name: str, change: Change, instance: Any) -
     except Exception as error:
         # A receiver may raise anything; it is called again, alone, and shown to staff.
         logger.exception("A receiver of %s raised for %s; it is called again.", name, change)
-        return describe(error), not is_outage(error)
-    return "", False
+        return Problem.of(error), not is_outage(error)
+    return NO_PROBLEM, False

@@ -23,6 +23,7 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import ArchivedFile, Change, Job, Render, SignatureRequest
 from django_craftkit.models.archive import NAME_LENGTH, ArchiveWrite, archive_storage
+from django_craftkit.models.problems import ErrorCode, Problem, StepError
 from django_craftkit.projects import get_client
 
 from .results import Done, Reschedule, Result, look_delay, result_of_open
@@ -108,7 +109,7 @@ def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Down
     if waiting is not None:
         now = database_now()
         age = (now - (row.completed_at or row.accepted_at or now)).total_seconds()
-        return Reschedule(look_delay(age, MIN_WAIT, MAX_WAIT), error=str(waiting), answered=True)
+        return Reschedule(look_delay(age, MIN_WAIT, MAX_WAIT), Problem.of(waiting), answered=True)
     _announce(row, kind)
     return Done(answered=is_answered)
 
@@ -174,7 +175,7 @@ def _check(storage: Storage, name: str, content: Content) -> None:
     if found == content or (found is None and size is None):
         return
     has = size if found is None else found.size
-    raise OSError(f"The storage has {has} bytes of the {content.size} that it was given.")
+    raise StepError(ErrorCode.FILE_INCOMPLETE, f"{has}/{content.size}")
 
 
 def _tidy(archived: ArchivedFile) -> None:

@@ -13,6 +13,7 @@ from django_craftkit import client, clock, conf
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, update_many
+from django_craftkit.models.problems import ErrorCode, Problem
 
 from .answers import SKEW, refusal
 from .crew import NotMade
@@ -142,13 +143,8 @@ def refused(row: R, before: Noted, answer: Answer, now: Now) -> dict[str, Any] |
         )
     if from_utc(made.created_at) >= (row.sent_at or now()) - SKEW:
         return None
-    return {
-        "error": (
-            f"Craftkit knows this key from {made.created_at:%Y-%m-%d %H:%M} UTC, before "
-            "it was used here: another database with the same namespace has sent it."
-        ),
-        "error_code": "key_used_elsewhere",
-    }
+    known_since = f"{made.created_at:%Y-%m-%d %H:%M} UTC"
+    return Problem(ErrorCode.KEY_USED_ELSEWHERE, known_since).columns
 
 
 def stood_still(started: datetime) -> bool:

@@ -13,7 +13,6 @@ from django_craftkit.client import InvalidResponse
 from django_craftkit.database import (
     MAX_DEPTH,
     database,
-    describe,
     in_transaction,
     is_too_deep,
     sanitized,
@@ -27,6 +26,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
+from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem, StepError
 
 from . import engagement
 from .renders import states as renders
@@ -62,11 +62,11 @@ class Result(NamedTuple):
     status: Status
     event: str = ""
     about: uuid.UUID | None = None
-    error: str = ""
+    problem: Problem = NO_PROBLEM
     due_at: datetime | None = None
 
 
-class Unusable(ValueError):
+class Unusable(StepError):
     """A signed body that isn't what the contract says."""
 
 
@@ -154,7 +154,7 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
             continue
         if delivery.attempts > 1 and delivery.about is not None:
             result = result._replace(
-                status=Status.IGNORED, error="Nothing here is known by this id."
+                status=Status.IGNORED, problem=Problem(ErrorCode.UNKNOWN_OBJECT)
             )
         else:
             # The answer that tells us this id may be on its way.
@@ -179,7 +179,7 @@ class Contents:
     def read_event(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
         event = client.EngagementEvent.from_webhook(payload)
         if event.render_id is None:
-            raise Unusable("The event names no document.")
+            raise Unusable(ErrorCode.EVENT_WITHOUT_DOCUMENT)
         self.events[project, event.render_id].append(event)
         return event.render_id
 
@@ -217,15 +217,15 @@ _READERS: dict[str, Callable[[Contents, str, Mapping[str, Any]], uuid.UUID]] = {
 
 def _read(delivery: WebhookDelivery, contents: Contents) -> Result:
     if delivery.attempts > MAX_ATTEMPTS:
-        raise Unusable(f"{delivery.attempts - 1} workers ended while on it.")
+        raise Unusable(ErrorCode.WORKERS_ENDED, delivery.attempts - 1)
     try:
         payload = untrusted.loads(bytes(delivery.body))
     except ValueError as error:
-        raise Unusable(f"The body is no JSON that can be read: {error}") from error
+        raise Unusable(ErrorCode.BODY_NO_JSON, error) from error
     if is_too_deep(payload):
-        raise Unusable(f"The body holds more than {MAX_DEPTH} lists and objects in one another.")
+        raise Unusable(ErrorCode.BODY_TOO_DEEP, MAX_DEPTH)
     if not isinstance(payload, dict) or not isinstance(payload.get("event"), str):
-        raise Unusable("The body is no object with an event.")
+        raise Unusable(ErrorCode.BODY_WITHOUT_EVENT)
     event = sanitized(payload["event"])[:64]
     reader = _READERS.get(event)
     if reader is None:
@@ -233,16 +233,16 @@ def _read(delivery: WebhookDelivery, contents: Contents) -> Result:
     try:
         about = reader(contents, delivery.project, payload)
     except InvalidResponse as error:
-        raise Unusable(str(error)) from error
+        raise Unusable(ErrorCode.BODY_UNREADABLE, error) from error
     return Result(Status.PROCESSED, event=event, about=about)
 
 
 def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Result:
-    text = str(error) if isinstance(error, Unusable) else describe(error)
+    problem = Problem.of(error)
     if delivery.attempts >= MAX_ATTEMPTS and not is_outage(error):
-        return Result(Status.ABANDONED, event=delivery.event, error=text)
+        return Result(Status.ABANDONED, event=delivery.event, problem=problem)
     due_at = now + timedelta(seconds=30 * retry_delay(delivery.attempts))
-    return Result(Status.FAILED, event=delivery.event, error=text, due_at=due_at)
+    return Result(Status.FAILED, event=delivery.event, problem=problem, due_at=due_at)
 
 
 def _note(results: dict[int, Result], batch: list[WebhookDelivery], now: datetime) -> None:
@@ -259,5 +259,7 @@ def _note(results: dict[int, Result], batch: list[WebhookDelivery], now: datetim
                 delivery.project,
                 delivery.attempts,
             )
-        ended.append(delivery.ended(**result._asdict(), processed_at=now if is_final else None))
+        values = result._asdict() | result.problem.columns
+        del values["problem"]
+        ended.append(delivery.ended(**values, processed_at=now if is_final else None))
     WebhookDelivery.objects.release(ended)

@@ -26,7 +26,7 @@ from django_craftkit.models import (
     Share,
     SignatureRequest,
 )
-from django_craftkit.models.share_manager import UNPROVEN
+from django_craftkit.models.problems import ErrorCode
 
 from .signatures.cancel import GIVE_UP_AFTER
 
@@ -88,7 +88,7 @@ def _unsettled_shares() -> QuerySet[Share]:
     pending = Q(status=Share.Status.PENDING)
     return _shares().filter(
         (pending & (Q(by_mail=False) | Q(revoke_requested_at__isnull=False)))
-        | (Q(status=Share.Status.UNKNOWN) & ~Q(error_code=UNPROVEN))
+        | (Q(status=Share.Status.UNKNOWN) & ~Q(error_code=ErrorCode.MAIL_UNPROVEN))
         | Q(
             status=Share.Status.UNKNOWN,
             revoke_requested_at__isnull=False,

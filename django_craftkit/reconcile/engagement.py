@@ -14,6 +14,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, sanitized, update_many
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, EngagementEvent, Job, Render
+from django_craftkit.models.problems import Problem
 from django_craftkit.privacy import kept_address, kept_user_agent
 from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
@@ -56,7 +57,7 @@ def step(job: Job) -> Result:
         if error.is_passing:
             raise
         # Ever less often: it may have been deleted there, and nobody here can know.
-        return Reschedule(_delay(job, PARKED), error=str(error), answered=True)
+        return Reschedule(_delay(job, PARKED), Problem.of(error), answered=True)
     is_odd = warn_of_unreadable("shares", render.project, listed)
     is_odd |= warn_of_unreadable("recent", render.project, read)
     if is_settled:

@@ -17,7 +17,8 @@ from django_craftkit.database import in_transaction, sanitized
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState
-from django_craftkit.models.project import NOT_CONFIGURED, PAUSED, RUNNING
+from django_craftkit.models.problems import ErrorCode, Problem
+from django_craftkit.models.project import PAUSED, RUNNING
 
 from . import connecting
 from .pauses import NEEDS
@@ -82,7 +83,7 @@ class Noting:
                 pause = (job.project, _lacking(job, result))
                 if pause in self.paused:
                     # Many calls under way may tell of a pause; one of them notes it.
-                    together.append((job, Later(error=result.reason)))
+                    together.append((job, Later(problem=Problem(result.code, result.reason))))
                     continue
                 self.paused |= {pause}
             # What is suspected stays so.
@@ -122,17 +123,17 @@ class Noting:
         """Note how steps ended, but for jobs that another has locked; return which were noted."""
         now = cache(database_now)
         done: list[Job] = []
-        rescheduled: list[tuple[Job, datetime, str, int]] = []
+        rescheduled: list[tuple[Job, datetime, Problem, int]] = []
         for job, result in ended:
             match result:
                 case Done():
                     done.append(job)
-                case Reschedule(after, error):
-                    rescheduled.append((job, now() + timedelta(seconds=after), error, 0))
+                case Reschedule(after, problem):
+                    rescheduled.append((job, now() + timedelta(seconds=after), problem, 0))
                 case Later(after, said):
                     at = now() + timedelta(seconds=after)
-                    error = job.error if said is None else said
-                    rescheduled.append((job, at, error, job.failures))
+                    problem = job.problem if said is None else said
+                    rescheduled.append((job, at, problem, job.failures))
         for delay in {one.after for _job, one in ended if isinstance(one, (Reschedule, Later))}:
             self._look_again(delay)
         return Job.objects.release(done, rescheduled)
@@ -171,15 +172,15 @@ class Noting:
                 if result.capability:
                     # Craftkit has answered, which ends a pause of more than that.
                     self._resume(job, but=result.capability)
-            case Failed(error, after):
+            case Failed(problem, after):
                 failures = job.failures + 1
                 delay = max(retry_delay(failures), after or 0.0)
                 at = now + timedelta(seconds=delay)
-                if Job.objects.reschedule(job, at, error=error, failures=failures):
+                if Job.objects.reschedule(job, at, problem=problem, failures=failures):
                     for project, capability in self._probed_by(job):
                         ProjectState.objects.postpone(project, capability, at)
-            case Reschedule(delay, error):
-                Job.objects.reschedule(job, now + timedelta(seconds=delay), error=error)
+            case Reschedule(delay, problem):
+                Job.objects.reschedule(job, now + timedelta(seconds=delay), problem=problem)
             case Later(delay, said):
                 at = now + timedelta(seconds=delay)
                 if job.deaths:
@@ -187,8 +188,8 @@ class Noting:
                     Job.objects.wait(job)
                     Job.objects.leave(job, at)
                 else:
-                    error = job.error if said is None else said
-                    Job.objects.reschedule(job, at, error=error, failures=job.failures)
+                    problem = job.problem if said is None else said
+                    Job.objects.reschedule(job, at, problem=problem, failures=job.failures)
             case Done():
                 Job.objects.done(job)
         if isinstance(result, (Reschedule, Done)) and result.answered:
@@ -220,7 +221,8 @@ class Noting:
         state = ProjectState.objects.of(job.project, pause.capability)
         after = pause.after
         delay = probe_delay(state.probes) if after is None else max(after, MIN_PROBE_DELAY)
-        Job.objects.reschedule(job, now, error=pause.reason, failures=job.failures)
+        problem = Problem(pause.code, pause.reason)
+        Job.objects.reschedule(job, now, problem=problem, failures=job.failures)
         is_new = ProjectState.objects.pause(
             job.project,
             pause.capability,
@@ -230,7 +232,7 @@ class Noting:
             probe_at=now + timedelta(seconds=delay),
         )
         if is_new:
-            is_ours = pause.code == NOT_CONFIGURED
+            is_ours = pause.code == ErrorCode.NOT_CONFIGURED
             cause = Change.Cause.HERE if is_ours else Change.Cause.ANSWER
             _record(state, PAUSED, cause, sanitized(pause.reason))
             logger.error(

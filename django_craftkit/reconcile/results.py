@@ -16,10 +16,9 @@ from django_craftkit.client import (
     RateLimited,
 )
 from django_craftkit.client.retry import backoff
-from django_craftkit.database import describe
 from django_craftkit.failures import is_outage
 from django_craftkit.log import get_logger
-from django_craftkit.models.project import NOT_CONFIGURED
+from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem, StepError
 
 if TYPE_CHECKING:
     from django_craftkit.models import Job
@@ -54,7 +53,7 @@ class Reschedule:
     """Something is left to do, in ``after`` seconds."""
 
     after: float
-    error: str = ""
+    problem: Problem = NO_PROBLEM
     answered: bool = False
 
 
@@ -62,7 +61,7 @@ class Reschedule:
 class Failed:
     """The step did not get through; it is retried with growing delays."""
 
-    error: str
+    problem: Problem
     after: float | None = None
 
 
@@ -82,7 +81,7 @@ class Later:
 
     after: float = 0.0
     #: ``None``: what was said of it before.
-    error: str | None = None
+    problem: Problem | None = None
 
 
 Result = Done | Reschedule | Failed | Paused | Later
@@ -99,13 +98,16 @@ def result_of_error(job: Job, error: BaseException) -> Failed | Paused:
     if isinstance(error, CraftkitError):
         return result_of(error)
     if isinstance(error, ImproperlyConfigured):
-        return Paused(NOT_CONFIGURED, str(error))
+        return Paused(ErrorCode.NOT_CONFIGURED, str(error))
+    if isinstance(error, StepError):
+        logger.warning("The step of %s is retried: %s", job, error)
+        return Failed(error.problem)
     # A mistake of ours must not lose a document: it is logged, shown and retried.
     if is_outage(error):
         logger.warning("The step of %s is retried: %s", job, error)
     else:
         logger.error("The step of %s raised.", job, exc_info=error)
-    return Failed(describe(error))
+    return Failed(Problem.of(error))
 
 
 def result_of(error: CraftkitError) -> Failed | Paused:
@@ -114,7 +116,7 @@ def result_of(error: CraftkitError) -> Failed | Paused:
     if capability is None and not isinstance(
         error, (AuthenticationError, PermissionDenied, CreditsExhausted, RateLimited)
     ):
-        return Failed(str(error), error.retry_after)
+        return Failed(Problem.of(error), error.retry_after)
     code = error.code or str(error.status)
     return Paused(code, str(error), error.retry_after, capability or "")
 
@@ -123,7 +125,7 @@ def result_of_open(error: CraftkitError) -> Failed | Paused:
     """Tell what an error means for a request that is out: a lack of credits is none of its own."""
     result = result_of(error)
     if isinstance(result, Paused) and result.capability:
-        return Failed(result.reason, result.after)
+        return Failed(Problem(result.code, result.reason), result.after)
     return result
 
 

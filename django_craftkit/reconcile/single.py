@@ -18,6 +18,7 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Job
 from django_craftkit.models.job import MAX_CLAIMS
 from django_craftkit.models.priority import Priority
+from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import time_limit
 
 from . import connecting
@@ -64,8 +65,8 @@ class Single:
             return self._carry(job)
         if job.deaths >= MAX_CLAIMS - 1:
             logger.error("%s is quarantined: %d workers ended with it.", job, job.deaths)
-            error = f"Quarantined: {job.deaths} workers ended while on it."
-            Job.objects.quarantine(job, database_now() + QUARANTINE, error=error)
+            problem = Problem(ErrorCode.WORKERS_ENDED, str(job.deaths))
+            Job.objects.quarantine(job, database_now() + QUARANTINE, problem=problem)
             return None
         # What has ended a worker runs alone: whatever else ran in it may be innocent. While it
         # waits, what ends this process is another.
@@ -133,7 +134,7 @@ def carry_out(
             result = single.carry(job) if job is not None else None
         if until is None:
             if isinstance(result, Reschedule):
-                return result.answered and not result.error
+                return result.answered and not result.problem
             return isinstance(result, Done) and result.answered
         if until():
             return True

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from django_craftkit import client
     from django_craftkit.models.claims import Lease
+    from django_craftkit.models.problems import Problem
 
 #: What Craftkit gives an id of its own.
 R = TypeVar("R", Render, SignatureRequest)
@@ -59,6 +60,12 @@ class RemoteState:
     answer: Mapping[str, Any] = field(default_factory=dict)
     #: Who is to sign it.
     people: tuple[client.SignatureRecipient, ...] = ()
+
+    @classmethod
+    def decided(cls, status: str, problem: Problem) -> RemoteState:
+        """Return a decision made here: how a row ends, and what went wrong."""
+        columns = problem.columns
+        return cls(status, error=columns["error"], error_code=columns["error_code"])
 
     @classmethod
     def of(

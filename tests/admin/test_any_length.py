@@ -32,7 +32,7 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.arguments import hash_key
-from django_craftkit.models.share import UNPROVEN
+from django_craftkit.models.problems import ErrorCode
 
 from .conftest import (
     MODELS,
@@ -86,7 +86,7 @@ def rows() -> dict[Any, Any]:
         Share: make_share(
             render,
             "unknown",
-            error_code=UNPROVEN,
+            error_code=ErrorCode.MAIL_UNPROVEN,
             error="?",
             by_mail=True,
             recipient_email="max@example.com",

@@ -23,7 +23,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.models.share import UNPROVEN
+from django_craftkit.models.problems import ErrorCode
 
 from .conftest import (
     MODELS,
@@ -95,7 +95,7 @@ def held_request() -> SignatureRequest:
 
 
 def unsettled() -> Share:
-    return make_share(make_render(), "unknown", error_code=UNPROVEN, by_mail=True)
+    return make_share(make_render(), "unknown", error_code=ErrorCode.MAIL_UNPROVEN, by_mail=True)
 
 
 def refused_mail() -> Share:
@@ -189,7 +189,7 @@ def make_everything() -> None:
     base = make_render()
     make_render("failed", withdrawn_at=now)
     paused()
-    for error_code in (UNPROVEN, ""):
+    for error_code in (ErrorCode.MAIL_UNPROVEN, ""):
         make_share(base, "unknown", error_code=error_code, by_mail=True)
     for by_mail in (True, False, False):
         make_share(make_render(), "rejected", by_mail=by_mail)

@@ -24,7 +24,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.models.share import UNPROVEN
+from django_craftkit.models.problems import ErrorCode
 from tests.example.conftest import booking as booking
 
 from .conftest import (
@@ -103,7 +103,7 @@ def rows():
         render,
         "unknown",
         pk=2345,
-        error_code=UNPROVEN,
+        error_code=ErrorCode.MAIL_UNPROVEN,
         by_mail=True,
         recipient_email="max@example.com",
         sending_since=now,

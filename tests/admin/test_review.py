@@ -18,8 +18,8 @@ from django_craftkit.admin.common.base import MirrorAdmin
 from django_craftkit.admin.common.format import LONGEST
 from django_craftkit.admin.common.results import why_waiting
 from django_craftkit.admin.shares.buttons import revocation_results, share_result
-from django_craftkit.models import Change, ProjectState, Render, Share, WebhookDelivery
-from django_craftkit.models.share import UNPROVEN
+from django_craftkit.models import Change, Job, ProjectState, Render, Share, WebhookDelivery
+from django_craftkit.models.problems import ErrorCode
 
 from .conftest import address, make_delivery, make_event, make_render, make_share, told
 
@@ -102,7 +102,7 @@ class TestTheRecipient:
             assert (SECRET in html) == sees
 
     def test_is_named_before_another_mail_to_who_may_see_links(self, staff):
-        more = {"by_mail": True, "error_code": UNPROVEN, "recipient_email": SECRET}
+        more = {"by_mail": True, "error_code": ErrorCode.MAIL_UNPROVEN, "recipient_email": SECRET}
         share = make_share(make_render(), "unknown", **more)
         for rights, sees in ((("email_render",), False), (("email_render", "view_share"), True)):
             html = staff(*rights).shows(address(Share, "retry", share.pk))
@@ -200,6 +200,23 @@ class TestWrongSettings:
             assert ("API_KEY" in html) == sees
             assert ("Its settings are wrong." in html) != sees
 
+    def test_of_a_job_that_waits_for_it_too(self, staff):
+        said = {
+            "error_code": "not_configured",
+            "error": "CRAFTKIT_PROJECTS['default'] has no API_KEY.",
+        }
+        job = Job.objects.create(kind="render", object_id=1, due_at=clock.now(), **said)
+        for rights, sees in (((), False), (("view_projectstate",), True)):
+            desk = staff("view_job", *rights)
+            for page in (address(Job), address(Job, "change", job.pk)):
+                html = desk.shows(page)
+                assert "Its settings are wrong." in html
+                assert ("API_KEY" in html) == sees
+            raw = desk.get(f"{address(Job, 'raw', job.pk)}?of=error")
+            assert raw.status_code == (200 if sees else 404)
+            filtered = desk.get(f"{address(Job)}?error__startswith=C")
+            assert filtered.status_code == (200 if sees else 400)
+
     def test_are_told_by_no_button(self):
         assert "Its settings are wrong." in why_waiting("default")
 
@@ -210,7 +227,9 @@ class TestResults:
         assert "revoked" in share_result(share)[1]
 
     def test_tell_that_a_mail_needs_a_decision(self):
-        share = make_share(make_render(), "unknown", by_mail=True, error_code=UNPROVEN)
+        share = make_share(
+            make_render(), "unknown", by_mail=True, error_code=ErrorCode.MAIL_UNPROVEN
+        )
         assert "decide" in share_result(share)[1]
 
     def test_promise_no_revocation_of_what_was_never_made(self):
@@ -268,7 +287,11 @@ class TestADocument:
 
     def test_says_on_top_that_a_mail_needs_a_decision(self, staff):
         share = make_share(
-            make_render(), "unknown", by_mail=True, error_code=UNPROVEN, recipient_email=SECRET
+            make_render(),
+            "unknown",
+            by_mail=True,
+            error_code=ErrorCode.MAIL_UNPROVEN,
+            recipient_email=SECRET,
         )
         page = address(Render, "change", share.render_id)
         words = f"Nobody knows whether the e-mail to {SECRET} was sent."

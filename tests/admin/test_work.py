@@ -228,6 +228,13 @@ class TestJobs:
         boss.act("take_up", aside)
         assert not Job.objects.quarantined().exists()
 
+    def test_say_what_went_wrong_in_the_language_of_their_reader(self, boss):
+        job = make_job(error_code="workers_ended", error="4")
+        for path in (address(Job), address(Job, "change", job.pk)):
+            assert "4 workers ended while on it." in boss.shows(path)
+            response = boss.get(path, headers={"accept-language": "de"})
+            assert "4 Worker endeten während der Arbeit daran." in response.content.decode()
+
     def test_of_several_kinds_are_taken_up_together(self, boss):
         rows = [make_job(), make_job("share"), make_job(object_id=2, project="eu")]
         assert told(boss.act("take_up", *rows)) == [("success", "3 jobs are due now.")]

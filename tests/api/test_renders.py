@@ -116,6 +116,17 @@ def test_what_craftkit_refuses_is_said_at_the_field_of_the_request(craftkit, bos
     assert boss.got("renders/")["results"][0]["error"] == made["error"]
 
 
+def test_what_was_found_out_here_is_told_in_the_callers_language(boss, settings):
+    path = f"renders/{make_render('cancelled', error_code='withdrawn').pk}/"
+    assert boss.got(path)["error"]["message"] == "It was withdrawn before it was sent."
+    boss.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+    told = boss.got(path)["error"]
+    assert (told["code"], told["message"]) == (
+        "withdrawn",
+        "Es wurde zurückgezogen, bevor es gesendet war.",
+    )
+
+
 def test_errors_of_any_kind_are_shown(boss):
     odd = {"recipients[0].firstName": ["Too long"], "recipientIndex": "No such", "x": [1, None]}
     render = make_render("rejected", error="No.", error_code="invalid_request", field_errors=odd)

@@ -28,7 +28,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.models.share import UNPROVEN
+from django_craftkit.models.problems import ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -252,7 +252,8 @@ class _Filler:
                 "THEN s.at + interval '9 days' END",
                 "revoked_at": "CASE WHEN s.status = 'revoked' THEN s.at + interval '9 days' END",
                 "sending_since": "CASE WHEN s.status = 'unknown' THEN s.at END",
-                "error_code": f"CASE WHEN s.status = 'unknown' THEN '{UNPROVEN}' ELSE '' END",
+                "error_code": f"CASE WHEN s.status = 'unknown' "
+                f"THEN '{ErrorCode.MAIL_UNPROVEN.value}' ELSE '' END",
                 "click_count": "g % 4",
             },
             f"SELECT g, {render} AS render, {status} AS status, {channel} AS channel, "

@@ -16,7 +16,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.models.share import UNPROVEN
+from django_craftkit.models.problems import ErrorCode
 
 from .accounts import Account
 from .business import POISON
@@ -98,7 +98,7 @@ def _mails(kept: Iterable[Event], craftkit: dict[str, Any]) -> Iterator[Account]
 
 def unknown_mails() -> list[str]:
     """Return the messages of the e-mails that only a person can tell the fate of."""
-    rows = Share.objects.filter(status=Share.Status.UNKNOWN, error_code=UNPROVEN)
+    rows = Share.objects.filter(status=Share.Status.UNKNOWN, error_code=ErrorCode.MAIL_UNPROVEN)
     return list(rows.values_list("message", flat=True))
 
 

@@ -15,6 +15,7 @@ from django_craftkit.models import (
     Share,
     SignatureRequest,
 )
+from django_craftkit.models.problems import NO_PROBLEM
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.shop.models import Order
 
@@ -182,7 +183,7 @@ def test_what_ran_beside_work_that_kills_its_worker_ends_well(sandbox, workers):
             "invoice",
             None,
             builder=BUILDER,
-            build_error="",
+            problem=NO_PROBLEM,
             source=order,
             key=order.number,
             project="default",
@@ -198,7 +199,8 @@ def test_what_ran_beside_work_that_kills_its_worker_ends_well(sandbox, workers):
         return bool(aside) and {_status(render) for render in innocent} == {"succeeded"}
 
     workers.until(is_over)
-    assert "4 workers ended" in Job.objects.quarantined().get().error
+    job = Job.objects.quarantined().get()
+    assert (job.error_code, job.error) == ("workers_ended", "4")
     assert len(sandbox.renders) == 3
 
 

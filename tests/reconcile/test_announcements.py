@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_craftkit import clock
 from django_craftkit.models import Change, Job, Render, Share
-from django_craftkit.models.share import UNPROVEN
+from django_craftkit.models.problems import ErrorCode
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import announcements
 from django_craftkit.reconcile.loop import Loop
@@ -181,7 +181,9 @@ def test_a_mail_that_nobody_knows_the_fate_of_is_not_said_to_have_failed(craftki
     share = mail(craftkit)
     settle(craftkit)
     notes.clear()
-    Share.objects.update(status="unknown", error_code=UNPROVEN, mailed_at=None, remote_id=None)
+    Share.objects.update(
+        status="unknown", error_code=ErrorCode.MAIL_UNPROVEN, mailed_at=None, remote_id=None
+    )
     share.refresh_from_db()
     assert share.retry()
     assert notes == []
@@ -254,7 +256,7 @@ def test_what_a_person_does_is_due_to_nobody_where_nobody_listens(craftkit, act)
     share = mail(craftkit)
     craftkit.run()
     if act == "confirm":
-        Share.objects.update(status="unknown", error_code=UNPROVEN)
+        Share.objects.update(status="unknown", error_code=ErrorCode.MAIL_UNPROVEN)
         assert share.confirm_mailed()
     else:
         assert share.render.withdraw()

@@ -17,7 +17,7 @@ from django_craftkit.models import (
     Share,
     SignatureRequest,
 )
-from django_craftkit.models.share import UNPROVEN
+from django_craftkit.models.problems import ErrorCode
 from django_craftkit.reconcile import due, sweeping
 from django_craftkit.reconcile.due import DUE
 from django_craftkit.reconcile.loop import Loop
@@ -145,7 +145,7 @@ def a_mail_that_nobody_knows_of_and_nobody_wants(craftkit, settings):
     render = ready(craftkit)
     share = render.share()
     craftkit.run()
-    Share.objects.update(by_mail=True, status="unknown", error_code=UNPROVEN)
+    Share.objects.update(by_mail=True, status="unknown", error_code=ErrorCode.MAIL_UNPROVEN)
     Share.objects.update(revoke_requested_at=timezone.now())
     return lambda: status(share) == "revoked"
 
@@ -280,7 +280,9 @@ def test_every_kind_of_job_is_looked_after():
 
 def unsettled(craftkit: Kit, settings: Any) -> None:
     ready(craftkit).email("ada@example.com")
-    Share.objects.update(status="unknown", error_code=UNPROVEN, sending_since=timezone.now())
+    Share.objects.update(
+        status="unknown", error_code=ErrorCode.MAIL_UNPROVEN, sending_since=timezone.now()
+    )
 
 
 def unsettled_and_unwanted_of_a_document_that_is_gone(craftkit: Kit, settings: Any) -> None:

@@ -25,8 +25,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.reconcile.shares import settle as settle_shares
-from django_craftkit.reconcile.signatures import lost
+from django_craftkit.models.problems import ErrorCode
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.helpers import settle, work
@@ -391,7 +390,7 @@ def test_a_lost_link_that_may_be_listed_is_not_made_again(
     assert (share.status, len(craftkit.shares)) == ("unknown", 1)
     assert Share.objects.count() == 1, "nor is it taken for somebody else's"
     job = Job.objects.get(kind="share")
-    assert job.error == settle_shares.UNREADABLE
+    assert job.error_code == ErrorCode.LINKS_UNREADABLE
     reads = [call for call in craftkit.sandbox.requests if call.path.endswith("/shares")]
     assert len(reads) < 40, "asked ever less often"
     assert "Hi." not in caplog.text
@@ -459,7 +458,7 @@ def test_a_link_that_may_be_listed_as_open_is_not_shown_as_revoked(
             craftkit.pass_time(600)
     share.refresh_from_db()
     assert (share.status, craftkit.shares[0].revoked_at) == ("active", None)
-    assert Job.objects.get(kind="share").error == settle_shares.UNREADABLE
+    assert Job.objects.get(kind="share").error_code == ErrorCode.LINKS_UNREADABLE
     craftkit.sandbox.faults.clear()
     craftkit.pass_time(900)
     settle(craftkit)
@@ -555,7 +554,7 @@ def test_a_lost_request_that_may_be_listed_is_neither_ended_nor_given_up(
             craftkit.pass_time(60)
     request.refresh_from_db()
     assert (request.status, request.remote_id) == ("pending", None)
-    assert Job.objects.filter(error=lost.UNREADABLE).count() == 1
+    assert Job.objects.filter(error_code=ErrorCode.REQUESTS_UNREADABLE).count() == 1
     (there,) = craftkit.sandbox.signatures
     assert there.status == "sent"
     craftkit.pass_time(900)

@@ -56,32 +56,36 @@ def test_a_webhook_of_craftkits_moves_its_document(known, craftkit):
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "code"),
     [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"not JSON", id="words"),
-        pytest.param(b'{"event": "render.succeeded"', id="half"),
-        pytest.param(b'{"event": "\xff\xfe"}', id="no UTF-8"),
-        pytest.param(b"[" * 200_000, id="deep list"),
-        pytest.param(b'{"a":' * 200_000, id="deep object"),
-        pytest.param(b"[]", id="list"),
-        pytest.param(b"null", id="null"),
-        pytest.param(b'"render.succeeded"', id="text"),
-        pytest.param(b"{}", id="no event"),
-        pytest.param(b'{"event": 7}', id="event is a number"),
-        pytest.param(b'{"event": {"render": "succeeded"}}', id="event is an object"),
-        pytest.param(b'{"event": "render.succeeded"}', id="no render"),
-        pytest.param(b'{"event": "render.succeeded", "renderId": "x"}', id="id is no UUID"),
-        pytest.param(render_event(KNOWN, status=None), id="no status"),
+        pytest.param(b"", "body_no_json", id="nothing"),
+        pytest.param(b"not JSON", "body_no_json", id="words"),
+        pytest.param(b'{"event": "render.succeeded"', "body_no_json", id="half"),
+        pytest.param(b'{"event": "\xff\xfe"}', "body_no_json", id="no UTF-8"),
+        pytest.param(b"[" * 200_000, "body_no_json", id="deep list"),
+        pytest.param(b'{"a":' * 200_000, "body_no_json", id="deep object"),
+        pytest.param(b"[]", "body_without_event", id="list"),
+        pytest.param(b"null", "body_without_event", id="null"),
+        pytest.param(b'"render.succeeded"', "body_without_event", id="text"),
+        pytest.param(b"{}", "body_without_event", id="no event"),
+        pytest.param(b'{"event": 7}', "body_without_event", id="event is a number"),
+        pytest.param(
+            b'{"event": {"render": "succeeded"}}', "body_without_event", id="event is an object"
+        ),
+        pytest.param(b'{"event": "render.succeeded"}', "body_unreadable", id="no render"),
+        pytest.param(
+            b'{"event": "render.succeeded", "renderId": "x"}', "body_unreadable", id="id is no UUID"
+        ),
+        pytest.param(render_event(KNOWN, status=None), "body_unreadable", id="no status"),
     ],
 )
-def test_what_cannot_be_used_is_kept_with_the_reason_in_words(known, body):
+def test_what_cannot_be_used_is_kept_with_the_reason(known, body, code):
     keep(body)
     (delivery,) = work_off()
     assert (delivery.status, delivery.processed_at) == ("failed", None)
     assert delivery.due_at is not None
     assert bytes(delivery.body) == kept_body(body)
-    assert delivery.error
+    assert delivery.error_code == code
     assert "Error:" not in delivery.error
     known.refresh_from_db()
     assert known.status == "queued"
@@ -120,7 +124,7 @@ def test_what_no_database_can_store_stops_nothing(known, body):
     # For the first one its document may yet come.
     assert (before.status, after.status) == ("received", "ignored")
     assert odd.status in ("failed", "ignored", "processed")
-    assert bool(odd.error) == (odd.status == "failed")
+    assert bool(odd.problem) == (odd.status == "failed")
 
 
 JSON = st.recursive(
@@ -150,7 +154,7 @@ def test_whatever_craftkit_may_come_to_send_is_noted(known, changes):
     keep(render_event(KNOWN, **changes))
     (delivery,) = work_off()
     assert delivery.status in ("processed", "ignored", "failed")
-    assert bool(delivery.error) == (delivery.status == "failed")
+    assert bool(delivery.problem) == (delivery.status == "failed")
 
 
 @given(body=st.binary(max_size=300))

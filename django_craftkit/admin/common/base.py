@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django_craftkit.admin.common import lookups
 from django_craftkit.database import database
 from django_craftkit.models import RenderWithdrawn
+from django_craftkit.models.problems import Problem
 from django_craftkit.permissions import allows, user_of
 
 from .buttons import MOST, button, buttons_of, permission_of, timeout, too_many
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
     from django_craftkit.models.mirror import Mirror
+    from django_craftkit.models.problems import Explained
 
     from .results import Result
 
@@ -155,11 +157,10 @@ class MirrorAdmin(IndexedSearch[M]):
 
         ``error`` are other words than the row's own.
         """
-        text = row.error if error is None else error
-        is_cut = text == row.error and is_truncated(text, LONGEST_TEXT)
+        is_cut = error is None and is_truncated(row.error, LONGEST_TEXT)
         listed, is_all = listed_errors(row)
         return {
-            "error": truncate(text, LONGEST_TEXT),
+            "error": problem_text(row) if error is None else truncate(error, LONGEST_TEXT),
             "error_more": self.more_of(row, "error", is_cut=is_cut),
             "field_errors": listed,
             "field_errors_more": self.more_of(row, "field_errors", is_cut=not is_all),
@@ -365,12 +366,29 @@ def text_column(name: str, description: _StrOrPromise) -> Column:
 
     def shown(site: AnyAdmin, row: Model) -> str:
         text = str(getattr(row, name) or "")
-        if not is_truncated(text, LONGEST_TEXT):
-            return text or site.get_empty_value_display()
-        head = linebreaksbr(truncate(text, LONGEST_TEXT))
-        return format_html("<div>{}{}</div>", head, site.more_of(row, name))
+        return _text_of(site, row, name, text, truncate(text, LONGEST_TEXT))
 
     return admin.display(description=description)(shown)
+
+
+def problem_column() -> Column:
+    """Return a field of a page that says what went wrong with its row."""
+
+    def shown(site: AnyAdmin, row: Any) -> str:
+        return _text_of(site, row, "error", row.error, problem_text(row))
+
+    return admin.display(description=_("error"))(shown)
+
+
+def problem_text(row: Explained) -> str:
+    """Return what went wrong with a row, worded, and cut where it is long."""
+    return str(Problem(row.error_code, truncate(row.error, LONGEST_TEXT)))
+
+
+def _text_of(site: AnyAdmin, row: Model, name: str, text: str, shown: str) -> str:
+    if not is_truncated(text, LONGEST_TEXT):
+        return shown or site.get_empty_value_display()
+    return format_html("<div>{}{}</div>", linebreaksbr(shown), site.more_of(row, name))
 
 
 def json_column(name: str, description: _StrOrPromise) -> Column:

@@ -56,7 +56,7 @@ def why_waiting(project: str, capability: str = "") -> str:
 
 def reason(row: Mirror) -> str:
     """Return an error and what is wrong with which field, in one line."""
-    parts = [row.error] if row.error else []
+    parts = [str(row.problem)] if row.problem else []
     parts += [f"{name}: {'; '.join(map(str, errors))}" for name, errors in field_errors(row)]
     return Truncator(" ".join(parts)).chars(_LONGEST)
 

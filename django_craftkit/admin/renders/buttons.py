@@ -21,7 +21,7 @@ from django_craftkit.admin.signatures.buttons import cancellation_results
 from django_craftkit.admin.signatures.page import cancellable, request_rows
 from django_craftkit.files import streamed
 from django_craftkit.models import NothingToRender, Render, RenderFailed
-from django_craftkit.models.render import NOTHING_TO_RENDER
+from django_craftkit.models.problems import ErrorCode
 from django_craftkit.permissions import user_of
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def retry_result(render: Render) -> results.Result:
         text = _("The document was tried again and is %(status)s: %(reason)s")
         said = {"status": render.get_status_display(), "reason": results.reason(render)}
         return messages.ERROR, text % said
-    if render.error_code == NOTHING_TO_RENDER:
+    if render.error_code == ErrorCode.NOTHING_TO_RENDER:
         return messages.WARNING, results.nothing()
     if render.status == Render.Status.CANCELLED:
         return messages.WARNING, _("The document was cancelled.")
@@ -167,7 +167,7 @@ def retry_result(render: Render) -> results.Result:
 
 def refresh_result(render: Render, *, is_fresh: bool) -> results.Result:
     """Tell whether a page shows what Craftkit says now."""
-    if render.error_code == NOTHING_TO_RENDER:
+    if render.error_code == ErrorCode.NOTHING_TO_RENDER:
         return messages.WARNING, results.nothing()
     if is_fresh:
         return messages.SUCCESS, _("This is what Craftkit says now.")

@@ -23,7 +23,7 @@ from django_craftkit.admin.common.format import (
 from django_craftkit.admin.common.lists import ProjectFilter, StateFilter
 from django_craftkit.admin.common.truncate import long_of
 from django_craftkit.models import EngagementEvent, Render, Share
-from django_craftkit.models.share_manager import UNPROVEN
+from django_craftkit.models.problems import ErrorCode
 
 from .buttons import ShareButtons, retry_permission
 from .page import can_be_revoked, changed_share, channel_of, share_badges, share_steps
@@ -41,7 +41,9 @@ class ShareState(StateFilter):
         "expired": (_("expired"), lambda shares: shares.expired()),
         "settling": (
             _("being settled"),
-            lambda shares: shares.filter(status=Share.Status.UNKNOWN).exclude(error_code=UNPROVEN),
+            lambda shares: shares.filter(status=Share.Status.UNKNOWN).exclude(
+                error_code=ErrorCode.MAIL_UNPROVEN
+            ),
         ),
         "unsettled": (_("needs a decision"), lambda shares: shares.unsettled()),
         "revoked": (_("revoked"), lambda shares: shares.filter(status=Share.Status.REVOKED)),

@@ -30,7 +30,7 @@ from django_craftkit.admin.common.truncate import LONG
 from django_craftkit.database import database
 from django_craftkit.models import NothingToRender, ProjectState, Render, RenderWithdrawn, Share
 from django_craftkit.models.arguments import hash_key
-from django_craftkit.models.render import NOTHING_TO_RENDER
+from django_craftkit.models.problems import ErrorCode
 from django_craftkit.permissions import user_of
 from django_craftkit.words import inside
 
@@ -341,7 +341,7 @@ def share_result(share: Share) -> results.Result:
         return messages.WARNING, _(
             "Craftkit gave no clear answer. Whether the link was made is being settled."
         )
-    if share.render.error_code == NOTHING_TO_RENDER:
+    if share.render.error_code == ErrorCode.NOTHING_TO_RENDER:
         return messages.WARNING, results.nothing()
     what = _("The e-mail is asked for.") if share.by_mail else _("The link is asked for.")
     then = "" if share.render.is_final else _("It follows as soon as the document is ready.")

@@ -253,7 +253,10 @@ def _of_signature(change: Change, request: Addressed, which: str) -> timeline.St
     what, why = timeline.attempt_of(change, _STEPS), change.note
     if change.to_status == SignatureRequest.Status.DECLINED:
         declined = (one for one in request.all_recipients if one.declined_at is not None)
-        who, why = ", ".join(map(signer_name, declined)) or who, why or why_ended(request)
+        who, why = (
+            ", ".join(map(signer_name, declined)) or who,
+            why or why_ended(request) or str(request.problem),
+        )
     why = "\n".join(filter(None, (which, why)))
     return timeline.Step(change.created_at, what, who=who, why=why, tone=tone)
 
@@ -317,11 +320,11 @@ def _badge(request: SignatureRequest, one: SignatureRecipient) -> str:
     return badge(_("waiting") if request.is_open else _("not asked yet"), "busy")
 
 
-def why_ended(request: SignatureRequest) -> str:
-    """Return why a request came to no good end, in the words of whoever ended it; "" if so."""
+def why_ended(request: SignatureRequest) -> str | None:
+    """Return why a request came to no good end, in the words of whoever ended it, if any."""
     said = object_of(request, "answer").get("reason")
     if request.status == SignatureRequest.Status.DECLINED and said:
         return str(said)
     if request.status == SignatureRequest.Status.CANCELLED:
-        return request.cancel_reason or str(said or "") or request.error
-    return request.error
+        return request.cancel_reason or str(said or "") or None
+    return None

@@ -180,7 +180,7 @@ def _check_broker() -> Finding:
             what,
             f"{type(error).__name__}: {error}",
             "Start it, install its client, or mend CELERY_BROKER_URL. Until then only a sweep "
-            "carries wishes out.",
+            "carries requests out.",
         )
     return Finding(what)
 

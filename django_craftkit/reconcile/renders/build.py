@@ -21,8 +21,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.models import Change, Job, Render, RenderWithdrawn
 from django_craftkit.models.identity import stored_key
-from django_craftkit.models.render import NOT_CONFIRMED, NOTHING, NOTHING_TO_RENDER
-from django_craftkit.models.render_manager import BUILDER_FAILED
+from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.reconcile.pace import PACE
 from django_craftkit.reconcile.results import Done, Failed, Reschedule, Result, result_of_error
 from django_craftkit.reconcile.states import RemoteState
@@ -43,8 +42,7 @@ CONFIRM_FOR = 60.0
 def prepare(job: Job, render: Render) -> Result | None:
     """See that a document can be sent; return how the step ends where it can't."""
     if render.withdrawn_at is not None and render.sent_at is None:
-        state = RemoteState(Status.CANCELLED, error="It was withdrawn before it was sent.")
-        return _decide_here(render, state, job)
+        return _decide_here(render, Status.CANCELLED, Problem(ErrorCode.WITHDRAWN), job)
     if render.data is None:
         return _build(render, job)
     if not is_to_be_prepared(render):
@@ -112,20 +110,20 @@ def _make(render: Render, job: Job, source: models.Model | None = None) -> Built
 
     ``None``: there seems to be nothing to render.
     """
-    error = render.error if render.error_code == BUILDER_FAILED else ""
+    # What a snapshot's function raised at its event, if it did.
+    problem = render.problem if render.error_code == ErrorCode.BUILDER_FAILED else None
     try:
         with PACE.taken(render.builder):
-            built = None if error else build(render, source)
+            built = None if problem else build(render, source)
     except UnknownBuilder as unknown:
         # Another worker, or this one once it is restarted, may well know it.
-        return Failed(str(unknown))
+        return Failed(unknown.problem)
     except NotConfirmed:
         return _confirm_later(render, job)
     except BuilderError as raised:
-        error = str(raised)
-    if error:
-        state = RemoteState(Status.REJECTED, error=error, error_code=BUILDER_FAILED)
-        return _decide_here(render, state, job)
+        problem = raised.problem
+    if problem:
+        return _decide_here(render, Status.REJECTED, problem, job)
     return built
 
 
@@ -140,11 +138,10 @@ def _confirm_later(render: Render, job: Job) -> Result:
         # Another event under its key clears it.
         Render.objects.using(database()).filter(pk=row.pk).update(unconfirmed_since=now)
     age = (now - (row.unconfirmed_since or now)).total_seconds()
-    error = "recheck is false of the object as it is saved: what the event said is not in it."
+    problem = Problem(ErrorCode.NOT_CONFIRMED)
     if age < CONFIRM_FOR:
-        return Reschedule(min(poll_delay(age), CONFIRM_FOR - age), error=error)
-    state = RemoteState(Status.REJECTED, error=error, error_code=NOT_CONFIRMED)
-    return _decide_here(row, state, job)
+        return Reschedule(min(poll_delay(age), CONFIRM_FOR - age), problem)
+    return _decide_here(row, Status.REJECTED, problem, job)
 
 
 def store(render: Render, built: Built) -> bool:
@@ -209,17 +206,17 @@ def _drop(render: Render, job: Job) -> Result:
         return Reschedule(0.0)
     is_wanted = row.shares.using(using).exists() or row.signature_requests.using(using).exists()
     if is_wanted or row.attempt > 1:
-        state = RemoteState(Status.CANCELLED, error=NOTHING, error_code=NOTHING_TO_RENDER)
-        return _decide_here(row, state, job)
+        return _decide_here(row, Status.CANCELLED, Problem(ErrorCode.NOTHING_TO_RENDER), job)
     row.delete(using=using)
     return Done()
 
 
 @in_transaction
-def _decide_here(render: Render, state: RemoteState, job: Job) -> Result:
+def _decide_here(render: Render, status: Status, problem: Problem, job: Job) -> Result:
     """End a document that is not sent yet, unless another has taken it over."""
     # The document first, as whoever schedules its job does.
     lock(Render.objects.using(database())).filter(pk=render.pk).values("pk").first()
     is_mine = Job.objects.mine(job).exists()
+    state = RemoteState.decided(status, problem)
     is_ended = is_mine and apply_one(render, state, Change.Cause.HERE) is not None
     return Done() if is_ended else Reschedule(0.0)

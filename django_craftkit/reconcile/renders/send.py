@@ -15,6 +15,7 @@ from django_craftkit.builders import Built
 from django_craftkit.client import NotFound
 from django_craftkit.database import database, in_transaction, update_many
 from django_craftkit.models import Change, Job, ProjectState, Render
+from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.crew import MOST_BYTES, Call
@@ -276,9 +277,9 @@ def _read_poll(render: Render, answer: Answer, now: Now) -> Update[Render] | Res
     error = answer.error
     if isinstance(error, NotFound) and not error.is_passing:
         # Another project's key answers like this too, so it ends nothing.
-        return Reschedule(max(next_poll(render, now()), 60.0), error=str(error), answered=True)
+        return Reschedule(max(next_poll(render, now()), 60.0), Problem.of(error), answered=True)
     if error is not None:
         raise error
     if answer.value.id != render.remote_id:
-        return Failed(f"Craftkit answered about {answer.value.id}, asked for {render.remote_id}.")
+        return Failed(Problem(ErrorCode.OTHER_ANSWERED, str(answer.value.id)))
     return Update(render, state_of(answer.value), Change.Cause.POLL)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, Share
+from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.answers import how, refusal
 from django_craftkit.reconcile.moments import to_utc
@@ -27,8 +28,8 @@ class Mails(Sharing):
         if share.status != Status.PENDING or share.revoke_requested_at is not None:
             return Done()
         if share.sending_since is not None:
-            error = "A worker ended while it was being sent."
-            return Alone(partial(finish, _to_settle(share, Change.Cause.HERE, error)))
+            problem = Problem(ErrorCode.INTERRUPTED)
+            return Alone(partial(finish, _to_settle(share, Change.Cause.HERE, problem)))
         return prepare(share) or _send(share)
 
 
@@ -54,8 +55,8 @@ def _unsure(share: Share, error: CraftkitError) -> Update:
         # Craftkit's provider did not take it. Its link may be there: it is adopted, and revoked.
         return rejected(share, job=Job.Kind.ENGAGEMENT, **refusal(error))
     logger.warning("The e-mail of share %s may have been sent: %s", share.pk, how(error))
-    return _to_settle(share, Change.Cause.ANSWER, str(error)).then(Done())
+    return _to_settle(share, Change.Cause.ANSWER, Problem(detail=str(error))).then(Done())
 
 
-def _to_settle(share: Share, cause: Change.Cause, error: str) -> Update:
-    return decided(share, Status.UNKNOWN, cause, job=Job.Kind.SHARE, error=error)
+def _to_settle(share: Share, cause: Change.Cause, problem: Problem) -> Update:
+    return decided(share, Status.UNKNOWN, cause, job=Job.Kind.SHARE, **problem.columns)

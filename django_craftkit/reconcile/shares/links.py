@@ -10,6 +10,7 @@ from django_craftkit.client import CraftkitError, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Share
+from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.answers import how, warn_of_unreadable
 from django_craftkit.reconcile.moments import from_utc, to_utc
@@ -17,7 +18,7 @@ from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import Done, Reschedule, Result
 
 from .send import Alone, Errand, Sharing, prepare, read_sent
-from .settle import UNREADABLE, delay, settle
+from .settle import delay, settle
 from .states import LOOK_AGAIN, Status, Update, decided, of_link
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _make(share: Share) -> Errand:
 def _unsure(share: Share, error: CraftkitError) -> Update:
     logger.warning("Share %s may have been made: %s", share.pk, how(error))
     update = decided(share, Status.UNKNOWN, Change.Cause.ANSWER, error=str(error))
-    return update.then(Reschedule(LOOK_AGAIN, error=str(error)))
+    return update.then(Reschedule(LOOK_AGAIN, Problem.of(error)))
 
 
 def _plan_revocation(share: Share, remote_id: uuid.UUID) -> Errand:
@@ -102,10 +103,10 @@ def _read_revocation(share: Share, remote_id: uuid.UUID, answer: Answer) -> Upda
         revoked_at = from_utc(said.revoked_at)
     elif found := next((one for one in said if one.id == remote_id), None):
         if found.revoked_at is None:
-            return Reschedule(LOOK_AGAIN, error="Craftkit lists the link as open.", answered=True)
+            return Reschedule(LOOK_AGAIN, Problem(ErrorCode.SHOWN_AS_OPEN), answered=True)
         return of_link(share, found, Change.Cause.READ_BACK)
     elif warn_of_unreadable("shares", share.project, said):
         waited = database_now() - (share.revoke_requested_at or share.requested_at)
-        return Reschedule(delay(waited), error=UNREADABLE, answered=True)
+        return Reschedule(delay(waited), Problem(ErrorCode.LINKS_UNREADABLE), answered=True)
     revoked_at = revoked_at or database_now()
     return decided(share, Status.REVOKED, Change.Cause.ANSWER, revoked_at=revoked_at)

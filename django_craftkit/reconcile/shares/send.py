@@ -14,6 +14,7 @@ from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.database import database, lock
 from django_craftkit.models import Change, Job, Render, Share
+from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.answers import refusal
 from django_craftkit.reconcile.crew import Answer, Call
@@ -112,8 +113,7 @@ class Sharing(Answered[Update]):
         """Return the calls to make, in time; the jobs of shares that can't be marked like this."""
         started = clock.now()
         new = [errand.share for _job, errand in errands if errand.makes]
-        cleared = {"error": "", "error_code": ""}
-        begun = calls.begin(new, locked, "revoke_requested_at", **cleared) if new else {}
+        begun = calls.begin(new, locked, "revoke_requested_at", **NO_PROBLEM.columns) if new else {}
         # From here on nothing fails: what is marked and not called is left for others to settle.
         for job, errand in errands:
             if not errand.makes:
@@ -154,8 +154,7 @@ def prepare(share: Share) -> Alone | None:
     elif share.render.status != Render.Status.SUCCEEDED or share.render.remote_id is None:
         return Alone(partial(wait_for, share.render))
     elif share.is_expired:
-        error = "It had expired before it could be sent."
-        update = rejected(share, error_code="expired", error=error, field_errors={})
+        update = rejected(share, **Problem(ErrorCode.EXPIRED).columns, field_errors={})
     else:
         return None
     return Alone(partial(finish, update))
@@ -182,5 +181,5 @@ def read_sent(
     if isinstance(error, (InvalidRequest, NotFound)):
         return rejected(share, **refusal(error))
     if isinstance(error, Conflict):
-        return not_sent(share).then(Reschedule(LOOK_AGAIN, error=str(error), answered=True))
+        return not_sent(share).then(Reschedule(LOOK_AGAIN, Problem.of(error), answered=True))
     return not_sent(share).then(result_of_error(answer.call.jobs[0], error))

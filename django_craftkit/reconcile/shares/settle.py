@@ -20,7 +20,7 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, EngagementEvent, Job, Share
 from django_craftkit.models.arguments import LATEST
-from django_craftkit.models.share_manager import UNPROVEN
+from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.answers import SKEW, warn_of_unreadable
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 EMAIL_SENT = EngagementEvent.Type.EMAIL_SENT
-UNREADABLE = "Craftkit lists links that can't be read, and this may be one of them."
 
 
 def settle(share: Share) -> Result:
@@ -66,9 +65,9 @@ def _of_gone(pk: int, error: NotFound) -> Result:
     share = lock(Share.objects.using(database())).get(pk=pk)
     is_left = share.by_mail and share.status == Status.UNKNOWN
     if is_left and _is_call_over(share, database_now()):
-        return _leave_to_staff(share, "Craftkit does not know the document of this e-mail.")
+        return _leave_to_staff(share, ErrorCode.DOCUMENT_UNKNOWN)
     # Another project's key answers like this too, so it ends nothing.
-    return Reschedule(PARKED, error=str(error), answered=True)
+    return Reschedule(PARKED, Problem.of(error), answered=True)
 
 
 @in_transaction
@@ -116,14 +115,14 @@ def _read_back(
         return Reschedule(LOOK_AGAIN, answered=True)
     if not mine and (listed.unreadable or None in told.values()):
         if share.by_mail and not share.revoke_requested_at:
-            return _leave_to_staff(share, UNREADABLE)
-        return Reschedule(delay(now - _sent_at(share)), error=UNREADABLE, answered=True)
+            return _leave_to_staff(share, ErrorCode.LINKS_UNREADABLE)
+        problem = Problem(ErrorCode.LINKS_UNREADABLE)
+        return Reschedule(delay(now - _sent_at(share)), problem, answered=True)
     if len(free) > len(mine[:1]):
         _adopt_others(share)
     if mine:
         share.remote_id, share.url = mine[0].id, mine[0].url
-        why = "Craftkit has the link of this e-mail and no record that it was sent."
-        return _leave_to_staff(share, why)
+        return _leave_to_staff(share, ErrorCode.MAIL_NOT_RECORDED)
     if share.revoke_requested_at:
         apply(decided(share, Status.REVOKED, Change.Cause.READ_BACK, revoked_at=now))
         return Done(answered=True)
@@ -200,12 +199,11 @@ def _adopt_others(share: Share) -> None:
     Job.objects.schedule(Job.Kind.ENGAGEMENT, [share.render_id], share.project)
 
 
-def _leave_to_staff(share: Share, why: str) -> Result:
+def _leave_to_staff(share: Share, why: ErrorCode) -> Result:
     """Note that nothing says whether an e-mail went out; inside a transaction."""
     if share.is_unsettled:
         return Done(answered=True)
-    share.error_code = UNPROVEN
-    share.error = f"{why} Ask the recipient, then say that it was sent, or send it again."
+    share.error_code, share.error = ErrorCode.MAIL_UNPROVEN, why
     share.save(using=database())
     logger.error("Nobody knows whether the e-mail of share %s was sent: staff decide.", share.pk)
     # What was requested meanwhile is done to the link.

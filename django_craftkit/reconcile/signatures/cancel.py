@@ -12,6 +12,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
+from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.crew import Call
@@ -26,11 +27,10 @@ from django_craftkit.reconcile.results import (
     result_of_error,
     result_of_open,
 )
-from django_craftkit.reconcile.states import RemoteState
 from django_craftkit.reconcile.updates import Update
 
 from . import lost
-from .states import LOOK_AGAIN, MAX_POLL, UNKNOWN, Requests, Status, decide, is_told, state_of
+from .states import LOOK_AGAIN, MAX_POLL, Requests, Status, decide, is_told, state_of
 
 if TYPE_CHECKING:
     import uuid
@@ -110,7 +110,7 @@ class Following(Requests):
                 return _unknown(request, asked.at)
             result = _unknown(request, database_now())
             gone = database_now() - (request.unknown_since or database_now()) > GIVE_UP_AFTER
-            return result if gone else Reschedule(PARKED, error=str(error), answered=True)
+            return result if gone else Reschedule(PARKED, Problem.of(error), answered=True)
         if isinstance(error, CraftkitError):
             return result_of_open(error)
         if error is not None:
@@ -120,7 +120,7 @@ class Following(Requests):
             return Update(request, state_of(found), cause)
         found = answer.value
         if found.id != request.remote_id:
-            return Failed(f"Craftkit answered about {found.id}, asked for {request.remote_id}.")
+            return Failed(Problem(ErrorCode.OTHER_ANSWERED, str(found.id)))
         return Update(request, state_of(found), Change.Cause.POLL, asked.at)
 
     def next(
@@ -130,7 +130,7 @@ class Following(Requests):
             return Done(answered=True)
         since = now() - (update.row.cancel_requested_at or now())
         delay = look_delay(since.total_seconds(), LOOK_AGAIN, MAX_POLL)
-        return Reschedule(delay, error="Craftkit shows it as open.", answered=True)
+        return Reschedule(delay, Problem(ErrorCode.SHOWN_AS_OPEN), answered=True)
 
 
 #: What plans, and goes on from the answers.
@@ -171,15 +171,18 @@ def _cancel(
 
 def _take_back(request: SignatureRequest) -> Result:
     """End a request that Craftkit may not have got, unless its list has it."""
-    state = RemoteState(Status.CANCELLED, error=request.cancel_reason)
     if request.sent_at is None:
-        return decide(request, state)
+        return _end(request)
     last = request.sending_since or request.sent_at
     if not calls.is_over(request.project, last, database_now()):
         # Whoever sends it may be about to hear the answer.
         return Reschedule(LOOK_AGAIN)
     listed = lost.look(request, request.read_recipients(), _signatures(request))
-    return lost.apply(request, listed) or decide(request, state)
+    return lost.apply(request, listed) or _end(request)
+
+
+def _end(request: SignatureRequest) -> Result:
+    return decide(request, Status.CANCELLED, Problem(detail=request.cancel_reason))
 
 
 @in_transaction
@@ -193,11 +196,7 @@ def _unknown(request: SignatureRequest, asked_at: datetime) -> Result:
     if row.unknown_since is None:
         row.unknown_since = now
         logger.error("Craftkit does not know the signature request %s.", row.remote_id)
-    row.error_code = UNKNOWN
-    row.error = (
-        "Craftkit does not know this request. Either the project's API key is another project's, "
-        "or it was deleted there. It is not asked for any more after a day."
-    )
+    row.error_code, row.error = ErrorCode.UNKNOWN_AT_CRAFTKIT, ""
     if not is_told(row, asked_at, now):
         row.poll_at = now + POLL_UNKNOWN if now - row.unknown_since < GIVE_UP_AFTER else None
     row.save(using=database())

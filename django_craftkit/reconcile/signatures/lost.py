@@ -10,6 +10,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database
 from django_craftkit.models import Change, SignatureRequest
 from django_craftkit.models.arguments import LATEST
+from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.reconcile.answers import SKEW, warn_of_unreadable
 from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from django_craftkit import client
     from django_craftkit.client.signatures import Signatures
     from django_craftkit.models import SignatureRecipient
-
-UNREADABLE = "Craftkit lists requests that can't be read, and this may be one of them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,8 @@ def apply(request: SignatureRequest, listed: Listed) -> Result | None:
     if listed.is_odd or unclear - known:
         # People may have been mailed by it: it is neither ended here nor sent under another key.
         since = (database_now() - (request.sent_at or request.requested_at)).total_seconds()
-        return Reschedule(look_delay(since, LOOK_AGAIN, MAX_POLL), error=UNREADABLE, answered=True)
+        problem = Problem(ErrorCode.REQUESTS_UNREADABLE)
+        return Reschedule(look_delay(since, LOOK_AGAIN, MAX_POLL), problem, answered=True)
     return None
 
 

@@ -17,9 +17,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, describe
+from django_craftkit.database import database
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
+from django_craftkit.models.problems import Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.answers import warn_of_unreadable
 from django_craftkit.reconcile.moments import to_utc
@@ -107,7 +108,7 @@ class _Round:
         except Exception as error:
             # A mistake of ours about one of them must not hold up the others.
             logger.exception("Polling %s raised.", request.remote_id)
-            result = Failed(describe(error))
+            result = Failed(Problem.of(error))
         if isinstance(result, Paused):
             return result
         if isinstance(result, Failed):
@@ -137,7 +138,10 @@ class _Round:
 
     def _failed(self, request: SignatureRequest, failure: Failed) -> Result | None:
         """Reschedule a request that could not be polled, so that others are."""
-        logger.warning("Craftkit did not tell of %s: %s", request.remote_id, failure.error)
+        problem = failure.problem
+        logger.warning(
+            "Craftkit did not tell of %s: %s", request.remote_id, problem.detail or problem.code
+        )
         self._failures += 1
         poll_at = database_now() + timedelta(seconds=MAX_POLL)
         # One that a webhook has told of meanwhile stays due.

@@ -14,6 +14,7 @@ from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.database import database, lock
 from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
+from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.crew import Answer, Call
@@ -27,7 +28,6 @@ from django_craftkit.reconcile.results import (
     Result,
     result_of_error,
 )
-from django_craftkit.reconcile.states import RemoteState
 from django_craftkit.reconcile.updates import Update, lock_free
 
 from . import lost
@@ -51,11 +51,10 @@ def step(job: Job) -> Result:
         return Done()
     render = request.render
     if render.withdrawn_at is not None:
-        return decide(request, RemoteState(Status.CANCELLED, error="Its document was withdrawn."))
+        return decide(request, Status.CANCELLED, Problem(ErrorCode.DOCUMENT_WITHDRAWN))
     if render.is_retriable:
-        error = f"Its document is {render.status}. {render.error}".strip()
-        state = RemoteState(Status.REJECTED, error=error, error_code="render_failed")
-        return decide(request, state)
+        problem = Problem(ErrorCode.RENDER_FAILED, render.error or render.error_code)
+        return decide(request, Status.REJECTED, problem)
     if not _is_ready(render):
         return wait_for(render)
     (planned,) = _sends([(job, request)], lock)

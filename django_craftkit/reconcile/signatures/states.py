@@ -18,6 +18,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
+from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.reconcile.answers import UNREADABLE, kept, why
 from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.renders.poll import WEBHOOKS_LATELY
@@ -78,7 +79,6 @@ _values_of = attrgetter(*_OF_RECIPIENT)
 MIN_POLL, MAX_POLL = 60.0, 900.0
 #: Seconds to the next look after Craftkit contradicts itself.
 LOOK_AGAIN = 5.0
-UNKNOWN = "unknown_at_craftkit"
 
 
 def state_of(request: client.SignatureRequest) -> RemoteState:
@@ -201,8 +201,9 @@ class Requests(Updates[SignatureRequest]):
 REQUESTS = Requests()
 
 
-def decide(request: SignatureRequest, state: RemoteState) -> Result:
+def decide(request: SignatureRequest, status: Status, problem: Problem) -> Result:
     """End a request that Craftkit has not accepted, unless it has meanwhile."""
+    state = RemoteState.decided(status, problem)
     row = REQUESTS.apply_one(Update(request, state, Change.Cause.HERE))
     return Reschedule(0.0) if row is None else Done()
 
@@ -230,7 +231,7 @@ def update(row: SignatureRequest, people: list[SignatureRecipient], state: Remot
         _update_recipient(row, people, one)
     if state.status is not None and state.remote_id is not None:
         row.unknown_since = None
-        if row.error_code == UNKNOWN:
+        if row.error_code == ErrorCode.UNKNOWN_AT_CRAFTKIT:
             row.error = row.error_code = ""
     advance(row, state, RANK, unknown=Status.SENT, is_correction=is_news)
 

@@ -61,10 +61,10 @@ SHOWN = {
     ),
     EngagementEvent: "id render project event_id type actor ip_address user_agent occurred_at",
     WebhookDelivery: (
-        "id project delivery_id event about status error attempts body_hash received_at "
+        "id project delivery_id event about status error error_code attempts body_hash received_at "
         "processed_at due_at"
     ),
-    Job: "id kind object_id project due_at attempts failures error created_at",
+    Job: "id kind object_id project due_at attempts failures error_code created_at",
     Change: (
         "id kind object_id attempt from_status to_status cause signal announcement created_at"
     ),
@@ -75,7 +75,10 @@ SHOWN = {
 }
 #: What they show besides to who has more permissions.
 NOTES = frozenset({"view_signaturerequest", "view_projectstate"})
-SHOWN_WITH = {(NOTES, Change): {"note"}}
+SHOWN_WITH = {
+    (NOTES, Change): {"note"},
+    (frozenset({"view_projectstate"}), Job): {"error"},
+}
 #: How a column is read letter by letter, or bit by bit.
 LOOKUPS = ("", "exact", "iexact", "in", "startswith", "contains", "gt", "lte", "isnull", "range")
 LOOKUPS += ("regex", "iregex", "id", "pk", "length", "year", "date__gt", "has_key", "0", "x")

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from django_craftkit.models import Change, Render, Share
-from django_craftkit.models.share import UNPROVEN
+from django_craftkit.models.problems import ErrorCode
 from tests.admin.conftest import address, make_render, make_share, told
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def unsettled(render) -> Share:
     return make_share(
         render,
         "unknown",
-        error_code=UNPROVEN,
+        error_code=ErrorCode.MAIL_UNPROVEN,
         error="Ask the recipient.",
         by_mail=True,
         channel="email",
@@ -78,7 +78,7 @@ class TestTheList:
             ("open", {}),
             ("expired", {"expires_at": timezone.now() - timedelta(days=1)}),
             ("settling", {"status": "unknown"}),
-            ("unsettled", {"status": "unknown", "error_code": UNPROVEN}),
+            ("unsettled", {"status": "unknown", "error_code": ErrorCode.MAIL_UNPROVEN}),
             ("revoked", {"status": "revoked"}),
             ("rejected", {"status": "rejected"}),
         ],

@@ -89,7 +89,7 @@ def test_a_mail_that_was_lost_on_its_way_is_sent_again_once_after_a_lease(craftk
 def test_a_link_without_a_word_of_its_mail_waits_for_a_person(craftkit, unproven):
     assert (unproven.status, unproven.error_code) == ("unknown", "mail_unproven")
     assert unproven.is_unsettled
-    assert unproven.error
+    assert unproven.error == "mail_not_recorded"
     assert list(Share.objects.unsettled()) == [unproven]
     assert str(unproven.remote_id) == craftkit.shares[0].id
     assert not unproven.is_open
@@ -423,7 +423,7 @@ def test_a_mail_whose_document_craftkit_has_forgotten_is_for_a_person(craftkit, 
     craftkit.run()
     share.refresh_from_db()
     assert share.is_unsettled
-    assert "does not know the document" in share.error
+    assert share.error == "document_unknown"
 
 
 def test_a_mail_that_failed_and_is_sent_again_at_once_leaves_no_open_link(craftkit, ready, silent):

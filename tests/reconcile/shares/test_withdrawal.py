@@ -38,7 +38,7 @@ def test_a_document_that_was_not_sent_is_cancelled_and_a_retry_lifts_it(craftkit
     render.refresh_from_db()
     share.refresh_from_db()
     assert (render.status, share.status) == ("cancelled", "revoked")
-    assert "withdrawn" in render.error
+    assert render.error_code == "withdrawn"
     assert craftkit.sandbox.requests == []
 
     assert render.retry()

@@ -92,7 +92,7 @@ def wait(render: Render) -> BinaryIO | None:
     except NothingToRender:
         return None
     except RenderFailed as failure:
-        print(failure.render.error)  # noqa: T201
+        print(failure.render.problem)  # noqa: T201
         return None
     except TimeoutError:
         return None
