@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
+from django.db import transaction
 from django.utils import timezone
 
 from django_craftkit.models import Change, Job, Render, WebhookDelivery
@@ -74,17 +75,19 @@ def application_of(rounds: int, deliveries: int) -> list[Figure]:
     say("Nobody listens:")
     silent = _applied(rounds, deliveries)
     say("Somebody listens:")
-    rounds = max(rounds // 4, 1)
+    rounds = max(rounds // 2, 1)
     render_succeeded.connect(listen)
     try:
         heard = _applied(rounds, deliveries)
+        announced = _announced(rounds, deliveries)
     finally:
         render_succeeded.disconnect(listen)
-    if len(set(calls)) != (rounds + 1) * deliveries:
-        raise RuntimeError("The receiver was not told of each document.")
+    if len(calls) != 2 * (rounds + 1) * deliveries or len(set(calls)) != len(calls):
+        raise RuntimeError("The receiver was not told of each document, once.")
     return [
         Figure("webhooks applied per second, of those taken in", silent, at_least=2.0),
-        Figure("the same, with one receiver and its calls", heard, at_least=2.0),
+        Figure("announcements with one receiver, of webhooks taken in", announced, at_least=2.0),
+        Figure("webhooks applied and announced by one process, of those taken in", heard),
     ]
 
 
@@ -112,6 +115,48 @@ def _applied(rounds: int, deliveries: int) -> list[float]:
     if set(ended) != {len(remote_ids)} or Job.objects.exists():
         raise RuntimeError(f"Of {len(remote_ids)} deliveries, {ended} became what they should.")
     return found[1:]
+
+
+def _announced(rounds: int, changes: int) -> list[float]:
+    """Take webhooks in, then announce as many changes that another process has written."""
+    say(f"{changes} changes a round, announced per second against webhooks taken in:")
+    empty()
+    remote_ids = _accepted((rounds + 1) * changes)
+    Job.objects.all().delete()
+    Render.objects.update(status=Render.Status.SUCCEEDED)
+    pks = list(Render.objects.order_by("pk").values_list("pk", flat=True))
+    settle()
+    found = []
+    for number in range(rounds + 1):
+        of_round = slice(number * changes, (number + 1) * changes)
+        requests = _requests(OURS, remote_ids[of_round])
+        taken = seconds(lambda work=requests: [request() for request in work])  # type: ignore[misc]
+        WebhookDelivery.objects.all().delete()
+        _change(pks[of_round])
+        announced = seconds(_work)
+        found.append(taken / announced)
+        say(
+            f"  round {number} of {rounds}: {changes / announced:.0f} against {changes / taken:.0f}"
+        )
+    if Change.objects.exclude(announcement=Change.Announcement.DONE).exists():
+        raise RuntimeError("Some changes were not announced.")
+    return found[1:]
+
+
+@transaction.atomic
+def _change(pks: Iterable[int]) -> None:
+    """Write that documents have become ready, as a process does that goes on to other things."""
+    Change.objects.record(
+        Change(
+            kind=Change.Kind.RENDER,
+            object_id=pk,
+            from_status=Render.Status.QUEUED,
+            to_status=Render.Status.SUCCEEDED,
+            cause=Change.Cause.WEBHOOK,
+            signal=render_succeeded.name,
+        )
+        for pk in pks
+    )
 
 
 def _work() -> None:
