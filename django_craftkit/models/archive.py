@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar, cast
 from django.conf import settings
 from django.core.files.storage import storages
 from django.db import models
+from django.utils.text import capfirst
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
@@ -47,6 +49,15 @@ class ArchivedFile(models.Model):
         SIGNED = "signed", _("signed PDF")
         CERTIFICATE = "certificate", _("certificate")
 
+    class Coverage(models.TextChoices):
+        """What the signatures of a PDF cover; never whether they are valid, or trusted."""
+
+        NONE = "none", _("it has no signature: Craftkit may prove it by its certificate")
+        WHOLE = "whole", _("the last signature covers the whole file")
+        ADDED = "added", _("something was added to the file after the last signature")
+        MOVED = "moved", _("the signatures don't fit this file: a program has saved it anew")
+        UNKNOWN = "unknown", _("what it says of its signatures can't be read")
+
     kind = models.CharField(_("kind"), max_length=16, choices=Kind)
     #: Of a ``Render``, or of the ``SignatureRequest`` for what was signed.
     object_id = models.BigIntegerField(_("object"))
@@ -56,6 +67,17 @@ class ArchivedFile(models.Model):
     size = models.PositiveBigIntegerField(_("size"))
     sha256 = models.CharField("SHA-256", max_length=64)
     archived_at = models.DateTimeField(_("archived at"), default=clock.now)
+    #: What a signed PDF says of itself, where pypdf is installed: whether it is one from its first
+    #: byte to its last; how many signatures it has (``None``: can't be told); what they cover.
+    is_whole: models.BooleanField[bool | None, bool | None] = models.BooleanField(
+        _("whole PDF"), null=True
+    )
+    signatures: models.PositiveIntegerField[int | None, int | None] = models.PositiveIntegerField(
+        _("signatures"), null=True
+    )
+    coverage = models.CharField(
+        _("coverage"), max_length=8, choices=Coverage, blank=True, default="", db_default=""
+    )
 
     objects: ClassVar[ArchivedFileManager] = ArchivedFileManager()
 
@@ -72,6 +94,22 @@ class ArchivedFile(models.Model):
     def open(self) -> BinaryIO:
         """Return it as a binary file object; raises what the storage raises."""
         return cast("BinaryIO", archive_storage().open(self.name))
+
+    @property
+    def says(self) -> str:
+        """What a signed PDF says of itself, in the reader's language; "" where nobody has looked.
+
+        Whether a signature is valid, and whose it is, takes other tools.
+        """
+        if self.is_whole is None:
+            return ""
+        if not self.is_whole:
+            return gettext("It is no PDF, or not a whole one.")
+        coverage = capfirst(self.get_coverage_display())
+        if not self.signatures:
+            return f"{coverage}."
+        text = ngettext("%d signature.", "%d signatures.", self.signatures) % self.signatures
+        return f"{text} {coverage}."
 
 
 class ArchiveWrite(models.Model):

@@ -24,6 +24,8 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import ArchivedFile, Change, Job, Render, SignatureRequest
 from django_craftkit.models.archive import NAME_LENGTH, ArchiveWrite, archive_storage
 from django_craftkit.models.problems import ErrorCode, Problem, StepError
+from django_craftkit.pdf.reading import is_available
+from django_craftkit.pdf.signed import inspect
 from django_craftkit.projects import get_client
 
 from .results import Done, Reschedule, Result, look_delay, result_of_open
@@ -119,12 +121,13 @@ def _store(what: Kind, row: Any, download: Download) -> None:
     storage = archive_storage()
     with tempfile.TemporaryFile() as file:
         content = _measure(download, copy=file)
+        says = _inspect(what, file)
         write = _find(storage, what, row.pk, content)
         if write is None:
             file.seek(0)
             write = _write(storage, what, row, file, content)
     archived, _is_new = ArchivedFile.objects.using(database()).get_or_create(
-        kind=what, object_id=row.pk, defaults={"name": write.name, **content._asdict()}
+        kind=what, object_id=row.pk, defaults={"name": write.name, **content._asdict(), **says}
     )
     if archived.name != write.name and write.pk is not None:
         # Another worker was first, and may have dropped this one's name before it was written to.
@@ -132,6 +135,18 @@ def _store(what: Kind, row: Any, download: Download) -> None:
         writes = ArchiveWrite._default_manager.using(database())
         writes.bulk_create([write], ignore_conflicts=True)
     _tidy(archived)
+
+
+def _inspect(what: Kind, file: IO[bytes]) -> dict[str, Any]:
+    """Return what a signed PDF says of itself, as columns; none where pypdf is not installed."""
+    if what != Kind.SIGNED or not is_available():
+        return {}
+    said = inspect(file)
+    return {
+        "is_whole": said.is_whole,
+        "signatures": said.signatures,
+        "coverage": said.coverage.value,
+    }
 
 
 def _find(storage: Storage, what: Kind, object_id: int, content: Content) -> ArchiveWrite | None:

@@ -16,7 +16,8 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from django_craftkit.pdf.signed import SignedFile, inspect
+from django_craftkit.models import ArchivedFile
+from django_craftkit.pdf.signed import Coverage, SignedFile, inspect
 
 #: Numbers and bytes that the places of a signature are written over, once they are known.
 PLACES, CONTENTS = (1_111_111_111, 2_222_222_222, 3_333_333_333), bytes(range(1, 33))
@@ -111,6 +112,10 @@ SAYS = {
 @pytest.mark.parametrize(("content", "says"), SAYS.values(), ids=SAYS)
 def test_it_says_so(content, says):
     assert inspect(io.BytesIO(content)) == says
+
+
+def test_the_archive_has_a_column_value_for_each_answer():
+    assert set(ArchivedFile.Coverage.values) == set(Coverage)
 
 
 @pytest.mark.parametrize(

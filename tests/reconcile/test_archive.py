@@ -38,6 +38,7 @@ from tests.helpers import (
     settle,
     work,
 )
+from tests.pdf.test_signed import plain, saved_anew, signed, with_page
 from tests.reconcile.archives import Disk, archive_later, check_rows, full, served, stored
 from tests.reconcile.signatures.helpers import GET, answer, calls, calls_within, send
 from tests.seams import before_writing, take_step
@@ -100,6 +101,36 @@ def test_both_files_are_kept_as_craftkit_serves_them(craftkit, completed, dashbo
     settle(craftkit)
     check_kept(dashboard, completed, disk)
     assert len(heard) == 1
+
+
+SAYS = {
+    "signed": (signed(), (True, 1, "whole")),
+    "not signed": (plain(), (True, 0, "none")),
+    "a page added": (with_page(signed()), (True, 1, "added")),
+    "saved anew": (saved_anew(signed()), (True, 1, "moved")),
+    "half": (signed()[:-200], (False, None, "unknown")),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), SAYS.values(), ids=SAYS)
+def test_what_was_signed_is_looked_at_once_when_it_is_kept(
+    craftkit, completed, disk, monkeypatch, content, says
+):
+    monkeypatch.setattr(papers, "signed", lambda request: content)
+    settle(craftkit)
+    row = ArchivedFile.objects.of("signed", completed.pk)
+    assert (row.is_whole, row.signatures, row.coverage) == says
+    assert row.says
+    assert (row.size, row.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    certificate = ArchivedFile.objects.of("certificate", completed.pk)
+    assert (certificate.is_whole, certificate.coverage, certificate.says) == (None, "", "")
+
+
+def test_without_pypdf_nothing_is_said_of_it(craftkit, completed, disk, monkeypatch):
+    monkeypatch.setattr(archive, "is_available", lambda: False)
+    settle(craftkit)
+    row = ArchivedFile.objects.of("signed", completed.pk)
+    assert (row.is_whole, row.signatures, row.coverage, row.says) == (None, None, "", "")
 
 
 def test_names_tell_nobody_where_files_are(craftkit, completed, dashboard, disk):

@@ -96,6 +96,7 @@ def request_context(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Con
         "files": [
             {
                 "kind": file.get_kind_display(),
+                "says": file.says,
                 "size": filesizeformat(file.size),
                 "sha256": file.sha256,
                 "at": exact(file.archived_at),
