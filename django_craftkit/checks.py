@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 from . import conf, declarations
 from .client import Craftkit
 from .models.archive import ALIAS
+from .pdf import reading
 
 
 @checks.register("craftkit")
@@ -38,7 +39,12 @@ def check_deployment(**kwargs: object) -> list[checks.CheckMessage]:
     projects = getattr(settings, "CRAFTKIT_PROJECTS", None)
     if not isinstance(projects, Mapping):
         return []
-    return [*_check_urls(), *_check_archive(), *_check_projects_for_deployment(projects)]
+    return [
+        *_check_urls(),
+        *_check_archive(),
+        *_check_extras(),
+        *_check_projects_for_deployment(projects),
+    ]
 
 
 def _check_projects() -> Iterator[checks.CheckMessage]:
@@ -133,6 +139,17 @@ def _check_options() -> Iterator[checks.CheckMessage]:
             )
 
 
+def _check_extras() -> Iterator[checks.CheckMessage]:
+    options = conf.options_or_defaults()
+    if options.CHECK_ANCHORS in ("warn", "refuse") and not reading.is_available():
+        yield checks.Warning(
+            f"CRAFTKIT['CHECK_ANCHORS'] is {options.CHECK_ANCHORS!r}, and pypdf is not installed: "
+            "nothing can be looked up.",
+            hint='pip install "django-craftkit[pdf]"',
+            id="craftkit.W006",
+        )
+
+
 def _what_fits(option: Field[object], value: Any) -> str:
     """Return what to write instead of a value, "" if it fits; ``"false"`` would be true."""
     kind: Any = conf.KINDS.get(option.name, type(option.default))
@@ -141,12 +158,12 @@ def _what_fits(option: Field[object], value: Any) -> str:
         return ""
     if type(value) is kind and (value in choices if choices else kind is not int or value > 0):
         return ""
+    if choices:
+        return f"Write one of {', '.join(map(repr, choices))}."
     if option.name in conf.KINDS:
         return f"Write a {kind.__name__}, or None."
     if kind is bool:
         return "Write True or False."
-    if choices:
-        return f"Write one of {', '.join(map(repr, choices))}."
     return f"Write a whole number above 0; the default is {option.default}."
 
 

@@ -29,9 +29,12 @@ ALIAS = re.compile(r"[-\w]{1,64}", re.ASCII)
 PROJECT_KEYS = frozenset({"API_KEY", "WEBHOOK_SECRETS", "BASE_URL", "TIMEOUT", "ADAPTER"})
 
 #: What an option takes that is one of a few words.
-CHOICES = {"ENGAGEMENT_STORE_IP": ("full", "truncated", "none")}
+CHOICES = {
+    "ENGAGEMENT_STORE_IP": ("full", "truncated", "none"),
+    "CHECK_ANCHORS": ("off", "warn", "refuse"),
+}
 #: Of what kind an option is whose default is ``None``.
-KINDS: dict[str, type] = {"API_QUERYSET": str, "API_OWNERS": dict}
+KINDS: dict[str, type] = {"API_QUERYSET": str, "API_OWNERS": dict, "CHECK_ANCHORS": str}
 
 
 class UnknownProject(ImproperlyConfigured):
@@ -71,6 +74,10 @@ class Options:
     API_QUERYSET: str | None = None
     #: For its rule ``own_documents``: from a model's label to the path of its user.
     API_OWNERS: Mapping[str, str] | None = None
+    #: Whether the texts that say where people sign are looked up in the PDF before it is sent to be
+    #: signed: "off"; "warn"; "refuse", which rejects a request whose texts aren't there. ``None``:
+    #: "warn" where pypdf is installed.
+    CHECK_ANCHORS: str | None = None
     #: The most seconds that ``?wait=`` of the HTTP API takes.
     API_MAX_WAIT: int = 30
 
@@ -100,6 +107,11 @@ def options() -> Options:
     if unknown := sorted(map(str, given.keys() - OPTION_NAMES)):
         raise ImproperlyConfigured(f"CRAFTKIT has no key {', '.join(unknown)}.")
     return Options(**given)
+
+
+def check_anchors() -> str:
+    """Return ``CHECK_ANCHORS``: "off", "warn" or "refuse"."""
+    return options().CHECK_ANCHORS or "warn"
 
 
 def lease() -> timedelta:

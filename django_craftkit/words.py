@@ -19,9 +19,10 @@ from django.utils.translation import (
 
 from django_craftkit import clock
 from django_craftkit.models.problems import ErrorCode, Problem
+from django_craftkit.pdf.anchors import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from django_craftkit.models import ProjectState
@@ -69,6 +70,36 @@ def when(moment: datetime) -> str:
     """Return a moment to the minute, as the reader writes it."""
     here = clock.local(moment)
     return f"{formats.date_format(here, 'DATE_FORMAT')}, {formats.date_format(here, 'H:i')}"
+
+
+def of_anchor(finding: Mapping[str, Any]) -> str:
+    """Return what staff are told of a text that says where people sign; "" where all is well."""
+    text, similar = finding.get("text"), finding.get("similar")
+    match finding.get("answer"):
+        case Answer.MISSING if similar:
+            hints = "; ".join(
+                gettext("%(text)s on page %(page)s") % {"text": one, "page": page}
+                for one, page in similar
+            )
+            said = gettext("“%(text)s” is not in the text of the PDF. It has: %(hints)s.")
+            return said % {"text": text, "hints": hints}
+        case Answer.MISSING:
+            return gettext("“%(text)s” is not in the text of the PDF.") % {"text": text}
+        case Answer.APART:
+            said = gettext(
+                "The letters of “%(text)s” are in the PDF, but apart or on two lines: Craftkit may "
+                "not find them."
+            )
+            return said % {"text": text}
+        case Answer.UNKNOWN:
+            said = gettext("Whether “%(text)s” is in the PDF can't be told.")
+            return said % {"text": text}
+        case Answer.FOUND if finding.get("is_in_words"):
+            said = gettext(
+                "“%(text)s” is in the midst of a longer word, too: people may have to sign there."
+            )
+            return said % {"text": text}
+    return ""
 
 
 def ago(moment: datetime, now: datetime) -> str:

@@ -313,6 +313,15 @@ def test_an_archive_that_may_be_public_is_told(settings):
     assert not [one for one in found() if one.id == "craftkit.W005"]
 
 
+def test_w006_anchors_are_to_be_checked_without_pypdf(settings, monkeypatch):
+    monkeypatch.setattr("django_craftkit.pdf.reading.is_available", lambda: False)
+    for how, warns in (("refuse", True), ("warn", True), ("off", False), (None, False)):
+        settings.CRAFTKIT = {"CHECK_ANCHORS": how}
+        assert ("craftkit.W006" in {one.id for one in found(deploy=True)}) == warns, how
+    settings.CRAFTKIT = {"CHECK_ANCHORS": "strict"}
+    assert "craftkit.E011" in {one.id for one in found()}
+
+
 def test_e014_a_declaration_of_a_project_that_is_not_configured(declare, event):
     @declare(event, template="invoice", key=str, project="eu")
     def lost(order, **kwargs):

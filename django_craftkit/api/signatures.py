@@ -15,6 +15,7 @@ from django_craftkit.models import ArchivedFile, Render, SignatureRecipient, Sig
 from django_craftkit.models.signature import MAX_REASON
 from django_craftkit.permissions import user_of
 from django_craftkit.signing import AnchorTag, Recipient, SignatureField
+from django_craftkit.words import of_anchor
 
 from .base import CraftkitViewSet, PDFRenderer
 from .errors import AnotherBody, Conflict
@@ -106,6 +107,9 @@ class SignatureRequestSerializer(RowSerializer):
     )
     is_final = serializers.BooleanField(help_text="Whether nobody will act on it any more.")
     expires_at = serializers.DateTimeField(allow_null=True, help_text="Known once Craftkit has it.")
+    anchors = serializers.SerializerMethodField(
+        help_text="What is wrong with the texts that say where people sign, in words."
+    )
 
     class Meta:
         model = SignatureRequest
@@ -117,6 +121,7 @@ class SignatureRequestSerializer(RowSerializer):
             "is_final",
             "error",
             "recipients",
+            "anchors",
             "expires_at",
             "requested_at",
             "requested_by",
@@ -127,6 +132,9 @@ class SignatureRequestSerializer(RowSerializer):
         )
         read_only_fields = fields
 
+    def get_anchors(self, row: SignatureRequest) -> list[str]:
+        return list(filter(None, map(of_anchor, row.anchor_findings or ())))
+
 
 class SignatureRequestInputSerializer(InputSerializer):
     """A document to be sent out: to whom, and where they sign."""
@@ -134,6 +142,9 @@ class SignatureRequestInputSerializer(InputSerializer):
     recipients = RecipientSerializer(**_ITEMS)
     fields = SignatureFieldSerializer(required=False, **_ITEMS)  # type: ignore[assignment]
     anchor_tags = AnchorTagSerializer(required=False, **_ITEMS)
+    check_anchors = serializers.BooleanField(
+        default=True, help_text="False: it is sent whatever texts are in the PDF."
+    )
     name = TextField(allow_blank=True, default="")
     expires_in_hours = serializers.IntegerField(
         min_value=1, max_value=_MOST_HOURS, required=False, allow_null=True
@@ -151,6 +162,7 @@ def send(
         anchor_tags=[AnchorTag(**one) for one in given.get("anchor_tags", ())],
         name=given["name"],
         expires_in=None if hours is None else timedelta(hours=hours),
+        check=given["check_anchors"],
         key=key,
         user=user,
         wait=wait,

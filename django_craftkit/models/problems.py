@@ -65,6 +65,10 @@ class ErrorCode(models.TextChoices):
             "project's, or it was deleted there. It is not asked for any more after a day."
         ),
     )
+    ANCHORS_MISSING = (
+        "anchors_missing",
+        _("These texts, which say where people sign, are not in the PDF: %(detail)s"),
+    )
     SHOWN_AS_OPEN = "shown_as_open", _("Craftkit shows it as open.")
     REQUESTS_UNREADABLE = (
         "requests_unreadable",

@@ -126,6 +126,7 @@ class Sendable(models.Model):
         anchor_tags: Sequence[AnchorTag] = (),
         name: str = "",
         expires_in: timedelta | None = None,
+        check: bool = True,
         key: str | None = None,
         user: AbstractBaseUser | None = None,
         wait: float = False,
@@ -140,6 +141,8 @@ class Sendable(models.Model):
             anchor_tags: up to 200.
             name: what the recipients read, up to 255 characters.
             expires_in: 1 hour to a year, in whole hours; None: a week.
+            check: whether the texts of ``anchor_tags`` are looked up in the PDF first, as
+                ``CRAFTKIT["CHECK_ANCHORS"]`` says; False: it is sent whatever is in there.
             key: up to 255 characters. The same key and values are the same request, for ever.
                 Without one, the name and the recipients (addresses and roles) are the key until
                 the request has ended: a double click sends once. After that the call makes a new
@@ -159,6 +162,7 @@ class Sendable(models.Model):
             anchor_tags=anchor_tags,
             name=name,
             expires_in=expires_in,
+            check=check,
             key=key,
             user=user,
             wait=wait,

@@ -22,6 +22,7 @@ from .dependents import lock_to_retry
 from .exceptions import KeyConflict
 from .job import Job
 from .mirror import Attempted, time_left
+from .problems import ErrorCode
 from .recipient import SignatureRecipient
 from .render import Render
 from .signature_manager import DECLARED, MADE_ANEW, OTHER_DATA, SignatureRequestManager
@@ -79,6 +80,13 @@ class SignatureRequest(Attempted):
     #: Where to sign, as Craftkit takes it.
     fields = models.JSONField(_("fields"), default=list, blank=True)
     anchor_tags = models.JSONField(_("anchor tags"), default=list, blank=True)
+    #: ``False``: sent whatever is found of them in the PDF.
+    check_anchors = models.BooleanField(null=True, editable=False)
+    anchors_checked_at: NullableMoment = models.DateTimeField(
+        _("anchors looked up at"), null=True, blank=True
+    )
+    #: What was found of each text: ``pdf.anchors.Finding``, as a dict.
+    anchor_findings = models.JSONField(_("what was found of the anchors"), null=True, blank=True)
     expiration_hours = models.PositiveIntegerField(_("hours to sign"), null=True, blank=True)
     #: When its remote state is to be read next; ``None``: not any more.
     poll_at: NullableMoment = models.DateTimeField(_("next question at"), null=True, blank=True)
@@ -161,6 +169,11 @@ class SignatureRequest(Attempted):
     def is_retriable(self) -> bool:
         """Whether it never went out, so that another attempt makes sense."""
         return self.status == self.Status.REJECTED
+
+    @property
+    def lacks_anchors(self) -> bool:
+        """Whether it was not sent because its document lacks texts to sign at."""
+        return self.is_retriable and self.error_code == ErrorCode.ANCHORS_MISSING
 
     @property
     def expires_at(self) -> datetime | None:
@@ -263,24 +276,27 @@ class SignatureRequest(Attempted):
         Job.objects.request(Job.Kind.SIGNATURE, [self.pk], self.project)
         return True
 
-    def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
+    def retry(
+        self, *, check: bool = True, user: AbstractBaseUser | None = None, wait: float = False
+    ) -> bool:
         """Send a rejected one once more; ``False`` for any other.
 
-        ``user`` and ``wait`` are as in ``Render.share``.
+        ``user`` and ``wait`` are as in ``Render.share``, ``check`` as in ``send_for_signature``.
 
         Raises:
             RenderWithdrawn: its document was withdrawn.
         """
         check_user(user)
-        return self._requested(lambda: self._request_retry(user), wait)
+        return self._requested(lambda: self._request_retry(user, check=check), wait)
 
     @in_transaction
-    def _request_retry(self, user: AbstractBaseUser | None) -> bool:
+    def _request_retry(self, user: AbstractBaseUser | None, *, check: bool) -> bool:
         row = lock_to_retry(self)
         if not row.is_retriable or row._is_superseded():
             return False
         previous, row.status = row.status, self.Status.PENDING
         row._leave_attempt()
+        row.check_anchors, row.anchors_checked_at, row.anchor_findings = check, None, None
         row.cancel_requested_at = row.cancel_requested_by = None
         row.cancel_code, row.cancel_reason = None, ""
         row.save(using=database())

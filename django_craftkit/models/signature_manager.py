@@ -116,6 +116,7 @@ class SignatureRequestManager(_Manager):
         key: str | None,
         user: AbstractBaseUser | None,
         wait: float,
+        check: bool = True,
         declared: bool = False,
     ) -> SignatureRequest:
         """Have a document signed, by its ``signature_requests``; see ``send_for_signature``.
@@ -144,6 +145,7 @@ class SignatureRequestManager(_Manager):
             expiration_hours=hours,
             fields=[field.as_json() for field in fields],
             anchor_tags=[tag.as_json() for tag in anchor_tags],
+            check_anchors=check,
             requested_by=requested_by,
             declared=declared,
         )

@@ -339,7 +339,7 @@ def _agreement(stage: Stage) -> SignatureRequest:
     render = Render.objects.request("agreement", {}, source=_order(stage))
     request = render.send_for_signature(
         [Recipient("Jane", "Doe", "jane@example.com")],
-        anchor_tags=[AnchorTag("{{sign_here}}", "signature")],
+        anchor_tags=[AnchorTag("[[sign_here]]", "signature")],
     )
     _kit(stage).run()
     return request

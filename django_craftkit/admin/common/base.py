@@ -251,14 +251,19 @@ class MirrorAdmin(IndexedSearch[M]):
         return self.back(request, row)
 
     def send_again(
-        self, request: HttpRequest, row: Any, result_of: Callable[[M], Result], withdrawn: str
+        self,
+        request: HttpRequest,
+        row: Any,
+        result_of: Callable[[M], Result],
+        withdrawn: str,
+        **how: bool,
     ) -> HttpResponse:
         """Retry a link or a signature request, and say what became of it.
 
-        ``withdrawn`` is what to say where its document was.
+        ``withdrawn`` is what to say where its document was; ``how`` is for its ``retry``.
         """
         try:
-            is_requested = row.retry(user=user_of(request), wait=timeout())
+            is_requested = row.retry(user=user_of(request), wait=timeout(), **how)
         except RenderWithdrawn:
             return self.tell(request, row, (messages.ERROR, withdrawn))
         if not is_requested:

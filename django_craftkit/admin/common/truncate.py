@@ -29,7 +29,14 @@ SHOWN, LONGEST_TEXT, LONGEST_LINE, LONGEST_NAME = 20_000, 2_000, 300, 80
 LONG: dict[type[Model], tuple[str, ...]] = {
     Render: ("data", "answer", "error", "field_errors"),
     Share: ("message", "answer", "error", "field_errors"),
-    SignatureRequest: ("fields", "anchor_tags", "answer", "error", "field_errors"),
+    SignatureRequest: (
+        "fields",
+        "anchor_tags",
+        "anchor_findings",
+        "answer",
+        "error",
+        "field_errors",
+    ),
 }
 #: Bytes of a page for one such character: quotes and brackets take up to six, letters one to four.
 _BYTES = 3
@@ -104,13 +111,23 @@ def loads(text: str | None) -> object:
 
 def object_of(row: Model, name: str) -> dict[str, object]:
     """Return a JSON column as an object; an empty one for what is none, or too deep to be read."""
+    value = _value_of(row, name)
+    return value if isinstance(value, dict) else {}
+
+
+def objects_of(row: Model, name: str) -> list[dict[str, object]]:
+    """Return the objects in a JSON column that is a list; none of what is none, or too deep."""
+    value = _value_of(row, name)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _value_of(row: Model, name: str) -> object:
     try:
         # As its page has read it, or else as it is.
         text = getattr(row, f"{name}_text", None)
-        value = getattr(row, name) if text is None else loads(text)
+        return getattr(row, name) if text is None else loads(text)
     except RecursionError:
-        value = None
-    return value if isinstance(value, dict) else {}
+        return None
 
 
 def body_of(body: bytes) -> str | None:

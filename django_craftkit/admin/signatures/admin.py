@@ -95,6 +95,10 @@ class SignatureRequestAdmin(SignatureButtons):
             return queryset
         return queryset.select_related("cancel_requested_by")
 
+    def get_wholes(self, request: HttpRequest, obj: SignatureRequest) -> Sequence[str]:
+        # What was found of the anchors is told in words.
+        return [name for name in self.wholes if name != "anchor_findings"]
+
     def prepare_rows(self, request: HttpRequest, rows: Sequence[SignatureRequest]) -> None:
         with_recipients(rows)
 

@@ -68,7 +68,8 @@ class SignatureButtons(MirrorAdmin[SignatureRequest]):
     @button("retry", "retry_signaturerequest")
     def retry_view(self, request: HttpRequest, row: SignatureRequest) -> HttpResponse:
         withdrawn = _("Its document was withdrawn: it goes to nobody any more.")
-        return self.send_again(request, row, request_result, withdrawn)
+        check = not row.lacks_anchors
+        return self.send_again(request, row, request_result, withdrawn, check=check)
 
     @button("refresh", "view_signaturerequest")
     def refresh_view(self, request: HttpRequest, row: SignatureRequest) -> HttpResponse:

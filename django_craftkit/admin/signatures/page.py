@@ -25,7 +25,14 @@ from django_craftkit.admin.common.format import (
     side_by_side,
     signer_name,
 )
-from django_craftkit.admin.common.truncate import LONG, long_of, object_of, short_line, short_name
+from django_craftkit.admin.common.truncate import (
+    LONG,
+    long_of,
+    object_of,
+    objects_of,
+    short_line,
+    short_name,
+)
 from django_craftkit.database import database
 from django_craftkit.models import (
     ArchivedFile,
@@ -34,7 +41,7 @@ from django_craftkit.models import (
     SignatureRecipient,
     SignatureRequest,
 )
-from django_craftkit.words import inside
+from django_craftkit.words import inside, of_anchor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -103,6 +110,11 @@ def request_context(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Con
             }
             for file in files
         ],
+        "anchors": [
+            short_line(text)
+            for finding in objects_of(row, "anchor_findings")
+            if (text := of_anchor(finding))
+        ],
         "is_kept": len(files) == len(KINDS),
         "timeline": site.timeline_of(request, row),
     }
@@ -134,7 +146,9 @@ def _buttons(
         yield Button(_("Open signed PDF"), url("signed"), tone="main")
         yield Button(_("Open certificate"), url("certificate"))
     if row.is_retriable and row.render.withdrawn_at is None and may("retry_signaturerequest"):
-        yield Button(_("Try again"), url("retry"), is_post=True, tone="main")
+        # Its document stays as it is, and so would what was found in it.
+        label = _("Send it all the same") if row.lacks_anchors else _("Try again")
+        yield Button(label, url("retry"), is_post=True, tone="main")
     is_incomplete = not row.is_final or (is_signed and len(files) < len(KINDS))
     if is_incomplete and may("view_signaturerequest"):
         yield Button(_("Ask Craftkit for news"), url("refresh"), is_post=True)

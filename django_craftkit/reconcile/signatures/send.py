@@ -30,7 +30,7 @@ from django_craftkit.reconcile.results import (
 )
 from django_craftkit.reconcile.updates import Update, lock_free
 
-from . import lost
+from . import anchors, lost
 from .states import Requests, Status, decide, people_of, state_of
 
 if TYPE_CHECKING:
@@ -53,10 +53,14 @@ def step(job: Job) -> Result:
     if render.withdrawn_at is not None:
         return decide(request, Status.CANCELLED, Problem(ErrorCode.DOCUMENT_WITHDRAWN))
     if render.is_retriable:
-        problem = Problem(ErrorCode.RENDER_FAILED, render.error or render.error_code)
-        return decide(request, Status.REJECTED, problem)
+        why = Problem(ErrorCode.RENDER_FAILED, render.error or render.error_code)
+        return decide(request, Status.REJECTED, why)
     if not _is_ready(render):
         return wait_for(render)
+    if not anchors.prepare(request):
+        return Reschedule(0.0)
+    if (problem := anchors.refusal(request)) is not None:
+        return decide(request, Status.REJECTED, problem)
     (planned,) = _sends([(job, request)], lock)
     return Reschedule(0.0) if isinstance(planned, Job) else SENDING.carry_out(planned)
 
@@ -85,7 +89,10 @@ class Sending(Requests):
             if request is None or not _is_wanted(request):
                 yield job, Done()
             elif _is_ready(request.render):
-                ready.append((job, request))
+                if anchors.is_to_be_prepared(request):
+                    yield job
+                else:
+                    ready.append((job, request))
             elif request.render.is_final or request.render.withdrawn_at is not None:
                 yield job
             else:

@@ -123,6 +123,23 @@ class TestItsPage:
         assert "<dt><code>recipients</code></dt><dd>Required</dd>" in html
         assert "Code: invalid_request" in html
 
+    def test_shows_what_was_found_of_the_anchors_and_sends_it_all_the_same(self, boss):
+        found = [
+            {"text": "[[a]]", "answer": "missing", "similar": [["[[A]]", 2]]},
+            {"text": "[[b]]", "answer": "found", "is_in_words": False},
+            {"text": "[[c]]", "answer": "apart"},
+        ]
+        more = {"error_code": "anchors_missing", "error": "[[a]]", "anchor_findings": found}
+        request = make_request(make_render(), "rejected", **more)
+        html = page(boss, request)
+        panel = html.partition('id="craftkit-anchors"')[2].partition("</section>")[0]
+        assert "[[A]] on page 2" in panel
+        assert ("[[b]]" in panel, "[[c]]" in panel) == (False, True)
+        assert "Send it all the same" in html
+        press(boss, request, "retry")
+        request.refresh_from_db()
+        assert (request.status, request.check_anchors) == ("pending", False)
+
     def test_shows_the_files_that_are_kept(self, boss, sent, craftkit):
         craftkit.sign(sent)
         settle(craftkit)

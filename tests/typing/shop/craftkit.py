@@ -46,7 +46,7 @@ def customer(order: Order) -> Envelope | None:
         return None
     return Envelope(
         [Recipient("Jane", "Doe", "jane@example.com")],
-        anchor_tags=[AnchorTag("{{sign_here}}", "signature")],
+        anchor_tags=[AnchorTag("[[sign_here]]", "signature")],
         fields=[SignatureField("date", page=1, x=10, y=10, width=20, height=5)],
         name=f"Order {order.number}",
     )

@@ -135,8 +135,8 @@ def sign(render: Render, user: User) -> None:
                 Recipient("John", "Roe", "john@example.com", designation="Approver", order=2),
             ],
             anchor_tags=[
-                AnchorTag("{{jane_signs}}", "signature", recipient=0),
-                AnchorTag("{{john_signs}}", "signature", recipient=1),
+                AnchorTag("[[jane_signs]]", "signature", recipient=0),
+                AnchorTag("[[john_signs]]", "signature", recipient=1),
             ],
             name="Charter agreement",
             expires_in=timedelta(days=7),

@@ -29,7 +29,7 @@ def test_an_agreement(craftkit: Kit, order: Order) -> None:
     craftkit.sandbox.faults.add("cut_after", path="*/render")
     render = Render.objects.request("agreement", {}, source=order)
     share = render.email("ada@example.com", message="Here you are.")
-    request = render.send_for_signature([ADA], anchor_tags=[AnchorTag("here", "signature")])
+    request = render.send_for_signature([ADA], anchor_tags=[AnchorTag("[[here]]", "signature")])
     craftkit.run()
     craftkit.pass_time(90)
     (mail,) = craftkit.mails
