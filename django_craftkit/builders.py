@@ -181,7 +181,7 @@ def _last_declared(render: Render) -> SignatureRequest | None:
     """Return the declared request of an earlier attempt, the newest one."""
     if render.attempt == 1:
         return None
-    rows = SignatureRequest.objects.using(database()).declared().filter(render=render.pk)
+    rows = SignatureRequest.objects.writer().declared().filter(render=render.pk)
     return rows.exclude(key=_key(render)).order_by("-pk").first()
 
 

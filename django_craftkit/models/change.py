@@ -15,6 +15,7 @@ from django_craftkit.signals import SIGNALS
 
 from .columns import RowKey, user_key
 from .job import Job
+from .rows import RowManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .claims import Lease
 
 
-class ChangeManager(models.Manager["Change"]):
+class ChangeManager(RowManager["Change"]):
     def record(self, changes: Iterable[Change], lease: Lease | None = None) -> None:
         """Write the history of a transaction, and the jobs that announce it, inside of it.
 

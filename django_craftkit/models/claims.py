@@ -23,6 +23,7 @@ from django_craftkit import bulk
 from django_craftkit.database import database, in_read_committed, retried_after_deadlock
 
 from .problems import Explained
+from .rows import RowQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -212,13 +213,13 @@ class Marks:
             return self._marks.setdefault(key, Mark(key))
 
 
-class LeasedQuerySet(models.QuerySet[Any]):
+class LeasedQuerySet(RowQuerySet[Any]):
     #: The classes of rows, each of which has its part of the index; 0 alone: there are none.
     classes: Sequence[int] = (0,)
 
     def still_leased(self, rows: Collection[Leased]) -> Self:
         """Return those of these claimed rows that nobody has taken over since."""
-        return self.using(database()).filter(
+        return self.writer().filter(
             bulk.among("pk", [row.pk for row in rows]),
             lease_token__in={row.lease_token for row in rows},
         )
@@ -256,7 +257,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
         worker. ``mark`` is where earlier claims by the same filters have come to; ``excluded`` is
         what the filters leave out, and a change of it begins anew.
         """
-        rows = self.using(database())
+        rows = self.writer()
         taken = {"lease_token": uuid.uuid4(), "leased_until": now + lease}
         for _try in range(TRIES):
             found = rows.find(2 * limit + SPARE, now=now, mark=mark, excluded=excluded)
@@ -368,7 +369,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
             if not still_due.update(**taken):
                 return []
             # By the token alone: a claim changes what its queryset may filter by.
-            rows = self.model._default_manager.using(database())
+            rows = self.model.objects.writer()
             mine = rows.filter(pk__in=pks, lease_token=taken["lease_token"])
             places = {pk: place for place, pk in enumerate(pks)}
             claimed = sorted(mine, key=lambda row: places[row.pk])

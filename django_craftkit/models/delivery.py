@@ -107,7 +107,7 @@ class WebhookDeliveryManager(_Manager):
         by_project: dict[str, list[uuid.UUID | None]] = {}
         for project, about in keys:
             by_project.setdefault(project, []).append(about)
-        waiting = self.using(database()).filter(due_at__isnull=False, leased_until=None)
+        waiting = self.writer().filter(due_at__isnull=False, leased_until=None)
         for project, ids in by_project.items():
             rows = waiting.filter(project=project, about__in=ids)
             rows.update(due_at=clock.database_moment())

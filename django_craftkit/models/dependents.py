@@ -45,7 +45,7 @@ def lock_to_retry(row: Row) -> Row:
     """Lock a row and return it as it is now; raise ``RenderWithdrawn``."""
     lock_render(row.render_id)
     refuse_withdrawn(row.render_id)
-    return lock(type(row).objects.using(database())).get(pk=row.pk)
+    return lock(type(row).objects.writer()).get(pk=row.pk)
 
 
 def refuse_withdrawn(pk: int) -> Render | None:
@@ -56,7 +56,7 @@ def refuse_withdrawn(pk: int) -> Render | None:
     # No lock: who revokes a link and requests another, in one transaction, would lock it in the
     # wrong order, and meet the worker.
     columns = ("withdrawn_at", "template", "key", "status", "builder", "attempt", "priority")
-    row: Render | None = Render.objects.using(database()).only(*columns).filter(pk=pk).first()
+    row: Render | None = Render.objects.writer().only(*columns).filter(pk=pk).first()
     if row is not None and row.withdrawn_at is not None:
         raise RenderWithdrawn(f"{row} was withdrawn: it goes to nobody any more.")
     return row
@@ -73,5 +73,5 @@ def carried_out(row: Row, timeout: float) -> Row:
     if timeout:
         row._carry_out(timeout)
         # A replica may not have it yet.
-        row.render = Render.objects.using(database()).get(pk=row.render_id)
+        row.render = Render.objects.writer().get(pk=row.render_id)
     return row

@@ -252,12 +252,16 @@ class SignatureRequest(Attempted):
     def _request_cancellation(
         self, reason: str, user: AbstractBaseUser | None, code: SignatureRequest.CancelCode
     ) -> bool:
-        mine = SignatureRequest.objects.using(database()).filter(pk=self.pk)
-        if not mine.cancellable().update(
-            cancel_requested_at=clock.now(),
-            cancel_requested_by=user,
-            cancel_code=code,
-            cancel_reason=reason,
+        if (
+            not SignatureRequest.objects.writer()
+            .filter(pk=self.pk)
+            .cancellable()
+            .update(
+                cancel_requested_at=clock.now(),
+                cancel_requested_by=user,
+                cancel_code=code,
+                cancel_reason=reason,
+            )
         ):
             return False
         Job.objects.request(Job.Kind.SIGNATURE, [self.pk], self.project)
@@ -290,9 +294,7 @@ class SignatureRequest(Attempted):
 
     def _is_superseded(self) -> bool:
         """Whether an attempt or a call has requested another in its place."""
-        later = SignatureRequest.objects.using(database()).filter(
-            render=self.render_id, pk__gt=self.pk
-        )
+        later = SignatureRequest.objects.writer().filter(render=self.render_id, pk__gt=self.pk)
         if self.is_declared:
             return later.declared().exists()
         return self.key in later.filter(key=self.key).values_list("key", flat=True)
@@ -350,7 +352,7 @@ class SignatureRequest(Attempted):
 
     def read_recipients(self) -> list[SignatureRecipient]:
         """Read its recipients in the order in which they were named."""
-        rows = SignatureRecipient.objects.using(database()).filter(request=self.pk)
+        rows = SignatureRecipient.objects.writer().filter(request=self.pk)
         if self.is_of_another_moment and is_in_transaction(connections[rows.db]):
             rows = lock(rows)
         return list(rows.order_by("position"))
@@ -366,7 +368,7 @@ class SignatureRequest(Attempted):
     def _carry_out(self, timeout: float) -> None:
         left = time_left(timeout)
         self._reread()
-        render = Render.objects.using(database()).get(pk=self.render_id)
+        render = Render.objects.writer().get(pk=self.render_id)
         if self.cancel_requested_at is None and not render.is_final:
             render._carry_out(left())
         if left():

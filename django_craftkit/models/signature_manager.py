@@ -21,6 +21,7 @@ from .mirror import SHOWN_FOR
 from .project import ProjectState
 from .recipient import SignatureRecipient
 from .render import Render
+from .rows import RowQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -37,7 +38,7 @@ MADE_ANEW = "Its document is made anew."
 OTHER_DATA = "Its document was retried with other data."
 
 
-class SignatureRequestQuerySet(models.QuerySet["SignatureRequest"]):
+class SignatureRequestQuerySet(RowQuerySet["SignatureRequest"]):
     """The signature requests, under way and ended."""
 
     def for_object(self, source: models.Model) -> Self:
@@ -210,14 +211,14 @@ class SignatureRequestManager(_Manager):
 
     def _all(self) -> models.QuerySet[SignatureRequest]:
         # Not of ``self``, which may be a document's, with what somebody has prefetched of it.
-        return self.model.objects.using(database())
+        return self.model.objects.writer()
 
     def leave_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
         """Request the cancellation of a document's declared requests, inside a transaction.
 
         The document goes on with other data, and who is to sign those nobody has said.
         """
-        mine = self.using(database()).declared().filter(render=render)
+        mine = self.writer().declared().filter(render=render)
         waiting = list(lock(mine.cancellable()).values_list("pk", flat=True))
         mine.filter(cancel_requested_at=None).update(
             cancel_requested_at=clock.now(),
@@ -234,7 +235,7 @@ class SignatureRequestManager(_Manager):
 
         Returns those of which nobody had requested it yet.
         """
-        mine = self.using(database()).filter(render__in=renders)
+        mine = self.writer().filter(render__in=renders)
         requests = list(lock(mine.cancellable()).order_by("pk"))
         if requests:
             pks = [request.pk for request in requests]

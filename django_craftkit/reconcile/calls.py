@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django_craftkit import client, clock, conf
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction, update_many
+from django_craftkit.database import in_transaction, update_many
 from django_craftkit.models.problems import ErrorCode, Problem
 
 from .answers import SKEW, refusal
@@ -74,7 +74,7 @@ def note_all(rows: Sequence[T], locked: Lock, *names: str, **also: Any) -> dict[
     columns: tuple[str, ...] = tuple(noted(rows[0]))
     read = _columns(rows[0], "status", "attempt", *names, *columns)
     # By primary keys alone: MySQL would lock whatever other index it goes by.
-    all_rows: Any = type(rows[0])._default_manager.using(database()).only(*read)
+    all_rows: Any = type(rows[0]).objects.writer().only(*read)
     found = locked(all_rows).in_bulk([row.pk for row in rows])
     now, begun = database_now(), []
     for row in rows:
@@ -116,7 +116,7 @@ def remember(row: Any, values: Mapping[str, Any]) -> None:
 
 def take_back(row: R, before: Noted) -> None:
     """Note that Craftkit did not act on the call that was noted last, by this worker."""
-    rows = type(row)._default_manager.using(database()).filter(pk=row.pk, attempt=row.attempt)
+    rows = type(row).objects.writer().filter(pk=row.pk, attempt=row.attempt)
     rows.filter(status=row.Status.PENDING, sending_since=row.sending_since).update(**before)
 
 

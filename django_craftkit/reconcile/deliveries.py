@@ -12,7 +12,6 @@ from django_craftkit import client, conf, untrusted
 from django_craftkit.client import InvalidResponse
 from django_craftkit.database import (
     MAX_DEPTH,
-    database,
     in_transaction,
     is_too_deep,
     sanitized,
@@ -95,7 +94,7 @@ def process_suspect(now: datetime) -> int:
 def _suspects() -> LeasedQuerySet:
     """Return what has ended a worker, which leaves its token behind, or may break batches."""
     may_break = Q(lease_token__isnull=False) | Q(attempts__gte=SUSPECT)
-    return WebhookDelivery.objects.using(database()).filter(may_break)
+    return WebhookDelivery.objects.writer().filter(may_break)
 
 
 def _process(
@@ -120,7 +119,7 @@ def _process(
     for project in {delivery.project for delivery in batch}:
         state = ProjectState.objects.of(project)
         if state.webhook_heard_at is None or now - state.webhook_heard_at > HEARD_EVERY:
-            ProjectState.objects.using(database()).filter(pk=state.pk).update(webhook_heard_at=now)
+            ProjectState.objects.writer().filter(pk=state.pk).update(webhook_heard_at=now)
     return len(batch)
 
 
@@ -129,7 +128,7 @@ def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) ->
     leased = WebhookDelivery.objects.lock_leased([delivery])
     if leased and is_outage(error):
         # Its own turn, if it can be that it brings the outage about, and never abandoned for it.
-        rows = WebhookDelivery.objects.using(database()).filter(pk=delivery.pk)
+        rows = WebhookDelivery.objects.writer().filter(pk=delivery.pk)
         rows.update(attempts=min(delivery.attempts, SUSPECT))
     _note({delivery.pk: _failure(delivery, error, now)}, leased, now)
 
@@ -200,7 +199,7 @@ class Contents:
             if seen := [(rows[key], events) for key, events in self.events.items() if key in rows]:
                 engagement.apply(seen, cause, lease=lease)
         if self.notices:
-            requests = lock_by_remote_id(SignatureRequest.objects.using(database()), self.notices)
+            requests = lock_by_remote_id(SignatureRequest.objects.writer(), self.notices)
             known.update(requests)
             notices = [(row, self.notices[key]) for key, row in requests.items()]
             signatures.apply_notices(notices, lease)

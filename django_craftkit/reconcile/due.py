@@ -15,7 +15,6 @@ from django.db.models.functions import Coalesce
 
 from django_craftkit import conf
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
 from django_craftkit.models import (
     ArchivedFile,
     Change,
@@ -62,7 +61,7 @@ class Due:
         rows = self.rows()
         if part is not None and not self.is_indexed:
             rows = _slice(rows, part)
-        jobs = Job.objects.using(database()).filter(kind=self.kind, object_id=OuterRef("of"))
+        jobs = Job.objects.writer().filter(kind=self.kind, object_id=OuterRef("of"))
         rows = rows.order_by().annotate(
             of=F(self.object_id), whose=F(self.project) if self.project else Value("")
         )
@@ -71,7 +70,7 @@ class Due:
 
 
 def _slice(rows: QuerySet[Any], part: int) -> QuerySet[Any]:
-    ends = rows.model._default_manager.using(database()).aggregate(
+    ends = rows.model.objects.writer().aggregate(
         first=Coalesce(Min("pk"), 0), last=Coalesce(Max("pk"), 0)
     )
     slices = (ends["last"] - ends["first"]) // SLICE + 1
@@ -80,7 +79,7 @@ def _slice(rows: QuerySet[Any], part: int) -> QuerySet[Any]:
 
 
 def _shares() -> QuerySet[Share]:
-    return Share.objects.using(database())
+    return Share.objects.writer()
 
 
 def _unsettled_shares() -> QuerySet[Share]:
@@ -108,12 +107,11 @@ def _mails() -> QuerySet[Share]:
 
 
 def _untold_events() -> QuerySet[EngagementEvent]:
-    events = EngagementEvent.objects.using(database()).to_be_told()
-    return events.filter(render__remote_id__isnull=False)
+    return EngagementEvent.objects.writer().to_be_told().filter(render__remote_id__isnull=False)
 
 
 def _requests() -> SignatureRequestQuerySet:
-    return SignatureRequest.objects.using(database())
+    return SignatureRequest.objects.writer()
 
 
 def _unsent_requests() -> QuerySet[SignatureRequest]:
@@ -128,12 +126,11 @@ def _unwanted_requests() -> QuerySet[SignatureRequest]:
 
 def _projects_to_poll() -> QuerySet[ProjectState]:
     open_ones = _requests().filter(project=OuterRef("project"), poll_at__isnull=False)
-    return ProjectState.objects.using(database()).filter(Exists(open_ones), capability="")
+    return ProjectState.objects.writer().filter(Exists(open_ones), capability="")
 
 
 def _kept(kind: str) -> Exists:
-    files = ArchivedFile.objects.using(database())
-    return Exists(files.filter(kind=kind, object_id=OuterRef("pk")))
+    return Exists(ArchivedFile.objects.writer().filter(kind=kind, object_id=OuterRef("pk")))
 
 
 def _signed_but_not_kept() -> QuerySet[SignatureRequest]:
@@ -143,8 +140,8 @@ def _signed_but_not_kept() -> QuerySet[SignatureRequest]:
 
 
 def _rendered_but_not_kept() -> QuerySet[Render]:
-    renders = Render.objects.using(database())
-    files = ArchivedFile.objects.using(database()).filter(kind=ArchivedFile.Kind.RENDER)
+    renders = Render.objects.writer()
+    files = ArchivedFile.objects.writer().filter(kind=ArchivedFile.Kind.RENDER)
     # What was ready before the setting was on, nobody has requested.
     since = files.order_by("pk").values_list("archived_at", flat=True).first()
     if since is None or not conf.options().ARCHIVE_RENDERS:
@@ -157,11 +154,11 @@ def _rendered_but_not_kept() -> QuerySet[Render]:
 
 def _unannounced(kind: str) -> QuerySet[Change]:
     due = Change.Announcement.DUE
-    return Change.objects.using(database()).filter(kind=kind, announcement=due)
+    return Change.objects.writer().filter(kind=kind, announcement=due)
 
 
 DUE = (
-    Due(Job.Kind.RENDER, lambda: Render.objects.using(database()).under_way()),
+    Due(Job.Kind.RENDER, lambda: Render.objects.writer().under_way()),
     Due(Job.Kind.SHARE, _unsettled_shares),
     Due(Job.Kind.SHARE, _unwanted_shares, is_indexed=False),
     Due(Job.Kind.EMAIL, _mails),

@@ -95,7 +95,7 @@ def take(kind: str, object_id: int) -> Job | None:
         return None
     now = database_now()
     jobs = Job.objects.filter(kind=kind, object_id=object_id)
-    jobs.using(database()).filter(lease_token=None).update(
+    jobs.writer().filter(lease_token=None).update(
         due_at=Least(F("due_at"), Value(now)),
         leased_until=None,
         # What is left of it when its caller waits no longer goes first, too.
@@ -108,7 +108,7 @@ def is_paused(kind: str, object_id: int) -> bool:
     """Whether what this object waits for is paused, or everything is."""
     if conf.options().PAUSED:
         return True
-    jobs = Job.objects.using(database()).filter(kind=kind, object_id=object_id)
+    jobs = Job.objects.writer().filter(kind=kind, object_id=object_id)
     return any(jobs.filter(paused_by(*pause)).exists() for pause in pauses())
 
 

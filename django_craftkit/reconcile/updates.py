@@ -12,7 +12,7 @@ from django.db.models import Model
 
 from django_craftkit import bulk
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.database import in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Render, WebhookDelivery
 
@@ -194,7 +194,7 @@ def lock_renders(pks: Iterable[int], locked: Callable[[Any], Any] = lock) -> dic
 
     ``locked`` locks a queryset, or those of its rows that are free.
     """
-    renders = Render.objects.using(database()).only("withdrawn_at", "project")
+    renders = Render.objects.writer().only("withdrawn_at", "project")
     return {row.pk: row for row in locked(renders.filter(pk__in=pks).order_by("pk"))}
 
 

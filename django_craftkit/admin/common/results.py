@@ -9,7 +9,6 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from django_craftkit import conf
-from django_craftkit.database import database
 from django_craftkit.models import ProjectState
 from django_craftkit.words import why_paused
 
@@ -40,7 +39,7 @@ def why_waiting(project: str, capability: str = "") -> str:
     """
     if conf.options().PAUSED:
         return _('Everything is held by the setting CRAFTKIT["PAUSED"]. Nothing is lost.')
-    paused = ProjectState.objects.using(database()).paused()
+    paused = ProjectState.objects.writer().paused()
     rows = paused.filter(project=project, capability__in={"", capability}).order_by("capability")
     state = rows.first()
     if state is None:

@@ -14,7 +14,6 @@ from django_craftkit.admin.common.base import MirrorAdmin
 from django_craftkit.admin.common.buttons import SECONDS, button, pk_of, timeout
 from django_craftkit.admin.common.format import Context, age
 from django_craftkit.admin.common.truncate import LONG, short_line
-from django_craftkit.database import database
 from django_craftkit.files import streamed
 from django_craftkit.models import (
     ArchivedFile,
@@ -176,7 +175,7 @@ class SigningButtons(MirrorAdmin[Render]):
         """Return the requests for the document that nobody has ended, if they may be seen."""
         if not self.allows(request, "view_signaturerequest"):
             return []
-        requests = SignatureRequest.objects.using(database()).filter(render=render)
+        requests = SignatureRequest.objects.writer().filter(render=render)
         alive = requests.alive().order_by("-pk").defer(*LONG[SignatureRequest])[:SHOWN]
         return [
             {
@@ -241,8 +240,7 @@ def refresh_result(request: SignatureRequest, *, is_fresh: bool) -> results.Resu
 def cancellation_results(requests: Sequence[SignatureRequest]) -> list[results.Result]:
     """Tell which signature requests end with their document."""
     pks = [row.pk for row in requests]
-    found = SignatureRequest.objects.using(database()).filter(pk__in=pks)
-    rows = list(found.defer(*LONG[SignatureRequest]))
+    rows = list(SignatureRequest.objects.writer().filter(pk__in=pks).defer(*LONG[SignatureRequest]))
     waiting = [row for row in rows if not row.is_final]
     done = sum(row.status == SignatureRequest.Status.CANCELLED for row in rows)
     cancelled = ngettext_lazy(

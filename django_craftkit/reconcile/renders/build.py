@@ -130,13 +130,13 @@ def _make(render: Render, job: Job, source: models.Model | None = None) -> Built
 @in_transaction
 def _confirm_later(render: Render, job: Job) -> Result:
     """Give what the event said a minute to be saved; reject the document after that."""
-    row = lock(Render.objects.using(database())).filter(pk=render.pk).first()
+    row = lock(Render.objects.writer()).filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
         return Reschedule(0.0)
     now = database_now()
     if row.unconfirmed_since is None:
         # Another event under its key clears it.
-        Render.objects.using(database()).filter(pk=row.pk).update(unconfirmed_since=now)
+        Render.objects.writer().filter(pk=row.pk).update(unconfirmed_since=now)
     age = (now - (row.unconfirmed_since or now)).total_seconds()
     problem = Problem(ErrorCode.NOT_CONFIRMED)
     if age < CONFIRM_FOR:
@@ -158,7 +158,7 @@ def store(render: Render, built: Built) -> bool:
 def _store_both(render: Render, built: Built) -> bool:
     # Stored before it is sent: other data never go out under a key that was used.
     stored = (
-        Render.objects.using(database())
+        Render.objects.writer()
         .filter(pk=render.pk, attempt=render.attempt, status=Status.PENDING, data__isnull=True)
         .update(data=built.data)
     )
@@ -169,7 +169,7 @@ def _store_both(render: Render, built: Built) -> bool:
 
 @in_transaction
 def _renew(render: Render) -> bool:
-    rows = lock(Render.objects.using(database())).filter(pk=render.pk, attempt=render.attempt)
+    rows = lock(Render.objects.writer()).filter(pk=render.pk, attempt=render.attempt)
     if not rows.filter(status=Status.PENDING).values_list("pk"):
         return False
     renew_signatures(render)
@@ -215,7 +215,7 @@ def _drop(render: Render, job: Job) -> Result:
 def _decide_here(render: Render, status: Status, problem: Problem, job: Job) -> Result:
     """End a document that is not sent yet, unless another has taken it over."""
     # The document first, as whoever schedules its job does.
-    lock(Render.objects.using(database())).filter(pk=render.pk).values("pk").first()
+    lock(Render.objects.writer()).filter(pk=render.pk).values("pk").first()
     is_mine = Job.objects.mine(job).exists()
     state = RemoteState.decided(status, problem)
     is_ended = is_mine and apply_one(render, state, Change.Cause.HERE) is not None

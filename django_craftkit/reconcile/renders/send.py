@@ -13,7 +13,7 @@ from django.db.models.functions import Cast, Length
 
 from django_craftkit.builders import Built
 from django_craftkit.client import NotFound
-from django_craftkit.database import database, in_transaction, update_many
+from django_craftkit.database import in_transaction, update_many
 from django_craftkit.models import Change, Job, ProjectState, Render
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 def step(job: Job) -> Result:
     """Do what a document needs next, in this thread."""
-    render = Render.objects.using(database()).filter(pk=job.object_id).first()
+    render = Render.objects.writer().filter(pk=job.object_id).first()
     if render is None or render.is_final:
         return Done()
     if render.status != Status.PENDING:
@@ -90,7 +90,7 @@ class Batch(Documents):
     """
 
     def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
-        rows: Any = Render.objects.using(database())
+        rows: Any = Render.objects.writer()
         renders = rows.defer("data").in_bulk([job.object_id for job in jobs])
         sizes = _sizes([pk for pk, render in renders.items() if render.status == Status.PENDING])
         stored: list[tuple[Job, Render]] = []
@@ -177,7 +177,7 @@ DOCUMENTS = Batch()
 
 def _sizes(pks: Sequence[int]) -> dict[int, int]:
     """Return how long the data of these documents are, of those that have some."""
-    rows = Render.objects.using(database()).filter(pk__in=pks, data__isnull=False)
+    rows = Render.objects.writer().filter(pk__in=pks, data__isnull=False)
     return dict(rows.values_list("pk", Length(Cast("data", TextField()))))
 
 
@@ -185,7 +185,7 @@ def _send(job: Job, render: Render, size: int = 0) -> Call | Ended:
     """Plan to send a document whose data are stored, and note that it is on its way."""
     try:
         call = _call(job, render, ProjectState.objects.of(render.project), size)
-        wanted = Render.objects.using(database()).filter(attempt=render.attempt)
+        wanted = Render.objects.writer().filter(attempt=render.attempt)
         if render.sent_at is None:
             # Withdrawn before it was ever sent, it is cancelled instead.
             wanted = wanted.filter(withdrawn_at=None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
-from django_craftkit.database import database, lock
+from django_craftkit.database import lock
 from django_craftkit.models import Change, Job, Render, Share
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem
 from django_craftkit.reconcile import calls
@@ -142,7 +142,7 @@ class Sharing(Answered[Update]):
 
 
 def _read(jobs: Sequence[Job]) -> dict[int, Share]:
-    rows: Any = Share.objects.using(database()).select_related("render").defer("render__data")
+    rows: Any = Share.objects.writer().select_related("render").defer("render__data")
     found: dict[int, Share] = rows.in_bulk([job.object_id for job in jobs])
     return found
 

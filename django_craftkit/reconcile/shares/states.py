@@ -164,7 +164,7 @@ def apply_all(updates: Sequence[Update], locked: Callable[[Any], Any] = lock) ->
     ``locked`` locks a queryset, or those of its rows that are free: what is about another is not
     applied, and not returned.
     """
-    shares: Any = Share.objects.using(database())
+    shares: Any = Share.objects.writer()
     # Whoever withdraws a document begins with it, too, and goes on to its jobs and its rows.
     documents = {one.row.render_id for one in updates if one.with_document}
     renders = lock_renders(documents, locked) if documents else {}

@@ -52,7 +52,7 @@ GIVE_UP_AFTER, POLL_UNKNOWN = timedelta(days=1), timedelta(hours=1)
 
 def step(job: Job) -> Result:
     """Cancel a request that nobody wants, else poll it, in this thread."""
-    rows = SignatureRequest.objects.using(database()).select_related("render")
+    rows = SignatureRequest.objects.writer().select_related("render")
     request = rows.filter(pk=job.object_id).first()
     if request is None or request.is_final:
         return Done()
@@ -88,8 +88,7 @@ class Following(Requests):
     """
 
     def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
-        rows: Any = SignatureRequest.objects.using(database())
-        requests = rows.in_bulk([job.object_id for job in jobs])
+        requests = SignatureRequest.objects.writer().in_bulk([job.object_id for job in jobs])
         now = database_now()
         for job in jobs:
             request = requests.get(job.object_id)
@@ -189,7 +188,7 @@ def _end(request: SignatureRequest) -> Result:
 def _unknown(request: SignatureRequest, asked_at: datetime) -> Result:
     """Note that Craftkit knows of no such request, and poll it ever less often."""
     # Another project's key answers like this too, so it ends nothing.
-    row = lock(SignatureRequest.objects.using(database())).get(pk=request.pk)
+    row = lock(SignatureRequest.objects.writer()).get(pk=request.pk)
     if row.is_final or row.remote_id != request.remote_id:
         return Done(answered=True)
     now = database_now()

@@ -17,7 +17,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.problems import Problem
@@ -80,7 +79,7 @@ class _Round:
         self._by_page = True
 
     def _rows(self) -> QuerySet[SignatureRequest]:
-        return SignatureRequest.objects.using(database()).filter(project=self._job.project)
+        return SignatureRequest.objects.writer().filter(project=self._job.project)
 
     def next(self) -> SignatureRequest | None:
         """Return the newest request that is due."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
-from django_craftkit.database import database, lock
+from django_craftkit.database import lock
 from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
@@ -125,7 +125,7 @@ SENDING = Sending()
 
 
 def _requests() -> Any:
-    rows = SignatureRequest.objects.using(database())
+    rows = SignatureRequest.objects.writer()
     return rows.select_related("render").defer("render__data", "render__answer")
 
 
