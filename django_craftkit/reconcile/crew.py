@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from django_craftkit.models import Job
 
     from .batches import Batch
+    from .exclusion import Exclusion
     from .pool import Pool
-    from .room import Room
 
 #: Calls that are planned begin within about this many seconds: what waits can be taken by nobody.
 AHEAD = 1.0
@@ -124,12 +124,12 @@ class Crew:
 class Threads(Crew):
     """Calls in the threads of a pool, steps in a few threads of its own, begun as needed.
 
-    What they do is beside what others do in ``room``.
+    None runs while somebody else has ``exclusion`` to itself.
     """
 
-    def __init__(self, pool: Pool, room: Room) -> None:
+    def __init__(self, pool: Pool, exclusion: Exclusion) -> None:
         super().__init__()
-        self._pool, self._room = pool, room
+        self._pool, self._exclusion = pool, exclusion
         self._steps_under_way = self._keyless_under_way = self._bytes_under_way = 0
         #: Seconds that a call takes.
         self._seconds = UNKNOWN
@@ -220,7 +220,7 @@ class Threads(Crew):
             self.answers(IDLE)
 
     def _make(self, call: Call) -> None:
-        with self._room.beside():
+        with self._exclusion.shared():
             began, job = time.monotonic(), call.jobs[0]
             stopped = [self._stopped.get((job.project, kind), 0.0) for kind in ("", job.kind)]
             if self._is_over or call.is_late or call.planned_at <= max(stopped):
@@ -235,8 +235,8 @@ class Threads(Crew):
     def _run(self) -> None:
         try:
             while (call := self._steps.get()) is not None:
-                # A seat first: who is alone waits for all that is in the room.
-                with self._pool.seat(call.jobs[0].project), self._room.beside():
+                # A seat first: who wants to be alone waits for all that share the lock.
+                with self._pool.seat(call.jobs[0].project), self._exclusion.shared():
                     answer = _answer(call)
                 self._answers.put(answer)
         finally:

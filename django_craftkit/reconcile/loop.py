@@ -22,12 +22,12 @@ from django_craftkit.models.claims import Lease, Marks
 
 from . import connecting, deliveries, renders, sweeping
 from .crew import Answer, Call, Crew, Threads
+from .exclusion import Exclusion
 from .noting import Noting, Probe
 from .pace import Turn
 from .pauses import NEEDS, free_jobs, paused_by, pauses
 from .pool import Pool
 from .results import Done, Later, Paused, Reschedule, Result, result_of
-from .room import Room
 from .single import Single, wake_later
 from .steps import BATCHES, STEPS, apply, plan
 from .uncollected import uncollected
@@ -75,24 +75,24 @@ class Loop:
         *,
         threads: int | None = None,
         wake: Callable[[float], None] | None = dispatch.wake,
-        room: Room | None = None,
+        exclusion: Exclusion | None = None,
         pool: Pool | None = None,
         pulse: Pulse | None = None,
         marks: Marks | None = None,
     ) -> None:
-        """``room`` is where its steps run, ``pool`` what makes its calls, ``pulse`` what gives
+        """``exclusion`` keeps steps apart, ``pool`` what makes its calls, ``pulse`` what gives
         signs of life, ``marks`` how far it has come: loops of one process share them. A loop
         without a pulse is no worker: it runs in somebody's stead.
         """
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
         self._stop = threading.Event()
-        self._room = Room() if room is None else room
+        self._exclusion = Exclusion() if exclusion is None else exclusion
         self._pool = Pool(self.threads) if pool is None else pool
         self._pulse = pulse
         self._marks = Marks() if marks is None else marks
         self._noting = Noting(self._look_again)
-        self._single = Single(self._room, self._noting)
+        self._single = Single(self._exclusion, self._noting)
         #: What calls of batches have answered that is not noted yet, and since when.
         self._answers: defaultdict[Batch, list[Answer]] = defaultdict(list)
         self._since = 0.0
@@ -122,7 +122,7 @@ class Loop:
         return self._work(seconds)
 
     def _work(self, seconds: float) -> int:
-        crew = Crew() if self.threads <= 1 else Threads(self._pool, self._room)
+        crew = Crew() if self.threads <= 1 else Threads(self._pool, self._exclusion)
         self._noting.probes.clear()
         if self._pulse is not None:
             renders.poll.recall()
@@ -145,7 +145,7 @@ class Loop:
             if is_over and not (answers or crew.under_way):
                 break
             webhooks = begun = 0
-            with self._room.beside():
+            with self._exclusion.shared():
                 ended = self._end(crew, answers)
                 now, moment = time.monotonic(), None
                 # Not with each answer that comes; but nothing is left when the loop ends.
@@ -195,7 +195,7 @@ class Loop:
         # What they tell is announced at once: for another to claim it costs more than to tell it.
         self._begin(Job.objects.leased(lease), crew)
         if processed < deliveries.BATCH and self._is_any_suspect(now, bool(processed)):
-            with self._room.alone() as is_alone:
+            with self._exclusion.exclusive() as is_alone:
                 end = time.monotonic() + ALONE_FOR
                 while is_alone and deliveries.process_suspect(database_now()):
                     processed += 1

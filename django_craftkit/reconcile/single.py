@@ -22,10 +22,10 @@ from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import time_limit
 
 from . import connecting
+from .exclusion import Exclusion
 from .noting import Noting
 from .pauses import paused_by, pauses
 from .results import Done, Later, Reschedule, Result, result_of_error
-from .room import Room
 from .steps import STEPS
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ PACE = (0.25, 0.5, 1.0, 2.0, 5.0)
 class Single:
     """Carries claimed jobs out one by one, and notes how each ended."""
 
-    def __init__(self, room: Room, noting: Noting) -> None:
-        self._room, self._noting = room, noting
+    def __init__(self, exclusion: Exclusion, noting: Noting) -> None:
+        self._exclusion, self._noting = exclusion, noting
 
     def carry_in_time(self, job: Job, claimed_at: float) -> list[Carried]:
         """Carry a claimed job out; return how it ended, or nothing where it is another's."""
@@ -71,7 +71,7 @@ class Single:
         # What has ended a worker runs alone: whatever else ran in it may be innocent. While it
         # waits, what ends this process is another.
         Job.objects.wait(job)
-        with self._room.alone(conf.options().LEASE / 4) as is_alone:
+        with self._exclusion.exclusive(conf.options().LEASE / 4) as is_alone:
             if is_alone and Job.objects.begin(job):
                 return self._carry(job)
         Job.objects.leave(job, database_now() + timedelta(seconds=NEAR))
@@ -126,7 +126,7 @@ def carry_out(
     Ends at once where its project is paused: what is left is the worker's.
     """
     deadline = time.monotonic() + timeout
-    single = Single(Room(), Noting(wake_later))
+    single = Single(Exclusion(), Noting(wake_later))
     pace = iter(PACE)
     while until is None or not until():
         with time_limit(deadline - time.monotonic()):
