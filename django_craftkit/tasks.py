@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from celery import shared_task
 
 from . import dispatch
-from .models.claims import Marks
+from .models.claims import Watermarks
 from .reconcile import retention
 from .reconcile.exclusion import Exclusion
 from .reconcile.loop import Loop
@@ -24,7 +24,7 @@ SECONDS = 20.0
 _exclusion = Exclusion()
 _pool = Pool()
 _pulse = Pulse()
-_marks = Marks()
+_watermarks = Watermarks()
 
 
 @shared_task(name="craftkit.advance", bind=True, ignore_result=True)
@@ -53,4 +53,4 @@ def _loop(task: Task[[], int]) -> Loop:
     # An eager task runs in its caller, which is no worker, and whose transaction no thread sees.
     if task.request.is_eager:
         return Loop(threads=1)
-    return Loop(exclusion=_exclusion, pool=_pool, pulse=_pulse, marks=_marks)
+    return Loop(exclusion=_exclusion, pool=_pool, pulse=_pulse, watermarks=_watermarks)

@@ -213,12 +213,12 @@ class JobQuerySet(LeasedQuerySet):
         free = bulk.update_free(self.still_leased(jobs), attempts=F("attempts") + 1)
         begun = [job for job in jobs if job.pk in free]
         for job in begun:
-            job.attempts = job.deaths + 1
+            job.attempts = job.crashes + 1
         return begun
 
     def wait(self, job: Job) -> None:
         """Take back that the step of a claimed job has begun, if it has: it waits for its turn."""
-        if job.attempts > job.deaths:
+        if job.attempts > job.crashes:
             self._count(job, -1)
 
     def _count(self, job: Job, attempts: int) -> bool:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Mapping
 
-    from django_craftkit.models.claims import Lease, LeasedQuerySet, Mark
+    from django_craftkit.models.claims import Lease, LeasedQuerySet, Watermark
 
     from .states import RemoteState
 
@@ -69,21 +69,21 @@ class Unusable(StepError):
     """A signed body that isn't what the contract says."""
 
 
-def process(now: datetime, mark: Mark | None = None, lease: Lease | None = None) -> int:
+def process(now: datetime, since: Watermark | None = None, lease: Lease | None = None) -> int:
     """Process a batch of due deliveries; return how many.
 
-    ``mark`` is where earlier batches have come to. Who goes on to announce what they tell has a
+    ``since`` is where earlier batches have come to. Who goes on to announce what they tell has a
     ``lease``.
     """
     inbox = WebhookDelivery.objects.filter(lease_token=None, attempts__lt=SUSPECT)
     # Moments take longer to read than all the rest, and nothing here looks at them.
     inbox = inbox.defer("due_at", "received_at", "processed_at", "body_hash")
-    return _process(inbox, BATCH, now, mark, lease)
+    return _process(inbox, BATCH, now, since, lease)
 
 
-def is_any_suspect(now: datetime, mark: Mark | None = None) -> bool:
+def is_any_suspect(now: datetime, since: Watermark | None = None) -> bool:
     """Whether a delivery is due that is to be processed alone."""
-    return bool(_suspects().find(1, now=now, mark=mark))
+    return bool(_suspects().find(1, now=now, since=since))
 
 
 def process_suspect(now: datetime) -> int:
@@ -98,9 +98,9 @@ def _suspects() -> LeasedQuerySet:
 
 
 def _process(
-    inbox: LeasedQuerySet, most: int, now: datetime, mark: Mark | None, lease: Lease | None
+    inbox: LeasedQuerySet, most: int, now: datetime, since: Watermark | None, lease: Lease | None
 ) -> int:
-    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=conf.lease(), mark=mark)
+    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=conf.lease(), since=since)
     if not batch:
         return 0
     try:

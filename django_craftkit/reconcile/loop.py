@@ -18,7 +18,7 @@ from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
 from django_craftkit.models import Job, ProjectState
-from django_craftkit.models.claims import Lease, Marks
+from django_craftkit.models.claims import Lease, Watermarks
 
 from . import connecting, deliveries, renders, sweeping
 from .crew import Answer, Call, Crew, Threads
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 #: How many jobs a probe tries at most, and seconds to the next where none of them called Craftkit.
 PROBES, NEXT_PROBE = 50, 5.0
 #: Seconds between two looks into an empty inbox, while there are jobs to do.
-LOOK_EVERY = 0.3
+INBOX_EVERY = 0.3
 #: Seconds between two looks for webhooks that ended a worker, or broke their batch, where none did.
 SUSPECTS_EVERY = 1.0
 #: Seconds for which webhooks that ended a worker are processed alone, one by one: a whole batch
@@ -78,10 +78,10 @@ class Loop:
         exclusion: Exclusion | None = None,
         pool: Pool | None = None,
         pulse: Pulse | None = None,
-        marks: Marks | None = None,
+        watermarks: Watermarks | None = None,
     ) -> None:
         """``exclusion`` keeps steps apart, ``pool`` what makes its calls, ``pulse`` what gives
-        signs of life, ``marks`` how far it has come: loops of one process share them. A loop
+        signs of life, ``watermarks`` how far it has come: loops of one process share them. A loop
         without a pulse is no worker: it runs in somebody's stead.
         """
         self.threads = conf.options().THREADS if threads is None else threads
@@ -90,7 +90,7 @@ class Loop:
         self._exclusion = Exclusion() if exclusion is None else exclusion
         self._pool = Pool(self.threads) if pool is None else pool
         self._pulse = pulse
-        self._marks = Marks() if marks is None else marks
+        self._watermarks = Watermarks() if watermarks is None else watermarks
         self._noting = Noting(self._look_again)
         self._single = Single(self._exclusion, self._noting)
         #: What calls of batches have answered that is not noted yet, and since when.
@@ -150,7 +150,7 @@ class Loop:
                 now, moment = time.monotonic(), None
                 # Not with each answer that comes; but nothing is left when the loop ends.
                 is_last = not (some or crew.under_way)
-                if not is_over and (is_last or now - looked > LOOK_EVERY):
+                if not is_over and (is_last or now - looked > INBOX_EVERY):
                     moment = database_now()
                     webhooks = self._process_webhooks(moment, crew)
                     looked = 0.0 if webhooks else now
@@ -191,7 +191,7 @@ class Loop:
         """Process a batch of webhooks, and alone those that ended their worker."""
         lease = Lease(now + conf.lease())
         with uncollected():
-            processed = deliveries.process(now, self._marks.of("inbox"), lease)
+            processed = deliveries.process(now, self._watermarks.of("inbox"), lease)
         # What they tell is announced at once: for another to claim it costs more than to tell it.
         self._begin(Job.objects.leased(lease), crew)
         if processed < deliveries.BATCH and self._is_any_suspect(now, bool(processed)):
@@ -207,7 +207,7 @@ class Loop:
         """Whether a webhook is due that is to be processed alone: what others left long ago."""
         if not is_time and time.monotonic() < self._suspects_at:
             return False
-        is_any = deliveries.is_any_suspect(now, self._marks.of("suspects"))
+        is_any = deliveries.is_any_suspect(now, self._watermarks.of("suspects"))
         self._suspects_at = 0.0 if is_any else time.monotonic() + SUSPECTS_EVERY
         return is_any
 
@@ -251,7 +251,7 @@ class Loop:
             # What calls nobody but receivers begins one by one, and so does who is suspected: it
             # waits until it is alone, and what ends the worker meanwhile is another.
             begins=lambda job: bool(job.project) and not job.attempts,
-            mark=self._marks.of(kinds),
+            since=self._watermarks.of(kinds),
             excluded=(self._noting.paused, conf.options().PAUSED),
         )
         return len(claimed), self._begin(claimed, crew)
@@ -263,7 +263,7 @@ class Loop:
         batches: dict[Batch, list[Job]] = {}
         for job in claimed:
             batch = BATCHES.get(job.kind)
-            if batch is None or job.deaths:
+            if batch is None or job.crashes:
                 steps.append(job)
             else:
                 batches.setdefault(batch, []).append(job)

@@ -55,17 +55,17 @@ class Single:
         if time.monotonic() - claimed_at > conf.options().LEASE / 4:
             # The lease counts from the claim, and what was before it may have taken its time.
             self._noting.note(job, Later())
-        elif job.deaths or job.attempts or Job.objects.begin(job):
+        elif job.crashes or job.attempts or Job.objects.begin(job):
             return [(job, self.carry(job))]
         return []
 
     def carry(self, job: Job) -> Result | None:
         """Run the step of a claimed job and note how it ended; ``None`` where it has not run."""
-        if not job.deaths:
+        if not job.crashes:
             return self._carry(job)
-        if job.deaths >= MAX_CLAIMS - 1:
-            logger.error("%s is quarantined: %d workers ended with it.", job, job.deaths)
-            problem = Problem(ErrorCode.WORKERS_ENDED, str(job.deaths))
+        if job.crashes >= MAX_CLAIMS - 1:
+            logger.error("%s is quarantined: %d workers ended with it.", job, job.crashes)
+            problem = Problem(ErrorCode.WORKERS_ENDED, str(job.crashes))
             Job.objects.quarantine(job, database_now() + QUARANTINE, problem=problem)
             return None
         # What has ended a worker runs alone: whatever else ran in it may be innocent. While it
