@@ -27,7 +27,7 @@ from django.db.backends.utils import CursorWrapper
 from django_craftkit import builders
 from django_craftkit.models import Job
 from django_craftkit.models.claims import Leased, LeasedQuerySet
-from django_craftkit.reconcile import crew, deliveries, engagement, loop, single, steps
+from django_craftkit.reconcile import deliveries, engagement, executor, loop, single, steps
 from django_craftkit.reconcile.exclusion import Exclusion
 from django_craftkit.reconcile.noting import Noting
 from django_craftkit.reconcile.renders import send as documents
@@ -594,7 +594,7 @@ def batches_of(monkeypatch: pytest.MonkeyPatch, webhooks: int) -> None:
 
 def bytes_at_once(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Documents of so many bytes, about, are under way at once at most, or one of more."""
-    for module in (crew, documents):
+    for module in (executor, documents):
         monkeypatch.setattr(module, "MOST_BYTES", number)
 
 
@@ -637,7 +637,7 @@ def when_waiting(monkeypatch: pytest.MonkeyPatch, nap: Callable[[float], object]
 
 def looks(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
     """Whoever waits for Craftkit looks again after so many seconds, the last ones each time."""
-    monkeypatch.setattr(single, "PACE", seconds)
+    monkeypatch.setattr(single, "WAITS", seconds)
 
 
 def _raising(error: BaseException) -> Callable[[Job], Any]:

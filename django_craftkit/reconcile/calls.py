@@ -16,7 +16,7 @@ from django_craftkit.database import in_transaction, update_many
 from django_craftkit.models.problems import ErrorCode, Problem
 
 from .answers import SKEW, refusal
-from .crew import NotMade
+from .executor import NotMade
 from .moments import from_utc
 from .updates import lock_renders
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from django_craftkit.models import Share, SignatureRequest
 
-    from .crew import Answer
+    from .executor import Answer
     from .states import R, T
     from .updates import Now
 

@@ -21,15 +21,15 @@ from django_craftkit.models import Job, ProjectState
 from django_craftkit.models.claims import Lease, Watermarks
 
 from . import connecting, deliveries, renders, sweeping
-from .crew import Answer, Call, Crew, Threads
 from .exclusion import Exclusion
+from .executor import Answer, Call, Executor, ThreadExecutor
 from .noting import Noting, Probe
-from .pace import Turn
 from .pauses import NEEDS, free_jobs, paused_by, pauses
 from .pool import Pool
 from .results import Done, Later, Paused, Reschedule, Result, result_of
 from .single import Single, wake_later
 from .steps import BATCHES, STEPS, apply, plan
+from .timings import Budget
 from .uncollected import uncollected
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ STAY = 2.0
 class Loop:
     """Does what is due, in as many threads as it is given, until nothing is or time is up.
 
-    The thread that runs it claims jobs and processes webhooks; what takes its time, the crew does.
+    The thread that runs it claims jobs and processes webhooks; an executor does what takes its
+    time.
     """
 
     def __init__(
@@ -122,43 +123,43 @@ class Loop:
         return self._work(seconds)
 
     def _work(self, seconds: float) -> int:
-        crew = Crew() if self.threads <= 1 else Threads(self._pool, self._exclusion)
+        executor = Executor() if self.threads <= 1 else ThreadExecutor(self._pool, self._exclusion)
         self._noting.probes.clear()
         if self._pulse is not None:
             renders.poll.recall()
         with nullcontext() if self._pulse is None else self._pulse.beat():
             try:
-                return self._drain(crew, time.monotonic() + seconds)
+                return self._drain(executor, time.monotonic() + seconds)
             finally:
-                crew.close()
+                executor.close()
 
-    def _drain(self, crew: Crew, deadline: float) -> int:
+    def _drain(self, executor: Executor, deadline: float) -> int:
         """Do what is due until nothing is, and nothing under way may still bring something."""
         done = 0
         looked = claimed = 0.0
         some = is_full = True
-        while some or crew.under_way or self._is_staying():
-            answers = crew.answers(0.0 if some else IDLE)
+        while some or executor.under_way or self._is_staying():
+            answers = executor.answers(0.0 if some else IDLE)
             is_over = self._stop.is_set() or time.monotonic() >= deadline
             if self._stop.is_set() or time.monotonic() >= deadline + GRACE:
-                crew.release()
-            if is_over and not (answers or crew.under_way):
+                executor.release()
+            if is_over and not (answers or executor.under_way):
                 break
             webhooks = begun = 0
             with self._exclusion.shared():
-                ended = self._end(crew, answers)
+                ended = self._end(executor, answers)
                 now, moment = time.monotonic(), None
                 # Not with each answer that comes; but nothing is left when the loop ends.
-                is_last = not (some or crew.under_way)
+                is_last = not (some or executor.under_way)
                 if not is_over and (is_last or now - looked > INBOX_EVERY):
                     moment = database_now()
-                    webhooks = self._process_webhooks(moment, crew)
+                    webhooks = self._process_webhooks(moment, executor)
                     looked = 0.0 if webhooks else now
-                is_time = webhooks or not crew.under_way or now - claimed > IDLE
-                if not is_over and (is_time or (is_full and crew.is_ready)):
+                is_time = webhooks or not executor.under_way or now - claimed > IDLE
+                if not is_over and (is_time or (is_full and executor.is_ready)):
                     if webhooks or moment is None:
                         moment = database_now()
-                    begun, is_full = self._begin_due(crew, moment)
+                    begun, is_full = self._begin_due(executor, moment)
                     claimed = now
             done += webhooks + ended
             some = bool(webhooks or begun or ended)
@@ -187,13 +188,13 @@ class Loop:
         """Do not end before what is rescheduled in so many seconds is looked for again."""
         self._stay_until = max(self._stay_until, time.monotonic() + delay + IDLE)
 
-    def _process_webhooks(self, now: datetime, crew: Crew) -> int:
+    def _process_webhooks(self, now: datetime, executor: Executor) -> int:
         """Process a batch of webhooks, and alone those that ended their worker."""
         lease = Lease(now + conf.lease())
         with uncollected():
             processed = deliveries.process(now, self._watermarks.of("inbox"), lease)
         # What they tell is announced at once: for another to claim it costs more than to tell it.
-        self._begin(Job.objects.leased(lease), crew)
+        self._begin(Job.objects.leased(lease), executor)
         if processed < deliveries.BATCH and self._is_any_suspect(now, bool(processed)):
             with self._exclusion.exclusive() as is_alone:
                 end = time.monotonic() + ALONE_FOR
@@ -211,29 +212,30 @@ class Loop:
         self._suspects_at = 0.0 if is_any else time.monotonic() + SUSPECTS_EVERY
         return is_any
 
-    def _begin_due(self, crew: Crew, now: datetime) -> tuple[int, bool]:
+    def _begin_due(self, executor: Executor, now: datetime) -> tuple[int, bool]:
         """Claim what can begin soon, and begin it.
 
         Return how many jobs that were, and whether more of them may be due, and could begin now.
         """
         self._noting.paused = frozenset(pauses())
-        begun = self._begin_probes(crew, now)
+        begun = self._begin_probes(executor, now)
         kinds: AbstractSet[str] = STEPS.keys()
-        room = crew.room
+        room = executor.room
         if self.threads > 1:
             keyed = {kind for kind, batch in BATCHES.items() if batch.is_keyed}
             # What must begin at once goes first; what takes its time has threads of its own.
-            begun += self._begin_some(BATCHES.keys() - keyed, crew.free, crew, now)[0]
-            begun += self._begin_some(STEPS.keys() - BATCHES.keys(), crew.helpers, crew, now)[0]
-            kinds, room = keyed, min(crew.room, FEW) if self._is_crowded else crew.room
-        claimed, released = self._begin_some(kinds, room, crew, now)
+            begun += self._begin_some(BATCHES.keys() - keyed, executor.free, executor, now)[0]
+            steps = STEPS.keys() - BATCHES.keys()
+            begun += self._begin_some(steps, executor.helpers, executor, now)[0]
+            kinds, room = keyed, min(executor.room, FEW) if self._is_crowded else executor.room
+        claimed, released = self._begin_some(kinds, room, executor, now)
         if claimed:
             self._is_crowded = bool(released)
         is_full = claimed >= room and not any(later.after for later in released)
         return begun + claimed, is_full
 
     def _begin_some(
-        self, kinds: AbstractSet[str], room: int, crew: Crew, now: datetime
+        self, kinds: AbstractSet[str], room: int, executor: Executor, now: datetime
     ) -> tuple[int, list[Later]]:
         """Claim jobs of some kinds that nothing keeps waiting, and begin them.
 
@@ -254,9 +256,9 @@ class Loop:
             since=self._watermarks.of(kinds),
             excluded=(self._noting.paused, conf.options().PAUSED),
         )
-        return len(claimed), self._begin(claimed, crew)
+        return len(claimed), self._begin(claimed, executor)
 
-    def _begin(self, claimed: Sequence[Job], crew: Crew) -> list[Later]:
+    def _begin(self, claimed: Sequence[Job], executor: Executor) -> list[Later]:
         """Begin what was claimed; return how jobs were released whose turn did not come."""
         steps: list[Job] = []
         ended: list[Ended] = []
@@ -267,20 +269,20 @@ class Loop:
                 steps.append(job)
             else:
                 batches.setdefault(batch, []).append(job)
-        turn = Turn()
+        budget = Budget()
         with uncollected():
             for batch, jobs in batches.items():
-                for planned in plan(batch, jobs, turn):
+                for planned in plan(batch, jobs, budget):
                     match planned:
                         case Call():
-                            crew.start(planned)
+                            executor.start(planned)
                         case Job():
                             steps.append(planned)
                         case _:
                             ended.append(planned)
-        helpers = crew.helpers if self.threads > 1 else len(steps)
+        helpers = executor.helpers if self.threads > 1 else len(steps)
         for job in steps[:helpers]:
-            crew.start(self._step_of(job))
+            executor.start(self._step_of(job))
         ended += [(job, Later(NO_HELPER)) for job in steps[helpers:]]
         self._noting.note_all(ended)
         released = [result for _job, result in ended if isinstance(result, Later)]
@@ -293,7 +295,7 @@ class Loop:
         """Return what carries a claimed job out by itself."""
         return Call([job], partial(self._single.carry_in_time, job, time.monotonic()))
 
-    def _end(self, crew: Crew, answers: Sequence[Answer]) -> int:
+    def _end(self, executor: Executor, answers: Sequence[Answer]) -> int:
         """Go on from what has ended; return how many jobs that were."""
         ended: list[Carried] = []
         is_time = False
@@ -305,23 +307,23 @@ class Loop:
             else:
                 self._since = self._since if self._answers else time.monotonic()
                 self._answers[answer.call.batch].append(answer)
-                is_time |= self._is_paused_by(answer, crew)
+                is_time |= self._is_paused_by(answer, executor)
         is_time |= sum(map(len, self._answers.values())) >= TOGETHER
         is_time |= time.monotonic() - self._since >= LINGER
-        if self._answers and (is_time or not crew.under_way):
+        if self._answers and (is_time or not executor.under_way):
             ended += self._apply()
         for job, result in ended:
             probe = self._noting.probes.pop(job.pk, None)
             if probe is not None:
-                self._go_on(probe, result, crew)
+                self._go_on(probe, result, executor)
         return len(ended)
 
-    def _is_paused_by(self, answer: Answer, crew: Crew) -> bool:
+    def _is_paused_by(self, answer: Answer, executor: Executor) -> bool:
         """Whether an answer pauses its project: then no call is made that has not begun."""
         result = result_of(answer.error) if isinstance(answer.error, CraftkitError) else None
         if not isinstance(result, Paused):
             return False
-        crew.stop(answer.call.jobs[0].project, NEEDS.get(result.capability))
+        executor.stop(answer.call.jobs[0].project, NEEDS.get(result.capability))
         return True
 
     def _apply(self) -> list[Ended]:
@@ -333,22 +335,22 @@ class Loop:
             self._noting.note_all(ended)
         return ended
 
-    def _go_on(self, probe: Probe, result: Result | None, crew: Crew) -> None:
+    def _go_on(self, probe: Probe, result: Result | None, executor: Executor) -> None:
         """Try another job of what is paused where this one has not called Craftkit."""
         if result is None:
             _postpone(probe)
         elif isinstance(result, Later) or (
             isinstance(result, (Reschedule, Done)) and not result.answered
         ):
-            self._try(probe, crew)
+            self._try(probe, executor)
 
-    def _begin_probes(self, crew: Crew, now: datetime) -> int:
+    def _begin_probes(self, executor: Executor, now: datetime) -> int:
         if not self._noting.paused or conf.options().PAUSED:
             return 0
-        taken = ProjectState.objects.take_probes(now, conf.lease(), crew.helpers)
-        return sum(self._try(Probe(*names), crew) for names in taken)
+        taken = ProjectState.objects.take_probes(now, conf.lease(), executor.helpers)
+        return sum(self._try(Probe(*names), executor) for names in taken)
 
-    def _try(self, probe: Probe, crew: Crew) -> int:
+    def _try(self, probe: Probe, executor: Executor) -> int:
         """Begin a job of what is paused, which may tell whether Craftkit answers."""
         if probe.tries == PROBES:
             return 0
@@ -362,7 +364,7 @@ class Loop:
             return 0
         probe.tries += 1
         self._noting.probes[claimed[0].pk] = probe
-        crew.start(self._step_of(claimed[0]))
+        executor.start(self._step_of(claimed[0]))
         return 1
 
 

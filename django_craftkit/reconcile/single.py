@@ -41,7 +41,7 @@ NEAR = 5.0
 #: For how long work that ends its workers is quarantined.
 QUARANTINE = timedelta(days=1)
 #: Seconds between two looks while a caller waits; https://docs.craftkit.dev/guides/render-lifecycle
-PACE = (0.25, 0.5, 1.0, 2.0, 5.0)
+WAITS = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 
 class Single:
@@ -127,7 +127,7 @@ def carry_out(
     """
     deadline = time.monotonic() + timeout
     single = Single(Exclusion(), Noting(wake_later))
-    pace = iter(PACE)
+    waits = iter(WAITS)
     while until is None or not until():
         with time_limit(deadline - time.monotonic()):
             job = take(kind, object_id)
@@ -138,7 +138,7 @@ def carry_out(
             return isinstance(result, Done) and result.answered
         if until():
             return True
-        pause = next(pace, PACE[-1])
+        pause = next(waits, WAITS[-1])
         if is_paused(kind, object_id) or time.monotonic() + pause > deadline:
             return False
         time.sleep(pause)

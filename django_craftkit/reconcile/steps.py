@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from .batches import Batch, Ended
-    from .crew import Answer, Call
-    from .pace import Turn
+    from .executor import Answer, Call
+    from .timings import Budget
 
 logger = get_logger(__name__)
 
@@ -34,7 +34,7 @@ STEPS: dict[str, Callable[[Job], Result]] = {
     **dict.fromkeys(announcements.KINDS, announcements.step),
 }
 
-#: What is done for many jobs at a time, in the thread of the loop. The crew makes the calls.
+#: What is done for many jobs at a time, in the thread of the loop. The executor makes the calls.
 BATCHES: dict[str, Batch] = {
     Job.Kind.RENDER: renders.send.DOCUMENTS,
     **dict.fromkeys(announcements.KINDS, announcements.ANNOUNCEMENTS),
@@ -45,10 +45,10 @@ BATCHES: dict[str, Batch] = {
 }
 
 
-def plan(batch: Batch, jobs: Sequence[Job], turn: Turn) -> Sequence[Call | Ended | Job]:
+def plan(batch: Batch, jobs: Sequence[Job], budget: Budget) -> Sequence[Call | Ended | Job]:
     """Return what a batch plans; the jobs themselves where one of them breaks it."""
     try:
-        return list(batch.plan(jobs, turn))
+        return list(batch.plan(jobs, budget))
     except SoftTimeLimitExceeded:
         raise
     except Exception:

@@ -16,7 +16,7 @@ from django_craftkit.database import in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Render, WebhookDelivery
 
-from .crew import Call, NotMade, made
+from .executor import Call, NotMade, made
 from .results import Later, Result, result_of_error
 from .states import R
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django_craftkit.models import Change, Job
 
     from .batches import Ended
-    from .crew import Answer
+    from .executor import Answer
     from .states import RemoteState, States
 
     #: When the answers were read, by the database's clock; read where it matters.

@@ -22,9 +22,9 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.models import Change, Job, Render, RenderWithdrawn
 from django_craftkit.models.identity import stored_key
 from django_craftkit.models.problems import ErrorCode, Problem
-from django_craftkit.reconcile.pace import PACE
 from django_craftkit.reconcile.results import Done, Failed, Reschedule, Result, result_of_error
 from django_craftkit.reconcile.states import RemoteState
+from django_craftkit.reconcile.timings import TIMINGS
 
 from .poll import poll_delay
 from .states import Status, apply_one
@@ -113,7 +113,7 @@ def _make(render: Render, job: Job, source: models.Model | None = None) -> Built
     # What a snapshot's function raised at its event, if it did.
     problem = render.problem if render.error_code == ErrorCode.BUILDER_FAILED else None
     try:
-        with PACE.taken(render.builder):
+        with TIMINGS.measured(render.builder):
             built = None if problem else build(render, source)
     except UnknownBuilder as unknown:
         # Another worker, or this one once it is restarted, may well know it.

@@ -18,7 +18,7 @@ from django_craftkit.models import Change, Job, ProjectState, Render
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.crew import MOST_BYTES, Call
+from django_craftkit.reconcile.executor import MOST_BYTES, Call
 from django_craftkit.reconcile.results import (
     Done,
     Failed,
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from django_craftkit.models import SignatureRequest
     from django_craftkit.reconcile.batches import Ended
-    from django_craftkit.reconcile.crew import Answer
-    from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.executor import Answer
+    from django_craftkit.reconcile.timings import Budget
     from django_craftkit.reconcile.updates import Now
 
 
@@ -89,7 +89,7 @@ class Batch(Documents):
     What is rare, and what takes its time, is left to ``step``.
     """
 
-    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
+    def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
         rows: Any = Render.objects.writer()
         renders = rows.defer("data").in_bulk([job.object_id for job in jobs])
         sizes = _sizes([pk for pk, render in renders.items() if render.status == Status.PENDING])
@@ -120,14 +120,14 @@ class Batch(Documents):
                 yield job, Reschedule(0.0)  # it is to be built anew since
             else:
                 ready.append((job, render))
-        quick = [render for _job, render in unbuilt if not turn.is_slow(render.builder)]
+        quick = [render for _job, render in unbuilt if not budget.is_slow(render.builder)]
         sources = read_sources(quick)
         fresh: set[int] = set()
         for job, render in unbuilt:
-            if turn.is_over or size >= MOST_BYTES:
+            if budget.is_spent or size >= MOST_BYTES:
                 yield job, Later()
                 continue
-            built = job if turn.is_slow(render.builder) else build_here(job, render, sources)
+            built = job if budget.is_slow(render.builder) else build_here(job, render, sources)
             if not isinstance(built, Built):
                 yield built
                 continue

@@ -24,7 +24,7 @@ from .states import LOOK_AGAIN, Status, Update, decided, of_link
 if TYPE_CHECKING:
     import uuid
 
-    from django_craftkit.reconcile.crew import Answer
+    from django_craftkit.reconcile.executor import Answer
 
 logger = get_logger(__name__)
 

@@ -17,7 +17,7 @@ from django_craftkit.models import Change, Job, Render, Share
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.answers import refusal
-from django_craftkit.reconcile.crew import Answer, Call
+from django_craftkit.reconcile.executor import Answer, Call
 from django_craftkit.reconcile.renders.states import wait_for
 from django_craftkit.reconcile.results import Done, Later, Reschedule, Result, result_of_error
 from django_craftkit.reconcile.updates import Answered, lock_free
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from django_craftkit.reconcile.batches import Ended
-    from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.timings import Budget
     from django_craftkit.reconcile.updates import Now
 
 
@@ -91,7 +91,7 @@ class Sharing(Answered[Update]):
         # It is not as it was read, or unwanted by now.
         return Reschedule(0.0)
 
-    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
+    def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
         shares = _read(jobs)
         errands: list[tuple[Job, Errand]] = []
         for job in jobs:

@@ -15,7 +15,7 @@ from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.crew import Call
+from django_craftkit.reconcile.executor import Call
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import (
     PARKED,
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from django_craftkit import client
     from django_craftkit.client.signatures import Signatures
     from django_craftkit.reconcile.batches import Ended
-    from django_craftkit.reconcile.crew import Answer
-    from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.executor import Answer
+    from django_craftkit.reconcile.timings import Budget
     from django_craftkit.reconcile.updates import Now
 
 logger = get_logger(__name__)
@@ -87,7 +87,7 @@ class Following(Requests):
     What Craftkit may not have got is left to ``step``.
     """
 
-    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
+    def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
         requests = SignatureRequest.objects.writer().in_bulk([job.object_id for job in jobs])
         now = database_now()
         for job in jobs:

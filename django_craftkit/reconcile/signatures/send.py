@@ -17,7 +17,7 @@ from django_craftkit.models import Change, Job, ProjectState, Render, SignatureR
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.crew import Answer, Call
+from django_craftkit.reconcile.executor import Answer, Call
 from django_craftkit.reconcile.renders.send import Sent, hashed_key
 from django_craftkit.reconcile.renders.states import final_by_now, remote_id_of, wait_for
 from django_craftkit.reconcile.results import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from django_craftkit import client
     from django_craftkit.models import SignatureRecipient
     from django_craftkit.reconcile.batches import Ended
-    from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.timings import Budget
     from django_craftkit.reconcile.updates import Now
 
 
@@ -76,7 +76,7 @@ class Sending(Requests):
     What ends here, without a call, is left to ``step``.
     """
 
-    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
+    def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
         requests = _requests().in_bulk([job.object_id for job in jobs])
         ready: list[tuple[Job, SignatureRequest]] = []
         early: list[tuple[Job, SignatureRequest]] = []

@@ -1,4 +1,4 @@
-"""Who makes the calls of a loop: threads beside it, or the thread that the loop runs in."""
+"""What makes the calls of a loop: threads beside it, or the thread that the loop runs in."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 #: Calls that are planned begin within about this many seconds: what waits can be taken by nobody.
 AHEAD = 1.0
-#: How many calls are planned at least and at most, and how long one takes where none was made yet.
-FEWEST, MOST, UNKNOWN = 20, 200, 0.05
+#: How many calls are planned at least and at most, and how long one is taken to last at first.
+FEWEST, MOST, FIRST_GUESS = 20, 200, 0.05
 #: Bytes of JSON, about, that calls under way hold: hundreds of large ones would fill the memory.
 MOST_BYTES = 16 * 2**20
 #: Seconds between two looks whether the last calls are over.
@@ -72,7 +72,7 @@ class Answer:
     error: BaseException | None = None
 
 
-class Crew:
+class Executor:
     """Makes calls, and gives back their answers: this one in the loop's own thread, at once."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class Crew:
         """Wait for the calls under way, and close what they used."""
 
 
-class Threads(Crew):
+class ThreadExecutor(Executor):
     """Calls in the threads of a pool, steps in a few threads of its own, begun as needed.
 
     None runs while somebody else has ``exclusion`` to itself.
@@ -132,7 +132,7 @@ class Threads(Crew):
         self._pool, self._exclusion = pool, exclusion
         self._steps_under_way = self._keyless_under_way = self._bytes_under_way = 0
         #: Seconds that a call takes.
-        self._seconds = UNKNOWN
+        self._seconds = FIRST_GUESS
         self._is_over = False
         #: When the calls of a project, for jobs of a kind or ("") of all, were released.
         self._stopped: dict[tuple[str, str], float] = {}
