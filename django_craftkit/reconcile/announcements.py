@@ -72,7 +72,7 @@ def step(job: Job) -> Result:
 class Announcements:
     """The signals of many objects, in the thread of the loop while their receivers are quick."""
 
-    is_keyed = True
+    is_repeatable = True
 
     def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
         told = _Told()

@@ -26,7 +26,7 @@ Ended = tuple[Job, Result]
 class Batch(Protocol):
     #: Whether its calls can be repeated where nobody knows how they ended. Of others no more are
     #: planned than begin at once.
-    is_keyed: bool
+    is_repeatable: bool
 
     def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterable[Call | Ended | Job]:
         """Return the call to make for each of these jobs, or how its step ends without one.

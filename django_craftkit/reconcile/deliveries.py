@@ -55,7 +55,7 @@ MAX_ATTEMPTS = 8
 HEARD_EVERY = timedelta(minutes=1)
 
 
-class Result(NamedTuple):
+class DeliveryResult(NamedTuple):
     """What is to be noted of a delivery."""
 
     status: Status
@@ -139,7 +139,7 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
         # A transaction that is retried writes its changes anew.
         lease.clear()
     batch = WebhookDelivery.objects.lock_leased(batch)
-    results: dict[int, Result] = {}
+    results: dict[int, DeliveryResult] = {}
     contents = Contents()
     for delivery in batch:
         try:
@@ -214,7 +214,7 @@ _READERS: dict[str, Callable[[Contents, str, Mapping[str, Any]], uuid.UUID]] = {
 }
 
 
-def _read(delivery: WebhookDelivery, contents: Contents) -> Result:
+def _read(delivery: WebhookDelivery, contents: Contents) -> DeliveryResult:
     if delivery.attempts > MAX_ATTEMPTS:
         raise Unusable(ErrorCode.WORKERS_ENDED, delivery.attempts - 1)
     try:
@@ -228,23 +228,23 @@ def _read(delivery: WebhookDelivery, contents: Contents) -> Result:
     event = sanitized(payload["event"])[:64]
     reader = _READERS.get(event)
     if reader is None:
-        return Result(Status.IGNORED, event=event)
+        return DeliveryResult(Status.IGNORED, event=event)
     try:
         about = reader(contents, delivery.project, payload)
     except InvalidResponse as error:
         raise Unusable(ErrorCode.BODY_UNREADABLE, error) from error
-    return Result(Status.PROCESSED, event=event, about=about)
+    return DeliveryResult(Status.PROCESSED, event=event, about=about)
 
 
-def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Result:
+def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> DeliveryResult:
     problem = Problem.of(error)
     if delivery.attempts >= MAX_ATTEMPTS and not is_outage(error):
-        return Result(Status.ABANDONED, event=delivery.event, problem=problem)
+        return DeliveryResult(Status.ABANDONED, event=delivery.event, problem=problem)
     due_at = now + timedelta(seconds=30 * retry_delay(delivery.attempts))
-    return Result(Status.FAILED, event=delivery.event, problem=problem, due_at=due_at)
+    return DeliveryResult(Status.FAILED, event=delivery.event, problem=problem, due_at=due_at)
 
 
-def _note(results: dict[int, Result], batch: list[WebhookDelivery], now: datetime) -> None:
+def _note(results: dict[int, DeliveryResult], batch: list[WebhookDelivery], now: datetime) -> None:
     """Write how locked deliveries ended."""
     # On copies: a batch whose transaction is retried must still have its lease.
     ended = []

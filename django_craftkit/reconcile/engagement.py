@@ -19,7 +19,7 @@ from django_craftkit.privacy import kept_address, kept_user_agent
 from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
 
-from .answers import UNREADABLE, warn_of_unreadable
+from .answers import UNREADABLE_KEY, warn_of_unreadable
 from .moments import from_utc
 from .renders.states import remote_id_of
 from .results import PARKED, Done, Reschedule, Result, look_delay
@@ -141,7 +141,7 @@ def _metadata(event: client.EngagementEvent) -> dict[str, Any] | None:
     odd = {name: value for name, value in event.unreadable.items() if name not in PRIVATE}
     if event.metadata is None and not odd:
         return None
-    more: dict[str, Any] = {UNREADABLE: odd} if odd else {}
+    more: dict[str, Any] = {UNREADABLE_KEY: odd} if odd else {}
     return dict(sanitized({**(event.metadata or {}), **more}))
 
 

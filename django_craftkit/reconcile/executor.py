@@ -130,7 +130,7 @@ class ThreadExecutor(Executor):
     def __init__(self, pool: Pool, exclusion: Exclusion) -> None:
         super().__init__()
         self._pool, self._exclusion = pool, exclusion
-        self._steps_under_way = self._keyless_under_way = self._bytes_under_way = 0
+        self._steps_under_way = self._unrepeatable_under_way = self._bytes_under_way = 0
         #: Seconds that a call takes.
         self._seconds = FIRST_GUESS
         self._is_over = False
@@ -158,7 +158,7 @@ class ThreadExecutor(Executor):
     def free(self) -> int:
         # Where all threads have something to do, these get their part of what ends.
         most = max(self._pool.free, self._helpers_at_most)
-        return max(0, most - self._keyless_under_way)
+        return max(0, most - self._unrepeatable_under_way)
 
     @property
     def _helpers_at_most(self) -> int:
@@ -173,9 +173,9 @@ class ThreadExecutor(Executor):
         self._bytes_under_way += call.size
         if call.batch is not None:
             job, priority = call.jobs[0], call.jobs[0].priority
-            if not call.batch.is_keyed:
+            if not call.batch.is_repeatable:
                 # It is planned as one that begins at once.
-                self._keyless_under_way += 1
+                self._unrepeatable_under_way += 1
                 priority -= len(Priority)
             self._pool.submit(partial(self._make, call), project=job.project, priority=priority)
             return
@@ -199,7 +199,7 @@ class ThreadExecutor(Executor):
                 self.under_way -= 1
                 self._bytes_under_way -= answer.call.size
                 self._steps_under_way -= batch is None
-                self._keyless_under_way -= batch is not None and not batch.is_keyed
+                self._unrepeatable_under_way -= batch is not None and not batch.is_repeatable
             return answers
 
     def release(self) -> None:

@@ -222,12 +222,12 @@ class Loop:
         kinds: AbstractSet[str] = STEPS.keys()
         room = executor.room
         if self.threads > 1:
-            keyed = {kind for kind, batch in BATCHES.items() if batch.is_keyed}
+            repeatable = {kind for kind, batch in BATCHES.items() if batch.is_repeatable}
             # What must begin at once goes first; what takes its time has threads of its own.
-            begun += self._begin_some(BATCHES.keys() - keyed, executor.free, executor, now)[0]
+            begun += self._begin_some(BATCHES.keys() - repeatable, executor.free, executor, now)[0]
             steps = STEPS.keys() - BATCHES.keys()
             begun += self._begin_some(steps, executor.helpers, executor, now)[0]
-            kinds, room = keyed, min(executor.room, FEW) if self._is_crowded else executor.room
+            kinds, room = repeatable, min(executor.room, FEW) if self._is_crowded else executor.room
         claimed, released = self._begin_some(kinds, room, executor, now)
         if claimed:
             self._is_crowded = bool(released)

@@ -137,7 +137,7 @@ class Answered(Generic[U]):
 class Updates(Answered[Update[R]], Generic[R]):
     """Updates rows of one model by remote states."""
 
-    is_keyed = True
+    is_repeatable = True
     #: What applies their states.
     states: ClassVar[type[States[Any, RemoteState]]]
 

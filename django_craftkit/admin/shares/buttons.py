@@ -313,7 +313,7 @@ def link_to(render: Render, user: AbstractBaseUser) -> Share | None:
         return None
 
 
-def share_result(share: Share) -> results.Result:
+def share_result(share: Share) -> results.Message:
     """Tell what became of a link or an e-mail that was requested."""
     if share.is_unsettled:
         return messages.WARNING, _(
@@ -347,7 +347,7 @@ def share_result(share: Share) -> results.Result:
     return results.waits(what, share.project, capability, then)
 
 
-def revocation_results(shares: Sequence[Share]) -> list[results.Result]:
+def revocation_results(shares: Sequence[Share]) -> list[results.Message]:
     """Tell which links lead nowhere any more, and which will soon."""
     # As they are by now: a worker may have been faster with some of them.
     pks = [share.pk for share in shares]

@@ -196,7 +196,7 @@ def _number_of_rows(request: HttpRequest) -> int:
     return min(max(number or ROWS, ROWS), MOST_RECIPIENTS)
 
 
-def request_result(request: SignatureRequest) -> results.Result:
+def request_result(request: SignatureRequest) -> results.Message:
     """Tell what became of a signature request that was sent or retried."""
     status = request.status
     if status == SignatureRequest.Status.REJECTED:
@@ -213,7 +213,7 @@ def request_result(request: SignatureRequest) -> results.Result:
     return results.waits(what, request.project, SIGNATURES, then)
 
 
-def cancellation_result(request: SignatureRequest) -> results.Result:
+def cancellation_result(request: SignatureRequest) -> results.Message:
     """Tell what became of a request to cancel a signature request."""
     if request.status == SignatureRequest.Status.CANCELLED:
         if request.remote_id is None:
@@ -225,7 +225,7 @@ def cancellation_result(request: SignatureRequest) -> results.Result:
     return results.waits(_("Its end is asked for."), request.project)
 
 
-def refresh_result(request: SignatureRequest, *, is_fresh: bool) -> results.Result:
+def refresh_result(request: SignatureRequest, *, is_fresh: bool) -> results.Message:
     """Tell whether a page shows what Craftkit says of a signature request now."""
     if request.unknown_since is not None and not request.is_final:
         return messages.WARNING, _("Craftkit does not know this request; see below.")
@@ -237,7 +237,7 @@ def refresh_result(request: SignatureRequest, *, is_fresh: bool) -> results.Resu
     return results.waits(_("Craftkit will be asked."), request.project, capability)
 
 
-def cancellation_results(requests: Sequence[SignatureRequest]) -> list[results.Result]:
+def cancellation_results(requests: Sequence[SignatureRequest]) -> list[results.Message]:
     """Tell which signature requests end with their document."""
     pks = [row.pk for row in requests]
     rows = list(SignatureRequest.objects.writer().filter(pk__in=pks).defer(*LONG[SignatureRequest]))

@@ -1,4 +1,4 @@
-"""Documents on their way: built, noted as sent before they are, polled once they are accepted."""
+"""Documents on their way: built, marked as being sent, sent, polled once they are accepted."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Sent(Generic[R]):
 
     row: R
     #: What it said of its calls before.
-    before: calls.Noted
+    before: calls.SendingTimes
     #: When the last webhook of a document's project came.
     webhooks_at: datetime | None = None
 
@@ -83,7 +83,7 @@ class Accepted(Update[Render]):
     webhooks_at: datetime | None = None
 
 
-class Batch(Documents):
+class DocumentBatch(Documents):
     """Many documents at a time: they are built, sent, and polled once they are accepted.
 
     What is rare, and what takes its time, is left to ``step``.
@@ -172,7 +172,7 @@ class Batch(Documents):
 
 
 #: What plans, and goes on from the answers.
-DOCUMENTS = Batch()
+DOCUMENTS = DocumentBatch()
 
 
 def _sizes(pks: Sequence[int]) -> dict[int, int]:
@@ -182,14 +182,14 @@ def _sizes(pks: Sequence[int]) -> dict[int, int]:
 
 
 def _send(job: Job, render: Render, size: int = 0) -> Call | Ended:
-    """Plan to send a document whose data are stored, and note that it is on its way."""
+    """Plan to send a document whose data are stored, and mark it as being sent."""
     try:
         call = _call(job, render, ProjectState.objects.of(render.project), size)
         wanted = Render.objects.writer().filter(attempt=render.attempt)
         if render.sent_at is None:
             # Withdrawn before it was ever sent, it is cancelled instead.
             wanted = wanted.filter(withdrawn_at=None)
-        return call if calls.note(render, wanted) else (job, Reschedule(0.0))
+        return call if calls.mark_sending(render, wanted) else (job, Reschedule(0.0))
     except Exception as error:
         return job, result_of_error(job, error)
 
@@ -197,7 +197,7 @@ def _send(job: Job, render: Render, size: int = 0) -> Call | Ended:
 def _send_all(
     ready: Sequence[tuple[Job, Render]], fresh: Collection[int], sizes: Mapping[int, int]
 ) -> Iterator[Call | Ended | Job]:
-    """Plan to send documents, as ``_send`` does, and note together that they are on their way.
+    """Plan to send documents, as ``_send`` does, and mark them together as being sent.
 
     The data of ``fresh`` are stored with it. A job that is returned as it is is for who can wait:
     another has locked its document, or something has changed.
@@ -209,26 +209,24 @@ def _send_all(
             planned.append(_call(job, render, state(render.project), sizes[render.pk]))
         except Exception as error:
             yield job, result_of_error(job, error)
-    begun = _note_free([call.target.row for call in planned], fresh)
+    begun = _mark_free([call.target.row for call in planned], fresh)
     for call in planned:
         render = call.target.row
         if (now := begun.get(render.pk)) is None:
             yield call.jobs[0]
         else:
-            calls.remember(render, now)
+            calls.assign(render, now)
             yield call.as_planned_now()
 
 
 @in_transaction
-def _note_free(
-    renders: Sequence[Render], fresh: Collection[int]
-) -> Mapping[int, calls.Noted | None]:
-    """Note that documents are on their way: of those that are free, and as they were read.
+def _mark_free(renders: Sequence[Render], fresh: Collection[int]) -> calls.Marked:
+    """Mark documents as being sent: those that are free, and as they were read.
 
     The data of ``fresh`` are stored with it, before they are sent: other data never go out under a
     key that was used.
     """
-    begun = calls.note_all(
+    begun = calls.mark_all_sending(
         renders,
         lambda rows: lock_free(rows.filter(Q(data__isnull=True) | ~Q(pk__in=fresh))),
         "withdrawn_at",
@@ -245,7 +243,7 @@ def _call(job: Job, render: Render, state: ProjectState, size: int) -> Call:
         idempotency_key=wire_key(render, state.namespace),
         version=render.version,
     )
-    sent = Sent(render, calls.noted(render), state.webhook_heard_at)
+    sent = Sent(render, calls.sending_times(render), state.webhook_heard_at)
     return Call([job], post, DOCUMENTS, sent, size=size)
 
 

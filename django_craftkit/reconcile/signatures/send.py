@@ -158,13 +158,13 @@ def _sends(
         except Exception as error:
             yield job, result_of_error(job, error)
         else:
-            sent = Sent(request, calls.noted(request))
+            sent = Sent(request, calls.sending_times(request))
             planned.append(Call([job], partial(calls.in_time, started, post), SENDING, sent))
     begun = calls.begin([call.target.row for call in planned], locked, "cancel_requested_at")
     for call in planned:
         request = call.target.row
         if (now := begun.get(request.pk)) is not None:
-            calls.remember(request, now)
+            calls.assign(request, now)
             yield call.as_planned_now()
         elif request.pk in begun:
             # Unwanted by now, or sent by another: the next step sees what there is to do.

@@ -19,7 +19,7 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.problems import ErrorCode, Problem
-from django_craftkit.reconcile.answers import UNREADABLE, kept, why
+from django_craftkit.reconcile.answers import UNREADABLE_KEY, kept, why
 from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.renders.poll import WEBHOOKS_LATELY
 from django_craftkit.reconcile.results import Done, Reschedule, Result, look_delay
@@ -90,7 +90,7 @@ def state_of_notice(notice: client.SignatureNotice) -> RemoteState:
     """Return what a webhook says that a GET may not: why somebody has declined."""
     answer = {"reason": sanitized(notice.reason)} if notice.reason else {}
     if notice.unreadable:
-        answer[UNREADABLE] = sanitized(dict(notice.unreadable))
+        answer[UNREADABLE_KEY] = sanitized(dict(notice.unreadable))
     return RemoteState(remote_id=notice.id, answer=answer)
 
 
