@@ -151,7 +151,7 @@ def ask_signatures(render: Render, envelope: Envelope | None) -> None:
         if last.ended_by == SignatureRequest.CancelCode.REQUESTED:
             return
         if last.status == SignatureRequest.Status.PENDING:
-            last.make_way()  # nobody shall be asked twice
+            last.cancel_for_next_attempt()  # nobody shall be asked twice
     if envelope is not None:
         render.signature_requests.request(
             envelope.recipients,

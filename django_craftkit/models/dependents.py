@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", "Share", "SignatureRequest")
 
 
-def lock_render(pk: int, *, may_go: bool = False) -> bool:
+def lock_render(pk: int, *, is_removable: bool = False) -> bool:
     """Lock a document where it can't be referred to while another has it locked.
 
     A row that refers to it would wait for them then, and they for the row: a deadlock. One that
-    ``may_go`` is kept until the caller's transaction has ended. Returns whether it is there.
+    ``is_removable`` stays until the caller's transaction has ended. Returns whether it is there.
     """
     using = database()
     features = connections[using].features
     if not features.has_select_for_no_key_update:
         if not features.has_select_for_update:
             # SQLite has one writer, and it is this one from here on, or its transaction fails.
-            return not may_go or Render.objects.using(using).filter(pk=pk).exists()
+            return not is_removable or Render.objects.using(using).filter(pk=pk).exists()
         return lock(Render.objects.using(using)).filter(pk=pk).values("pk").first() is not None
-    if not may_go:
+    if not is_removable:
         return True
     # PostgreSQL looks for the document when the caller's transaction ends. If it were gone by
     # then, everything in that would be rolled back.

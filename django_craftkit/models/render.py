@@ -141,7 +141,7 @@ class Render(Sourced, Sendable, Attempted):
         )
 
     @property
-    def may_go(self) -> bool:
+    def is_removable(self) -> bool:
         """Whether its row may be removed, where its function turns out to return ``None``."""
         is_unbuilt = self.status == self.Status.PENDING or self.is_gone
         return bool(self.builder) and self.attempt == 1 and is_unbuilt
@@ -210,7 +210,7 @@ class Render(Sourced, Sendable, Attempted):
             return False
         row.begin_attempt(data, user)
         if data is not None:
-            row.signature_requests.leave_declared(row, user=user)
+            row.signature_requests.cancel_declared(row, user=user)
         return True
 
     def begin_attempt(
@@ -315,7 +315,7 @@ class Render(Sourced, Sendable, Attempted):
         try:
             self.refresh_from_db(using=database())
         except Render.DoesNotExist:
-            if not self.may_go:
+            if not self.is_removable:
                 raise
             self.is_gone = True
             self.status = self.Status.CANCELLED

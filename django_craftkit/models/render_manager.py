@@ -108,7 +108,7 @@ class RenderQuerySet(RowQuerySet["Render"]):
         using: str | None = cast("Any", self)._db
         shares = Job.Kind.SHARE.model.objects.using(using).to_hand_out()
         links = models.Prefetch("shares", shares, to_attr="open_links")
-        signing = Job.Kind.SIGNATURE.model.objects.using(using).with_signers()
+        signing = Job.Kind.POLL_OR_CANCEL.model.objects.using(using).with_signers()
         newest = signing.defer("fields", "anchor_tags", "answer").order_by("-requested_at", "-pk")
         requests = models.Prefetch("signature_requests", newest, to_attr="newest_requests")
         by_row = {row: ones for known, ones in sources.items() for row in known.columns}
@@ -296,7 +296,7 @@ class RenderManager(_Manager):
         Job.objects.schedule_for(Job.Kind.RENDER, renders)
         # There may be links that have no row here.
         Job.objects.schedule_for(Job.Kind.ENGAGEMENT, renders)
-        requests = Job.Kind.SIGNATURE.model.objects.cancel_all(mine, user=user)
+        requests = Job.Kind.POLL_OR_CANCEL.model.objects.cancel_all(mine, user=user)
         shares = Job.Kind.SHARE.model.objects.revoke_all(mine, user=user)
         dispatch.wake_on_commit(database())
         return Withdrawn(mine, [*shares, *requests])

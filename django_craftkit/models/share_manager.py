@@ -147,7 +147,7 @@ class ShareManager(_Manager):
         if known is None:
             render = refuse_withdrawn(wanted.render_id)
             with transaction.atomic(using=using, savepoint=False):
-                if render is not None and lock_render(render.pk, may_go=render.may_go):
+                if render is not None and lock_render(render.pk, is_removable=render.is_removable):
                     known = insert_or_get(wanted, _BY_KEY, "render_id", "key_hash")
                     if known is wanted:
                         Job.objects.start(wanted.kind, known.pk, known.project, render.priority)

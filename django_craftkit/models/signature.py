@@ -244,7 +244,7 @@ class SignatureRequest(Attempted):
         self._reread()
         return is_requested
 
-    def make_way(self) -> None:
+    def cancel_for_next_attempt(self) -> None:
         """Request its cancellation: the next attempt of its document has a request of its own."""
         self._request_cancellation(MADE_ANEW, None, self.CancelCode.MADE_ANEW)
 
@@ -252,19 +252,15 @@ class SignatureRequest(Attempted):
     def _request_cancellation(
         self, reason: str, user: AbstractBaseUser | None, code: SignatureRequest.CancelCode
     ) -> bool:
-        if (
-            not SignatureRequest.objects.writer()
-            .filter(pk=self.pk)
-            .cancellable()
-            .update(
-                cancel_requested_at=clock.now(),
-                cancel_requested_by=user,
-                cancel_code=code,
-                cancel_reason=reason,
-            )
+        mine = SignatureRequest.objects.writer().filter(pk=self.pk)
+        if not mine.cancellable().update(
+            cancel_requested_at=clock.now(),
+            cancel_requested_by=user,
+            cancel_code=code,
+            cancel_reason=reason,
         ):
             return False
-        Job.objects.request(Job.Kind.SIGNATURE, [self.pk], self.project)
+        Job.objects.request(Job.Kind.POLL_OR_CANCEL, [self.pk], self.project)
         return True
 
     def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
@@ -363,7 +359,7 @@ class SignatureRequest(Attempted):
             return Job.Kind.ARCHIVE_SIGNATURE
         if self.status == self.Status.PENDING and self.cancel_requested_at is None:
             return Job.Kind.SEND_SIGNATURE
-        return Job.Kind.SIGNATURE
+        return Job.Kind.POLL_OR_CANCEL
 
     def _carry_out(self, timeout: float) -> None:
         left = time_left(timeout)

@@ -189,7 +189,7 @@ class SignatureRequestManager(_Manager):
         using = database()
         known: SignatureRequest
         with transaction.atomic(using=using, savepoint=False):
-            if not lock_render(wanted.render_id, may_go=render.may_go):
+            if not lock_render(wanted.render_id, is_removable=render.is_removable):
                 return None
             if before is not None:
                 # A write, so that it waits for whoever retries that one: one of both is sent.
@@ -213,7 +213,7 @@ class SignatureRequestManager(_Manager):
         # Not of ``self``, which may be a document's, with what somebody has prefetched of it.
         return self.model.objects.writer()
 
-    def leave_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
+    def cancel_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
         """Request the cancellation of a document's declared requests, inside a transaction.
 
         The document goes on with other data, and who is to sign those nobody has said.
@@ -226,7 +226,7 @@ class SignatureRequestManager(_Manager):
             cancel_code=self.model.CancelCode.OTHER_DATA,
             cancel_reason=OTHER_DATA,
         )
-        Job.objects.request(Job.Kind.SIGNATURE, waiting, render.project)
+        Job.objects.request(Job.Kind.POLL_OR_CANCEL, waiting, render.project)
 
     def cancel_all(
         self, renders: Collection[int], *, user: AbstractBaseUser | None
@@ -244,12 +244,12 @@ class SignatureRequestManager(_Manager):
                 cancel_requested_by=user,
                 cancel_code=self.model.CancelCode.REQUESTED,
             )
-            Job.objects.schedule_for(Job.Kind.SIGNATURE, requests)
+            Job.objects.schedule_for(Job.Kind.POLL_OR_CANCEL, requests)
         return requests
 
 
 _BY_KEY: Lookup[SignatureRequest] = Lookup(
-    lambda: Job.Kind.SIGNATURE.model.objects.all(), "render_id", "key_hash"
+    lambda: Job.Kind.POLL_OR_CANCEL.model.objects.all(), "render_id", "key_hash"
 )
 
 

@@ -27,7 +27,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.problems import ErrorCode
 
-from .signatures.cancel import GIVE_UP_AFTER
+from .signatures.poll_or_cancel import GIVE_UP_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +164,7 @@ DUE = (
     Due(Job.Kind.EMAIL, _mails),
     Due(Job.Kind.ENGAGEMENT, _untold_events, object_id="render_id", project="render__project"),
     Due(Job.Kind.SEND_SIGNATURE, _unsent_requests),
-    Due(Job.Kind.SIGNATURE, _unwanted_requests),
+    Due(Job.Kind.POLL_OR_CANCEL, _unwanted_requests),
     Due(Job.Kind.POLL_SIGNATURES, _projects_to_poll),
     Due(Job.Kind.ARCHIVE_SIGNATURE, _signed_but_not_kept, is_indexed=False),
     Due(Job.Kind.ARCHIVE_RENDER, _rendered_but_not_kept, is_indexed=False),

@@ -27,7 +27,7 @@ STEPS: dict[str, Callable[[Job], Result]] = {
     Job.Kind.EMAIL: shares.emails.step,
     Job.Kind.ENGAGEMENT: engagement.step,
     Job.Kind.SEND_SIGNATURE: signatures.send.step,
-    Job.Kind.SIGNATURE: signatures.cancel.step,
+    Job.Kind.POLL_OR_CANCEL: signatures.poll_or_cancel.step,
     Job.Kind.POLL_SIGNATURES: signatures.poll.step,
     Job.Kind.ARCHIVE_SIGNATURE: archive.keep_signed,
     Job.Kind.ARCHIVE_RENDER: archive.keep_render,
@@ -39,7 +39,7 @@ BATCHES: dict[str, Batch] = {
     Job.Kind.RENDER: renders.send.DOCUMENTS,
     **dict.fromkeys(announcements.KINDS, announcements.ANNOUNCEMENTS),
     Job.Kind.SEND_SIGNATURE: signatures.send.SENDING,
-    Job.Kind.SIGNATURE: signatures.cancel.FOLLOWING,
+    Job.Kind.POLL_OR_CANCEL: signatures.poll_or_cancel.POLL_OR_CANCEL,
     Job.Kind.SHARE: shares.links.LINKS,
     Job.Kind.EMAIL: shares.emails.MAILS,
 }

@@ -134,7 +134,7 @@ def test_what_waits_for_a_thread_keeps_nobody_from_being_alone(craftkit):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_suspects_only_the_one_that_ends_its_worker_again_is_counted(craftkit, monkeypatch):
-    """The others wait to be alone, or for a thread; else four deaths would quarantine them all."""
+    """The others wait to be alone, or for a thread; else four crashes would quarantine them all."""
     for number in range(6):
         Render.objects.request("invoice", {"number": number})
     left_by_a_dead_worker()

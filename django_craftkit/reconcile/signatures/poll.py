@@ -33,7 +33,7 @@ from django_craftkit.reconcile.results import (
 )
 from django_craftkit.reconcile.updates import Update
 
-from . import cancel
+from . import poll_or_cancel
 from .states import MAX_POLL, REQUESTS, state_of
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class _Round:
                 self._by_page = False
             if self._by_page:
                 return Done(answered=True)
-        return cancel.refresh(self._job, request)
+        return poll_or_cancel.refresh(self._job, request)
 
     def _failed(self, request: SignatureRequest, failure: Failed) -> Result | None:
         """Reschedule a request that could not be polled, so that others are."""

@@ -182,7 +182,7 @@ class RequestStates(States[SignatureRequest, RemoteState]):
             if at is not None and (is_moved or before["poll_at"] is None or at < before["poll_at"]):
                 rounds[row.project] = min(rounds.get(row.project, at), at)
         Job.objects.schedule_for(Job.Kind.ARCHIVE_SIGNATURE, signed)
-        Job.objects.schedule_for(Job.Kind.SIGNATURE, unwanted)
+        Job.objects.schedule_for(Job.Kind.POLL_OR_CANCEL, unwanted)
         for project, at in rounds.items():
             schedule(project, at)
 

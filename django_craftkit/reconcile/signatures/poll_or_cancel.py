@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from django_craftkit.reconcile.timings import Budget
     from django_craftkit.reconcile.updates import Now
 
-logger = get_logger(__name__)
+#: The name that operators know it by.
+logger = get_logger("django_craftkit.reconcile.signatures.cancel")
 
 #: For how long a request is polled that Craftkit does not know, and how often.
 GIVE_UP_AFTER, POLL_UNKNOWN = timedelta(days=1), timedelta(hours=1)
@@ -57,7 +58,7 @@ def step(job: Job) -> Result:
     if request is None or request.is_final:
         return Done()
     if request.status != Status.PENDING:
-        return FOLLOWING.carry_out(_call(job, request, database_now()))
+        return POLL_OR_CANCEL.carry_out(_call(job, request, database_now()))
     if request.cancel_requested_at is None:
         return Done()
     try:
@@ -68,7 +69,7 @@ def step(job: Job) -> Result:
 
 def refresh(job: Job, request: SignatureRequest) -> Result:
     """Poll one request in this thread, whoever has that as a ``job``."""
-    return FOLLOWING.carry_out(_call(job, request, database_now(), only_polls=True))
+    return POLL_OR_CANCEL.carry_out(_call(job, request, database_now(), only_polls=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Asked:
     to_cancel: bool
 
 
-class Following(Requests):
+class PollOrCancel(Requests):
     """Many requests at a time: each is cancelled, or polled.
 
     What Craftkit may not have got is left to ``step``.
@@ -133,7 +134,7 @@ class Following(Requests):
 
 
 #: What plans, and goes on from the answers.
-FOLLOWING = Following()
+POLL_OR_CANCEL = PollOrCancel()
 
 
 def _call(
@@ -148,7 +149,7 @@ def _call(
     make: Callable[[], Any] = partial(signatures.get, remote_id)
     if to_cancel:
         make = partial(_cancel, signatures, remote_id, request.cancel_reason or None)
-    return Call([job], make, FOLLOWING, Asked(request, at, to_cancel))
+    return Call([job], make, POLL_OR_CANCEL, Asked(request, at, to_cancel))
 
 
 def _signatures(request: SignatureRequest) -> Signatures:
