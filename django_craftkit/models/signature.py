@@ -319,7 +319,12 @@ class SignatureRequest(Attempted):
         return self._open(ArchivedFile.Kind.SIGNED, timeout)
 
     def open_certificate(self, *, timeout: float | None = None) -> BinaryIO:
-        """Return the certificate of completion, which tells who signed when; as ``open_signed``."""
+        """Return the certificate of completion, which tells who signed when.
+
+        Source: https://docs.craftkit.dev/api-reference/get-certificate
+
+        ``timeout``, and what is raised, are as in ``open_signed``.
+        """
         return self._open(ArchivedFile.Kind.CERTIFICATE, timeout)
 
     def _open(self, kind: ArchivedFile.Kind, timeout: float | None) -> BinaryIO:
