@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
 
-from .rows import RowManager
+from .rows import RowManager, RowQuerySet
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
@@ -75,9 +75,6 @@ class ArchivedFile(models.Model):
         return cast("BinaryIO", archive_storage().open(self.name))
 
 
-class _WriteManager(RowManager["ArchiveWrite"]): ...
-
-
 class ArchiveWrite(models.Model):
     """The name that a worker gives a file, committed before the storage gets the file.
 
@@ -92,7 +89,7 @@ class ArchiveWrite(models.Model):
     #: Of what was to be written.
     sha256 = models.CharField("SHA-256", max_length=64)
 
-    objects: ClassVar[_WriteManager] = _WriteManager()
+    objects: ClassVar[models.Manager[ArchiveWrite]] = RowQuerySet.as_manager()
 
     class Meta:
         # It has no page.

@@ -236,8 +236,7 @@ class ProjectState(models.Model):
     @in_transaction
     def try_again(self) -> bool:
         """Have a worker try at once whether the pause is over; ``False`` where there is none."""
-        using = database()
-        paused = ProjectState.objects.using(using).paused().filter(pk=self.pk)
+        paused = ProjectState.objects.writer().paused().filter(pk=self.pk)
         is_paused = bool(paused.update(probe_at=None))
-        dispatch.wake_on_commit(using)
+        dispatch.wake_on_commit(database())
         return is_paused

@@ -54,8 +54,7 @@ def _columns(row: Any, *names: str) -> tuple[str, ...]:
 def mark_sending(row: R, wanted: QuerySet[Any]) -> bool:
     """Mark a row as being sent, before the call; ``False`` where that may not be made.
 
-    That is where the row is none of ``wanted`` by now, or another call was marked since it was
-    read.
+    That is where the row is none of ``wanted`` by now, or another call was marked meanwhile.
     """
     before = sending_times(row)
     values = _with_call(before, database_now())

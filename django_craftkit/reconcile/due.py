@@ -78,14 +78,10 @@ def _slice(rows: QuerySet[Any], part: int) -> QuerySet[Any]:
     return rows.filter(Q(pk__gt=ends["last"] - SLICE) | Q(pk__gte=start, pk__lt=start + SLICE))
 
 
-def _shares() -> QuerySet[Share]:
-    return Share.objects.writer()
-
-
 def _unsettled_shares() -> QuerySet[Share]:
     """Return links to be made, or found, and mails to be cancelled, or found."""
     pending = Q(status=Share.Status.PENDING)
-    return _shares().filter(
+    return Share.objects.writer().filter(
         (pending & (Q(by_mail=False) | Q(revoke_requested_at__isnull=False)))
         | (Q(status=Share.Status.UNKNOWN) & ~Q(error_code=ErrorCode.MAIL_UNPROVEN))
         | Q(
@@ -97,13 +93,14 @@ def _unsettled_shares() -> QuerySet[Share]:
 
 
 def _unwanted_shares() -> QuerySet[Share]:
-    return _shares().filter(
+    return Share.objects.writer().filter(
         status=Share.Status.ACTIVE, revoke_requested_at__isnull=False, remote_id__isnull=False
     )
 
 
 def _mails() -> QuerySet[Share]:
-    return _shares().filter(status=Share.Status.PENDING, by_mail=True, revoke_requested_at=None)
+    pending = Share.objects.writer().filter(status=Share.Status.PENDING)
+    return pending.filter(by_mail=True, revoke_requested_at=None)
 
 
 def _untold_events() -> QuerySet[EngagementEvent]:
@@ -153,8 +150,7 @@ def _rendered_but_not_kept() -> QuerySet[Render]:
 
 
 def _unannounced(kind: str) -> QuerySet[Change]:
-    due = Change.Announcement.DUE
-    return Change.objects.writer().filter(kind=kind, announcement=due)
+    return Change.objects.writer().filter(kind=kind, announcement=Change.Announcement.DUE)
 
 
 DUE = (

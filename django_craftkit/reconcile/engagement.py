@@ -104,14 +104,13 @@ def apply(
 
     ``counts`` are what Craftkit says of each of them.
     """
-    using = database()
     events = {
         (render.project, event.id): (render, event) for render, said in found for event in said
     }
-    known = EngagementEvent.objects.using(using).filter(event_id__in=[pk for _, pk in events])
+    known = EngagementEvent.objects.writer().filter(event_id__in=[pk for _, pk in events])
     for key in known.values_list("project", "event_id"):
         events.pop(key, None)
-    new = EngagementEvent.objects.using(using).bulk_create(
+    new = EngagementEvent.objects.writer().bulk_create(
         [_row(render, event) for render, event in events.values()]
     )
     renders = {render.pk: render for render, _said in found}

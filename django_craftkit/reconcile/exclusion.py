@@ -16,10 +16,7 @@ WAIT, PAUSE = 10.0, 12.0
 
 
 class Exclusion:
-    """Keeps those apart that may end their process from those that would end with it.
-
-    As a readers–writer lock does; who would write may give up waiting.
-    """
+    """A readers–writer lock: keeps who may end their process from those who would end with it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

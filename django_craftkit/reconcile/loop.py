@@ -67,8 +67,7 @@ STAY = 2.0
 class Loop:
     """Does what is due, in as many threads as it is given, until nothing is or time is up.
 
-    The thread that runs it claims jobs and processes webhooks; an executor does what takes its
-    time.
+    The thread that runs it claims jobs and processes webhooks; an executor does what takes long.
     """
 
     def __init__(
@@ -81,8 +80,8 @@ class Loop:
         pulse: Pulse | None = None,
         watermarks: Watermarks | None = None,
     ) -> None:
-        """``exclusion`` keeps steps apart, ``pool`` what makes its calls, ``pulse`` what gives
-        signs of life, ``watermarks`` how far it has come: loops of one process share them. A loop
+        """``exclusion`` keeps its steps apart, ``pool`` makes its calls, ``pulse`` gives signs of
+        life, ``watermarks`` say how far it has come: loops of one process share them. A loop
         without a pulse is no worker: it runs in somebody's stead.
         """
         self.threads = conf.options().THREADS if threads is None else threads

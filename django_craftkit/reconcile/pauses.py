@@ -69,5 +69,4 @@ def count(found: Q) -> int:
 
 def count_due(now: datetime, found: Q) -> int:
     """Count those of them that are due and that no worker has; up to ``MOST`` and one."""
-    due: Any = Job.objects.writer()
-    return int(due.due(now).filter(found).values("pk")[: MOST + 1].count())
+    return Job.objects.writer().due(now).filter(found).values("pk")[: MOST + 1].count()

@@ -156,8 +156,7 @@ class Updates(Answered[Update[R]], Generic[R]):
 
     @in_transaction
     def apply_together(self, updates: Sequence[Update[R]]) -> dict[int, R | None]:
-        rows: Any = lock_free(self.rows())
-        free: dict[int, R] = rows.in_bulk([one.row.pk for one in updates])
+        free = lock_free(self.rows()).in_bulk([one.row.pk for one in updates])
         locked = [(free[one.row.pk], one) for one in updates if one.row.pk in free]
         ours = [(row, one) for row, one in locked if _is_about(row, one)]
         self._apply(ours)

@@ -196,18 +196,17 @@ def _build_locked(render: Render, job: Job) -> Result:
 @in_transaction
 def _drop(render: Render, job: Job) -> Result:
     """Forget a document that there turned out to be no data for, as if it never was requested."""
-    using = database()
     # Not lock(): whoever is about to refer to the row has it locked, until that is to be seen.
-    row = Render.objects.using(using).select_for_update().filter(pk=render.pk).first()
+    row = Render.objects.writer().select_for_update().filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
         return Reschedule(0.0)
     if not Job.objects.mine(job).filter(version=job.version).exists():
         # The event fired again, and there may be something now, or another builds it.
         return Reschedule(0.0)
-    is_wanted = row.shares.using(using).exists() or row.signature_requests.using(using).exists()
+    is_wanted = row.shares.writer().exists() or row.signature_requests.writer().exists()
     if is_wanted or row.attempt > 1:
         return _decide_here(row, Status.CANCELLED, Problem(ErrorCode.NOTHING_TO_RENDER), job)
-    row.delete(using=using)
+    row.delete(using=database())
     return Done()
 
 

@@ -90,7 +90,7 @@ class DocumentBatch(Documents):
     """
 
     def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
-        rows: Any = Render.objects.writer()
+        rows = Render.objects.writer()
         renders = rows.defer("data").in_bulk([job.object_id for job in jobs])
         sizes = _sizes([pk for pk, render in renders.items() if render.status == Status.PENDING])
         stored: list[tuple[Job, Render]] = []

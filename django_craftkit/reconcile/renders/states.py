@@ -136,7 +136,7 @@ def final_by_now(pks: Collection[int]) -> dict[int, bool]:
 
     Who has may be about to say so.
     """
-    rows: Any = lock_free(Render.objects.writer().only("status"))
+    rows = lock_free(Render.objects.writer().only("status"))
     return {pk: render.is_final for pk, render in rows.in_bulk(pks).items()}
 
 

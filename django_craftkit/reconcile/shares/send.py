@@ -142,9 +142,8 @@ class Sharing(Answered[ShareUpdate]):
 
 
 def _read(jobs: Sequence[Job]) -> dict[int, Share]:
-    rows: Any = Share.objects.writer().select_related("render").defer("render__data")
-    found: dict[int, Share] = rows.in_bulk([job.object_id for job in jobs])
-    return found
+    rows = Share.objects.writer().select_related("render").defer("render__data")
+    return rows.in_bulk([job.object_id for job in jobs])
 
 
 def prepare(share: Share) -> SoloStep | None:

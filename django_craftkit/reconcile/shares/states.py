@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
     from django_craftkit import client
     from django_craftkit.models import Render
+    from django_craftkit.reconcile.calls import Lock
     from django_craftkit.reconcile.results import Result
 
 logger = get_logger(__name__)
 
 Status = Share.Status
+Cause = Change.Cause
 
 RANK = ranked(Status.PENDING, Status.UNKNOWN, Status.REJECTED, Status.ACTIVE, Status.REVOKED)
 LINK_SIGNAL: dict[str, str] = {
@@ -73,7 +75,7 @@ def furthest(one: str, other: str) -> Share.Status:
 class ShareStates(States[Share, Transition]):
     kind, columns = Change.Kind.SHARE, COLUMNS
 
-    def __init__(self, cause: Change.Cause) -> None:
+    def __init__(self, cause: Cause) -> None:
         super().__init__(cause)
         self._jobs: dict[tuple[str, str], list[int]] = {}
 
@@ -131,7 +133,7 @@ class ShareUpdate:
     #: document, which has the link, and the document. Returns the kind of the job that goes on from
     #: there, or none.
     apply: Callable[[Share | None, Render | None, Share], str | None]
-    cause: Change.Cause = Change.Cause.ANSWER
+    cause: Cause = Cause.ANSWER
     #: The link that it is about: no two rows take the same.
     remote_id: uuid.UUID | None = None
     #: Whether its document is locked first: for a link, and for a job of the document's.
@@ -158,9 +160,7 @@ def finish(update: ShareUpdate) -> Result:
 
 
 @in_transaction
-def apply_all(
-    updates: Sequence[ShareUpdate], locked: Callable[[Any], Any] = lock
-) -> dict[int, Share]:
+def apply_all(updates: Sequence[ShareUpdate], locked: Lock = lock) -> dict[int, Share]:
     """Apply updates to their rows, with as many queries for many as for one; return the rows.
 
     ``locked`` locks a queryset, or those of its rows that are free: what is about another is not
@@ -180,7 +180,7 @@ def apply_all(
     pks = {one.row.pk for one in updates}.union(holders.values())
     rows = {row.pk: row for row in locked(shares.filter(pk__in=pks).order_by("pk"))}
     applied: dict[int, Share] = {}
-    told: dict[Change.Cause, list[tuple[Share, list[Transition]]]] = {}
+    told: dict[Cause, list[tuple[Share, list[Transition]]]] = {}
     for one in updates:
         row = holder = rows.get(one.row.pk)
         if row is not None and one.remote_id is not None:
@@ -197,7 +197,7 @@ def apply_all(
 
 
 def decided(
-    share: Share, status: Share.Status, cause: Change.Cause, *, job: str = "", **values: Any
+    share: Share, status: Share.Status, cause: Cause, *, job: str = "", **values: Any
 ) -> ShareUpdate:
     """Return a decision of ours, which counts unless the row has moved on since it was read."""
     before = share.status
@@ -217,7 +217,7 @@ def decided(
 
 def rejected(share: Share, **said: Any) -> ShareUpdate:
     """Return that a share is refused; ``said`` is what is noted of why."""
-    return decided(share, Status.REJECTED, Change.Cause.ANSWER, sending_since=None, **said)
+    return decided(share, Status.REJECTED, Cause.ANSWER, sending_since=None, **said)
 
 
 def not_sent(share: Share) -> ShareUpdate:
@@ -233,9 +233,7 @@ def _take_back(
         row.sending_since = None
 
 
-def of_link(
-    share: Share, found: client.Share, cause: Change.Cause = Change.Cause.ANSWER
-) -> ShareUpdate:
+def of_link(share: Share, found: client.Share, cause: Cause = Cause.ANSWER) -> ShareUpdate:
     """Return what Craftkit says of a link, as said of this row."""
     return ShareUpdate(share, partial(_apply_link, found), cause, found.id, with_document=True)
 

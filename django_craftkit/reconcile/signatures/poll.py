@@ -84,8 +84,7 @@ class _Round:
     def next(self) -> SignatureRequest | None:
         """Return the newest request that is due."""
         due = self._rows().filter(poll_at__lte=self._started)
-        found: SignatureRequest | None = due.order_by("-accepted_at", "-pk").first()
-        return found
+        return due.order_by("-accepted_at", "-pk").first()
 
     def rest(self) -> Result:
         """Return when the next round begins."""
