@@ -16,7 +16,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from .database import database
 from .models import Render, SignatureRecipient, SignatureRequest
 
 if TYPE_CHECKING:
@@ -88,8 +87,8 @@ def statuses(request: HttpRequest) -> HttpResponse:
     except UnreadablePostError:
         return HttpResponse(status=400)  # nobody is there any more
     # From where it is written: what a replica doesn't have yet would be taken for gone.
-    renders = Render.objects.using(database()).only("status")
-    requests = SignatureRequest.objects.using(database()).only("status").with_signers()
+    renders = Render.objects.writer().only("status")
+    requests = SignatureRequest.objects.writer().only("status").with_signers()
     known = _described(renders, _genuine(tokens, _SALT), describe)
     known |= _described(requests, _genuine(tokens, _SIGNATURE_SALT), describe_signature)
     return JsonResponse({token: known[token] for token in tokens if token in known})

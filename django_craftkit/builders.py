@@ -151,7 +151,7 @@ def ask_signatures(render: Render, envelope: Envelope | None) -> None:
         if last.ended_by == SignatureRequest.CancelCode.REQUESTED:
             return
         if last.status == SignatureRequest.Status.PENDING:
-            last.make_way()  # nobody shall be asked twice
+            last.cancel_for_next_attempt()  # nobody shall be asked twice
     if envelope is not None:
         render.signature_requests.request(
             envelope.recipients,
@@ -181,7 +181,7 @@ def _last_declared(render: Render) -> SignatureRequest | None:
     """Return the declared request of an earlier attempt, the newest one."""
     if render.attempt == 1:
         return None
-    rows = SignatureRequest.objects.using(database()).declared().filter(render=render.pk)
+    rows = SignatureRequest.objects.writer().declared().filter(render=render.pk)
     return rows.exclude(key=_key(render)).order_by("-pk").first()
 
 

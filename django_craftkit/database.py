@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from functools import cache, partial, wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.apps import apps
 from django.db import Error, connections, models, router, transaction
@@ -34,6 +34,7 @@ logger = get_logger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 M = TypeVar("M", bound=models.Model)
+Rows = TypeVar("Rows", bound=models.QuerySet[Any])
 View = TypeVar("View", bound=Callable[..., object])
 
 #: Lists and objects in one another that every database holds in a JSON column: MariaDB's takes 31.
@@ -159,7 +160,7 @@ def drop_broken(connection: Connection) -> None:
         connection.close()
 
 
-def lock(queryset: models.QuerySet[M], *, skip_locked: bool = False) -> models.QuerySet[M]:
+def lock(queryset: Rows, *, skip_locked: bool = False) -> Rows:
     """Lock the rows of a queryset; rows that refer to them can be written meanwhile.
 
     ``skip_locked`` passes over rows that others have locked, where the database can.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from celery import shared_task
 
 from . import dispatch
-from .models.claims import Marks
+from .models.claims import Watermarks
 from .reconcile import retention
+from .reconcile.exclusion import Exclusion
 from .reconcile.loop import Loop
 from .reconcile.pool import Pool
 from .reconcile.pulse import Pulse
-from .reconcile.room import Room
 
 if TYPE_CHECKING:
     from celery import Task
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 #: Seconds that one task runs at most, before it hands over to the next.
 SECONDS = 20.0
 #: What all tasks of this process share: a pool of threads runs several at once.
-_room = Room()
+_exclusion = Exclusion()
 _pool = Pool()
 _pulse = Pulse()
-_marks = Marks()
+_watermarks = Watermarks()
 
 
 @shared_task(name="craftkit.advance", bind=True, ignore_result=True)
@@ -53,4 +53,4 @@ def _loop(task: Task[[], int]) -> Loop:
     # An eager task runs in its caller, which is no worker, and whose transaction no thread sees.
     if task.request.is_eager:
         return Loop(threads=1)
-    return Loop(room=_room, pool=_pool, pulse=_pulse, marks=_marks)
+    return Loop(exclusion=_exclusion, pool=_pool, pulse=_pulse, watermarks=_watermarks)

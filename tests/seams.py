@@ -27,12 +27,12 @@ from django.db.backends.utils import CursorWrapper
 from django_craftkit import builders
 from django_craftkit.models import Job
 from django_craftkit.models.claims import Leased, LeasedQuerySet
-from django_craftkit.reconcile import crew, deliveries, engagement, loop, single, steps
+from django_craftkit.reconcile import deliveries, engagement, executor, loop, single, steps
+from django_craftkit.reconcile.exclusion import Exclusion
 from django_craftkit.reconcile.noting import Noting
 from django_craftkit.reconcile.renders import send as documents
 from django_craftkit.reconcile.renders import states as renders
 from django_craftkit.reconcile.results import Reschedule
-from django_craftkit.reconcile.room import Room
 from django_craftkit.reconcile.shares import states as shares
 from django_craftkit.reconcile.states import RemoteState
 from django_craftkit.sandbox import SandboxAdapter
@@ -532,7 +532,7 @@ def carry_out(kind: str, object_id: int) -> None:
     """Be a worker who takes one job, of one object, before its time, and no other."""
     job = single.take(kind, object_id)
     assert job is not None, "somebody has leased it, or it is paused"
-    single.Single(Room(), Noting(lambda delay: None)).carry(job)
+    single.Single(Exclusion(), Noting(lambda delay: None)).carry(job)
 
 
 def after_claiming(
@@ -594,19 +594,19 @@ def batches_of(monkeypatch: pytest.MonkeyPatch, webhooks: int) -> None:
 
 def bytes_at_once(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Documents of so many bytes, about, are under way at once at most, or one of more."""
-    for module in (crew, documents):
+    for module in (executor, documents):
         monkeypatch.setattr(module, "MOST_BYTES", number)
 
 
 def solitudes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Return what gets an entry each time that a worker stops its other threads to be alone."""
-    alone, stops = Room.alone, []
+    alone, stops = Exclusion.exclusive, []
 
-    def counted(self: Room, *args: Any) -> Any:
+    def counted(self: Exclusion, *args: Any) -> Any:
         stops.append(self)
         return alone(self, *args)
 
-    monkeypatch.setattr(Room, "alone", counted)
+    monkeypatch.setattr(Exclusion, "exclusive", counted)
     return stops
 
 
@@ -637,7 +637,7 @@ def when_waiting(monkeypatch: pytest.MonkeyPatch, nap: Callable[[float], object]
 
 def looks(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
     """Whoever waits for Craftkit looks again after so many seconds, the last ones each time."""
-    monkeypatch.setattr(single, "PACE", seconds)
+    monkeypatch.setattr(single, "WAITS", seconds)
 
 
 def _raising(error: BaseException) -> Callable[[Job], Any]:

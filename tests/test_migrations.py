@@ -27,7 +27,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
-from django_craftkit.models.claims import Mark
+from django_craftkit.models.claims import Watermark
 from django_craftkit.models.priority import Priority
 from django_craftkit.reconcile.steps import STEPS
 
@@ -288,7 +288,7 @@ def test_what_was_known_before_classes_of_priority_is_single(transactional_db):
     found = dict(Job.objects.values_list("object_id", "priority"))
     assert found == {1: Priority.SINGLE, 2: Priority.SINGLE}
     assert Render.objects.get().priority == Priority.SINGLE
-    (job,) = Job.objects.all().claim(1, now=now(), lease=timedelta(minutes=2), mark=Mark())
+    (job,) = Job.objects.all().claim(1, now=now(), lease=timedelta(minutes=2), since=Watermark())
     assert job.object_id == 1
 
 

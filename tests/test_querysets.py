@@ -62,6 +62,7 @@ ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "unsettled": lambda order: (),
     "waiting": lambda order: (),
     "with_signers": lambda order: (),
+    "writer": lambda order: (),
 }
 
 

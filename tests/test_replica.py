@@ -170,7 +170,7 @@ CALLS: dict[Any, dict[str, tuple[Callable[[Story], Any], Any]]] = {
             lambda s: s.request.differences(s.request, s.request.read_recipients()),
             [],
         ),
-        "make_way": (lambda s: s.request.make_way(), None),
+        "cancel_for_next_attempt": (lambda s: s.request.cancel_for_next_attempt(), None),
         "open_certificate": (
             lambda s: raised(s.request.open_certificate),
             FileNotFoundError.__name__,

@@ -201,9 +201,13 @@ class CraftkitViewSet(GenericViewSet[Row]):
         return self.orderings
 
     def may(self, codename: str, row: Model | None) -> bool:
-        """Return whether the user has a permission, ``"view_share"`` say, for a row.
+        """Return whether the user has a permission for a row.
 
         In a list: for all rows, since permissions of single rows would take a query for each.
+
+        Args:
+            codename: of the permission, without its app: ``"view_share"``, say.
+            row: a row of its model; ``None``: for all of them.
         """
         return allows(self.request.user, codename, None if self.action == "list" else row)
 

@@ -142,9 +142,10 @@ class RowSerializer(Named, serializers.ModelSerializer[Any]):
         return errors.of_row(row)
 
     def may(self, codename: str, row: Model) -> bool:
-        """Return whether the user has a permission, ``"view_share"`` say, for a row.
+        """Return whether the user has a permission for a row.
 
-        Without a view, which knows the user: no.
+        Without a view, which knows the user: no. ``codename`` and ``row`` are as in
+        ``CraftkitViewSet.may``.
         """
         view = self.context.get("view")
         return view is not None and view.may(codename, row)

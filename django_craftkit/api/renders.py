@@ -246,7 +246,7 @@ class RenderViewSet(CraftkitViewSet[Render]):
             if not render.is_about(given["source"] and identify(given["source"])):
                 raise AnotherBody(["source"])
             # A row is known by its key in its project, and a key stands for one row.
-            renders = Render.objects.using(database())
+            renders = Render.objects.writer()
             named = renders.filter(project__in=conf.project_aliases(), key_hash=render.key_hash)
             if named.exclude(pk=render.pk).exists():
                 raise AnotherBody(["project"])

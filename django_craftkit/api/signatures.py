@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.decorators import action
 
-from django_craftkit.database import database
 from django_craftkit.models import ArchivedFile, Render, SignatureRecipient, SignatureRequest
 from django_craftkit.models.signature import MAX_REASON
 from django_craftkit.permissions import user_of
@@ -175,7 +174,7 @@ def check_sent(request: SignatureRequest, given: Given) -> None:
         raise AnotherBody(["expires_in_hours"])
     # In Python a key may be used for other values once its request has come to nothing; here it
     # is one request, for ever.
-    requests = SignatureRequest.objects.using(database()).filter(render=request.render_id)
+    requests = SignatureRequest.objects.writer().filter(render=request.render_id)
     if requests.filter(key=request.key).exclude(pk=request.pk).exists():
         raise AnotherBody
 

@@ -54,6 +54,9 @@ class EngagementEvent(Answer):
 
         Source: https://docs.craftkit.dev/api-reference/webhooks/ (document engagement event)
 
+        Args:
+            payload: the object that the body's JSON stands for.
+
         Raises:
             InvalidResponse: an id or the kind is missing or can't be read; it is named.
         """

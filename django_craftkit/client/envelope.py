@@ -69,6 +69,9 @@ class _Part:
     def from_json(cls, body: object) -> Self:
         """Back from `as_json`; null counts as absent. `check_signature` checks the values.
 
+        Args:
+            body: the object, with Craftkit's names.
+
         Raises:
             InvalidSignatureRequest: no object, a field is missing or unknown; it is named.
         """
@@ -167,6 +170,10 @@ def check_signature(
     there is a place to sign, the name, the hours.
 
     Source: https://docs.craftkit.dev/api-reference/create-signature
+
+    Args:
+        recipients, fields, anchor_tags, name: as in `Signatures.create`.
+        expiration_hours: its `expires_in_hours`.
 
     Raises:
         InvalidSignatureRequest: its `field` names it as `Signatures.create` does, and its text

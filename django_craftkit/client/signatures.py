@@ -164,6 +164,9 @@ class SignatureNotice(Answer):
 
         Source: https://docs.craftkit.dev/guides/webhooks
 
+        Args:
+            payload: the object that the body's JSON stands for.
+
         Raises:
             InvalidResponse: the event or the id is missing or can't be read; it is named.
         """

@@ -266,6 +266,9 @@ class Render(Answer):
 
         Source: https://docs.craftkit.dev/guides/webhooks
 
+        Args:
+            payload: the object that the body's JSON stands for.
+
         Raises:
             InvalidResponse: its id or status is missing or can't be read; it is named.
         """

@@ -12,7 +12,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
-from django_craftkit.database import database
+
+from .rows import RowManager, RowQuerySet
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
@@ -28,7 +29,7 @@ def archive_storage() -> Storage:
     return storages[ALIAS if ALIAS in settings.STORAGES else "default"]
 
 
-class ArchivedFileManager(models.Manager["ArchivedFile"]):
+class ArchivedFileManager(RowManager["ArchivedFile"]):
     """The files in the archive."""
 
     def of(self, kind: str, object_id: int) -> ArchivedFile | None:
@@ -38,7 +39,7 @@ class ArchivedFileManager(models.Manager["ArchivedFile"]):
             kind: ``"render"``, ``"signed"`` or ``"certificate"``.
             object_id: the primary key of the ``Render``, or of the ``SignatureRequest``.
         """
-        return self.using(database()).filter(kind=kind, object_id=object_id).first()
+        return self.writer().filter(kind=kind, object_id=object_id).first()
 
 
 class ArchivedFile(models.Model):
@@ -125,6 +126,8 @@ class ArchiveWrite(models.Model):
     name = models.CharField(_("name"), max_length=NAME_LENGTH)
     #: Of what was to be written.
     sha256 = models.CharField("SHA-256", max_length=64)
+
+    objects: ClassVar[models.Manager[ArchiveWrite]] = RowQuerySet.as_manager()
 
     class Meta:
         # It has no page.

@@ -15,6 +15,7 @@ from django_craftkit.signals import SIGNALS
 
 from .columns import RowKey, user_key
 from .job import Job
+from .rows import RowManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .claims import Lease
 
 
-class ChangeManager(models.Manager["Change"]):
+class ChangeManager(RowManager["Change"]):
     def record(self, changes: Iterable[Change], lease: Lease | None = None) -> None:
         """Write the history of a transaction, and the jobs that announce it, inside of it.
 
@@ -130,8 +131,7 @@ class Change(models.Model):
     @in_transaction
     def replay(self) -> bool:
         """Have receivers that failed after 8 tries called again; ``False`` where none has."""
-        using = database()
-        row = lock(Change.objects.using(using)).get(pk=self.pk)
+        row = lock(Change.objects.writer()).get(pk=self.pk)
         if row.announcement != self.Announcement.ABANDONED:
             return False
         row.receivers = {
@@ -139,6 +139,6 @@ class Change(models.Model):
             for name, entry in (row.receivers or {}).items()
         }
         row.announcement = self.Announcement.DUE
-        row.save(using=using, update_fields=["receivers", "announcement"])
+        row.save(using=database(), update_fields=["receivers", "announcement"])
         Job.objects.request(Job.Kind.announcing(row.kind), [row.object_id])
         return True

@@ -23,30 +23,34 @@ from django_craftkit import bulk
 from django_craftkit.database import database, in_read_committed, retried_after_deadlock
 
 from .problems import Explained
+from .rows import RowQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
     from .columns import NullableMoment, NullableUUID
 
+    #: The moments that a scan begins at, by class.
+    Starts = dict[int, datetime]
+
 #: How often a claim looks where others have taken all that it found.
 TRIES = 5
 #: How many rows too many a claim looks at, in case that others take some.
 SPARE = 20
-#: Seconds between two looks at everything that is due, whatever was found empty before; and how
-#: many times as long as such a look took nobody takes another.
-LOOK_EVERY, REST = 5.0, 20
+#: Seconds between two scans of everything that is due, whatever was found empty before; and how
+#: many times as long as such a scan took nobody takes another.
+SCAN_EVERY, REST = 5.0, 20
 #: How old a moment is that everything before it can be taken to be empty: transactions commit a
 #: little later than what they write is due.
 SETTLED = timedelta(seconds=2)
 #: How long a class of jobs waits until it counts one higher.
 RISES_EVERY = timedelta(minutes=1)
-#: What stands in a compiled look for its class, for the moment that it begins at, and for now.
+#: What stands in a compiled scan for its class, for the moment that it begins at, and for now.
 _ANY, _START, _NOW = -32_001, datetime(1900, 1, 1), datetime(1900, 1, 2)  # noqa: DTZ001
-#: A compiled look finds a multiple of so many rows: it is compiled for few numbers of them.
+#: A compiled scan finds a multiple of so many rows: it is compiled for few numbers of them.
 STEP = 50
-#: How many compiled looks a process keeps: one for each kind of work and each set of pauses.
-MOST_LOOKS = 256
+#: How many compiled scans a process keeps: one for each kind of work and each set of pauses.
+MOST_SCANS = 256
 
 
 @dataclass(slots=True)
@@ -87,8 +91,8 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """A look for due rows in the part of each class, but for what is another each time."""
+class _Scan:
+    """A scan for due rows in the part of each class, but for what is another each time."""
 
     sql: str
     #: Those of one class, with what stands for its number, its beginning and now.
@@ -97,31 +101,31 @@ class _Look:
     now: object
 
     def params(
-        self, classes: Sequence[int], now: object, floors: Mapping[int, object]
+        self, classes: Sequence[int], now: object, starts: Mapping[int, object]
     ) -> list[Any]:
-        """Return the parameters; where a class has no floor, its beginning is that of time."""
+        """Return the parameters; where a class has no start, its beginning is that of time."""
         params: list[Any] = []
         for one in classes:
-            given = {_ANY: one, self.now: now, self.start: floors.get(one, self.start)}
+            given = {_ANY: one, self.now: now, self.start: starts.get(one, self.start)}
             params += [given.get(value, value) for value in self.values]
         return params
 
 
-_looks: dict[Hashable, _Look] = {}
+_scans: dict[Hashable, _Scan] = {}
 
 
-class Mark:
+class Watermark:
     """From which moment on a process looks for due rows of one kind.
 
     What is done leaves entries in the index that stay for as long as somebody's transaction is
-    open, a dump's, say, and a look from the first entry on walks over all of them. Where nothing
-    was due and free before a moment, the next look begins there. What is written in time is found
+    open, a dump's, say, and a scan from the first entry on walks over all of them. Where nothing
+    was due and free before a moment, the next scan begins there. What is written in time is found
     at once; what is committed more than ``SETTLED`` late, what was moved back by hand, and what a
-    worker left behind that died, by the look at everything, ``LOOK_EVERY`` seconds later at most.
+    worker left behind that died, by the scan of everything, ``SCAN_EVERY`` seconds later at most.
     (Only if that took over a quarter of a second it rests ``REST`` times as long.) So whoever
     makes a row due or free again writes a ``due_at`` that has not passed.
 
-    Of one process, in memory: a new one begins with a look at everything.
+    Of one process, in memory: a new one begins with a scan of everything.
     """
 
     def __init__(self, what: Hashable = None) -> None:
@@ -129,53 +133,53 @@ class Mark:
         self._lock = threading.Lock()
         self._what = what
         self._excluded: Hashable = None
-        self._floors: dict[int, datetime] = {}
-        self._look_at = 0.0
-        self._looks = 0
+        self._starts: Starts = {}
+        self._scan_at = 0.0
+        self._scans = 0
         #: When a row of a class was last taken here; before the first one, when this began.
         self._taken_at: dict[int, datetime] = {}
         self._began_at: datetime | None = None
 
-    def begin(self, excluded: Hashable, now: datetime) -> tuple[dict[int, datetime], int]:
-        """Return the moments to look from, by class (none: all), and the number of the look."""
+    def begin(self, excluded: Hashable, now: datetime) -> tuple[Starts, int]:
+        """Return the moments to scan from, by class (none: all), and the number of the scan."""
         with self._lock:
             if self._began_at is None or self._began_at > now:
                 self._began_at = now
             if excluded != self._excluded:
-                self._excluded, self._look_at = excluded, 0.0
-            if time.monotonic() >= self._look_at:
-                self._look_at = time.monotonic() + LOOK_EVERY
-                self._looks += 1
-                self._floors = {}
-            return dict(self._floors), self._looks
+                self._excluded, self._scan_at = excluded, 0.0
+            if time.monotonic() >= self._scan_at:
+                self._scan_at = time.monotonic() + SCAN_EVERY
+                self._scans += 1
+                self._starts = {}
+            return dict(self._starts), self._scans
 
-    def compiled(self, at: Hashable, make: Callable[[], _Look]) -> _Look:
-        """Return a look that is compiled once for each way in which it differs."""
+    def compiled(self, at: Hashable, make: Callable[[], _Scan]) -> _Scan:
+        """Return a scan that is compiled once for each way in which it differs."""
         if self._what is None:
             return make()
         key = (self._what, at)
-        look = _looks.get(key)
-        if look is None:
-            if len(_looks) >= MOST_LOOKS:
-                _looks.clear()
-            look = _looks[key] = make()
-        return look
+        scan = _scans.get(key)
+        if scan is None:
+            if len(_scans) >= MOST_SCANS:
+                _scans.clear()
+            scan = _scans[key] = make()
+        return scan
 
     def end(
         self,
-        look: int,
+        scan: int,
         firsts: dict[int, datetime],
         classes: Sequence[int],
         now: datetime,
         seconds: float,
     ) -> None:
-        """Note the first due row of each class that a look has found; it took so long."""
+        """Note the first due row of each class that a scan has found; it took so long."""
         with self._lock:
-            if look != self._looks:
+            if scan != self._scans:
                 return  # Another has looked at everything since, and may have found more.
             settled = now - SETTLED
-            self._floors = {one: min(firsts.get(one, settled), settled) for one in classes}
-            self._look_at = max(self._look_at, time.monotonic() + min(REST * seconds, 600.0))
+            self._starts = {one: min(firsts.get(one, settled), settled) for one in classes}
+            self._scan_at = max(self._scan_at, time.monotonic() + min(REST * seconds, 600.0))
 
     def order(self, firsts: dict[int, datetime], now: datetime) -> list[int]:
         """Return the classes of which something is due, the most urgent first.
@@ -197,28 +201,28 @@ class Mark:
             self._taken_at.update(dict.fromkeys(classes, now))
 
 
-class Marks:
-    """The marks of one process, by what is looked for; loops of one process share them."""
+class Watermarks:
+    """The watermarks of one process, by what is looked for; loops of one process share them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._marks: dict[Hashable, Mark] = {}
+        self._watermarks: dict[Hashable, Watermark] = {}
 
-    def of(self, what: Hashable) -> Mark:
+    def of(self, what: Hashable) -> Watermark:
         using = database()
         # Each tenant's schema has tables of its own.
         key = (using, getattr(connections[using], "schema_name", None), what)
         with self._lock:
-            return self._marks.setdefault(key, Mark(key))
+            return self._watermarks.setdefault(key, Watermark(key))
 
 
-class LeasedQuerySet(models.QuerySet[Any]):
+class LeasedQuerySet(RowQuerySet[Any]):
     #: The classes of rows, each of which has its part of the index; 0 alone: there are none.
     classes: Sequence[int] = (0,)
 
     def still_leased(self, rows: Collection[Leased]) -> Self:
         """Return those of these claimed rows that nobody has taken over since."""
-        return self.using(database()).filter(
+        return self.writer().filter(
             bulk.among("pk", [row.pk for row in rows]),
             lease_token__in={row.lease_token for row in rows},
         )
@@ -246,69 +250,69 @@ class LeasedQuerySet(models.QuerySet[Any]):
         now: datetime,
         lease: timedelta,
         begins: Callable[[Any], bool] = lambda row: True,
-        mark: Mark | None = None,
+        since: Watermark | None = None,
         excluded: Hashable = None,
     ) -> list[Any]:
         """Lease up to ``limit`` due rows that nobody has leased, the most urgent and oldest first.
 
         Each has a token and is this caller's until ``now + lease``; after a crash the next claim
         takes it then. Counts the attempt of those that begin: what waits for its turn ends no
-        worker. ``mark`` is where earlier claims by the same filters have come to; ``excluded`` is
+        worker. ``since`` is where earlier claims by the same filters have come to; ``excluded`` is
         what the filters leave out, and a change of it begins anew.
         """
-        rows = self.using(database())
+        rows = self.writer()
         taken = {"lease_token": uuid.uuid4(), "leased_until": now + lease}
         for _try in range(TRIES):
-            found = rows.find(2 * limit + SPARE, now=now, mark=mark, excluded=excluded)
+            found = rows.find(2 * limit + SPARE, now=now, since=since, excluded=excluded)
             if not found:
                 break
             if claimed := rows._take([one.pk for one in found], limit, now, taken, begins):
-                if mark is not None:
-                    mark.note_taken({getattr(row, "priority", 0) for row in claimed}, now)
+                if since is not None:
+                    since.note_taken({getattr(row, "priority", 0) for row in claimed}, now)
                 return claimed
         return []
 
     def find(
-        self, most: int, *, now: datetime, mark: Mark | None = None, excluded: Hashable = None
+        self, most: int, *, now: datetime, since: Watermark | None = None, excluded: Hashable = None
     ) -> list[Found]:
         """Return what is due in the order of claims, without a lock; ``most`` of each class."""
-        mark = Mark() if mark is None else mark
-        floors, look = mark.begin(excluded, now)
+        since = Watermark() if since is None else since
+        starts, scan = since.begin(excluded, now)
         began = time.monotonic()
-        found = self._find(most, now, floors, mark, excluded)
-        seconds = 0.0 if floors else time.monotonic() - began
+        found = self._find(most, now, starts, since, excluded)
+        seconds = 0.0 if starts else time.monotonic() - began
         firsts: dict[int, datetime] = {}
         for one in found:
             firsts.setdefault(one.priority, one.due_at)
-        mark.end(look, firsts, self.classes, now, seconds)
-        places = {one: place for place, one in enumerate(mark.order(firsts, now))}
+        since.end(scan, firsts, self.classes, now, seconds)
+        places = {one: place for place, one in enumerate(since.order(firsts, now))}
         return sorted(found, key=lambda one: places[one.priority])
 
     def _find(
-        self, most: int, now: datetime, floors: dict[int, datetime], mark: Mark, excluded: Hashable
+        self, most: int, now: datetime, starts: Starts, since: Watermark, excluded: Hashable
     ) -> list[Found]:
-        """Look into each class's part of the index, with one statement that is compiled once."""
+        """Scan each class's part of the index, with one statement that is compiled once."""
         connection = connections[database()]
         most = -(-most // STEP) * STEP
         at = (excluded, connection.alias, self.model._meta.db_table, now.tzinfo is None, most)
-        look = mark.compiled(at, partial(self._compile, most, now, connection))
+        scan = since.compiled(at, partial(self._compile, most, now, connection))
         due_at: Any = self.model._meta.get_field("due_at")
         column = due_at.get_col(self.model._meta.db_table)
         prepared = partial(due_at.get_db_prep_value, connection=connection)
-        params = look.params(
-            self.classes, prepared(now), {one: prepared(floor) for one, floor in floors.items()}
+        params = scan.params(
+            self.classes, prepared(now), {one: prepared(start) for one, start in starts.items()}
         )
         converters = connection.ops.get_db_converters(column) + column.get_db_converters(connection)
         found = []
         with connection.cursor() as cursor:
-            cursor.execute(look.sql, params)
+            cursor.execute(scan.sql, params)
             for one, pk, moment in cursor.fetchall():
                 for convert in converters:
                     moment = convert(moment, column, connection)
                 found.append(Found(pk, moment, one))
         return found
 
-    def _compile(self, most: int, now: datetime, connection: Any) -> _Look:
+    def _compile(self, most: int, now: datetime, connection: Any) -> _Scan:
         due_at: Any = self.model._meta.get_field("due_at")
         start, until = (moment.replace(tzinfo=now.tzinfo) for moment in (_START, _NOW))
         rows = self._of_class(_ANY).due(until).filter(due_at__gte=start)
@@ -318,7 +322,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
         for one in self.classes:
             name = connection.ops.quote_name(f"c{one}")
             statements.append(f"SELECT {one}, {name}.* FROM ({sql}) AS {name}")  # noqa: S608
-        return _Look(
+        return _Scan(
             sql=" UNION ALL ".join(statements),
             values=tuple(values),
             start=due_at.get_db_prep_value(start, connection),
@@ -368,7 +372,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
             if not still_due.update(**taken):
                 return []
             # By the token alone: a claim changes what its queryset may filter by.
-            rows = self.model._default_manager.using(database())
+            rows = self.model.objects.writer()
             mine = rows.filter(pk__in=pks, lease_token=taken["lease_token"])
             places = {pk: place for place, pk in enumerate(pks)}
             claimed = sorted(mine, key=lambda row: places[row.pk])
@@ -384,7 +388,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
 def _count(claimed: Sequence[Any], begun: Sequence[Any]) -> None:
     """Note on claimed rows, read before, what was written of their attempts."""
     for row in claimed:
-        row.deaths = row.attempts
+        row.crashes = row.attempts
     for row in begun:
         row.attempts += 1
 
@@ -408,7 +412,7 @@ class Leased(Explained):
         _("error code"), max_length=64, blank=True, default="", db_default=""
     )
     #: Of a claimed row: how many workers have ended while on it, since one that did not.
-    deaths = 0
+    crashes = 0
 
     class Meta:
         abstract = True

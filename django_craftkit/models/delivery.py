@@ -82,9 +82,8 @@ class WebhookDeliveryManager(_Manager):
     @in_transaction
     def replay(self, pks: Collection[int]) -> int:
         """Have deliveries processed once more; return how many: those whose body is kept."""
-        using = database()
         replayed = (
-            self.using(using)
+            self.writer()
             .filter(pk__in=pks, leased_until=None)
             .exclude(body=b"")
             .update(
@@ -96,7 +95,7 @@ class WebhookDeliveryManager(_Manager):
                 processed_at=None,
             )
         )
-        dispatch.wake_on_commit(using)
+        dispatch.wake_on_commit(database())
         return replayed
 
     def pull_forward(self, keys: Iterable[tuple[str, uuid.UUID | None]]) -> None:
@@ -107,7 +106,7 @@ class WebhookDeliveryManager(_Manager):
         by_project: dict[str, list[uuid.UUID | None]] = {}
         for project, about in keys:
             by_project.setdefault(project, []).append(about)
-        waiting = self.using(database()).filter(due_at__isnull=False, leased_until=None)
+        waiting = self.writer().filter(due_at__isnull=False, leased_until=None)
         for project, ids in by_project.items():
             rows = waiting.filter(project=project, about__in=ids)
             rows.update(due_at=clock.database_moment())

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", "Share", "SignatureRequest")
 
 
-def lock_render(pk: int, *, may_go: bool = False) -> bool:
+def lock_render(pk: int, *, is_removable: bool = False) -> bool:
     """Lock a document where it can't be referred to while another has it locked.
 
     A row that refers to it would wait for them then, and they for the row: a deadlock. One that
-    ``may_go`` is kept until the caller's transaction has ended. Returns whether it is there.
+    ``is_removable`` stays until the caller's transaction has ended. Returns whether it is there.
     """
     using = database()
     features = connections[using].features
     if not features.has_select_for_no_key_update:
         if not features.has_select_for_update:
             # SQLite has one writer, and it is this one from here on, or its transaction fails.
-            return not may_go or Render.objects.using(using).filter(pk=pk).exists()
+            return not is_removable or Render.objects.using(using).filter(pk=pk).exists()
         return lock(Render.objects.using(using)).filter(pk=pk).values("pk").first() is not None
-    if not may_go:
+    if not is_removable:
         return True
     # PostgreSQL looks for the document when the caller's transaction ends. If it were gone by
     # then, everything in that would be rolled back.
@@ -45,7 +45,7 @@ def lock_to_retry(row: Row) -> Row:
     """Lock a row and return it as it is now; raise ``RenderWithdrawn``."""
     lock_render(row.render_id)
     refuse_withdrawn(row.render_id)
-    return lock(type(row).objects.using(database())).get(pk=row.pk)
+    return lock(type(row).objects.writer()).get(pk=row.pk)
 
 
 def refuse_withdrawn(pk: int) -> Render | None:
@@ -56,7 +56,7 @@ def refuse_withdrawn(pk: int) -> Render | None:
     # No lock: who revokes a link and requests another, in one transaction, would lock it in the
     # wrong order, and meet the worker.
     columns = ("withdrawn_at", "template", "key", "status", "builder", "attempt", "priority")
-    row: Render | None = Render.objects.using(database()).only(*columns).filter(pk=pk).first()
+    row: Render | None = Render.objects.writer().only(*columns).filter(pk=pk).first()
     if row is not None and row.withdrawn_at is not None:
         raise RenderWithdrawn(f"{row} was withdrawn: it goes to nobody any more.")
     return row
@@ -73,5 +73,5 @@ def carried_out(row: Row, timeout: float) -> Row:
     if timeout:
         row._carry_out(timeout)
         # A replica may not have it yet.
-        row.render = Render.objects.using(database()).get(pk=row.render_id)
+        row.render = Render.objects.writer().get(pk=row.render_id)
     return row

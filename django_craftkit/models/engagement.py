@@ -19,12 +19,13 @@ from .arguments import check_data
 from .columns import NullableUUID, RowKey
 from .job import Job
 from .render import Render
+from .rows import RowQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class EngagementEventQuerySet(models.QuerySet["EngagementEvent"]):
+class EngagementEventQuerySet(RowQuerySet["EngagementEvent"]):
     def known(self) -> Self:
         """Return the events that Craftkit has counted."""
         return self.filter(event_id__isnull=False)

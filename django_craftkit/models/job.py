@@ -71,7 +71,7 @@ class JobQuerySet(LeasedQuerySet):
         """
         pks = sorted(set(object_ids))
         now = at or clock.database_moment()
-        jobs = self.using(database()).filter(bulk.among("object_id", pks), kind=kind)
+        jobs = self.writer().filter(bulk.among("object_id", pks), kind=kind)
         is_quarantined = Q(lease_token=None, leased_until__isnull=False)
         values: dict[str, Any] = {
             "version": F("version") + 1,
@@ -92,7 +92,7 @@ class JobQuerySet(LeasedQuerySet):
         known = {(job.kind, job.object_id) for job in jobs}
         for kind, written in lease.changes.items():
             unread = [pk for pk in written if (kind, pk) not in known]
-            rows = self.using(database()).filter(
+            rows = self.writer().filter(
                 bulk.among("object_id", unread), kind=kind, lease_token=lease.token
             )
             # Moments take longer to read than all the rest, and no step looks at them.
@@ -150,12 +150,12 @@ class JobQuerySet(LeasedQuerySet):
 
     def raise_to(self, priority: int, kind: str, object_id: int) -> None:
         """Raise the job of an object, if there is one, to a more urgent class."""
-        jobs = self.using(database()).filter(kind=kind, object_id=object_id, priority__gt=priority)
+        jobs = self.writer().filter(kind=kind, object_id=object_id, priority__gt=priority)
         jobs.update(priority=priority)
 
     def mine(self, job: Job) -> Self:
         """Return the row of a claimed job, for as long as nobody has taken it over."""
-        return self.using(database()).filter(pk=job.pk, lease_token=job.lease_token)
+        return self.writer().filter(pk=job.pk, lease_token=job.lease_token)
 
     def release(
         self, done: Sequence[Job], rescheduled: Sequence[tuple[Job, datetime, Problem, int]]
@@ -174,7 +174,7 @@ class JobQuerySet(LeasedQuerySet):
         for kind in {job.kind for job in jobs.values()}:
             # By the index that requests go by: MySQL locks an index and its row apart.
             objects = [job.object_id for job in jobs.values() if job.kind == kind]
-            rows = self.using(database()).filter(bulk.among("object_id", objects), kind=kind)
+            rows = self.writer().filter(bulk.among("object_id", objects), kind=kind)
             if connections[rows.db].features.has_select_for_update_skip_locked:
                 rows = rows.select_for_update(skip_locked=True)
             found |= {
@@ -182,7 +182,7 @@ class JobQuerySet(LeasedQuerySet):
                 for pk, token, version in rows.values_list("pk", "lease_token", "version")
                 if pk in jobs and token == jobs[pk].lease_token
             }
-        rest = self.using(database()).filter(pk__in=jobs.keys() - found.keys())
+        rest = self.writer().filter(pk__in=jobs.keys() - found.keys())
         tokens = {job.lease_token for job in jobs.values()}
         locked = set(rest.filter(lease_token__in=tokens).values_list("pk", flat=True))
         over, left = [], []
@@ -213,12 +213,12 @@ class JobQuerySet(LeasedQuerySet):
         free = bulk.update_free(self.still_leased(jobs), attempts=F("attempts") + 1)
         begun = [job for job in jobs if job.pk in free]
         for job in begun:
-            job.attempts = job.deaths + 1
+            job.attempts = job.crashes + 1
         return begun
 
     def wait(self, job: Job) -> None:
         """Take back that the step of a claimed job has begun, if it has: it waits for its turn."""
-        if job.attempts > job.deaths:
+        if job.attempts > job.crashes:
             self._count(job, -1)
 
     def _count(self, job: Job, attempts: int) -> bool:

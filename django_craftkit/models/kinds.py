@@ -27,7 +27,7 @@ class Kind(models.TextChoices):
     ENGAGEMENT = "engagement", "Render", _("ask who opened it")
     ARCHIVE_RENDER = "archive render", "Render", _("keep the PDF")
     SEND_SIGNATURE = "send signature", "SignatureRequest", "signatures", _("send it to be signed")
-    SIGNATURE = "signature", "SignatureRequest", _("ask who has signed, or cancel it")
+    POLL_OR_CANCEL = "signature", "SignatureRequest", _("ask who has signed, or cancel it")
     POLL_SIGNATURES = "poll signatures", "ProjectState", _("ask who has signed what is out")
     ARCHIVE_SIGNATURE = "archive signature", "SignatureRequest", _("keep what was signed")
     ANNOUNCE_RENDER = "announce render", "Render", _("tell this site of the document")

@@ -8,7 +8,6 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit.bulk import among
-from django_craftkit.database import database
 
 from .kinds import Kind
 
@@ -59,6 +58,6 @@ def priorities(kind: str, object_ids: Collection[int]) -> dict[int, int]:
         return dict.fromkeys(object_ids, Priority.UPKEEP.value)
     known = dict.fromkeys(object_ids, Priority.SINGLE.value)
     if path := _OF_DOCUMENT.get(job.model_name):
-        rows = job.model._default_manager.using(database())
+        rows = job.model.objects.writer()
         known.update(rows.filter(among("pk", object_ids)).values_list("pk", path))
     return known

@@ -137,7 +137,8 @@ class Problem:
     @property
     def columns(self) -> dict[str, str]:
         """Return what a row's columns hold of it."""
-        return {"error_code": str(self.code), "error": sanitized(self.detail)}
+        code = str(sanitized(str(self.code)))[:_CODE_LENGTH]
+        return {"error_code": code, "error": sanitized(self.detail)}
 
     def __bool__(self) -> bool:
         return bool(self.code or self.detail)

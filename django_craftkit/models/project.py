@@ -20,6 +20,8 @@ from django_craftkit.database import (
     sanitized,
 )
 
+from .rows import RowQuerySet
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -37,9 +39,9 @@ NO_WORKER = timedelta(seconds=60)
 NO_SWEEP = timedelta(seconds=300)
 
 
-class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
+class ProjectStateQuerySet(RowQuerySet["ProjectState"]):
     def of(self, project: str, capability: str = "") -> ProjectState:
-        return self.using(database()).get_or_create(project=project, capability=capability)[0]
+        return self.writer().get_or_create(project=project, capability=capability)[0]
 
     @retried_after_deadlock
     def sign(
@@ -117,7 +119,7 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
         Returns whether it was running until now.
         """
         self.of(project, capability)
-        mine = self.using(database()).filter(project=project, capability=capability)
+        mine = self.writer().filter(project=project, capability=capability)
         was_running = lock(mine).get().paused_at is None
         mine.update(
             paused_at=Coalesce(F("paused_at"), Value(now)),
@@ -156,11 +158,11 @@ class ProjectStateQuerySet(models.QuerySet["ProjectState"]):
         return True
 
     def _paused(self, project: str, capability: str) -> Self:
-        return self.using(database()).paused().filter(project=project, capability=capability)
+        return self.writer().paused().filter(project=project, capability=capability)
 
     def take_probes(self, now: datetime, lease: timedelta, limit: int) -> list[tuple[str, str]]:
         """Return what is paused, by project and capability, that this caller may try a job of."""
-        waiting = self.using(database()).filter(
+        waiting = self.writer().filter(
             Q(probe_at=None) | Q(probe_at__lte=now), paused_at__isnull=False
         )
         return [
@@ -234,8 +236,7 @@ class ProjectState(models.Model):
     @in_transaction
     def try_again(self) -> bool:
         """Have a worker try at once whether the pause is over; ``False`` where there is none."""
-        using = database()
-        paused = ProjectState.objects.using(using).paused().filter(pk=self.pk)
+        paused = ProjectState.objects.writer().paused().filter(pk=self.pk)
         is_paused = bool(paused.update(probe_at=None))
-        dispatch.wake_on_commit(using)
+        dispatch.wake_on_commit(database())
         return is_paused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -11,9 +11,13 @@ from django_craftkit.log import one_line
 from django_craftkit.signing import Recipient
 
 from .columns import NullableMoment, NullableNumber, RowKey, prefix_index
+from .rows import RowManager
 
 if TYPE_CHECKING:
     from .signature import SignatureRequest
+
+
+class _Manager(RowManager["SignatureRecipient"]): ...
 
 
 class SignatureRecipient(models.Model):
@@ -43,6 +47,8 @@ class SignatureRecipient(models.Model):
     order: NullableNumber = models.PositiveSmallIntegerField(_("turn"), null=True, blank=True)
     signed_at: NullableMoment = models.DateTimeField(_("signed at"), null=True, blank=True)
     declined_at: NullableMoment = models.DateTimeField(_("declined at"), null=True, blank=True)
+
+    objects: ClassVar[_Manager] = _Manager()
 
     class Meta:
         verbose_name = _("recipient")

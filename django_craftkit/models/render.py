@@ -141,7 +141,7 @@ class Render(Sourced, Sendable, Attempted):
         )
 
     @property
-    def may_go(self) -> bool:
+    def is_removable(self) -> bool:
         """Whether its row may be removed, where its function turns out to return ``None``."""
         is_unbuilt = self.status == self.Status.PENDING or self.is_gone
         return bool(self.builder) and self.attempt == 1 and is_unbuilt
@@ -161,7 +161,7 @@ class Render(Sourced, Sendable, Attempted):
         limit = timedelta(seconds=conf.options().OVERDUE_AFTER)
         if self.is_final or clock.now() - self.attempted_at <= limit:
             return False
-        return Render.objects.using(database()).overdue().filter(pk=self.pk).exists()
+        return Render.objects.writer().overdue().filter(pk=self.pk).exists()
 
     def check_same(self, template: str, source: Identity | None) -> None:
         """Raise ``KeyConflict`` where another document is requested under this one's key."""
@@ -201,7 +201,7 @@ class Render(Sourced, Sendable, Attempted):
 
     @in_transaction
     def _request_retry(self, data: dict[str, Any] | None, user: AbstractBaseUser | None) -> bool:
-        row = lock(Render.objects.using(database())).filter(pk=self.pk).first()
+        row = lock(Render.objects.writer()).filter(pk=self.pk).first()
         if row is None:
             self._reread()
             return False
@@ -210,7 +210,7 @@ class Render(Sourced, Sendable, Attempted):
             return False
         row.begin_attempt(data, user)
         if data is not None:
-            row.signature_requests.leave_declared(row, user=user)
+            row.signature_requests.cancel_declared(row, user=user)
         return True
 
     def begin_attempt(
@@ -298,7 +298,7 @@ class Render(Sourced, Sendable, Attempted):
             Whether Craftkit has answered by now.
         """
         timeout = may_wait(wait)
-        rows = Render.objects.using(database()).filter(pk=self.pk)
+        rows = Render.objects.writer().filter(pk=self.pk)
         is_ready = rows.filter(status=self.Status.SUCCEEDED).exists()
         kind = Job.Kind.ENGAGEMENT if is_ready else Job.Kind.RENDER
         return self._carry_out_job(kind, timeout)
@@ -315,7 +315,7 @@ class Render(Sourced, Sendable, Attempted):
         try:
             self.refresh_from_db(using=database())
         except Render.DoesNotExist:
-            if not self.may_go:
+            if not self.is_removable:
                 raise
             self.is_gone = True
             self.status = self.Status.CANCELLED
@@ -335,7 +335,7 @@ class Render(Sourced, Sendable, Attempted):
         dispatch.refuse_transaction()
         self._carry_out(timeout)
         if not self.is_final:
-            paused = ProjectState.objects.using(database()).paused()
+            paused = ProjectState.objects.writer().paused()
             paused = paused.filter(project=self.project, capability="")
             why = "".join(f" Its project is paused: {state.pause_reason}" for state in paused)
             raise TimeoutError(f"{self} is still {self.status}, {timeout:g} s were given.{why}")

@@ -35,6 +35,7 @@ from .job import Job
 from .mirror import SHOWN_FOR
 from .priority import check_priority
 from .project import ProjectState
+from .rows import RowQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -80,7 +81,7 @@ _OF_ATTEMPT = (
 PREFETCHED = "_craftkit_renders"
 
 
-class RenderQuerySet(models.QuerySet["Render"]):
+class RenderQuerySet(RowQuerySet["Render"]):
     """The documents, to find them."""
 
     def for_object(self, source: models.Model) -> Self:
@@ -107,7 +108,7 @@ class RenderQuerySet(models.QuerySet["Render"]):
         using: str | None = cast("Any", self)._db
         shares = Job.Kind.SHARE.model.objects.using(using).to_hand_out()
         links = models.Prefetch("shares", shares, to_attr="open_links")
-        signing = Job.Kind.SIGNATURE.model.objects.using(using).with_signers()
+        signing = Job.Kind.POLL_OR_CANCEL.model.objects.using(using).with_signers()
         newest = signing.defer("fields", "anchor_tags", "answer").order_by("-requested_at", "-pk")
         requests = models.Prefetch("signature_requests", newest, to_attr="newest_requests")
         by_row = {row: ones for known, ones in sources.items() for row in known.columns}
@@ -261,7 +262,7 @@ class RenderManager(_Manager):
 
         Takes as many queries for a thousand as for ten.
         """
-        rows = self.using(database()).filter(pk__in=pks)
+        rows = self.writer().filter(pk__in=pks)
         locked = lock(rows).defer("data", "answer").order_by("pk")
         retried = [row for row in locked if row.is_retriable]
         changes = [row._turn_to_next_attempt(user) for row in retried]
@@ -281,15 +282,13 @@ class RenderManager(_Manager):
 
         Takes as many queries for a thousand as for ten.
         """
-        rows = self.using(database()).filter(pk__in=pks, withdrawn_at=None)
+        rows = self.writer().filter(pk__in=pks, withdrawn_at=None)
         columns = ("status", "attempt", "project")
         renders = list(lock(rows).only(*columns).order_by("pk"))
         mine = {render.pk for render in renders}
         if not mine:
             return Withdrawn(mine, [])
-        self.using(database()).filter(pk__in=mine).update(
-            withdrawn_at=clock.now(), withdrawn_by=user
-        )
+        self.writer().filter(pk__in=mine).update(withdrawn_at=clock.now(), withdrawn_by=user)
         Change.objects.record(
             row._requested_change(row.status, WITHDRAWN, user, signal="render_withdrawn")
             for row in renders
@@ -297,7 +296,7 @@ class RenderManager(_Manager):
         Job.objects.schedule_for(Job.Kind.RENDER, renders)
         # There may be links that have no row here.
         Job.objects.schedule_for(Job.Kind.ENGAGEMENT, renders)
-        requests = Job.Kind.SIGNATURE.model.objects.cancel_all(mine, user=user)
+        requests = Job.Kind.POLL_OR_CANCEL.model.objects.cancel_all(mine, user=user)
         shares = Job.Kind.SHARE.model.objects.revoke_all(mine, user=user)
         dispatch.wake_on_commit(database())
         return Withdrawn(mine, [*shares, *requests])

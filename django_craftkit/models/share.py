@@ -177,7 +177,7 @@ class Share(Mirror):
 
     @in_transaction
     def _request_revocation(self, user: AbstractBaseUser | None) -> bool:
-        revocable = Share.objects.using(database()).filter(pk=self.pk).revocable()
+        revocable = Share.objects.writer().filter(pk=self.pk).revocable()
         if not revocable.update(revoke_requested_at=clock.now(), revoke_requested_by=user):
             return False
         Job.objects.request(Job.Kind.SHARE, [self.pk], self.project)
@@ -226,7 +226,7 @@ class Share(Mirror):
 
     @in_transaction
     def _confirm_mailed(self, user: AbstractBaseUser | None) -> bool:
-        row = lock(Share.objects.using(database())).get(pk=self.pk)
+        row = lock(Share.objects.writer()).get(pk=self.pk)
         if not row.is_unsettled:
             return False
         previous, row.status = row.status, self.Status.ACTIVE
@@ -263,7 +263,7 @@ class Share(Mirror):
         left = time_left(timeout)
         self._reread()
         if self.revoke_requested_at is None:
-            render = Render.objects.using(database()).get(pk=self.render_id)
+            render = Render.objects.writer().get(pk=self.render_id)
             if not render.is_final:
                 render._carry_out(left())
             if render.status != Render.Status.SUCCEEDED:

@@ -25,6 +25,7 @@ from .dependents import carried_out, lock_render, refuse_gone, refuse_withdrawn
 from .job import Job
 from .mirror import SHOWN_FOR
 from .problems import ErrorCode
+from .rows import RowQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,7 +42,7 @@ MAX_EMAIL = 254
 FOUND = "found "
 
 
-class ShareQuerySet(models.QuerySet["Share"]):
+class ShareQuerySet(RowQuerySet["Share"]):
     """The links, open and closed."""
 
     def open(self) -> Self:
@@ -146,7 +147,7 @@ class ShareManager(_Manager):
         if known is None:
             render = refuse_withdrawn(wanted.render_id)
             with transaction.atomic(using=using, savepoint=False):
-                if render is not None and lock_render(render.pk, may_go=render.may_go):
+                if render is not None and lock_render(render.pk, is_removable=render.is_removable):
                     known = insert_or_get(wanted, _BY_KEY, "render_id", "key_hash")
                     if known is wanted:
                         Job.objects.start(wanted.kind, known.pk, known.project, render.priority)
@@ -159,7 +160,7 @@ class ShareManager(_Manager):
     def add_found(self, like: Share, *, remote_id: uuid.UUID, url: str, **values: Any) -> Share:
         """Write a row for a link that Craftkit has and no row had, inside a transaction."""
         key = f"{FOUND}{remote_id}"
-        found: Share = self.using(database()).create(
+        found: Share = self.writer().create(
             render_id=like.render_id,
             project=like.project,
             key=key,
@@ -184,7 +185,7 @@ class ShareManager(_Manager):
 
         Returns those that nobody had requested to revoke yet.
         """
-        return self._revoke(self.using(database()).filter(render__in=renders), user)
+        return self._revoke(self.writer().filter(render__in=renders), user)
 
     @in_transaction
     def revoke_chosen(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> list[Share]:
@@ -192,12 +193,12 @@ class ShareManager(_Manager):
 
         Takes as many queries for a thousand as for ten.
         """
-        return self._revoke(self.using(database()).filter(pk__in=pks), user)
+        return self._revoke(self.writer().filter(pk__in=pks), user)
 
     def _revoke(self, rows: models.QuerySet[Share], user: AbstractBaseUser | None) -> list[Share]:
         shares: list[Share] = list(lock(cast("Any", rows).revocable()).order_by("pk"))
         if shares:
-            self.using(database()).filter(pk__in=[share.pk for share in shares]).update(
+            self.writer().filter(pk__in=[share.pk for share in shares]).update(
                 revoke_requested_at=clock.now(), revoke_requested_by=user
             )
             Job.objects.schedule_for(Job.Kind.SHARE, shares)

@@ -257,7 +257,7 @@ class SignatureRequest(Attempted):
         self._reread()
         return is_requested
 
-    def make_way(self) -> None:
+    def cancel_for_next_attempt(self) -> None:
         """Request its cancellation: the next attempt of its document has a request of its own."""
         self._request_cancellation(MADE_ANEW, None, self.CancelCode.MADE_ANEW)
 
@@ -265,7 +265,7 @@ class SignatureRequest(Attempted):
     def _request_cancellation(
         self, reason: str, user: AbstractBaseUser | None, code: SignatureRequest.CancelCode
     ) -> bool:
-        mine = SignatureRequest.objects.using(database()).filter(pk=self.pk)
+        mine = SignatureRequest.objects.writer().filter(pk=self.pk)
         if not mine.cancellable().update(
             cancel_requested_at=clock.now(),
             cancel_requested_by=user,
@@ -273,7 +273,7 @@ class SignatureRequest(Attempted):
             cancel_reason=reason,
         ):
             return False
-        Job.objects.request(Job.Kind.SIGNATURE, [self.pk], self.project)
+        Job.objects.request(Job.Kind.POLL_OR_CANCEL, [self.pk], self.project)
         return True
 
     def retry(
@@ -306,9 +306,7 @@ class SignatureRequest(Attempted):
 
     def _is_superseded(self) -> bool:
         """Whether an attempt or a call has requested another in its place."""
-        later = SignatureRequest.objects.using(database()).filter(
-            render=self.render_id, pk__gt=self.pk
-        )
+        later = SignatureRequest.objects.writer().filter(render=self.render_id, pk__gt=self.pk)
         if self.is_declared:
             return later.declared().exists()
         return self.key in later.filter(key=self.key).values_list("key", flat=True)
@@ -337,7 +335,12 @@ class SignatureRequest(Attempted):
         return self._open(ArchivedFile.Kind.SIGNED, timeout)
 
     def open_certificate(self, *, timeout: float | None = None) -> BinaryIO:
-        """Return the certificate of completion, which tells who signed when; as ``open_signed``."""
+        """Return the certificate of completion, which tells who signed when.
+
+        Source: https://docs.craftkit.dev/api-reference/get-certificate
+
+        ``timeout``, and what is raised, are as in ``open_signed``.
+        """
         return self._open(ArchivedFile.Kind.CERTIFICATE, timeout)
 
     def _open(self, kind: ArchivedFile.Kind, timeout: float | None) -> BinaryIO:
@@ -366,7 +369,7 @@ class SignatureRequest(Attempted):
 
     def read_recipients(self) -> list[SignatureRecipient]:
         """Read its recipients in the order in which they were named."""
-        rows = SignatureRecipient.objects.using(database()).filter(request=self.pk)
+        rows = SignatureRecipient.objects.writer().filter(request=self.pk)
         if self.is_of_another_moment and is_in_transaction(connections[rows.db]):
             rows = lock(rows)
         return list(rows.order_by("position"))
@@ -377,12 +380,12 @@ class SignatureRequest(Attempted):
             return Job.Kind.ARCHIVE_SIGNATURE
         if self.status == self.Status.PENDING and self.cancel_requested_at is None:
             return Job.Kind.SEND_SIGNATURE
-        return Job.Kind.SIGNATURE
+        return Job.Kind.POLL_OR_CANCEL
 
     def _carry_out(self, timeout: float) -> None:
         left = time_left(timeout)
         self._reread()
-        render = Render.objects.using(database()).get(pk=self.render_id)
+        render = Render.objects.writer().get(pk=self.render_id)
         if self.cancel_requested_at is None and not render.is_final:
             render._carry_out(left())
         if left():

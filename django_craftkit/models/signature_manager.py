@@ -21,6 +21,7 @@ from .mirror import SHOWN_FOR
 from .project import ProjectState
 from .recipient import SignatureRecipient
 from .render import Render
+from .rows import RowQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -37,7 +38,7 @@ MADE_ANEW = "Its document is made anew."
 OTHER_DATA = "Its document was retried with other data."
 
 
-class SignatureRequestQuerySet(models.QuerySet["SignatureRequest"]):
+class SignatureRequestQuerySet(RowQuerySet["SignatureRequest"]):
     """The signature requests, under way and ended."""
 
     def for_object(self, source: models.Model) -> Self:
@@ -190,7 +191,7 @@ class SignatureRequestManager(_Manager):
         using = database()
         known: SignatureRequest
         with transaction.atomic(using=using, savepoint=False):
-            if not lock_render(wanted.render_id, may_go=render.may_go):
+            if not lock_render(wanted.render_id, is_removable=render.is_removable):
                 return None
             if before is not None:
                 # A write, so that it waits for whoever retries that one: one of both is sent.
@@ -212,14 +213,14 @@ class SignatureRequestManager(_Manager):
 
     def _all(self) -> models.QuerySet[SignatureRequest]:
         # Not of ``self``, which may be a document's, with what somebody has prefetched of it.
-        return self.model.objects.using(database())
+        return self.model.objects.writer()
 
-    def leave_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
+    def cancel_declared(self, render: Render, *, user: AbstractBaseUser | None) -> None:
         """Request the cancellation of a document's declared requests, inside a transaction.
 
         The document goes on with other data, and who is to sign those nobody has said.
         """
-        mine = self.using(database()).declared().filter(render=render)
+        mine = self.writer().declared().filter(render=render)
         waiting = list(lock(mine.cancellable()).values_list("pk", flat=True))
         mine.filter(cancel_requested_at=None).update(
             cancel_requested_at=clock.now(),
@@ -227,7 +228,7 @@ class SignatureRequestManager(_Manager):
             cancel_code=self.model.CancelCode.OTHER_DATA,
             cancel_reason=OTHER_DATA,
         )
-        Job.objects.request(Job.Kind.SIGNATURE, waiting, render.project)
+        Job.objects.request(Job.Kind.POLL_OR_CANCEL, waiting, render.project)
 
     def cancel_all(
         self, renders: Collection[int], *, user: AbstractBaseUser | None
@@ -236,7 +237,7 @@ class SignatureRequestManager(_Manager):
 
         Returns those of which nobody had requested it yet.
         """
-        mine = self.using(database()).filter(render__in=renders)
+        mine = self.writer().filter(render__in=renders)
         requests = list(lock(mine.cancellable()).order_by("pk"))
         if requests:
             pks = [request.pk for request in requests]
@@ -245,12 +246,12 @@ class SignatureRequestManager(_Manager):
                 cancel_requested_by=user,
                 cancel_code=self.model.CancelCode.REQUESTED,
             )
-            Job.objects.schedule_for(Job.Kind.SIGNATURE, requests)
+            Job.objects.schedule_for(Job.Kind.POLL_OR_CANCEL, requests)
         return requests
 
 
 _BY_KEY: Lookup[SignatureRequest] = Lookup(
-    lambda: Job.Kind.SIGNATURE.model.objects.all(), "render_id", "key_hash"
+    lambda: Job.Kind.POLL_OR_CANCEL.model.objects.all(), "render_id", "key_hash"
 )
 
 

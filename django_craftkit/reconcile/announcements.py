@@ -27,8 +27,8 @@ from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem
 from django_craftkit.signals import SIGNALS, Receiver
 
 from .calls import stood_still
-from .pace import PACE
 from .results import Done, Failed, Later, Reschedule, Result
+from .timings import TIMINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from .batches import Ended
-    from .crew import Answer, Call
-    from .pace import Turn
+    from .executor import Answer, Call
+    from .timings import Budget
 
     #: Changes, oldest first, each with whom it is about.
     Due = list[tuple[Change, Any]]
@@ -72,27 +72,27 @@ def step(job: Job) -> Result:
 class Announcements:
     """The signals of many objects, in the thread of the loop while their receivers are quick."""
 
-    is_keyed = True
+    is_repeatable = True
 
-    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
+    def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
         told = _Told()
-        # Looked up once a turn: to find them takes longer than to call a quick one.
+        # Looked up once for all: to find them takes longer than to call a quick one.
         live = cache(_live)
         for some in _parts(jobs, TOGETHER):
-            due = {} if turn.is_over else dict(_read(some))
+            due = {} if budget.is_spent else dict(_read(some))
             for few in _parts(some, BEGIN):
                 begun: set[Job] = set()
-                if not turn.is_over:
+                if not budget.is_spent:
                     ended, begun = told.note(few)
                     yield from ended
                 for job in few:
-                    if turn.is_over or job not in begun:
+                    if budget.is_spent or job not in begun:
                         yield job, Later()
                         continue
                     if told.is_to_be_noted:
                         yield from told.note()[0]
                     names = _names(due[job], live)
-                    if turn.is_slow(*names):
+                    if budget.is_slow(*names):
                         yield job
                     elif len(due[job]) > 1:
                         yield job, _announce_all(job, due[job])
@@ -272,7 +272,7 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str], live: Live) 
         if name in stuck:
             failed.setdefault(name, {"attempts": 0, **NO_PROBLEM.columns})
             continue
-        with PACE.taken(name):
+        with TIMINGS.measured(name):
             problem, is_theirs = _call(receivers.get(name), signal.name, change, instance)
         if not problem:
             failed.pop(name, None)

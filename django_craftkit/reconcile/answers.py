@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Fields that a line of the log names at most.
 MOST_FIELDS = 10
 #: What a row keeps in its JSON of values that can't be read: under this name, as they were sent.
-UNREADABLE = "unreadable"
+UNREADABLE_KEY = "unreadable"
 #: Clocks may differ by so much: a replay is taken for another's if it was made this long before.
 SKEW = timedelta(minutes=5)
 
@@ -36,7 +36,7 @@ def kept(said: Said, **more: Any) -> dict[str, Any]:
     """Return what a row keeps of an answer beside its columns: what is new, what can't be read."""
     answer = {**said.extra, **more}
     if said.unreadable:
-        answer[UNREADABLE] = dict(said.unreadable)
+        answer[UNREADABLE_KEY] = dict(said.unreadable)
     return dict(sanitized(answer))
 
 

@@ -61,7 +61,7 @@ class Content(NamedTuple):
 
 def keep_signed(job: Job) -> Result:
     """Fetch the signed PDF of a completed request, and its certificate."""
-    request = SignatureRequest.objects.using(database()).filter(pk=job.object_id).first()
+    request = SignatureRequest.objects.writer().filter(pk=job.object_id).first()
     completed = SignatureRequest.Status.COMPLETED
     if request is None or request.remote_id is None or request.status != completed:
         return Done()
@@ -72,7 +72,7 @@ def keep_signed(job: Job) -> Result:
 
 def keep_render(job: Job) -> Result:
     """Fetch the PDF of a document."""
-    render = Render.objects.using(database()).defer("data").filter(pk=job.object_id).first()
+    render = Render.objects.writer().defer("data").filter(pk=job.object_id).first()
     if render is None or render.remote_id is None or render.status != Render.Status.SUCCEEDED:
         return Done()
     fetch = get_client(render.project, max_retries=0).renders.download
@@ -126,14 +126,13 @@ def _store(what: Kind, row: Any, download: Download) -> None:
         if write is None:
             file.seek(0)
             write = _write(storage, what, row, file, content)
-    archived, _is_new = ArchivedFile.objects.using(database()).get_or_create(
+    archived, _is_new = ArchivedFile.objects.writer().get_or_create(
         kind=what, object_id=row.pk, defaults={"name": write.name, **content._asdict(), **says}
     )
     if archived.name != write.name and write.pk is not None:
         # Another worker was first, and may have dropped this one's name before it was written to.
         # A third one may have found the same write, and note it once more at the same moment.
-        writes = ArchiveWrite._default_manager.using(database())
-        writes.bulk_create([write], ignore_conflicts=True)
+        ArchiveWrite.objects.writer().bulk_create([write], ignore_conflicts=True)
     _tidy(archived)
 
 
@@ -201,7 +200,7 @@ def _tidy(archived: ArchivedFile) -> None:
         return
     left = set(names.values()) - {archived.name}
     if left:
-        rows = ArchivedFile.objects.using(database()).filter(name__in=left)
+        rows = ArchivedFile.objects.writer().filter(name__in=left)
         left.difference_update(rows.values_list("name", flat=True))
     storage = archive_storage()
     for name in left:
@@ -214,7 +213,7 @@ def _tidy(archived: ArchivedFile) -> None:
 
 
 def _writes(what: Kind, object_id: int) -> QuerySet[ArchiveWrite]:
-    return ArchiveWrite.objects.using(database()).filter(kind=what, object_id=object_id)
+    return ArchiveWrite.objects.writer().filter(kind=what, object_id=object_id)
 
 
 def _delete(storage: Storage, name: str) -> bool:
@@ -256,8 +255,8 @@ def _ask(question: Callable[..., T], *about: Any) -> T | None:
 def _announce(row: Any, kind: str) -> None:
     """Note that all of it is kept, once."""
     # Whoever comes second waits here, and finds what the first has noted.
-    lock(type(row)._default_manager.using(database())).filter(pk=row.pk).values("pk").get()
-    changes = Change.objects.using(database())
+    lock(type(row).objects.writer()).filter(pk=row.pk).values("pk").get()
+    changes = Change.objects.writer()
     if changes.filter(kind=kind, object_id=row.pk, signal="document_archived").exists():
         return
     change = Change(

@@ -1,6 +1,6 @@
-"""Calls that make something at Craftkit: noted on their row before they are made.
+"""Calls that make something at Craftkit: marked on their row before they are made.
 
-The note says since when a call may be under way. It is taken back only where Craftkit proved that
+The mark says since when a call may be under way. It is taken back only where Craftkit proved that
 it did not act, and only by who wrote it: what a later call, or a later attempt, has written stays.
 """
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django_craftkit import client, clock, conf
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction, update_many
+from django_craftkit.database import in_transaction, update_many
 from django_craftkit.models.problems import ErrorCode, Problem
 
 from .answers import SKEW, refusal
-from .crew import NotMade
+from .executor import NotMade
 from .moments import from_utc
 from .updates import lock_renders
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from django_craftkit.models import Share, SignatureRequest
 
-    from .crew import Answer
+    from .executor import Answer
     from .states import R, T
     from .updates import Now
 
@@ -36,10 +36,12 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 #: The moment of the first call of an attempt, where the row has it, and of the last one.
-Noted = dict[str, datetime | None]
+SendingTimes = dict[str, datetime | None]
+#: What was marked, by the rows' keys; ``None``: the call may not be made.
+Marked = dict[int, SendingTimes | None]
 
 
-def noted(row: Any) -> Noted:
+def sending_times(row: Any) -> SendingTimes:
     """Return what a row says of its calls."""
     return {name: getattr(row, name) for name in _columns(row, "sent_at", "sending_since")}
 
@@ -49,48 +51,47 @@ def _columns(row: Any, *names: str) -> tuple[str, ...]:
     return tuple(name for name in names if name in there)
 
 
-def note(row: R, wanted: QuerySet[Any]) -> bool:
-    """Note that a call for a row is under way; ``False`` where it may not be made.
+def mark_sending(row: R, wanted: QuerySet[Any]) -> bool:
+    """Mark a row as being sent, before the call; ``False`` where that may not be made.
 
-    That is where the row is none of ``wanted`` by now, or another call was noted since it was read.
+    That is where the row is none of ``wanted`` by now, or another call was marked meanwhile.
     """
-    before = noted(row)
+    before = sending_times(row)
     values = _with_call(before, database_now())
     if not wanted.filter(pk=row.pk, status=row.Status.PENDING, **before).update(**values):
         return False
-    remember(row, values)
+    assign(row, values)
     return True
 
 
-def note_all(rows: Sequence[T], locked: Lock, *names: str, **also: Any) -> dict[int, Noted | None]:
-    """Note that calls for rows are under way, as ``note`` does; return what was noted of which row.
+def mark_all_sending(rows: Sequence[T], locked: Lock, *names: str, **also: Any) -> Marked:
+    """Mark rows as being sent, before the calls; return what was marked of which row.
 
-    ``None``: the call may not be made, since the row is not as it was read, in its calls or in the
-    columns ``names``. Inside a transaction; ``remember`` it when that is committed. ``also`` is
-    written with it.
+    ``None``: the row is not as it was read, in its calls or in the columns ``names``. Inside a
+    transaction; ``assign`` it when that is committed. ``also`` is written with it.
     """
     if not rows:
         return {}
-    columns: tuple[str, ...] = tuple(noted(rows[0]))
+    columns: tuple[str, ...] = tuple(sending_times(rows[0]))
     read = _columns(rows[0], "status", "attempt", *names, *columns)
     # By primary keys alone: MySQL would lock whatever other index it goes by.
-    all_rows: Any = type(rows[0])._default_manager.using(database()).only(*read)
+    all_rows: Any = type(rows[0]).objects.writer().only(*read)
     found = locked(all_rows).in_bulk([row.pk for row in rows])
     now, begun = database_now(), []
     for row in rows:
         there = found.get(row.pk)
         if there is not None and all(getattr(there, n) == getattr(row, n) for n in read):
-            remember(there, {**_with_call(noted(row), now), **also})
+            assign(there, {**_with_call(sending_times(row), now), **also})
             begun.append(there)
     update_many(begun, [*columns, *also])
-    return {**dict.fromkeys(found), **{row.pk: noted(row) for row in begun}}
+    return {**dict.fromkeys(found), **{row.pk: sending_times(row) for row in begun}}
 
 
 @in_transaction
 def begin(
     rows: Sequence[SignatureRequest] | Sequence[Share], locked: Lock, unwanted_at: str, **also: Any
-) -> dict[int, Noted | None]:
-    """Note that calls about ready documents are under way, as ``note_all`` does.
+) -> Marked:
+    """Mark rows of ready documents as being sent, as ``mark_all_sending`` does.
 
     ``None`` also where the document was withdrawn. ``unwanted_at`` is the column that says that
     somebody has taken the row back.
@@ -100,27 +101,27 @@ def begin(
     free: list[Any] = [row for row in rows if row.render_id in renders]
     withdrawn = {row.pk for row in free if renders[row.render_id].withdrawn_at is not None}
     mine = [row for row in free if row.pk not in withdrawn]
-    return {**dict.fromkeys(withdrawn), **note_all(mine, locked, unwanted_at, **also)}
+    return {**dict.fromkeys(withdrawn), **mark_all_sending(mine, locked, unwanted_at, **also)}
 
 
-def _with_call(before: Noted, now: datetime) -> Noted:
-    """Return what a row says once a call more is noted."""
+def _with_call(before: SendingTimes, now: datetime) -> SendingTimes:
+    """Return what a row says once a call more is marked."""
     return {**{name: value or now for name, value in before.items()}, "sending_since": now}
 
 
-def remember(row: Any, values: Mapping[str, Any]) -> None:
-    """Have a row that was read before say what was noted of it since."""
+def assign(row: Any, values: Mapping[str, Any]) -> None:
+    """Have a row that was read before say what was written of it since."""
     for name, value in values.items():
         setattr(row, name, value)
 
 
-def take_back(row: R, before: Noted) -> None:
-    """Note that Craftkit did not act on the call that was noted last, by this worker."""
-    rows = type(row)._default_manager.using(database()).filter(pk=row.pk, attempt=row.attempt)
+def take_back(row: R, before: SendingTimes) -> None:
+    """Note that Craftkit did not act on the call that was marked last, by this worker."""
+    rows = type(row).objects.writer().filter(pk=row.pk, attempt=row.attempt)
     rows.filter(status=row.Status.PENDING, sending_since=row.sending_since).update(**before)
 
 
-def refused(row: R, before: Noted, answer: Answer, now: Now) -> dict[str, Any] | None:
+def refused(row: R, before: SendingTimes, answer: Answer, now: Now) -> dict[str, Any] | None:
     """Return what is noted of a row whose call Craftkit has refused; ``None``: it has made it.
 
     That Craftkit made it before we sent it for the first time, for another, is a refusal, too.
@@ -160,7 +161,7 @@ def in_time(started: datetime, call: Callable[[], V]) -> V:
 
 
 def seconds_until_over(project: str) -> float:
-    """Return how long after it was noted a call may still be under way, in seconds.
+    """Return how long after it was marked a call may still be under way, in seconds.
 
     Its worker makes it within half a lease, or not at all: `stood_still`. Then it is over within
     its timeout and a second: no byte of it goes out later, however long a name took to be found.
@@ -171,5 +172,5 @@ def seconds_until_over(project: str) -> float:
 
 
 def is_over(project: str, since: datetime, now: datetime) -> bool:
-    """Whether no worker makes the call any longer that was noted then."""
+    """Whether no worker makes the call any longer that was marked then."""
     return (now - since).total_seconds() >= seconds_until_over(project)

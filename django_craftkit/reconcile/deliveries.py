@@ -12,7 +12,6 @@ from django_craftkit import client, conf, untrusted
 from django_craftkit.client import InvalidResponse
 from django_craftkit.database import (
     MAX_DEPTH,
-    database,
     in_transaction,
     is_too_deep,
     sanitized,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Mapping
 
-    from django_craftkit.models.claims import Lease, LeasedQuerySet, Mark
+    from django_craftkit.models.claims import Lease, LeasedQuerySet, Watermark
 
     from .states import RemoteState
 
@@ -56,7 +55,7 @@ MAX_ATTEMPTS = 8
 HEARD_EVERY = timedelta(minutes=1)
 
 
-class Result(NamedTuple):
+class DeliveryResult(NamedTuple):
     """What is to be noted of a delivery."""
 
     status: Status
@@ -70,21 +69,21 @@ class Unusable(StepError):
     """A signed body that isn't what the contract says."""
 
 
-def process(now: datetime, mark: Mark | None = None, lease: Lease | None = None) -> int:
+def process(now: datetime, since: Watermark | None = None, lease: Lease | None = None) -> int:
     """Process a batch of due deliveries; return how many.
 
-    ``mark`` is where earlier batches have come to. Who goes on to announce what they tell has a
+    ``since`` is where earlier batches have come to. Who goes on to announce what they tell has a
     ``lease``.
     """
     inbox = WebhookDelivery.objects.filter(lease_token=None, attempts__lt=SUSPECT)
     # Moments take longer to read than all the rest, and nothing here looks at them.
     inbox = inbox.defer("due_at", "received_at", "processed_at", "body_hash")
-    return _process(inbox, BATCH, now, mark, lease)
+    return _process(inbox, BATCH, now, since, lease)
 
 
-def is_any_suspect(now: datetime, mark: Mark | None = None) -> bool:
+def is_any_suspect(now: datetime, since: Watermark | None = None) -> bool:
     """Whether a delivery is due that is to be processed alone."""
-    return bool(_suspects().find(1, now=now, mark=mark))
+    return bool(_suspects().find(1, now=now, since=since))
 
 
 def process_suspect(now: datetime) -> int:
@@ -95,13 +94,13 @@ def process_suspect(now: datetime) -> int:
 def _suspects() -> LeasedQuerySet:
     """Return what has ended a worker, which leaves its token behind, or may break batches."""
     may_break = Q(lease_token__isnull=False) | Q(attempts__gte=SUSPECT)
-    return WebhookDelivery.objects.using(database()).filter(may_break)
+    return WebhookDelivery.objects.writer().filter(may_break)
 
 
 def _process(
-    inbox: LeasedQuerySet, most: int, now: datetime, mark: Mark | None, lease: Lease | None
+    inbox: LeasedQuerySet, most: int, now: datetime, since: Watermark | None, lease: Lease | None
 ) -> int:
-    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=conf.lease(), mark=mark)
+    batch: list[WebhookDelivery] = inbox.claim(most, now=now, lease=conf.lease(), since=since)
     if not batch:
         return 0
     try:
@@ -120,7 +119,7 @@ def _process(
     for project in {delivery.project for delivery in batch}:
         state = ProjectState.objects.of(project)
         if state.webhook_heard_at is None or now - state.webhook_heard_at > HEARD_EVERY:
-            ProjectState.objects.using(database()).filter(pk=state.pk).update(webhook_heard_at=now)
+            ProjectState.objects.writer().filter(pk=state.pk).update(webhook_heard_at=now)
     return len(batch)
 
 
@@ -129,7 +128,7 @@ def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) ->
     leased = WebhookDelivery.objects.lock_leased([delivery])
     if leased and is_outage(error):
         # Its own turn, if it can be that it brings the outage about, and never abandoned for it.
-        rows = WebhookDelivery.objects.using(database()).filter(pk=delivery.pk)
+        rows = WebhookDelivery.objects.writer().filter(pk=delivery.pk)
         rows.update(attempts=min(delivery.attempts, SUSPECT))
     _note({delivery.pk: _failure(delivery, error, now)}, leased, now)
 
@@ -140,7 +139,7 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
         # A transaction that is retried writes its changes anew.
         lease.clear()
     batch = WebhookDelivery.objects.lock_leased(batch)
-    results: dict[int, Result] = {}
+    results: dict[int, DeliveryResult] = {}
     contents = Contents()
     for delivery in batch:
         try:
@@ -200,7 +199,7 @@ class Contents:
             if seen := [(rows[key], events) for key, events in self.events.items() if key in rows]:
                 engagement.apply(seen, cause, lease=lease)
         if self.notices:
-            requests = lock_by_remote_id(SignatureRequest.objects.using(database()), self.notices)
+            requests = lock_by_remote_id(SignatureRequest.objects.writer(), self.notices)
             known.update(requests)
             notices = [(row, self.notices[key]) for key, row in requests.items()]
             signatures.apply_notices(notices, lease)
@@ -215,7 +214,7 @@ _READERS: dict[str, Callable[[Contents, str, Mapping[str, Any]], uuid.UUID]] = {
 }
 
 
-def _read(delivery: WebhookDelivery, contents: Contents) -> Result:
+def _read(delivery: WebhookDelivery, contents: Contents) -> DeliveryResult:
     if delivery.attempts > MAX_ATTEMPTS:
         raise Unusable(ErrorCode.WORKERS_ENDED, delivery.attempts - 1)
     try:
@@ -229,23 +228,23 @@ def _read(delivery: WebhookDelivery, contents: Contents) -> Result:
     event = sanitized(payload["event"])[:64]
     reader = _READERS.get(event)
     if reader is None:
-        return Result(Status.IGNORED, event=event)
+        return DeliveryResult(Status.IGNORED, event=event)
     try:
         about = reader(contents, delivery.project, payload)
     except InvalidResponse as error:
         raise Unusable(ErrorCode.BODY_UNREADABLE, error) from error
-    return Result(Status.PROCESSED, event=event, about=about)
+    return DeliveryResult(Status.PROCESSED, event=event, about=about)
 
 
-def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> Result:
+def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> DeliveryResult:
     problem = Problem.of(error)
     if delivery.attempts >= MAX_ATTEMPTS and not is_outage(error):
-        return Result(Status.ABANDONED, event=delivery.event, problem=problem)
+        return DeliveryResult(Status.ABANDONED, event=delivery.event, problem=problem)
     due_at = now + timedelta(seconds=30 * retry_delay(delivery.attempts))
-    return Result(Status.FAILED, event=delivery.event, problem=problem, due_at=due_at)
+    return DeliveryResult(Status.FAILED, event=delivery.event, problem=problem, due_at=due_at)
 
 
-def _note(results: dict[int, Result], batch: list[WebhookDelivery], now: datetime) -> None:
+def _note(results: dict[int, DeliveryResult], batch: list[WebhookDelivery], now: datetime) -> None:
     """Write how locked deliveries ended."""
     # On copies: a batch whose transaction is retried must still have its lease.
     ended = []

@@ -15,7 +15,6 @@ from django.db.models.functions import Coalesce
 
 from django_craftkit import conf
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
 from django_craftkit.models import (
     ArchivedFile,
     Change,
@@ -28,7 +27,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.problems import ErrorCode
 
-from .signatures.cancel import GIVE_UP_AFTER
+from .signatures.poll_or_cancel import GIVE_UP_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +61,7 @@ class Due:
         rows = self.rows()
         if part is not None and not self.is_indexed:
             rows = _slice(rows, part)
-        jobs = Job.objects.using(database()).filter(kind=self.kind, object_id=OuterRef("of"))
+        jobs = Job.objects.writer().filter(kind=self.kind, object_id=OuterRef("of"))
         rows = rows.order_by().annotate(
             of=F(self.object_id), whose=F(self.project) if self.project else Value("")
         )
@@ -71,7 +70,7 @@ class Due:
 
 
 def _slice(rows: QuerySet[Any], part: int) -> QuerySet[Any]:
-    ends = rows.model._default_manager.using(database()).aggregate(
+    ends = rows.model.objects.writer().aggregate(
         first=Coalesce(Min("pk"), 0), last=Coalesce(Max("pk"), 0)
     )
     slices = (ends["last"] - ends["first"]) // SLICE + 1
@@ -79,14 +78,10 @@ def _slice(rows: QuerySet[Any], part: int) -> QuerySet[Any]:
     return rows.filter(Q(pk__gt=ends["last"] - SLICE) | Q(pk__gte=start, pk__lt=start + SLICE))
 
 
-def _shares() -> QuerySet[Share]:
-    return Share.objects.using(database())
-
-
 def _unsettled_shares() -> QuerySet[Share]:
     """Return links to be made, or found, and mails to be cancelled, or found."""
     pending = Q(status=Share.Status.PENDING)
-    return _shares().filter(
+    return Share.objects.writer().filter(
         (pending & (Q(by_mail=False) | Q(revoke_requested_at__isnull=False)))
         | (Q(status=Share.Status.UNKNOWN) & ~Q(error_code=ErrorCode.MAIL_UNPROVEN))
         | Q(
@@ -98,22 +93,22 @@ def _unsettled_shares() -> QuerySet[Share]:
 
 
 def _unwanted_shares() -> QuerySet[Share]:
-    return _shares().filter(
+    return Share.objects.writer().filter(
         status=Share.Status.ACTIVE, revoke_requested_at__isnull=False, remote_id__isnull=False
     )
 
 
 def _mails() -> QuerySet[Share]:
-    return _shares().filter(status=Share.Status.PENDING, by_mail=True, revoke_requested_at=None)
+    pending = Share.objects.writer().filter(status=Share.Status.PENDING)
+    return pending.filter(by_mail=True, revoke_requested_at=None)
 
 
 def _untold_events() -> QuerySet[EngagementEvent]:
-    events = EngagementEvent.objects.using(database()).to_be_told()
-    return events.filter(render__remote_id__isnull=False)
+    return EngagementEvent.objects.writer().to_be_told().filter(render__remote_id__isnull=False)
 
 
 def _requests() -> SignatureRequestQuerySet:
-    return SignatureRequest.objects.using(database())
+    return SignatureRequest.objects.writer()
 
 
 def _unsent_requests() -> QuerySet[SignatureRequest]:
@@ -128,12 +123,11 @@ def _unwanted_requests() -> QuerySet[SignatureRequest]:
 
 def _projects_to_poll() -> QuerySet[ProjectState]:
     open_ones = _requests().filter(project=OuterRef("project"), poll_at__isnull=False)
-    return ProjectState.objects.using(database()).filter(Exists(open_ones), capability="")
+    return ProjectState.objects.writer().filter(Exists(open_ones), capability="")
 
 
 def _kept(kind: str) -> Exists:
-    files = ArchivedFile.objects.using(database())
-    return Exists(files.filter(kind=kind, object_id=OuterRef("pk")))
+    return Exists(ArchivedFile.objects.writer().filter(kind=kind, object_id=OuterRef("pk")))
 
 
 def _signed_but_not_kept() -> QuerySet[SignatureRequest]:
@@ -143,8 +137,8 @@ def _signed_but_not_kept() -> QuerySet[SignatureRequest]:
 
 
 def _rendered_but_not_kept() -> QuerySet[Render]:
-    renders = Render.objects.using(database())
-    files = ArchivedFile.objects.using(database()).filter(kind=ArchivedFile.Kind.RENDER)
+    renders = Render.objects.writer()
+    files = ArchivedFile.objects.writer().filter(kind=ArchivedFile.Kind.RENDER)
     # What was ready before the setting was on, nobody has requested.
     since = files.order_by("pk").values_list("archived_at", flat=True).first()
     if since is None or not conf.options().ARCHIVE_RENDERS:
@@ -156,18 +150,17 @@ def _rendered_but_not_kept() -> QuerySet[Render]:
 
 
 def _unannounced(kind: str) -> QuerySet[Change]:
-    due = Change.Announcement.DUE
-    return Change.objects.using(database()).filter(kind=kind, announcement=due)
+    return Change.objects.writer().filter(kind=kind, announcement=Change.Announcement.DUE)
 
 
 DUE = (
-    Due(Job.Kind.RENDER, lambda: Render.objects.using(database()).under_way()),
+    Due(Job.Kind.RENDER, lambda: Render.objects.writer().under_way()),
     Due(Job.Kind.SHARE, _unsettled_shares),
     Due(Job.Kind.SHARE, _unwanted_shares, is_indexed=False),
     Due(Job.Kind.EMAIL, _mails),
     Due(Job.Kind.ENGAGEMENT, _untold_events, object_id="render_id", project="render__project"),
     Due(Job.Kind.SEND_SIGNATURE, _unsent_requests),
-    Due(Job.Kind.SIGNATURE, _unwanted_requests),
+    Due(Job.Kind.POLL_OR_CANCEL, _unwanted_requests),
     Due(Job.Kind.POLL_SIGNATURES, _projects_to_poll),
     Due(Job.Kind.ARCHIVE_SIGNATURE, _signed_but_not_kept, is_indexed=False),
     Due(Job.Kind.ARCHIVE_RENDER, _rendered_but_not_kept, is_indexed=False),

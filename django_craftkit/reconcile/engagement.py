@@ -19,7 +19,7 @@ from django_craftkit.privacy import kept_address, kept_user_agent
 from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
 
-from .answers import UNREADABLE, warn_of_unreadable
+from .answers import UNREADABLE_KEY, warn_of_unreadable
 from .moments import from_utc
 from .renders.states import remote_id_of
 from .results import PARKED, Done, Reschedule, Result, look_delay
@@ -43,7 +43,7 @@ PRIVATE = ("sourceIp", "userAgent")
 
 def step(job: Job) -> Result:
     """Tell what this site has seen of a document, then read its links and its events."""
-    render = Render.objects.using(database()).defer("data").filter(pk=job.object_id).first()
+    render = Render.objects.writer().defer("data").filter(pk=job.object_id).first()
     if render is None or render.remote_id is None:
         return Done()
     craftkit = get_client(render.project, max_retries=0)
@@ -74,8 +74,7 @@ def _delay(job: Job, least: float) -> float:
 
 def _tell(render: Render, craftkit: client.Craftkit) -> None:
     """Tell Craftkit what this site has seen. What is told twice, its window of 5 minutes drops."""
-    events = EngagementEvent.objects.using(database()).to_be_told().filter(render=render)
-    for event in events:
+    for event in EngagementEvent.objects.writer().to_be_told().filter(render=render):
         try:
             craftkit.engagement.track(remote_id_of(render), event.type, metadata=event.metadata)
         except InvalidRequest as error:
@@ -89,7 +88,7 @@ def _tell(render: Render, craftkit: client.Craftkit) -> None:
 @in_transaction
 def apply_read(render: Render, read: client.Engagement) -> None:
     """Apply what Craftkit says of a document: its counts, and its newest events."""
-    rows = lock(Render.objects.using(database())).only("project", "counts")
+    rows = lock(Render.objects.writer()).only("project", "counts")
     row = rows.filter(pk=render.pk, remote_id=render.remote_id).first()
     if row is not None:
         apply([(row, read.recent)], Change.Cause.POLL, read.counts)
@@ -105,14 +104,13 @@ def apply(
 
     ``counts`` are what Craftkit says of each of them.
     """
-    using = database()
     events = {
         (render.project, event.id): (render, event) for render, said in found for event in said
     }
-    known = EngagementEvent.objects.using(using).filter(event_id__in=[pk for _, pk in events])
+    known = EngagementEvent.objects.writer().filter(event_id__in=[pk for _, pk in events])
     for key in known.values_list("project", "event_id"):
         events.pop(key, None)
-    new = EngagementEvent.objects.using(using).bulk_create(
+    new = EngagementEvent.objects.writer().bulk_create(
         [_row(render, event) for render, event in events.values()]
     )
     renders = {render.pk: render for render, _said in found}
@@ -142,7 +140,7 @@ def _metadata(event: client.EngagementEvent) -> dict[str, Any] | None:
     odd = {name: value for name, value in event.unreadable.items() if name not in PRIVATE}
     if event.metadata is None and not odd:
         return None
-    more: dict[str, Any] = {UNREADABLE: odd} if odd else {}
+    more: dict[str, Any] = {UNREADABLE_KEY: odd} if odd else {}
     return dict(sanitized({**(event.metadata or {}), **more}))
 
 
@@ -150,7 +148,7 @@ def _count(
     renders: Mapping[int, Render], said: Mapping[str, int], new: Iterable[EngagementEvent]
 ) -> None:
     fresh = {event.render_id for event in new}
-    stored = EngagementEvent.objects.using(database()).filter(render__in=fresh).counted()
+    stored = EngagementEvent.objects.writer().filter(render__in=fresh).counted()
     changed = []
     for pk, render in renders.items():
         counts = dict(render.counts)
@@ -166,7 +164,7 @@ def _count(
 def _announce(new: Sequence[EngagementEvent], cause: Change.Cause, lease: Lease | None) -> None:
     pks = {event.event_id: event.pk for event in new}
     if None in pks.values():  # MySQL does not return them
-        rows = EngagementEvent.objects.using(database()).filter(event_id__in=list(pks))
+        rows = EngagementEvent.objects.writer().filter(event_id__in=list(pks))
         pks = dict(rows.values_list("event_id", "pk"))
     changes = [
         Change(

@@ -18,18 +18,18 @@ from django_craftkit import conf, dispatch
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
 from django_craftkit.models import Job, ProjectState
-from django_craftkit.models.claims import Lease, Marks
+from django_craftkit.models.claims import Lease, Watermarks
 
 from . import connecting, deliveries, renders, sweeping
-from .crew import Answer, Call, Crew, Threads
+from .exclusion import Exclusion
+from .executor import Answer, Call, Executor, ThreadExecutor
 from .noting import Noting, Probe
-from .pace import Turn
 from .pauses import NEEDS, free_jobs, paused_by, pauses
 from .pool import Pool
 from .results import Done, Later, Paused, Reschedule, Result, result_of
-from .room import Room
 from .single import Single, wake_later
 from .steps import BATCHES, STEPS, apply, plan
+from .timings import Budget
 from .uncollected import uncollected
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 #: How many jobs a probe tries at most, and seconds to the next where none of them called Craftkit.
 PROBES, NEXT_PROBE = 50, 5.0
 #: Seconds between two looks into an empty inbox, while there are jobs to do.
-LOOK_EVERY = 0.3
+INBOX_EVERY = 0.3
 #: Seconds between two looks for webhooks that ended a worker, or broke their batch, where none did.
 SUSPECTS_EVERY = 1.0
 #: Seconds for which webhooks that ended a worker are processed alone, one by one: a whole batch
@@ -67,7 +67,7 @@ STAY = 2.0
 class Loop:
     """Does what is due, in as many threads as it is given, until nothing is or time is up.
 
-    The thread that runs it claims jobs and processes webhooks; what takes its time, the crew does.
+    The thread that runs it claims jobs and processes webhooks; an executor does what takes long.
     """
 
     def __init__(
@@ -75,24 +75,24 @@ class Loop:
         *,
         threads: int | None = None,
         wake: Callable[[float], None] | None = dispatch.wake,
-        room: Room | None = None,
+        exclusion: Exclusion | None = None,
         pool: Pool | None = None,
         pulse: Pulse | None = None,
-        marks: Marks | None = None,
+        watermarks: Watermarks | None = None,
     ) -> None:
-        """``room`` is where its steps run, ``pool`` what makes its calls, ``pulse`` what gives
-        signs of life, ``marks`` how far it has come: loops of one process share them. A loop
+        """``exclusion`` keeps its steps apart, ``pool`` makes its calls, ``pulse`` gives signs of
+        life, ``watermarks`` say how far it has come: loops of one process share them. A loop
         without a pulse is no worker: it runs in somebody's stead.
         """
         self.threads = conf.options().THREADS if threads is None else threads
         self._wake = wake
         self._stop = threading.Event()
-        self._room = Room() if room is None else room
+        self._exclusion = Exclusion() if exclusion is None else exclusion
         self._pool = Pool(self.threads) if pool is None else pool
         self._pulse = pulse
-        self._marks = Marks() if marks is None else marks
+        self._watermarks = Watermarks() if watermarks is None else watermarks
         self._noting = Noting(self._look_again)
-        self._single = Single(self._room, self._noting)
+        self._single = Single(self._exclusion, self._noting)
         #: What calls of batches have answered that is not noted yet, and since when.
         self._answers: defaultdict[Batch, list[Answer]] = defaultdict(list)
         self._since = 0.0
@@ -122,43 +122,43 @@ class Loop:
         return self._work(seconds)
 
     def _work(self, seconds: float) -> int:
-        crew = Crew() if self.threads <= 1 else Threads(self._pool, self._room)
+        executor = Executor() if self.threads <= 1 else ThreadExecutor(self._pool, self._exclusion)
         self._noting.probes.clear()
         if self._pulse is not None:
             renders.poll.recall()
         with nullcontext() if self._pulse is None else self._pulse.beat():
             try:
-                return self._drain(crew, time.monotonic() + seconds)
+                return self._drain(executor, time.monotonic() + seconds)
             finally:
-                crew.close()
+                executor.close()
 
-    def _drain(self, crew: Crew, deadline: float) -> int:
+    def _drain(self, executor: Executor, deadline: float) -> int:
         """Do what is due until nothing is, and nothing under way may still bring something."""
         done = 0
         looked = claimed = 0.0
         some = is_full = True
-        while some or crew.under_way or self._is_staying():
-            answers = crew.answers(0.0 if some else IDLE)
+        while some or executor.under_way or self._is_staying():
+            answers = executor.answers(0.0 if some else IDLE)
             is_over = self._stop.is_set() or time.monotonic() >= deadline
             if self._stop.is_set() or time.monotonic() >= deadline + GRACE:
-                crew.release()
-            if is_over and not (answers or crew.under_way):
+                executor.release()
+            if is_over and not (answers or executor.under_way):
                 break
             webhooks = begun = 0
-            with self._room.beside():
-                ended = self._end(crew, answers)
+            with self._exclusion.shared():
+                ended = self._end(executor, answers)
                 now, moment = time.monotonic(), None
                 # Not with each answer that comes; but nothing is left when the loop ends.
-                is_last = not (some or crew.under_way)
-                if not is_over and (is_last or now - looked > LOOK_EVERY):
+                is_last = not (some or executor.under_way)
+                if not is_over and (is_last or now - looked > INBOX_EVERY):
                     moment = database_now()
-                    webhooks = self._process_webhooks(moment, crew)
+                    webhooks = self._process_webhooks(moment, executor)
                     looked = 0.0 if webhooks else now
-                is_time = webhooks or not crew.under_way or now - claimed > IDLE
-                if not is_over and (is_time or (is_full and crew.is_ready)):
+                is_time = webhooks or not executor.under_way or now - claimed > IDLE
+                if not is_over and (is_time or (is_full and executor.is_ready)):
                     if webhooks or moment is None:
                         moment = database_now()
-                    begun, is_full = self._begin_due(crew, moment)
+                    begun, is_full = self._begin_due(executor, moment)
                     claimed = now
             done += webhooks + ended
             some = bool(webhooks or begun or ended)
@@ -187,15 +187,15 @@ class Loop:
         """Do not end before what is rescheduled in so many seconds is looked for again."""
         self._stay_until = max(self._stay_until, time.monotonic() + delay + IDLE)
 
-    def _process_webhooks(self, now: datetime, crew: Crew) -> int:
+    def _process_webhooks(self, now: datetime, executor: Executor) -> int:
         """Process a batch of webhooks, and alone those that ended their worker."""
         lease = Lease(now + conf.lease())
         with uncollected():
-            processed = deliveries.process(now, self._marks.of("inbox"), lease)
+            processed = deliveries.process(now, self._watermarks.of("inbox"), lease)
         # What they tell is announced at once: for another to claim it costs more than to tell it.
-        self._begin(Job.objects.leased(lease), crew)
+        self._begin(Job.objects.leased(lease), executor)
         if processed < deliveries.BATCH and self._is_any_suspect(now, bool(processed)):
-            with self._room.alone() as is_alone:
+            with self._exclusion.exclusive() as is_alone:
                 end = time.monotonic() + ALONE_FOR
                 while is_alone and deliveries.process_suspect(database_now()):
                     processed += 1
@@ -207,33 +207,34 @@ class Loop:
         """Whether a webhook is due that is to be processed alone: what others left long ago."""
         if not is_time and time.monotonic() < self._suspects_at:
             return False
-        is_any = deliveries.is_any_suspect(now, self._marks.of("suspects"))
+        is_any = deliveries.is_any_suspect(now, self._watermarks.of("suspects"))
         self._suspects_at = 0.0 if is_any else time.monotonic() + SUSPECTS_EVERY
         return is_any
 
-    def _begin_due(self, crew: Crew, now: datetime) -> tuple[int, bool]:
+    def _begin_due(self, executor: Executor, now: datetime) -> tuple[int, bool]:
         """Claim what can begin soon, and begin it.
 
         Return how many jobs that were, and whether more of them may be due, and could begin now.
         """
         self._noting.paused = frozenset(pauses())
-        begun = self._begin_probes(crew, now)
+        begun = self._begin_probes(executor, now)
         kinds: AbstractSet[str] = STEPS.keys()
-        room = crew.room
+        room = executor.room
         if self.threads > 1:
-            keyed = {kind for kind, batch in BATCHES.items() if batch.is_keyed}
+            repeatable = {kind for kind, batch in BATCHES.items() if batch.is_repeatable}
             # What must begin at once goes first; what takes its time has threads of its own.
-            begun += self._begin_some(BATCHES.keys() - keyed, crew.free, crew, now)[0]
-            begun += self._begin_some(STEPS.keys() - BATCHES.keys(), crew.helpers, crew, now)[0]
-            kinds, room = keyed, min(crew.room, FEW) if self._is_crowded else crew.room
-        claimed, released = self._begin_some(kinds, room, crew, now)
+            begun += self._begin_some(BATCHES.keys() - repeatable, executor.free, executor, now)[0]
+            steps = STEPS.keys() - BATCHES.keys()
+            begun += self._begin_some(steps, executor.helpers, executor, now)[0]
+            kinds, room = repeatable, min(executor.room, FEW) if self._is_crowded else executor.room
+        claimed, released = self._begin_some(kinds, room, executor, now)
         if claimed:
             self._is_crowded = bool(released)
         is_full = claimed >= room and not any(later.after for later in released)
         return begun + claimed, is_full
 
     def _begin_some(
-        self, kinds: AbstractSet[str], room: int, crew: Crew, now: datetime
+        self, kinds: AbstractSet[str], room: int, executor: Executor, now: datetime
     ) -> tuple[int, list[Later]]:
         """Claim jobs of some kinds that nothing keeps waiting, and begin them.
 
@@ -251,36 +252,36 @@ class Loop:
             # What calls nobody but receivers begins one by one, and so does who is suspected: it
             # waits until it is alone, and what ends the worker meanwhile is another.
             begins=lambda job: bool(job.project) and not job.attempts,
-            mark=self._marks.of(kinds),
+            since=self._watermarks.of(kinds),
             excluded=(self._noting.paused, conf.options().PAUSED),
         )
-        return len(claimed), self._begin(claimed, crew)
+        return len(claimed), self._begin(claimed, executor)
 
-    def _begin(self, claimed: Sequence[Job], crew: Crew) -> list[Later]:
+    def _begin(self, claimed: Sequence[Job], executor: Executor) -> list[Later]:
         """Begin what was claimed; return how jobs were released whose turn did not come."""
         steps: list[Job] = []
         ended: list[Ended] = []
         batches: dict[Batch, list[Job]] = {}
         for job in claimed:
             batch = BATCHES.get(job.kind)
-            if batch is None or job.deaths:
+            if batch is None or job.crashes:
                 steps.append(job)
             else:
                 batches.setdefault(batch, []).append(job)
-        turn = Turn()
+        budget = Budget()
         with uncollected():
             for batch, jobs in batches.items():
-                for planned in plan(batch, jobs, turn):
+                for planned in plan(batch, jobs, budget):
                     match planned:
                         case Call():
-                            crew.start(planned)
+                            executor.start(planned)
                         case Job():
                             steps.append(planned)
                         case _:
                             ended.append(planned)
-        helpers = crew.helpers if self.threads > 1 else len(steps)
+        helpers = executor.helpers if self.threads > 1 else len(steps)
         for job in steps[:helpers]:
-            crew.start(self._step_of(job))
+            executor.start(self._step_of(job))
         ended += [(job, Later(NO_HELPER)) for job in steps[helpers:]]
         self._noting.note_all(ended)
         released = [result for _job, result in ended if isinstance(result, Later)]
@@ -293,7 +294,7 @@ class Loop:
         """Return what carries a claimed job out by itself."""
         return Call([job], partial(self._single.carry_in_time, job, time.monotonic()))
 
-    def _end(self, crew: Crew, answers: Sequence[Answer]) -> int:
+    def _end(self, executor: Executor, answers: Sequence[Answer]) -> int:
         """Go on from what has ended; return how many jobs that were."""
         ended: list[Carried] = []
         is_time = False
@@ -305,23 +306,23 @@ class Loop:
             else:
                 self._since = self._since if self._answers else time.monotonic()
                 self._answers[answer.call.batch].append(answer)
-                is_time |= self._is_paused_by(answer, crew)
+                is_time |= self._is_paused_by(answer, executor)
         is_time |= sum(map(len, self._answers.values())) >= TOGETHER
         is_time |= time.monotonic() - self._since >= LINGER
-        if self._answers and (is_time or not crew.under_way):
+        if self._answers and (is_time or not executor.under_way):
             ended += self._apply()
         for job, result in ended:
             probe = self._noting.probes.pop(job.pk, None)
             if probe is not None:
-                self._go_on(probe, result, crew)
+                self._go_on(probe, result, executor)
         return len(ended)
 
-    def _is_paused_by(self, answer: Answer, crew: Crew) -> bool:
+    def _is_paused_by(self, answer: Answer, executor: Executor) -> bool:
         """Whether an answer pauses its project: then no call is made that has not begun."""
         result = result_of(answer.error) if isinstance(answer.error, CraftkitError) else None
         if not isinstance(result, Paused):
             return False
-        crew.stop(answer.call.jobs[0].project, NEEDS.get(result.capability))
+        executor.stop(answer.call.jobs[0].project, NEEDS.get(result.capability))
         return True
 
     def _apply(self) -> list[Ended]:
@@ -333,22 +334,22 @@ class Loop:
             self._noting.note_all(ended)
         return ended
 
-    def _go_on(self, probe: Probe, result: Result | None, crew: Crew) -> None:
+    def _go_on(self, probe: Probe, result: Result | None, executor: Executor) -> None:
         """Try another job of what is paused where this one has not called Craftkit."""
         if result is None:
             _postpone(probe)
         elif isinstance(result, Later) or (
             isinstance(result, (Reschedule, Done)) and not result.answered
         ):
-            self._try(probe, crew)
+            self._try(probe, executor)
 
-    def _begin_probes(self, crew: Crew, now: datetime) -> int:
+    def _begin_probes(self, executor: Executor, now: datetime) -> int:
         if not self._noting.paused or conf.options().PAUSED:
             return 0
-        taken = ProjectState.objects.take_probes(now, conf.lease(), crew.helpers)
-        return sum(self._try(Probe(*names), crew) for names in taken)
+        taken = ProjectState.objects.take_probes(now, conf.lease(), executor.helpers)
+        return sum(self._try(Probe(*names), executor) for names in taken)
 
-    def _try(self, probe: Probe, crew: Crew) -> int:
+    def _try(self, probe: Probe, executor: Executor) -> int:
         """Begin a job of what is paused, which may tell whether Craftkit answers."""
         if probe.tries == PROBES:
             return 0
@@ -362,7 +363,7 @@ class Loop:
             return 0
         probe.tries += 1
         self._noting.probes[claimed[0].pk] = probe
-        crew.start(self._step_of(claimed[0]))
+        executor.start(self._step_of(claimed[0]))
         return 1
 
 

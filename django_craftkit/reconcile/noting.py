@@ -87,7 +87,7 @@ class Noting:
                     continue
                 self.paused |= {pause}
             # What is suspected stays so.
-            is_suspect = isinstance(result, Later) and bool(job.deaths)
+            is_suspect = isinstance(result, Later) and bool(job.crashes)
             is_alone = isinstance(result, (Paused, Failed)) or is_probe or is_suspect
             (alone if is_alone else together).append((job, result))
         noted: set[int] = set()
@@ -183,7 +183,7 @@ class Noting:
                 Job.objects.reschedule(job, now + timedelta(seconds=delay), problem=problem)
             case Later(delay, said):
                 at = now + timedelta(seconds=delay)
-                if job.deaths:
+                if job.crashes:
                     # What is suspected stays so.
                     Job.objects.wait(job)
                     Job.objects.leave(job, at)

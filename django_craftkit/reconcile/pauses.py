@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q
 
 from django_craftkit import conf
-from django_craftkit.database import database
 from django_craftkit.models import Job, ProjectState, WebhookDelivery
 
 if TYPE_CHECKING:
@@ -26,8 +25,7 @@ MOST = 1000
 
 def pauses() -> list[tuple[str, str]]:
     """Return what is paused, by project and capability."""
-    paused = ProjectState.objects.using(database()).paused()
-    return list(paused.values_list("project", "capability"))
+    return list(ProjectState.objects.writer().paused().values_list("project", "capability"))
 
 
 def paused_by(project: str, capability: str) -> Q:
@@ -61,15 +59,14 @@ def _oldest(rows: Any, now: datetime, projects: Iterable[str] | None) -> Any:
     if projects is not None:
         rows = rows.filter(project__in=projects)
     # By the index that claims go by.
-    return rows.using(database()).due(now).order_by("due_at", "pk").first()
+    return rows.writer().due(now).order_by("due_at", "pk").first()
 
 
 def count(found: Q) -> int:
     """Count the jobs that are found so; up to ``MOST`` and one."""
-    return Job.objects.using(database()).filter(found).values("pk")[: MOST + 1].count()
+    return Job.objects.writer().filter(found).values("pk")[: MOST + 1].count()
 
 
 def count_due(now: datetime, found: Q) -> int:
     """Count those of them that are due and that no worker has; up to ``MOST`` and one."""
-    due: Any = Job.objects.using(database())
-    return int(due.due(now).filter(found).values("pk")[: MOST + 1].count())
+    return Job.objects.writer().due(now).filter(found).values("pk")[: MOST + 1].count()

@@ -10,7 +10,6 @@ from django.db.models.functions import RowNumber
 
 from django_craftkit import conf
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
 from django_craftkit.models import EngagementEvent, WebhookDelivery
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ Status = WebhookDelivery.Status
 def people() -> QuerySet[EngagementEvent]:
     """Return the events whose addresses and browsers have been kept for long enough."""
     days = conf.options().ENGAGEMENT_KEEP_DAYS
-    events = EngagementEvent.objects.using(database())
+    events = EngagementEvent.objects.writer()
     if days is None:
         return events.none()
     return events.filter(
@@ -63,7 +62,7 @@ def bodies() -> QuerySet[WebhookDelivery]:
 
 def _applied(days: float | None) -> QuerySet[WebhookDelivery]:
     """Return the webhooks applied at least ``days`` ago whose bodies are kept; ``None``: none."""
-    deliveries = WebhookDelivery.objects.using(database())
+    deliveries = WebhookDelivery.objects.writer()
     if days is None:
         return deliveries.none()
     # One that failed is kept until staff have seen to it. One that was ignored had its event read

@@ -22,10 +22,10 @@ from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import time_limit
 
 from . import connecting
+from .exclusion import Exclusion
 from .noting import Noting
 from .pauses import paused_by, pauses
 from .results import Done, Later, Reschedule, Result, result_of_error
-from .room import Room
 from .steps import STEPS
 
 if TYPE_CHECKING:
@@ -41,37 +41,37 @@ NEAR = 5.0
 #: For how long work that ends its workers is quarantined.
 QUARANTINE = timedelta(days=1)
 #: Seconds between two looks while a caller waits; https://docs.craftkit.dev/guides/render-lifecycle
-PACE = (0.25, 0.5, 1.0, 2.0, 5.0)
+WAITS = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 
 class Single:
     """Carries claimed jobs out one by one, and notes how each ended."""
 
-    def __init__(self, room: Room, noting: Noting) -> None:
-        self._room, self._noting = room, noting
+    def __init__(self, exclusion: Exclusion, noting: Noting) -> None:
+        self._exclusion, self._noting = exclusion, noting
 
     def carry_in_time(self, job: Job, claimed_at: float) -> list[Carried]:
         """Carry a claimed job out; return how it ended, or nothing where it is another's."""
         if time.monotonic() - claimed_at > conf.options().LEASE / 4:
             # The lease counts from the claim, and what was before it may have taken its time.
             self._noting.note(job, Later())
-        elif job.deaths or job.attempts or Job.objects.begin(job):
+        elif job.crashes or job.attempts or Job.objects.begin(job):
             return [(job, self.carry(job))]
         return []
 
     def carry(self, job: Job) -> Result | None:
         """Run the step of a claimed job and note how it ended; ``None`` where it has not run."""
-        if not job.deaths:
+        if not job.crashes:
             return self._carry(job)
-        if job.deaths >= MAX_CLAIMS - 1:
-            logger.error("%s is quarantined: %d workers ended with it.", job, job.deaths)
-            problem = Problem(ErrorCode.WORKERS_ENDED, str(job.deaths))
+        if job.crashes >= MAX_CLAIMS - 1:
+            logger.error("%s is quarantined: %d workers ended with it.", job, job.crashes)
+            problem = Problem(ErrorCode.WORKERS_ENDED, str(job.crashes))
             Job.objects.quarantine(job, database_now() + QUARANTINE, problem=problem)
             return None
         # What has ended a worker runs alone: whatever else ran in it may be innocent. While it
         # waits, what ends this process is another.
         Job.objects.wait(job)
-        with self._room.alone(conf.options().LEASE / 4) as is_alone:
+        with self._exclusion.exclusive(conf.options().LEASE / 4) as is_alone:
             if is_alone and Job.objects.begin(job):
                 return self._carry(job)
         Job.objects.leave(job, database_now() + timedelta(seconds=NEAR))
@@ -95,7 +95,7 @@ def take(kind: str, object_id: int) -> Job | None:
         return None
     now = database_now()
     jobs = Job.objects.filter(kind=kind, object_id=object_id)
-    jobs.using(database()).filter(lease_token=None).update(
+    jobs.writer().filter(lease_token=None).update(
         due_at=Least(F("due_at"), Value(now)),
         leased_until=None,
         # What is left of it when its caller waits no longer goes first, too.
@@ -108,7 +108,7 @@ def is_paused(kind: str, object_id: int) -> bool:
     """Whether what this object waits for is paused, or everything is."""
     if conf.options().PAUSED:
         return True
-    jobs = Job.objects.using(database()).filter(kind=kind, object_id=object_id)
+    jobs = Job.objects.writer().filter(kind=kind, object_id=object_id)
     return any(jobs.filter(paused_by(*pause)).exists() for pause in pauses())
 
 
@@ -126,8 +126,8 @@ def carry_out(
     Ends at once where its project is paused: what is left is the worker's.
     """
     deadline = time.monotonic() + timeout
-    single = Single(Room(), Noting(wake_later))
-    pace = iter(PACE)
+    single = Single(Exclusion(), Noting(wake_later))
+    waits = iter(WAITS)
     while until is None or not until():
         with time_limit(deadline - time.monotonic()):
             job = take(kind, object_id)
@@ -138,7 +138,7 @@ def carry_out(
             return isinstance(result, Done) and result.answered
         if until():
             return True
-        pause = next(pace, PACE[-1])
+        pause = next(waits, WAITS[-1])
         if is_paused(kind, object_id) or time.monotonic() + pause > deadline:
             return False
         time.sleep(pause)

@@ -11,7 +11,7 @@ from django_craftkit import bulk, clock
 from django_craftkit.database import sanitized, update_many
 from django_craftkit.models import Change, Render, Share, SignatureRequest
 
-from .answers import UNREADABLE
+from .answers import UNREADABLE_KEY
 from .moments import from_utc
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def merge_answers(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
         before = merged.get(name)
         if before is None:
             merged[name] = value
-        elif name == UNREADABLE and isinstance(before, Mapping) and isinstance(value, Mapping):
+        elif name == UNREADABLE_KEY and isinstance(before, Mapping) and isinstance(value, Mapping):
             merged[name] = merge_answers(before, value)
         elif value is not None:
             merged[name] = max(before, value, key=_order)

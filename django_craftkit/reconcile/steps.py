@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from .batches import Batch, Ended
-    from .crew import Answer, Call
-    from .pace import Turn
+    from .executor import Answer, Call
+    from .timings import Budget
 
 logger = get_logger(__name__)
 
@@ -27,28 +27,28 @@ STEPS: dict[str, Callable[[Job], Result]] = {
     Job.Kind.EMAIL: shares.emails.step,
     Job.Kind.ENGAGEMENT: engagement.step,
     Job.Kind.SEND_SIGNATURE: signatures.send.step,
-    Job.Kind.SIGNATURE: signatures.cancel.step,
+    Job.Kind.POLL_OR_CANCEL: signatures.poll_or_cancel.step,
     Job.Kind.POLL_SIGNATURES: signatures.poll.step,
     Job.Kind.ARCHIVE_SIGNATURE: archive.keep_signed,
     Job.Kind.ARCHIVE_RENDER: archive.keep_render,
     **dict.fromkeys(announcements.KINDS, announcements.step),
 }
 
-#: What is done for many jobs at a time, in the thread of the loop. The crew makes the calls.
+#: What is done for many jobs at a time, in the thread of the loop. The executor makes the calls.
 BATCHES: dict[str, Batch] = {
     Job.Kind.RENDER: renders.send.DOCUMENTS,
     **dict.fromkeys(announcements.KINDS, announcements.ANNOUNCEMENTS),
     Job.Kind.SEND_SIGNATURE: signatures.send.SENDING,
-    Job.Kind.SIGNATURE: signatures.cancel.FOLLOWING,
+    Job.Kind.POLL_OR_CANCEL: signatures.poll_or_cancel.POLL_OR_CANCEL,
     Job.Kind.SHARE: shares.links.LINKS,
     Job.Kind.EMAIL: shares.emails.MAILS,
 }
 
 
-def plan(batch: Batch, jobs: Sequence[Job], turn: Turn) -> Sequence[Call | Ended | Job]:
+def plan(batch: Batch, jobs: Sequence[Job], budget: Budget) -> Sequence[Call | Ended | Job]:
     """Return what a batch plans; the jobs themselves where one of them breaks it."""
     try:
-        return list(batch.plan(jobs, turn))
+        return list(batch.plan(jobs, budget))
     except SoftTimeLimitExceeded:
         raise
     except Exception:

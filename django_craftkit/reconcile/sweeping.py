@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 
 from django_craftkit import conf
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.database import in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState, Render
 from django_craftkit.models.render_manager import OVERDUE
@@ -80,13 +80,13 @@ def restore_jobs(part: int) -> int:
 
 def note_overdue() -> int:
     """Note which documents are overdue by now, once for each attempt; return how many."""
-    told = Change.objects.using(database()).filter(
+    told = Change.objects.writer().filter(
         kind=Change.Kind.RENDER,
         object_id=OuterRef("pk"),
         attempt=OuterRef("attempt"),
         to_status=OVERDUE,
     )
-    late = Render.objects.using(database()).overdue().filter(~Exists(told))
+    late = Render.objects.writer().overdue().filter(~Exists(told))
     attempts = dict(late.order_by("pk").values_list("pk", "attempt")[:BATCH])
     noted = _note_overdue(attempts) if attempts else []
     if noted:
@@ -98,9 +98,9 @@ def note_overdue() -> int:
 def _note_overdue(attempts: dict[int, int]) -> list[int]:
     """Note that these attempts, by document, are overdue; return those that are by now."""
     # Whoever comes second waits here, and finds what the first has noted.
-    rows = lock(Render.objects.using(database()).under_way()).filter(pk__in=list(attempts))
+    rows = lock(Render.objects.writer().under_way()).filter(pk__in=list(attempts))
     late = list(rows.only("status", "attempt").order_by("pk"))
-    told = Change.objects.using(database()).filter(
+    told = Change.objects.writer().filter(
         kind=Change.Kind.RENDER, object_id__in=list(attempts), to_status=OVERDUE
     )
     known = set(told.values_list("object_id", "attempt"))

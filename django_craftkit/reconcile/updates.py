@@ -12,11 +12,11 @@ from django.db.models import Model
 
 from django_craftkit import bulk
 from django_craftkit.clock import database_now
-from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.database import in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Render, WebhookDelivery
 
-from .crew import Call, NotMade, made
+from .executor import Call, NotMade, made
 from .results import Later, Result, result_of_error
 from .states import R
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django_craftkit.models import Change, Job
 
     from .batches import Ended
-    from .crew import Answer
+    from .executor import Answer
     from .states import RemoteState, States
 
     #: When the answers were read, by the database's clock; read where it matters.
@@ -137,7 +137,7 @@ class Answered(Generic[U]):
 class Updates(Answered[Update[R]], Generic[R]):
     """Updates rows of one model by remote states."""
 
-    is_keyed = True
+    is_repeatable = True
     #: What applies their states.
     states: ClassVar[type[States[Any, RemoteState]]]
 
@@ -156,8 +156,7 @@ class Updates(Answered[Update[R]], Generic[R]):
 
     @in_transaction
     def apply_together(self, updates: Sequence[Update[R]]) -> dict[int, R | None]:
-        rows: Any = lock_free(self.rows())
-        free: dict[int, R] = rows.in_bulk([one.row.pk for one in updates])
+        free = lock_free(self.rows()).in_bulk([one.row.pk for one in updates])
         locked = [(free[one.row.pk], one) for one in updates if one.row.pk in free]
         ours = [(row, one) for row, one in locked if _is_about(row, one)]
         self._apply(ours)
@@ -194,7 +193,7 @@ def lock_renders(pks: Iterable[int], locked: Callable[[Any], Any] = lock) -> dic
 
     ``locked`` locks a queryset, or those of its rows that are free.
     """
-    renders = Render.objects.using(database()).only("withdrawn_at", "project")
+    renders = Render.objects.writer().only("withdrawn_at", "project")
     return {row.pk: row for row in locked(renders.filter(pk__in=pks).order_by("pk"))}
 
 

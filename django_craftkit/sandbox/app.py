@@ -148,6 +148,9 @@ class Sandbox(SignatureControls):
 
         Its attributes `email_configured` and `signatures_configured` may be set: while they are
         False, no e-mail and no signature request can be sent.
+
+        Args:
+            name: as `api_keys` or `add_key` named it.
         """
         return self.state.project(name)
 
@@ -180,7 +183,7 @@ class Sandbox(SignatureControls):
         self.state.revoke_key(key)
 
     def remove_project(self, name: str) -> None:
-        """The project goes, its keys stay and are refused with 403; KeyError if it isn't there."""
+        """The project `name` goes, its keys stay and get a 403; KeyError if it isn't there."""
         with self.state.lock:
             del self.state.projects[name]
 
@@ -197,7 +200,13 @@ class Sandbox(SignatureControls):
     ) -> Template:
         """Publish a template as Craftkit's builder would: keys of loops may hold dots.
 
-        Without a manifest it exists, and nothing of it is published.
+        Args:
+            slug: up to 120 small letters, digits and single hyphens.
+            manifest: as PUT takes it; None: the template exists, and nothing of it is published.
+            name: None: made of the slug.
+            description, page_config: as PUT takes them; None: none.
+            template_type: what the API shows as `templateType`.
+            project: must be there.
 
         Raises:
             ValueError: Craftkit would not take it; the message says why.
@@ -228,7 +237,11 @@ class Sandbox(SignatureControls):
     def put_any_template(
         self, slug: str, *, name: str | None = None, project: str = DEFAULT_PROJECT
     ) -> Template:
-        """A template that takes any data and keeps it as it was sent."""
+        """A template that takes any data and keeps it as it was sent.
+
+        Args:
+            slug, name, project: as in `put_template`, which raises the same.
+        """
         content = templates.anything(slug)
         shape = Shape(content)
         check_slug(slug, shape)
@@ -245,10 +258,16 @@ class Sandbox(SignatureControls):
         *,
         project: str = DEFAULT_PROJECT,
     ) -> Subscription:
-        """Send webhooks of a project to a URL: the named events, or all of them.
+        """Send webhooks of a project to a URL.
+
+        Args:
+            url: where to; nobody looks whether it answers.
+            secret: what their bodies are signed with.
+            events: some of `EVENTS`; None: all of them.
+            project: must be there.
 
         Raises:
-            ValueError: Craftkit has no such event.
+            ValueError: Craftkit has no such event, or there is no such project.
         """
         subscription = Subscription(url, secret, known_events(events))
         with self.state.lock:
@@ -256,7 +275,7 @@ class Sandbox(SignatureControls):
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Queue no more for it; what is queued is sent."""
+        """Queue no more for a `subscription` of `subscribe`; what is queued is sent."""
         with self.state.lock:
             for project in self.state.projects.values():
                 if subscription in project.subscriptions:
@@ -310,6 +329,9 @@ class Sandbox(SignatureControls):
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer over a socket: delays are waited out, lost answers close the connection.
 
+        Args:
+            environ, start_response: as WSGI has them.
+
         Raises:
             ConnectionAbortedError: the connection is to end here; `SandboxServer` does that.
         """
@@ -321,5 +343,5 @@ class Sandbox(SignatureControls):
         return answer.response(environ, start_response)
 
     def answer(self, environ: WSGIEnvironment) -> Answer:
-        """What to answer, faults included; waits for nothing and closes nothing."""
+        """What to answer to a WSGI `environ`, faults included; waits for and closes nothing."""
         return self.service.answer(environ)

@@ -72,13 +72,18 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """The address, without a slash at its end; only while it runs."""
+        """The address, without a slash at its end; RuntimeError unless it runs."""
         if self._url is None:
             raise RuntimeError("the sandbox's server has not been started")
         return self._url
 
     def start(self) -> Self:
-        """Begin to serve; returns when connections are taken."""
+        """Begin to serve; returns when connections are taken.
+
+        Raises:
+            RuntimeError: it runs already.
+            OSError: the port is taken.
+        """
         if self._url is not None:
             raise RuntimeError("the sandbox's server runs already")
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

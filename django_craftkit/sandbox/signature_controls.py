@@ -67,7 +67,15 @@ class SignatureControls:
         self.state.signing.certificate_delay = seconds
 
     def view_signature(self, request_id: str, email: str) -> SignatureRequest:
-        """The recipient opens their page."""
+        """The recipient opens their page.
+
+        Args:
+            request_id: as the API gave it.
+            email: the recipient's address.
+
+        Raises:
+            ValueError: no such request or recipient; the request has ended.
+        """
         with self._changing(request_id) as request:
             recipient = request.recipient(email)
             if not request.open:
@@ -76,13 +84,27 @@ class SignatureControls:
         return request
 
     def sign(self, request_id: str, email: str) -> SignatureRequest:
-        """The recipient signs, or approves; the last one completes the request."""
+        """The recipient signs, or approves; the last one completes the request.
+
+        Args:
+            request_id, email: as in `view_signature`.
+
+        Raises:
+            ValueError: as in `view_signature`; they have acted already, or only get a copy.
+        """
         with self._changing(request_id) as request:
             self.state.signing.sign(request, request.recipient(email))
         return request
 
     def sign_all(self, request_id: str) -> SignatureRequest:
-        """Everybody signs who hasn't, in their order: the request is completed."""
+        """Everybody signs who hasn't, in their order: the request is completed.
+
+        Args:
+            request_id: as in `view_signature`.
+
+        Raises:
+            ValueError: no such request, or nobody is left to sign.
+        """
         with self._changing(request_id) as request:
             waiting = [each for each in request.recipients if each.acts and not each.acted]
             if not request.open or not waiting:
@@ -92,13 +114,28 @@ class SignatureControls:
         return request
 
     def decline(self, request_id: str, email: str, reason: str | None = None) -> SignatureRequest:
-        """The recipient declines: the request has ended."""
+        """The recipient declines: the request has ended.
+
+        Args:
+            request_id, email: as in `view_signature`.
+            reason: what they write; None: nothing.
+
+        Raises:
+            ValueError: as in `sign`.
+        """
         with self._changing(request_id) as request:
             self.state.signing.decline(request, request.recipient(email), reason)
         return request
 
     def expire_signature(self, request_id: str) -> SignatureRequest:
-        """The time of a request is up, now."""
+        """The time of a request is up, now.
+
+        Args:
+            request_id: as in `view_signature`.
+
+        Raises:
+            ValueError: no such request, or it has ended.
+        """
         with self._changing(request_id) as request:
             self.state.signing.expire(request)
         return request
@@ -106,7 +143,15 @@ class SignatureControls:
     def fail_signature(
         self, request_id: str, message: str = "Processing failed."
     ) -> SignatureRequest:
-        """The processing of a request fails; no webhook says so."""
+        """The processing of a request fails; no webhook says so.
+
+        Args:
+            request_id: as in `view_signature`.
+            message: what the API tells of it.
+
+        Raises:
+            ValueError: no such request, or it has ended.
+        """
         with self._changing(request_id) as request:
             self.state.signing.fail(request, message)
         return request

@@ -178,7 +178,7 @@ def _states(context: Context) -> tuple[list[ProjectState], datetime]:
     request = context.get("request")
     found: tuple[list[ProjectState], datetime] | None = getattr(request, "craftkit_states", None)
     if found is None:
-        rows: Any = ProjectState.objects.using(database()).order_by("project", "capability")
+        rows: Any = ProjectState.objects.writer().order_by("project", "capability")
         states = list(rows.annotate(read_at=clock.database_now_expression()))
         found = (states, clock.moment(states[0].read_at if states else None))
         if request is not None:

@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from django_craftkit.models import Job, Render
-from django_craftkit.models.claims import Marks
+from django_craftkit.models.claims import Watermarks
 
 from .measure import Figure, say
 from .models import DeclaredBooking
@@ -38,14 +38,17 @@ BESIDE_WORKERS = "web requests of {} that wait for or deadlock with four workers
 WAITED, DEADLOCKED = 1205, 1213
 
 
-def claim(limit: int, marks: Marks) -> Sequence[int]:
+def claim(limit: int, watermarks: Watermarks) -> Sequence[int]:
     """Claim as a loop does, and return the ids: all that is known here of how jobs are claimed.
 
-    ``marks`` are those of one worker.
+    ``watermarks`` are those of one worker.
     """
     # The clock of the database is that of this machine, and to ask it is no part of the claim.
     jobs = Job.objects.all().claim(
-        limit, now=timezone.now(), lease=timedelta(seconds=120), mark=marks.of(Job.Kind.RENDER)
+        limit,
+        now=timezone.now(),
+        lease=timedelta(seconds=120),
+        since=watermarks.of(Job.Kind.RENDER),
     )
     return [job.pk for job in jobs]
 
@@ -62,8 +65,8 @@ def over_remains(rounds: int, finished: int) -> list[Figure]:
         _empty()
         with _somebodys_transaction():
             _write(finished)
-            marks = Marks()
-            while ids := claim(AT_ONCE, marks):
+            watermarks = Watermarks()
+            while ids := claim(AT_ONCE, watermarks):
                 Job.objects.filter(pk__in=list(ids)).delete()
             _write(LIVE)
             if Job.objects.count() != LIVE:
@@ -82,7 +85,7 @@ def _claims() -> float:
     else the machine does makes short statements seem long, and the ratio small.
     """
     taken = []
-    marks = Marks()
+    watermarks = Watermarks()
 
     def measure(execute: Any, *args: Any) -> Any:
         began = time.perf_counter()
@@ -94,7 +97,7 @@ def _claims() -> float:
     with connection.execute_wrapper(measure):
         for _ in range(CLAIMS):
             taken.append(0.0)
-            if not claim(1, marks):
+            if not claim(1, watermarks):
                 raise RuntimeError("There was nothing to claim.")
     return statistics.quantiles(taken, n=4)[0]
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_craftkit.clock import database_now
 from django_craftkit.models import Job, WebhookDelivery, claims
-from django_craftkit.models.claims import LeasedQuerySet, Mark, Marks
+from django_craftkit.models.claims import LeasedQuerySet, Watermark, Watermarks
 from django_craftkit.models.priority import Priority
 from django_craftkit.reconcile import deliveries
 from tests.helpers import TIMEOUT, at_once, elsewhere
@@ -85,21 +85,21 @@ def test_the_most_urgent_go_first_and_of_a_class_the_oldest():
         [(UPKEEP, 9), (BULK, 8), (SINGLE, 1), (SINGLE, 2), (URGENT, 0), (BULK, 3)]
     ):
         make_job(number, priority, ago=ago)
-    mark = Mark()
-    assert claimed(2, mark=mark) == [4, 3]
-    assert claimed(9, mark=mark) == [2, 1, 5, 0]
+    since = Watermark()
+    assert claimed(2, since=since) == [4, 3]
+    assert claimed(9, since=since) == [2, 1, 5, 0]
 
 
 @pytest.mark.django_db
 def test_a_class_that_nothing_was_taken_of_for_a_minute_has_its_turn():
     """Single documents come without end, and always enough of them."""
-    mark = Mark()
+    since = Watermark()
     for number in range(9):
         make_job(number, BULK, ago=3600)
     taken = []
     for second in range(0, 150, 10):
         make_job(100 + second, SINGLE, ago=-second)
-        taken += claimed(at=second, mark=mark)
+        taken += claimed(at=second, since=since)
     bulk = [number for number in taken if number < 100]
     assert bulk == [0, 1], "one a minute, however long they wait, and no more"
     assert taken.index(0) == 6
@@ -107,13 +107,13 @@ def test_a_class_that_nothing_was_taken_of_for_a_minute_has_its_turn():
 
 @pytest.mark.django_db
 def test_urgent_work_is_overtaken_by_a_single_one_after_a_minute_and_by_upkeep_after_three():
-    mark = Mark()
+    since = Watermark()
     make_job(1, SINGLE)
     make_job(3, UPKEEP)
     taken = []
     for second in range(0, 200, 20):
         make_job(100 + second, URGENT, ago=-second)
-        taken += claimed(at=second, mark=mark)
+        taken += claimed(at=second, since=since)
     assert taken.index(1) == 3
     assert taken.index(3) == 9
 
@@ -130,92 +130,92 @@ def stopwatch(monkeypatch):
 @pytest.mark.parametrize("priority", Priority.values)
 def test_a_claim_begins_where_the_one_before_found_nothing(stopwatch, priority):
     """What is done is not walked over, nor what was due before: but every few seconds."""
-    mark = Mark()
-    assert claimed(mark=mark) == []
+    since = Watermark()
+    assert claimed(since=since) == []
     make_job(1, priority, ago=30)
-    assert claimed(mark=mark) == []
-    stopwatch(claims.LOOK_EVERY - 0.01)
-    assert claimed(mark=mark) == []
-    stopwatch(claims.LOOK_EVERY)
-    assert claimed(mark=mark) == [1], "committed late, or moved back: within these seconds"
+    assert claimed(since=since) == []
+    stopwatch(claims.SCAN_EVERY - 0.01)
+    assert claimed(since=since) == []
+    stopwatch(claims.SCAN_EVERY)
+    assert claimed(since=since) == [1], "committed late, or moved back: within these seconds"
 
 
 @pytest.mark.django_db
 def test_what_is_committed_a_little_late_is_found_at_once():
-    mark = Mark()
-    assert claimed(mark=mark) == []
+    since = Watermark()
+    assert claimed(since=since) == []
     make_job(1, ago=1.9)
-    assert claimed(mark=mark) == [1]
+    assert claimed(since=since) == [1]
 
 
 @pytest.mark.django_db
 def test_a_claim_begins_anew_where_other_rows_are_left_out():
     """A pause has ended: what waited for it has been due for long."""
-    mark = Mark()
+    since = Watermark()
     make_job(1, ago=300, project="paused")
     free = Job.objects.exclude(project="paused")
-    assert free.claim(1, now=NOW, lease=LEASE, mark=mark, excluded="paused") == []
-    assert claimed(mark=mark, excluded="nothing") == [1]
+    assert free.claim(1, now=NOW, lease=LEASE, since=since, excluded="paused") == []
+    assert claimed(since=since, excluded="nothing") == [1]
 
 
 @pytest.mark.django_db
 def test_a_long_look_at_everything_is_not_taken_again_soon(stopwatch, monkeypatch):
     find = LeasedQuerySet._find
 
-    def slowly(self, most, now, floors, *args):
-        if not floors:
+    def slowly(self, most, now, starts, *args):
+        if not starts:
             stopwatch(3)
-        return find(self, most, now, floors, *args)
+        return find(self, most, now, starts, *args)
 
     monkeypatch.setattr(LeasedQuerySet, "_find", slowly)
-    mark = Mark()
-    assert claimed(mark=mark) == []
+    since = Watermark()
+    assert claimed(since=since) == []
     make_job(1, ago=30)
     stopwatch(3 + 3 * claims.REST - 1)
-    assert claimed(mark=mark) == []
+    assert claimed(since=since) == []
     stopwatch(3 + 3 * claims.REST)
-    assert claimed(mark=mark) == [1]
+    assert claimed(since=since) == [1]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("end", ["done", "reschedule", "leave"])
 def test_what_was_requested_during_a_long_step_is_found_at_once(end):
     """The claims of others have passed by where it was due."""
-    mark = Mark()
+    since = Watermark()
     make_job(1, ago=30, due_at=timezone.now() - timedelta(seconds=30))
     now = timezone.now()
-    (job,) = Job.objects.all().claim(1, now=now, lease=LEASE, mark=mark)
+    (job,) = Job.objects.all().claim(1, now=now, lease=LEASE, since=since)
     Job.objects.schedule("render", [1])
-    assert Job.objects.all().claim(1, now=timezone.now(), lease=LEASE, mark=mark) == []
+    assert Job.objects.all().claim(1, now=timezone.now(), lease=LEASE, since=since) == []
     later = (timezone.now() + timedelta(hours=1),) if end != "done" else ()
     getattr(Job.objects, end)(job, *later)
     (anew,) = Job.objects.all().claim(
-        1, now=timezone.now() + timedelta(seconds=1), lease=LEASE, mark=mark
+        1, now=timezone.now() + timedelta(seconds=1), lease=LEASE, since=since
     )
     assert (anew.pk, anew.version) == (job.pk, 2)
 
 
 @pytest.mark.django_db
 def test_a_quarantined_job_that_is_asked_for_is_found_at_once():
-    mark = Mark()
+    since = Watermark()
     then = timezone.now()
     make_job(1, due_at=then - timedelta(days=1), leased_until=then + timedelta(days=1))
-    assert Job.objects.all().claim(1, now=then, lease=LEASE, mark=mark) == []
+    assert Job.objects.all().claim(1, now=then, lease=LEASE, since=since) == []
     Job.objects.request("render", [1])
     now = timezone.now() + timedelta(seconds=1)
-    (job,) = Job.objects.all().claim(1, now=now, lease=LEASE, mark=mark)
+    (job,) = Job.objects.all().claim(1, now=now, lease=LEASE, since=since)
     assert (job.object_id, job.priority) == (1, URGENT)
 
 
 def test_each_tenant_has_marks_of_its_own(monkeypatch):
-    marks = Marks()
+    watermarks = Watermarks()
     mine = connections[connection.alias]
     monkeypatch.setattr(mine, "schema_name", "north", raising=False)
-    north = marks.of("jobs")
-    assert marks.of("jobs") is north
-    assert marks.of("inbox") is not north
+    north = watermarks.of("jobs")
+    assert watermarks.of("jobs") is north
+    assert watermarks.of("inbox") is not north
     monkeypatch.setattr(mine, "schema_name", "south")
-    assert marks.of("jobs") is not north
+    assert watermarks.of("jobs") is not north
 
 
 @pytest.fixture(params=["as it is", "repeatable read"])
@@ -253,11 +253,11 @@ def test_claims_never_overlap_and_inserts_of_web_requests_never_wait_for_them(le
                     Job.objects.start("render", one, "default", one % 3)
 
     def process(mine: list[int]) -> None:
-        mark = Mark()
+        since = Watermark()
         end = time.monotonic() + TIMEOUT
         while sum(map(len, done)) < expected:
             assert time.monotonic() < end, "not all of them were done"
-            for job in Job.objects.all().claim(5, now=database_now(), lease=LEASE, mark=mark):
+            for job in Job.objects.all().claim(5, now=database_now(), lease=LEASE, since=since):
                 mine.append(job.object_id)
                 Job.objects.done(job)
 

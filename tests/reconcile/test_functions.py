@@ -1,4 +1,4 @@
-"""The project's own functions in the thread of the loop: builders and receivers, many in a turn."""
+"""The project's own functions in the thread of the loop: builders and receivers, many at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_craftkit.models import Change, Job, Render
-from django_craftkit.reconcile import announcements, pace
+from django_craftkit.reconcile import announcements, timings
 from django_craftkit.signals import render_succeeded
 from tests.helpers import LEASE_OVER, TIMEOUT, Elsewhere, Killed, connected, settle, until
 from tests.reconcile.helpers import locks_rows
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _unknown_functions(monkeypatch):
-    monkeypatch.setattr(pace.PACE, "_seconds", {})
+    monkeypatch.setattr(timings.TIMINGS, "_seconds", {})
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_slow_function_holds_up_nobody(craftkit, declared, work, monkeypatch):
     def build(order):
         names.append((order.number, threading.current_thread().name))
         if order.number.startswith("slow"):
-            let_pass(pace.SLOW * 1.2)
+            let_pass(timings.SLOW * 1.2)
             if order.number != "slow 0":
                 assert over.wait(TIMEOUT)
         return {"number": order.number}
@@ -180,7 +180,7 @@ def test_a_slow_function_holds_up_nobody(craftkit, declared, work, monkeypatch):
 
 @locks_rows
 def test_more_slow_ones_than_have_threads_wait_as_they_were(craftkit, declared, work, monkeypatch):
-    monkeypatch.setattr(pace.PACE, "is_slow", lambda name: True)
+    monkeypatch.setattr(timings.TIMINGS, "is_slow", lambda name: True)
     over = threading.Event()
 
     def build(order):
@@ -315,7 +315,7 @@ def test_a_slow_receiver_holds_up_no_document(craftkit, receiver, work, monkeypa
 
     def slow(render):
         names.append(threading.current_thread().name)
-        let_pass(pace.SLOW * 1.2)
+        let_pass(timings.SLOW * 1.2)
         if len(names) > 1:
             assert over.wait(TIMEOUT)
 

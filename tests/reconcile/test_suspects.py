@@ -12,9 +12,9 @@ import pytest
 from django.utils import timezone
 
 from django_craftkit.models import Change, Job, Render, WebhookDelivery
-from django_craftkit.reconcile import room
+from django_craftkit.reconcile import exclusion
+from django_craftkit.reconcile.exclusion import Exclusion
 from django_craftkit.reconcile.loop import Loop
-from django_craftkit.reconcile.room import Room
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
 from tests.helpers import (
@@ -61,16 +61,16 @@ def run(craftkit) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("place", [0, 1, 3, 5])
-def test_bystanders_of_a_handful_are_not_counted(craftkit, deadly, place):
+@pytest.mark.parametrize("lock", [0, 1, 3, 5])
+def test_bystanders_of_a_handful_are_not_counted(craftkit, deadly, lock):
     keys = [f"i-{number}" for number in range(5)]
-    keys.insert(place, KILLER)
+    keys.insert(lock, KILLER)
     told = deadly(keys)
     killer = Render.objects.get(key=KILLER).pk
     run(craftkit)
     counted = Job.objects.filter(kind="announce render").exclude(object_id=killer)
     assert set(counted.values_list("attempts", flat=True)) <= {0}
-    assert sorted(told) == sorted(keys[:place])
+    assert sorted(told) == sorted(keys[:lock])
 
     craftkit.pass_time(LEASE_OVER)
     for _ in range(2):
@@ -113,8 +113,8 @@ def test_what_has_ended_a_worker_is_carried_out_alone(craftkit, monkeypatch, sha
         return send(self, request, *args, **kwargs)
 
     monkeypatch.setattr(SandboxAdapter, "send", watch)
-    place = Room()
-    loops = [Loop(threads=1 if shared else 3, wake=None, room=place) for _ in range(1 + shared)]
+    lock = Exclusion()
+    loops = [Loop(threads=1 if shared else 3, wake=None, exclusion=lock) for _ in range(1 + shared)]
     threads = [Elsewhere(loop.run) for loop in loops]
     for thread in threads:
         thread.wait()
@@ -134,7 +134,7 @@ def test_what_waits_for_a_thread_keeps_nobody_from_being_alone(craftkit):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_suspects_only_the_one_that_ends_its_worker_again_is_counted(craftkit, monkeypatch):
-    """The others wait to be alone, or for a thread; else four deaths would quarantine them all."""
+    """The others wait to be alone, or for a thread; else four crashes would quarantine them all."""
     for number in range(6):
         Render.objects.request("invoice", {"number": number})
     left_by_a_dead_worker()
@@ -154,19 +154,19 @@ def test_of_many_suspects_only_the_one_that_ends_its_worker_again_is_counted(cra
 
 @pytest.mark.django_db(transaction=True)
 def test_what_cannot_be_alone_waits_uncounted(craftkit, monkeypatch):
-    monkeypatch.setattr(room, "WAIT", 0.05)
+    monkeypatch.setattr(exclusion, "WAIT", 0.05)
     Render.objects.request("invoice", {})
     left_by_a_dead_worker()
-    place, busy, over = Room(), threading.Event(), threading.Event()
+    lock, busy, over = Exclusion(), threading.Event(), threading.Event()
 
     def never_end():
-        with place.beside():
+        with lock.shared():
             busy.set()
             over.wait(TIMEOUT)
 
     stuck = Elsewhere(never_end)
     assert busy.wait(TIMEOUT)
-    Loop(threads=1, wake=None, room=place).run()
+    Loop(threads=1, wake=None, exclusion=lock).run()
     job = Job.objects.get()
     assert (job.attempts, job.lease_token) == (1, None)
     assert job.due_at > timezone.now()
@@ -253,11 +253,11 @@ def test_a_webhook_whose_worker_died_still_waits_for_its_answer(craftkit):
 
 
 def test_those_who_want_to_be_alone_take_turns():
-    place, inside, seen = Room(), [], []
+    lock, inside, seen = Exclusion(), [], []
 
     def act():
         for _ in range(3):
-            with place.beside(), place.alone() as is_alone:
+            with lock.shared(), lock.exclusive() as is_alone:
                 inside.append(is_alone)
                 seen.append(len(inside))
                 inside.pop()
@@ -267,30 +267,30 @@ def test_those_who_want_to_be_alone_take_turns():
 
 
 def test_who_missed_a_turn_waits_for_the_next_one():
-    place, taken, over = Room(), threading.Event(), threading.Event()
+    lock, taken, over = Exclusion(), threading.Event(), threading.Event()
     missed = []
 
     def want():
-        with place.beside(), place.alone(0.3) as is_alone:
+        with lock.shared(), lock.exclusive(0.3) as is_alone:
             missed.append(not is_alone)
 
-    with place.beside():
+    with lock.shared():
         late = Elsewhere(want)
-        until(lambda: place._alone)
-        with place.alone() as is_alone:
+        until(lambda: lock._wanted)
+        with lock.exclusive() as is_alone:
             assert is_alone
             until(lambda: missed)
     late.wait()
     assert missed == [True]
 
     def stay():
-        with place.beside():
+        with lock.shared():
             taken.set()
             over.wait(TIMEOUT)
 
     busy = Elsewhere(stay)
     assert taken.wait(TIMEOUT)
     threading.Timer(0.05, over.set).start()
-    with place.beside(), place.alone(5.0) as is_alone:
+    with lock.shared(), lock.exclusive(5.0) as is_alone:
         assert is_alone, "it waits for the one that is busy"
     busy.wait()

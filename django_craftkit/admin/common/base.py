@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from django_craftkit.models.mirror import Mirror
     from django_craftkit.models.problems import Explained
 
-    from .results import Result
+    from .results import Message
 
 
 #: Rows that a confirmation names; of the others it says how many there are.
@@ -244,7 +244,7 @@ class MirrorAdmin(IndexedSearch[M]):
             url = self.address("changelist") + (f"?{filters}" if filters else "")
         return HttpResponseRedirect(url)
 
-    def tell(self, request: HttpRequest, row: Model | None, *results: Result) -> HttpResponse:
+    def tell(self, request: HttpRequest, row: Model | None, *results: Message) -> HttpResponse:
         """Say what became of a request, and redirect to the page of its row."""
         for level, text in results:
             self.message_user(request, text, level)
@@ -254,7 +254,7 @@ class MirrorAdmin(IndexedSearch[M]):
         self,
         request: HttpRequest,
         row: Any,
-        result_of: Callable[[M], Result],
+        result_of: Callable[[M], Message],
         withdrawn: str,
         **how: bool,
     ) -> HttpResponse:

@@ -9,7 +9,6 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from django_craftkit import conf
-from django_craftkit.database import database
 from django_craftkit.models import ProjectState
 from django_craftkit.words import why_paused
 
@@ -30,7 +29,7 @@ MOST_FIELDS, MOST_ERRORS = 30, 3
 _LONGEST = 400
 
 #: What is said to staff, and its level, as Django's messages have it.
-Result = tuple[int, str]
+Message = tuple[int, str]
 
 
 def why_waiting(project: str, capability: str = "") -> str:
@@ -40,7 +39,7 @@ def why_waiting(project: str, capability: str = "") -> str:
     """
     if conf.options().PAUSED:
         return _('Everything is held by the setting CRAFTKIT["PAUSED"]. Nothing is lost.')
-    paused = ProjectState.objects.using(database()).paused()
+    paused = ProjectState.objects.writer().paused()
     rows = paused.filter(project=project, capability__in={"", capability}).order_by("capability")
     state = rows.first()
     if state is None:
@@ -73,7 +72,7 @@ def nothing() -> str:
     return _("There is nothing to render: there is no document, and nothing was sent.")
 
 
-def waits(what: str, project: str, capability: str = "", then: str = "") -> Result:
+def waits(what: str, project: str, capability: str = "", then: str = "") -> Message:
     """Tell ``what`` is requested, and why it waits; else when it is done, or ``then``."""
     if why := why_waiting(project, capability):
         return messages.WARNING, f"{what} {why}"
@@ -98,33 +97,33 @@ def listed_errors(row: Mirror) -> tuple[list[tuple[str, list[str]]], bool]:
     return listed, listed == whole and not is_unread
 
 
-def counted(level: int, text: _StrOrPromise, count: int) -> list[Result]:
+def counted(level: int, text: _StrOrPromise, count: int) -> list[Message]:
     """Tell a lazy plural, where there is something to tell."""
     return [(level, str(text % count))] if count else []
 
 
-def still_waiting(text: _StrOrPromise, rows: Sequence[Share | SignatureRequest]) -> list[Result]:
+def still_waiting(text: _StrOrPromise, rows: Sequence[Share | SignatureRequest]) -> list[Message]:
     """Tell a lazy plural of what waits, and why."""
     why = next(filter(None, map(why_waiting, sorted({row.project for row in rows}))), "")
     told = counted(messages.WARNING, text, len(rows))
     return [(level, f"{said} {why}".strip()) for level, said in told]
 
 
-def nothing_to_send() -> Result:
+def nothing_to_send() -> Message:
     return messages.WARNING, _("It was left as it is: there is nothing to send again.")
 
 
-def sent_once() -> Result:
+def sent_once() -> Message:
     """Tell that a double click is one request."""
     return messages.INFO, _("It was asked for a moment ago and stays as it was: it is sent once.")
 
 
-def refused(render: Render, withdrawn: str) -> Result:
+def refused(render: Render, withdrawn: str) -> Message:
     """Tell why a document goes to nobody: it has no PDF; else say what ``withdrawn`` says."""
     if render.is_retriable and render.withdrawn_at is None:
         return no_pdf(render)
     return messages.ERROR, withdrawn
 
 
-def no_pdf(render: Render) -> Result:
+def no_pdf(render: Render) -> Message:
     return messages.ERROR, _("There is no PDF: the document is %s.") % render.get_status_display()

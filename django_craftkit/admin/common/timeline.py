@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 from django.db.models.functions import Left
@@ -83,7 +83,7 @@ def latest_changes(row: Mirror, others: Q | None = None) -> Sequence[Change]:
     of = Q(kind=row.change_kind, object_id=row.pk) | (others or Q())
     rows = Change.objects.filter(of).select_related("person", "recipient").order_by("-pk")
     rows = rows.defer("note", "receivers").annotate(note_start=Left("note", LONGEST_LINE + 1))
-    latest = list(rows[:MOST_CHANGES])[::-1]
+    latest: list[Any] = list(rows[:MOST_CHANGES])[::-1]
     for change in latest:
         change.note = change.note_start
     return latest

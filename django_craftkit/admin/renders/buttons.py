@@ -148,7 +148,7 @@ class RenderButtons(MirrorAdmin[Render]):
         )
 
 
-def retry_result(render: Render) -> results.Result:
+def retry_result(render: Render) -> results.Message:
     """Tell what became of another attempt at a document."""
     if render.status == Render.Status.SUCCEEDED:
         return messages.SUCCESS, _("The document is ready.")
@@ -165,7 +165,7 @@ def retry_result(render: Render) -> results.Result:
     return messages.INFO, _("Craftkit has accepted the document and is making it.")
 
 
-def refresh_result(render: Render, *, is_fresh: bool) -> results.Result:
+def refresh_result(render: Render, *, is_fresh: bool) -> results.Message:
     """Tell whether a page shows what Craftkit says now."""
     if render.error_code == ErrorCode.NOTHING_TO_RENDER:
         return messages.WARNING, results.nothing()

@@ -27,7 +27,6 @@ from django_craftkit.admin.common.buttons import (
 )
 from django_craftkit.admin.common.format import exact, is_link, recipient_of
 from django_craftkit.admin.common.truncate import LONG
-from django_craftkit.database import database
 from django_craftkit.models import NothingToRender, ProjectState, Render, RenderWithdrawn, Share
 from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.problems import ErrorCode
@@ -236,7 +235,7 @@ class SharingButtons(MirrorAdmin[Render]):
         log: str,
     ) -> Share | None:
         """Return what ``do`` requested; ``None`` where it was refused, which the form then says."""
-        known = Share.objects.using(database()).filter(key_hash=hash_key(form.key), render=render)
+        known = Share.objects.writer().filter(key_hash=hash_key(form.key), render=render)
         is_new = not form.is_repeat and not known.exists()
         given = {"message": form.cleaned_data["message"], "expires_at": form.expires_at}
         try:
@@ -270,7 +269,7 @@ class SharingButtons(MirrorAdmin[Render]):
         pk = pk_of(request.GET.get("made", ""))
         if request.method != "GET" or pk is None:
             return None
-        shares = Share.objects.using(database()).filter(render=render, pk=pk)
+        shares = Share.objects.writer().filter(render=render, pk=pk)
         share: Share | None = shares.defer(*LONG[Share]).first()
         is_shown = share is not None and share.is_open and is_link(share.url)
         return share if is_shown and self.allows(request, "see_share_link", share) else None
@@ -299,8 +298,7 @@ def link_to(render: Render, user: AbstractBaseUser) -> Share | None:
     """Request a link as the list of documents does; ``None`` where there is none to request."""
     if not results.can_be_shared(render):
         return None
-    shares = Share.objects.using(database())
-    mine = shares.filter(render=render, requested_by=user, key__startswith=OF_LIST)
+    mine = Share.objects.writer().filter(render=render, requested_by=user, key__startswith=OF_LIST)
     latest = mine.order_by("-pk").first()
     if latest is not None and latest.is_revocable:
         seconds = (clock.now() - latest.requested_at).total_seconds()
@@ -315,7 +313,7 @@ def link_to(render: Render, user: AbstractBaseUser) -> Share | None:
         return None
 
 
-def share_result(share: Share) -> results.Result:
+def share_result(share: Share) -> results.Message:
     """Tell what became of a link or an e-mail that was requested."""
     if share.is_unsettled:
         return messages.WARNING, _(
@@ -349,11 +347,11 @@ def share_result(share: Share) -> results.Result:
     return results.waits(what, share.project, capability, then)
 
 
-def revocation_results(shares: Sequence[Share]) -> list[results.Result]:
+def revocation_results(shares: Sequence[Share]) -> list[results.Message]:
     """Tell which links lead nowhere any more, and which will soon."""
     # As they are by now: a worker may have been faster with some of them.
     pks = [share.pk for share in shares]
-    rows = list(Share.objects.using(database()).filter(pk__in=pks).defer(*LONG[Share]))
+    rows = list(Share.objects.writer().filter(pk__in=pks).defer(*LONG[Share]))
     done = sum(share.status == Share.Status.REVOKED for share in rows)
     never = sum(share.status == Share.Status.REJECTED for share in rows)
     waiting = [share for share in rows if share.status not in Share.FINAL]

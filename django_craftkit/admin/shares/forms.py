@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import clock
 from django_craftkit.admin.common.forms import OnceMoreForm, TextField
 from django_craftkit.admin.common.truncate import LONG
-from django_craftkit.database import database
 from django_craftkit.models import Share
 from django_craftkit.models.arguments import hash_key
 from django_craftkit.models.share_manager import MAX_EMAIL, MAX_MESSAGE, MAX_NAME, mail_key
@@ -101,7 +100,7 @@ class EmailForm(OnceMoreForm, SharingForm):
     def _sent_before(self) -> Share | None:
         cleaned = self.cleaned_data
         key = hash_key(mail_key(cleaned["to"], cleaned["message"]))
-        known = Share.objects.using(database()).filter(render=self.craftkit_render, key_hash=key)
+        known = Share.objects.writer().filter(render=self.craftkit_render, key_hash=key)
         share: Share | None = known.select_related("requested_by").defer(*LONG[Share]).first()
         if share is not None and not cleaned["once_more"]:
             # Of one that was refused or taken back nothing comes.

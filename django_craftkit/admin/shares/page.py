@@ -21,7 +21,6 @@ from django_craftkit.admin.common.format import (
     side_by_side,
 )
 from django_craftkit.admin.common.truncate import LONG, long_of, short_name
-from django_craftkit.database import database
 from django_craftkit.models import Change, EngagementEvent, Render, Share
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def share_rows(site: AnyAdmin, request: HttpRequest, shares: Sequence[Share]) ->
 
 def revocable(renders: Iterable[Render]) -> list[Share]:
     """Return the links that a withdrawal ends."""
-    shares = Share.objects.using(database()).filter(render__in=[render.pk for render in renders])
+    shares = Share.objects.writer().filter(render__in=[render.pk for render in renders])
     shares = shares.revocable().select_related("render").order_by("render", "pk")
     return list(shares.defer(*LONG[Share], *long_of(Render, "render")))
 

@@ -14,7 +14,6 @@ from django_craftkit.admin.common.base import MirrorAdmin
 from django_craftkit.admin.common.buttons import SECONDS, button, pk_of, timeout
 from django_craftkit.admin.common.format import Context, age
 from django_craftkit.admin.common.truncate import LONG, short_line
-from django_craftkit.database import database
 from django_craftkit.files import streamed
 from django_craftkit.models import (
     ArchivedFile,
@@ -177,7 +176,7 @@ class SigningButtons(MirrorAdmin[Render]):
         """Return the requests for the document that nobody has ended, if they may be seen."""
         if not self.allows(request, "view_signaturerequest"):
             return []
-        requests = SignatureRequest.objects.using(database()).filter(render=render)
+        requests = SignatureRequest.objects.writer().filter(render=render)
         alive = requests.alive().order_by("-pk").defer(*LONG[SignatureRequest])[:SHOWN]
         return [
             {
@@ -198,7 +197,7 @@ def _number_of_rows(request: HttpRequest) -> int:
     return min(max(number or ROWS, ROWS), MOST_RECIPIENTS)
 
 
-def request_result(request: SignatureRequest) -> results.Result:
+def request_result(request: SignatureRequest) -> results.Message:
     """Tell what became of a signature request that was sent or retried."""
     status = request.status
     if status == SignatureRequest.Status.REJECTED:
@@ -215,7 +214,7 @@ def request_result(request: SignatureRequest) -> results.Result:
     return results.waits(what, request.project, SIGNATURES, then)
 
 
-def cancellation_result(request: SignatureRequest) -> results.Result:
+def cancellation_result(request: SignatureRequest) -> results.Message:
     """Tell what became of a request to cancel a signature request."""
     if request.status == SignatureRequest.Status.CANCELLED:
         if request.remote_id is None:
@@ -227,7 +226,7 @@ def cancellation_result(request: SignatureRequest) -> results.Result:
     return results.waits(_("Its end is asked for."), request.project)
 
 
-def refresh_result(request: SignatureRequest, *, is_fresh: bool) -> results.Result:
+def refresh_result(request: SignatureRequest, *, is_fresh: bool) -> results.Message:
     """Tell whether a page shows what Craftkit says of a signature request now."""
     if request.unknown_since is not None and not request.is_final:
         return messages.WARNING, _("Craftkit does not know this request; see below.")
@@ -239,11 +238,10 @@ def refresh_result(request: SignatureRequest, *, is_fresh: bool) -> results.Resu
     return results.waits(_("Craftkit will be asked."), request.project, capability)
 
 
-def cancellation_results(requests: Sequence[SignatureRequest]) -> list[results.Result]:
+def cancellation_results(requests: Sequence[SignatureRequest]) -> list[results.Message]:
     """Tell which signature requests end with their document."""
     pks = [row.pk for row in requests]
-    found = SignatureRequest.objects.using(database()).filter(pk__in=pks)
-    rows = list(found.defer(*LONG[SignatureRequest]))
+    rows = list(SignatureRequest.objects.writer().filter(pk__in=pks).defer(*LONG[SignatureRequest]))
     waiting = [row for row in rows if not row.is_final]
     done = sum(row.status == SignatureRequest.Status.CANCELLED for row in rows)
     cancelled = ngettext_lazy(

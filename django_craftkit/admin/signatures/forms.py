@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit.admin.common.buttons import not_as_written, pk_of
 from django_craftkit.admin.common.forms import OnceMoreForm, TextField
 from django_craftkit.admin.common.truncate import LONG, long_of
-from django_craftkit.database import database
 from django_craftkit.models import SignatureRecipient, SignatureRequest
 from django_craftkit.models.signature import MAX_REASON
 from django_craftkit.signing import AnchorTag, Recipient
@@ -184,8 +183,7 @@ class SigningForm(OnceMoreForm):
 
     def _known(self) -> list[SignatureRequest]:
         """Return the requests to these people, newest first, whoever or whatever made them."""
-        rows = SignatureRecipient.objects.using(database())
-        rows = rows.filter(request__render=self.craftkit_render)
+        rows = SignatureRecipient.objects.writer().filter(request__render=self.craftkit_render)
         rows = rows.select_related("request__requested_by")
         rows = rows.defer(*long_of(SignatureRequest, "request")).order_by("-request_id")
         people: dict[SignatureRequest, list[tuple[str, str]]] = {}
@@ -219,7 +217,7 @@ class SigningForm(OnceMoreForm):
 
     def find_who_was_faster(self) -> SignatureRequest | None:
         """Return what stands for something else under the key of this form, the newest one."""
-        rows = SignatureRequest.objects.using(database()).select_related("requested_by")
+        rows = SignatureRequest.objects.writer().select_related("requested_by")
         rows = rows.filter(render=self.craftkit_render, key=self.key).defer(*LONG[SignatureRequest])
         known: SignatureRequest | None = rows.order_by("-pk").first()
         return known

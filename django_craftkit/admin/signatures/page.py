@@ -33,7 +33,6 @@ from django_craftkit.admin.common.truncate import (
     short_line,
     short_name,
 )
-from django_craftkit.database import database
 from django_craftkit.models import (
     ArchivedFile,
     Change,
@@ -224,7 +223,7 @@ def request_rows(
 def cancellable(renders: Iterable[Render]) -> list[SignatureRequest]:
     """Return the signature requests that a withdrawal ends."""
     pks = [render.pk for render in renders]
-    rows = SignatureRequest.objects.using(database()).filter(render__in=pks)
+    rows = SignatureRequest.objects.writer().filter(render__in=pks)
     rows = rows.alive().filter(cancel_requested_at=None).select_related("render")
     left = (*LONG[SignatureRequest], *long_of(Render, "render"))
     return list(rows.order_by("render", "pk").defer(*left))

@@ -15,7 +15,6 @@ from django.urls import NoReverseMatch, reverse
 from django_craftkit import conf, dispatch
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
 from django_craftkit.declarations import declared, templates_of
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
@@ -187,7 +186,7 @@ def _check_broker() -> Finding:
 
 def _check_work(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
     """Yield what the database knows of these projects; ``is_all``: there are no others."""
-    states = list(ProjectState.objects.using(database()).order_by("project", "capability"))
+    states = list(ProjectState.objects.writer().order_by("project", "capability"))
     # After them, so that no sign is of a time to come.
     now = database_now()
     known = conf.project_aliases()
@@ -294,7 +293,7 @@ def _check_oldest(aliases: list[str] | None, now: datetime) -> Iterator[Finding]
 
 
 def _check_jobs() -> Iterator[Finding]:
-    if number := Job.objects.using(database()).quarantined().count():
+    if number := Job.objects.writer().quarantined().count():
         yield Finding(
             "no job is quarantined",
             f"{number} took several workers with them",

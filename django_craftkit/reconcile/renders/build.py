@@ -22,9 +22,9 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.models import Change, Job, Render, RenderWithdrawn
 from django_craftkit.models.identity import stored_key
 from django_craftkit.models.problems import ErrorCode, Problem
-from django_craftkit.reconcile.pace import PACE
 from django_craftkit.reconcile.results import Done, Failed, Reschedule, Result, result_of_error
 from django_craftkit.reconcile.states import RemoteState
+from django_craftkit.reconcile.timings import TIMINGS
 
 from .poll import poll_delay
 from .states import Status, apply_one
@@ -113,7 +113,7 @@ def _make(render: Render, job: Job, source: models.Model | None = None) -> Built
     # What a snapshot's function raised at its event, if it did.
     problem = render.problem if render.error_code == ErrorCode.BUILDER_FAILED else None
     try:
-        with PACE.taken(render.builder):
+        with TIMINGS.measured(render.builder):
             built = None if problem else build(render, source)
     except UnknownBuilder as unknown:
         # Another worker, or this one once it is restarted, may well know it.
@@ -130,13 +130,13 @@ def _make(render: Render, job: Job, source: models.Model | None = None) -> Built
 @in_transaction
 def _confirm_later(render: Render, job: Job) -> Result:
     """Give what the event said a minute to be saved; reject the document after that."""
-    row = lock(Render.objects.using(database())).filter(pk=render.pk).first()
+    row = lock(Render.objects.writer()).filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
         return Reschedule(0.0)
     now = database_now()
     if row.unconfirmed_since is None:
         # Another event under its key clears it.
-        Render.objects.using(database()).filter(pk=row.pk).update(unconfirmed_since=now)
+        Render.objects.writer().filter(pk=row.pk).update(unconfirmed_since=now)
     age = (now - (row.unconfirmed_since or now)).total_seconds()
     problem = Problem(ErrorCode.NOT_CONFIRMED)
     if age < CONFIRM_FOR:
@@ -158,7 +158,7 @@ def store(render: Render, built: Built) -> bool:
 def _store_both(render: Render, built: Built) -> bool:
     # Stored before it is sent: other data never go out under a key that was used.
     stored = (
-        Render.objects.using(database())
+        Render.objects.writer()
         .filter(pk=render.pk, attempt=render.attempt, status=Status.PENDING, data__isnull=True)
         .update(data=built.data)
     )
@@ -169,7 +169,7 @@ def _store_both(render: Render, built: Built) -> bool:
 
 @in_transaction
 def _renew(render: Render) -> bool:
-    rows = lock(Render.objects.using(database())).filter(pk=render.pk, attempt=render.attempt)
+    rows = lock(Render.objects.writer()).filter(pk=render.pk, attempt=render.attempt)
     if not rows.filter(status=Status.PENDING).values_list("pk"):
         return False
     renew_signatures(render)
@@ -196,18 +196,17 @@ def _build_locked(render: Render, job: Job) -> Result:
 @in_transaction
 def _drop(render: Render, job: Job) -> Result:
     """Forget a document that there turned out to be no data for, as if it never was requested."""
-    using = database()
     # Not lock(): whoever is about to refer to the row has it locked, until that is to be seen.
-    row = Render.objects.using(using).select_for_update().filter(pk=render.pk).first()
+    row = Render.objects.writer().select_for_update().filter(pk=render.pk).first()
     if row is None or row.attempt != render.attempt or not row.is_unbuilt:
         return Reschedule(0.0)
     if not Job.objects.mine(job).filter(version=job.version).exists():
         # The event fired again, and there may be something now, or another builds it.
         return Reschedule(0.0)
-    is_wanted = row.shares.using(using).exists() or row.signature_requests.using(using).exists()
+    is_wanted = row.shares.writer().exists() or row.signature_requests.writer().exists()
     if is_wanted or row.attempt > 1:
         return _decide_here(row, Status.CANCELLED, Problem(ErrorCode.NOTHING_TO_RENDER), job)
-    row.delete(using=using)
+    row.delete(using=database())
     return Done()
 
 
@@ -215,7 +214,7 @@ def _drop(render: Render, job: Job) -> Result:
 def _decide_here(render: Render, status: Status, problem: Problem, job: Job) -> Result:
     """End a document that is not sent yet, unless another has taken it over."""
     # The document first, as whoever schedules its job does.
-    lock(Render.objects.using(database())).filter(pk=render.pk).values("pk").first()
+    lock(Render.objects.writer()).filter(pk=render.pk).values("pk").first()
     is_mine = Job.objects.mine(job).exists()
     state = RemoteState.decided(status, problem)
     is_ended = is_mine and apply_one(render, state, Change.Cause.HERE) is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django_craftkit.database import database
 from django_craftkit.models import Render
 from django_craftkit.reconcile.results import look_delay
 
@@ -33,7 +32,7 @@ def recall() -> None:
     """Learn from the last documents, where this process has seen none."""
     if _usual:
         return
-    rows = Render.objects.using(database()).order_by("-pk")
+    rows = Render.objects.writer().order_by("-pk")
     columns = rows.only("project", "template", "status", "accepted_at", "completed_at")
     for render in list(columns[:LAST])[::-1]:
         if render.status == Render.Status.SUCCEEDED:

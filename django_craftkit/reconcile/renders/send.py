@@ -1,4 +1,4 @@
-"""Documents on their way: built, noted as sent before they are, polled once they are accepted."""
+"""Documents on their way: built, marked as being sent, sent, polled once they are accepted."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.db.models.functions import Cast, Length
 
 from django_craftkit.builders import Built
 from django_craftkit.client import NotFound
-from django_craftkit.database import database, in_transaction, update_many
+from django_craftkit.database import in_transaction, update_many
 from django_craftkit.models import Change, Job, ProjectState, Render
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.crew import MOST_BYTES, Call
+from django_craftkit.reconcile.executor import MOST_BYTES, Call
 from django_craftkit.reconcile.results import (
     Done,
     Failed,
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
     from django_craftkit.models import SignatureRequest
     from django_craftkit.reconcile.batches import Ended
-    from django_craftkit.reconcile.crew import Answer
-    from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.executor import Answer
+    from django_craftkit.reconcile.timings import Budget
     from django_craftkit.reconcile.updates import Now
 
 
 def step(job: Job) -> Result:
     """Do what a document needs next, in this thread."""
-    render = Render.objects.using(database()).filter(pk=job.object_id).first()
+    render = Render.objects.writer().filter(pk=job.object_id).first()
     if render is None or render.is_final:
         return Done()
     if render.status != Status.PENDING:
@@ -62,7 +62,7 @@ class Sent(Generic[R]):
 
     row: R
     #: What it said of its calls before.
-    before: calls.Noted
+    before: calls.SendingTimes
     #: When the last webhook of a document's project came.
     webhooks_at: datetime | None = None
 
@@ -83,14 +83,14 @@ class Accepted(Update[Render]):
     webhooks_at: datetime | None = None
 
 
-class Batch(Documents):
+class DocumentBatch(Documents):
     """Many documents at a time: they are built, sent, and polled once they are accepted.
 
     What is rare, and what takes its time, is left to ``step``.
     """
 
-    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
-        rows: Any = Render.objects.using(database())
+    def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
+        rows = Render.objects.writer()
         renders = rows.defer("data").in_bulk([job.object_id for job in jobs])
         sizes = _sizes([pk for pk, render in renders.items() if render.status == Status.PENDING])
         stored: list[tuple[Job, Render]] = []
@@ -120,14 +120,14 @@ class Batch(Documents):
                 yield job, Reschedule(0.0)  # it is to be built anew since
             else:
                 ready.append((job, render))
-        quick = [render for _job, render in unbuilt if not turn.is_slow(render.builder)]
+        quick = [render for _job, render in unbuilt if not budget.is_slow(render.builder)]
         sources = read_sources(quick)
         fresh: set[int] = set()
         for job, render in unbuilt:
-            if turn.is_over or size >= MOST_BYTES:
+            if budget.is_spent or size >= MOST_BYTES:
                 yield job, Later()
                 continue
-            built = job if turn.is_slow(render.builder) else build_here(job, render, sources)
+            built = job if budget.is_slow(render.builder) else build_here(job, render, sources)
             if not isinstance(built, Built):
                 yield built
                 continue
@@ -172,24 +172,24 @@ class Batch(Documents):
 
 
 #: What plans, and goes on from the answers.
-DOCUMENTS = Batch()
+DOCUMENTS = DocumentBatch()
 
 
 def _sizes(pks: Sequence[int]) -> dict[int, int]:
     """Return how long the data of these documents are, of those that have some."""
-    rows = Render.objects.using(database()).filter(pk__in=pks, data__isnull=False)
+    rows = Render.objects.writer().filter(pk__in=pks, data__isnull=False)
     return dict(rows.values_list("pk", Length(Cast("data", TextField()))))
 
 
 def _send(job: Job, render: Render, size: int = 0) -> Call | Ended:
-    """Plan to send a document whose data are stored, and note that it is on its way."""
+    """Plan to send a document whose data are stored, and mark it as being sent."""
     try:
         call = _call(job, render, ProjectState.objects.of(render.project), size)
-        wanted = Render.objects.using(database()).filter(attempt=render.attempt)
+        wanted = Render.objects.writer().filter(attempt=render.attempt)
         if render.sent_at is None:
             # Withdrawn before it was ever sent, it is cancelled instead.
             wanted = wanted.filter(withdrawn_at=None)
-        return call if calls.note(render, wanted) else (job, Reschedule(0.0))
+        return call if calls.mark_sending(render, wanted) else (job, Reschedule(0.0))
     except Exception as error:
         return job, result_of_error(job, error)
 
@@ -197,7 +197,7 @@ def _send(job: Job, render: Render, size: int = 0) -> Call | Ended:
 def _send_all(
     ready: Sequence[tuple[Job, Render]], fresh: Collection[int], sizes: Mapping[int, int]
 ) -> Iterator[Call | Ended | Job]:
-    """Plan to send documents, as ``_send`` does, and note together that they are on their way.
+    """Plan to send documents, as ``_send`` does, and mark them together as being sent.
 
     The data of ``fresh`` are stored with it. A job that is returned as it is is for who can wait:
     another has locked its document, or something has changed.
@@ -209,26 +209,24 @@ def _send_all(
             planned.append(_call(job, render, state(render.project), sizes[render.pk]))
         except Exception as error:
             yield job, result_of_error(job, error)
-    begun = _note_free([call.target.row for call in planned], fresh)
+    begun = _mark_free([call.target.row for call in planned], fresh)
     for call in planned:
         render = call.target.row
         if (now := begun.get(render.pk)) is None:
             yield call.jobs[0]
         else:
-            calls.remember(render, now)
+            calls.assign(render, now)
             yield call.as_planned_now()
 
 
 @in_transaction
-def _note_free(
-    renders: Sequence[Render], fresh: Collection[int]
-) -> Mapping[int, calls.Noted | None]:
-    """Note that documents are on their way: of those that are free, and as they were read.
+def _mark_free(renders: Sequence[Render], fresh: Collection[int]) -> calls.Marked:
+    """Mark documents as being sent: those that are free, and as they were read.
 
     The data of ``fresh`` are stored with it, before they are sent: other data never go out under a
     key that was used.
     """
-    begun = calls.note_all(
+    begun = calls.mark_all_sending(
         renders,
         lambda rows: lock_free(rows.filter(Q(data__isnull=True) | ~Q(pk__in=fresh))),
         "withdrawn_at",
@@ -245,7 +243,7 @@ def _call(job: Job, render: Render, state: ProjectState, size: int) -> Call:
         idempotency_key=wire_key(render, state.namespace),
         version=render.version,
     )
-    sent = Sent(render, calls.noted(render), state.webhook_heard_at)
+    sent = Sent(render, calls.sending_times(render), state.webhook_heard_at)
     return Call([job], post, DOCUMENTS, sent, size=size)
 
 

@@ -100,7 +100,7 @@ class Documents(Updates[Render]):
     states = DocumentStates
 
     def rows(self) -> QuerySet[Render]:
-        return Render.objects.using(database()).defer("data")
+        return Render.objects.writer().defer("data")
 
 
 _documents = Documents()
@@ -127,8 +127,7 @@ def wait_for(render: Render) -> Reschedule:
 @in_transaction
 def _is_final_by_now(pk: int) -> bool:
     """Whether a document has come to its end, waiting for whoever is about to say so."""
-    render: Render = lock(Render.objects.using(database())).only("status").get(pk=pk)
-    return render.is_final
+    return lock(Render.objects.writer()).only("status").get(pk=pk).is_final
 
 
 @in_transaction
@@ -137,7 +136,7 @@ def final_by_now(pks: Collection[int]) -> dict[int, bool]:
 
     Who has may be about to say so.
     """
-    rows: Any = lock_free(Render.objects.using(database()).only("status"))
+    rows = lock_free(Render.objects.writer().only("status"))
     return {pk: render.is_final for pk, render in rows.in_bulk(pks).items()}
 
 

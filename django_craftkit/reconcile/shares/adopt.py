@@ -40,8 +40,7 @@ def apply_listed(
     """
     # Whoever withdraws the document comes before this, or finds the links.
     row = lock_renders([render.pk])[render.pk]
-    rows = lock(Share.objects.using(database())).filter(render=render.pk)
-    siblings = list(rows.order_by("pk"))
+    siblings = list(lock(Share.objects.writer()).filter(render=render.pk).order_by("pk"))
     known = {one.remote_id: one for one in siblings}
     ShareStates(Change.Cause.POLL).apply(
         (known[one.id], [partial(update, found=one)]) for one in listed if one.id in known
@@ -140,7 +139,7 @@ def _look_for(strange: Sequence[EngagementEvent]) -> None:
         sent = {event.render_id for event in mine if event.type == EMAIL_SENT}
         if sent:
             # It may tell what became of the document's unsettled mails.
-            waiting = Share.objects.using(database()).filter(
+            waiting = Share.objects.writer().filter(
                 render__in=sent, by_mail=True, status=Status.UNKNOWN
             )
             Job.objects.schedule(Job.Kind.SHARE, waiting.values_list("pk", flat=True), project)

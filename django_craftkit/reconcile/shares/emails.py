@@ -14,8 +14,8 @@ from django_craftkit.reconcile.moments import to_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import Done, Result
 
-from .send import Alone, Errand, Sharing, prepare, read_sent
-from .states import Status, Update, decided, finish, of_mail, rejected
+from .send import ShareCall, Sharing, SoloStep, prepare, read_sent
+from .states import ShareUpdate, Status, decided, finish, of_mail, rejected
 
 if TYPE_CHECKING:
     from django_craftkit.client import CraftkitError
@@ -24,12 +24,12 @@ logger = get_logger(__name__)
 
 
 class Mails(Sharing):
-    def due(self, share: Share) -> Result | Errand | Alone:
+    def due(self, share: Share) -> Result | ShareCall | SoloStep:
         if share.status != Status.PENDING or share.revoke_requested_at is not None:
             return Done()
         if share.sending_since is not None:
             problem = Problem(ErrorCode.INTERRUPTED)
-            return Alone(partial(finish, _to_settle(share, Change.Cause.HERE, problem)))
+            return SoloStep(partial(finish, _to_settle(share, Change.Cause.HERE, problem)))
         return prepare(share) or _send(share)
 
 
@@ -38,7 +38,7 @@ MAILS = Mails()
 step = MAILS.step
 
 
-def _send(share: Share) -> Errand:
+def _send(share: Share) -> ShareCall:
     send = partial(
         get_client(share.project, max_retries=0).emails.send,
         remote_id_of(share.render),
@@ -47,10 +47,10 @@ def _send(share: Share) -> Errand:
         message=share.message or None,
         expires_at=to_utc(share.expires_at),
     )
-    return Errand(share, send, partial(read_sent, share, of_mail, _unsure))
+    return ShareCall(share, send, partial(read_sent, share, of_mail, _unsure))
 
 
-def _unsure(share: Share, error: CraftkitError) -> Update:
+def _unsure(share: Share, error: CraftkitError) -> ShareUpdate:
     if error.code == "email_send_failed":
         # Craftkit's provider did not take it. Its link may be there: it is adopted, and revoked.
         return rejected(share, job=Job.Kind.ENGAGEMENT, **refusal(error))
@@ -58,5 +58,5 @@ def _unsure(share: Share, error: CraftkitError) -> Update:
     return _to_settle(share, Change.Cause.ANSWER, Problem(detail=str(error))).then(Done())
 
 
-def _to_settle(share: Share, cause: Change.Cause, problem: Problem) -> Update:
+def _to_settle(share: Share, cause: Change.Cause, problem: Problem) -> ShareUpdate:
     return decided(share, Status.UNKNOWN, cause, job=Job.Kind.SHARE, **problem.columns)

@@ -17,20 +17,20 @@ from django_craftkit.reconcile.moments import from_utc, to_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import Done, Reschedule, Result
 
-from .send import Alone, Errand, Sharing, prepare, read_sent
+from .send import ShareCall, Sharing, SoloStep, prepare, read_sent
 from .settle import delay, settle
-from .states import LOOK_AGAIN, Status, Update, decided, of_link
+from .states import LOOK_AGAIN, ShareUpdate, Status, decided, of_link
 
 if TYPE_CHECKING:
     import uuid
 
-    from django_craftkit.reconcile.crew import Answer
+    from django_craftkit.reconcile.executor import Answer
 
 logger = get_logger(__name__)
 
 
 class Links(Sharing):
-    def due(self, share: Share) -> Result | Errand | Alone:
+    def due(self, share: Share) -> Result | ShareCall | SoloStep:
         if share.status in Share.FINAL:
             return Done()
         if share.revoke_requested_at and share.remote_id is not None:
@@ -38,7 +38,7 @@ class Links(Sharing):
         if share.status == Status.ACTIVE:
             return Done()
         if share.status == Status.UNKNOWN or share.sending_since is not None:
-            return Alone(partial(settle, share))
+            return SoloStep(partial(settle, share))
         is_wanted = not (share.revoke_requested_at or share.render.withdrawn_at)
         if share.by_mail and is_wanted:
             return Done()  # a job of its own sends it
@@ -57,7 +57,7 @@ LINKS = Links()
 step = LINKS.step
 
 
-def _make(share: Share) -> Errand:
+def _make(share: Share) -> ShareCall:
     create = partial(
         get_client(share.project, max_retries=0).shares.create,
         remote_id_of(share.render),
@@ -66,19 +66,19 @@ def _make(share: Share) -> Errand:
         message=share.message or None,
         expires_at=to_utc(share.expires_at),
     )
-    return Errand(share, create, partial(read_sent, share, of_link, _unsure))
+    return ShareCall(share, create, partial(read_sent, share, of_link, _unsure))
 
 
-def _unsure(share: Share, error: CraftkitError) -> Update:
+def _unsure(share: Share, error: CraftkitError) -> ShareUpdate:
     logger.warning("Share %s may have been made: %s", share.pk, how(error))
     update = decided(share, Status.UNKNOWN, Change.Cause.ANSWER, error=str(error))
     return update.then(Reschedule(LOOK_AGAIN, Problem.of(error)))
 
 
-def _plan_revocation(share: Share, remote_id: uuid.UUID) -> Errand:
+def _plan_revocation(share: Share, remote_id: uuid.UUID) -> ShareCall:
     craftkit = get_client(share.project, max_retries=0)
     revoke = partial(_revoke, craftkit, remote_id_of(share.render), remote_id)
-    return Errand(share, revoke, partial(_read_revocation, share, remote_id), makes=False)
+    return ShareCall(share, revoke, partial(_read_revocation, share, remote_id), creates=False)
 
 
 def _revoke(
@@ -94,7 +94,7 @@ def _revoke(
         return craftkit.shares.list(render_id)
 
 
-def _read_revocation(share: Share, remote_id: uuid.UUID, answer: Answer) -> Update | Result:
+def _read_revocation(share: Share, remote_id: uuid.UUID, answer: Answer) -> ShareUpdate | Result:
     if answer.error is not None:
         raise answer.error
     said: client.Revocation | client.Listed[client.Share] = answer.value

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
-from django_craftkit.database import database, lock
+from django_craftkit.database import lock
 from django_craftkit.models import Change, Job, Render, Share
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.answers import refusal
-from django_craftkit.reconcile.crew import Answer, Call
+from django_craftkit.reconcile.executor import Answer, Call
 from django_craftkit.reconcile.renders.states import wait_for
 from django_craftkit.reconcile.results import Done, Later, Reschedule, Result, result_of_error
 from django_craftkit.reconcile.updates import Answered, lock_free
 
 from .states import (
     LOOK_AGAIN,
+    ShareUpdate,
     Status,
-    Update,
     apply,
     apply_all,
     decided,
@@ -38,38 +38,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from django_craftkit.reconcile.batches import Ended
-    from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.timings import Budget
     from django_craftkit.reconcile.updates import Now
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
-    """What is done for one share by itself, where it may wait for others, or for Craftkit."""
+class SoloStep:
+    """What is done for one share in its job's own step: it may wait for others, or for Craftkit."""
 
     do: Callable[[], Result]
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class ShareCall:
     """A call for a share: made without the database, read with it."""
 
     share: Share
-    call: Callable[[], Any]
+    make: Callable[[], Any]
     #: What an answer says, or how the step ends; raises what stands for no answer.
-    read: Callable[[Answer], Update | Result]
-    #: Whether it makes something, so that the row says first that it is being made.
-    makes: bool = True
+    read: Callable[[Answer], ShareUpdate | Result]
+    #: Whether it creates something, so that the row says first that it is being created.
+    creates: bool = True
 
 
-class Sharing(Answered[Update]):
+class Sharing(Answered[ShareUpdate]):
     """Links or e-mails, many at a time: marked, and updated, together.
 
     What is rare, and what takes its time, is done alone.
     """
 
-    is_keyed = False
+    is_repeatable = False
 
-    def due(self, share: Share) -> Result | Errand | Alone:
+    def due(self, share: Share) -> Result | ShareCall | SoloStep:
         """Return what a share needs next."""
         raise NotImplementedError
 
@@ -81,9 +81,9 @@ class Sharing(Answered[Update]):
         """Do what a share needs next, in this thread."""
         share = _read([job]).get(job.object_id)
         due = Done() if share is None else self.due(share)
-        if isinstance(due, Alone):
+        if isinstance(due, SoloStep):
             return due.do()
-        if not isinstance(due, Errand):
+        if not isinstance(due, ShareCall):
             return due
         for call in self._calls([(job, due)], lock):
             if isinstance(call, Call):
@@ -91,9 +91,9 @@ class Sharing(Answered[Update]):
         # It is not as it was read, or unwanted by now.
         return Reschedule(0.0)
 
-    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
+    def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
         shares = _read(jobs)
-        errands: list[tuple[Job, Errand]] = []
+        planned: list[tuple[Job, ShareCall]] = []
         for job in jobs:
             share = shares.get(job.object_id)
             try:
@@ -101,71 +101,70 @@ class Sharing(Answered[Update]):
             except Exception as error:
                 yield job, result_of_error(job, error)
                 continue
-            if isinstance(due, Errand):
-                errands.append((job, due))
+            if isinstance(due, ShareCall):
+                planned.append((job, due))
             else:
-                yield job if isinstance(due, Alone) else (job, due)
-        yield from self._calls(errands, lock_free)
+                yield job if isinstance(due, SoloStep) else (job, due)
+        yield from self._calls(planned, lock_free)
 
     def _calls(
-        self, errands: Sequence[tuple[Job, Errand]], locked: Callable[[Any], Any]
+        self, planned: Sequence[tuple[Job, ShareCall]], locked: Callable[[Any], Any]
     ) -> Iterator[Call | Job]:
         """Return the calls to make, in time; the jobs of shares that can't be marked like this."""
         started = clock.now()
-        new = [errand.share for _job, errand in errands if errand.makes]
+        new = [one.share for _job, one in planned if one.creates]
         begun = calls.begin(new, locked, "revoke_requested_at", **NO_PROBLEM.columns) if new else {}
         # From here on nothing fails: what is marked and not called is left for others to settle.
-        for job, errand in errands:
-            if not errand.makes:
-                yield Call([job], errand.call, self, errand)
-            elif (now := begun.get(errand.share.pk)) is not None:
-                calls.remember(errand.share, now)
-                yield Call([job], partial(calls.in_time, started, errand.call), self, errand)
+        for job, one in planned:
+            if not one.creates:
+                yield Call([job], one.make, self, one)
+            elif (now := begun.get(one.share.pk)) is not None:
+                calls.assign(one.share, now)
+                yield Call([job], partial(calls.in_time, started, one.make), self, one)
             else:
                 yield job
 
-    def read(self, answer: Answer, now: Now) -> Update | Result:
-        errand: Errand = answer.call.target
-        return errand.read(answer)
+    def read(self, answer: Answer, now: Now) -> ShareUpdate | Result:
+        planned: ShareCall = answer.call.target
+        return planned.read(answer)
 
-    def not_made(self, target: Errand) -> Update | Result:
-        return not_sent(target.share).then(Later()) if target.makes else Later()
+    def not_made(self, target: ShareCall) -> ShareUpdate | Result:
+        return not_sent(target.share).then(Later()) if target.creates else Later()
 
-    def apply_one(self, update: Update) -> Share:
+    def apply_one(self, update: ShareUpdate) -> Share:
         return apply(update)
 
-    def apply_together(self, updates: Sequence[Update]) -> dict[int, Share]:
+    def apply_together(self, updates: Sequence[ShareUpdate]) -> dict[int, Share]:
         return apply_all(updates, lock_free)
 
-    def next(self, update: Update, row: Share, now: Now) -> Result:
+    def next(self, update: ShareUpdate, row: Share, now: Now) -> Result:
         return update.result or self.end(row)
 
 
 def _read(jobs: Sequence[Job]) -> dict[int, Share]:
-    rows: Any = Share.objects.using(database()).select_related("render").defer("render__data")
-    found: dict[int, Share] = rows.in_bulk([job.object_id for job in jobs])
-    return found
+    rows = Share.objects.writer().select_related("render").defer("render__data")
+    return rows.in_bulk([job.object_id for job in jobs])
 
 
-def prepare(share: Share) -> Alone | None:
+def prepare(share: Share) -> SoloStep | None:
     """See that a pending share can be sent; return what is to be done where it can't."""
     if share.render.withdrawn_at is not None or share.revoke_requested_at is not None:
         update = decided(share, Status.REVOKED, Change.Cause.HERE, revoked_at=clock.now())
     elif share.render.status != Render.Status.SUCCEEDED or share.render.remote_id is None:
-        return Alone(partial(wait_for, share.render))
+        return SoloStep(partial(wait_for, share.render))
     elif share.is_expired:
         update = rejected(share, **Problem(ErrorCode.EXPIRED).columns, field_errors={})
     else:
         return None
-    return Alone(partial(finish, update))
+    return SoloStep(partial(finish, update))
 
 
 def read_sent(
     share: Share,
-    read: Callable[[Share, Any], Update],
-    unsure: Callable[[Share, CraftkitError], Update],
+    read: Callable[[Share, Any], ShareUpdate],
+    unsure: Callable[[Share, CraftkitError], ShareUpdate],
     answer: Answer,
-) -> Update:
+) -> ShareUpdate:
     """Read the answer to a call that makes something; ``read`` reads what it made.
 
     ``unsure`` says what becomes of a share after an error that does not prove that Craftkit did

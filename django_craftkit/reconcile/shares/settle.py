@@ -62,7 +62,7 @@ def settle(share: Share) -> Result:
 @in_transaction
 def _of_gone(pk: int, error: NotFound) -> Result:
     """Leave an e-mail to staff whose document Craftkit does not know any more."""
-    share = lock(Share.objects.using(database())).get(pk=pk)
+    share = lock(Share.objects.writer()).get(pk=pk)
     is_left = share.by_mail and share.status == Status.UNKNOWN
     if is_left and _is_call_over(share, database_now()):
         return _leave_to_staff(share, ErrorCode.DOCUMENT_UNKNOWN)
@@ -76,7 +76,7 @@ def _read_back(
 ) -> Result:
     """Find the link whose answer was lost among those that Craftkit lists."""
     now = database_now()
-    rows = Share.objects.using(database())
+    rows = Share.objects.writer()
     # Two rows never take the same link.
     lock_renders([share.render_id])
     share = lock(rows).get(pk=share.pk)
@@ -174,9 +174,7 @@ def may_hide_mails(read: client.Engagement) -> bool:
 
 def known_mails(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID | None, datetime]:
     """Return when a mail went out, by the link that was in it, as far as events are stored."""
-    events = EngagementEvent.objects.using(database()).filter(
-        share_remote_id__in=ids, type=EMAIL_SENT
-    )
+    events = EngagementEvent.objects.writer().filter(share_remote_id__in=ids, type=EMAIL_SENT)
     return dict(events.values_list("share_remote_id", "occurred_at"))
 
 

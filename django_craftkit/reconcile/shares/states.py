@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
     from django_craftkit import client
     from django_craftkit.models import Render
+    from django_craftkit.reconcile.calls import Lock
     from django_craftkit.reconcile.results import Result
 
 logger = get_logger(__name__)
 
 Status = Share.Status
+Cause = Change.Cause
 
 RANK = ranked(Status.PENDING, Status.UNKNOWN, Status.REJECTED, Status.ACTIVE, Status.REVOKED)
 LINK_SIGNAL: dict[str, str] = {
@@ -62,7 +64,7 @@ COLUMNS = (
 )
 
 #: What changes a row; returns the kind of the job that goes on from there, or none.
-Step = Callable[[Share], str | None]
+Transition = Callable[[Share], str | None]
 
 
 def furthest(one: str, other: str) -> Share.Status:
@@ -70,14 +72,14 @@ def furthest(one: str, other: str) -> Share.Status:
     return max(Status(one), Status(other), key=RANK.__getitem__)
 
 
-class ShareStates(States[Share, Step]):
+class ShareStates(States[Share, Transition]):
     kind, columns = Change.Kind.SHARE, COLUMNS
 
-    def __init__(self, cause: Change.Cause) -> None:
+    def __init__(self, cause: Cause) -> None:
         super().__init__(cause)
         self._jobs: dict[tuple[str, str], list[int]] = {}
 
-    def update(self, row: Share, states: Iterable[Step]) -> list[Change]:
+    def update(self, row: Share, states: Iterable[Transition]) -> list[Change]:
         before = row.status
         for state in states:
             if job := state(row):
@@ -122,7 +124,7 @@ class ShareStates(States[Share, Step]):
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class ShareUpdate:
     """What Craftkit says of a row, or is decided about it, and how that is applied to it."""
 
     #: The row as it was read before.
@@ -131,7 +133,7 @@ class Update:
     #: document, which has the link, and the document. Returns the kind of the job that goes on from
     #: there, or none.
     apply: Callable[[Share | None, Render | None, Share], str | None]
-    cause: Change.Cause = Change.Cause.ANSWER
+    cause: Cause = Cause.ANSWER
     #: The link that it is about: no two rows take the same.
     remote_id: uuid.UUID | None = None
     #: Whether its document is locked first: for a link, and for a job of the document's.
@@ -139,11 +141,11 @@ class Update:
     #: How the step ends once it is written; ``None``: the row, as it is by then, says it.
     result: Result | None = None
 
-    def then(self, result: Result) -> Update:
+    def then(self, result: Result) -> ShareUpdate:
         return replace(self, result=result)
 
 
-def apply(update: Update) -> Share:
+def apply(update: ShareUpdate) -> Share:
     """Apply an update to its row, waiting for whoever has it locked; return the row."""
     row = apply_all([update]).get(update.row.pk)
     if row is None:
@@ -151,20 +153,20 @@ def apply(update: Update) -> Share:
     return row
 
 
-def finish(update: Update) -> Result:
+def finish(update: ShareUpdate) -> Result:
     """Apply an update after which nothing is left to do."""
     apply(update)
     return Done()
 
 
 @in_transaction
-def apply_all(updates: Sequence[Update], locked: Callable[[Any], Any] = lock) -> dict[int, Share]:
+def apply_all(updates: Sequence[ShareUpdate], locked: Lock = lock) -> dict[int, Share]:
     """Apply updates to their rows, with as many queries for many as for one; return the rows.
 
     ``locked`` locks a queryset, or those of its rows that are free: what is about another is not
     applied, and not returned.
     """
-    shares: Any = Share.objects.using(database())
+    shares: Any = Share.objects.writer()
     # Whoever withdraws a document begins with it, too, and goes on to its jobs and its rows.
     documents = {one.row.render_id for one in updates if one.with_document}
     renders = lock_renders(documents, locked) if documents else {}
@@ -178,7 +180,7 @@ def apply_all(updates: Sequence[Update], locked: Callable[[Any], Any] = lock) ->
     pks = {one.row.pk for one in updates}.union(holders.values())
     rows = {row.pk: row for row in locked(shares.filter(pk__in=pks).order_by("pk"))}
     applied: dict[int, Share] = {}
-    told: dict[Change.Cause, list[tuple[Share, list[Step]]]] = {}
+    told: dict[Cause, list[tuple[Share, list[Transition]]]] = {}
     for one in updates:
         row = holder = rows.get(one.row.pk)
         if row is not None and one.remote_id is not None:
@@ -195,8 +197,8 @@ def apply_all(updates: Sequence[Update], locked: Callable[[Any], Any] = lock) ->
 
 
 def decided(
-    share: Share, status: Share.Status, cause: Change.Cause, *, job: str = "", **values: Any
-) -> Update:
+    share: Share, status: Share.Status, cause: Cause, *, job: str = "", **values: Any
+) -> ShareUpdate:
     """Return a decision of ours, which counts unless the row has moved on since it was read."""
     before = share.status
 
@@ -210,17 +212,17 @@ def decided(
             setattr(row, name, value)
         return job
 
-    return Update(share, decide, cause, with_document=job == Job.Kind.ENGAGEMENT)
+    return ShareUpdate(share, decide, cause, with_document=job == Job.Kind.ENGAGEMENT)
 
 
-def rejected(share: Share, **said: Any) -> Update:
+def rejected(share: Share, **said: Any) -> ShareUpdate:
     """Return that a share is refused; ``said`` is what is noted of why."""
-    return decided(share, Status.REJECTED, Change.Cause.ANSWER, sending_since=None, **said)
+    return decided(share, Status.REJECTED, Cause.ANSWER, sending_since=None, **said)
 
 
-def not_sent(share: Share) -> Update:
+def not_sent(share: Share) -> ShareUpdate:
     """Return that Craftkit did not act on the call that was noted last, by this worker."""
-    return Update(share, partial(_take_back, share.sending_since))
+    return ShareUpdate(share, partial(_take_back, share.sending_since))
 
 
 def _take_back(
@@ -231,9 +233,9 @@ def _take_back(
         row.sending_since = None
 
 
-def of_link(share: Share, found: client.Share, cause: Change.Cause = Change.Cause.ANSWER) -> Update:
+def of_link(share: Share, found: client.Share, cause: Cause = Cause.ANSWER) -> ShareUpdate:
     """Return what Craftkit says of a link, as said of this row."""
-    return Update(share, partial(_apply_link, found), cause, found.id, with_document=True)
+    return ShareUpdate(share, partial(_apply_link, found), cause, found.id, with_document=True)
 
 
 def _apply_link(
@@ -252,10 +254,10 @@ def _apply_link(
         update(row, found)
 
 
-def of_mail(share: Share, answer: client.SentEmail) -> Update:
+def of_mail(share: Share, answer: client.SentEmail) -> ShareUpdate:
     """Return the answer to an e-mail: it was sent, whatever has been decided meanwhile."""
     apply_mail = partial(_apply_mail, answer)
-    return Update(share, apply_mail, remote_id=answer.id, with_document=True)
+    return ShareUpdate(share, apply_mail, remote_id=answer.id, with_document=True)
 
 
 def _apply_mail(

@@ -1,5 +1,5 @@
 """Signature requests: sent once, followed to their end, cancelled where somebody wants that."""
 
-from . import cancel, poll, send
+from . import poll, poll_or_cancel, send
 
-__all__ = ["cancel", "poll", "send"]
+__all__ = ["poll", "poll_or_cancel", "send"]

@@ -16,7 +16,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
 from django_craftkit.log import get_logger
 from django_craftkit.models import SignatureRequest
 from django_craftkit.models.problems import ErrorCode, Problem
@@ -49,7 +48,7 @@ def prepare(request: SignatureRequest) -> bool:
     findings = _find(request, texts)
     request.anchors_checked_at = database_now()
     request.anchor_findings = [asdict(finding) for finding in findings]
-    rows = SignatureRequest.objects.using(database()).filter(pk=request.pk, sent_at=None)
+    rows = SignatureRequest.objects.writer().filter(pk=request.pk, sent_at=None)
     return bool(
         rows.filter(status=request.Status.PENDING, attempt=request.attempt).update(
             anchors_checked_at=request.anchors_checked_at,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
 from django_craftkit.models import Change, SignatureRequest
 from django_craftkit.models.arguments import LATEST
 from django_craftkit.models.problems import ErrorCode, Problem
@@ -65,7 +64,7 @@ def look(
 def apply(request: SignatureRequest, listed: Listed) -> Result | None:
     """Apply what was listed after the last call for a request; ``None``: it is not among it."""
     alike, unclear = listed.alike, listed.unclear
-    rows = SignatureRequest.objects.using(database())
+    rows = SignatureRequest.objects.writer()
     # The document's other wanted requests that were sent, and had no answer yet.
     rivals = rows.exclude(pk=request.pk).filter(
         render=request.render_id,

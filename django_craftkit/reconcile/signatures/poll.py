@@ -17,7 +17,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.database import database
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.problems import Problem
@@ -34,7 +33,7 @@ from django_craftkit.reconcile.results import (
 )
 from django_craftkit.reconcile.updates import Update
 
-from . import cancel
+from . import poll_or_cancel
 from .states import MAX_POLL, REQUESTS, state_of
 
 if TYPE_CHECKING:
@@ -80,13 +79,12 @@ class _Round:
         self._by_page = True
 
     def _rows(self) -> QuerySet[SignatureRequest]:
-        return SignatureRequest.objects.using(database()).filter(project=self._job.project)
+        return SignatureRequest.objects.writer().filter(project=self._job.project)
 
     def next(self) -> SignatureRequest | None:
         """Return the newest request that is due."""
         due = self._rows().filter(poll_at__lte=self._started)
-        found: SignatureRequest | None = due.order_by("-accepted_at", "-pk").first()
-        return found
+        return due.order_by("-accepted_at", "-pk").first()
 
     def rest(self) -> Result:
         """Return when the next round begins."""
@@ -134,7 +132,7 @@ class _Round:
                 self._by_page = False
             if self._by_page:
                 return Done(answered=True)
-        return cancel.refresh(self._job, request)
+        return poll_or_cancel.refresh(self._job, request)
 
     def _failed(self, request: SignatureRequest, failure: Failed) -> Result | None:
         """Reschedule a request that could not be polled, so that others are."""

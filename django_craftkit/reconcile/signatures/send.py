@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
-from django_craftkit.database import database, lock
+from django_craftkit.database import lock
 from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.crew import Answer, Call
+from django_craftkit.reconcile.executor import Answer, Call
 from django_craftkit.reconcile.renders.send import Sent, hashed_key
 from django_craftkit.reconcile.renders.states import final_by_now, remote_id_of, wait_for
 from django_craftkit.reconcile.results import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from django_craftkit import client
     from django_craftkit.models import SignatureRecipient
     from django_craftkit.reconcile.batches import Ended
-    from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.timings import Budget
     from django_craftkit.reconcile.updates import Now
 
 
@@ -80,7 +80,7 @@ class Sending(Requests):
     What ends here, without a call, is left to ``step``.
     """
 
-    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
+    def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
         requests = _requests().in_bulk([job.object_id for job in jobs])
         ready: list[tuple[Job, SignatureRequest]] = []
         early: list[tuple[Job, SignatureRequest]] = []
@@ -132,7 +132,7 @@ SENDING = Sending()
 
 
 def _requests() -> Any:
-    rows = SignatureRequest.objects.using(database())
+    rows = SignatureRequest.objects.writer()
     return rows.select_related("render").defer("render__data", "render__answer")
 
 
@@ -165,13 +165,13 @@ def _sends(
         except Exception as error:
             yield job, result_of_error(job, error)
         else:
-            sent = Sent(request, calls.noted(request))
+            sent = Sent(request, calls.sending_times(request))
             planned.append(Call([job], partial(calls.in_time, started, post), SENDING, sent))
     begun = calls.begin([call.target.row for call in planned], locked, "cancel_requested_at")
     for call in planned:
         request = call.target.row
         if (now := begun.get(request.pk)) is not None:
-            calls.remember(request, now)
+            calls.assign(request, now)
             yield call.as_planned_now()
         elif request.pk in begun:
             # Unwanted by now, or sent by another: the next step sees what there is to do.

@@ -19,7 +19,7 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.problems import ErrorCode, Problem
-from django_craftkit.reconcile.answers import UNREADABLE, kept, why
+from django_craftkit.reconcile.answers import UNREADABLE_KEY, kept, why
 from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.renders.poll import WEBHOOKS_LATELY
 from django_craftkit.reconcile.results import Done, Reschedule, Result, look_delay
@@ -90,7 +90,7 @@ def state_of_notice(notice: client.SignatureNotice) -> RemoteState:
     """Return what a webhook says that a GET may not: why somebody has declined."""
     answer = {"reason": sanitized(notice.reason)} if notice.reason else {}
     if notice.unreadable:
-        answer[UNREADABLE] = sanitized(dict(notice.unreadable))
+        answer[UNREADABLE_KEY] = sanitized(dict(notice.unreadable))
     return RemoteState(remote_id=notice.id, answer=answer)
 
 
@@ -182,7 +182,7 @@ class RequestStates(States[SignatureRequest, RemoteState]):
             if at is not None and (is_moved or before["poll_at"] is None or at < before["poll_at"]):
                 rounds[row.project] = min(rounds.get(row.project, at), at)
         Job.objects.schedule_for(Job.Kind.ARCHIVE_SIGNATURE, signed)
-        Job.objects.schedule_for(Job.Kind.SIGNATURE, unwanted)
+        Job.objects.schedule_for(Job.Kind.POLL_OR_CANCEL, unwanted)
         for project, at in rounds.items():
             schedule(project, at)
 
@@ -193,8 +193,7 @@ class Requests(Updates[SignatureRequest]):
     states = RequestStates
 
     def rows(self) -> QuerySet[SignatureRequest]:
-        rows: QuerySet[SignatureRequest] = SignatureRequest.objects.using(database())
-        return rows
+        return SignatureRequest.objects.writer()
 
 
 #: What updates a request, or many at a time.
@@ -219,7 +218,7 @@ def apply_notices(
         if row.status in OPEN:
             waiting.setdefault(row.project, []).append(row.pk)
     for project, pks in waiting.items():
-        SignatureRequest.objects.using(database()).filter(pk__in=pks).update(poll_at=now)
+        SignatureRequest.objects.writer().filter(pk__in=pks).update(poll_at=now)
         schedule(project, now)
 
 
@@ -240,7 +239,7 @@ def people_of(rows: Sequence[SignatureRequest]) -> dict[int, list[SignatureRecip
     """Return who signs requests, by the requests' primary keys, in the order of their rows."""
     people: dict[int, list[SignatureRecipient]] = {}
     pks = [row.pk for row in rows]
-    for one in SignatureRecipient.objects.using(database()).filter(request__in=pks):
+    for one in SignatureRecipient.objects.writer().filter(request__in=pks):
         people.setdefault(one.request_id, []).append(one)
     for mine in people.values():
         mine.sort(key=attrgetter("position"))
@@ -310,7 +309,7 @@ def is_told(row: SignatureRequest, asked_at: datetime | None, now: datetime) -> 
 def _webhooks_lately(projects: Iterable[str], now: datetime) -> dict[str, bool]:
     """Return whether a webhook about signatures has come lately, for each project."""
     # Those of documents say nothing: the events that are sent are chosen one by one.
-    lately = WebhookDelivery.objects.using(database()).filter(
+    lately = WebhookDelivery.objects.writer().filter(
         event__in=EVENTS, received_at__gte=now - WEBHOOKS_LATELY
     )
     return {project: lately.filter(project=project).exists() for project in projects}

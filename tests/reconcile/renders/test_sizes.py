@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from django_craftkit.models import Job, Render
-from django_craftkit.reconcile import pace
+from django_craftkit.reconcile import timings
 from django_craftkit.sandbox import SandboxAdapter
 from tests.seams import bytes_at_once
 from tests.shop.models import Order
@@ -21,7 +21,7 @@ NUMBER, SIZE = 12, 10_000
 @pytest.fixture
 def declared(declare, event, monkeypatch):
     """Ask for documents that a function makes."""
-    monkeypatch.setattr(pace.PACE, "_seconds", {})
+    monkeypatch.setattr(timings.TIMINGS, "_seconds", {})
 
     @declare(event, template="invoice", key=lambda order: f"o-{order.pk}")
     def invoice(order, **kwargs):

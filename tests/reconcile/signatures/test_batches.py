@@ -194,7 +194,7 @@ def test_open_ones_end_as_craftkit_says(craftkit, monkeypatch, sent):
     for request in (unknown, gone):
         request.refresh_from_db()
         assert request.error_code == "unknown_at_craftkit"
-    assert Job.objects.get(kind=Job.Kind.SIGNATURE).object_id == unknown.pk, (
+    assert Job.objects.get(kind=Job.Kind.POLL_OR_CANCEL).object_id == unknown.pk, (
         "its cancellation is tried again"
     )
     assert calls(craftkit, "POST", "/cancel") == 3

@@ -150,7 +150,7 @@ def test_nor_one_that_is_sent_while_it_is_looked_for(
     if is_answered:
         craftkit.sandbox.faults.clear()
     craftkit.pass_time(LEASE_OVER)
-    take_back = Job.objects.get(kind=Job.Kind.SIGNATURE, object_id=mistaken.pk)
+    take_back = Job.objects.get(kind=Job.Kind.POLL_OR_CANCEL, object_id=mistaken.pk)
     Job.objects.exclude(kind=Job.Kind.SEND_SIGNATURE, object_id=wanted.pk).update(
         due_at=clock.now() + timedelta(hours=1)
     )

@@ -49,7 +49,14 @@ RETRY_DELAYS: Final = (5.0, 30.0, 120.0, 600.0, 1800.0)
 
 
 def sign(secret: str, body: bytes) -> str:
-    """The `x-craftkit-signature` of a body: lower-case hex of HMAC-SHA256 over the raw bytes."""
+    """The `x-craftkit-signature` of a body: lower-case hex of HMAC-SHA256 over the raw bytes.
+
+    Source: https://docs.craftkit.dev/guides/webhooks
+
+    Args:
+        secret: the subscription's.
+        body: as it is sent.
+    """
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 

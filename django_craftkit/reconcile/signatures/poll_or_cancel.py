@@ -15,7 +15,7 @@ from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
-from django_craftkit.reconcile.crew import Call
+from django_craftkit.reconcile.executor import Call
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import (
     PARKED,
@@ -40,11 +40,12 @@ if TYPE_CHECKING:
     from django_craftkit import client
     from django_craftkit.client.signatures import Signatures
     from django_craftkit.reconcile.batches import Ended
-    from django_craftkit.reconcile.crew import Answer
-    from django_craftkit.reconcile.pace import Turn
+    from django_craftkit.reconcile.executor import Answer
+    from django_craftkit.reconcile.timings import Budget
     from django_craftkit.reconcile.updates import Now
 
-logger = get_logger(__name__)
+#: The name that operators know it by.
+logger = get_logger("django_craftkit.reconcile.signatures.cancel")
 
 #: For how long a request is polled that Craftkit does not know, and how often.
 GIVE_UP_AFTER, POLL_UNKNOWN = timedelta(days=1), timedelta(hours=1)
@@ -52,12 +53,12 @@ GIVE_UP_AFTER, POLL_UNKNOWN = timedelta(days=1), timedelta(hours=1)
 
 def step(job: Job) -> Result:
     """Cancel a request that nobody wants, else poll it, in this thread."""
-    rows = SignatureRequest.objects.using(database()).select_related("render")
+    rows = SignatureRequest.objects.writer().select_related("render")
     request = rows.filter(pk=job.object_id).first()
     if request is None or request.is_final:
         return Done()
     if request.status != Status.PENDING:
-        return FOLLOWING.carry_out(_call(job, request, database_now()))
+        return POLL_OR_CANCEL.carry_out(_call(job, request, database_now()))
     if request.cancel_requested_at is None:
         return Done()
     try:
@@ -68,7 +69,7 @@ def step(job: Job) -> Result:
 
 def refresh(job: Job, request: SignatureRequest) -> Result:
     """Poll one request in this thread, whoever has that as a ``job``."""
-    return FOLLOWING.carry_out(_call(job, request, database_now(), only_polls=True))
+    return POLL_OR_CANCEL.carry_out(_call(job, request, database_now(), only_polls=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +82,14 @@ class Asked:
     to_cancel: bool
 
 
-class Following(Requests):
+class PollOrCancel(Requests):
     """Many requests at a time: each is cancelled, or polled.
 
     What Craftkit may not have got is left to ``step``.
     """
 
-    def plan(self, jobs: Sequence[Job], turn: Turn) -> Iterator[Call | Ended | Job]:
-        rows: Any = SignatureRequest.objects.using(database())
-        requests = rows.in_bulk([job.object_id for job in jobs])
+    def plan(self, jobs: Sequence[Job], budget: Budget) -> Iterator[Call | Ended | Job]:
+        requests = SignatureRequest.objects.writer().in_bulk([job.object_id for job in jobs])
         now = database_now()
         for job in jobs:
             request = requests.get(job.object_id)
@@ -134,7 +134,7 @@ class Following(Requests):
 
 
 #: What plans, and goes on from the answers.
-FOLLOWING = Following()
+POLL_OR_CANCEL = PollOrCancel()
 
 
 def _call(
@@ -149,7 +149,7 @@ def _call(
     make: Callable[[], Any] = partial(signatures.get, remote_id)
     if to_cancel:
         make = partial(_cancel, signatures, remote_id, request.cancel_reason or None)
-    return Call([job], make, FOLLOWING, Asked(request, at, to_cancel))
+    return Call([job], make, POLL_OR_CANCEL, Asked(request, at, to_cancel))
 
 
 def _signatures(request: SignatureRequest) -> Signatures:
@@ -189,7 +189,7 @@ def _end(request: SignatureRequest) -> Result:
 def _unknown(request: SignatureRequest, asked_at: datetime) -> Result:
     """Note that Craftkit knows of no such request, and poll it ever less often."""
     # Another project's key answers like this too, so it ends nothing.
-    row = lock(SignatureRequest.objects.using(database())).get(pk=request.pk)
+    row = lock(SignatureRequest.objects.writer()).get(pk=request.pk)
     if row.is_final or row.remote_id != request.remote_id:
         return Done(answered=True)
     now = database_now()

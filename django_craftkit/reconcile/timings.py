@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Seconds for which the thread of a loop calls functions before it looks for something else.
-TURN = 1.0
+BUDGET = 1.0
 #: Seconds from which on a function is slow, and how much the last call counts beside all before.
 SLOW, LAST = 0.1, 0.3
 
 
-class Pace:
+class Timings:
     """How long functions take in this process, by their names."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Pace:
         return self._seconds.get(name, 0.0) > SLOW
 
     @contextmanager
-    def taken(self, name: str) -> Iterator[None]:
+    def measured(self, name: str) -> Iterator[None]:
         """Call a function in here."""
         began = time.monotonic()
         try:
@@ -42,19 +42,19 @@ class Pace:
 
 
 #: How long the functions of declarations and the receivers of signals take in this process.
-PACE = Pace()
+TIMINGS = Timings()
 
 
-class Turn:
-    """A turn of a loop's thread, in which functions that are quick may be called."""
+class Budget:
+    """The time that a loop's thread has for functions that are quick, until it looks again."""
 
     def __init__(self) -> None:
-        self._end = time.monotonic() + TURN
+        self._end = time.monotonic() + BUDGET
 
     @property
-    def is_over(self) -> bool:
+    def is_spent(self) -> bool:
         return time.monotonic() >= self._end
 
     def is_slow(self, *names: str) -> bool:
         """Whether one of these functions is none for this thread."""
-        return any(map(PACE.is_slow, names))
+        return any(map(TIMINGS.is_slow, names))

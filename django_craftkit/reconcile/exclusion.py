@@ -1,4 +1,4 @@
-"""Where the steps of one process run: beside each other, or one of them alone."""
+"""A lock between the steps of one process that run side by side, and those that run alone."""
 
 from __future__ import annotations
 
@@ -15,54 +15,54 @@ if TYPE_CHECKING:
 WAIT, PAUSE = 10.0, 12.0
 
 
-class Room:
-    """Keeps those apart that may end their process from those that would end with it."""
+class Exclusion:
+    """A readers–writer lock: keeps who may end their process from those who would end with it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._busy = 0
-        #: How many are alone, or want to be; whether one of them is.
-        self._alone = 0
-        self._taken = False
+        self._shared = 0
+        #: How many have it, or want it, to themselves; whether one of them has.
+        self._wanted = 0
+        self._is_taken = False
         self._not_before = 0.0
 
     @contextmanager
-    def beside(self) -> Iterator[None]:
-        """Work beside others; waits while somebody is, or wants to be, alone."""
+    def shared(self) -> Iterator[None]:
+        """Work beside others; waits while somebody works alone, or wants to."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._alone)
-            self._busy += 1
+            self._changed.wait_for(lambda: not self._wanted)
+            self._shared += 1
         try:
             yield
         finally:
             with self._changed:
-                self._busy -= 1
+                self._shared -= 1
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self, seconds: float = WAIT) -> Iterator[bool]:
-        """Work alone, from ``beside()``: wait for the others for ``seconds`` at most.
+    def exclusive(self, seconds: float = WAIT) -> Iterator[bool]:
+        """Work alone, from within ``shared()``: wait for the others for ``seconds`` at most.
 
         Yields ``False`` where they haven't ended by then.
         """
         left = min(seconds, WAIT)
         with self._changed:
-            self._alone += 1
-            self._busy -= 1
+            self._wanted += 1
+            self._shared -= 1
             self._changed.notify_all()
             if time.monotonic() < self._not_before:
                 left = 0.0
-            is_alone = self._changed.wait_for(lambda: self._busy <= 0, left)
-            self._busy += 1
+            is_alone = self._changed.wait_for(lambda: self._shared <= 0, left)
+            self._shared += 1
             if is_alone:
-                self._taken = True
-            elif left and not self._taken:
+                self._is_taken = True
+            elif left and not self._is_taken:
                 self._not_before = time.monotonic() + PAUSE * left
         try:
             yield is_alone
         finally:
             with self._changed:
-                self._alone -= 1
+                self._wanted -= 1
                 if is_alone:
-                    self._taken = False
+                    self._is_taken = False
                 self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Who makes the calls of a loop: threads beside it, or the thread that the loop runs in."""
+"""What makes the calls of a loop: threads beside it, or the thread that the loop runs in."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from django_craftkit.models import Job
 
     from .batches import Batch
+    from .exclusion import Exclusion
     from .pool import Pool
-    from .room import Room
 
 #: Calls that are planned begin within about this many seconds: what waits can be taken by nobody.
 AHEAD = 1.0
-#: How many calls are planned at least and at most, and how long one takes where none was made yet.
-FEWEST, MOST, UNKNOWN = 20, 200, 0.05
+#: How many calls are planned at least and at most, and how long one is taken to last at first.
+FEWEST, MOST, FIRST_GUESS = 20, 200, 0.05
 #: Bytes of JSON, about, that calls under way hold: hundreds of large ones would fill the memory.
 MOST_BYTES = 16 * 2**20
 #: Seconds between two looks whether the last calls are over.
@@ -72,7 +72,7 @@ class Answer:
     error: BaseException | None = None
 
 
-class Crew:
+class Executor:
     """Makes calls, and gives back their answers: this one in the loop's own thread, at once."""
 
     def __init__(self) -> None:
@@ -121,18 +121,18 @@ class Crew:
         """Wait for the calls under way, and close what they used."""
 
 
-class Threads(Crew):
+class ThreadExecutor(Executor):
     """Calls in the threads of a pool, steps in a few threads of its own, begun as needed.
 
-    What they do is beside what others do in ``room``.
+    None runs while somebody else has ``exclusion`` to itself.
     """
 
-    def __init__(self, pool: Pool, room: Room) -> None:
+    def __init__(self, pool: Pool, exclusion: Exclusion) -> None:
         super().__init__()
-        self._pool, self._room = pool, room
-        self._steps_under_way = self._keyless_under_way = self._bytes_under_way = 0
+        self._pool, self._exclusion = pool, exclusion
+        self._steps_under_way = self._unrepeatable_under_way = self._bytes_under_way = 0
         #: Seconds that a call takes.
-        self._seconds = UNKNOWN
+        self._seconds = FIRST_GUESS
         self._is_over = False
         #: When the calls of a project, for jobs of a kind or ("") of all, were released.
         self._stopped: dict[tuple[str, str], float] = {}
@@ -158,7 +158,7 @@ class Threads(Crew):
     def free(self) -> int:
         # Where all threads have something to do, these get their part of what ends.
         most = max(self._pool.free, self._helpers_at_most)
-        return max(0, most - self._keyless_under_way)
+        return max(0, most - self._unrepeatable_under_way)
 
     @property
     def _helpers_at_most(self) -> int:
@@ -173,9 +173,9 @@ class Threads(Crew):
         self._bytes_under_way += call.size
         if call.batch is not None:
             job, priority = call.jobs[0], call.jobs[0].priority
-            if not call.batch.is_keyed:
+            if not call.batch.is_repeatable:
                 # It is planned as one that begins at once.
-                self._keyless_under_way += 1
+                self._unrepeatable_under_way += 1
                 priority -= len(Priority)
             self._pool.submit(partial(self._make, call), project=job.project, priority=priority)
             return
@@ -199,7 +199,7 @@ class Threads(Crew):
                 self.under_way -= 1
                 self._bytes_under_way -= answer.call.size
                 self._steps_under_way -= batch is None
-                self._keyless_under_way -= batch is not None and not batch.is_keyed
+                self._unrepeatable_under_way -= batch is not None and not batch.is_repeatable
             return answers
 
     def release(self) -> None:
@@ -220,7 +220,7 @@ class Threads(Crew):
             self.answers(IDLE)
 
     def _make(self, call: Call) -> None:
-        with self._room.beside():
+        with self._exclusion.shared():
             began, job = time.monotonic(), call.jobs[0]
             stopped = [self._stopped.get((job.project, kind), 0.0) for kind in ("", job.kind)]
             if self._is_over or call.is_late or call.planned_at <= max(stopped):
@@ -235,8 +235,8 @@ class Threads(Crew):
     def _run(self) -> None:
         try:
             while (call := self._steps.get()) is not None:
-                # A seat first: who is alone waits for all that is in the room.
-                with self._pool.seat(call.jobs[0].project), self._room.beside():
+                # A seat first: who wants to be alone waits for all that share the lock.
+                with self._pool.seat(call.jobs[0].project), self._exclusion.shared():
                     answer = _answer(call)
                 self._answers.put(answer)
         finally:
