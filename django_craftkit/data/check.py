@@ -135,7 +135,14 @@ class _Walk:
             return ""
         if not self.findings.has_room(FindingCode.MISSPELT_KEY):
             return ""
-        return next(iter(get_close_matches(name, fields.nodes, 1, 0.75)), "")
+        known = [
+            key
+            for key, node in fields.nodes.items()
+            if not (
+                isinstance(node, Misplaced) or (isinstance(node, Fields) and not node.is_declared)
+            )
+        ]
+        return next(iter(get_close_matches(name, known, 1, 0.75)), "")
 
 
 def _nested(key: str) -> str:
