@@ -251,7 +251,8 @@ def _amount_of(value: object) -> Decimal | int | None:
     if isinstance(value, type) or not hasattr(value, "currency"):
         return None
     amount = getattr(value, "amount", None)
-    return amount if isinstance(amount, (Decimal, int)) else None
+    is_amount = isinstance(amount, (Decimal, int)) and not isinstance(amount, bool)
+    return amount if is_amount else None
 
 
 def _with_whole_minutes(moment: datetime) -> datetime:
