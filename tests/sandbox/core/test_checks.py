@@ -84,6 +84,7 @@ def test_each_data_type_takes_what_is_documented(data_type, sent, kept):
         ("number", True, "Expected number, received boolean"),
         ("number", float("inf"), "Number must be finite"),
         ("number", "1e999", "Number must be finite"),
+        ("number", 10**400, "Number must be finite"),
         ("currency", "4200 EUR", "Expected number, received string"),
         ("currency", None, "Expected number, received null"),
         ("date", "05.06.2026", "Invalid date"),

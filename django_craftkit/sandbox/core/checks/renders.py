@@ -140,6 +140,14 @@ def _number(value: object) -> int | float:
         value = int(number) if number.is_integer() and abs(number) < 2**53 else number
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"Expected number, received {json_type(value)}")
-    if isinstance(value, float) and not math.isfinite(value):
+    if not _is_finite(value):
         raise ValueError("Number must be finite")
     return value
+
+
+def _is_finite(number: int | float) -> bool:
+    """Whether JavaScript, which knows no other numbers than floats, has it."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
