@@ -16,7 +16,7 @@ from .database import database, describe, lock
 from .failures import breaks_transaction, is_outage
 from .log import get_logger
 from .models import SignatureRequest
-from .models.arguments import check_data
+from .models.arguments import document_data
 from .models.problems import ErrorCode, StepError
 from .models.signature_manager import DECLARED
 from .signing import Envelope
@@ -119,7 +119,7 @@ def call(
             data = declaration.function(source, **arguments)
             if data is None:
                 return None
-            data = check_data(data)
+            data = document_data(data)
             at = "says who signs"
             envelope = declaration.sign_with(source) if declaration.sign_with else None
         if envelope is not None:

@@ -230,8 +230,8 @@ FORMS = [
     (Decimal("1E+2"), "100"),
     (Decimal("0E-8"), "0.00000000"),
     (Decimal("1.50"), "1.50"),
-    (datetime(2026, 6, 5, 1, 0, tzinfo=KOLKATA), "2026-06-04T19:30:00.000Z"),
-    (datetime(2026, 6, 5, 1, 0), "2026-06-05T01:00:00"),  # noqa: DTZ001
+    (datetime(2026, 6, 5, 1, 0, tzinfo=KOLKATA), "2026-06-04T22:30:00.000+03:00"),
+    (datetime(2026, 6, 5, 1, 0), "2026-06-05T01:00:00.000"),  # noqa: DTZ001
     (date(2026, 6, 5), "2026-06-05"),
     (timedelta(hours=2), "P0DT02H00M00S"),
     (gettext_lazy("pending"), "pending"),

@@ -20,7 +20,13 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import ISO_8601, serializers
 
-from django_craftkit.models.arguments import EARLIEST, LATEST, check_data, check_expiry
+from django_craftkit.models.arguments import (
+    EARLIEST,
+    LATEST,
+    check_data,
+    check_expiry,
+    document_data,
+)
 
 from . import errors
 
@@ -85,6 +91,13 @@ class ObjectField(serializers.Field):  # type: ignore[type-arg]
 
     def to_representation(self, value: T) -> T:
         return value
+
+
+class DataField(ObjectField):
+    """A document's data."""
+
+    def to_internal_value(self, data: object) -> Given:
+        return checked(document_data, data)
 
 
 class ExpiryField(serializers.DateTimeField):

@@ -27,11 +27,11 @@ from .base import CraftkitViewSet, PDFRenderer
 from .engagement import EngagementInputSerializer
 from .errors import AnotherBody, Conflict
 from .fields import (
+    DataField,
     Given,
     InputSerializer,
     MomentFilter,
     Named,
-    ObjectField,
     RowSerializer,
     TextField,
     checked,
@@ -110,7 +110,7 @@ class RenderSerializer(RowSerializer):
 class RenderDetailSerializer(RenderSerializer):
     """A document with its data, which are `null` until they are built."""
 
-    data = ObjectField(allow_null=True)  # type: ignore[assignment]
+    data = DataField(allow_null=True)  # type: ignore[assignment]
 
     class Meta:
         model = Render
@@ -151,7 +151,7 @@ class RenderInputSerializer(InputSerializer):
     """A document to request."""
 
     template = TextField(validators=[partial(checked, check_template)])
-    data = ObjectField(  # type: ignore[assignment]
+    data = DataField(  # type: ignore[assignment]
         help_text="What the template's manifest asks for."
     )
     source = SourceSerializer(  # type: ignore[assignment]

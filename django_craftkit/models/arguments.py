@@ -10,6 +10,8 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from django.utils.functional import Promise
 
 from django_craftkit import clock, dispatch
 from django_craftkit.client import encoding
+from django_craftkit.data import convert
 from django_craftkit.database import MAX_DEPTH, is_too_deep, sanitized
 
 if TYPE_CHECKING:
@@ -145,6 +148,19 @@ def check_data(data: Any, name: str = "data") -> dict[str, Any]:
     if _NUL.search(text) or text != sanitized(text):
         raise ValueError(f"{name} holds a character that is none: NUL, or half a surrogate pair.")
     return plain
+
+
+def document_data(data: Any) -> dict[str, Any]:
+    """Return a document's data as Craftkit takes them: see ``django_craftkit.data.convert``.
+
+    Moments are in the site's time zone, whoever's is active: a day is the same to every reader.
+    Raises ``TypeError`` for what is no mapping, and ``NotConvertible``, a ``ValueError``, for what
+    can't be sent, with its place.
+    """
+    if not isinstance(data, Mapping) and not is_dataclass(data):
+        raise TypeError(f"data is a {type(data).__name__}: write a dict.")
+    with timezone.override(timezone.get_default_timezone()):
+        return convert(data)
 
 
 def _encoded(value: object) -> Any:

@@ -14,7 +14,7 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger, one_line
 
 from .archive import ArchivedFile
-from .arguments import check_data, check_user, may_wait
+from .arguments import check_user, document_data, may_wait
 from .change import Change
 from .columns import NullableMoment, prefix_index, user_key
 from .exceptions import KeyConflict, NothingToRender, RenderFailed
@@ -196,7 +196,7 @@ class Render(Sourced, Sendable, Attempted):
             False where there is nothing to retry: it is ready, or under way. The log says so.
         """
         check_user(user)
-        plain = None if data is None else check_data(data)
+        plain = None if data is None else document_data(data)
         return self._requested(lambda: self._request_retry(plain, user), wait)
 
     @in_transaction

@@ -20,11 +20,11 @@ from django_craftkit.database import (
 from django_craftkit.statements import Lookup
 
 from .arguments import (
-    check_data,
     check_key,
     check_template,
     check_user,
     check_version,
+    document_data,
     hash_key,
     may_wait,
 )
@@ -212,7 +212,7 @@ class RenderManager(_Manager):
             "project": project,
             "template": template,
             "version": version,
-            "data": check_data(data),
+            "data": document_data(data),
             "priority": check_priority(priority),
             "requested_by": check_user(user),
         }

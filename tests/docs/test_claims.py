@@ -50,11 +50,11 @@ def test_data_that_are_given_are_in_the_language_of_who_gives_them(craftkit: Kit
     assert craftkit.renders[0].data == {"day": "Montag"}
 
 
-def test_a_moment_may_be_of_the_day_before(craftkit: Kit, db: None):
+def test_a_moment_is_of_the_day_that_it_is_here(craftkit: Kit, db: None):
     moment = datetime(2026, 5, 1, 0, 30, tzinfo=ZoneInfo("Europe/Athens"))
     Render.objects.request("invoice", {"at": moment})
     craftkit.run()
-    assert craftkit.renders[0].data == {"at": "2026-04-30T21:30:00.000Z"}
+    assert craftkit.renders[0].data == {"at": "2026-05-01T00:30:00.000+03:00"}
 
 
 def test_who_listens_to_post_save_sees_no_document(craftkit: Kit, db: None):
