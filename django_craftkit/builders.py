@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import NotSupportedError, ProgrammingError, models, transaction
@@ -16,7 +16,7 @@ from .database import database, describe, lock
 from .failures import breaks_transaction, is_outage
 from .log import get_logger
 from .models import SignatureRequest
-from .models.arguments import check_data
+from .models.arguments import check_data, check_filename
 from .models.problems import ErrorCode, StepError
 from .models.signature_manager import DECLARED
 from .signing import Envelope
@@ -43,11 +43,30 @@ class NotConfirmed(Exception):
     """What the event said is not saved: ``recheck`` is false of the source, or there is none."""
 
 
+#: The columns of a document that are stored when it is built.
+BUILT = ("data", "version", "filename")
+
+
 class Built(NamedTuple):
-    """What a declaration's functions returned."""
+    """What a declaration makes of a document: its own arguments, and what its functions return."""
 
     data: dict[str, Json]
-    envelope: Envelope | None
+    version: int | None = None
+    filename: str = ""
+    envelope: Envelope | None = None
+
+    @classmethod
+    def of(cls, render: Render) -> Built:
+        """Return what a document was built as that nobody is to sign."""
+        return cls(render.data or {}, render.version, render.filename)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in BUILT}
+
+    def set_on(self, render: Render) -> None:
+        for name, value in self.columns.items():
+            setattr(render, name, value)
 
 
 def build(render: Render, source: models.Model | None = None) -> Built | None:
@@ -74,7 +93,11 @@ def build(render: Render, source: models.Model | None = None) -> Built | None:
                 raise NotConfirmed  # not saved yet: pre_save, where the key is made beforehand
             gone = f"{render.source_type} {render.source_id}{render.shown_place}"
             raise BuilderError(ErrorCode.SOURCE_GONE, gone)
-        return call(declaration, source, {}, using=render.source_db or database())
+        built = call(declaration, source, {}, using=render.source_db or database())
+    if built is not None and declaration.template != render.template:
+        # A version is one of its own template, which the declaration had when this was requested.
+        return built._replace(version=render.version)
+    return built
 
 
 def hold_source(render: Render) -> bool:
@@ -120,6 +143,8 @@ def call(
             if data is None:
                 return None
             data = check_data(data)
+            at = "names the PDF of"
+            filename = check_filename(declaration.filename_of(source))
             at = "says who signs"
             envelope = declaration.sign_with(source) if declaration.sign_with else None
         if envelope is not None:
@@ -129,7 +154,7 @@ def call(
                     "Return a django_craftkit.signing.Envelope, or None where nobody is to sign."
                 )
             envelope.check()
-        return Built(data, envelope)
+        return Built(data, declaration.version, filename, envelope)
     except (NotConfirmed, SoftTimeLimitExceeded):
         raise
     except Exception as error:

@@ -30,6 +30,8 @@ SignWith = Callable[[Any], "Envelope | None"]
 
 #: Characters; what the column ``Render.builder`` holds.
 MAX_NAME = 255
+#: What is looked up when a document is built, by what its row holds of its declaration.
+AT_BUILD = ("sign_with", "recheck", "version", "filename")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,6 +51,10 @@ class Declaration:
     recheck: Callable[[Any], bool] | None = None
     snapshot: bool = False
     sign_with: SignWith | None = None
+    #: A published version; ``None``: the current one.
+    version: int | None = None
+    #: Of the PDF; ``""``: Craftkit's own.
+    filename: str | Callable[[Any], str] = ""
     project: str = DEFAULT_PROJECT
     #: ``"single"`` or ``"bulk"``.
     priority: str = "single"
@@ -97,6 +103,9 @@ class Declaration:
         self._check_callable("key=", self.key)
         for name in ("when", "recheck", "sign_with"):
             if (given := getattr(self, name)) is not None:
+                self._check_callable(f"{name}=", given)
+        for name in ("filename",):
+            if not isinstance(given := getattr(self, name), str):
                 self._check_callable(f"{name}=", given)
         if self.recheck is not None and self.snapshot:
             raise ValueError(
@@ -178,6 +187,10 @@ class Declaration:
                 '"app.Model".'
             ) from None
 
+    def filename_of(self, source: object) -> str:
+        """Return the name of the PDF of a document about this object."""
+        return self.filename if isinstance(self.filename, str) else self.filename(source)
+
     @property
     def place(self) -> str:
         """Where the function is written, as ``file:line``."""
@@ -208,8 +221,8 @@ class Declaration:
     def is_repeated_by(self, other: Declaration) -> bool:
         """Whether another one is the same, made once more."""
         same = ("signal", "template", "project", "snapshot")
-        functions = ("function", "key", "when", "recheck", "sign_with")
-        return self.sender == other.sender and self._agrees(other, *same, *functions)
+        functions = ("function", "key", "when")
+        return self.sender == other.sender and self._agrees(other, *same, *functions, *AT_BUILD)
 
     def is_outdated_by(self, other: Declaration) -> bool:
         """Whether the module that made this one has been run again, and has made the other."""
@@ -220,7 +233,7 @@ class Declaration:
     def is_mistaken_for(self, other: Declaration) -> bool:
         """Whether a document couldn't tell which of the two it is of, where that matters."""
         return self._agrees(other, "identity", "template", "project") and not self._agrees(
-            other, "recheck", "sign_with"
+            other, *AT_BUILD
         )
 
     def _agrees(self, other: Declaration, *names: str) -> bool:
@@ -251,8 +264,8 @@ def add(new: Declaration) -> list[Declaration]:
         if one.is_mistaken_for(new):
             raise ValueError(
                 f"{new.name} is declared twice for the template {new.template!r}. A document "
-                "doesn't know which event it is of, so give both declarations the same sign_with "
-                "and recheck functions, or one of them a name= of its own."
+                "doesn't know which event it is of, so give both declarations the same "
+                f"{', '.join(AT_BUILD)}, or one of them a name= of its own."
             )
     _declared[new.name] = (*left, new)
     return replaced

@@ -20,7 +20,7 @@ from .declarations import Builder, Declaration, SignWith
 from .failures import breaks_transaction
 from .log import get_logger
 from .models import Render
-from .models.arguments import check_template
+from .models.arguments import check_filename, check_template, check_version
 from .models.problems import NO_PROBLEM, ErrorCode, Problem
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def render_on(
     recheck: Callable[[Any], bool] | None = None,
     snapshot: bool = False,
     sign_with: SignWith | None = None,
+    version: int | None = None,
+    filename: str | Callable[[Any], str] = "",
     project: str = DEFAULT_PROJECT,
     priority: str = "single",
     name: str = "",
@@ -72,6 +74,9 @@ def render_on(
         sign_with: called when the data are built; returns an ``Envelope``
             (``django_craftkit.signing``) that says who is to sign, or ``None``. Where it raises,
             or names what can't be sent, the document is ``rejected``.
+        version: a published version of the template to pin; None: the current one.
+        filename: of the PDF at Craftkit, up to 255 characters, or what returns it. Separators and
+            control characters become ``-``. "": Craftkit names it.
         project: an alias of ``CRAFTKIT_PROJECTS``.
         priority: ``"single"``; ``"bulk"`` lets single documents go first.
         name: what waiting documents find the declaration by, up to 255 characters; module and name
@@ -93,11 +98,16 @@ def render_on(
             recheck=recheck,
             snapshot=snapshot,
             sign_with=sign_with,
+            version=version,
+            filename=filename,
             project=project,
             priority=priority,
             name=name,
         )
         check_template(template)
+        check_version(version)
+        if isinstance(filename, str):
+            check_filename(filename)
         for replaced in declarations.add(declaration):
             replaced.signal.disconnect(sender=replaced.sender, dispatch_uid=replaced)
 
@@ -186,6 +196,8 @@ class _Event:
                 source=self.source,
                 key=key,
                 project=declaration.project,
+                version=declaration.version,
+                filename=built.filename if built else "",
                 priority=declaration.priority,
                 complete=sign,
                 saved_in=self._saved_in,

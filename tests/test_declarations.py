@@ -120,12 +120,16 @@ def test_one_function_for_two_models_projects_and_signals_is_a_document_of_each(
     ]
 
 
-@pytest.mark.parametrize("differing", ["sign_with", "recheck"])
+@pytest.mark.parametrize(
+    "differing",
+    [{"sign_with": bool}, {"recheck": bool}, {"version": 2}, {"filename": "a.pdf"}],
+    ids=lambda given: next(iter(given)),
+)
 def test_what_a_document_could_not_tell_apart_is_refused_unless_it_is_named(
     declare, event, differing
 ):
     declare(event, template="invoice", key=str)(number_of)
-    options: dict[str, Any] = {differing: lambda order: None}
+    options: dict[str, Any] = differing
     with pytest.raises(ValueError, match="declared twice"):
         declare(Signal(), template="invoice", key=str, **options)(number_of)
     declare(Signal(), template="invoice", key=str, name="shop.another", **options)(number_of)
@@ -310,6 +314,8 @@ WRONG_KIND: dict[str, dict[str, Any]] = {
     "a signal that is its name": {"signal": "post_save"},
     "a sender that is an instance": {"signal": post_save, "sender": Order()},
     "a sender that is no model": {"signal": post_save, "sender": dict},
+    "a file name that is a number": {"filename": 7},
+    "a file name that is async": {"filename": later},
     "a name that is none": {"name": 7},
     "a function that is async": {"function": later},
     "a function that is none": {"function": {"number": 1}},
@@ -325,6 +331,10 @@ CANT_BE: dict[str, dict[str, Any]] = {
     "a model without its app": {"signal": post_save, "sender": "Order"},
     "a model that is abstract": {"signal": post_save, "sender": Base},
     "a recheck of a snapshot": {"recheck": bool, "snapshot": True},
+    "a version before the first": {"version": 0},
+    "a version that is a text": {"version": "3"},
+    "a file name that is too long": {"filename": "f" * 256},
+    "a file name that names no file": {"filename": ".."},
     "a name that is too long": {"name": "n" * 256},
     "a name that ends in a space": {"name": "n "},
     "a name that holds a bracket": {"name": "n[shop.Order]"},

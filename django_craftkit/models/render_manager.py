@@ -21,6 +21,7 @@ from django_craftkit.statements import Lookup
 
 from .arguments import (
     check_data,
+    check_filename,
     check_key,
     check_template,
     check_user,
@@ -176,6 +177,7 @@ class RenderManager(_Manager):
         key: str | None = None,
         project: str = conf.DEFAULT_PROJECT,
         version: int | None = None,
+        filename: str = "",
         priority: str = "single",
         user: AbstractBaseUser | None = None,
         wait: float = False,
@@ -191,7 +193,9 @@ class RenderManager(_Manager):
             key: up to 255 characters. The same key gets the same row. Without one, template and
                 source are the key, or template and data.
             project: an alias of the settings.
-            version: a published version to pin.
+            version: a published version to pin; None: the one that is current when it is sent.
+            filename: of the PDF at Craftkit, as in ``"invoice-7.pdf"``; up to 255 characters.
+                Separators and control characters become ``-``. "": Craftkit names it.
             priority: ``"single"`` or ``"bulk"``, which lets single documents go first, also with
                 its links, e-mails, signature requests and signals. Requested once more as
                 ``"single"``, a bulk document becomes one.
@@ -211,6 +215,7 @@ class RenderManager(_Manager):
             "project": project,
             "template": template,
             "version": version,
+            "filename": check_filename(filename),
             "data": check_data(data),
             "priority": check_priority(priority),
             "requested_by": check_user(user),
@@ -230,13 +235,16 @@ class RenderManager(_Manager):
         source: models.Model | None,
         key: str,
         project: str,
+        version: int | None = None,
+        filename: str = "",
         priority: str = "single",
         complete: Callable[[Render], None] | None = None,
         saved_in: str | None = None,
     ) -> Render:
         """Request a document whose data the function ``builder`` makes, for ``render_on``.
 
-        ``data`` are those that it has made already; ``problem`` is that it raised. Where the
+        ``data``, with ``version`` and ``filename``, are those that it has made already;
+        ``problem`` is that it raised. Where the
         document is a new one, ``complete`` is called with it, in the transaction of its row.
         ``saved_in`` is the database that the event has just saved ``source`` to: a document that
         waits to be built needs nothing more then. Of one that was there some columns are deferred.
@@ -245,6 +253,8 @@ class RenderManager(_Manager):
             "project": project,
             "template": template,
             "data": data,
+            "version": version,
+            "filename": filename,
             "priority": check_priority(priority),
             # Data that were made in time stay as they are; a retry doesn't make them anew.
             "builder": builder if data is None else "",

@@ -120,6 +120,17 @@ def scene_language(stage: Stage) -> Scene:
 
 
 @scene
+def scene_naming(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    names = yield {}
+    names["billed"].send(Order, instance=order)
+    kit.run()
+    (document,) = kit.sandbox.renders
+    assert (document.version.number, document.filename) == (1, "invoice-A-1.pdf")
+
+
+@scene
 def scene_recheck(stage: Stage) -> Scene:
     stage.getfixturevalue("quiet")
     kit, order = _kit(stage), _order(stage)

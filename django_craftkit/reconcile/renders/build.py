@@ -150,7 +150,7 @@ def store(render: Render, built: Built) -> bool:
         stored = _store_both(render, built)
     except RenderWithdrawn:
         stored = False
-    render.data = built.data
+    built.set_on(render)
     return stored
 
 
@@ -160,7 +160,7 @@ def _store_both(render: Render, built: Built) -> bool:
     stored = (
         Render.objects.using(database())
         .filter(pk=render.pk, attempt=render.attempt, status=Status.PENDING, data__isnull=True)
-        .update(data=built.data)
+        .update(**built.columns)
     )
     if stored:
         ask_signatures(render, built.envelope)

@@ -60,6 +60,8 @@ def customer(order: Order) -> Envelope | None:
     key=lambda order: f"agreement-{order.number}",
     sign_with=customer,
     priority="bulk",
+    version=3,
+    filename=lambda order: f"agreement-{order.number}.pdf",
 )
 def agreement(order: Order, **kwargs: Any) -> dict[str, Any]:
     return {"number": order.number, "total": order.total}
