@@ -18,6 +18,7 @@ from django.db.models import Model
 from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
+from . import conf
 from .conf import ALIAS, DEFAULT_PROJECT
 from .untrusted import Json
 
@@ -55,7 +56,7 @@ class Declaration:
     version: int | None = None
     #: Of the PDF; ``""``: Craftkit's own.
     filename: str | Callable[[Any], str] = ""
-    project: str = DEFAULT_PROJECT
+    project: str | Callable[[Any], str] = DEFAULT_PROJECT
     #: ``"single"`` or ``"bulk"``.
     priority: str = "single"
     #: ``""``: module and qualified name of the function.
@@ -104,7 +105,7 @@ class Declaration:
         for name in ("when", "recheck", "sign_with"):
             if (given := getattr(self, name)) is not None:
                 self._check_callable(f"{name}=", given)
-        for name in ("filename",):
+        for name in ("filename", "project"):
             if not isinstance(given := getattr(self, name), str):
                 self._check_callable(f"{name}=", given)
         if self.recheck is not None and self.snapshot:
@@ -136,12 +137,11 @@ class Declaration:
         for name, kind, advice in (
             ("snapshot", bool, "Write True or False."),
             ("template", str, "Write the slug that the template has at Craftkit."),
-            ("project", str, "Write an alias of CRAFTKIT_PROJECTS."),
             ("priority", str, 'Write "single" or "bulk".'),
         ):
             if not isinstance(given := getattr(self, name), kind):
                 raise TypeError(f"{name}= of {self.name} is a {_kind(given)}. {advice}")
-        if not ALIAS.fullmatch(self.project):
+        if isinstance(self.project, str) and not ALIAS.fullmatch(self.project):
             raise ValueError(
                 f"project={self.project[:64]!r} of {self.name} can be no alias of "
                 "CRAFTKIT_PROJECTS: that has 1 to 64 letters, digits, - and _."
@@ -191,6 +191,26 @@ class Declaration:
         """Return the name of the PDF of a document about this object."""
         return self.filename if isinstance(self.filename, str) else self.filename(source)
 
+    def project_of(self, source: object) -> str:
+        """Return the alias of the project that renders a document about this object.
+
+        Raises ``UnknownProject`` where a function returns what is none.
+        """
+        if isinstance(self.project, str):
+            return self.project
+        alias = self.project(source)
+        if not isinstance(alias, str):
+            raise TypeError(
+                f"project= of {self.name} returned a {_kind(alias)}. Return an alias of "
+                "CRAFTKIT_PROJECTS."
+            )
+        conf.project(alias)
+        return alias
+
+    def is_for(self, template: str, project: str) -> bool:
+        """Whether it makes documents of this template in this project, or may."""
+        return self.template == template and (callable(self.project) or self.project == project)
+
     @property
     def place(self) -> str:
         """Where the function is written, as ``file:line``."""
@@ -232,9 +252,9 @@ class Declaration:
 
     def is_mistaken_for(self, other: Declaration) -> bool:
         """Whether a document couldn't tell which of the two it is of, where that matters."""
-        return self._agrees(other, "identity", "template", "project") and not self._agrees(
-            other, *AT_BUILD
-        )
+        aliases = {one.project for one in (self, other) if isinstance(one.project, str)}
+        is_alike = self._agrees(other, "identity", "template") and len(aliases) < 2
+        return is_alike and not self._agrees(other, *AT_BUILD)
 
     def _agrees(self, other: Declaration, *names: str) -> bool:
         return all(_is_same(getattr(self, name), getattr(other, name)) for name in names)
@@ -278,8 +298,13 @@ def declared() -> Iterator[Declaration]:
 
 
 def templates_of(project: str) -> set[str]:
-    """Return the slugs that declarations render in a project."""
+    """Return the slugs that declarations render in a project; see ``templates_of_some``."""
     return {one.template for one in declared() if one.project == project}
+
+
+def templates_of_some() -> set[str]:
+    """Return the slugs whose project a function says, document by document."""
+    return {one.template for one in declared() if not isinstance(one.project, str)}
 
 
 def of(identity: str, template: str, project: str) -> Declaration | None:
@@ -290,7 +315,7 @@ def of(identity: str, template: str, project: str) -> Declaration | None:
     """
 
     def fit(one: Declaration) -> tuple[bool, bool]:
-        return (one.template, one.project) == (template, project), one.identity == identity
+        return one.is_for(template, project), one.identity == identity
 
     # Of several the one made last.
     return max(reversed(_declared.get(identity.partition("[")[0], ())), key=fit, default=None)

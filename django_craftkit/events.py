@@ -45,7 +45,7 @@ def render_on(
     sign_with: SignWith | None = None,
     version: int | None = None,
     filename: str | Callable[[Any], str] = "",
-    project: str = DEFAULT_PROJECT,
+    project: str | Callable[[Any], str] = DEFAULT_PROJECT,
     priority: str = "single",
     name: str = "",
 ) -> Callable[[F], F]:
@@ -56,13 +56,14 @@ def render_on(
     render; one that raises makes the document ``rejected``, which staff can retry. Saves with
     ``raw=True`` (fixtures) are ignored.
 
-    What ``when`` or ``key`` raise is logged, and the event goes on. Only an error of a database
-    whose transaction is open there is raised in the event: nobody could commit it any more.
+    What ``when``, ``key`` or ``project`` raise is logged, and the event goes on. Only an error of
+    a database whose transaction is open there is raised in the event: nobody could commit it any
+    more.
 
     Args:
         signal: any Django signal. Its ``instance`` is what the document is about, and what
-            ``when``, ``key``, ``sign_with`` and the function get. One without ``instance`` calls
-            the function at once, with the sender and the signal's arguments.
+            the function gets, like every function among these arguments. One without ``instance``
+            calls it at once, with the sender and the signal's arguments.
         sender: only events of this sender; of any if None.
         template: its slug at Craftkit.
         key: returns up to 255 characters. One key is one document, however often the event fires.
@@ -77,7 +78,7 @@ def render_on(
         version: a published version of the template to pin; None: the current one.
         filename: of the PDF at Craftkit, up to 255 characters, or what returns it. Separators and
             control characters become ``-``. "": Craftkit names it.
-        project: an alias of ``CRAFTKIT_PROJECTS``.
+        project: an alias of ``CRAFTKIT_PROJECTS``, or what returns it.
         priority: ``"single"``; ``"bulk"`` lets single documents go first.
         name: what waiting documents find the declaration by, up to 255 characters; module and name
             of the function if empty. Two functions never have one name.
@@ -117,7 +118,7 @@ def render_on(
             with _business_goes_on(declaration.name):
                 event = _Event(sender, kwargs, declaration)
                 if when is None or when(event.about):
-                    event.request(key(event.about))
+                    event.request(key(event.about), declaration.project_of(event.about))
 
         signal.connect(receive, sender=sender, weak=False, dispatch_uid=declaration)
         return function
@@ -160,7 +161,7 @@ class _Event:
         is_saved = declaration.signal is post_save and declaration.recheck is None
         self._saved_in = self.using if is_saved and self.source is not None else None
 
-    def request(self, key: str) -> None:
+    def request(self, key: str, project: str) -> None:
         """Write the request in the event's transaction; right after it in another database."""
         declaration = self._declaration
         built: builders.Built | None = None
@@ -195,7 +196,7 @@ class _Event:
                 problem=problem,
                 source=self.source,
                 key=key,
-                project=declaration.project,
+                project=project,
                 version=declaration.version,
                 filename=built.filename if built else "",
                 priority=declaration.priority,

@@ -120,6 +120,26 @@ def scene_language(stage: Stage) -> Scene:
 
 
 @scene
+def scene_project(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit = _kit(stage)
+    settings = stage.getfixturevalue("settings")
+    default = settings.CRAFTKIT_PROJECTS["default"]
+    settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "eu": default}
+    names = yield {}
+    for number in ("A-1", "EU-1"):
+        names["sold"].send(Order, instance=Order.objects.create(number=number))
+    kit.run()
+    kit.pass_time(10)
+    kit.run()
+    found = Render.objects.values_list("key", "project", "status").order_by("key")
+    assert list(found) == [
+        ("receipt-A-1", "default", "succeeded"),
+        ("receipt-EU-1", "eu", "succeeded"),
+    ]
+
+
+@scene
 def scene_naming(stage: Stage) -> Scene:
     stage.getfixturevalue("quiet")
     kit, order = _kit(stage), _order(stage)

@@ -296,6 +296,25 @@ def test_the_doctor_tells_which_declaration_names_a_template_that_is_not_there(
     assert "tests.management.test_commands.misspelt" in text
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_template_whose_project_a_function_says_is_not_there_where_no_project_has_it(
+    well, declare, event, settings, others
+):
+    """Where there are several projects, nobody knows which of them it names."""
+    well.sandbox.state.lenient = False
+    if others:
+        default = settings.CRAFTKIT_PROJECTS["default"]
+        settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "eu": default}
+
+    @declare(event, template="invoyce", key=str, project=lambda order: "default")
+    def somewhere(order, **kwargs):
+        return {}
+
+    text, _ = doctor("--project", "default")
+    assert ("mend  default: the template invoyce is published" in text) == (not others)
+    assert ("ok    default: the template invoyce is not there" in text) == bool(others)
+
+
 def test_the_doctor_tells_what_waits_for_a_project_that_settings_name_no_longer(well):
     pause("eu", reason="CRAFTKIT_PROJECTS has no eu.")
     assert doctor()[1], "nothing waits for it"

@@ -16,7 +16,7 @@ from django_craftkit import conf, dispatch
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
 from django_craftkit.clock import database_now
 from django_craftkit.database import database
-from django_craftkit.declarations import declared, templates_of
+from django_craftkit.declarations import declared, templates_of, templates_of_some
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import pauses
@@ -122,7 +122,7 @@ def _check_key(alias: str, client: Craftkit) -> Iterator[Finding]:
             )
             yield Finding(what, str(error), fix if is_refused else "")
             return
-    for slug in sorted(templates_of(alias)):
+    for slug in sorted(templates_of(alias) | templates_of_some()):
         yield _check_template(alias, client, slug)
 
 
@@ -133,7 +133,10 @@ def _check_template(alias: str, client: Craftkit, slug: str) -> Finding:
     except CraftkitError as error:
         if not isinstance(error, NotFound) or error.is_passing:
             return Finding(what, str(error))
-        names = _named(one for one in declared() if (one.project, one.template) == (alias, slug))
+        if slug not in templates_of(alias) and len(conf.project_aliases()) > 1:
+            # A function says in which project it is rendered, and may never name this one.
+            return Finding(f"{alias}: the template {slug} is not there, if project= names it")
+        names = _named(one for one in declared() if one.is_for(slug, alias))
         fix = f"Make it in Craftkit, or mend the name in the declaration: {names}."
         return Finding(what, "this project has no such template", fix)
     # None: Craftkit does not say.
@@ -151,7 +154,8 @@ def _check_webhook_address(alias: str) -> Finding:
 
 
 def _check_declarations(chosen: list[str] | None) -> Iterator[Finding]:
-    missing = {one.project for one in declared()}.difference(conf.project_aliases())
+    named = {one.project for one in declared() if isinstance(one.project, str)}
+    missing = named.difference(conf.project_aliases())
     for alias in sorted(missing if chosen is None else missing & set(chosen)):
         names = _named(one for one in declared() if one.project == alias)
         yield Finding(

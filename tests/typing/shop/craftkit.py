@@ -60,6 +60,7 @@ def customer(order: Order) -> Envelope | None:
     key=lambda order: f"agreement-{order.number}",
     sign_with=customer,
     priority="bulk",
+    project=lambda order: "eu" if order.total else "default",
     version=3,
     filename=lambda order: f"agreement-{order.number}.pdf",
 )
