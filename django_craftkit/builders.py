@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.db import NotSupportedError, ProgrammingError, models, transaction
+from django.utils import translation
 
 from . import declarations
 from .database import database, describe, lock
@@ -86,7 +89,9 @@ def build(render: Render, source: models.Model | None = None) -> Built | None:
         raise UnknownBuilder(ErrorCode.UNKNOWN_BUILDER, render.builder)
     if render.source_type_id is None:
         raise BuilderError(ErrorCode.NO_SOURCE)
-    with render.in_schema():  # what the function reads besides is in it too
+    # A language of its own, also where a request carries it out: it is the same for everybody.
+    with translation.override(settings.LANGUAGE_CODE), render.in_schema():
+        # What the function reads besides is in the schema, too.
         source = source or render.read_source(declaration.proxy)
         if source is None:
             if declaration.recheck is not None:
@@ -125,17 +130,20 @@ def call(
 ) -> Built | None:
     """Return what a declaration's functions make of a source, checked; ``None`` without data.
 
-    They run in a transaction, or savepoint, of the source's database, so that an error of the
-    database in them breaks nothing else.
+    They run in the declaration's language, and in a transaction, or savepoint, of the source's
+    database, so that an error of the database in them breaks nothing else.
 
     Raises:
         BuilderError: one of them raised. What is no fault of theirs is raised as it is: an outage,
             to be retried, and what has broken a transaction.
         NotConfirmed: ``recheck`` is false of the source.
     """
-    at = "rechecks the source of"
+    at = "says the language of"
     try:
-        with transaction.atomic(using=using):
+        with transaction.atomic(using=using), ExitStack() as spoken:
+            if (language := declaration.language_of(source)) is not None:
+                spoken.enter_context(translation.override(language))
+            at = "rechecks the source of"
             if declaration.recheck is not None and not declaration.recheck(source):
                 raise NotConfirmed
             at = "makes the data of"

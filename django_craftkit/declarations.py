@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
 from django.apps import apps
+from django.conf import settings
 from django.db.models import Model
 from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
+from django.utils.translation import get_supported_language_variant
 
 from . import conf
 from .conf import ALIAS, DEFAULT_PROJECT
@@ -32,7 +34,7 @@ SignWith = Callable[[Any], "Envelope | None"]
 #: Characters; what the column ``Render.builder`` holds.
 MAX_NAME = 255
 #: What is looked up when a document is built, by what its row holds of its declaration.
-AT_BUILD = ("sign_with", "recheck", "version", "filename")
+AT_BUILD = ("sign_with", "recheck", "version", "filename", "language")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,6 +58,8 @@ class Declaration:
     version: int | None = None
     #: Of the PDF; ``""``: Craftkit's own.
     filename: str | Callable[[Any], str] = ""
+    #: ``None``: ``LANGUAGE_CODE``; for a snapshot the one that is active.
+    language: str | Callable[[Any], str | None] | None = None
     project: str | Callable[[Any], str] = DEFAULT_PROJECT
     #: ``"single"`` or ``"bulk"``.
     priority: str = "single"
@@ -105,8 +109,9 @@ class Declaration:
         for name in ("when", "recheck", "sign_with"):
             if (given := getattr(self, name)) is not None:
                 self._check_callable(f"{name}=", given)
-        for name in ("filename", "project"):
-            if not isinstance(given := getattr(self, name), str):
+        for name in ("filename", "language", "project"):
+            given = getattr(self, name)
+            if not (isinstance(given, str) or (name == "language" and given is None)):
                 self._check_callable(f"{name}=", given)
         if self.recheck is not None and self.snapshot:
             raise ValueError(
@@ -146,6 +151,8 @@ class Declaration:
                 f"project={self.project[:64]!r} of {self.name} can be no alias of "
                 "CRAFTKIT_PROJECTS: that has 1 to 64 letters, digits, - and _."
             )
+        if isinstance(self.language, str):
+            _supported(self.language)
         if self.priority not in ("single", "bulk"):
             raise ValueError(
                 f"priority={self.priority[:64]!r} of {self.name} is no class of priority. "
@@ -190,6 +197,16 @@ class Declaration:
     def filename_of(self, source: object) -> str:
         """Return the name of the PDF of a document about this object."""
         return self.filename if isinstance(self.filename, str) else self.filename(source)
+
+    def language_of(self, source: object) -> str | None:
+        """Return the language that a document about this object is written in, if one is declared.
+
+        Raises ``ValueError`` for one that this site has not.
+        """
+        if self.language is None or isinstance(self.language, str):
+            return self.language
+        # None: for objects of which nobody knows it, and never that of whoever is asking.
+        return _supported(self.language(source) or settings.LANGUAGE_CODE)
 
     def project_of(self, source: object) -> str:
         """Return the alias of the project that renders a document about this object.
@@ -319,6 +336,18 @@ def of(identity: str, template: str, project: str) -> Declaration | None:
 
     # Of several the one made last.
     return max(reversed(_declared.get(identity.partition("[")[0], ())), key=fit, default=None)
+
+
+def _supported(language: object) -> str:
+    """Return a language's code; for a variant that this site has not, ``de-at``, the language."""
+    if not isinstance(language, str):
+        raise TypeError(f'language= is a {_kind(language)}. Write a code, as in "de".')
+    try:
+        return get_supported_language_variant(language)
+    except LookupError:
+        raise ValueError(
+            f"language={language[:64]!r} is none of this site's LANGUAGES, or has no translations."
+        ) from None
 
 
 def _kind(given: object) -> str:

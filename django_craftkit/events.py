@@ -45,6 +45,7 @@ def render_on(
     sign_with: SignWith | None = None,
     version: int | None = None,
     filename: str | Callable[[Any], str] = "",
+    language: str | Callable[[Any], str | None] | None = None,
     project: str | Callable[[Any], str] = DEFAULT_PROJECT,
     priority: str = "single",
     name: str = "",
@@ -78,6 +79,9 @@ def render_on(
         version: a published version of the template to pin; None: the current one.
         filename: of the PDF at Craftkit, up to 255 characters, or what returns it. Separators and
             control characters become ``-``. "": Craftkit names it.
+        language: that is active while the functions run that make the document: one of
+            ``LANGUAGES``, or what returns it. None: ``LANGUAGE_CODE``; for a snapshot, the
+            language that is active at the event.
         project: an alias of ``CRAFTKIT_PROJECTS``, or what returns it.
         priority: ``"single"``; ``"bulk"`` lets single documents go first.
         name: what waiting documents find the declaration by, up to 255 characters; module and name
@@ -101,6 +105,7 @@ def render_on(
             sign_with=sign_with,
             version=version,
             filename=filename,
+            language=language,
             project=project,
             priority=priority,
             name=name,

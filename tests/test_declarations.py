@@ -122,7 +122,13 @@ def test_one_function_for_two_models_projects_and_signals_is_a_document_of_each(
 
 @pytest.mark.parametrize(
     "differing",
-    [{"sign_with": bool}, {"recheck": bool}, {"version": 2}, {"filename": "a.pdf"}],
+    [
+        {"sign_with": bool},
+        {"recheck": bool},
+        {"version": 2},
+        {"filename": "a.pdf"},
+        {"language": "de"},
+    ],
     ids=lambda given: next(iter(given)),
 )
 def test_what_a_document_could_not_tell_apart_is_refused_unless_it_is_named(
@@ -317,6 +323,8 @@ WRONG_KIND: dict[str, dict[str, Any]] = {
     "a sender that is no model": {"signal": post_save, "sender": dict},
     "a file name that is a number": {"filename": 7},
     "a file name that is async": {"filename": later},
+    "a language that is a number": {"language": 7},
+    "a language that is async": {"language": later},
     "a name that is none": {"name": 7},
     "a function that is async": {"function": later},
     "a function that is none": {"function": {"number": 1}},
@@ -336,6 +344,8 @@ CANT_BE: dict[str, dict[str, Any]] = {
     "a version that is a text": {"version": "3"},
     "a file name that is too long": {"filename": "f" * 256},
     "a file name that names no file": {"filename": ".."},
+    "a language that the site has not": {"language": "tlh"},
+    "a language of no letters": {"language": ""},
     "a name that is too long": {"name": "n" * 256},
     "a name that ends in a space": {"name": "n "},
     "a name that holds a bracket": {"name": "n[shop.Order]"},

@@ -113,6 +113,7 @@ def scene_language(stage: Stage) -> Scene:
     kit, order = _kit(stage), _order(stage)
     moment = datetime(2026, 4, 30, 21, 30, tzinfo=UTC)
     stage.getfixturevalue("monkeypatch").setattr(Order, "created_at", moment, raising=False)
+    stage.getfixturevalue("monkeypatch").setattr(Order, "language", "de", raising=False)
     names = yield {}
     names["sold"].send(Order, instance=order)
     kit.run()

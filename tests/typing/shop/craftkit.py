@@ -61,6 +61,7 @@ def customer(order: Order) -> Envelope | None:
     sign_with=customer,
     priority="bulk",
     project=lambda order: "eu" if order.total else "default",
+    language=lambda order: "de" if order.total else None,
     version=3,
     filename=lambda order: f"agreement-{order.number}.pdf",
 )
