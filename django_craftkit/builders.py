@@ -14,20 +14,24 @@ from django.conf import settings
 from django.db import NotSupportedError, ProgrammingError, models, transaction
 from django.utils import translation
 
-from . import declarations
+from . import clock, declarations
 from .database import database, describe, lock
 from .failures import breaks_transaction, is_outage
 from .log import get_logger
-from .models import SignatureRequest
-from .models.arguments import check_data, check_filename
+from .mailing import mails_of
+from .models import Share, SignatureRequest
+from .models.arguments import check_data, check_expiry, check_filename
+from .models.dependents import DECLARED
 from .models.problems import ErrorCode, StepError
-from .models.signature_manager import DECLARED
+from .models.share_manager import check_letter, mail_key
 from .signing import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from .declarations import Declaration
+    from .mailing import Mail
     from .models import Render
     from .untrusted import Json
 
@@ -57,11 +61,16 @@ class Built(NamedTuple):
     version: int | None = None
     filename: str = ""
     envelope: Envelope | None = None
+    mails: tuple[Mail, ...] = ()
 
     @classmethod
     def of(cls, render: Render) -> Built:
-        """Return what a document was built as that nobody is to sign."""
+        """Return what a document was built as that goes to nobody."""
         return cls(render.data or {}, render.version, render.filename)
+
+    @property
+    def goes_to_somebody(self) -> bool:
+        return self.envelope is not None or bool(self.mails)
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -153,6 +162,11 @@ def call(
             data = check_data(data)
             at = "names the PDF of"
             filename = check_filename(declaration.filename_of(source))
+            at = "says who gets a mail of"
+            mails = mails_of(declaration.email_to(source) if declaration.email_to else None)
+            for mail in mails:
+                check_letter(mail.to, mail.recipient_name, mail.message)
+                check_expiry(_end_of(mail))
             at = "says who signs"
             envelope = declaration.sign_with(source) if declaration.sign_with else None
         if envelope is not None:
@@ -162,7 +176,7 @@ def call(
                     "Return a django_craftkit.signing.Envelope, or None where nobody is to sign."
                 )
             envelope.check()
-        return Built(data, declaration.version, filename, envelope)
+        return Built(data, declaration.version, filename, envelope, mails)
     except (NotConfirmed, SoftTimeLimitExceeded):
         raise
     except Exception as error:
@@ -172,6 +186,45 @@ def call(
         # Staff are shown what it says; whoever fixes it wants to know where.
         logger.exception("The function that %s a document raised.", at)
         raise BuilderError(ErrorCode.BUILDER_FAILED, describe(error)) from error
+
+
+def send_declared(render: Render, built: Built) -> None:
+    """Write what goes out of this attempt, in the transaction that stores its data."""
+    ask_signatures(render, built.envelope)
+    ask_mails(render, built.mails)
+
+
+def ask_mails(render: Render, mails: Iterable[Mail]) -> None:
+    """Write the mails of this attempt; those of earlier attempts that wait make way for them.
+
+    Nobody is mailed again who may have been, nor where a user has revoked the mail.
+    """
+    done: set[str] = set()
+    if render.attempt > 1:
+        done = render.shares.leave_declared(render, ErrorCode.MADE_ANEW)
+    for key, mail in {mail_key(mail.to, mail.message): mail for mail in mails}.items():
+        if mail.to.casefold() in done:
+            continue
+        wanted = Share(
+            channel=Share.Channel.EMAIL,
+            by_mail=True,
+            recipient_email=mail.to,
+            recipient_name=mail.recipient_name,
+            message=mail.message,
+            expires_at=_end_of(mail),
+        )
+        render.shares.request(
+            wanted, key=f"{_key(render)} {key}", user=None, wait=False, declared=True
+        )
+
+
+def _end_of(mail: Mail) -> datetime | None:
+    if mail.expires_in is None:
+        return None
+    try:
+        return clock.now() + mail.expires_in
+    except OverflowError:
+        raise ValueError("'expires_in' leads to a year that no calendar has.") from None
 
 
 def ask_signatures(render: Render, envelope: Envelope | None) -> None:

@@ -25,6 +25,7 @@ from .conf import ALIAS, DEFAULT_PROJECT
 from .untrusted import Json
 
 if TYPE_CHECKING:
+    from .mailing import EmailTo
     from .signing import Envelope
 
 Builder = Callable[..., dict[str, Json] | None]
@@ -34,7 +35,7 @@ SignWith = Callable[[Any], "Envelope | None"]
 #: Characters; what the column ``Render.builder`` holds.
 MAX_NAME = 255
 #: What is looked up when a document is built, by what its row holds of its declaration.
-AT_BUILD = ("sign_with", "recheck", "version", "filename", "language")
+AT_BUILD = ("sign_with", "email_to", "recheck", "version", "filename", "language")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,6 +55,7 @@ class Declaration:
     recheck: Callable[[Any], bool] | None = None
     snapshot: bool = False
     sign_with: SignWith | None = None
+    email_to: EmailTo | None = None
     #: A published version; ``None``: the current one.
     version: int | None = None
     #: Of the PDF; ``""``: Craftkit's own.
@@ -106,7 +108,7 @@ class Declaration:
         # A snapshot's function may ask for what else the signal says.
         self._check_callable("The function", self.function, is_alone=False)
         self._check_callable("key=", self.key)
-        for name in ("when", "recheck", "sign_with"):
+        for name in ("when", "recheck", "sign_with", "email_to"):
             if (given := getattr(self, name)) is not None:
                 self._check_callable(f"{name}=", given)
         for name in ("filename", "language", "project"):

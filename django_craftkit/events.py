@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from django.dispatch import Signal
 
+    from .mailing import EmailTo
+
 logger = get_logger(__name__)
 
 F = TypeVar("F", bound=Builder)
@@ -43,6 +45,7 @@ def render_on(
     recheck: Callable[[Any], bool] | None = None,
     snapshot: bool = False,
     sign_with: SignWith | None = None,
+    email_to: EmailTo | None = None,
     version: int | None = None,
     filename: str | Callable[[Any], str] = "",
     language: str | Callable[[Any], str | None] | None = None,
@@ -76,6 +79,10 @@ def render_on(
         sign_with: called when the data are built; returns an ``Envelope``
             (``django_craftkit.signing``) that says who is to sign, or ``None``. Where it raises,
             or names what can't be sent, the document is ``rejected``.
+        email_to: called when the data are built; returns an address, a ``Mail``
+            (``django_craftkit.mailing``), a list of these, or ``None``. Craftkit mails each of
+            them a link, once, as soon as the document is ready. Where it raises, or names what
+            can't be mailed, the document is ``rejected``.
         version: a published version of the template to pin; None: the current one.
         filename: of the PDF at Craftkit, up to 255 characters, or what returns it. Separators and
             control characters become ``-``. "": Craftkit names it.
@@ -103,6 +110,7 @@ def render_on(
             recheck=recheck,
             snapshot=snapshot,
             sign_with=sign_with,
+            email_to=email_to,
             version=version,
             filename=filename,
             language=language,
@@ -188,10 +196,10 @@ class _Event:
                 if built is None:
                     return
 
-        def sign(render: Render) -> None:
-            # A row that was there has other data, and the signers that go with those.
+        def send(render: Render) -> None:
+            # A row that was there has other data, and the people that go with those.
             if built is not None:
-                builders.ask_signatures(render, built.envelope)
+                builders.send_declared(render, built)
 
         def write() -> None:
             Render.objects.declare(
@@ -205,7 +213,7 @@ class _Event:
                 version=declaration.version,
                 filename=built.filename if built else "",
                 priority=declaration.priority,
-                complete=sign,
+                complete=send,
                 saved_in=self._saved_in,
             )
 

@@ -124,6 +124,7 @@ def test_one_function_for_two_models_projects_and_signals_is_a_document_of_each(
     "differing",
     [
         {"sign_with": bool},
+        {"email_to": bool},
         {"recheck": bool},
         {"version": 2},
         {"filename": "a.pdf"},
@@ -310,6 +311,7 @@ WRONG_KIND: dict[str, dict[str, Any]] = {
     "a condition that is none": {"when": True},
     "a condition that is async": {"when": later},
     "a recheck that is none": {"recheck": "paid"},
+    "readers that are no function": {"email_to": "jane@example.com"},
     "signers that are no function": {"sign_with": ["jane@example.com"]},
     "a project that is async": {"project": later},
     "a project that is a number": {"project": 7},

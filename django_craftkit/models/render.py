@@ -215,6 +215,7 @@ class Render(Sourced, Sendable, Attempted):
         row.begin_attempt(data, user)
         if data is not None:
             row.signature_requests.leave_declared(row, user=user)
+            row.shares.leave_declared(row, ErrorCode.OTHER_DATA, user=user)
         return True
 
     def begin_attempt(

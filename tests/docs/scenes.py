@@ -141,6 +141,20 @@ def scene_project(stage: Stage) -> Scene:
 
 
 @scene
+def scene_email_to(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    names = yield {}
+    order.total = 7
+    order.save()
+    for _ in range(2):
+        names["billed"].send(Order, instance=order)
+        kit.run()
+    (mail,) = kit.sandbox.mails
+    assert (mail.to, mail.message) == ("jane@example.com", "Your invoice A-1")
+
+
+@scene
 def scene_naming(stage: Stage) -> Scene:
     stage.getfixturevalue("quiet")
     kit, order = _kit(stage), _order(stage)

@@ -8,6 +8,7 @@ from django.db.models.signals import post_save
 from django.dispatch import Signal
 
 from django_craftkit.events import render_on
+from django_craftkit.mailing import Mail
 from django_craftkit.signing import AnchorTag, Envelope, Recipient, SignatureField
 
 from .models import Order
@@ -50,6 +51,20 @@ def customer(order: Order) -> Envelope | None:
         fields=[SignatureField("date", page=1, x=10, y=10, width=20, height=5)],
         name=f"Order {order.number}",
     )
+
+
+def readers(order: Order) -> list[str | Mail] | None:
+    if not order.total:
+        return None
+    return ["jane@example.com", Mail("joe@example.com", message="A copy.")]
+
+
+@render_on(confirmed, template="copy", key=lambda order: "", email_to=readers)
+@render_on(
+    shipped, template="copy", key=lambda order: "", email_to=lambda order: Mail("a@b.example")
+)
+def copy(order: Order, **kwargs: Any) -> dict[str, Any]:
+    return {"number": order.number}
 
 
 @render_on(
