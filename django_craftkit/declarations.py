@@ -16,7 +16,7 @@ from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 from django.conf import settings
 from django.db.models import Model
-from django.db.models.signals import ModelSignal
+from django.db.models.signals import ModelSignal, post_save
 from django.dispatch import Signal
 from django.utils.translation import get_supported_language_variant
 
@@ -52,6 +52,8 @@ class Declaration:
     template: str
     key: Callable[[Any], str]
     when: Callable[[Any], bool] | None = None
+    #: Names of fields: only saves that have changed one of them.
+    on_change: tuple[str, ...] = ()
     recheck: Callable[[Any], bool] | None = None
     snapshot: bool = False
     sign_with: SignWith | None = None
@@ -81,6 +83,7 @@ class Declaration:
         self._check_callables()
         self._check_values()
         self._check_sender()
+        self._check_on_change()
         if len(self.identity) > MAX_NAME:
             raise ValueError(
                 f"{self.name} is a name of over {MAX_NAME} characters. Give the declaration a "
@@ -183,6 +186,19 @@ class Declaration:
                 "saved as it. Name the model that is."
             )
 
+    def _check_on_change(self) -> None:
+        names = self.on_change
+        if not isinstance(names, (tuple, list)) or not all(isinstance(one, str) for one in names):
+            raise TypeError(
+                f'on_change= of {self.name} is no tuple of names: write on_change=("status",).'
+            )
+        object.__setattr__(self, "on_change", tuple(names))
+        if names and (self.signal is not post_save or self.sender is None):
+            raise ValueError(
+                f"on_change= of {self.name} is asked of what a model has saved: declare it for "
+                "post_save, with a sender=."
+            )
+
     def _check_lazy_sender(self, sender: str) -> None:
         try:
             if sender.count(".") != 1:
@@ -230,6 +246,14 @@ class Declaration:
         """Whether it makes documents of this template in this project, or may."""
         return self.template == template and (callable(self.project) or self.project == project)
 
+    def with_sender(self, act: Callable[[type[Model]], object]) -> None:
+        """Call a function with the model that is the sender, once it is loaded."""
+        if isinstance(self.sender, str):
+            app, model = self.sender.split(".")
+            apps.lazy_model_operation(act, (app, model.lower()))
+        elif isinstance(self.sender, type) and issubclass(self.sender, Model):
+            act(self.sender)
+
     @property
     def place(self) -> str:
         """Where the function is written, as ``file:line``."""
@@ -259,7 +283,7 @@ class Declaration:
 
     def is_repeated_by(self, other: Declaration) -> bool:
         """Whether another one is the same, made once more."""
-        same = ("signal", "template", "project", "snapshot")
+        same = ("signal", "template", "project", "snapshot", "on_change")
         functions = ("function", "key", "when")
         return self.sender == other.sender and self._agrees(other, *same, *functions, *AT_BUILD)
 

@@ -6,13 +6,14 @@ They are written in an app's ``craftkit.py``, which is found by itself, like ``a
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections, models, router, transaction
 from django.db.models.signals import post_save
 
-from . import builders, declarations
+from . import builders, declarations, tracking
 from .builders import BuilderError
 from .conf import DEFAULT_PROJECT
 from .database import database, describe
@@ -24,7 +25,7 @@ from .models.arguments import check_filename, check_template, check_version
 from .models.problems import NO_PROBLEM, ErrorCode, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from django.dispatch import Signal
 
@@ -42,6 +43,7 @@ def render_on(
     template: str,
     key: Callable[[Any], str],
     when: Callable[[Any], bool] | None = None,
+    on_change: Sequence[str] = (),
     recheck: Callable[[Any], bool] | None = None,
     snapshot: bool = False,
     sign_with: SignWith | None = None,
@@ -72,6 +74,8 @@ def render_on(
         template: its slug at Craftkit.
         key: returns up to 255 characters. One key is one document, however often the event fires.
         when: only events for which it is true; all if None.
+        on_change: names of fields; only saves that have changed one of them since the object was
+            loaded or saved. A new row counts as changed. For ``post_save`` with a ``sender``.
         recheck: for signals that are sent before the save. The worker calls it with the saved
             object, before it builds the data. While it is false the worker retries for a minute,
             then the document is ``rejected`` with the code ``not_confirmed``.
@@ -107,6 +111,7 @@ def render_on(
             template=template,
             key=key,
             when=when,
+            on_change=on_change,  # type: ignore[arg-type] # it is checked there
             recheck=recheck,
             snapshot=snapshot,
             sign_with=sign_with,
@@ -122,11 +127,15 @@ def render_on(
         check_version(version)
         if isinstance(filename, str):
             check_filename(filename)
+        if on_change:
+            declaration.with_sender(partial(tracking.track, names=declaration.on_change))
         for replaced in declarations.add(declaration):
             replaced.signal.disconnect(sender=replaced.sender, dispatch_uid=replaced)
 
         def receive(sender: object, raw: bool = False, **kwargs: object) -> None:
             if raw:
+                return
+            if on_change and not tracking.has_changed(kwargs["instance"], on_change):
                 return
             with _business_goes_on(declaration.name):
                 event = _Event(sender, kwargs, declaration)

@@ -141,6 +141,25 @@ def scene_project(stage: Stage) -> Scene:
 
 
 @scene
+def scene_on_change(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    order.confirmed = True
+    order.save()
+    order.refresh_from_db()
+    yield {}
+    order = Order.objects.get(pk=order.pk)
+    order.save()
+    assert not Render.objects.filter(template="price-list").exists(), "nothing has changed"
+    order.total = 7
+    order.save()
+    order.save()
+    kit.run()
+    (document,) = kit.renders
+    assert (document.template, document.data["total"]) == ("price-list", "7.00")
+
+
+@scene
 def scene_email_to(stage: Stage) -> Scene:
     stage.getfixturevalue("quiet")
     kit, order = _kit(stage), _order(stage)

@@ -72,6 +72,7 @@ def copy(order: Order, **kwargs: Any) -> dict[str, Any]:
     sender=Order,
     template="agreement",
     when=lambda order: order.confirmed,
+    on_change=("total",),
     key=lambda order: f"agreement-{order.number}",
     sign_with=customer,
     priority="bulk",
