@@ -16,12 +16,13 @@ from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 from django.conf import settings
 from django.db.models import Model
-from django.db.models.signals import ModelSignal, post_save
+from django.db.models.signals import ModelSignal, m2m_changed, post_save
 from django.dispatch import Signal
 from django.utils.translation import get_supported_language_variant
 
 from . import conf
 from .conf import ALIAS, DEFAULT_PROJECT
+from .relations import is_table_between
 from .untrusted import Json
 
 if TYPE_CHECKING:
@@ -184,6 +185,11 @@ class Declaration:
                 f"sender= of {self.name} is {self.sender._meta.label}, which is "
                 f"{'abstract' if self.sender._meta.abstract else 'swapped out'}: nothing is ever "
                 "saved as it. Name the model that is."
+            )
+        elif self.signal is m2m_changed and not is_table_between(self.sender):
+            raise ValueError(
+                f"sender= of {self.name} is {self.sender._meta.label}, which no many-to-many field "
+                "goes through: write the field's table, as in sender=Order.tags.through."
             )
 
     def _check_on_change(self) -> None:

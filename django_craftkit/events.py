@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections, models, router, transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import m2m_changed, post_save
 
-from . import builders, declarations, tracking
+from . import builders, declarations, relations, tracking
 from .builders import BuilderError
 from .conf import DEFAULT_PROJECT
 from .database import database, describe
@@ -37,7 +37,7 @@ F = TypeVar("F", bound=Builder)
 
 
 def render_on(
-    signal: Signal,
+    signal: Signal | Sequence[Signal],
     *,
     sender: object = None,
     template: str,
@@ -67,8 +67,9 @@ def render_on(
     more.
 
     Args:
-        signal: any Django signal. Its ``instance`` is what the document is about, and what
-            the function gets, like every function among these arguments. One without ``instance``
+        signal: any Django signal, or several: one document, whichever comes first. Its
+            ``instance``, else a sender that is a model's object, is what the document is about, and
+            what the function gets, like every function among these arguments. One without either
             calls it at once, with the sender and the signal's arguments.
         sender: only events of this sender; of any if None.
         template: its slug at Craftkit.
@@ -104,48 +105,76 @@ def render_on(
     """
 
     def declare(function: F) -> F:
-        declaration = Declaration(
-            function=function,
-            signal=signal,
-            sender=sender,
-            template=template,
-            key=key,
-            when=when,
-            on_change=on_change,  # type: ignore[arg-type] # it is checked there
-            recheck=recheck,
-            snapshot=snapshot,
-            sign_with=sign_with,
-            email_to=email_to,
-            version=version,
-            filename=filename,
-            language=language,
-            project=project,
-            priority=priority,
-            name=name,
-        )
-        check_template(template)
-        check_version(version)
-        if isinstance(filename, str):
-            check_filename(filename)
-        if on_change:
-            declaration.with_sender(partial(tracking.track, names=declaration.on_change))
-        for replaced in declarations.add(declaration):
-            replaced.signal.disconnect(sender=replaced.sender, dispatch_uid=replaced)
-
-        def receive(sender: object, raw: bool = False, **kwargs: object) -> None:
-            if raw:
-                return
-            if on_change and not tracking.has_changed(kwargs["instance"], on_change):
-                return
-            with _business_goes_on(declaration.name):
-                event = _Event(sender, kwargs, declaration)
-                if when is None or when(event.about):
-                    event.request(key(event.about), declaration.project_of(event.about))
-
-        signal.connect(receive, sender=sender, weak=False, dispatch_uid=declaration)
+        # All that can be wrong is found before the first is connected.
+        for declaration in [
+            Declaration(
+                function=function,
+                signal=one,
+                sender=sender,
+                template=template,
+                key=key,
+                when=when,
+                on_change=on_change,  # type: ignore[arg-type] # it is checked there
+                recheck=recheck,
+                snapshot=snapshot,
+                sign_with=sign_with,
+                email_to=email_to,
+                version=version,
+                filename=filename,
+                language=language,
+                project=project,
+                priority=priority,
+                name=name,
+            )
+            for one in _signals(signal)
+        ]:
+            check_template(template)
+            check_version(version)
+            if isinstance(filename, str):
+                check_filename(filename)
+            _connect(declaration)
         return function
 
     return declare
+
+
+def _signals(given: Signal | Sequence[Signal]) -> list[Signal]:
+    if not isinstance(given, (list, tuple)):
+        return [given]  # type: ignore[list-item] # it is checked where it is declared
+    if not given:
+        raise ValueError("render_on is given no signal: write one, or a list of them.")
+    return list(dict.fromkeys(given))
+
+
+def _connect(declaration: Declaration) -> None:
+    if declaration.on_change:
+        declaration.with_sender(partial(tracking.track, names=declaration.on_change))
+    for replaced in declarations.add(declaration):
+        replaced.signal.disconnect(sender=replaced.sender, dispatch_uid=replaced)
+
+    def receive(sender: object, raw: bool = False, **kwargs: object) -> None:
+        if raw:
+            return
+        sources: Sequence[object] = ()
+        with _business_goes_on(declaration.name):
+            sources = _sources(declaration, sender, kwargs)
+        for source in sources:
+            with _business_goes_on(declaration.name):
+                event = _Event(sender, {**kwargs, "instance": source}, declaration)
+                if declaration.when is None or declaration.when(event.about):
+                    alias = declaration.project_of(event.about)
+                    event.request(declaration.key(event.about), alias)
+
+    signal, sender = declaration.signal, declaration.sender
+    signal.connect(receive, sender=cast("Any", sender), weak=False, dispatch_uid=declaration)
+
+
+def _sources(declaration: Declaration, sender: object, told: dict[str, Any]) -> Sequence[object]:
+    """Return the instances that an event is of, ``None`` for a signal without; none of no event."""
+    if declaration.signal is m2m_changed:
+        return relations.changed(sender, told)
+    names, instance = declaration.on_change, told.get("instance")
+    return [] if names and not tracking.has_changed(instance, names) else [instance]
 
 
 @contextmanager
@@ -167,8 +196,8 @@ class _Event:
 
     def __init__(self, sender: object, kwargs: dict[str, object], declaration: Declaration) -> None:
         instance = kwargs.get("instance")
-        self.source = instance if isinstance(instance, models.Model) else None
         self.about = sender if instance is None else instance
+        self.source = self.about if isinstance(self.about, models.Model) else None
         # A signal of the project's own may mean anything by it.
         using = kwargs.get("using")
         if isinstance(using, str) and using in list(connections):

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db.models.signals import post_save
+from django.db.models.signals import m2m_changed, post_save
 from django.dispatch import Signal
 
 from django_craftkit import declarations, events
@@ -320,6 +320,7 @@ WRONG_KIND: dict[str, dict[str, Any]] = {
     "a template that is None": {"template": None},
     "a snapshot that is a text": {"snapshot": "yes"},
     "a signal that is a receiver": {"signal": later},
+    "a signal among others that is none": {"signal": [post_save, "saved"]},
     "a signal that is its name": {"signal": "post_save"},
     "a sender that is an instance": {"signal": post_save, "sender": Order()},
     "a sender that is no model": {"signal": post_save, "sender": dict},
@@ -344,6 +345,8 @@ CANT_BE: dict[str, dict[str, Any]] = {
     "a recheck of a snapshot": {"recheck": bool, "snapshot": True},
     "a version before the first": {"version": 0},
     "a version that is a text": {"version": "3"},
+    "a model that is no table between": {"signal": m2m_changed, "sender": Order},
+    "no signal at all": {"signal": []},
     "a file name that is too long": {"filename": "f" * 256},
     "a file name that names no file": {"filename": ".."},
     "a language that the site has not": {"language": "tlh"},

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from celery import current_app
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group
 from django.core import checks
 from django.core.exceptions import PermissionDenied
+from django.db.models.signals import m2m_changed
 from django.db.utils import ConnectionHandler
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
@@ -138,6 +139,24 @@ def scene_project(stage: Stage) -> Scene:
         ("receipt-A-1", "default", "succeeded"),
         ("receipt-EU-1", "eu", "succeeded"),
     ]
+
+
+@scene
+def scene_several(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit = _kit(stage)
+    receivers = list(m2m_changed.receivers)
+    names = yield {}
+    try:
+        jane = get_user_model().objects.create(username="jane")
+        jane.groups.add(Group.objects.create(name="staff"))
+        names["hired"].send(type(jane), instance=jane)
+        kit.run()
+    finally:
+        m2m_changed.receivers = receivers
+        m2m_changed.sender_receivers_cache.clear()
+    (document,) = kit.renders
+    assert document.data == {"name": "jane", "groups": ["staff"]}
 
 
 @scene

@@ -37,7 +37,9 @@ def confirmation(order: Order, **kwargs: Any) -> dict[str, Any] | None:
     return {"number": order.number} if order.total else None
 
 
-@render_on(shipped, template="note", key=lambda order: f"note-{order.number}", snapshot=True)
+@render_on(
+    [shipped, confirmed], template="note", key=lambda order: f"note-{order.number}", snapshot=True
+)
 def delivery_note(order: Order, parcels: int = 0, **kwargs: Any) -> dict[str, Any]:
     return {"number": order.number, "parcels": parcels}
 
