@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 from django.conf import settings
-from django.db.models import Model
-from django.db.models.signals import ModelSignal, m2m_changed, post_save
+from django.db.models import Model, QuerySet
+from django.db.models.signals import ModelSignal, m2m_changed, post_save, pre_save
 from django.dispatch import Signal
 from django.utils.translation import get_supported_language_variant
 
@@ -66,6 +66,8 @@ class Declaration:
     #: ``None``: ``LANGUAGE_CODE``; for a snapshot the one that is active.
     language: str | Callable[[Any], str | None] | None = None
     project: str | Callable[[Any], str] = DEFAULT_PROJECT
+    #: The objects that should have a document, or what returns them.
+    queryset: QuerySet[Any] | Callable[[], QuerySet[Any]] | None = None
     #: ``"single"`` or ``"bulk"``.
     priority: str = "single"
     #: ``""``: module and qualified name of the function.
@@ -85,6 +87,7 @@ class Declaration:
         self._check_values()
         self._check_sender()
         self._check_on_change()
+        self._check_queryset()
         if len(self.identity) > MAX_NAME:
             raise ValueError(
                 f"{self.name} is a name of over {MAX_NAME} characters. Give the declaration a "
@@ -205,6 +208,22 @@ class Declaration:
                 "post_save, with a sender=."
             )
 
+    def _check_queryset(self) -> None:
+        given: Any = self.queryset
+        sender: Any = self.sender
+        is_rows = isinstance(given, QuerySet)
+        if not (given is None or is_rows) and (isinstance(given, type) or not callable(given)):
+            raise TypeError(
+                f"queryset= of {self.name} is a {_kind(given)}. Write a queryset, or a function "
+                "without arguments that returns one."
+            )
+        is_of_model = self.signal in (pre_save, post_save) and isinstance(sender, type)
+        if is_rows and is_of_model and not issubclass(given.model, sender):
+            raise ValueError(
+                f"queryset= of {self.name} has rows of {given.model._meta.label}, and its events "
+                f"are of {sender._meta.label}."
+            )
+
     def _check_lazy_sender(self, sender: str) -> None:
         try:
             if sender.count(".") != 1:
@@ -259,6 +278,21 @@ class Declaration:
             apps.lazy_model_operation(act, (app, model.lower()))
         elif isinstance(self.sender, type) and issubclass(self.sender, Model):
             act(self.sender)
+
+    def missing(self) -> QuerySet[Any] | None:
+        """Return the objects of ``queryset`` without a document; ``None`` where that is not given.
+
+        One query. Raises ``NotSupportedError`` where none can tell.
+        """
+        if self.queryset is None:
+            return None
+        rows = self.queryset.all() if isinstance(self.queryset, QuerySet) else self.queryset()
+        if not isinstance(rows, QuerySet):
+            raise TypeError(f"queryset= of {self.name} returned a {_kind(rows)}, no queryset.")
+        alias = self.project if isinstance(self.project, str) else None
+        renders: Any = apps.get_model("craftkit", "Render")._default_manager
+        lacking: QuerySet[Any] = renders.lacking(rows, template=self.template, project=alias)
+        return lacking
 
     @property
     def place(self) -> str:

@@ -27,6 +27,7 @@ from .models.problems import NO_PROBLEM, ErrorCode, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from django.db.models import QuerySet
     from django.dispatch import Signal
 
     from .mailing import EmailTo
@@ -52,6 +53,7 @@ def render_on(
     filename: str | Callable[[Any], str] = "",
     language: str | Callable[[Any], str | None] | None = None,
     project: str | Callable[[Any], str] = DEFAULT_PROJECT,
+    queryset: QuerySet[Any] | Callable[[], QuerySet[Any]] | None = None,
     priority: str = "single",
     name: str = "",
 ) -> Callable[[F], F]:
@@ -95,6 +97,8 @@ def render_on(
             ``LANGUAGES``, or what returns it. None: ``LANGUAGE_CODE``; for a snapshot, the
             language that is active at the event.
         project: an alias of ``CRAFTKIT_PROJECTS``, or what returns it.
+        queryset: the objects that should have a document, or a function without arguments that
+            returns them; ``craftkit_doctor`` tells how many have none.
         priority: ``"single"``; ``"bulk"`` lets single documents go first.
         name: what waiting documents find the declaration by, up to 255 characters; module and name
             of the function if empty. Two functions never have one name.
@@ -123,6 +127,7 @@ def render_on(
                 filename=filename,
                 language=language,
                 project=project,
+                queryset=queryset,
                 priority=priority,
                 name=name,
             )

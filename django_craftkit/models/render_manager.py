@@ -33,6 +33,7 @@ from .change import Change
 from .default_key import default_key, earlier_key, known_by_label
 from .identity import Identity, any_of, identify, identify_if_known
 from .job import Job
+from .lacking import lacking
 from .mirror import SHOWN_FOR
 from .priority import check_priority
 from .project import ProjectState
@@ -264,6 +265,16 @@ class RenderManager(_Manager):
         return self._request(
             wanted, source, None if key == "" else key, complete=complete, saved_in=saved_in
         )
+
+    def lacking(
+        self, objects: models.QuerySet[Any], *, template: str, project: str | None
+    ) -> models.QuerySet[Any]:
+        """Return those of some objects that have no document of a template, whatever its status.
+
+        ``project=None``: in any project. Raises ``NotSupportedError``, see ``lacking.py``.
+        """
+        in_project = {} if project is None else {"project": project}
+        return lacking(objects, self.filter(template=template, **in_project))
 
     @in_transaction
     def retry_all(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> set[int]:

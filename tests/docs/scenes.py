@@ -26,7 +26,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_craftkit import client
+from django_craftkit import client, declarations
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.api.throttling import MAIL, READ, WRITE
 from django_craftkit.models import (
@@ -157,6 +157,20 @@ def scene_several(stage: Stage) -> Scene:
         m2m_changed.sender_receivers_cache.clear()
     (document,) = kit.renders
     assert document.data == {"name": "jane", "groups": ["staff"]}
+
+
+@scene
+def scene_queryset(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    order = _order(stage)
+    Order.objects.update(confirmed=True)
+    before = set(declarations.declared())
+    yield {}
+    (made,) = set(declarations.declared()) - before
+    assert list(made.missing() or []) == [order]
+    order.refresh_from_db()
+    order.save()
+    assert not made.missing()
 
 
 @scene

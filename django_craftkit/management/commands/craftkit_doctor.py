@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Seconds for the broker to answer.
 BROKER_TIMEOUT = 3
+#: Objects without a document that are counted.
+MOST_MISSING = 1000
 SCHEDULE = "CELERY_BEAT_SCHEDULE = {**django_craftkit.beat_schedule()}"
 
 
@@ -75,6 +77,7 @@ def _findings(chosen: list[str] | None) -> Iterator[Finding]:
     for alias in aliases:
         yield _check_webhook_address(alias)
     yield from _check_declarations(chosen)
+    yield from _check_missing(chosen)
     yield _check_broker()
     try:
         yield from _check_work(aliases, is_all=not chosen)
@@ -162,6 +165,35 @@ def _check_declarations(chosen: list[str] | None) -> Iterator[Finding]:
             f"the project {alias} of declarations is configured",
             "CRAFTKIT_PROJECTS has no such alias, so their documents wait for ever",
             f"Add it, or mend project= in the declaration: {names}.",
+        )
+
+
+def _check_missing(chosen: list[str] | None) -> Iterator[Finding]:
+    """Yield how many objects that should have a document have none, up to ``MOST_MISSING``."""
+    # Several events may make the same documents of the same objects.
+    several = {
+        (one.name, one.template, one.project, one.queryset): one
+        for one in declared()
+        if one.queryset is not None
+    }
+    for one in several.values():
+        if chosen is not None and isinstance(one.project, str) and one.project not in chosen:
+            continue
+        what = f"what {one.name} is declared for has documents of the template {one.template}"
+        try:
+            rows = one.missing()
+            number = 0 if rows is None else rows.order_by()[: MOST_MISSING + 1].count()
+        except Exception as error:
+            # The project's own function may raise anything.
+            yield Finding(
+                what, f"{type(error).__name__}: {error}", f"Mend queryset= at {one.place}."
+            )
+            continue
+        shown = f"more than {MOST_MISSING}" if number > MOST_MISSING else str(number)
+        yield Finding(
+            what,
+            f"{shown} objects have none" if number else "",
+            f"Send their event once more, or mend queryset= in the declaration: {_named([one])}.",
         )
 
 

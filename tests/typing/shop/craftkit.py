@@ -75,6 +75,7 @@ def copy(order: Order, **kwargs: Any) -> dict[str, Any]:
     template="agreement",
     when=lambda order: order.confirmed,
     on_change=("total",),
+    queryset=Order.objects.filter(total__gt=0),
     key=lambda order: f"agreement-{order.number}",
     sign_with=customer,
     priority="bulk",
