@@ -187,7 +187,8 @@ def _check_database() -> Iterator[checks.CheckMessage]:
 def _check_declarations() -> Iterator[checks.CheckMessage]:
     projects = conf.projects()
     for one in declarations.declared():
-        if projects and one.project not in projects:  # if there is none, E001 tells
+        # If there is none, E001 tells; what a function returns is checked at the event.
+        if projects and isinstance(one.project, str) and one.project not in projects:
             yield checks.Error(
                 f"{one.name} ({one.place}) declares documents of the project {one.project!r}, "
                 "which CRAFTKIT_PROJECTS has not: they would wait for ever.",

@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
 from django.apps import apps
-from django.db.models import Model
-from django.db.models.signals import ModelSignal
+from django.conf import settings
+from django.db.models import Model, QuerySet
+from django.db.models.signals import ModelSignal, m2m_changed, post_save, pre_save
 from django.dispatch import Signal
+from django.utils.translation import get_supported_language_variant
 
+from . import conf
 from .conf import ALIAS, DEFAULT_PROJECT
+from .relations import is_table_between
 from .untrusted import Json
 
 if TYPE_CHECKING:
+    from .mailing import EmailTo
     from .signing import Envelope
 
 Builder = Callable[..., dict[str, Json] | None]
@@ -30,6 +35,8 @@ SignWith = Callable[[Any], "Envelope | None"]
 
 #: Characters; what the column ``Render.builder`` holds.
 MAX_NAME = 255
+#: What is looked up when a document is built, by what its row holds of its declaration.
+AT_BUILD = ("sign_with", "email_to", "recheck", "version", "filename", "language")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,10 +53,21 @@ class Declaration:
     template: str
     key: Callable[[Any], str]
     when: Callable[[Any], bool] | None = None
+    #: Names of fields: only saves that have changed one of them.
+    on_change: tuple[str, ...] = ()
     recheck: Callable[[Any], bool] | None = None
     snapshot: bool = False
     sign_with: SignWith | None = None
-    project: str = DEFAULT_PROJECT
+    email_to: EmailTo | None = None
+    #: A published version; ``None``: the current one.
+    version: int | None = None
+    #: Of the PDF; ``""``: Craftkit's own.
+    filename: str | Callable[[Any], str] = ""
+    #: ``None``: ``LANGUAGE_CODE``; for a snapshot the one that is active.
+    language: str | Callable[[Any], str | None] | None = None
+    project: str | Callable[[Any], str] = DEFAULT_PROJECT
+    #: The objects that should have a document, or what returns them.
+    queryset: QuerySet[Any] | Callable[[], QuerySet[Any]] | None = None
     #: ``"single"`` or ``"bulk"``.
     priority: str = "single"
     #: ``""``: module and qualified name of the function.
@@ -68,6 +86,8 @@ class Declaration:
         self._check_callables()
         self._check_values()
         self._check_sender()
+        self._check_on_change()
+        self._check_queryset()
         if len(self.identity) > MAX_NAME:
             raise ValueError(
                 f"{self.name} is a name of over {MAX_NAME} characters. Give the declaration a "
@@ -95,8 +115,12 @@ class Declaration:
         # A snapshot's function may ask for what else the signal says.
         self._check_callable("The function", self.function, is_alone=False)
         self._check_callable("key=", self.key)
-        for name in ("when", "recheck", "sign_with"):
+        for name in ("when", "recheck", "sign_with", "email_to"):
             if (given := getattr(self, name)) is not None:
+                self._check_callable(f"{name}=", given)
+        for name in ("filename", "language", "project"):
+            given = getattr(self, name)
+            if not (isinstance(given, str) or (name == "language" and given is None)):
                 self._check_callable(f"{name}=", given)
         if self.recheck is not None and self.snapshot:
             raise ValueError(
@@ -127,16 +151,17 @@ class Declaration:
         for name, kind, advice in (
             ("snapshot", bool, "Write True or False."),
             ("template", str, "Write the slug that the template has at Craftkit."),
-            ("project", str, "Write an alias of CRAFTKIT_PROJECTS."),
             ("priority", str, 'Write "single" or "bulk".'),
         ):
             if not isinstance(given := getattr(self, name), kind):
                 raise TypeError(f"{name}= of {self.name} is a {_kind(given)}. {advice}")
-        if not ALIAS.fullmatch(self.project):
+        if isinstance(self.project, str) and not ALIAS.fullmatch(self.project):
             raise ValueError(
                 f"project={self.project[:64]!r} of {self.name} can be no alias of "
                 "CRAFTKIT_PROJECTS: that has 1 to 64 letters, digits, - and _."
             )
+        if isinstance(self.language, str):
+            _supported(self.language)
         if self.priority not in ("single", "bulk"):
             raise ValueError(
                 f"priority={self.priority[:64]!r} of {self.name} is no class of priority. "
@@ -164,6 +189,40 @@ class Declaration:
                 f"{'abstract' if self.sender._meta.abstract else 'swapped out'}: nothing is ever "
                 "saved as it. Name the model that is."
             )
+        elif self.signal is m2m_changed and not is_table_between(self.sender):
+            raise ValueError(
+                f"sender= of {self.name} is {self.sender._meta.label}, which no many-to-many field "
+                "goes through: write the field's table, as in sender=Order.tags.through."
+            )
+
+    def _check_on_change(self) -> None:
+        names = self.on_change
+        if not isinstance(names, (tuple, list)) or not all(isinstance(one, str) for one in names):
+            raise TypeError(
+                f'on_change= of {self.name} is no tuple of names: write on_change=("status",).'
+            )
+        object.__setattr__(self, "on_change", tuple(names))
+        if names and (self.signal is not post_save or self.sender is None):
+            raise ValueError(
+                f"on_change= of {self.name} is asked of what a model has saved: declare it for "
+                "post_save, with a sender=."
+            )
+
+    def _check_queryset(self) -> None:
+        given: Any = self.queryset
+        sender: Any = self.sender
+        is_rows = isinstance(given, QuerySet)
+        if not (given is None or is_rows) and (isinstance(given, type) or not callable(given)):
+            raise TypeError(
+                f"queryset= of {self.name} is a {_kind(given)}. Write a queryset, or a function "
+                "without arguments that returns one."
+            )
+        is_of_model = self.signal in (pre_save, post_save) and isinstance(sender, type)
+        if is_rows and is_of_model and not issubclass(given.model, sender):
+            raise ValueError(
+                f"queryset= of {self.name} has rows of {given.model._meta.label}, and its events "
+                f"are of {sender._meta.label}."
+            )
 
     def _check_lazy_sender(self, sender: str) -> None:
         try:
@@ -177,6 +236,63 @@ class Declaration:
                 f"sender={sender!r} of {self.name} is no model: {error}. Write the class, or "
                 '"app.Model".'
             ) from None
+
+    def filename_of(self, source: object) -> str:
+        """Return the name of the PDF of a document about this object."""
+        return self.filename if isinstance(self.filename, str) else self.filename(source)
+
+    def language_of(self, source: object) -> str | None:
+        """Return the language that a document about this object is written in, if one is declared.
+
+        Raises ``ValueError`` for one that this site has not.
+        """
+        if self.language is None or isinstance(self.language, str):
+            return self.language
+        # None: for objects of which nobody knows it, and never that of whoever is asking.
+        return _supported(self.language(source) or settings.LANGUAGE_CODE)
+
+    def project_of(self, source: object) -> str:
+        """Return the alias of the project that renders a document about this object.
+
+        Raises ``UnknownProject`` where a function returns what is none.
+        """
+        if isinstance(self.project, str):
+            return self.project
+        alias = self.project(source)
+        if not isinstance(alias, str):
+            raise TypeError(
+                f"project= of {self.name} returned a {_kind(alias)}. Return an alias of "
+                "CRAFTKIT_PROJECTS."
+            )
+        conf.project(alias)
+        return alias
+
+    def is_for(self, template: str, project: str) -> bool:
+        """Whether it makes documents of this template in this project, or may."""
+        return self.template == template and (callable(self.project) or self.project == project)
+
+    def with_sender(self, act: Callable[[type[Model]], object]) -> None:
+        """Call a function with the model that is the sender, once it is loaded."""
+        if isinstance(self.sender, str):
+            app, model = self.sender.split(".")
+            apps.lazy_model_operation(act, (app, model.lower()))
+        elif isinstance(self.sender, type) and issubclass(self.sender, Model):
+            act(self.sender)
+
+    def missing(self) -> QuerySet[Any] | None:
+        """Return the objects of ``queryset`` without a document; ``None`` where that is not given.
+
+        One query. Raises ``NotSupportedError`` where none can tell.
+        """
+        if self.queryset is None:
+            return None
+        rows = self.queryset.all() if isinstance(self.queryset, QuerySet) else self.queryset()
+        if not isinstance(rows, QuerySet):
+            raise TypeError(f"queryset= of {self.name} returned a {_kind(rows)}, no queryset.")
+        alias = self.project if isinstance(self.project, str) else None
+        renders: Any = apps.get_model("craftkit", "Render")._default_manager
+        lacking: QuerySet[Any] = renders.lacking(rows, template=self.template, project=alias)
+        return lacking
 
     @property
     def place(self) -> str:
@@ -207,9 +323,9 @@ class Declaration:
 
     def is_repeated_by(self, other: Declaration) -> bool:
         """Whether another one is the same, made once more."""
-        same = ("signal", "template", "project", "snapshot")
-        functions = ("function", "key", "when", "recheck", "sign_with")
-        return self.sender == other.sender and self._agrees(other, *same, *functions)
+        same = ("signal", "template", "project", "snapshot", "on_change")
+        functions = ("function", "key", "when")
+        return self.sender == other.sender and self._agrees(other, *same, *functions, *AT_BUILD)
 
     def is_outdated_by(self, other: Declaration) -> bool:
         """Whether the module that made this one has been run again, and has made the other."""
@@ -219,9 +335,9 @@ class Declaration:
 
     def is_mistaken_for(self, other: Declaration) -> bool:
         """Whether a document couldn't tell which of the two it is of, where that matters."""
-        return self._agrees(other, "identity", "template", "project") and not self._agrees(
-            other, "recheck", "sign_with"
-        )
+        aliases = {one.project for one in (self, other) if isinstance(one.project, str)}
+        is_alike = self._agrees(other, "identity", "template") and len(aliases) < 2
+        return is_alike and not self._agrees(other, *AT_BUILD)
 
     def _agrees(self, other: Declaration, *names: str) -> bool:
         return all(_is_same(getattr(self, name), getattr(other, name)) for name in names)
@@ -251,8 +367,8 @@ def add(new: Declaration) -> list[Declaration]:
         if one.is_mistaken_for(new):
             raise ValueError(
                 f"{new.name} is declared twice for the template {new.template!r}. A document "
-                "doesn't know which event it is of, so give both declarations the same sign_with "
-                "and recheck functions, or one of them a name= of its own."
+                "doesn't know which event it is of, so give both declarations the same "
+                f"{', '.join(AT_BUILD)}, or one of them a name= of its own."
             )
     _declared[new.name] = (*left, new)
     return replaced
@@ -265,8 +381,13 @@ def declared() -> Iterator[Declaration]:
 
 
 def templates_of(project: str) -> set[str]:
-    """Return the slugs that declarations render in a project."""
+    """Return the slugs that declarations render in a project; see ``templates_of_some``."""
     return {one.template for one in declared() if one.project == project}
+
+
+def templates_of_some() -> set[str]:
+    """Return the slugs whose project a function says, document by document."""
+    return {one.template for one in declared() if not isinstance(one.project, str)}
 
 
 def of(identity: str, template: str, project: str) -> Declaration | None:
@@ -277,10 +398,22 @@ def of(identity: str, template: str, project: str) -> Declaration | None:
     """
 
     def fit(one: Declaration) -> tuple[bool, bool]:
-        return (one.template, one.project) == (template, project), one.identity == identity
+        return one.is_for(template, project), one.identity == identity
 
     # Of several the one made last.
     return max(reversed(_declared.get(identity.partition("[")[0], ())), key=fit, default=None)
+
+
+def _supported(language: object) -> str:
+    """Return a language's code; for a variant that this site has not, ``de-at``, the language."""
+    if not isinstance(language, str):
+        raise TypeError(f'language= is a {_kind(language)}. Write a code, as in "de".')
+    try:
+        return get_supported_language_variant(language)
+    except LookupError:
+        raise ValueError(
+            f"language={language[:64]!r} is none of this site's LANGUAGES, or has no translations."
+        ) from None
 
 
 def _kind(given: object) -> str:

@@ -6,13 +6,14 @@ They are written in an app's ``craftkit.py``, which is found by itself, like ``a
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections, models, router, transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import m2m_changed, post_save
 
-from . import builders, declarations
+from . import builders, declarations, relations, tracking
 from .builders import BuilderError
 from .conf import DEFAULT_PROJECT
 from .database import database, describe
@@ -20,13 +21,16 @@ from .declarations import Builder, Declaration, SignWith
 from .failures import breaks_transaction
 from .log import get_logger
 from .models import Render
-from .models.arguments import check_template
+from .models.arguments import check_filename, check_template, check_version
 from .models.problems import NO_PROBLEM, ErrorCode, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from django.db.models import QuerySet
     from django.dispatch import Signal
+
+    from .mailing import EmailTo
 
 logger = get_logger(__name__)
 
@@ -34,16 +38,22 @@ F = TypeVar("F", bound=Builder)
 
 
 def render_on(
-    signal: Signal,
+    signal: Signal | Sequence[Signal],
     *,
     sender: object = None,
     template: str,
     key: Callable[[Any], str],
     when: Callable[[Any], bool] | None = None,
+    on_change: Sequence[str] = (),
     recheck: Callable[[Any], bool] | None = None,
     snapshot: bool = False,
     sign_with: SignWith | None = None,
-    project: str = DEFAULT_PROJECT,
+    email_to: EmailTo | None = None,
+    version: int | None = None,
+    filename: str | Callable[[Any], str] = "",
+    language: str | Callable[[Any], str | None] | None = None,
+    project: str | Callable[[Any], str] = DEFAULT_PROJECT,
+    queryset: QuerySet[Any] | Callable[[], QuerySet[Any]] | None = None,
     priority: str = "single",
     name: str = "",
 ) -> Callable[[F], F]:
@@ -54,17 +64,21 @@ def render_on(
     render; one that raises makes the document ``rejected``, which staff can retry. Saves with
     ``raw=True`` (fixtures) are ignored.
 
-    What ``when`` or ``key`` raise is logged, and the event goes on. Only an error of a database
-    whose transaction is open there is raised in the event: nobody could commit it any more.
+    What ``when``, ``key`` or ``project`` raise is logged, and the event goes on. Only an error of
+    a database whose transaction is open there is raised in the event: nobody could commit it any
+    more.
 
     Args:
-        signal: any Django signal. Its ``instance`` is what the document is about, and what
-            ``when``, ``key``, ``sign_with`` and the function get. One without ``instance`` calls
-            the function at once, with the sender and the signal's arguments.
+        signal: any Django signal, or several: one document, whichever comes first. Its
+            ``instance``, else a sender that is a model's object, is what the document is about, and
+            what the function gets, like every function among these arguments. One without either
+            calls it at once, with the sender and the signal's arguments.
         sender: only events of this sender; of any if None.
         template: its slug at Craftkit.
         key: returns up to 255 characters. One key is one document, however often the event fires.
         when: only events for which it is true; all if None.
+        on_change: names of fields; only saves that have changed one of them since the object was
+            loaded or saved. A new row counts as changed. For ``post_save`` with a ``sender``.
         recheck: for signals that are sent before the save. The worker calls it with the saved
             object, before it builds the data. While it is false the worker retries for a minute,
             then the document is ``rejected`` with the code ``not_confirmed``.
@@ -72,7 +86,19 @@ def render_on(
         sign_with: called when the data are built; returns an ``Envelope``
             (``django_craftkit.signing``) that says who is to sign, or ``None``. Where it raises,
             or names what can't be sent, the document is ``rejected``.
-        project: an alias of ``CRAFTKIT_PROJECTS``.
+        email_to: called when the data are built; returns an address, a ``Mail``
+            (``django_craftkit.mailing``), a list of these, or ``None``. Craftkit mails each of
+            them a link, once, as soon as the document is ready. Where it raises, or names what
+            can't be mailed, the document is ``rejected``.
+        version: a published version of the template to pin; None: the current one.
+        filename: of the PDF at Craftkit, up to 255 characters, or what returns it. Separators and
+            control characters become ``-``. "": Craftkit names it.
+        language: that is active while the functions run that make the document: one of
+            ``LANGUAGES``, or what returns it. None: ``LANGUAGE_CODE``; for a snapshot, the
+            language that is active at the event.
+        project: an alias of ``CRAFTKIT_PROJECTS``, or what returns it.
+        queryset: the objects that should have a document, or a function without arguments that
+            returns them; ``craftkit_doctor`` tells how many have none.
         priority: ``"single"``; ``"bulk"`` lets single documents go first.
         name: what waiting documents find the declaration by, up to 255 characters; module and name
             of the function if empty. Two functions never have one name.
@@ -83,36 +109,77 @@ def render_on(
     """
 
     def declare(function: F) -> F:
-        declaration = Declaration(
-            function=function,
-            signal=signal,
-            sender=sender,
-            template=template,
-            key=key,
-            when=when,
-            recheck=recheck,
-            snapshot=snapshot,
-            sign_with=sign_with,
-            project=project,
-            priority=priority,
-            name=name,
-        )
-        check_template(template)
-        for replaced in declarations.add(declaration):
-            replaced.signal.disconnect(sender=replaced.sender, dispatch_uid=replaced)
-
-        def receive(sender: object, raw: bool = False, **kwargs: object) -> None:
-            if raw:
-                return
-            with _business_goes_on(declaration.name):
-                event = _Event(sender, kwargs, declaration)
-                if when is None or when(event.about):
-                    event.request(key(event.about))
-
-        signal.connect(receive, sender=sender, weak=False, dispatch_uid=declaration)
+        # All that can be wrong is found before the first is connected.
+        for declaration in [
+            Declaration(
+                function=function,
+                signal=one,
+                sender=sender,
+                template=template,
+                key=key,
+                when=when,
+                on_change=on_change,  # type: ignore[arg-type] # it is checked there
+                recheck=recheck,
+                snapshot=snapshot,
+                sign_with=sign_with,
+                email_to=email_to,
+                version=version,
+                filename=filename,
+                language=language,
+                project=project,
+                queryset=queryset,
+                priority=priority,
+                name=name,
+            )
+            for one in _signals(signal)
+        ]:
+            check_template(template)
+            check_version(version)
+            if isinstance(filename, str):
+                check_filename(filename)
+            _connect(declaration)
         return function
 
     return declare
+
+
+def _signals(given: Signal | Sequence[Signal]) -> list[Signal]:
+    if not isinstance(given, (list, tuple)):
+        return [given]  # type: ignore[list-item] # it is checked where it is declared
+    if not given:
+        raise ValueError("render_on is given no signal: write one, or a list of them.")
+    return list(dict.fromkeys(given))
+
+
+def _connect(declaration: Declaration) -> None:
+    if declaration.on_change:
+        declaration.with_sender(partial(tracking.track, names=declaration.on_change))
+    for replaced in declarations.add(declaration):
+        replaced.signal.disconnect(sender=replaced.sender, dispatch_uid=replaced)
+
+    def receive(sender: object, raw: bool = False, **kwargs: object) -> None:
+        if raw:
+            return
+        sources: Sequence[object] = ()
+        with _business_goes_on(declaration.name):
+            sources = _sources(declaration, sender, kwargs)
+        for source in sources:
+            with _business_goes_on(declaration.name):
+                event = _Event(sender, {**kwargs, "instance": source}, declaration)
+                if declaration.when is None or declaration.when(event.about):
+                    alias = declaration.project_of(event.about)
+                    event.request(declaration.key(event.about), alias)
+
+    signal, sender = declaration.signal, declaration.sender
+    signal.connect(receive, sender=cast("Any", sender), weak=False, dispatch_uid=declaration)
+
+
+def _sources(declaration: Declaration, sender: object, told: dict[str, Any]) -> Sequence[object]:
+    """Return the instances that an event is of, ``None`` for a signal without; none of no event."""
+    if declaration.signal is m2m_changed:
+        return relations.changed(sender, told)
+    names, instance = declaration.on_change, told.get("instance")
+    return [] if names and not tracking.has_changed(instance, names) else [instance]
 
 
 @contextmanager
@@ -134,8 +201,8 @@ class _Event:
 
     def __init__(self, sender: object, kwargs: dict[str, object], declaration: Declaration) -> None:
         instance = kwargs.get("instance")
-        self.source = instance if isinstance(instance, models.Model) else None
         self.about = sender if instance is None else instance
+        self.source = self.about if isinstance(self.about, models.Model) else None
         # A signal of the project's own may mean anything by it.
         using = kwargs.get("using")
         if isinstance(using, str) and using in list(connections):
@@ -150,7 +217,7 @@ class _Event:
         is_saved = declaration.signal is post_save and declaration.recheck is None
         self._saved_in = self.using if is_saved and self.source is not None else None
 
-    def request(self, key: str) -> None:
+    def request(self, key: str, project: str) -> None:
         """Write the request in the event's transaction; right after it in another database."""
         declaration = self._declaration
         built: builders.Built | None = None
@@ -172,10 +239,10 @@ class _Event:
                 if built is None:
                     return
 
-        def sign(render: Render) -> None:
-            # A row that was there has other data, and the signers that go with those.
+        def send(render: Render) -> None:
+            # A row that was there has other data, and the people that go with those.
             if built is not None:
-                builders.ask_signatures(render, built.envelope)
+                builders.send_declared(render, built)
 
         def write() -> None:
             Render.objects.declare(
@@ -185,9 +252,11 @@ class _Event:
                 problem=problem,
                 source=self.source,
                 key=key,
-                project=declaration.project,
+                project=project,
+                version=declaration.version,
+                filename=built.filename if built else "",
                 priority=declaration.priority,
-                complete=sign,
+                complete=send,
                 saved_in=self._saved_in,
             )
 

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db.models.signals import post_save
+from django.db.models.signals import m2m_changed, post_save
 from django.dispatch import Signal
 
 from django_craftkit import declarations, events
@@ -120,12 +120,23 @@ def test_one_function_for_two_models_projects_and_signals_is_a_document_of_each(
     ]
 
 
-@pytest.mark.parametrize("differing", ["sign_with", "recheck"])
+@pytest.mark.parametrize(
+    "differing",
+    [
+        {"sign_with": bool},
+        {"email_to": bool},
+        {"recheck": bool},
+        {"version": 2},
+        {"filename": "a.pdf"},
+        {"language": "de"},
+    ],
+    ids=lambda given: next(iter(given)),
+)
 def test_what_a_document_could_not_tell_apart_is_refused_unless_it_is_named(
     declare, event, differing
 ):
     declare(event, template="invoice", key=str)(number_of)
-    options: dict[str, Any] = {differing: lambda order: None}
+    options: dict[str, Any] = differing
     with pytest.raises(ValueError, match="declared twice"):
         declare(Signal(), template="invoice", key=str, **options)(number_of)
     declare(Signal(), template="invoice", key=str, name="shop.another", **options)(number_of)
@@ -300,16 +311,23 @@ WRONG_KIND: dict[str, dict[str, Any]] = {
     "a condition that is none": {"when": True},
     "a condition that is async": {"when": later},
     "a recheck that is none": {"recheck": "paid"},
+    "readers that are no function": {"email_to": "jane@example.com"},
     "signers that are no function": {"sign_with": ["jane@example.com"]},
-    "a project that is a function": {"project": lambda order: "eu"},
+    "a project that is async": {"project": later},
+    "a project that is a number": {"project": 7},
     "a project that is None": {"project": None},
     "a template that is a function": {"template": lambda order: "invoice"},
     "a template that is None": {"template": None},
     "a snapshot that is a text": {"snapshot": "yes"},
     "a signal that is a receiver": {"signal": later},
+    "a signal among others that is none": {"signal": [post_save, "saved"]},
     "a signal that is its name": {"signal": "post_save"},
     "a sender that is an instance": {"signal": post_save, "sender": Order()},
     "a sender that is no model": {"signal": post_save, "sender": dict},
+    "a file name that is a number": {"filename": 7},
+    "a file name that is async": {"filename": later},
+    "a language that is a number": {"language": 7},
+    "a language that is async": {"language": later},
     "a name that is none": {"name": 7},
     "a function that is async": {"function": later},
     "a function that is none": {"function": {"number": 1}},
@@ -325,6 +343,14 @@ CANT_BE: dict[str, dict[str, Any]] = {
     "a model without its app": {"signal": post_save, "sender": "Order"},
     "a model that is abstract": {"signal": post_save, "sender": Base},
     "a recheck of a snapshot": {"recheck": bool, "snapshot": True},
+    "a version before the first": {"version": 0},
+    "a version that is a text": {"version": "3"},
+    "a model that is no table between": {"signal": m2m_changed, "sender": Order},
+    "no signal at all": {"signal": []},
+    "a file name that is too long": {"filename": "f" * 256},
+    "a file name that names no file": {"filename": ".."},
+    "a language that the site has not": {"language": "tlh"},
+    "a language of no letters": {"language": ""},
     "a name that is too long": {"name": "n" * 256},
     "a name that ends in a space": {"name": "n "},
     "a name that holds a bracket": {"name": "n[shop.Order]"},
@@ -364,6 +390,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "a model by its name": {"signal": post_save, "sender": "shop.Order"},
     "a table between": {"signal": post_save, "sender": Order.lines.rel.related_model},
     "an object with a name": {"function": Numbering(), "name": "shop.object"},
+    "a project that a function says": {"project": lambda order: "eu"},
     "a partial with a name": {"function": functools.partial(number_of), "name": "shop.partial"},
     "a lambda with a name": {"function": lambda order: {}, "name": "shop.lambda"},
     "a name of the longest": {"name": "n" * 255},

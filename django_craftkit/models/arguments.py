@@ -34,6 +34,8 @@ MAX_KEY = 255
 MAX_SLUG = 120
 #: What the column holds.
 MAX_VERSION = 2**31 - 1
+#: Characters of the name of a PDF; what the column holds. Craftkit names no limit.
+MAX_FILENAME = 255
 #: The first and the last moment that can be shown, and read back, in every zone.
 EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -66,6 +68,27 @@ def check_version(version: int | None) -> int | None:
     if version is not None and not (type(version) is int and 0 < version <= MAX_VERSION):
         raise ValueError(f"A version is a number from 1, not {version!r}.")
     return version
+
+
+def check_filename(filename: str) -> str:
+    """Return the name of a PDF without what leads into a folder, or is no character.
+
+    Separators and control characters become ``-``; dots and spaces at its ends go. ``""``:
+    Craftkit names it.
+    """
+    _need_text("filename", filename)
+    plain = sanitized(filename)
+    kept = "".join(
+        "-"
+        if character in "/\\" or not (character == " " or character.isprintable())
+        else character
+        for character in plain
+    ).strip(" .")
+    if filename and not kept:
+        raise ValueError(f"filename={filename[:64]!r} names no file.")
+    if len(kept) > MAX_FILENAME:
+        raise ValueError(f"filename has at most {MAX_FILENAME} characters, not {len(kept)}.")
+    return kept
 
 
 def check_text(name: str, text: str, most: int) -> str:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .share import Share
     from .signature import SignatureRequest
 
+#: What the keys of what a declaration requests begin with; the attempt follows.
+DECLARED = "declared "
+
 Row = TypeVar("Row", "Share", "SignatureRequest")
 
 

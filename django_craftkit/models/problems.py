@@ -75,6 +75,8 @@ class ErrorCode(models.TextChoices):
         _("Craftkit lists requests that can't be read, and this may be one of them."),
     )
     # Of links and e-mails.
+    MADE_ANEW = "made_anew", _("Its document is made anew, with mails of its own.")
+    OTHER_DATA = "other_data", _("Its document was retried with other data.")
     EXPIRED = "expired", _("It had expired before it could be sent.")
     INTERRUPTED = "interrupted", _("A worker ended while it was being sent.")
     LINKS_UNREADABLE = (

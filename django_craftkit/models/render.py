@@ -14,7 +14,7 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger, one_line
 
 from .archive import ArchivedFile
-from .arguments import check_user, document_data, may_wait
+from .arguments import MAX_FILENAME, check_user, document_data, may_wait
 from .change import Change
 from .columns import NullableMoment, prefix_index, user_key
 from .exceptions import KeyConflict, NothingToRender, RenderFailed
@@ -53,6 +53,10 @@ class Render(Sourced, Sendable, Attempted):
 
     template = models.CharField(_("template"), max_length=120)
     version = models.PositiveIntegerField(_("version"), null=True, blank=True)
+    #: Of its PDF, for whoever downloads it at Craftkit; "": Craftkit's own.
+    filename = models.CharField(
+        _("file name"), max_length=MAX_FILENAME, blank=True, default="", db_default=""
+    )
     #: The class of its jobs, and of those of what follows from it.
     priority = models.SmallIntegerField(
         _("priority"), choices=Priority, default=Priority.SINGLE, db_default=Priority.SINGLE.value
@@ -211,6 +215,7 @@ class Render(Sourced, Sendable, Attempted):
         row.begin_attempt(data, user)
         if data is not None:
             row.signature_requests.cancel_declared(row, user=user)
+            row.shares.cancel_declared(row, ErrorCode.OTHER_DATA, user=user)
         return True
 
     def begin_attempt(

@@ -20,6 +20,7 @@ from django_craftkit.database import (
 from django_craftkit.statements import Lookup
 
 from .arguments import (
+    check_filename,
     check_key,
     check_template,
     check_user,
@@ -32,6 +33,7 @@ from .change import Change
 from .default_key import default_key, earlier_key, known_by_label
 from .identity import Identity, any_of, identify, identify_if_known
 from .job import Job
+from .lacking import lacking
 from .mirror import SHOWN_FOR
 from .priority import check_priority
 from .project import ProjectState
@@ -177,6 +179,7 @@ class RenderManager(_Manager):
         key: str | None = None,
         project: str = conf.DEFAULT_PROJECT,
         version: int | None = None,
+        filename: str = "",
         priority: str = "single",
         user: AbstractBaseUser | None = None,
         wait: float = False,
@@ -192,7 +195,9 @@ class RenderManager(_Manager):
             key: up to 255 characters. The same key gets the same row. Without one, template and
                 source are the key, or template and data.
             project: an alias of the settings.
-            version: a published version to pin.
+            version: a published version to pin; None: the one that is current when it is sent.
+            filename: of the PDF at Craftkit, as in ``"invoice-7.pdf"``; up to 255 characters.
+                Separators and control characters become ``-``. "": Craftkit names it.
             priority: ``"single"`` or ``"bulk"``, which lets single documents go first, also with
                 its links, e-mails, signature requests and signals. Requested once more as
                 ``"single"``, a bulk document becomes one.
@@ -212,6 +217,7 @@ class RenderManager(_Manager):
             "project": project,
             "template": template,
             "version": version,
+            "filename": check_filename(filename),
             "data": document_data(data),
             "priority": check_priority(priority),
             "requested_by": check_user(user),
@@ -231,13 +237,16 @@ class RenderManager(_Manager):
         source: models.Model | None,
         key: str,
         project: str,
+        version: int | None = None,
+        filename: str = "",
         priority: str = "single",
         complete: Callable[[Render], None] | None = None,
         saved_in: str | None = None,
     ) -> Render:
         """Request a document whose data the function ``builder`` makes, for ``render_on``.
 
-        ``data`` are those that it has made already; ``problem`` is that it raised. Where the
+        ``data``, with ``version`` and ``filename``, are those that it has made already;
+        ``problem`` is that it raised. Where the
         document is a new one, ``complete`` is called with it, in the transaction of its row.
         ``saved_in`` is the database that the event has just saved ``source`` to: a document that
         waits to be built needs nothing more then. Of one that was there some columns are deferred.
@@ -246,6 +255,8 @@ class RenderManager(_Manager):
             "project": project,
             "template": template,
             "data": data,
+            "version": version,
+            "filename": filename,
             "priority": check_priority(priority),
             # Data that were made in time stay as they are; a retry doesn't make them anew.
             "builder": builder if data is None else "",
@@ -255,6 +266,16 @@ class RenderManager(_Manager):
         return self._request(
             wanted, source, None if key == "" else key, complete=complete, saved_in=saved_in
         )
+
+    def lacking(
+        self, objects: models.QuerySet[Any], *, template: str, project: str | None
+    ) -> models.QuerySet[Any]:
+        """Return those of some objects that have no document of a template, whatever its status.
+
+        ``project=None``: in any project. Raises ``NotSupportedError``, see ``lacking.py``.
+        """
+        in_project = {} if project is None else {"project": project}
+        return lacking(objects, self.filter(template=template, **in_project))
 
     @in_transaction
     def retry_all(self, pks: Collection[int], *, user: AbstractBaseUser | None) -> set[int]:

@@ -19,7 +19,7 @@ from .job import Job
 from .mirror import Mirror, time_left
 from .problems import ErrorCode
 from .render import Render
-from .share_manager import FOUND, ShareManager
+from .share_manager import FOUND, LEFT, ShareManager
 
 if TYPE_CHECKING:
     import uuid
@@ -68,6 +68,8 @@ class Share(Mirror):
     #: Whether Craftkit had it and no row did; ``None``: an earlier version wrote it, whose key
     #: tells. No default: SQLite would write the table anew.
     adopted = models.BooleanField(null=True, editable=False)
+    #: Whether a declaration requested it; ``None``: an earlier version wrote it, and none did.
+    declared = models.BooleanField(null=True, editable=False)
 
     objects: ClassVar[ShareManager] = ShareManager()
 
@@ -202,7 +204,7 @@ class Share(Mirror):
     def _request_retry(self, user: AbstractBaseUser | None) -> bool:
         row = lock_to_retry(self)
         is_retriable = row.status == self.Status.REJECTED or row.is_unsettled
-        if not is_retriable or row.revoke_requested_at is not None:
+        if not is_retriable or row.revoke_requested_at is not None or row._is_superseded():
             return False
         if row.remote_id is not None:
             row.leave_behind(user)
@@ -213,6 +215,22 @@ class Share(Mirror):
         row._note(previous, user)
         Job.objects.request(row.kind, [row.pk], row.project)
         return True
+
+    def _is_superseded(self) -> bool:
+        """Whether a later attempt of its document has declared a mail to the same recipient."""
+        if not self.declared:
+            return False
+        rows = Share.objects.writer().filter(render=self.render_id, declared=True)
+        later = rows.filter(pk__gt=self.pk).values_list("recipient_email", flat=True)
+        return self.recipient_email.casefold() in map(str.casefold, later)
+
+    @property
+    def is_settled_for_good(self) -> bool:
+        """Whether a declaration's mail may have gone out, or a user does not want it."""
+        is_left = self.status == self.Status.REVOKED and self.error_code in LEFT
+        is_open = self.status in (self.Status.PENDING, self.Status.REJECTED) or is_left
+        may_be_sent = self.mailed_at is not None or self.sending_since is not None
+        return may_be_sent or self.revoke_requested_at is not None or not is_open
 
     def confirm_mailed(self, *, user: AbstractBaseUser | None = None) -> bool:
         """Say that an e-mail that is ``is_unsettled`` was sent; ``False`` for any other.

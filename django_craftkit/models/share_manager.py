@@ -21,7 +21,8 @@ from django_craftkit.database import (
 from django_craftkit.statements import Lookup
 
 from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
-from .dependents import carried_out, lock_render, refuse_gone, refuse_withdrawn
+from .change import Change
+from .dependents import DECLARED, carried_out, lock_render, refuse_gone, refuse_withdrawn
 from .job import Job
 from .mirror import SHOWN_FOR
 from .problems import ErrorCode
@@ -40,6 +41,8 @@ MAX_MESSAGE, MAX_NAME = 2000, 200
 MAX_EMAIL = 254
 #: What the key of a link begins with that was adopted from Craftkit.
 FOUND = "found "
+#: Why a declared mail ended that nobody has revoked.
+LEFT = (ErrorCode.MADE_ANEW, ErrorCode.OTHER_DATA)
 
 
 class ShareQuerySet(RowQuerySet["Share"]):
@@ -115,29 +118,35 @@ class ShareManager(_Manager):
     instance: Render
 
     def request(
-        self, wanted: Share, *, key: str | None, user: AbstractBaseUser | None, wait: float
+        self,
+        wanted: Share,
+        *,
+        key: str | None,
+        user: AbstractBaseUser | None,
+        wait: float,
+        declared: bool = False,
     ) -> Share:
         """Request a link to a document, by its ``shares``; see ``Render.share``.
 
-        ``wanted`` is a row that says which; it is stored where the key has none yet.
+        ``wanted`` is a row that says which; it is stored where the key has none yet. A declaration
+        (``declared``) requests it once for each attempt of its document.
         """
         # All that can be wrong is found before the first query: one that fails would break the
         # transaction of the caller.
+        if key is not None and not declared and check_key(key).startswith(DECLARED):
+            raise ValueError(f"Keys that begin with {DECLARED!r} are those of email_to=.")
         to = wanted.recipient_email
-        check_text("message", wanted.message, MAX_MESSAGE)
-        check_text("recipient_name", wanted.recipient_name, MAX_NAME)
+        is_for_one = self.model.Channel(wanted.channel) == self.model.Channel.EMAIL or to
+        check_letter(to if is_for_one else None, wanted.recipient_name, wanted.message)
         check_expiry(wanted.expires_at)
         wanted.requested_by = check_user(user)
-        if self.model.Channel(wanted.channel) == self.model.Channel.EMAIL or to:
-            validate_email(to)
-            check_text("recipient_email", to, MAX_EMAIL)
         timeout = may_wait(wait)
         has_key = key is not None
         if key is None:
             key = mail_key(to, wanted.message) if wanted.by_mail else uuid.uuid4().hex
         wanted.key, wanted.key_hash = check_key(key), hash_key(key)
         wanted.render, wanted.project = self.instance, self.instance.project
-        wanted.adopted = False
+        wanted.adopted, wanted.declared = False, declared
         return carried_out(self._store(wanted, has_key=has_key), timeout)
 
     @retried_after_deadlock
@@ -156,6 +165,28 @@ class ShareManager(_Manager):
             refuse_gone(wanted.render)
         known.check_same(wanted, has_key=has_key)
         return known
+
+    def cancel_declared(
+        self, render: Render, code: ErrorCode, *, user: AbstractBaseUser | None = None
+    ) -> set[str]:
+        """End the declared mails of a document that wait, inside a transaction.
+
+        Another attempt has its own, or (``code``) goes on with other data. Returns the addresses,
+        in lower case, that no declaration mails again: a mail may have gone out, or a user has
+        revoked it.
+        """
+        rows = self.writer().filter(render=render.pk, declared=True)
+        shares: list[Share] = list(lock(rows).order_by("pk"))
+        status = self.model.Status
+        changes = []
+        for share in shares:
+            if share.status == status.PENDING and not share.is_settled_for_good:
+                changes.append(share._requested_change(share.status, status.REVOKED, user))
+                share.status, share.revoked_at = status.REVOKED, clock.now()
+                share.error, share.error_code = "", code
+                share.save(using=database())
+        Change.objects.record(changes)
+        return {share.recipient_email.casefold() for share in shares if share.is_settled_for_good}
 
     def add_found(self, like: Share, *, remote_id: uuid.UUID, url: str, **values: Any) -> Share:
         """Write a row for a link that Craftkit has and no row had, inside a transaction."""
@@ -207,6 +238,15 @@ class ShareManager(_Manager):
 
 
 _BY_KEY: Lookup[Share] = Lookup(lambda: Job.Kind.SHARE.model.objects.all(), "render_id", "key_hash")
+
+
+def check_letter(to: str | None, name: str, message: str) -> None:
+    """Check whom a link is for, and what is said with it; ``to=None``: for nobody in particular."""
+    check_text("message", message, MAX_MESSAGE)
+    check_text("recipient_name", name, MAX_NAME)
+    if to is not None:
+        validate_email(to)
+        check_text("recipient_email", to, MAX_EMAIL)
 
 
 def mail_key(to: str, message: str) -> str:

@@ -18,14 +18,14 @@ from .archive import ArchivedFile
 from .arguments import check_text, check_user, may_wait
 from .change import Change
 from .columns import NullableMoment, RowKey, user_key
-from .dependents import lock_to_retry
+from .dependents import DECLARED, lock_to_retry
 from .exceptions import KeyConflict
 from .job import Job
 from .mirror import Attempted, time_left
 from .problems import ErrorCode
 from .recipient import SignatureRecipient
 from .render import Render
-from .signature_manager import DECLARED, MADE_ANEW, OTHER_DATA, SignatureRequestManager
+from .signature_manager import MADE_ANEW, OTHER_DATA, SignatureRequestManager
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

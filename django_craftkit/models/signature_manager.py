@@ -15,7 +15,7 @@ from django_craftkit.signing import AnchorTag, Recipient, SignatureField, whole_
 from django_craftkit.statements import Lookup
 
 from .arguments import check_key, check_user, hash_key, may_wait
-from .dependents import carried_out, lock_render, refuse_gone, refuse_withdrawn
+from .dependents import DECLARED, carried_out, lock_render, refuse_gone, refuse_withdrawn
 from .job import Job
 from .mirror import SHOWN_FOR
 from .project import ProjectState
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from .signature import SignatureRequest
 
-#: What the keys of a declaration's requests begin with; the attempt follows.
-DECLARED = "declared "
 #: What staff and Craftkit read where a request ends for its document's sake.
 MADE_ANEW = "Its document is made anew."
 OTHER_DATA = "Its document was retried with other data."

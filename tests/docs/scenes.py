@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from celery import current_app
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group
 from django.core import checks
 from django.core.exceptions import PermissionDenied
+from django.db.models.signals import m2m_changed
 from django.db.utils import ConnectionHandler
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_craftkit import client
+from django_craftkit import client, declarations
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.api.throttling import MAIL, READ, WRITE
 from django_craftkit.models import (
@@ -113,10 +114,107 @@ def scene_language(stage: Stage) -> Scene:
     kit, order = _kit(stage), _order(stage)
     moment = datetime(2026, 4, 30, 21, 30, tzinfo=UTC)
     stage.getfixturevalue("monkeypatch").setattr(Order, "created_at", moment, raising=False)
+    stage.getfixturevalue("monkeypatch").setattr(Order, "language", "de", raising=False)
     names = yield {}
     names["sold"].send(Order, instance=order)
     kit.run()
     assert kit.renders[0].data == {"number": "A-1", "title": "Mai", "date": "1. Mai 2026"}
+
+
+@scene
+def scene_project(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit = _kit(stage)
+    settings = stage.getfixturevalue("settings")
+    default = settings.CRAFTKIT_PROJECTS["default"]
+    settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "eu": default}
+    names = yield {}
+    for number in ("A-1", "EU-1"):
+        names["sold"].send(Order, instance=Order.objects.create(number=number))
+    kit.run()
+    kit.pass_time(10)
+    kit.run()
+    found = Render.objects.values_list("key", "project", "status").order_by("key")
+    assert list(found) == [
+        ("receipt-A-1", "default", "succeeded"),
+        ("receipt-EU-1", "eu", "succeeded"),
+    ]
+
+
+@scene
+def scene_several(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit = _kit(stage)
+    receivers = list(m2m_changed.receivers)
+    names = yield {}
+    try:
+        jane = get_user_model().objects.create(username="jane")
+        jane.groups.add(Group.objects.create(name="staff"))
+        names["hired"].send(type(jane), instance=jane)
+        kit.run()
+    finally:
+        m2m_changed.receivers = receivers
+        m2m_changed.sender_receivers_cache.clear()
+    (document,) = kit.renders
+    assert document.data == {"name": "jane", "groups": ["staff"]}
+
+
+@scene
+def scene_queryset(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    order = _order(stage)
+    Order.objects.update(confirmed=True)
+    before = set(declarations.declared())
+    yield {}
+    (made,) = set(declarations.declared()) - before
+    assert list(made.missing() or []) == [order]
+    order.refresh_from_db()
+    order.save()
+    assert not made.missing()
+
+
+@scene
+def scene_on_change(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    order.confirmed = True
+    order.save()
+    order.refresh_from_db()
+    yield {}
+    order = Order.objects.get(pk=order.pk)
+    order.save()
+    assert not Render.objects.filter(template="price-list").exists(), "nothing has changed"
+    order.total = 7
+    order.save()
+    order.save()
+    kit.run()
+    (document,) = kit.renders
+    assert (document.template, document.data["total"]) == ("price-list", "7.00")
+
+
+@scene
+def scene_email_to(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    names = yield {}
+    order.total = 7
+    order.save()
+    for _ in range(2):
+        names["billed"].send(Order, instance=order)
+        kit.run()
+    (mail,) = kit.sandbox.mails
+    assert (mail.to, mail.message) == ("jane@example.com", "Your invoice A-1")
+
+
+@scene
+def scene_naming(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, order = _kit(stage), _order(stage)
+    names = yield {}
+    names["billed"].send(Order, instance=order)
+    kit.run()
+    (document,) = kit.sandbox.renders
+    assert (document.version.number, document.filename) == (1, "invoice-A-1.pdf")
 
 
 @scene

@@ -8,13 +8,16 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.dispatch import Signal
 from django.utils import timezone
 
+from django_craftkit.management.commands import craftkit_doctor
 from django_craftkit.models import Job, ProjectState, Render, WebhookDelivery
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.pulse import Pulse, note_worker
 from django_craftkit.reconcile.sweeping import note_sweep
+from tests.shop.models import Order
 
 DAY, MINUTE = timezone.timedelta(days=1), timezone.timedelta(minutes=1)
 
@@ -294,6 +297,55 @@ def test_the_doctor_tells_which_declaration_names_a_template_that_is_not_there(
     assert not is_well
     assert "the template invoyce is published" in text
     assert "tests.management.test_commands.misspelt" in text
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_template_whose_project_a_function_says_is_not_there_where_no_project_has_it(
+    well, declare, event, settings, others
+):
+    """Where there are several projects, nobody knows which of them it names."""
+    well.sandbox.state.lenient = False
+    if others:
+        default = settings.CRAFTKIT_PROJECTS["default"]
+        settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "eu": default}
+
+    @declare(event, template="invoyce", key=str, project=lambda order: "default")
+    def somewhere(order, **kwargs):
+        return {}
+
+    text, _ = doctor("--project", "default")
+    assert ("mend  default: the template invoyce is published" in text) == (not others)
+    assert ("ok    default: the template invoyce is not there" in text) == bool(others)
+
+
+def test_the_doctor_tells_how_many_objects_have_no_document(well, declare, event, monkeypatch):
+    monkeypatch.setattr(craftkit_doctor, "MOST_MISSING", 2)
+
+    @declare(
+        [event, Signal()], template="invoice", key=str, queryset=Order.objects.filter(total__gt=0)
+    )
+    def due(order, **kwargs):
+        return {}
+
+    assert "ok    what tests.management.test_commands.due is declared for" in doctor()[0]
+    for expected in ("1 objects", "2 objects", "more than 2 objects"):
+        order = Order.objects.create(number="1", total=1)
+        assert doctor()[0].count(f"documents of the template invoice: {expected} have none") == 1
+    Render.objects.request("invoice", {}, source=order)
+    assert "template invoice: 2 objects have none" in doctor()[0]
+
+
+def test_the_doctor_tells_a_queryset_that_raises(well, declare, event):
+    def rows():
+        raise LookupError("no such state")
+
+    @declare(event, template="invoice", key=str, queryset=rows)
+    def due(order, **kwargs):
+        return {}
+
+    text, is_well = doctor()
+    assert not is_well
+    assert "LookupError: no such state" in text
 
 
 def test_the_doctor_tells_what_waits_for_a_project_that_settings_name_no_longer(well):

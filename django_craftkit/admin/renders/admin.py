@@ -49,7 +49,8 @@ class TemplateFilter(ValueFilter):
 
     def values(self) -> Iterable[str]:
         aliases = conf.project_aliases()
-        return sorted({slug for alias in aliases for slug in declarations.templates_of(alias)})
+        known = declarations.templates_of_some()
+        return sorted(known.union(*map(declarations.templates_of, aliases)))
 
 
 class RenderState(StateFilter):

@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django_craftkit import conf, dispatch
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
 from django_craftkit.clock import database_now
-from django_craftkit.declarations import declared, templates_of
+from django_craftkit.declarations import declared, templates_of, templates_of_some
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import pauses
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds for the broker to answer.
 BROKER_TIMEOUT = 3
+#: Objects without a document that are counted.
+MOST_MISSING = 1000
 SCHEDULE = "CELERY_BEAT_SCHEDULE = {**django_craftkit.beat_schedule()}"
 
 
@@ -74,6 +76,7 @@ def _findings(chosen: list[str] | None) -> Iterator[Finding]:
     for alias in aliases:
         yield _check_webhook_address(alias)
     yield from _check_declarations(chosen)
+    yield from _check_missing(chosen)
     yield _check_broker()
     try:
         yield from _check_work(aliases, is_all=not chosen)
@@ -121,7 +124,7 @@ def _check_key(alias: str, client: Craftkit) -> Iterator[Finding]:
             )
             yield Finding(what, str(error), fix if is_refused else "")
             return
-    for slug in sorted(templates_of(alias)):
+    for slug in sorted(templates_of(alias) | templates_of_some()):
         yield _check_template(alias, client, slug)
 
 
@@ -132,7 +135,10 @@ def _check_template(alias: str, client: Craftkit, slug: str) -> Finding:
     except CraftkitError as error:
         if not isinstance(error, NotFound) or error.is_passing:
             return Finding(what, str(error))
-        names = _named(one for one in declared() if (one.project, one.template) == (alias, slug))
+        if slug not in templates_of(alias) and len(conf.project_aliases()) > 1:
+            # A function says in which project it is rendered, and may never name this one.
+            return Finding(f"{alias}: the template {slug} is not there, if project= names it")
+        names = _named(one for one in declared() if one.is_for(slug, alias))
         fix = f"Make it in Craftkit, or mend the name in the declaration: {names}."
         return Finding(what, "this project has no such template", fix)
     # None: Craftkit does not say.
@@ -150,13 +156,43 @@ def _check_webhook_address(alias: str) -> Finding:
 
 
 def _check_declarations(chosen: list[str] | None) -> Iterator[Finding]:
-    missing = {one.project for one in declared()}.difference(conf.project_aliases())
+    named = {one.project for one in declared() if isinstance(one.project, str)}
+    missing = named.difference(conf.project_aliases())
     for alias in sorted(missing if chosen is None else missing & set(chosen)):
         names = _named(one for one in declared() if one.project == alias)
         yield Finding(
             f"the project {alias} of declarations is configured",
             "CRAFTKIT_PROJECTS has no such alias, so their documents wait for ever",
             f"Add it, or mend project= in the declaration: {names}.",
+        )
+
+
+def _check_missing(chosen: list[str] | None) -> Iterator[Finding]:
+    """Yield how many objects that should have a document have none, up to ``MOST_MISSING``."""
+    # Several events may make the same documents of the same objects.
+    several = {
+        (one.name, one.template, one.project, one.queryset): one
+        for one in declared()
+        if one.queryset is not None
+    }
+    for one in several.values():
+        if chosen is not None and isinstance(one.project, str) and one.project not in chosen:
+            continue
+        what = f"what {one.name} is declared for has documents of the template {one.template}"
+        try:
+            rows = one.missing()
+            number = 0 if rows is None else rows.order_by()[: MOST_MISSING + 1].count()
+        except Exception as error:
+            # The project's own function may raise anything.
+            yield Finding(
+                what, f"{type(error).__name__}: {error}", f"Mend queryset= at {one.place}."
+            )
+            continue
+        shown = f"more than {MOST_MISSING}" if number > MOST_MISSING else str(number)
+        yield Finding(
+            what,
+            f"{shown} objects have none" if number else "",
+            f"Send their event once more, or mend queryset= in the declaration: {_named([one])}.",
         )
 
 

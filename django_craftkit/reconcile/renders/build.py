@@ -12,10 +12,10 @@ from django_craftkit.builders import (
     Built,
     NotConfirmed,
     UnknownBuilder,
-    ask_signatures,
     build,
     hold_source,
     renew_signatures,
+    send_declared,
 )
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
@@ -86,9 +86,9 @@ def build_here(job: Job, render: Render, sources: dict[Place, models.Model]) -> 
             return job
         if not isinstance(made, Built):
             return job, made
-        if made.envelope is None and render.attempt == 1:
+        if not made.goes_to_somebody and render.attempt == 1:
             return made
-        # With who is to sign it, by itself.
+        # With who is to sign it, or gets a mail, by itself.
         return job if store(render, made) else (job, Reschedule(0.0))
     except Exception as error:
         return job, result_of_error(job, error)
@@ -150,7 +150,7 @@ def store(render: Render, built: Built) -> bool:
         stored = _store_both(render, built)
     except RenderWithdrawn:
         stored = False
-    render.data = built.data
+    built.set_on(render)
     return stored
 
 
@@ -160,10 +160,10 @@ def _store_both(render: Render, built: Built) -> bool:
     stored = (
         Render.objects.writer()
         .filter(pk=render.pk, attempt=render.attempt, status=Status.PENDING, data__isnull=True)
-        .update(data=built.data)
+        .update(**built.columns)
     )
     if stored:
-        ask_signatures(render, built.envelope)
+        send_declared(render, built)
     return bool(stored)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast, Length
 
-from django_craftkit.builders import Built
+from django_craftkit.builders import BUILT, Built
 from django_craftkit.client import NotFound
 from django_craftkit.database import in_transaction, update_many
 from django_craftkit.models import Change, Job, ProjectState, Render
@@ -131,7 +131,7 @@ class DocumentBatch(Documents):
             if not isinstance(built, Built):
                 yield built
                 continue
-            render.data = built.data
+            built.set_on(render)
             sizes[render.pk] = len(json.dumps(built.data))
             size += sizes[render.pk]
             fresh.add(render.pk)
@@ -140,7 +140,7 @@ class DocumentBatch(Documents):
             yield from _send_all(ready, fresh, sizes)
             return
         for job, render in ready:
-            if render.pk in fresh and not store(render, Built(render.data or {}, None)):
+            if render.pk in fresh and not store(render, Built.of(render)):
                 yield job, Reschedule(0.0)
             else:
                 yield _send(job, render, sizes[render.pk])
@@ -231,7 +231,7 @@ def _mark_free(renders: Sequence[Render], fresh: Collection[int]) -> calls.Marke
         lambda rows: lock_free(rows.filter(Q(data__isnull=True) | ~Q(pk__in=fresh))),
         "withdrawn_at",
     )
-    update_many([one for one in renders if one.pk in fresh and begun.get(one.pk)], ["data"])
+    update_many([one for one in renders if one.pk in fresh and begun.get(one.pk)], BUILT)
     return begun
 
 
@@ -242,6 +242,7 @@ def _call(job: Job, render: Render, state: ProjectState, size: int) -> Call:
         render.data or {},
         idempotency_key=wire_key(render, state.namespace),
         version=render.version,
+        filename=render.filename or None,
     )
     sent = Sent(render, calls.sending_times(render), state.webhook_heard_at)
     return Call([job], post, DOCUMENTS, sent, size=size)

@@ -8,6 +8,7 @@ from django.db.models.signals import post_save
 from django.dispatch import Signal
 
 from django_craftkit.events import render_on
+from django_craftkit.mailing import Mail
 from django_craftkit.signing import AnchorTag, Envelope, Recipient, SignatureField
 
 from .models import Order
@@ -36,7 +37,9 @@ def confirmation(order: Order, **kwargs: Any) -> dict[str, Any] | None:
     return {"number": order.number} if order.total else None
 
 
-@render_on(shipped, template="note", key=lambda order: f"note-{order.number}", snapshot=True)
+@render_on(
+    [shipped, confirmed], template="note", key=lambda order: f"note-{order.number}", snapshot=True
+)
 def delivery_note(order: Order, parcels: int = 0, **kwargs: Any) -> dict[str, Any]:
     return {"number": order.number, "parcels": parcels}
 
@@ -52,14 +55,34 @@ def customer(order: Order) -> Envelope | None:
     )
 
 
+def readers(order: Order) -> list[str | Mail] | None:
+    if not order.total:
+        return None
+    return ["jane@example.com", Mail("joe@example.com", message="A copy.")]
+
+
+@render_on(confirmed, template="copy", key=lambda order: "", email_to=readers)
+@render_on(
+    shipped, template="copy", key=lambda order: "", email_to=lambda order: Mail("a@b.example")
+)
+def copy(order: Order, **kwargs: Any) -> dict[str, Any]:
+    return {"number": order.number}
+
+
 @render_on(
     post_save,
     sender=Order,
     template="agreement",
     when=lambda order: order.confirmed,
+    on_change=("total",),
+    queryset=Order.objects.filter(total__gt=0),
     key=lambda order: f"agreement-{order.number}",
     sign_with=customer,
     priority="bulk",
+    project=lambda order: "eu" if order.total else "default",
+    language=lambda order: "de" if order.total else None,
+    version=3,
+    filename=lambda order: f"agreement-{order.number}.pdf",
 )
 def agreement(order: Order, **kwargs: Any) -> dict[str, Any]:
     return {"number": order.number, "total": order.total}

@@ -42,6 +42,7 @@ def request(order: Order, user: User) -> Render:
         key=f"invoice-{order.number}",
         project="default",
         version=3,
+        filename=f"invoice-{order.number}.pdf",
         priority="bulk",
         user=user,
         wait=True,
