@@ -9,7 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 
-from django_craftkit.conf import DEFAULT_PROJECT
+from django_craftkit.conf import ALIAS, DEFAULT_PROJECT
 from django_craftkit.models import Template
 
 from .base import CraftkitViewSet
@@ -108,7 +108,8 @@ class TemplateViewSet(CraftkitViewSet[Template]):
         if getattr(self, "swagger_fake_view", False):
             return rows
         project = self.request.query_params.get("project") or DEFAULT_PROJECT
-        return rows.filter(project=project)
+        # What is no alias may be something that no database takes.
+        return rows.filter(project=project) if ALIAS.fullmatch(project) else rows.none()
 
     @extend_schema(parameters=[_PROJECT])
     @described()

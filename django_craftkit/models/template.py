@@ -28,6 +28,8 @@ PAUSE = timedelta(minutes=1)
 
 
 class TemplateQuerySet(models.QuerySet["Template"]):
+    """The templates of all projects."""
+
     def known(self) -> Self:
         """Return the templates that Craftkit has, as far as is known here."""
         return self.filter(gone_at=None)

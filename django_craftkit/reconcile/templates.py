@@ -133,7 +133,8 @@ def _note_listed(
         left = Template.objects.known().filter(pk__in=gone).using(database())
         if number := left.update(gone_at=asked_at):
             logger.info("%d templates of project %r are gone.", number, state.project)
-    bulk.update_by_pk(Template, same, database(), seen_at=asked_at, gone_at=None)
+    if same:
+        bulk.update_by_pk(Template, same, database(), seen_at=asked_at, gone_at=None)
     # Craftkit names those first that were changed last.
     return list(reversed(changed))
 
