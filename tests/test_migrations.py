@@ -25,6 +25,7 @@ from django_craftkit.models import (
     Share,
     SignatureRecipient,
     SignatureRequest,
+    Template,
     WebhookDelivery,
 )
 from django_craftkit.models.claims import Watermark
@@ -93,6 +94,7 @@ def rows(transactional_db) -> Render:
     Job.objects.create(kind="render", object_id=render.pk, project="default")
     WebhookDelivery.objects.store("default", "1", b"{}")
     ProjectState.objects.of("default")
+    Template.objects.create(project="default", slug="invoice", manifest={"variables": []})
     request = SignatureRequest.objects.create(render=render, key="1", key_hash="1", attempt=2)
     person = SignatureRecipient.objects.create(request=request, position=0, email="a@example.com")
     for about in (None, person):
@@ -136,6 +138,8 @@ def test_back_to_the_first_and_forward_again_with_rows(rows):
     state = ProjectState.objects.get()
     assert (state.namespace, state.capability) == (namespace, ""), "keys on the wire stay the same"
     assert not EngagementEvent.objects.exists()
+    assert not Template.objects.exists(), "they are read again"
+    assert state.templates_read_at is None
     for model in (Change, Job, WebhookDelivery):
         assert model.objects.count() == 1
 

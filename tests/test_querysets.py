@@ -23,6 +23,7 @@ from django_craftkit.models import (
     Share,
     SignatureRecipient,
     SignatureRequest,
+    Template,
     WebhookDelivery,
 )
 from django_craftkit.models.archive import ArchiveWrite
@@ -45,6 +46,7 @@ ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "failed_since": lambda order: (clock.now(),),
     "for_object": lambda order: (order,),
     "for_objects": lambda order: ([order],),
+    "gone": lambda order: (),
     "known": lambda order: (),
     "mine": lambda order: (Job(pk=1),),
     "needing_action": lambda order: (),
@@ -188,6 +190,7 @@ def rows() -> dict[Any, Any]:
         WebhookDelivery.objects.create(
             delivery_id="5b0f9ad2-6a3c-4e0e-9f52-6f2ad4c8f6a4", body=b"1"
         ),
+        Template.objects.create(project="default", slug="invoice"),
         ArchivedFile.objects.create(kind="render", object_id=1, name="a.pdf", size=1),
         ArchiveWrite.objects.create(kind="render", object_id=1, name="b.pdf"),
     ]

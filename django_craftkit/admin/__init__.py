@@ -8,6 +8,7 @@ from .projects import ProjectStateAdmin
 from .renders.admin import RenderAdmin
 from .shares.admin import ShareAdmin
 from .signatures.admin import SignatureRequestAdmin
+from .templates import TemplateAdmin
 
 __all__ = [
     "ChangeAdmin",
@@ -17,5 +18,6 @@ __all__ = [
     "RenderAdmin",
     "ShareAdmin",
     "SignatureRequestAdmin",
+    "TemplateAdmin",
     "WebhookDeliveryAdmin",
 ]

@@ -61,6 +61,7 @@ class ProjectStateAdmin(WorkAdmin[ProjectState]):
         "worker_seen_at",
         "swept_at",
         "webhook_heard_at",
+        "templates_read_at",
         "shown_button",
     )
     _TRY = Said(

@@ -119,6 +119,8 @@ class CraftkitViewSet(GenericViewSet[Row]):
     serializer_classes: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
     #: What one row and several of them are called where OpenAPI describes the view.
     nouns: ClassVar[tuple[str, str]] = ("a row", "rows")
+    #: Whether its rows are documents or about one, so that ``API_QUERYSET`` narrows them.
+    is_of_document: ClassVar[bool] = True
     #: Actions that mail people.
     mails: ClassVar[frozenset[str]] = frozenset()
     #: The columns of an index by the name that ``?ordering=`` takes; the first is the default.
@@ -189,6 +191,8 @@ class CraftkitViewSet(GenericViewSet[Row]):
             return rows
         # One row is read where it is written: a replica may not have what was just requested.
         rows = rows.using(rows.db if self.action == "list" else database())
+        if not self.is_of_document:
+            return rows
         if rows.model is Render:
             return narrowed(rows, self.request)
         one = self.request.query_params.get("render", "") if self.action == "list" else ""

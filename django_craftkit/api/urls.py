@@ -8,6 +8,7 @@ from .engagement import EngagementEventViewSet
 from .renders import RenderViewSet
 from .shares import ShareViewSet
 from .signatures import SignatureRequestViewSet
+from .templates import TemplateViewSet
 
 app_name = "craftkit-api"
 
@@ -16,5 +17,6 @@ router.register("renders", RenderViewSet, "render")
 router.register("shares", ShareViewSet, "share")
 router.register("signature-requests", SignatureRequestViewSet, "signaturerequest")
 router.register("engagement", EngagementEventViewSet, "engagementevent")
+router.register("templates", TemplateViewSet, "template")
 
 urlpatterns = router.urls

@@ -13,6 +13,7 @@ from .recipient import SignatureRecipient
 from .render import Render
 from .share import Share
 from .signature import SignatureRequest
+from .template import Template
 
 __all__ = [
     "ArchivedFile",
@@ -29,6 +30,7 @@ __all__ = [
     "Share",
     "SignatureRecipient",
     "SignatureRequest",
+    "Template",
     "WebhookDelivery",
     "WrongSchema",
 ]

@@ -30,6 +30,7 @@ class Kind(models.TextChoices):
     POLL_OR_CANCEL = "signature", "SignatureRequest", _("ask who has signed, or cancel it")
     POLL_SIGNATURES = "poll signatures", "ProjectState", _("ask who has signed what is out")
     ARCHIVE_SIGNATURE = "archive signature", "SignatureRequest", _("keep what was signed")
+    TEMPLATES = "templates", "ProjectState", _("read the templates")
     ANNOUNCE_RENDER = "announce render", "Render", _("tell this site of the document")
     ANNOUNCE_SHARE = "announce share", "Share", _("tell this site of the link")
     ANNOUNCE_SIGNATURE = (
@@ -76,7 +77,8 @@ class Kind(models.TextChoices):
     @property
     def is_upkeep(self) -> bool:
         """Whether nobody waits for it, so that it lets all else go first."""
-        return self in (Kind.ENGAGEMENT, Kind.ARCHIVE_RENDER, Kind.ARCHIVE_SIGNATURE)
+        kinds = (Kind.ENGAGEMENT, Kind.ARCHIVE_RENDER, Kind.ARCHIVE_SIGNATURE, Kind.TEMPLATES)
+        return self in kinds
 
 
 @cache

@@ -201,6 +201,10 @@ class ProjectState(models.Model):
     webhook_heard_at: NullableMoment = models.DateTimeField(
         _("last webhook"), null=True, blank=True
     )
+    #: When its templates were last listed; empty where they are to be listed at once.
+    templates_read_at: NullableMoment = models.DateTimeField(
+        _("templates last read"), null=True, blank=True
+    )
 
     objects: ClassVar[models.Manager[ProjectState]] = ProjectStateQuerySet.as_manager()
 

@@ -14,6 +14,7 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState, Render
 from django_craftkit.models.render_manager import OVERDUE
 
+from . import templates
 from .due import DUE
 
 logger = get_logger(__name__)
@@ -27,11 +28,13 @@ BATCH = 1000
 def sweep() -> None:
     """Note that somebody sweeps.
 
-    Once a minute, restore lost jobs, and note which documents are overdue.
+    Once a minute, restore lost jobs, have templates read whose turn it is, and note which documents
+    are overdue.
     """
     now = database_now()
     if note_sweep(now):
         restore_jobs(int(now.timestamp()) // RESTORE_EVERY)
+        templates.schedule_due(now)
         note_overdue()
 
 

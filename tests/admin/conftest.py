@@ -19,6 +19,7 @@ from django_craftkit.models import (
     Share,
     SignatureRecipient,
     SignatureRequest,
+    Template,
     WebhookDelivery,
 )
 from django_craftkit.models.arguments import hash_key
@@ -31,6 +32,7 @@ MODELS = (
     Share,
     SignatureRequest,
     EngagementEvent,
+    Template,
     WebhookDelivery,
     Job,
     Change,
@@ -174,6 +176,26 @@ def make_delivery(body: bytes = b'{"event": "render.queued"}', **more: Any) -> W
     )
 
 
+def make_template(slug: str = "invoice", **more: Any) -> Template:
+    variable = {"key": "total", "label": "Total", "dataType": "currency", "required": True}
+    field = {"key": "text", "label": "What", "dataType": "text", "required": False}
+    loop = {"key": "lines", "label": "Lines", "itemFields": [field]}
+    return Template.objects.create(
+        **{
+            "project": "default",
+            "slug": slug,
+            "remote_id": uuid.uuid4(),
+            "name": "Invoice",
+            "template_type": "document",
+            "published": True,
+            "version": 1,
+            "manifest": {"variables": [variable], "loops": [loop]},
+            "json_schema": {"type": "object"},
+            **more,
+        }
+    )
+
+
 def make_rows(number: int) -> None:
     """Make so many rows of everything, each about something and somebody else."""
     now = timezone.now()
@@ -204,6 +226,7 @@ def make_rows(number: int) -> None:
             cancel_requested_by=person,
         )
         make_event(render)
+        make_template(name, published=n % 2, gone_at=now if n % 3 else None)
         make_delivery(json.dumps({"event": name}).encode())
         Job.objects.create(
             kind=("render", "share")[n % 2], object_id=render.pk, project="default", error="later"

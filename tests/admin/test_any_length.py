@@ -29,6 +29,7 @@ from django_craftkit.models import (
     Share,
     SignatureRecipient,
     SignatureRequest,
+    Template,
     WebhookDelivery,
 )
 from django_craftkit.models.arguments import hash_key
@@ -43,6 +44,7 @@ from .conftest import (
     make_render,
     make_request,
     make_share,
+    make_template,
 )
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +59,7 @@ LONG = {
     Share: ("message", "error", "field_errors"),
     SignatureRequest: ("fields", "anchor_tags", "answer", "error", "field_errors"),
     EngagementEvent: ("metadata",),
+    Template: ("description", "manifest", "json_schema"),
     WebhookDelivery: ("body", "error"),
     Job: ("error",),
     Change: ("note", "receivers"),
@@ -94,6 +97,7 @@ def rows() -> dict[Any, Any]:
         ),
         SignatureRequest: make_request(render, "declined", error="No."),
         EngagementEvent: make_event(render, metadata={}),
+        Template: make_template(),
         WebhookDelivery: make_delivery(status="failed"),
         Job: Job.objects.create(kind="render", object_id=render.pk, due_at=now),
         Change: Change.objects.create(

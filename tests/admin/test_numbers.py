@@ -22,6 +22,7 @@ from django_craftkit.models import (
     Render,
     Share,
     SignatureRequest,
+    Template,
     WebhookDelivery,
 )
 from django_craftkit.models.problems import ErrorCode
@@ -35,6 +36,7 @@ from .conftest import (
     make_render,
     make_request,
     make_share,
+    make_template,
     told,
 )
 from .signatures.conftest import JANE, fill
@@ -127,6 +129,7 @@ def rows():
         Share: share,
         SignatureRequest: request,
         EngagementEvent: event,
+        Template: make_template(pk=6543, version=2031),
         WebhookDelivery: make_delivery(pk=5678, status="failed"),
         Job: Job.objects.create(pk=6789, kind="render", object_id=render.pk, due_at=now),
         Change: change,
@@ -317,6 +320,7 @@ ACTIONS = [
     (Render, "retry"),
     (Render, "share"),
     (Share, "revoke"),
+    (Template, "read_anew"),
     (WebhookDelivery, "replay"),
     (Job, "take_up"),
     (Change, "replay"),

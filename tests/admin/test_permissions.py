@@ -21,10 +21,19 @@ from django_craftkit.models import (
     Render,
     Share,
     SignatureRequest,
+    Template,
     WebhookDelivery,
 )
 
-from .conftest import NAMES, make_delivery, make_event, make_render, make_request, make_share
+from .conftest import (
+    NAMES,
+    make_delivery,
+    make_event,
+    make_render,
+    make_request,
+    make_share,
+    make_template,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +67,7 @@ BUTTONS = {
     "share_sent": ("post", "email_render"),
     "share_retry": ("get", "email_render"),
     "share_revoke": ("post", "revoke_share"),
+    "template_read_anew": ("post", "refresh_template"),
     "webhookdelivery_replay": ("post", "replay_webhookdelivery"),
     "job_take_up": ("post", "carry_out_job"),
     "change_replay": ("post", "replay_change"),
@@ -73,6 +83,7 @@ ACTIONS = {
     "share": {"revoke": "revoke_share"},
     "signaturerequest": {},
     "engagementevent": {},
+    "template": {"read_anew": "refresh_template"},
     "webhookdelivery": {"replay": "replay_webhookdelivery"},
     "job": {"take_up": "carry_out_job"},
     "change": {"replay": "replay_change"},
@@ -138,6 +149,7 @@ def rows():
         "share": share,
         "signaturerequest": make_request(render, "rejected", error="Not like this."),
         "engagementevent": make_event(render),
+        "template": make_template(),
         "webhookdelivery": make_delivery(status="processed"),
         "job": Job.objects.create(kind="render", object_id=render.pk, due_at=now, leased_until=now),
         "change": change,
@@ -160,6 +172,7 @@ def state() -> list[object]:
         Share,
         SignatureRequest,
         EngagementEvent,
+        Template,
         WebhookDelivery,
         Job,
         Change,

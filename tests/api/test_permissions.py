@@ -10,7 +10,13 @@ from django.contrib.auth.models import Permission
 from django.urls import URLResolver, get_resolver, reverse
 
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share, SignatureRequest
-from tests.admin.conftest import make_event, make_render, make_request, make_share
+from tests.admin.conftest import (
+    make_event,
+    make_render,
+    make_request,
+    make_share,
+    make_template,
+)
 
 from .conftest import fields_of
 
@@ -38,6 +44,8 @@ TABLE = {
     ("get", "signaturerequest-certificate"): "download_signaturerequest",
     ("get", "engagementevent-list"): "view_engagementevent",
     ("get", "engagementevent-detail"): "view_engagementevent",
+    ("get", "template-list"): "view_template",
+    ("get", "template-detail"): "view_template",
 }
 RIGHTS = sorted(set(TABLE.values()))
 BODIES = {
@@ -68,11 +76,19 @@ def rows():
         "share": make_share(render),
         "signaturerequest": make_request(render),
         "engagementevent": make_event(render),
+        "template": make_template(),
     }
 
 
+def is_of_row(name: str) -> bool:
+    return "<pk>" in routes()[name] or "<slug>" in routes()[name]
+
+
 def where(name: str, rows) -> str:
-    arguments = [rows[name.partition("-")[0]].pk] if "<pk>" in routes()[name] else []
+    arguments = []
+    if is_of_row(name):
+        row = rows[name.partition("-")[0]]
+        arguments = [row.slug if "<slug>" in routes()[name] else row.pk]
     return reverse(f"craftkit-api:{name}", args=arguments)
 
 
@@ -166,12 +182,13 @@ def test_a_permission_for_one_object_opens_that_one(person, rows, guardian, righ
     other["share"] = make_share(other["render"])
     other["signaturerequest"] = make_request(other["render"])
     other["engagementevent"] = make_event(other["render"])
+    other["template"] = make_template("other")
     caller = person()
     assign_perm(f"craftkit.{right}", caller.user, rows[model])
     own = {route for route, needed in TABLE.items() if needed == right}
     before = state()
     for method, name in TABLE:
-        if "<pk>" in routes()[name]:
+        if is_of_row(name):
             assert ask(caller, method, name, other) == 403, (method, name)
         if (method, name) not in own:
             assert ask(caller, method, name, rows) == 403, (method, name)

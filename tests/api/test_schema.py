@@ -16,7 +16,13 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from schemathesis import checks
 
-from tests.admin.conftest import make_event, make_render, make_request, make_share
+from tests.admin.conftest import (
+    make_event,
+    make_render,
+    make_request,
+    make_share,
+    make_template,
+)
 
 from .schema import KEPT, PREFIX, generate, written
 from .test_permissions import TABLE, routes
@@ -62,6 +68,7 @@ def rows(db) -> dict[str, int]:
         "shares": make_share(render).pk,
         "signature-requests": make_request(render).pk,
         "engagement": make_event(render).pk,
+        "templates": make_template("invoice").pk,
     }
 
 
@@ -102,6 +109,8 @@ def test_its_names_are_none_of_the_projects():
 )
 def test_it_is_true(case, caller, handler, rows):
     """Whatever it allows to be sent is answered as it says."""
+    if "slug" in case.path_parameters:
+        case.path_parameters["slug"] = "invoice"
     if "id" in case.path_parameters:
         case.path_parameters["id"] = rows[case.path.removeprefix(f"/{PREFIX}").partition("/")[0]]
     case.query.pop("wait", None)

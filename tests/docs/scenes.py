@@ -36,6 +36,7 @@ from django_craftkit.models import (
     Render,
     Share,
     SignatureRequest,
+    Template,
     WebhookDelivery,
 )
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
@@ -378,6 +379,18 @@ def scene_withdraw(stage: Stage) -> Scene:
     yield {"render": render}
     kit.run()
     assert kit.shares[0].revoked
+
+
+@scene
+def scene_template_known(stage: Stage) -> Scene:
+    kit = _kit(stage)
+    variable = {"key": "number", "label": "Number", "dataType": "text"}
+    kit.put_template("invoice", {"variables": [variable], "loops": []})
+    Template.objects.refresh("default")
+    kit.run()
+    names = yield {}
+    assert names["keys"] == ["number"]
+    assert Job.objects.get().kind == Job.Kind.TEMPLATES
 
 
 @scene

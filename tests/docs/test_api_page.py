@@ -20,6 +20,7 @@ from tests.docs import pages
 pytestmark = pytest.mark.django_db
 
 PAGE = "docs/api.md"
+NAMES = {"pk": "{id}", "slug": "{slug}"}
 HOST = "http://127.0.0.1:8000"
 
 
@@ -87,7 +88,7 @@ def test_every_route_is_told_with_its_permission():
         for name, row in pages.table(PAGE, "method and route", "permission", "does").items()
     }
     patterns = {
-        name: re.sub(r"\(\?P<pk>[^)]*\)", "{id}", pattern).strip("^$")
+        name: re.sub(r"\(\?P<(\w+)>[^)]*\)", lambda key: NAMES[key[1]], pattern).strip("^$")
         for name, pattern in routes().items()
     }
     assert told == {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django_craftkit import bulk, conf
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
-from django_craftkit.models import Change, Job, Render, Share, SignatureRequest
+from django_craftkit.models import Change, Job, Render, Share, SignatureRequest, Template
 from django_craftkit.reconcile.answers import kept, why
 from django_craftkit.reconcile.results import PARKED, Reschedule
 from django_craftkit.reconcile.states import ADVANCED, RemoteState, States, advance, ranked
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 Status = Render.Status
+
+#: What Craftkit says of data that are not what the template takes.
+INVALID_DATA = "invalid_input_data"
 
 RANK = ranked(
     Status.PENDING,
@@ -92,6 +95,10 @@ class DocumentStates(States[Render, RemoteState]):
             waiting.setdefault(share.kind, []).append(share)
         for kind, rows in waiting.items():
             Job.objects.schedule_for(kind, rows)
+        # Last, as workers may wait for each other here: nothing is locked after it.
+        refused = [row for row in ended if row.error_code == INVALID_DATA]
+        for project in sorted({row.project for row in refused}):
+            Template.objects.refresh_soon(project)
 
 
 class Documents(Updates[Render]):

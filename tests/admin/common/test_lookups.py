@@ -27,6 +27,7 @@ from django_craftkit.models import (
     Render,
     Share,
     SignatureRequest,
+    Template,
     WebhookDelivery,
 )
 from tests.admin.conftest import (
@@ -38,6 +39,7 @@ from tests.admin.conftest import (
     make_render,
     make_request,
     make_share,
+    make_template,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +61,9 @@ SHOWN = {
         "id render project name status remote_id attempt requested_at sent_at accepted_at "
         "completed_at cancel_requested_at cancel_reason poll_at updated_at"
     ),
+    Template: (
+        "id project slug remote_id name template_type version created_at updated_at seen_at gone_at"
+    ),
     EngagementEvent: "id render project event_id type actor ip_address user_agent occurred_at",
     WebhookDelivery: (
         "id project delivery_id event about status error error_code attempts body_hash received_at "
@@ -70,7 +75,7 @@ SHOWN = {
     ),
     ProjectState: (
         "id project capability paused_at pause_code pause_reason probes probe_at swept_at "
-        "webhook_heard_at worker_seen_at"
+        "webhook_heard_at worker_seen_at templates_read_at"
     ),
 }
 #: What they show besides to who has more permissions.
@@ -122,6 +127,7 @@ def row_of(model: Any) -> Any:
             render, "sent", {"signed_at": now}, name="Mine", cancel_requested_at=now
         ),
         EngagementEvent: lambda: make_event(render, share_remote_id=uuid.uuid4()),
+        Template: lambda: make_template(created_at=now, updated_at=now),
         WebhookDelivery: lambda: make_delivery(status="failed", event="x", due_at=now),
         Job: lambda: Job.objects.create(kind="render", object_id=render.pk, due_at=now),
         Change: lambda: Change.objects.create(
