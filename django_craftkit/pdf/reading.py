@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING
 
-from django_craftkit.log import get_logger
-
 if TYPE_CHECKING:
     from pypdf import PdfReader
-
-logger = get_logger(__name__)
 
 #: Seconds that reading a file may take: 300 pages take about four.
 MAX_SECONDS = 20.0
@@ -35,8 +30,6 @@ def open_reader(file: IO[bytes]) -> PdfReader:
     """
     from pypdf import PdfReader
 
-    # What it finds odd in a file is no event of this site's.
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     try:
         reader = PdfReader(file)
         if reader.is_encrypted and not reader.decrypt(""):
