@@ -74,6 +74,9 @@ class Options:
     API_QUERYSET: str | None = None
     #: For its rule ``own_documents``: from a model's label to the path of its user.
     API_OWNERS: Mapping[str, str] | None = None
+    #: Whether a document is rejected, and not only logged, whose data have keys that its template
+    #: hasn't.
+    STRICT_DATA: bool = False
     #: Whether the texts that say where people sign are looked up in the PDF before it is sent to be
     #: signed: "off"; "warn"; "refuse", which rejects a request whose texts aren't there. ``None``:
     #: "warn" where pypdf is installed.

@@ -18,6 +18,7 @@ from rest_framework import exceptions, serializers, status
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from django_craftkit.data import message_of
 from django_craftkit.database import sanitized
 from django_craftkit.models import KeyConflict, NothingToRender, RenderWithdrawn
 from django_craftkit.models.problems import Problem
@@ -153,12 +154,18 @@ def of_row(row: Mirror) -> Body | None:
     if not (row.problem or named):
         return None
     errors = [
-        one_error(_field(row, str(name)), row.error_code, str(message))
+        one_error(_field(row, str(name)), _code(row, message), message_of(message))
         for name, messages in named.items()
         for message in (messages if isinstance(messages, list) else [messages])
     ]
     problem = Problem(row.error_code, row.error[:LONGEST])
     return shape(row.error_code, str(problem), errors)
+
+
+def _code(row: Mirror, said: object) -> str:
+    """Return the code of one error: what was found out here has one of its own."""
+    code = said.get("code") if isinstance(said, Mapping) else None
+    return code if isinstance(code, str) else row.error_code
 
 
 def _field(row: Mirror, name: str) -> str:

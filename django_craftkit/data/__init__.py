@@ -5,6 +5,16 @@ Nothing here asks a database or Craftkit for anything; a lazy queryset among the
 
 from .check import check
 from .convert import NotConvertible, convert
-from .findings import Finding, FindingCode, errors_in
+from .findings import Finding, FindingCode, codes_of, errors_in, message_of, worded
 
-__all__ = ["Finding", "FindingCode", "NotConvertible", "check", "convert", "errors_in"]
+__all__ = [
+    "Finding",
+    "FindingCode",
+    "NotConvertible",
+    "check",
+    "codes_of",
+    "convert",
+    "errors_in",
+    "message_of",
+    "worded",
+]

@@ -35,7 +35,8 @@ def check(data: object, manifest: object, *, strict: bool = False) -> list[Findi
 
     Args:
         data: as ``convert`` returns them.
-        manifest: the template's, as JSON (``Manifest.to_json()``); None: nothing is judged.
+        manifest: the template's, as JSON (``Manifest.to_json()``), or what ``read`` made of it, for
+            many documents; None: nothing is judged.
         strict: keys that the template doesn't have are errors, not warnings.
 
     Returns:
@@ -44,7 +45,7 @@ def check(data: object, manifest: object, *, strict: bool = False) -> list[Findi
         and the template has not is told of the first one.
     """
     walk = _Walk(strict=strict)
-    fields = read(manifest)
+    fields = manifest if isinstance(manifest, Fields) else read(manifest)
     if isinstance(data, Mapping):
         walk.check_object(fields, data, ())
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -195,11 +196,34 @@ class Finding:
 
 def errors_in(findings: Iterable[Finding]) -> dict[str, list[str]]:
     """Return the errors' texts by path, as Craftkit's ``fieldErrors`` are."""
-    texts: dict[str, list[str]] = {}
+    return worded(codes_of(findings))
+
+
+def codes_of(findings: Iterable[Finding]) -> dict[str, list[dict[str, str]]]:
+    """Return the errors by path as they are stored: codes, which nobody's language is in."""
+    codes: dict[str, list[dict[str, str]]] = {}
     for one in findings:
         if one.level == "error":
-            texts.setdefault(one.path, []).append(one.message)
-    return texts
+            codes.setdefault(one.path, []).append({"code": one.code, "detail": one.detail})
+    return codes
+
+
+def worded(field_errors: object) -> dict[str, list[str]]:
+    """Return stored errors as texts by path: our codes in the active language, others as said."""
+    if not isinstance(field_errors, Mapping):
+        return {}
+    return {
+        str(path): [message_of(one) for one in (said if isinstance(said, list) else [said])]
+        for path, said in field_errors.items()
+    }
+
+
+def message_of(said: object) -> str:
+    """Return one stored error as a text."""
+    code = said.get("code") if isinstance(said, Mapping) else None
+    if isinstance(said, Mapping) and code in FindingCode.values:
+        return Finding("", str(code), str(said.get("detail", ""))).message
+    return str(said)
 
 
 def kind_of(value: object) -> str:

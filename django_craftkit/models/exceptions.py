@@ -30,7 +30,9 @@ class RenderFailed(Exception):
     """The document ended without a PDF; ``render`` says why."""
 
     def __init__(self, render: Render) -> None:
-        why = f": {problem}" if (problem := str(render.problem)) else ""
+        errors = [f"{path}: {' '.join(texts)}" for path, texts in render.errors.items()]
+        said = "\n".join(filter(None, [str(render.problem), *errors]))
+        why = f": {said}" if said else ""
         super().__init__(f"{render} is {render.status}{why}")
         self.render = render
 

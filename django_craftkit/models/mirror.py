@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, dispatch
 from django_craftkit.conf import DEFAULT_PROJECT
+from django_craftkit.data import worded
 from django_craftkit.database import database
 from django_craftkit.projects import get_client, time_limit
 
@@ -57,6 +58,15 @@ class Mirror(Explained):
 
     class Meta:
         abstract = True
+
+    @property
+    def errors(self) -> dict[str, list[str]]:
+        """What is wrong with which field, in the reader's language, by its path.
+
+        That is Craftkit's path, as in ``lines.0.price``: of a document's data, or of the arguments
+        of a request. All of it at once, up to 100.
+        """
+        return worded(self.field_errors)
 
     def _carry_out(self, timeout: float) -> None:
         """Do what is due for this row now, for up to ``timeout`` seconds."""

@@ -42,6 +42,8 @@ class ErrorCode(models.TextChoices):
         "nothing_to_render",
         _("The function that makes its data returned None: there is nothing to render."),
     )
+    #: As Craftkit has it, which would say the same.
+    INVALID_DATA = "invalid_input_data", _("The data do not fit the template.")
     WITHDRAWN = "withdrawn", _("It was withdrawn before it was sent.")
     # Of calls.
     KEY_USED_ELSEWHERE = (

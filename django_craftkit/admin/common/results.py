@@ -9,6 +9,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from django_craftkit import conf
+from django_craftkit.data import message_of
 from django_craftkit.models import ProjectState
 from django_craftkit.words import why_paused
 
@@ -63,9 +64,13 @@ def reason(row: Mirror) -> str:
 def field_errors(row: Mirror) -> list[tuple[str, list[object]]]:
     """Return what is wrong with which field, as lists whatever Craftkit said."""
     return [
-        (str(name), errors if isinstance(errors, list) else [errors])
+        (str(name), [_one_error(one) for one in (errors if isinstance(errors, list) else [errors])])
         for name, errors in sorted(object_of(row, "field_errors").items())
     ]
+
+
+def _one_error(said: object) -> object:
+    return message_of(said) if isinstance(said, dict) else said
 
 
 def nothing() -> str:

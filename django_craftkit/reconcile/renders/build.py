@@ -210,12 +210,15 @@ def _drop(render: Render, job: Job) -> Result:
     return Done()
 
 
-@in_transaction
 def _decide_here(render: Render, status: Status, problem: Problem, job: Job) -> Result:
+    return decide_here(render, RemoteState.decided(status, problem), job)
+
+
+@in_transaction
+def decide_here(render: Render, state: RemoteState, job: Job) -> Result:
     """End a document that is not sent yet, unless another has taken it over."""
     # The document first, as whoever schedules its job does.
     lock(Render.objects.writer()).filter(pk=render.pk).values("pk").first()
     is_mine = Job.objects.mine(job).exists()
-    state = RemoteState.decided(status, problem)
     is_ended = is_mine and apply_one(render, state, Change.Cause.HERE) is not None
     return Done() if is_ended else Reschedule(0.0)

@@ -30,7 +30,8 @@ from django_craftkit.reconcile.results import (
 from django_craftkit.reconcile.states import R, RemoteState
 from django_craftkit.reconcile.updates import Update, lock_free
 
-from .build import build_here, is_to_be_prepared, prepare, read_sources, store
+from . import checks
+from .build import build_here, decide_here, is_to_be_prepared, prepare, read_sources, store
 from .poll import first_poll, next_poll
 from .states import Documents, Status, remote_id_of, state_of
 
@@ -53,7 +54,13 @@ def step(job: Job) -> Result:
         return Done()
     if render.status != Status.PENDING:
         return DOCUMENTS.carry_out(_poll(job, render))
-    return prepare(job, render) or DOCUMENTS.carry_out(_send(job, render))
+    return prepare(job, render) or _refuse(job, render) or DOCUMENTS.carry_out(_send(job, render))
+
+
+def _refuse(job: Job, render: Render) -> Result | None:
+    """Reject a document whose data its template does not take; ``None`` where it does."""
+    state = checks.refusal(render)
+    return None if state is None else decide_here(render, state, job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,9 @@ class DocumentBatch(Documents):
             size += sizes[render.pk]
             fresh.add(render.pk)
             ready.append((job, render))
+        unfit = checks.unfit([render for _job, render in ready])
+        yield from (job for job, render in ready if render.pk in unfit)
+        ready = [(job, render) for job, render in ready if render.pk not in unfit]
         if len(ready) > 1:
             yield from _send_all(ready, fresh, sizes)
             return
