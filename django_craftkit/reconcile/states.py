@@ -54,7 +54,8 @@ class RemoteState:
     remote_id: uuid.UUID | None = None
     error: str = ""
     error_code: str = ""
-    field_errors: Mapping[str, list[str]] = field(default_factory=dict)
+    #: Texts of Craftkit's, or codes of ours, by the path of the field.
+    field_errors: Mapping[str, list[Any]] = field(default_factory=dict)
     accepted_at: datetime | None = None
     completed_at: datetime | None = None
     answer: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The inbox: read, verify, store, wake, answer."""
+"""The inbox: read, verify, store, wake, answer. ``reconcile/deliveries.py`` goes on from there."""
 
 from __future__ import annotations
 

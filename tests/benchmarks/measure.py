@@ -15,8 +15,7 @@ from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
-from django_craftkit.conf import DEFAULT_PROJECT
-from django_craftkit.models import ProjectState
+from django_craftkit.conf import project_aliases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +149,9 @@ def empty() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(tables)}")
     # Templates are read once an hour, which is no part of what is measured.
-    ProjectState.objects.create(project=DEFAULT_PROJECT, templates_read_at=timezone.now())
+    states = apps.get_model("craftkit", "ProjectState")
+    for alias in project_aliases():
+        states.objects.create(project=alias, templates_read_at=timezone.now())
     settle()
 
 

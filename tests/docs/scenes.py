@@ -394,6 +394,18 @@ def scene_template_known(stage: Stage) -> Scene:
 
 
 @scene
+def scene_check_data(stage: Stage) -> Scene:
+    kit = _kit(stage)
+    variable = {"key": "number", "label": "Number", "dataType": "text", "required": True}
+    kit.put_template("invoice", {"variables": [variable], "loops": []})
+    Template.objects.refresh("default")
+    kit.run()
+    names = yield {"data": {"x": 1}}
+    found = names["check"](names["convert"](names["data"]), names["template"].manifest)
+    assert [one.code for one in found] == ["required", "unknown_key"]
+
+
+@scene
 def scene_second_site(stage: Stage) -> Scene:
     names = yield {}
     registered = names["backoffice"]._registry
