@@ -325,6 +325,7 @@ class Render(Sourced, Sendable, Attempted):
             self.is_gone = True
             self.status = self.Status.CANCELLED
             self.error, self.error_code = "", ErrorCode.NOTHING_TO_RENDER
+            self.field_errors = {}
 
     def wait(self, timeout: float = 30.0) -> Self:
         """Return when the document is ready, for scripts and shells; outside of a transaction.

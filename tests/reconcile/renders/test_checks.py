@@ -125,7 +125,8 @@ def test_what_cannot_be_judged_is_left_to_craftkit(craftkit, known, what):
     settle(craftkit)
     render.refresh_from_db()
     assert posts(craftkit) == 1
-    assert render.status == "rejected"
+    # A lenient Craftkit makes up what is not there, and takes anything.
+    assert render.status == ("succeeded" if what == "deleted" else "rejected")
 
 
 @pytest.mark.parametrize("strict", [False, True])
