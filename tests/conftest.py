@@ -11,6 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management.commands import flush
 from django.db import connection
 from django.dispatch import Signal
+from django.utils import translation
 from hypothesis import HealthCheck, settings
 
 from django_craftkit import declarations, events
@@ -119,6 +120,13 @@ def quick_papers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def event() -> Signal:
     return Signal()
+
+
+@pytest.fixture(autouse=True)
+def _language() -> Iterator[None]:
+    """A page that is read in another language leaves that language to whatever comes after it."""
+    with translation.override(translation.get_language()):
+        yield
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from django_craftkit import conf, dispatch
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
 from django_craftkit.clock import database_now
 from django_craftkit.declarations import declared, templates_of, templates_of_some
+from django_craftkit.management.samples import bindings
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import pauses
@@ -48,11 +49,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--project", action="append", help="look at this project only")
+        parser.add_argument(
+            "--deploy",
+            action="store_true",
+            help="also build data of some objects of each declaration, and check them against its "
+            "template; nothing of it is kept",
+        )
 
     def handle(self, *args: object, **options: Any) -> None:
         problems = 0
         # Each is shown as soon as it is known: some take seconds.
-        for what, problem, fix in _findings(options["project"]):
+        for what, problem, fix in _findings(options["project"], deploy=options["deploy"]):
             if not problem:
                 self.stdout.write(f"{self.style.SUCCESS('ok')}    {what}")
                 continue
@@ -65,7 +72,7 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS("All is well."))
 
 
-def _findings(chosen: list[str] | None) -> Iterator[Finding]:
+def _findings(chosen: list[str] | None, *, deploy: bool) -> Iterator[Finding]:
     """Yield the findings of the projects that were chosen; of all, where none was."""
     known = conf.project_aliases()
     aliases = chosen or known
@@ -77,6 +84,8 @@ def _findings(chosen: list[str] | None) -> Iterator[Finding]:
         yield _check_webhook_address(alias)
     yield from _check_declarations(chosen)
     yield from _check_missing(chosen)
+    if deploy:
+        yield from _check_samples(chosen)
     yield _check_broker()
     try:
         yield from _check_work(aliases, is_all=not chosen)
@@ -193,6 +202,19 @@ def _check_missing(chosen: list[str] | None) -> Iterator[Finding]:
             what,
             f"{shown} objects have none" if number else "",
             f"Send their event once more, or mend queryset= in the declaration: {_named([one])}.",
+        )
+
+
+def _check_samples(chosen: list[str] | None) -> Iterator[Finding]:
+    """Yield whether the data of some objects fit the templates of their declarations."""
+    for one in bindings(chosen):
+        declaration = one.declaration
+        whose = "its objects" if one.source is None else f"{one.source!r:.80}"
+        what = f"{declaration.name}: the data of {whose} fit {declaration.template}"
+        if one.warnings and not one.problem:
+            what += f", but {'; '.join(one.warnings)}"
+        yield Finding(
+            what, one.problem, f"Mend the function at {declaration.place}, or the template."
         )
 
 
