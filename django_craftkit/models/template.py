@@ -81,10 +81,12 @@ class TemplateManager(_Manager):
         states.update(templates_read_at=None)
         Job.objects.request(Job.Kind.TEMPLATES, [state.pk], project)
 
+    @in_transaction
     def refresh_soon(self, project: str) -> None:
         """Schedule that templates are read that are not what somebody took them for.
 
-        Inside the transaction that notes why. They are listed at most once in ``PAUSE``.
+        In the transaction that notes why, if there is one. They are listed at most once in
+        ``PAUSE``.
         """
         state = ProjectState.objects.of(project)
         jobs = Job.objects.writer().filter(kind=Job.Kind.TEMPLATES, object_id=state.pk)

@@ -63,10 +63,12 @@ class RemoteState:
     people: tuple[client.SignatureRecipient, ...] = ()
 
     @classmethod
-    def decided(cls, status: str, problem: Problem) -> RemoteState:
-        """Return a decision made here: how a row ends, and what went wrong."""
-        columns = problem.columns
-        return cls(status, error=columns["error"], error_code=columns["error_code"])
+    def decided(
+        cls, status: str, problem: Problem, field_errors: Mapping[str, list[Any]] | None = None
+    ) -> RemoteState:
+        """Return a decision made here: how a row ends, and what went wrong, in all or by field."""
+        error, code = problem.columns["error"], problem.columns["error_code"]
+        return cls(status, error=error, error_code=code, field_errors=field_errors or {})
 
     @classmethod
     def of(

@@ -59,7 +59,7 @@ def unfit(renders: Sequence[Render]) -> set[int]:
         if fields is not None and render.version in (None, version):
             findings = _check(render, fields)
             _warn(render, findings)
-            if _errors(findings):
+            if codes_of(findings):
                 found.add(render.pk)
     return found
 
@@ -85,21 +85,11 @@ def refusal(render: Render) -> RemoteState | None:
         # What is known here is out of date.
         Template.objects.refresh_soon(render.project)
         return None
-    columns = Problem(ErrorCode.INVALID_DATA).columns
-    return RemoteState(
-        Status.REJECTED,
-        error=columns["error"],
-        error_code=columns["error_code"],
-        field_errors=errors,
-    )
+    return RemoteState.decided(Status.REJECTED, Problem(ErrorCode.INVALID_DATA), errors)
 
 
 def _check(render: Render, fields: Fields) -> list[Finding]:
     return check(render.data or {}, fields, strict=conf.options().STRICT_DATA)
-
-
-def _errors(findings: Iterable[Finding]) -> list[Finding]:
-    return [finding for finding in findings if finding.level == "error"]
 
 
 def _warn(render: Render, findings: Iterable[Finding]) -> None:
