@@ -7,10 +7,12 @@ import os
 import re
 import shutil
 import subprocess
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 from fpdf import FPDF
+from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
 from django_craftkit.pdf import reading
@@ -252,3 +254,24 @@ def test_reading_ends_after_its_time(monkeypatch):
 def test_three_hundred_pages_are_read():
     pages = pages_of(drawn(*(f"Page {n}: [[sign_{n}]]" for n in range(300))))
     assert look_for(["[[sign_299]]"], pages) == [Finding("[[sign_299]]", "found", (300,))]
+
+
+def test_one_of_20_megabytes_is_read_without_its_pictures():
+    pdf = FPDF()
+    pdf.set_font("Helvetica", size=12)
+    for number in range(20):
+        pdf.add_page()
+        # Noise, which no program makes smaller.
+        pdf.image(Image.frombytes("RGB", (600, 600), os.urandom(600 * 600 * 3)), w=100)
+        pdf.multi_cell(0, text=f"[[sign_{number}]]")
+    content = bytes(pdf.output())
+    assert len(content) > 20_000_000
+    file = io.BytesIO(content)
+    tracemalloc.start()
+    try:
+        pages = read_pages(file)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert look_for(["[[sign_19]]"], pages) == [Finding("[[sign_19]]", "found", (20,))]
+    assert most < 3 * len(content)

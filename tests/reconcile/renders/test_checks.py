@@ -84,6 +84,17 @@ def test_data_that_do_not_fit_are_refused_before_they_are_sent_all_at_once(craft
         assert path in str(told.value)
 
 
+def test_the_one_item_that_is_wrong_is_found_in_five_megabytes(craftkit, known):
+    lines = [{"price": number, "note": "x" * 475} for number in range(9_999)]
+    data = {**GOOD, "lines": [*lines, {"price": "one"}]}
+    assert len(json.dumps(data)) > 5_000_000
+    render = Render.objects.request("invoice", data)
+    settle(craftkit)
+    render.refresh_from_db()
+    assert codes(render) == {"lines.9999.price": "not_a_number"}
+    assert (render.status, posts(craftkit)) == ("rejected", 0)
+
+
 def test_what_is_refused_here_craftkit_refuses_too(craftkit, known):
     here = Render.objects.request("invoice", BAD, key="here")
     settle(craftkit)
