@@ -8,8 +8,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
@@ -22,6 +20,7 @@ from django.utils.translation import get_supported_language_variant
 
 from . import conf
 from .conf import ALIAS, DEFAULT_PROJECT
+from .functions import is_same, kind_of, origin_of, run_of
 from .relations import is_table_between
 from .untrusted import Json
 
@@ -78,11 +77,11 @@ class Declaration:
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise TypeError(
-                f"render_on decorates a function, not a {_kind(self.function)}: write a function "
+                f"render_on decorates a function, not a {kind_of(self.function)}: write a function "
                 "that returns the data of the template."
             )
         object.__setattr__(self, "name", self._check_name())
-        object.__setattr__(self, "_run", _run(_origin(self.function)))
+        object.__setattr__(self, "_run", run_of(origin_of(self.function)))
         self._check_callables()
         self._check_values()
         self._check_sender()
@@ -96,7 +95,7 @@ class Declaration:
 
     def _check_name(self) -> str:
         if not isinstance(self.name, str):
-            raise TypeError(f"name= is a {_kind(self.name)}. Write a str that never changes.")
+            raise TypeError(f"name= is a {kind_of(self.name)}. Write a str that never changes.")
         if not self.name:
             qualified = getattr(self.function, "__qualname__", "")
             if not qualified or "<lambda>" in qualified:
@@ -131,7 +130,7 @@ class Declaration:
     def _check_callable(self, what: str, given: object, *, is_alone: bool = True) -> None:
         if not callable(given):
             raise TypeError(
-                f"{what} of {self.name} is a {_kind(given)}. Write a function of the event's "
+                f"{what} of {self.name} is a {kind_of(given)}. Write a function of the event's "
                 'instance, as in key=lambda order: f"invoice-{order.pk}".'
             )
         if iscoroutinefunction(given):
@@ -154,7 +153,7 @@ class Declaration:
             ("priority", str, 'Write "single" or "bulk".'),
         ):
             if not isinstance(given := getattr(self, name), kind):
-                raise TypeError(f"{name}= of {self.name} is a {_kind(given)}. {advice}")
+                raise TypeError(f"{name}= of {self.name} is a {kind_of(given)}. {advice}")
         if isinstance(self.project, str) and not ALIAS.fullmatch(self.project):
             raise ValueError(
                 f"project={self.project[:64]!r} of {self.name} can be no alias of "
@@ -171,8 +170,8 @@ class Declaration:
     def _check_sender(self) -> None:
         if not isinstance(self.signal, Signal):
             raise TypeError(
-                f"The signal of {self.name} is a {_kind(self.signal)}. Write a Signal of Django's "
-                "or of your own, as in render_on(post_save, …)."
+                f"The signal of {self.name} is a {kind_of(self.signal)}. Write a Signal of "
+                "Django's or of your own, as in render_on(post_save, …)."
             )
         if self.sender is None or not isinstance(self.signal, ModelSignal):
             return
@@ -180,8 +179,8 @@ class Declaration:
             self._check_lazy_sender(self.sender)
         elif not (isinstance(self.sender, type) and issubclass(self.sender, Model)):
             raise TypeError(
-                f"sender= of {self.name} is a {_kind(self.sender)}. Django's own signals are sent "
-                'by models: write the class, or "app.Model".'
+                f"sender= of {self.name} is a {kind_of(self.sender)}. Django's own signals are "
+                'sent by models: write the class, or "app.Model".'
             )
         elif self.sender._meta.abstract or self.sender._meta.swapped:
             raise ValueError(
@@ -214,7 +213,7 @@ class Declaration:
         is_rows = isinstance(given, QuerySet)
         if not (given is None or is_rows) and (isinstance(given, type) or not callable(given)):
             raise TypeError(
-                f"queryset= of {self.name} is a {_kind(given)}. Write a queryset, or a function "
+                f"queryset= of {self.name} is a {kind_of(given)}. Write a queryset, or a function "
                 "without arguments that returns one."
             )
         is_of_model = self.signal in (pre_save, post_save) and isinstance(sender, type)
@@ -261,7 +260,7 @@ class Declaration:
         alias = self.project(source)
         if not isinstance(alias, str):
             raise TypeError(
-                f"project= of {self.name} returned a {_kind(alias)}. Return an alias of "
+                f"project= of {self.name} returned a {kind_of(alias)}. Return an alias of "
                 "CRAFTKIT_PROJECTS."
             )
         conf.project(alias)
@@ -279,25 +278,31 @@ class Declaration:
         elif isinstance(self.sender, type) and issubclass(self.sender, Model):
             act(self.sender)
 
-    def missing(self) -> QuerySet[Any] | None:
-        """Return the objects of ``queryset`` without a document; ``None`` where that is not given.
-
-        One query. Raises ``NotSupportedError`` where none can tell.
-        """
+    def expected(self) -> QuerySet[Any] | None:
+        """Return the objects that should have a document; ``None`` where nobody has said which."""
         if self.queryset is None:
             return None
         rows = self.queryset.all() if isinstance(self.queryset, QuerySet) else self.queryset()
         if not isinstance(rows, QuerySet):
-            raise TypeError(f"queryset= of {self.name} returned a {_kind(rows)}, no queryset.")
-        alias = self.project if isinstance(self.project, str) else None
+            raise TypeError(f"queryset= of {self.name} returned a {kind_of(rows)}, no queryset.")
+        return rows
+
+    def missing(self) -> QuerySet[Any] | None:
+        """Return those of ``expected`` without a document; one query.
+
+        Raises ``NotSupportedError`` where none can tell.
+        """
+        rows = self.expected()
+        if rows is None:
+            return None
+        project = self.project if isinstance(self.project, str) else None
         renders: Any = apps.get_model("craftkit", "Render")._default_manager
-        lacking: QuerySet[Any] = renders.lacking(rows, template=self.template, project=alias)
-        return lacking
+        return renders.lacking(rows, template=self.template, project=project)  # type: ignore[no-any-return]
 
     @property
     def place(self) -> str:
         """Where the function is written, as ``file:line``."""
-        origin = _origin(self.function)
+        origin = origin_of(self.function)
         code = getattr(origin, "__code__", None)
         return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(origin)
 
@@ -340,7 +345,7 @@ class Declaration:
         return is_alike and not self._agrees(other, *AT_BUILD)
 
     def _agrees(self, other: Declaration, *names: str) -> bool:
-        return all(_is_same(getattr(self, name), getattr(other, name)) for name in names)
+        return all(is_same(getattr(self, name), getattr(other, name)) for name in names)
 
 
 #: By name, in the order in which they were made.
@@ -358,7 +363,7 @@ def add(new: Declaration) -> list[Declaration]:
     replaced = [one for one in known if one.is_outdated_by(new) or one.is_repeated_by(new)]
     left = [one for one in known if one not in replaced]
     for one in left:
-        if not _is_same(one.function, new.function):
+        if not is_same(one.function, new.function):
             raise ValueError(
                 f"Two functions are declared as {new.name}: one at {one.place}, another at "
                 f"{new.place}. Documents that wait are found by that name: rename one of them, or "
@@ -407,42 +412,10 @@ def of(identity: str, template: str, project: str) -> Declaration | None:
 def _supported(language: object) -> str:
     """Return a language's code; for a variant that this site has not, ``de-at``, the language."""
     if not isinstance(language, str):
-        raise TypeError(f'language= is a {_kind(language)}. Write a code, as in "de".')
+        raise TypeError(f'language= is a {kind_of(language)}. Write a code, as in "de".')
     try:
         return get_supported_language_variant(language)
     except LookupError:
         raise ValueError(
             f"language={language[:64]!r} is none of this site's LANGUAGES, or has no translations."
         ) from None
-
-
-def _kind(given: object) -> str:
-    return "function" if isinstance(given, FunctionType) else type(given).__name__
-
-
-def _origin(function: Callable[..., object]) -> object:
-    """Return the function under partials and decorators."""
-    while isinstance(function, partial):
-        function = function.func
-    function = inspect.unwrap(function)
-    function = getattr(function, "__func__", function)
-    return function if isinstance(function, FunctionType) else type(function).__call__
-
-
-def _run(origin: object) -> tuple[str, object, object]:
-    """Return what tells one run of a module from the next: a reload keeps all but its spec."""
-    names = getattr(origin, "__globals__", None)
-    spec = None if names is None else names.get("__spec__")
-    return str(getattr(origin, "__module__", "")), names, spec
-
-
-def _is_same(one: object, other: object) -> bool:
-    """Whether two values are equal; functions are where a ``def``, or a lambda, was run twice."""
-    if not (isinstance(one, FunctionType) and isinstance(other, FunctionType)):
-        return one == other
-    return (
-        one.__code__ == other.__code__
-        and one.__globals__ is other.__globals__
-        and (one.__defaults__, one.__kwdefaults__) == (other.__defaults__, other.__kwdefaults__)
-        and one.__closure__ == other.__closure__
-    )

@@ -165,13 +165,22 @@ def _connect(declaration: Declaration) -> None:
             sources = _sources(declaration, sender, kwargs)
         for source in sources:
             with _business_goes_on(declaration.name):
-                event = _Event(sender, {**kwargs, "instance": source}, declaration)
-                if declaration.when is None or declaration.when(event.about):
-                    alias = declaration.project_of(event.about)
-                    event.request(declaration.key(event.about), alias)
+                _Event(sender, {**kwargs, "instance": source}, declaration).ask()
 
     signal, sender = declaration.signal, declaration.sender
     signal.connect(receive, sender=cast("Any", sender), weak=False, dispatch_uid=declaration)
+
+
+def ask_for(declaration: Declaration, source: models.Model) -> bool:
+    """Ask for the document of an object that is saved, as the event of it would.
+
+    Returns whether the declaration is for it: whether ``when`` says so. Raises whatever its
+    functions raise, and what the database does.
+    """
+    event = _Event(type(source), {"instance": source}, declaration)
+    # Nobody has just saved it, and so its row is locked by nobody.
+    event.saved_in = None
+    return event.ask()
 
 
 def _sources(declaration: Declaration, sender: object, told: dict[str, Any]) -> Sequence[object]:
@@ -215,9 +224,18 @@ class _Event:
         self._declaration = declaration
         # Its row is locked from here to the commit, by the UPDATE that was just sent.
         is_saved = declaration.signal is post_save and declaration.recheck is None
-        self._saved_in = self.using if is_saved and self.source is not None else None
+        self.saved_in = self.using if is_saved and self.source is not None else None
 
-    def request(self, key: str, project: str) -> None:
+    def ask(self) -> bool:
+        """Write the request where ``when`` says so; return whether it does."""
+        declaration = self._declaration
+        if declaration.when is not None and not declaration.when(self.about):
+            return False
+        alias = declaration.project_of(self.about)
+        self._request(declaration.key(self.about), alias)
+        return True
+
+    def _request(self, key: str, project: str) -> None:
         """Write the request in the event's transaction; right after it in another database."""
         declaration = self._declaration
         built: builders.Built | None = None
@@ -257,7 +275,7 @@ class _Event:
                 filename=built.filename if built else "",
                 priority=declaration.priority,
                 complete=send,
-                saved_in=self._saved_in,
+                saved_in=self.saved_in,
             )
 
         if self.using == database():

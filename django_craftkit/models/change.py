@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import bulk, clock
-from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.database import database, in_transaction, lock, update_many
 from django_craftkit.log import one_line
 from django_craftkit.signals import SIGNALS
 
@@ -18,7 +18,7 @@ from .job import Job
 from .rows import RowManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from .claims import Lease
 
@@ -47,6 +47,24 @@ class ChangeManager(RowManager["Change"]):
             Job.objects.schedule(job, announced, lease=lease)
             if lease is not None:
                 lease.add(job, announced)
+
+    @in_transaction
+    def replay(self, pks: Collection[int]) -> int:
+        """Have receivers that failed after 8 tries called again; return of how many changes."""
+        rows = lock(self.writer()).filter(pk__in=pks, announcement=Change.Announcement.ABANDONED)
+        changes = list(rows.order_by("pk"))
+        due: dict[str, set[int]] = {}
+        for change in changes:
+            change.receivers = {
+                name: {k: v for k, v in entry.items() if k != "abandoned"} | {"attempts": 0}
+                for name, entry in (change.receivers or {}).items()
+            }
+            change.announcement = Change.Announcement.DUE
+            due.setdefault(change.kind, set()).add(change.object_id)
+        update_many(changes, ("receivers", "announcement"))
+        for kind, object_ids in due.items():
+            Job.objects.request(Job.Kind.announcing(kind), object_ids)
+        return len(changes)
 
 
 class Change(models.Model):
@@ -128,17 +146,6 @@ class Change(models.Model):
             return apps.get_model("craftkit", "SignatureRecipient")
         return Job.Kind.announcing(self.kind).model
 
-    @in_transaction
     def replay(self) -> bool:
         """Have receivers that failed after 8 tries called again; ``False`` where none has."""
-        row = lock(Change.objects.writer()).get(pk=self.pk)
-        if row.announcement != self.Announcement.ABANDONED:
-            return False
-        row.receivers = {
-            name: {k: v for k, v in entry.items() if k != "abandoned"} | {"attempts": 0}
-            for name, entry in (row.receivers or {}).items()
-        }
-        row.announcement = self.Announcement.DUE
-        row.save(using=database(), update_fields=["receivers", "announcement"])
-        Job.objects.request(Job.Kind.announcing(row.kind), [row.object_id])
-        return True
+        return bool(Change.objects.replay([self.pk]))

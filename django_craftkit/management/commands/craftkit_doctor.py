@@ -16,6 +16,7 @@ from django_craftkit import conf, dispatch
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
 from django_craftkit.clock import database_now
 from django_craftkit.declarations import declared, templates_of, templates_of_some
+from django_craftkit.management.missing import expecting
 from django_craftkit.management.samples import bindings
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
@@ -178,15 +179,7 @@ def _check_declarations(chosen: list[str] | None) -> Iterator[Finding]:
 
 def _check_missing(chosen: list[str] | None) -> Iterator[Finding]:
     """Yield how many objects that should have a document have none, up to ``MOST_MISSING``."""
-    # Several events may make the same documents of the same objects.
-    several = {
-        (one.name, one.template, one.project, one.queryset): one
-        for one in declared()
-        if one.queryset is not None
-    }
-    for one in several.values():
-        if chosen is not None and isinstance(one.project, str) and one.project not in chosen:
-            continue
+    for one in expecting(chosen):
         what = f"what {one.name} is declared for has documents of the template {one.template}"
         try:
             rows = one.missing()
@@ -201,7 +194,8 @@ def _check_missing(chosen: list[str] | None) -> Iterator[Finding]:
         yield Finding(
             what,
             f"{shown} objects have none" if number else "",
-            f"Send their event once more, or mend queryset= in the declaration: {_named([one])}.",
+            "Ask for them with craftkit_sync --missing, or mend queryset= in the declaration: "
+            f"{_named([one])}.",
         )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 
+from django_craftkit.management.progress import counted, in_words
 from django_craftkit.reconcile import retention
 
 if TYPE_CHECKING:
@@ -30,12 +30,5 @@ class Command(BaseCommand):
             self.stdout.write(f"{retention.people().count()} addresses and browsers would go.")
             self.stdout.write(f"{retention.bodies().count()} bodies of webhooks would go.")
             return
-        dropped: Counter[str] = Counter()
-        for name, number in retention.prune():
-            dropped[name] += number
-            if self.stderr.isatty():
-                self.stderr.write(f"\r{dropped[name]} {name}", ending="")
-        if self.stderr.isatty() and dropped:
-            self.stderr.write("")
-        summary = ", ".join(f"{number} {name}" for name, number in dropped.items())
-        self.stdout.write(f"Dropped: {summary or 'nothing was due'}.")
+        dropped = counted(retention.prune(), self.stderr)
+        self.stdout.write(f"Dropped: {in_words(dropped, 'nothing was due')}.")
