@@ -70,6 +70,12 @@ class Options:
     #: Days after which the body of a webhook that was applied is dropped; ``None``: never. That of
     #: an event that this version doesn't know stays.
     DELIVERY_KEEP_DAYS: int | None = 30
+    #: Days after which such a webhook goes altogether; ``None``: never.
+    DELIVERY_ROWS_KEEP_DAYS: int | None = None
+    #: Days after which the data of a document that was ready are dropped; ``None``: never.
+    DATA_KEEP_DAYS: int | None = None
+    #: Days after which the lines of the history go; ``None``: never.
+    HISTORY_KEEP_DAYS: int | None = None
     #: Dotted path of a function that narrows the documents that a user of the HTTP API sees.
     API_QUERYSET: str | None = None
     #: For its rule ``own_documents``: from a model's label to the path of its user.

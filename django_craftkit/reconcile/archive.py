@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
+#: What the history says of a document or request whose files are all kept.
+ARCHIVED = "archived"
+
 T = TypeVar("T")
 Kind = ArchivedFile.Kind
 
@@ -264,7 +267,7 @@ def _announce(row: Any, kind: str) -> None:
         object_id=row.pk,
         attempt=row.attempt,
         from_status=row.status,
-        to_status="archived",
+        to_status=ARCHIVED,
         cause=Change.Cause.HERE,
         signal="document_archived",
     )

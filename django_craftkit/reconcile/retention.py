@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q, Window
+from django.db.models import Exists, OuterRef, Q, Window
 from django.db.models.functions import RowNumber
 
 from django_craftkit import conf
 from django_craftkit.clock import database_now
-from django_craftkit.models import EngagementEvent, WebhookDelivery
+from django_craftkit.models import (
+    Change,
+    EngagementEvent,
+    Render,
+    Share,
+    SignatureRequest,
+    WebhookDelivery,
+)
+from django_craftkit.models.render_manager import OVERDUE
+
+from .archive import ARCHIVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from django.db.models import QuerySet
 
@@ -23,6 +34,10 @@ BATCH = 1000
 REPEATS_KEPT = 1
 
 Status = WebhookDelivery.Status
+#: Links that somebody may open, or that may turn out to be there.
+_OPEN_LINKS = (Share.Status.PENDING, Share.Status.ACTIVE, Share.Status.UNKNOWN)
+#: Lines of history that keep others like them from being written.
+_NOTED_ONCE = (OVERDUE, ARCHIVED)
 
 
 def people() -> QuerySet[EngagementEvent]:
@@ -60,33 +75,113 @@ def bodies() -> QuerySet[WebhookDelivery]:
     return _applied(conf.options().DELIVERY_KEEP_DAYS)
 
 
-def _applied(days: float | None) -> QuerySet[WebhookDelivery]:
-    """Return the webhooks applied at least ``days`` ago whose bodies are kept; ``None``: none."""
-    deliveries = WebhookDelivery.objects.writer()
+def _applied(days: float | None, *, with_body: bool = True) -> QuerySet[WebhookDelivery]:
+    """Return the webhooks applied at least ``days`` ago; ``None``: none.
+
+    ``with_body``: only those whose bodies are kept.
+    """
+    rows = WebhookDelivery.objects.writer()
     if days is None:
-        return deliveries.none()
+        return rows.none()
     # One that failed is kept until staff have seen to it. One that was ignored had its event read
     # only where it says what it is about: a list of names would change with the version.
-    return deliveries.filter(
+    rows = rows.filter(
         Q(status=Status.PROCESSED) | Q(status=Status.IGNORED, about__isnull=False),
         processed_at__lt=database_now() - timedelta(days=days),
-    ).exclude(body=b"")
+    )
+    return rows.exclude(body=b"") if with_body else rows
+
+
+def data() -> QuerySet[Render]:
+    """Return the documents that were ready so long ago that what they were made of can go.
+
+    The document itself, its key and its links stay. None with an open link or a signature request
+    that has not ended: who answers for it looks up what it says. What failed keeps them, since it
+    can be retried.
+    """
+    rows, days = Render.objects.writer(), conf.options().DATA_KEEP_DAYS
+    if days is None:
+        return rows.none()
+    now = database_now()
+    links = Share.objects.writer().filter(render=OuterRef("pk"), status__in=_OPEN_LINKS)
+    links = links.exclude(expires_at__lt=now)
+    requests = SignatureRequest.objects.writer().alive().filter(render=OuterRef("pk"))
+    return rows.filter(
+        ~Exists(links),
+        ~Exists(requests),
+        status=Render.Status.SUCCEEDED,
+        completed_at__lt=now - timedelta(days=days),
+        data__isnull=False,
+    )
+
+
+def deliveries() -> QuerySet[WebhookDelivery]:
+    """Return the webhooks applied so long ago that nothing of them is kept.
+
+    One that Craftkit sent again would be applied again, which changes nothing.
+    """
+    days = conf.options().DELIVERY_ROWS_KEEP_DAYS
+    return _applied(days, with_body=False)
+
+
+def history() -> QuerySet[Change]:
+    """Return the lines of history so old that they are not kept.
+
+    A line that receivers have yet to hear of stays, and so does one that says what is to be noted
+    once for a document.
+    """
+    rows, days = Change.objects.writer(), conf.options().HISTORY_KEEP_DAYS
+    if days is None:
+        return rows.none()
+    told = (Change.Announcement.NONE, Change.Announcement.DONE)
+    return rows.filter(
+        announcement__in=told, created_at__lt=database_now() - timedelta(days=days)
+    ).exclude(to_status__in=_NOTED_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is dropped of which rows."""
+
+    name: str
+    rows: Callable[[], QuerySet[Any]]
+    #: The columns that are emptied; ``None``: the rows are deleted.
+    values: Mapping[str, Any] | None = None
+
+
+#: In this order: a body that is a repeat goes as a row.
+KINDS = (
+    Kind("repeated webhooks", repeats),
+    Kind("addresses and browsers", people, {"ip_address": None, "user_agent": ""}),
+    Kind("bodies of webhooks", bodies, {"body": b""}),
+    Kind("data of documents", data, {"data": None}),
+    Kind("webhooks", deliveries),
+    Kind("lines of history", history),
+)
 
 
 def prune() -> Iterator[tuple[str, int]]:
     """Drop what is to be dropped, batch by batch; yield what it was and how many rows."""
+    for kind in KINDS:
+        yield from ((kind.name, number) for number in _drop(kind))
+
+
+def _drop(kind: Kind) -> Iterator[int]:
+    if kind.rows is repeats:
+        yield from _drop_repeats()
+        return
+    rows, last = kind.rows(), 0
+    ordered = rows.order_by("pk").values_list("pk", flat=True)
+    while pks := list(ordered.filter(pk__gt=last)[:BATCH]):
+        # Those that are still of the kind: somebody may have come in between.
+        chosen = rows.filter(pk__in=pks)
+        yield chosen.delete()[0] if kind.values is None else chosen.update(**kind.values)
+        last = pks[-1]
+
+
+def _drop_repeats() -> Iterator[int]:
+    # Found once: which of them is the first is not to be decided anew in each batch.
     repeated = list(repeats().order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(repeated), BATCH):
         # Those that staff have not had applied once more meanwhile.
-        number, _ = _applied(0).filter(pk__in=repeated[start : start + BATCH]).delete()
-        yield "repeated webhooks", number
-    rest: list[tuple[str, QuerySet[Any], dict[str, Any]]] = [
-        ("addresses and browsers", people(), {"ip_address": None, "user_agent": ""}),
-        ("bodies of webhooks", bodies(), {"body": b""}),
-    ]
-    for name, rows, values in rest:
-        last = 0
-        ordered = rows.order_by("pk").values_list("pk", flat=True)
-        while pks := list(ordered.filter(pk__gt=last)[:BATCH]):
-            yield name, rows.filter(pk__in=pks).update(**values)
-            last = pks[-1]
+        yield _applied(0).filter(pk__in=repeated[start : start + BATCH]).delete()[0]

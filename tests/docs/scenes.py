@@ -37,7 +37,6 @@ from django_craftkit.models import (
     Share,
     SignatureRequest,
     Template,
-    WebhookDelivery,
 )
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
 from django_craftkit.signing import AnchorTag, Recipient
@@ -437,21 +436,6 @@ def scene_set_aside(stage: Stage) -> Scene:
     kit.run()
     render.refresh_from_db()
     assert render.status == "succeeded"
-
-
-@scene
-def scene_prune(stage: Stage) -> Scene:
-    _ready(stage)
-    kit = _kit(stage)
-    kit.sandbox.render_time = None
-    assert WebhookDelivery.objects.get().status == "processed"
-    WebhookDelivery.objects.store("default", "", b"garbage")
-    kit.run()
-    assert WebhookDelivery.objects.filter(status="failed").exists()
-    WebhookDelivery.objects.update(received_at=timezone.now() - timedelta(days=31))
-    WebhookDelivery.objects.store("default", "", b"{}")
-    yield {}
-    assert {bytes(one.body) for one in WebhookDelivery.objects.all()} == {b"garbage", b"{}"}
 
 
 # Signatures.

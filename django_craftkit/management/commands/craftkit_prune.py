@@ -17,8 +17,11 @@ class Command(BaseCommand):
     help = (
         "Drops the addresses and browsers in engagement events after ENGAGEMENT_KEEP_DAYS, and "
         "the bodies of webhooks that were applied after DELIVERY_KEEP_DAYS. Of webhooks with the "
-        "same body, all but the first are deleted a day after they were applied. All other rows "
-        "stay, and so do the bodies of events that this version does not know."
+        "same body, all but the first are deleted a day after they were applied. Where settings "
+        "say so: webhooks that were applied (DELIVERY_ROWS_KEEP_DAYS), the data of documents that "
+        "were ready and have no open link or signature request (DATA_KEEP_DAYS), lines of history "
+        "(HISTORY_KEEP_DAYS). All other rows stay, and so do the bodies of events that this "
+        "version does not know."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,9 +29,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: Any) -> None:
         if options["dry_run"]:
-            self.stdout.write(f"{retention.repeats().count()} repeated webhooks would go.")
-            self.stdout.write(f"{retention.people().count()} addresses and browsers would go.")
-            self.stdout.write(f"{retention.bodies().count()} bodies of webhooks would go.")
+            for kind in retention.KINDS:
+                self.stdout.write(f"{kind.rows().count()} {kind.name} would go.")
             return
         dropped = counted(retention.prune(), self.stderr)
         self.stdout.write(f"Dropped: {in_words(dropped, 'nothing was due')}.")
