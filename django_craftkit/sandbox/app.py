@@ -58,7 +58,11 @@ class Sandbox(SignatureControls):
             comes back to it.
         archive_delay: seconds from the completion of one to its signed PDF and certificate.
         remote_control: let `/_sandbox/` be used from other machines too.
-        templates: bodies of PUT with their `slug`; `reset()` comes back to them.
+        templates: bodies of PUT with their `slug`, and `layoutTexts` if they have any; `reset()`
+            comes back to them.
+
+    Raises:
+        ValueError: a template that Craftkit would not take; the message says which and why.
     """
 
     def __init__(
@@ -195,6 +199,7 @@ class Sandbox(SignatureControls):
         name: str | None = None,
         description: str | None = None,
         page_config: Mapping[str, object] | None = None,
+        layout_texts: Sequence[Mapping[str, object]] | None = None,
         template_type: str = "document",
         project: str = DEFAULT_PROJECT,
     ) -> Template:
@@ -205,6 +210,10 @@ class Sandbox(SignatureControls):
             manifest: as PUT takes it; None: the template exists, and nothing of it is published.
             name: None: made of the slug.
             description, page_config: as PUT takes them; None: none.
+            layout_texts: lines of text at places of the pages, each with `page` (from 1), `x`
+                and `y` (percent of the page from its top left corner), `text` (up to 500
+                characters; `{{customer.name}}` is a value of the data) and `size` (points);
+                None: none.
             template_type: what the API shows as `templateType`.
             project: must be there.
 
@@ -219,10 +228,12 @@ class Sandbox(SignatureControls):
             body["description"] = description
         if page_config is not None:
             body["pageConfig"] = page_config
+        if layout_texts is not None:
+            body["layoutTexts"] = layout_texts
         shape = Shape(body)
         check_slug(slug, shape)
         shape.refuse()
-        content = check_content(shape, dotted_loops=True)
+        content = check_content(shape, from_builder=True)
         with self.state.lock:
             template = templates.publish(
                 self.state,
@@ -312,14 +323,18 @@ class Sandbox(SignatureControls):
         for seed in self._seeds:
             if not isinstance(seed.get("slug"), str) or "manifest" not in seed:
                 raise ValueError("a template needs a slug and a manifest")
-            self.put_template(
-                seed["slug"],
-                manifest=seed["manifest"],
-                name=seed.get("name"),
-                description=seed.get("description"),
-                page_config=seed.get("pageConfig"),
-                project=seed.get("project", DEFAULT_PROJECT),
-            )
+            try:
+                self.put_template(
+                    seed["slug"],
+                    manifest=seed["manifest"],
+                    name=seed.get("name"),
+                    description=seed.get("description"),
+                    page_config=seed.get("pageConfig"),
+                    layout_texts=seed.get("layoutTexts"),
+                    project=seed.get("project", DEFAULT_PROJECT),
+                )
+            except ValueError as error:
+                raise ValueError(f"template {seed['slug']!r}: {error}") from error
 
     # What comes in.
 
