@@ -57,6 +57,8 @@ class Sandbox(SignatureControls):
         signature_credits: how many signature requests can be sent; None: without end. `reset()`
             comes back to it.
         archive_delay: seconds from the completion of one to its signed PDF and certificate.
+        strict_anchors: refuse signature requests with an anchor tag whose text isn't in the
+            document, unless it may be missing. Craftkit takes them. `reset()` comes back to it.
         remote_control: let `/_sandbox/` be used from other machines too.
         templates: bodies of PUT with their `slug`, and `layoutTexts` if they have any; `reset()`
             comes back to them.
@@ -77,6 +79,7 @@ class Sandbox(SignatureControls):
         public_bucket: bool = True,
         signature_credits: int | None = None,
         archive_delay: float = 0.0,
+        strict_anchors: bool = False,
         remote_control: bool = False,
         templates: Iterable[Mapping[str, Any]] = (),
     ) -> None:
@@ -92,6 +95,7 @@ class Sandbox(SignatureControls):
         self.service = Service(self.state)
         self.archive_delay = archive_delay
         self.signature_credits = self._credits = signature_credits
+        self.strict_anchors = self._strict_anchors = strict_anchors
         self.has_own_url = public_url is not None
         # Set by a server that stops: nobody waits out a delay any longer.
         self.closing = threading.Event()
@@ -313,6 +317,7 @@ class Sandbox(SignatureControls):
         with self.state.lock:
             self.state.clear()
             self.signature_credits = self._credits
+            self.strict_anchors = self._strict_anchors
             self._seed()
 
     def session(self) -> Session:

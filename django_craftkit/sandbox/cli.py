@@ -72,6 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="any slug is a template, and takes any data",
     )
     add(
+        "--strict-anchors",
+        action="store_true",
+        help="refuse anchor tags whose text isn't in the PDF, as Craftkit does not",
+    )
+    add(
         "--remote-control",
         action="store_true",
         help="let other machines use /_sandbox/ too",
@@ -94,6 +99,7 @@ def build(options: argparse.Namespace) -> Sandbox:
         public_url=options.public_url,
         render_time=options.render_seconds,
         lenient=options.lenient,
+        strict_anchors=options.strict_anchors,
         remote_control=options.remote_control,
         templates=_templates(options.templates) if options.templates else (),
     )
