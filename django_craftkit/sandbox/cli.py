@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--templates",
         type=Path,
         metavar="FILE",
-        help="a JSON list of templates: bodies of PUT /v1/templates/{slug}, with their slug",
+        help="a JSON list of templates: bodies of PUT /v1/templates/{slug}, with slug, layoutTexts",
     )
     add(
         "--render-seconds",
