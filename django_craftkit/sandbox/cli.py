@@ -57,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--templates",
         type=Path,
         metavar="FILE",
-        help="a JSON list of templates: bodies of PUT /v1/templates/{slug}, with slug, layoutTexts",
+        help="a JSON list of templates: bodies of PUT /v1/templates/{slug}, with their slug, and "
+        "layoutTexts if need be",
     )
     add(
         "--render-seconds",
