@@ -57,8 +57,14 @@ class Sandbox(SignatureControls):
         signature_credits: how many signature requests can be sent; None: without end. `reset()`
             comes back to it.
         archive_delay: seconds from the completion of one to its signed PDF and certificate.
+        strict_anchors: refuse signature requests with an anchor tag whose text isn't in the
+            document, unless it may be missing. Craftkit takes them. `reset()` comes back to it.
         remote_control: let `/_sandbox/` be used from other machines too.
-        templates: bodies of PUT with their `slug`; `reset()` comes back to them.
+        templates: bodies of PUT with their `slug`, and `layoutTexts` if they have any; `reset()`
+            comes back to them.
+
+    Raises:
+        ValueError: a template that Craftkit would not take; the message says which and why.
     """
 
     def __init__(
@@ -73,6 +79,7 @@ class Sandbox(SignatureControls):
         public_bucket: bool = True,
         signature_credits: int | None = None,
         archive_delay: float = 0.0,
+        strict_anchors: bool = False,
         remote_control: bool = False,
         templates: Iterable[Mapping[str, Any]] = (),
     ) -> None:
@@ -88,6 +95,7 @@ class Sandbox(SignatureControls):
         self.service = Service(self.state)
         self.archive_delay = archive_delay
         self.signature_credits = self._credits = signature_credits
+        self.strict_anchors = self._strict_anchors = strict_anchors
         self.has_own_url = public_url is not None
         # Set by a server that stops: nobody waits out a delay any longer.
         self.closing = threading.Event()
@@ -195,6 +203,7 @@ class Sandbox(SignatureControls):
         name: str | None = None,
         description: str | None = None,
         page_config: Mapping[str, object] | None = None,
+        layout_texts: Sequence[Mapping[str, object]] | None = None,
         template_type: str = "document",
         project: str = DEFAULT_PROJECT,
     ) -> Template:
@@ -205,6 +214,10 @@ class Sandbox(SignatureControls):
             manifest: as PUT takes it; None: the template exists, and nothing of it is published.
             name: None: made of the slug.
             description, page_config: as PUT takes them; None: none.
+            layout_texts: lines of text at places of the pages, each with `page` (from 1), `x`
+                and `y` (percent of the page from its top left corner), `text` (up to 500
+                characters; `{{customer.name}}` is a value of the data) and `size` (points);
+                None: none.
             template_type: what the API shows as `templateType`.
             project: must be there.
 
@@ -219,10 +232,12 @@ class Sandbox(SignatureControls):
             body["description"] = description
         if page_config is not None:
             body["pageConfig"] = page_config
+        if layout_texts is not None:
+            body["layoutTexts"] = layout_texts
         shape = Shape(body)
         check_slug(slug, shape)
         shape.refuse()
-        content = check_content(shape, dotted_loops=True)
+        content = check_content(shape, from_builder=True)
         with self.state.lock:
             template = templates.publish(
                 self.state,
@@ -302,6 +317,7 @@ class Sandbox(SignatureControls):
         with self.state.lock:
             self.state.clear()
             self.signature_credits = self._credits
+            self.strict_anchors = self._strict_anchors
             self._seed()
 
     def session(self) -> Session:
@@ -312,14 +328,18 @@ class Sandbox(SignatureControls):
         for seed in self._seeds:
             if not isinstance(seed.get("slug"), str) or "manifest" not in seed:
                 raise ValueError("a template needs a slug and a manifest")
-            self.put_template(
-                seed["slug"],
-                manifest=seed["manifest"],
-                name=seed.get("name"),
-                description=seed.get("description"),
-                page_config=seed.get("pageConfig"),
-                project=seed.get("project", DEFAULT_PROJECT),
-            )
+            try:
+                self.put_template(
+                    seed["slug"],
+                    manifest=seed["manifest"],
+                    name=seed.get("name"),
+                    description=seed.get("description"),
+                    page_config=seed.get("pageConfig"),
+                    layout_texts=seed.get("layoutTexts"),
+                    project=seed.get("project", DEFAULT_PROJECT),
+                )
+            except ValueError as error:
+                raise ValueError(f"template {seed['slug']!r}: {error}") from error
 
     # What comes in.
 

@@ -57,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--templates",
         type=Path,
         metavar="FILE",
-        help="a JSON list of templates: bodies of PUT /v1/templates/{slug}, with their slug",
+        help="a JSON list of templates: bodies of PUT /v1/templates/{slug}, with their slug, and "
+        "layoutTexts if need be",
     )
     add(
         "--render-seconds",
@@ -70,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lenient",
         action="store_true",
         help="any slug is a template, and takes any data",
+    )
+    add(
+        "--strict-anchors",
+        action="store_true",
+        help="refuse anchor tags whose text isn't in the PDF, as Craftkit does not",
     )
     add(
         "--remote-control",
@@ -94,6 +100,7 @@ def build(options: argparse.Namespace) -> Sandbox:
         public_url=options.public_url,
         render_time=options.render_seconds,
         lenient=options.lenient,
+        strict_anchors=options.strict_anchors,
         remote_control=options.remote_control,
         templates=_templates(options.templates) if options.templates else (),
     )

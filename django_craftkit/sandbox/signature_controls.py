@@ -66,6 +66,15 @@ class SignatureControls:
     def certificate_delay(self, seconds: float | None) -> None:
         self.state.signing.certificate_delay = seconds
 
+    @property
+    def strict_anchors(self) -> bool:
+        """Whether anchor tags are refused whose text isn't in the document; Craftkit takes them."""
+        return self.state.signing.strict_anchors
+
+    @strict_anchors.setter
+    def strict_anchors(self, is_strict: bool) -> None:
+        self.state.signing.strict_anchors = is_strict
+
     def view_signature(self, request_id: str, email: str) -> SignatureRequest:
         """The recipient opens their page.
 

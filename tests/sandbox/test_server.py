@@ -303,6 +303,27 @@ def test_a_file_of_templates_that_is_none_ends_it_with_a_word(tmp_path, capsys, 
     assert capsys.readouterr().err.startswith("craftkit sandbox: ")
 
 
+def test_a_layout_that_is_wrong_is_told_with_its_template_and_place(tmp_path, capsys):
+    file = tmp_path / "templates.json"
+    texts = [{"page": 1, "x": 10, "y": 101, "text": "{{sign here}}"}]
+    right = {"slug": "invoice", "manifest": INVOICE}
+    wrong = {"slug": "offer", "manifest": INVOICE, "layoutTexts": texts}
+    file.write_text(json.dumps([right, wrong]))
+
+    assert main(["--port", "0", "--templates", str(file)]) == 1
+    told = capsys.readouterr().err
+    assert "template 'offer'" in told
+    assert "layoutTexts.0.y" in told
+    assert "layoutTexts.0.text: Not a name: {{sign here}}" in told
+
+
+@pytest.mark.parametrize("options", [[], ["--strict-anchors"]])
+def test_anchors_are_strict_where_the_program_is_told_so(options):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    assert build(parser.parse_args(options)).strict_anchors is bool(options)
+
+
 def test_a_file_that_is_not_there_ends_it_with_a_word(capsys):
     assert main(["--templates", "/nowhere.json"]) == 1
     assert "/nowhere.json" in capsys.readouterr().err

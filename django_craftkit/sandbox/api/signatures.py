@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Final
 from werkzeug.wrappers import Response
 
 from django_craftkit.sandbox.core.checks.shape import Shape
-from django_craftkit.sandbox.core.checks.signatures import check_list, check_request
+from django_craftkit.sandbox.core.checks.signatures import (
+    check_anchors,
+    check_list,
+    check_request,
+)
 from django_craftkit.sandbox.core.errors import Refusal
 from django_craftkit.sandbox.core.moments import iso, iso_or_none
 from django_craftkit.sandbox.core.pdf import signatures as files
@@ -57,11 +61,14 @@ def create(call: Call) -> Response | Callable[[], Response]:
     render = find_render(call.project, new.render_id)
     if not render.succeeded:
         raise Refusal("conflict", f"Render is not ready to be signed ({render.status}).")
-    if render.written is None and len(json.dumps(render.data)) <= _SMALL_DATA:
+    strict_tags = new.anchor_tags if call.state.signing.strict_anchors else []
+    is_light = render.written is None and len(json.dumps(render.data)) <= _SMALL_DATA
+    if is_light and not strict_tags:
         return _send(call, render, new, key)
 
-    def weigh() -> Response:
+    def look_at_the_document() -> Response:
         size = len(render.pdf())
+        check_anchors(strict_tags, render.prints)
         with call.state.lock:
             # Twins with one key may both have waited for the document.
             replay = _replay(call, key)
@@ -71,7 +78,7 @@ def create(call: Call) -> Response | Callable[[], Response]:
                 raise Refusal("document_too_large", "The PDF is larger than 20 MB.")
             return _send(call, render, new, key)
 
-    return weigh
+    return look_at_the_document
 
 
 @routes("GET", "/v1/signatures")

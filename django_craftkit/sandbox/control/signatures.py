@@ -24,12 +24,13 @@ routes = Routes(door="control")
 
 @routes("PATCH", PREFIX + "/signatures")
 def set_all(call: Call) -> Response:
-    """Credits (null: without end) and delays, in seconds."""
+    """Credits (null: without end), delays, in seconds, and whether anchors have to be there."""
     body = call.json()
     shape = Shape({name: value for name, value in body.items() if value is not None})
     credits_left = shape.integer("credits", least=0)
     archive_delay = shape.number("archive_delay", most=MOST_SECONDS)
     certificate_delay = shape.number("certificate_delay", most=MOST_SECONDS)
+    strict_anchors = shape.boolean("strict_anchors")
     shape.refuse()
     signing = call.state.signing
     if "credits" in body:
@@ -38,7 +39,9 @@ def set_all(call: Call) -> Response:
         signing.archive_delay = archive_delay
     if "certificate_delay" in body:
         signing.certificate_delay = certificate_delay
-    names = ("credits", "billed", "archive_delay", "certificate_delay")
+    if strict_anchors is not None:
+        signing.strict_anchors = strict_anchors
+    names = ("credits", "billed", "archive_delay", "certificate_delay", "strict_anchors")
     return json_response({name: getattr(signing, name) for name in names})
 
 

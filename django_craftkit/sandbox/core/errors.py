@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Refusal(ValueError):
     """What was called for is not done: a stable `code`, a message for people, `issues`."""
 
-    def __init__(self, code: str, message: str, issues: Mapping[str, object] | None = None) -> None:
-        super().__init__(f"{message} {issues or ''}".strip())
+    def __init__(self, code: str, message: str, issues: Issues | None = None) -> None:
+        super().__init__(message if issues is None else f"{message} {issues}")
         self.code = code
         self.message = message
-        self.issues = issues
+        self.issues = None if issues is None else issues.as_json()
 
 
 @dataclass
@@ -40,4 +36,12 @@ class Issues:
     ) -> None:
         """Raise `Refusal` if anything was noted."""
         if self.form or self.fields:
-            raise Refusal(code, message, {"formErrors": self.form, "fieldErrors": self.fields})
+            raise Refusal(code, message, self)
+
+    def as_json(self) -> dict[str, object]:
+        """The `issues` of an answer."""
+        return {"formErrors": self.form, "fieldErrors": self.fields}
+
+    def __str__(self) -> str:
+        fields = [f"{path}: {', '.join(messages)}" for path, messages in self.fields.items()]
+        return "; ".join([*self.form, *fields])

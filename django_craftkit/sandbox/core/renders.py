@@ -37,6 +37,7 @@ class Render:
     shares: list[Share] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     _pdf: bytes | None = None
+    _lines: tuple[str, ...] = ()
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -76,8 +77,13 @@ class Render:
         """
         with self._writing:
             if self._pdf is None:
-                self._pdf = pdf.write(self)
+                self._pdf, self._lines = pdf.write(self)
             return self._pdf
+
+    def prints(self, text: str) -> bool:
+        """Whether a text is on one line of the document, which is written if it isn't yet."""
+        self.pdf()
+        return any(text in line for line in self._lines)
 
     def finish(self) -> None:
         """Let it succeed now, whatever the render time."""

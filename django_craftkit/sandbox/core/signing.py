@@ -32,6 +32,7 @@ class SigningFlow:
         billed: how many have been.
         archive_delay: seconds from the completion to the signed PDF and the certificate.
         certificate_delay: another delay for the certificate; None: the same.
+        strict_anchors: refuse anchor tags whose text isn't in the document, as Craftkit does not.
     """
 
     def __init__(self, clock: Callable[[], float], faults: Faults, outbox: Outbox) -> None:
@@ -42,6 +43,7 @@ class SigningFlow:
         self.billed = 0
         self.archive_delay = 0.0
         self.certificate_delay: float | None = None
+        self.strict_anchors = False
         self._by_token: dict[str, tuple[SignatureRequest, Recipient]] = {}
         self._mails: dict[str, SignatureMail] = {}
         # When each request runs out; the ended ones too, until their moment comes.

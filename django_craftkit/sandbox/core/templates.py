@@ -13,8 +13,9 @@ from .errors import Refusal
 from .ids import uuid4
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from .checks.layout import LayoutText
     from .checks.templates import Content, Manifest
     from .projects import Project
     from .state import State
@@ -30,6 +31,8 @@ class Version:
     page_config: Mapping[str, object]
     # Made by `lenient`: takes any data as it comes.
     lenient: bool = False
+    # Printed at their places, over the rest.
+    layout_texts: Sequence[LayoutText] = ()
 
 
 @dataclass(eq=False)
@@ -105,6 +108,7 @@ def publish(
                 manifest=content["manifest"],
                 page_config=content.get("pageConfig") or {},
                 lenient=content.get("lenient", False),
+                layout_texts=content.get("layoutTexts", ()),
             )
         )
     return template

@@ -43,7 +43,7 @@ def json_type(value: object) -> str:
             return "number"
         case str():
             return "string"
-        case list():
+        case list() | tuple():
             return "array"
     return "object"
 
@@ -171,7 +171,7 @@ class Shape:
         value: float | None = self._typed(name, "number", required)
         if value is None:
             return None
-        if value < 0 or (above_zero and value == 0):
+        if not value >= 0 or (above_zero and value == 0):  # NaN is not even below
             self.wrong(name, f"Number must be greater than {'' if above_zero else 'or equal to '}0")
             return None
         if value > most:

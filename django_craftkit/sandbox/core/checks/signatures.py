@@ -1,7 +1,8 @@
 """What the calls about signatures may say: limits of each field, and rules across fields.
 
-signatures-webhooks-embed.md, sections 1.3 and 1.5. Whether a page or an anchor's text is in the
-document is not checked: the layout that would hold them is Craftkit's, and not here.
+signatures-webhooks-embed.md, sections 1.3 and 1.5. Whether the page of a field is in the document
+is not checked. Craftkit takes an anchor whose text isn't in it; `check_anchors` is for a sandbox
+that is told to be strict.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django_craftkit.sandbox.core.moments import parse_moment
 from .shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 DESIGNATIONS: Final = ("Signer", "Approver", "CC")
 FIELD_TYPES: Final = (
@@ -80,6 +81,18 @@ def check_request(body: Mapping[str, object]) -> NewRequest:
     _check_together(new, shape)
     shape.refuse()
     return new
+
+
+def check_anchors(anchor_tags: Sequence[Place], is_printed: Callable[[str], bool]) -> None:
+    """Raise `Refusal` for tags whose text isn't printed, but for those that may be missing.
+
+    The documentation has no error for them: it is that of an invalid field.
+    """
+    issues = Issues()
+    for index, tag in enumerate(anchor_tags):
+        if not tag["ignoreIfNotPresent"] and not is_printed(tag["anchorString"]):
+            issues.add(f"anchorTags.{index}.anchorString", "Text is not in the document")
+    issues.refuse()
 
 
 def check_list(query: Mapping[str, str]) -> tuple[int, str | None, int | None]:

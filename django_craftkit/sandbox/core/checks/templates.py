@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Final, NotRequired, TypedDict, cast
 
 from django_craftkit.sandbox.core.errors import Refusal
 
+from .layout import MOST_TEXTS, check_layout_texts
 from .shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from .layout import LayoutText
 
 SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 LONGEST_SLUG: Final = 120
@@ -64,6 +67,7 @@ class Content(TypedDict):
     manifest: Manifest
     description: NotRequired[str | None]
     pageConfig: NotRequired[Mapping[str, object] | None]
+    layoutTexts: NotRequired[Sequence[LayoutText]]
     # Takes any data as it comes.
     lenient: NotRequired[bool]
 
@@ -76,11 +80,12 @@ def check_slug(slug: str, shape: Shape) -> None:
         shape.wrong("slug", "Invalid")
 
 
-def check_content(shape: Shape, *, dotted_loops: bool = False) -> Content:
+def check_content(shape: Shape, *, from_builder: bool = False) -> Content:
     """The content of a template from the body that publishes it.
 
     Fields of the manifest that the documentation doesn't name are kept: its schema of a variable
-    isn't complete. `dotted_loops` accepts what only Craftkit's own builder can make.
+    isn't complete. `from_builder` takes what only Craftkit's own builder can make: dots in the
+    keys of loops, and `layoutTexts`. The API has no word for these and leaves them unread.
 
     Raises:
         Refusal: `invalid_request`; `invalid_loop_key`, when the key of a loop holds a dot.
@@ -94,13 +99,16 @@ def check_content(shape: Shape, *, dotted_loops: bool = False) -> Content:
         page.string("format")
         page.choice("orientation", ("portrait", "landscape"))
         page.boolean("printBackground")
-    manifest = _check_manifest(shape, dotted_loops=dotted_loops)
+    manifest = _check_manifest(shape, dotted_loops=from_builder)
+    texts = shape.objects("layoutTexts", most=MOST_TEXTS) if from_builder else []
+    layout_texts = check_layout_texts(texts)
     shape.refuse()
     return {
         "name": name or "",
         "description": description,
         "manifest": manifest,
         "pageConfig": page_config,
+        "layoutTexts": layout_texts,
     }
 
 

@@ -13,7 +13,7 @@ import re
 import tempfile
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from font_roboto import Roboto, RobotoBold  # type: ignore[import-untyped]
 from fpdf import FPDF
@@ -23,7 +23,7 @@ from PIL import Image
 from . import fallback_font
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _INK: Final = (28, 32, 40)
 _FAINT: Final = (110, 118, 130)
@@ -41,18 +41,46 @@ _ROW_PADDING: Final = 1.3
 _CELL_GAP: Final = 3.0
 _MOST_COLUMNS: Final = 12
 _LONGEST_VALUE: Final = 20_000
+# HTML prints these as one blank, wherever a line is not to break.
+_WHITE_SPACE: Final = re.compile(r"[ \t\n\r\f]+")
+
+
+class Placed(NamedTuple):
+    """One line of text at a place: percent of the page from its top left corner, points."""
+
+    page: int
+    x: float
+    y: float
+    text: str
+    size: float
 
 
 class Document(FPDF):
-    """A document in the sandbox's look; `text` is all that may be written in it."""
+    """A document in the sandbox's look.
 
-    def __init__(self, page_config: Mapping[str, object], text: str = "") -> None:
+    Args:
+        page_config: `format` and `orientation`, as PUT takes them.
+        text: all that may be written in it.
+        placed: what is printed at places of its own, over the rest.
+
+    Attributes:
+        lines: each line of text that has been printed; complete once the document is.
+    """
+
+    def __init__(
+        self,
+        page_config: Mapping[str, object],
+        text: str = "",
+        placed: Sequence[Placed] = (),
+    ) -> None:
         page_format = str(page_config.get("format", "A4")).lower()
         orientation = page_config.get("orientation", "portrait")
         super().__init__(
             orientation="landscape" if orientation == "landscape" else "portrait",
             format=page_format if page_format in _FORMATS else "a4",
         )
+        self.lines: list[str] = []
+        self._placed = placed
         self.add_font("Roboto", "", Roboto)
         self.add_font("Roboto", "B", RobotoBold)
         self._add_boxes(fallback_font.missing(text))
@@ -85,11 +113,21 @@ class Document(FPDF):
             self.text(0, 0, " ")
 
     def footer(self) -> None:
-        """What stands below each page; fpdf2 calls it."""
+        """What stands below each page, and at places of it; fpdf2 calls it at each page's end."""
+        for placed in self._placed:
+            if placed.page == self.page_no():
+                self._place(placed)
         self.set_y(-_MARGIN + 4)
         self._pen(8, _FAINT)
-        self.cell(self.epw / 2, 5, "Rendered by the Craftkit sandbox")
+        self._cell(self.epw / 2, 5, "Rendered by the Craftkit sandbox")
         self.cell(self.epw / 2, 5, f"{self.page_no()} / {{nb}}", align="R")
+
+    def _place(self, placed: Placed) -> None:
+        self._pen(placed.size, _INK)
+        self.set_xy(placed.x / 100 * self.w, placed.y / 100 * self.h)
+        padding, self.c_margin = self.c_margin, 0
+        self._cell(None, self.font_size, _WHITE_SPACE.sub(" ", clean(placed.text)))
+        self.c_margin = padding
 
     def heading(self, title: str, below: str) -> None:
         """A title at the top of what follows, and a faint line below it."""
@@ -184,7 +222,7 @@ class Document(FPDF):
                 self.set_y(self.get_y() + _ROW_PADDING)
             for column, line in enumerate(lines):
                 self.set_x(self.l_margin + column * self.epw / len(cells))
-                self.cell(self.epw / len(cells), _ROW_LINE, line)
+                self._cell(self.epw / len(cells), _ROW_LINE, line)
             self.ln(_ROW_LINE)
         self.set_y(self.get_y() + _ROW_PADDING)
 
@@ -194,7 +232,20 @@ class Document(FPDF):
         self._settle_font()
 
     def _text(self, width: float, height: float, text: str) -> None:
-        self.multi_cell(width, height, clean(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        lines = self.multi_cell(
+            width,
+            height,
+            clean(text),
+            align="L",
+            new_x=XPos.LMARGIN,
+            new_y=YPos.NEXT,
+            output=MethodReturnValue.LINES,
+        )
+        self.lines += cast("list[str]", lines)
+
+    def _cell(self, width: float | None, height: float, line: str) -> None:
+        self.cell(width, height, line)
+        self.lines.append(line)
 
     def _draw(self, picture: bytes) -> bool:
         if self.will_page_break(32):

@@ -2,29 +2,39 @@
 
 Laid out as Craftkit does for a template without a layout of its own (section 4.4): scalars as
 labelled values, loops as tables. Images are shown by their address, as nothing is fetched here.
+A value that a layout text names is printed at its place instead: an anchor that stands twice in
+a document would be two places to sign.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from django_craftkit.sandbox.core import handlebars
 from django_craftkit.sandbox.core.moments import moment_in_utc
 
-from .document import Document, clean
+from .document import Document, Placed, clean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django_craftkit.sandbox.core.checks.templates import Loop, Variable
     from django_craftkit.sandbox.core.renders import Render
+    from django_craftkit.sandbox.core.templates import Version
 
 Row = tuple[str, str]
 Table = tuple[str, list[str], list[list[str]]]
+_SIZE: Final = 11
 
 
-def write(render: Render) -> bytes:
-    """The PDF of a render; the same data, version and moment give the same bytes."""
+def write(render: Render) -> tuple[bytes, tuple[str, ...]]:
+    """The PDF of a render, and its lines of text.
+
+    The same data, version and moment give the same bytes.
+    """
     document = lay_out(render)
     document.set_creation_date(moment_in_utc(render.created_at))
-    return bytes(document.output())
+    return bytes(document.output()), tuple(document.lines)
 
 
 def lay_out(render: Render, more_text: str = "") -> Document:
@@ -33,10 +43,17 @@ def lay_out(render: Render, more_text: str = "") -> Document:
     if version.lenient:
         rows, tables = _anything(render.data)
     else:
-        rows = [_row(render.data, variable) for variable in version.manifest["variables"]]
+        named = set().union(*(handlebars.names(each["text"]) for each in version.layout_texts))
+        rows = [
+            _row(render.data, variable)
+            for variable in version.manifest["variables"]
+            if variable["key"] not in named
+        ]
         tables = [_table(render.data, loop) for loop in version.manifest["loops"]]
     created = moment_in_utc(render.created_at)
-    document = Document(version.page_config, _characters(render.title, rows, tables) + more_text)
+    placed = _placed(version, render.data)
+    characters = _characters(render.title, rows, tables, placed)
+    document = Document(version.page_config, characters + more_text, placed)
     document.set_title(clean(render.title))
     document.add_page()
     document.heading(
@@ -46,14 +63,39 @@ def lay_out(render: Render, more_text: str = "") -> Document:
         document.labelled(label, value)
     for label, columns, body in tables:
         document.listing(label, columns, body)
+    while document.page_no() < max((each.page for each in placed), default=1):
+        document.add_page()
     return document
 
 
+def _placed(version: Version, data: dict[str, Any]) -> list[Placed]:
+    variables = {variable["key"]: variable for variable in version.manifest["variables"]}
+
+    def value_of(name: str) -> str:
+        value = _find(data, name)
+        return "" if isinstance(value, dict | list) else _show(value, variables.get(name))
+
+    filled = [
+        Placed(
+            page=each["page"],
+            x=each["x"],
+            y=each["y"],
+            text=handlebars.fill(each["text"], value_of),
+            size=each.get("size", _SIZE),
+        )
+        for each in version.layout_texts
+    ]
+    return [each for each in filled if each.text.strip()]
+
+
 def _row(data: object, variable: Variable) -> Row:
-    value = data
-    for name in variable["key"].split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return variable["label"], _show(value, variable)
+    return variable["label"], _show(_find(data, variable["key"]), variable)
+
+
+def _find(data: object, key: str) -> object:
+    for name in key.split("."):
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
 
 
 def _table(data: dict[str, Any], loop: Loop) -> Table:
@@ -96,9 +138,9 @@ def _anything(data: dict[str, object]) -> tuple[list[Row], list[Table]]:
     return rows, tables
 
 
-def _characters(title: str, rows: list[Row], tables: list[Table]) -> str:
+def _characters(title: str, rows: list[Row], tables: list[Table], placed: Sequence[Placed]) -> str:
     """Every character that is written, once."""
-    seen = set(title)
+    seen = set(title).union(*(each.text for each in placed))
     for row in rows:
         seen.update(*row)
     for label, columns, body in tables:

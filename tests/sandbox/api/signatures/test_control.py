@@ -53,12 +53,14 @@ def test_credits_and_delays_are_set_over_http(guest, ask, sandbox):
         "billed": 1,
         "archive_delay": 5,
         "certificate_delay": 9,
+        "strict_anchors": False,
     }
     assert patch(credits=None, certificate_delay=None).json() == {
         "credits": None,
         "billed": 1,
         "archive_delay": 5,
         "certificate_delay": None,
+        "strict_anchors": False,
     }
     assert (sandbox.signature_credits, sandbox.archive_delay) == (None, 5)
     for wrong in ({"credits": -1}, {"credits": "x"}, {"archive_delay": -1}):
