@@ -99,6 +99,25 @@ def test_a_page_can_lie_down(api, sandbox):
     assert page.mediabox.width > page.mediabox.height
 
 
+@pytest.mark.parametrize(
+    ("name", "width", "height"),
+    [("A3", 842, 1191), ("A4", 595, 842), ("A5", 420, 595), ("Letter", 612, 792)],
+)
+def test_a_page_has_its_format(api, sandbox, name, width, height):
+    sandbox.put_template("sized", manifest=INVOICE, page_config={"format": name})
+
+    page = document(api, {"customer": {"name": "Ada"}}, slug="sized").pages[0]
+
+    assert [round(float(side)) for side in page.mediabox[2:]] == [width, height]
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u202f", "\u2009"])
+def test_digits_and_their_currency_stay_apart(api, blank):
+    written = text(document(api, {"customer": {"name": f"1{blank}234{blank}€"}}))
+
+    assert "1 234 €" in written.replace("\u00a0", " ")
+
+
 def test_the_bytes_of_a_render_stay_the_same(api, sandbox):
     render_id = api.render().json()["id"]
     path = f"/v1/renders/{render_id}/download"

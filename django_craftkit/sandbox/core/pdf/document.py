@@ -32,7 +32,13 @@ _BAND: Final = (242, 244, 247)
 _ACCENT: Final = (38, 99, 235)
 _MARGIN: Final = 20.0
 _LABEL_WIDTH: Final = 52.0
-_FORMATS: Final = {"a3", "a4", "a5", "letter", "legal"}
+#: Names of fpdf2's, or millimetres: it warns of the name of A5, which it had wrong once.
+_FORMATS: Final[Mapping[str, str | tuple[float, float]]] = {
+    **{name: name for name in ("a3", "a4", "letter", "legal")},
+    "a5": (148, 210),
+}
+#: Blanks of other widths, such as those between digits: Roboto has the one that breaks no line.
+_BLANKS: Final = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _DATA_URI: Final = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
 _PICTURES: Final = ("PNG", "JPEG", "GIF", "WEBP")
 _MOST_PIXELS: Final = 20_000_000
@@ -77,7 +83,7 @@ class Document(FPDF):
         orientation = page_config.get("orientation", "portrait")
         super().__init__(
             orientation="landscape" if orientation == "landscape" else "portrait",
-            format=page_format if page_format in _FORMATS else "a4",
+            format=_FORMATS.get(page_format, "a4"),
         )
         self.lines: list[str] = []
         self._placed = placed
@@ -282,5 +288,6 @@ def _picture(value: str) -> bytes | None:
 
 def clean(text: str) -> str:
     """Text that can be written: no control characters, no halves of surrogate pairs."""
-    kept = "".join(c for c in text[:_LONGEST_VALUE] if c in "\n\t" or c.isprintable())
+    kept = _BLANKS.sub("\N{NO-BREAK SPACE}", text[:_LONGEST_VALUE])
+    kept = "".join(c for c in kept if c in "\n\t\N{NO-BREAK SPACE}" or c.isprintable())
     return kept.replace("\t", "    ")
