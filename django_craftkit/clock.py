@@ -18,6 +18,7 @@ from .database import database
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.db.backends.base.base import BaseDatabaseWrapper as Connection
     from django.db.models.expressions import Combinable
 
 _CLOCKS = {
@@ -76,13 +77,13 @@ def database_moment() -> datetime | RawSQL:
 
     What is compared with the database's clock is written by it: a web server's may be off.
     """
-    sql = moment_sql(database())
+    sql = moment_sql(connections[database()])
     return RawSQL(sql, (), output_field=DateTimeField()) if sql else database_now()  # noqa: S611
 
 
-def moment_sql(using: str) -> str:
+def moment_sql(connection: Connection) -> str:
     """Return the SQL of ``database_moment``; "" where it takes a query of its own."""
-    sql = "" if _stand_in is not None else _MOMENTS.get(connections[using].vendor, "")
+    sql = "" if _stand_in is not None else _MOMENTS.get(connection.vendor, "")
     shift = 0
     if not settings.USE_TZ:
         offset = datetime.now(timezone.get_default_timezone()).utcoffset()

@@ -21,6 +21,7 @@ from django.db.models.sql import InsertQuery
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from django.db.backends.base.base import BaseDatabaseWrapper as Connection
     from django.db.models.expressions import Expression
 
 M = TypeVar("M", bound=models.Model)
@@ -48,7 +49,7 @@ def insert(row: models.Model, using: str, computed: Mapping[str, str] = _NOTHING
         # The database fills in its default where the column isn't named.
         if not isinstance(value, DatabaseDefault):
             values[column.attname] = value
-    key = insert_values(type(row), using, values, computed)
+    key = insert_values(type(row), connections[using], values, computed)
     if key is None:
         return False
     row.pk = key
@@ -58,7 +59,7 @@ def insert(row: models.Model, using: str, computed: Mapping[str, str] = _NOTHING
 
 def insert_values(
     model: type[models.Model],
-    using: str,
+    connection: Connection,
     values: Mapping[str, object],
     computed: Mapping[str, str] = _NOTHING_COMPUTED,
     *,
@@ -68,12 +69,11 @@ def insert_values(
 
     Without ``wants_key`` database and driver are spared an answer; ``None`` tells nothing then.
     """
-    connection = connections[using]
     returns_key = wants_key and connection.features.can_return_columns_from_insert
     sql, columns = _insertion(
         model,
         model._meta.db_table,
-        using,
+        connection.alias,
         connection.vendor,
         returns_key,
         tuple(values),

@@ -75,7 +75,7 @@ def test_a_webhook_under_an_id_that_a_database_refuses_is_stored(db):
 @pytest.mark.parametrize("fraction", ["000", "100", "120", "123"])
 def test_a_moment_that_sqlite_writes_is_as_early_as_it_is(fraction):
     text = f"2026-11-29 18:30:50.{fraction}"
-    written = clock.moment_sql("default").replace("'now'", f"'{text}'")
+    written = clock.moment_sql(connection).replace("'now'", f"'{text}'")
     moment = datetime.fromisoformat(f"{text}+00:00")
     column = Job._meta.get_field("due_at")
     step = timedelta(milliseconds=1)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.db import models
+from django.db import connections, models
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import bulk, clock, dispatch
@@ -52,7 +51,7 @@ class WebhookDeliveryManager(_Manager):
     def store(self, project: str, delivery_id: str, body: bytes) -> None:
         """Keep a verified delivery with one INSERT that ignores a known id; wake the loop."""
         digest = hashlib.sha256(body).hexdigest()
-        using = database()
+        connection = connections[database()]
         values = {
             "project": project,
             "delivery_id": _uuid(delivery_id or digest),
@@ -62,12 +61,12 @@ class WebhookDeliveryManager(_Manager):
         # Both are compared with the database's clock. The other columns are its to fill.
         moments = ("received_at", "due_at")
         computed: dict[str, str] = {}
-        if clock_sql := clock.moment_sql(using):
+        if clock_sql := clock.moment_sql(connection):
             computed = dict.fromkeys(moments, clock_sql)
         else:
             values |= dict.fromkeys(moments, clock.database_now())
-        insert_values(self.model, using, values, computed, wants_key=False)
-        dispatch.wake_on_commit(using)
+        insert_values(self.model, connection, values, computed, wants_key=False)
+        dispatch.wake_on_commit(connection.alias)
 
     def lock_leased(self, batch: Sequence[WebhookDelivery]) -> list[WebhookDelivery]:
         """Lock those of a claimed batch that nobody has taken over since, and return them."""
@@ -113,11 +112,12 @@ class WebhookDeliveryManager(_Manager):
 
 
 def _uuid(delivery_id: str) -> uuid.UUID:
-    with suppress(ValueError):
-        # MariaDB's type takes no version that there isn't.
-        if (known := uuid.UUID(delivery_id)).version:
-            return known
-    return uuid.uuid5(_NAMESPACE, delivery_id)
+    try:
+        known = uuid.UUID(delivery_id)
+    except ValueError:
+        return uuid.uuid5(_NAMESPACE, delivery_id)
+    # MariaDB's type takes no version that there isn't.
+    return known if known.version else uuid.uuid5(_NAMESPACE, delivery_id)
 
 
 class WebhookDelivery(Leased):

@@ -143,7 +143,7 @@ class JobQuerySet(LeasedQuerySet):
         """Write the first job of an object that was just made, with one INSERT; wake the loop."""
         using = database()
         job = Job(kind=kind, object_id=object_id, project=project, priority=priority)
-        clock_sql = clock.moment_sql(using)
+        clock_sql = clock.moment_sql(connections[using])
         job.due_at = None if clock_sql else clock.database_now()
         insert(job, using, {"due_at": clock_sql} if clock_sql else {})
         dispatch.wake_on_commit(using)

@@ -70,6 +70,8 @@ class Answer:
     call: Call
     value: Any = None
     error: BaseException | None = None
+    #: By this process's clock.
+    came_at: float = field(default_factory=time.monotonic)
 
 
 class Executor:

@@ -58,8 +58,8 @@ def forget() -> None:
     _usual.clear()
 
 
-def first_poll(render: Render, webhooks_at: datetime | None, now: datetime) -> float:
-    """Return the seconds to the first poll of a document that was just accepted.
+def first_poll(render: Render, webhooks_at: datetime | None, now: datetime, waited: float) -> float:
+    """Return the seconds to the first poll of a document that was accepted ``waited`` seconds ago.
 
     It comes when documents of its template are usually ready, and later where webhooks of its
     project have come lately.
@@ -68,7 +68,7 @@ def first_poll(render: Render, webhooks_at: datetime | None, now: datetime) -> f
     usual, spread = _usual.get((render.project, render.template), (0.0, 0.0))
     # A little later, where they don't all take as long: most are ready then.
     ready = usual and 0.1 + usual + min(0.1 * usual, 4 * spread)
-    return max(FIRST_POLL_WITH_WEBHOOKS if lately else FIRST_POLL, ready)
+    return max(FIRST_POLL_WITH_WEBHOOKS if lately else FIRST_POLL, ready - waited)
 
 
 def next_poll(render: Render, now: datetime) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -88,6 +89,8 @@ class Accepted(Update[Render]):
     """What Craftkit has answered to a document that was sent."""
 
     webhooks_at: datetime | None = None
+    #: When the answer came, by this process's clock: Craftkit's may be off.
+    came_at: float = field(default_factory=time.monotonic)
 
 
 class DocumentBatch(Documents):
@@ -165,7 +168,13 @@ class DocumentBatch(Documents):
         if not isinstance(sent, Sent):
             return _read_poll(sent, answer, now)
         state = sent.state(answer, now, state_of)
-        return Accepted(sent.row, state, Change.Cause.ANSWER, webhooks_at=sent.webhooks_at)
+        return Accepted(
+            sent.row,
+            state,
+            Change.Cause.ANSWER,
+            webhooks_at=sent.webhooks_at,
+            came_at=answer.came_at,
+        )
 
     def next(self, update: Update[Render], row: Render | None, now: Now) -> Result:
         if row is not None and row.is_final:
@@ -175,7 +184,8 @@ class DocumentBatch(Documents):
                 return Done(answered=True)
             return Reschedule(next_poll(update.row, now()), answered=True)
         if row is not None:
-            return Reschedule(first_poll(row, update.webhooks_at, now()), answered=True)
+            waited = time.monotonic() - update.came_at
+            return Reschedule(first_poll(row, update.webhooks_at, now(), waited), answered=True)
         # Another attempt has begun, another id is known, or Craftkit has accepted what it refuses
         # now: the next step sees what there is to do.
         return Reschedule(0.0 if update.state.remote_id is None else 1.0, answered=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from datetime import timedelta
 
@@ -24,6 +25,7 @@ from tests.reconcile.helpers import logged
 from tests.seams import (
     apply_to_render,
     before_sending,
+    before_writing,
     claim,
     finish,
     put_back,
@@ -502,6 +504,15 @@ def test_the_first_question_comes_when_documents_of_a_template_are_usually_ready
     poll.forget()
     poll.recall()
     assert seconds_to_the_first_question(craftkit, "4") == pytest.approx(8.9, abs=0.5)
+
+
+def test_the_first_question_counts_from_craftkits_answer_however_late_it_is_noted(
+    craftkit, silent, monkeypatch
+):
+    craftkit.sandbox.render_time = 20.0
+    seconds_to_the_first_question(craftkit, "1")
+    before_writing(monkeypatch, Render, lambda: time.sleep(1.0), setting="accepted_at")
+    assert seconds_to_the_first_question(craftkit, "2") == pytest.approx(21.1, abs=0.3)
 
 
 def test_the_first_question_waits_less_where_documents_always_take_as_long(craftkit, silent):
