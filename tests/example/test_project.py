@@ -67,6 +67,7 @@ def test_the_demonstration_ends_with_a_document():
     assert done.returncode == 0, done.stdout + done.stderr
     assert "succeeded" in done.stdout
     assert "completed" in done.stdout
+    assert "mailed    to eleni@example.com" in done.stdout
     (signed,) = (ROOT / "var" / "documents" / "craftkit" / "default" / "signed").rglob("*.pdf")
     assert str(signed) in done.stdout
     assert hashlib.sha256(signed.read_bytes()).hexdigest() in done.stdout
