@@ -179,6 +179,7 @@ def start_everything(children: Children, site: str, sandbox: str) -> None:
         *("--webhook-url", f"{site}/craftkit/webhooks/default/"),
         *("--webhook-secret", os.environ["CRAFTKIT_WEBHOOK_SECRETS"]),
         *("--templates", str(ROOT / "templates.json")),
+        *("--templates", str(ROOT / "craftkit_templates")),
     )
     children.start("site", "manage.py", "runserver", "--noreload", f"{HOST}:{port_of(site)}")
     celery = ("-m", "celery", "-A", "agency")
