@@ -54,7 +54,8 @@ def check_deployment(**kwargs: object) -> list[checks.CheckMessage]:
     ]
 
 
-@checks.register("craftkit", checks.Tags.database)
+# Not "craftkit" as well: from Django 6.1, `check --tag craftkit` would ask all databases.
+@checks.register(checks.Tags.database)
 def check_templates(
     databases: Sequence[str] | None = None, **kwargs: object
 ) -> list[checks.CheckMessage]:

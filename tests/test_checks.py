@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
 from django.dispatch import Signal
 from django.test import override_settings
@@ -19,6 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from django_craftkit import conf, declarations
+from django_craftkit.checks import check_templates
 from django_craftkit.models import Template
 from django_craftkit.projects import get_client
 
@@ -367,7 +370,7 @@ class TestTemplates:
         return copy
 
     def told(self, *databases: str) -> list[checks.CheckMessage]:
-        return checks.run_checks(tags=["craftkit"], databases=databases or ["default"])
+        return check_templates(databases=databases or ["default"])
 
     @pytest.mark.parametrize("gone_at", [None, datetime(2031, 5, 3, tzinfo=UTC)])
     def test_w007_a_template_that_is_not_there(self, declared, copy, gone_at):
@@ -447,6 +450,25 @@ class TestTemplates:
         with django_assert_num_queries(0):
             assert found() == []
             assert self.told("other") == []
+            assert check_templates() == []
+
+    @pytest.mark.django_db(databases=["default", "other"])
+    @pytest.mark.parametrize(
+        ("options", "is_told"),
+        [
+            ([], False),
+            (["--tag", "craftkit"], False),
+            (["--database", "other"], False),
+            (["--database", "default"], True),
+        ],
+        ids=str,
+    )
+    def test_it_is_a_check_of_databases(self, declared, copy, options, is_told):
+        copy("report")
+        declared()
+        out = StringIO()
+        call_command("check", *options, stdout=out, stderr=out)
+        assert ("craftkit.W007" in out.getvalue()) == is_told
 
     def test_many_declarations_cost_no_query_each(self, declared, copy, django_assert_num_queries):
         copy("report", "receipt")
