@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, fields
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,14 +14,20 @@ from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
-from django.db import router
+from django.db import DatabaseError, InterfaceError, connections, router
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from . import conf, declarations
 from .client import Craftkit
+from .database import database, drop_broken
+from .failures import is_in_transaction
+from .models import Job, Template
 from .models.archive import ALIAS
 from .pdf import reading
+
+#: The templates of a project by slug: the current version, 0 where none is published.
+Mirror = dict[str, int]
 
 
 @checks.register("craftkit")
@@ -45,6 +52,22 @@ def check_deployment(**kwargs: object) -> list[checks.CheckMessage]:
         *_check_extras(),
         *_check_projects_for_deployment(projects),
     ]
+
+
+# Not "craftkit" as well: from Django 6.1, `check --tag craftkit` would ask all databases.
+@checks.register(checks.Tags.database)
+def check_templates(
+    databases: Sequence[str] | None = None, **kwargs: object
+) -> list[checks.CheckMessage]:
+    """Compare declarations with the copy of Craftkit's templates, as far as that is known."""
+    if database() not in (databases or ()):
+        return []
+    mirrors = _read_mirrors(database())
+    # Several events may make the same documents.
+    several = {
+        (one.name, one.template, one.project, one.version): one for one in declarations.declared()
+    }
+    return [found for one in several.values() for found in _check_template(one, mirrors)]
 
 
 def _check_projects() -> Iterator[checks.CheckMessage]:
@@ -195,6 +218,71 @@ def _check_declarations() -> Iterator[checks.CheckMessage]:
                 hint=f"Add it, or name one of: {', '.join(map(str, projects))}.",
                 id="craftkit.E014",
             )
+
+
+def _read_mirrors(using: str) -> dict[str, Mirror]:
+    """Return the templates of the projects whose copy is there; of none where nobody can tell."""
+    connection = connections[using]
+    mirrors: dict[str, Mirror] = {}
+    try:
+        # `migrate` checks before it makes them. To ask for a table that is not there would break
+        # the caller's transaction.
+        if Template._meta.db_table not in connection.introspection.table_names():
+            return {}
+        rows = Template.objects.using(using)
+        for project, slug, published, version, gone_at in rows.values_list(
+            "project", "slug", "published", "version", "gone_at"
+        ):
+            mirror = mirrors.setdefault(project, {})
+            if gone_at is None:
+                # No pinned version is above a number that Craftkit did not tell.
+                mirror[slug] = (version or sys.maxsize) if published else 0
+        # A copy is read one by one: while a job says that it is being read, or is to be read anew,
+        # what is missing from it may be there at Craftkit.
+        jobs = Job.objects.using(using).filter(kind=Job.Kind.TEMPLATES)
+        for project in jobs.values_list("project", flat=True):
+            mirrors.pop(project, None)
+    except (DatabaseError, InterfaceError):
+        if is_in_transaction(connection):
+            raise  # it is the caller's, and lost
+        drop_broken(connection)
+        return {}
+    return mirrors
+
+
+def _check_template(
+    one: declarations.Declaration, mirrors: Mapping[str, Mirror]
+) -> Iterator[checks.CheckMessage]:
+    # Where a function names the project, only what is so in each of them is known.
+    aliases = [one.project] if isinstance(one.project, str) else conf.project_aliases()
+    if not aliases or any(alias not in mirrors for alias in aliases):
+        return
+    known = [mirrors[alias][one.template] for alias in aliases if one.template in mirrors[alias]]
+    newest = max(known, default=0)
+    what = f"{one.name} ({one.place}) declares documents of the template {one.template!r}"
+    if not known:
+        slugs = sorted({slug for alias in aliases for slug in mirrors[alias]})
+        yield checks.Warning(
+            f"{what}, which Craftkit has not: they would be rejected.",
+            hint=f"Make it at Craftkit, or write one that is there: {_some(slugs)}.",
+            id="craftkit.W007",
+        )
+    elif not newest:
+        yield checks.Warning(
+            f"{what}, of which no version is published: they would be rejected.",
+            hint="Publish it at Craftkit.",
+            id="craftkit.W008",
+        )
+    elif one.version is not None and one.version > newest:
+        yield checks.Warning(
+            f"{what} in version {one.version}, which Craftkit has not: they would be rejected.",
+            hint=f"Write version={newest}, or leave it out for the current one.",
+            id="craftkit.W009",
+        )
+
+
+def _some(slugs: Sequence[str], most: int = 10) -> str:
+    return ", ".join([*slugs[:most], *(["…"] if slugs[most:] else [])]) or "there is none"
 
 
 def _check_api() -> Iterator[checks.CheckMessage]:

@@ -58,7 +58,6 @@ class Declaration:
     snapshot: bool = False
     sign_with: SignWith | None = None
     email_to: EmailTo | None = None
-    #: A published version; ``None``: the current one.
     version: int | None = None
     #: Of the PDF; ``""``: Craftkit's own.
     filename: str | Callable[[Any], str] = ""
@@ -67,7 +66,6 @@ class Declaration:
     project: str | Callable[[Any], str] = DEFAULT_PROJECT
     #: The objects that should have a document, or what returns them.
     queryset: QuerySet[Any] | Callable[[], QuerySet[Any]] | None = None
-    #: ``"single"`` or ``"bulk"``.
     priority: str = "single"
     #: ``""``: module and qualified name of the function.
     name: str = ""
@@ -278,22 +276,19 @@ class Declaration:
         elif isinstance(self.sender, type) and issubclass(self.sender, Model):
             act(self.sender)
 
-    def expected(self) -> QuerySet[Any] | None:
-        """Return the objects that should have a document; ``None`` where nobody has said which."""
-        if self.queryset is None:
-            return None
-        rows = self.queryset.all() if isinstance(self.queryset, QuerySet) else self.queryset()
-        if not isinstance(rows, QuerySet):
+    def rows(self) -> QuerySet[Any] | None:
+        """Return the objects of ``queryset``; ``None`` where that is not given."""
+        rows = self.queryset() if callable(self.queryset) else self.queryset
+        if not (self.queryset is None or isinstance(rows, QuerySet)):
             raise TypeError(f"queryset= of {self.name} returned a {kind_of(rows)}, no queryset.")
-        return rows
+        return None if rows is None else rows.all()
 
     def missing(self) -> QuerySet[Any] | None:
-        """Return those of ``expected`` without a document; one query.
+        """Return the objects of ``queryset`` without a document; ``None`` where that is not given.
 
-        Raises ``NotSupportedError`` where none can tell.
+        One query. Raises ``NotSupportedError`` where none can tell.
         """
-        rows = self.expected()
-        if rows is None:
+        if (rows := self.rows()) is None:
             return None
         project = self.project if isinstance(self.project, str) else None
         renders: Any = apps.get_model("craftkit", "Render")._default_manager

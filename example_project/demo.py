@@ -179,6 +179,7 @@ def start_everything(children: Children, site: str, sandbox: str) -> None:
         *("--webhook-url", f"{site}/craftkit/webhooks/default/"),
         *("--webhook-secret", os.environ["CRAFTKIT_WEBHOOK_SECRETS"]),
         *("--templates", str(ROOT / "templates.json")),
+        *("--templates", str(ROOT / "craftkit_templates")),
     )
     children.start("site", "manage.py", "runserver", "--noreload", f"{HOST}:{port_of(site)}")
     celery = ("-m", "celery", "-A", "agency")
@@ -239,8 +240,11 @@ class Story:
         say(f"{seconds:8.2f} s  {step:<40} {change.get_cause_display()} {change.note}".rstrip())
 
 
-def follow(children: Children, booking: "Booking") -> "Share":
-    """Tell the story of the booking's protocol as it is written, until its link is there."""
+def follow(children: Children, booking: "Booking") -> tuple["Share", "Share"]:
+    """Tell the story of the booking's protocol as it is written, until the guest has it.
+
+    Return the link on the guest's page and the mail.
+    """
     from charter.craftkit import HANDOVER
     from django_craftkit.models import Render
 
@@ -250,16 +254,17 @@ def follow(children: Children, booking: "Booking") -> "Share":
     say(f"{0:8.2f} s  {render.template} is {render.get_status_display()}, with the sign-off")
     while True:
         render.refresh_from_db()
-        share = render.shares.first()
-        is_there = share is not None and share.is_open
-        story.tell(render=[render.pk], share=[share.pk] if share else [])
-        if is_there:
-            return share
+        shares = {one.by_mail: one for one in render.shares.all()}
+        link, mail = shares.get(False), shares.get(True)
+        story.tell(render=[render.pk], share=[one.pk for one in shares.values()])
+        if link and mail and link.is_open and mail.mailed_at:
+            return link, mail
         check_progress(render)
         if time.monotonic() > deadline:
             raise DemoFailed(
-                f"After {DOCUMENT_SECONDS} s {render} is {render.status} and its link is "
-                f"{share.status if share else 'not asked for'}.",
+                f"After {DOCUMENT_SECONDS} s {render} is {render.status}, its link is "
+                f"{link.status if link else 'not asked for'} and its mail "
+                f"{mail.status if mail else 'not asked for'}.",
                 log_of("worker"),
             )
         children.pause(0.1)
@@ -348,15 +353,16 @@ def demonstrate(children: Children, *, once: bool) -> None:
     option = confirm()
     signed = follow_agreement(children, option, sandbox)
 
-    say(f"\nStaff sign off the boat of booking {CODE}.\n")
+    say(f"\nStaff sign off the boat of booking {CODE}: the guest gets its protocol by e-mail.\n")
     booking = sign_off()
-    share = follow(children, booking)
-    path = save_pdf(share.render)
+    link, mail = follow(children, booking)
+    path = save_pdf(link.render)
 
     say(f"\n  signed    {VAR / 'documents' / signed.name} ({signed.size:,} bytes)")
     say(f"            SHA-256 {signed.sha256}")
     say(f"  document  {path} ({path.stat().st_size:,} bytes)")
-    say(f"  link      {share.url}")
+    say(f"  link      {link.url}")
+    say(f"  mailed    to {mail.recipient_email}")
     if once:
         say("\nThat was all. `make demo` keeps it up, to look at and to try.")
         return

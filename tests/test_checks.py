@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
 
 import pytest
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.db import OperationalError, connection, transaction
+from django.dispatch import Signal
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from django_craftkit import conf, declarations
+from django_craftkit.checks import check_templates
+from django_craftkit.models import Template
 from django_craftkit.projects import get_client
 
 GOOD = {"API_KEY": "ck_live_1", "WEBHOOK_SECRETS": ["whsec"]}
@@ -335,3 +343,164 @@ def test_e014_a_declaration_of_a_project_that_is_not_configured(declare, event):
     assert __file__ in message.msg
     assert "'eu'" in message.msg
     assert "default" in message.hint
+
+
+class TestTemplates:
+    """What is declared is compared with the copy of Craftkit's templates, where databases are."""
+
+    @pytest.fixture
+    def declared(self, declare, event):
+        """Declare invoices, but for these arguments."""
+
+        def declared(signal: Any = event, **options) -> None:
+            options = {"template": "invoice", "key": str, "name": "bills", **options}
+            declare(signal, **options)(lambda order, **kwargs: {})
+
+        return declared
+
+    @pytest.fixture
+    def copy(self, db):
+        """Write what is known of templates, each a slug with other columns than these."""
+
+        def copy(*slugs: str, project: str = "default", **columns) -> None:
+            columns = {"published": True, "version": 2, **columns}
+            for slug in slugs:
+                Template.objects.create(project=project, slug=slug, **columns)
+
+        return copy
+
+    def told(self, *databases: str) -> list[checks.CheckMessage]:
+        return check_templates(databases=databases or ["default"])
+
+    @pytest.mark.parametrize("gone_at", [None, datetime(2031, 5, 3, tzinfo=UTC)])
+    def test_w007_a_template_that_is_not_there(self, declared, copy, gone_at):
+        copy("report", "receipt")
+        if gone_at:
+            copy("invoice", gone_at=gone_at)
+        declared()
+        (message,) = self.told()
+        assert (message.id, message.level) == ("craftkit.W007", checks.WARNING)
+        for text in ("bills", "'invoice'", __file__):
+            assert text in message.msg
+        assert "receipt, report" in message.hint
+
+    def test_w008_a_template_that_is_not_published(self, declared, copy):
+        copy("invoice", published=False, version=None)
+        declared()
+        assert ids(self.told()) == ["craftkit.W008"]
+
+    @pytest.mark.parametrize(
+        ("pinned", "warns"), [(None, False), (1, False), (2, False), (3, True)]
+    )
+    def test_w009_a_version_that_is_not_there(self, declared, copy, pinned, warns):
+        copy("invoice")
+        declared(version=pinned)
+        told = self.told()
+        assert ids(told) == ["craftkit.W009"] * warns
+        assert all("version=2" in message.hint for message in told)
+
+    def test_a_number_that_craftkit_has_not_told_excludes_none(self, declared, copy):
+        copy("invoice", version=None)
+        declared(version=3)
+        assert self.told() == []
+
+    @pytest.mark.parametrize("columns", [None, {"project": "eu"}])
+    def test_nothing_is_known_without_a_copy_of_the_project(self, declared, copy, columns):
+        if columns is not None:
+            copy("report", **columns)
+        declared()
+        assert self.told() == []
+
+    def test_nothing_is_known_before_all_are_read(self, declared, craftkit, db):
+        craftkit.put_template("report", {"variables": [], "loops": []})
+        declared()
+        Template.objects.refresh()
+        craftkit.run()
+        calls = len(craftkit.sandbox.requests)
+        assert ids(self.told()) == ["craftkit.W007"]
+        Template.objects.refresh()
+        assert self.told() == []
+        assert len(craftkit.sandbox.requests) == calls
+
+    @pytest.mark.parametrize(
+        ("copies", "told"),
+        [
+            ({"default": "report"}, []),
+            ({"default": "report", "eu": "report"}, ["craftkit.W007"]),
+            ({"default": "report", "eu": "invoice"}, []),
+        ],
+    )
+    def test_a_function_may_name_any_project(self, declared, copy, settings, copies, told):
+        settings.CRAFTKIT_PROJECTS = {"default": GOOD, "eu": GOOD}
+        for project, slug in copies.items():
+            copy(slug, project=project)
+        declared(project=lambda order: "eu")
+        assert ids(self.told()) == told
+
+    def test_several_events_are_told_once(self, declared, copy, event):
+        copy("report")
+        declared([event, Signal()])
+        assert ids(self.told()) == ["craftkit.W007"]
+
+    def test_the_database_is_asked_where_it_is_named(
+        self, declared, copy, django_assert_num_queries
+    ):
+        copy("report")
+        declared()
+        with django_assert_num_queries(0):
+            assert found() == []
+            assert self.told("other") == []
+            assert check_templates() == []
+
+    @pytest.mark.django_db(databases=["default", "other"])
+    @pytest.mark.parametrize(
+        ("options", "is_told"),
+        [
+            ([], False),
+            (["--tag", "craftkit"], False),
+            (["--database", "other"], False),
+            (["--database", "default"], True),
+        ],
+        ids=str,
+    )
+    def test_it_is_a_check_of_databases(self, declared, copy, options, is_told):
+        copy("report")
+        declared()
+        out = StringIO()
+        call_command("check", *options, stdout=out, stderr=out)
+        assert ("craftkit.W007" in out.getvalue()) == is_told
+
+    def test_many_declarations_cost_no_query_each(self, declared, copy, django_assert_num_queries):
+        copy("report", "receipt")
+        for number in range(20):
+            declared(template=f"letter-{number}", name=f"letters {number}")
+        with django_assert_num_queries(3):
+            assert len(self.told()) == 20
+
+    def test_tables_that_are_not_there_break_no_transaction(self, declared, copy, monkeypatch):
+        copy("report")
+        declared()
+        with monkeypatch.context() as patch:
+            patch.setattr(Template._meta, "db_table", "craftkit_nowhere")
+            assert self.told() == []
+        assert Template.objects.count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_database_that_is_away_is_passed_over(self, declared, monkeypatch):
+        declared()
+        connection.close()
+        with monkeypatch.context() as patch:
+            patch.setattr(connection, "get_new_connection", _refuse)
+            assert self.told() == []
+        assert self.told() == []
+
+    def test_what_breaks_the_callers_transaction_is_raised(self, declared, copy):
+        declared()
+        with transaction.atomic():
+            transaction.set_rollback(True)
+            with pytest.raises(transaction.TransactionManagementError):
+                self.told()
+
+
+def _refuse(*args: object) -> None:
+    raise OperationalError("it is away")

@@ -75,7 +75,7 @@ def _objects(declaration: Declaration) -> Iterator[models.Model]:
     try:
         rows = declaration.missing()
     except NotSupportedError:
-        rows = declaration.expected()
+        rows = declaration.rows()
     last: Any = None
     while rows is not None:
         part = rows.order_by("pk") if last is None else rows.order_by("pk").filter(pk__gt=last)

@@ -88,11 +88,9 @@ def _samples(declaration: Declaration) -> Iterator[models.Model]:
 
 
 def _rows(declaration: Declaration) -> models.QuerySet[Any] | None:
-    given = declaration.queryset
-    if given is not None:
-        return given.all() if isinstance(given, models.QuerySet) else given()
-    if declaration.signal is m2m_changed:
-        return None
+    given = declaration.rows()
+    if given is not None or declaration.signal is m2m_changed:
+        return given
     found: list[type[models.Model]] = []
     declaration.with_sender(found.append)
     return found[0]._default_manager.all() if found and not found[0]._meta.abstract else None

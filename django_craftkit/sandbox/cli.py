@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .app import DEFAULT_KEY, DEFAULT_PROJECT, Sandbox
 from .server import DEFAULT_HOST, DEFAULT_PORT, serve
@@ -56,9 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--templates",
         type=Path,
-        metavar="FILE",
+        action="append",
+        default=[],
+        metavar="PATH",
         help="a JSON list of templates: bodies of PUT /v1/templates/{slug}, with their slug, and "
-        "layoutTexts if need be",
+        "layoutTexts if need be; or a directory of such bodies, each in <slug>.json; may be "
+        "repeated",
     )
     add(
         "--render-seconds",
@@ -102,7 +105,7 @@ def build(options: argparse.Namespace) -> Sandbox:
         lenient=options.lenient,
         strict_anchors=options.strict_anchors,
         remote_control=options.remote_control,
-        templates=_templates(options.templates) if options.templates else (),
+        templates=[one for path in options.templates for one in _templates(path)],
     )
     _subscribe(sandbox, options, list(keys.values()))
     return sandbox
@@ -127,12 +130,34 @@ def _subscribe(sandbox: Sandbox, options: argparse.Namespace, projects: list[str
 
 
 def _templates(path: Path) -> list[dict[str, object]]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    if path.is_dir():
+        return _templates_of_directory(path)
+    content = _read(path)
     if not isinstance(content, list) or not all(
         isinstance(item, dict) and isinstance(item.get("slug"), str) for item in content
     ):
         raise ValueError(f"{path} is not a JSON list of objects with a slug each")
     return content
+
+
+def _templates_of_directory(directory: Path) -> list[dict[str, object]]:
+    """Read files as `craftkit_templates pull` writes them."""
+    templates = []
+    for path in sorted(directory.glob("*.json")):
+        content = _read(path)
+        if not isinstance(content, dict):
+            raise ValueError(f"{path} is not a JSON object")
+        templates.append({**content, "slug": path.stem})
+    if not templates:
+        raise ValueError(f"{directory} has no files <slug>.json")
+    return templates
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
 
 
 def run(options: argparse.Namespace, write: Callable[[str], object]) -> None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from charter.models import Booking
 from django_craftkit.events import render_on
+from django_craftkit.mailing import Mail
 from django_craftkit.models import Render
 from django_craftkit.signals import render_succeeded
 from django_craftkit.signing import AnchorTag, Envelope, Recipient
@@ -44,6 +45,15 @@ def stay(booking: Booking) -> dict[str, Any]:
         "endsOn": date_format(booking.ends_on, DAY),
         "skipper": booking.skipper,
     }
+
+
+def mail_to_guest(booking: Booking) -> Mail:
+    """The mail with the protocol, which Craftkit sends once, as soon as it is ready."""
+    return Mail(
+        booking.guest.email,
+        recipient_name=booking.guest.name,
+        message=_("The handover protocol of %s is here. Fair winds!") % booking.boat.name,
+    )
 
 
 def recipient(name: str, email: str) -> Recipient:
@@ -82,6 +92,7 @@ def agreement(booking: Booking, **kwargs: Any) -> dict[str, Any]:
     template=HANDOVER,
     when=lambda booking: booking.signed_off_at is not None,
     key=lambda booking: f"handover-{booking.code}",
+    email_to=mail_to_guest,
 )
 def handover(booking: Booking, **kwargs: Any) -> dict[str, Any]:
     """The data of the protocol, built in the worker from what the sign-off has committed."""
@@ -112,6 +123,9 @@ def handover(booking: Booking, **kwargs: Any) -> dict[str, Any]:
 
 @receiver(render_succeeded)
 def hand_to_guest(instance: Render, **kwargs: Any) -> None:
-    """Make the guest's link. Signals come at least once; the key makes it one link all the same."""
+    """Make the link on the guest's page; that of the mail is for whoever reads the mail.
+
+    Signals come at least once; the key makes it one link all the same.
+    """
     if instance.template == HANDOVER:
         instance.share(key="guest", message=_("Your handover protocol. Fair winds!"))

@@ -1,5 +1,7 @@
 """What staff see and do on a booking's page: the protocol's status, its links, a form for one more.
 
+The mail that the guest gets by itself is among the links: it can be taken back as well.
+
 The page works without JavaScript. ``desk.js`` does the same by the HTTP API, without a page load.
 """
 
@@ -32,6 +34,7 @@ WORDS = {
     "document": {"": _("not there yet"), **dict(Render.Status.choices)},
     "link": LINK_STATES,
     "revocable": REVOCABLE,
+    "mailed": _("by e-mail"),
     "ready": _("The protocol is ready."),
     "making": _("The link is being made."),
     "made": _("The link is open."),
@@ -81,6 +84,14 @@ class LinkForm(forms.Form):
 
 def newest_protocol(booking: Booking) -> Render | None:
     found: Render | None = Render.objects.for_object(booking).filter(template=HANDOVER).first()
+    return found
+
+
+def mail_of(booking: Booking) -> Share | None:
+    """Return the mail that the guest has got of the newest protocol, or is to get."""
+    protocols = Render.objects.for_object(booking).filter(template=HANDOVER)[:1]
+    mails = Share.objects.filter(by_mail=True, recipient_email=booking.guest.email)
+    found: Share | None = mails.filter(render=protocols).order_by("-pk").first()
     return found
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from django.views.generic import DetailView, ListView
 
 from charter.craftkit import AGREEMENT
-from charter.desk import LinkForm, desk_of, newest_protocol
+from charter.desk import LinkForm, desk_of, mail_of, newest_protocol
 from charter.models import Boat, Booking
 from django_craftkit.models import ArchivedFile, Share, SignatureRequest
 
@@ -55,6 +55,7 @@ class BookingPage(DetailView):
         return super().get_context_data(
             signature_request=request,
             signed=request and signed_file(request),
+            mail=mail_of(self.object),
             desk=desk_of(self.object, self.request.user, kwargs.pop("form", None)),
             **kwargs,
         )

@@ -70,9 +70,9 @@ def staff(browser, booking, nikos):
 
 @pytest.fixture
 def ready(staff, booking, nikos):
-    """Nikos, once the protocol and the guest's link are there."""
+    """Nikos, once the protocol and the guest's link and mail are there."""
     booking.sign_off(nikos)
-    staff.until(lambda: _states(staff) == ["active"])
+    staff.until(lambda: _states(staff) == ["active", "active"])
     return staff
 
 
@@ -85,8 +85,11 @@ def test_a_protocol_becomes_ready_is_shared_and_taken_back(staff, booking, nikos
     # It becomes ready, and so does what the guest sees.
     booking.sign_off(nikos)
     staff.until(lambda: _status(staff) == "ready")
-    staff.until(lambda: _states(staff) == ["active"])
+    staff.until(lambda: _states(staff) == ["active", "active"])
     staff.until(lambda: "Open the handover protocol" in staff.text)
+    staff.until(lambda: "It was mailed to you on" in staff.text)
+    (mail,) = [item for item in staff.all("#desk .links li") if "by e-mail" in item.text]
+    assert booking.guest.email in mail.text
     for name, width, dark in LOOKS:
         staff.picture(f"booking-ready{name}", width=width, dark=dark)
 
@@ -94,9 +97,9 @@ def test_a_protocol_becomes_ready_is_shared_and_taken_back(staff, booking, nikos
     staff.fill("recipient_email", "insurer@example.com")
     button = staff.find(f"{MAKE} button")
     ActionChains(staff.driver).double_click(button).perform()
-    staff.until(lambda: _states(staff) == ["active", "active"])
+    staff.until(lambda: _states(staff) == ["active", "active", "active"])
     staff.until(lambda: staff.find("#desk .said").text == "The link is open.")
-    link = Share.objects.exclude(key="guest").get(render__source_id=str(booking.pk))
+    (link,) = _links(booking)
     assert link.recipient_email == "insurer@example.com"
     assert link.requested_by == nikos
     item = staff.find(f'#desk li[data-id="{link.pk}"]')
@@ -109,7 +112,7 @@ def test_a_protocol_becomes_ready_is_shared_and_taken_back(staff, booking, nikos
     # It is taken back.
     item.find_element(By.CSS_SELECTOR, "button").click()
     staff.until(lambda: link.url not in item.text)
-    staff.until(lambda: _states(staff) == ["revoked", "active"])
+    staff.until(lambda: _states(staff) == ["revoked", "active", "active"])
     assert not item.find_element(By.CSS_SELECTOR, "form").is_displayed()
     assert staff.driver.switch_to.active_element == item
     link.refresh_from_db()
@@ -120,7 +123,7 @@ def test_a_protocol_becomes_ready_is_shared_and_taken_back(staff, booking, nikos
     # So is the guest's, whose part of the page follows.
     staff.click("Revoke")
     staff.until(lambda: "Open the handover protocol" not in staff.text)
-    staff.until(lambda: _states(staff) == ["revoked", "revoked"])
+    staff.until(lambda: _states(staff) == ["revoked", "revoked", "active"])
     for name, width, dark in LOOKS:
         staff.picture(f"booking-revoked{name}", width=width, dark=dark)
     assert staff.driver.execute_script(IS_MARKED)
@@ -135,7 +138,7 @@ def test_an_answer_that_is_lost_makes_no_second_link(ready, booking):
     ready.until(lambda: "gave no answer" in _problem(ready))
     assert ready.find("[name=message]").get_attribute("value") == "For the insurer"
     ready.click("Make a link")
-    ready.until(lambda: _problem(ready) == "" and _states(ready) == ["active", "active"])
+    ready.until(lambda: _problem(ready) == "" and _states(ready) == ["active"] * 3)
     assert _made(booking) == ["For the insurer"]
 
     # What is changed is another link.
@@ -176,10 +179,11 @@ def test_it_asks_no_more_once_all_is_done_and_not_while_it_is_hidden(staff, book
     # Hidden, it rests: what happens meanwhile shows once it is seen again.
     staff.driver.execute_script(HIDE, True)
     booking.sign_off(nikos)
-    staff.until(lambda: Share.objects.open().filter(render__source_id=str(booking.pk)).exists())
+    shares = Share.objects.open().filter(render__source_id=str(booking.pk))
+    staff.until(lambda: shares.count() == 2)
     assert _status(staff) == "not there yet"
     staff.driver.execute_script(HIDE, False)
-    staff.until(lambda: _states(staff) == ["active"])
+    staff.until(lambda: _states(staff) == ["active", "active"])
 
     # All is done: once more seen again, it looks once, and sets no timer of a second.
     before = _calls(staff)
@@ -217,5 +221,9 @@ def _calls(staff) -> int:
 
 def _made(booking) -> list[str]:
     """Return what stands in the links that people have made."""
-    shares = Share.objects.filter(render__source_id=str(booking.pk)).exclude(key="guest")
-    return list(shares.order_by("pk").values_list("message", flat=True))
+    return list(_links(booking).order_by("pk").values_list("message", flat=True))
+
+
+def _links(booking):
+    shares = Share.objects.filter(render__source_id=str(booking.pk), by_mail=False)
+    return shares.exclude(key="guest")

@@ -92,12 +92,15 @@ def test_a_template_renders(block: Block, craftkit: Any, order: Order):
     assert f'href="{share.url}"' in after
 
 
-SCRIPTS = [block for block in pages.blocks("js") if block.page.name == "api.md"]
+SCRIPTS = [
+    *(block for block in pages.blocks("js") if block.page.name == "api.md"),
+    *(block for block in pages.blocks("sh") if block.kind),
+]
 
 
 @pytest.mark.parametrize("block", SCRIPTS, ids=str)
 def test_a_script_is_what_the_example_runs(block: Block):
-    """And tests/browser/test_booking.py has a browser run all of it."""
+    """And tests/browser/test_booking.py and tests/example/test_ci.py run all of it."""
     assert block.kind == "file"
     assert f"\n{block.text}" in f"\n{pages.read(block.name)}"
 
@@ -177,6 +180,7 @@ LINES = [
     pytest.param(line, id=f"{block}-{line}")
     for block in pages.blocks("sh")
     for line in block.text.splitlines()
+    if line and not line.startswith("#")
 ]
 
 

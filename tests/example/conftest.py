@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from charter.models import Boat, Booking, Guest
+
+EXAMPLE = Path(__file__).parents[2] / "example_project"
+#: Under version control; what `craftkit_templates pull` has written.
+FILES = EXAMPLE / "craftkit_templates"
+#: Designed at Craftkit; what the sandbox has in its place.
+LISTED = EXAMPLE / "templates.json"
+
+
+Templates = dict[str, dict[str, Any]]
+
+
+def in_files() -> Templates:
+    return {path.stem: json.loads(path.read_text()) for path in FILES.glob("*.json")}
+
+
+def listed() -> Templates:
+    return {one["slug"]: one for one in json.loads(LISTED.read_text())}
+
+
+def templates() -> Templates:
+    """Return the example's templates by slug, as they are published."""
+    return {**listed(), **in_files()}
 
 
 @pytest.fixture

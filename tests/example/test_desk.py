@@ -29,7 +29,7 @@ def nikos(db, client) -> User:
 
 @pytest.fixture
 def protocol(craftkit, booking, nikos) -> Render:
-    """One that is ready, with the guest's link."""
+    """One that is ready, with the guest's link and mail."""
     booking.sign_off(nikos)
     craftkit.run()
     return Render.objects.for_object(booking).get(template="charter-handover")
@@ -57,7 +57,7 @@ def send(client, booking, form):
 
 def links(protocol):
     """Return the links that people have made."""
-    return Share.objects.filter(render=protocol).exclude(key="guest")
+    return Share.objects.filter(render=protocol, by_mail=False).exclude(key="guest")
 
 
 def press_revoke(client, booking, link):
@@ -81,15 +81,24 @@ def test_a_link_is_made_shown_and_revoked(client, craftkit, booking, protocol):
     link.refresh_from_db()
     page = page_of(client, booking)
     assert link.url in page
-    assert page.count("craftkit-badge--active") == 2
+    assert page.count("craftkit-badge--active") == 3
 
     assert press_revoke(client, booking, link).status_code == 302
     assert "being revoked" in page_of(client, booking)
     craftkit.run()
     page = page_of(client, booking)
     assert link.url not in page
-    assert page.count("craftkit-badge--active") == 1
+    assert page.count("craftkit-badge--active") == 2
     assert "craftkit-badge--revoked" in page
+
+
+def test_the_mail_is_among_the_links_and_can_be_taken_back(client, craftkit, booking, protocol):
+    mail = protocol.shares.get(by_mail=True)
+    assert page_of(client, booking).count("by e-mail</span>") == 1
+    assert mail.url in page_of(client, booking)
+    assert press_revoke(client, booking, mail).status_code == 302
+    craftkit.run()
+    assert mail.url not in page_of(client, booking)
 
 
 def test_a_form_that_is_sent_twice_makes_one_link(client, booking, protocol):
@@ -142,7 +151,7 @@ def test_what_was_withdrawn_is_not_shared(client, craftkit, booking, protocol):
     ],
 )
 def test_each_permission_shows_its_own(client, booking, protocol, nikos, codename, gone):
-    url = protocol.shares.get().url
+    url = protocol.shares.get(key="guest").url
     gone = {"see_share_link": f">{url}</a>"}.get(codename, gone)
     assert gone in page_of(client, booking)
     take_away(nikos, codename)
@@ -150,7 +159,7 @@ def test_each_permission_shows_its_own(client, booking, protocol, nikos, codenam
 
 
 def test_each_permission_is_asked_for_on_the_server(client, booking, protocol, nikos):
-    link, form = protocol.shares.get(), fill(client, booking)
+    link, form = protocol.shares.get(key="guest"), fill(client, booking)
     take_away(nikos, "add_share")
     assert send(client, booking, form).status_code == 403
     take_away(nikos, "revoke_share")
@@ -167,7 +176,7 @@ def test_a_link_is_revoked_on_its_own_booking_alone(client, booking, protocol):
     same = {"boat": booking.boat, "guest": booking.guest, "skipper": booking.skipper}
     days = {"starts_on": booking.starts_on, "ends_on": booking.ends_on}
     other = Booking.objects.create(code="AEG-2032", **same, **days)
-    link = protocol.shares.get()
+    link = protocol.shares.get(key="guest")
     assert press_revoke(client, other, link).status_code == 404
     assert client.get(reverse("charter:revoke", args=[booking.token, link.pk])).status_code == 405
     link.refresh_from_db()
@@ -177,9 +186,9 @@ def test_a_link_is_revoked_on_its_own_booking_alone(client, booking, protocol):
 def test_many_links_cost_no_query_each(client, booking, protocol, django_assert_max_num_queries):
     for number in range(5):
         protocol.share(message=str(number))
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         page = page_of(client, booking)
-    assert page.count(BUTTON) == 6 + 1  # and that of the template
+    assert page.count(BUTTON) == 7 + 1  # and that of the template
 
 
 def test_the_seed_gives_what_the_desk_needs_and_no_more(nikos):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from charter.models import Booking
 from django_craftkit.models import Render, Share
+from tests.example.conftest import templates
 from tests.helpers import grant
-
-TEMPLATES = Path(__file__).parents[2] / "example_project" / "templates.json"
 
 
 @pytest.fixture
@@ -148,8 +144,8 @@ def test_what_was_signed_off_stays_as_it_was(client, staff, booking):
 
 
 def test_the_guest_gets_one_document_and_one_link(client, craftkit, staff, booking):
-    for template in json.loads(TEMPLATES.read_text()):
-        craftkit.put_template(template["slug"], template["manifest"])
+    for slug, template in templates().items():
+        craftkit.put_template(slug, template["manifest"])
     booking.sign_off(staff)
     assert "Open the handover protocol" not in client.get(booking.get_absolute_url()).text
 
@@ -165,24 +161,64 @@ def test_the_guest_gets_one_document_and_one_link(client, craftkit, staff, booki
     ]
     assert document.data["signedOff"]["by"] == "Μαρία"
     page = client.get(booking.get_absolute_url()).text
-    assert Share.objects.get().url in page
+    assert Share.objects.get(by_mail=False).url in page
     assert "Open the handover protocol" in page
-    assert "data-waiting" not in page.partition('id="handover"')[2].partition("</section>")[0]
+    assert "data-waiting" not in block(client, booking)
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_template_takes_all_that_is_sent(craftkit, staff, booking, number):
-    """Craftkit drops a key that the manifest doesn't name, without a word."""
-    template = json.loads(TEMPLATES.read_text())[number]
-    craftkit.put_template(template["slug"], template["manifest"])
+def test_the_guest_gets_one_mail(craftkit, client, booking, staff):
+    booking.sign_off(staff)
+    assert block(client, booking).count("data-waiting") == 1
+    craftkit.run()
+    booking.save()
+    craftkit.run()
+
+    (mail,) = craftkit.mails
+    assert (mail.to, mail.recipient_name) == ("eleni@example.com", "Ελένη Παπαδοπούλου")
+    assert "Nereid" in mail.message
+    page = block(client, booking)
+    assert "It was mailed to you on" in page
+    assert mail.to not in page, "whoever has the address of the page may read it"
+    share = Share.objects.get(by_mail=True)
+    assert share.url not in page
+    mailbox = craftkit.sandbox.session().get(f"{craftkit.sandbox.public_url}/_sandbox/mails")
+    assert mail.to in mailbox.text
+    assert mail.message in mailbox.text
+
+    share.revoke()
+    craftkit.run()
+    assert "It was mailed" not in block(client, booking)
+
+
+def test_a_page_waits_for_the_mail_as_well(craftkit, client, booking, staff):
+    craftkit.sandbox.project().email_configured = False
     booking.sign_off(staff)
     craftkit.run()
-    sent = Render.objects.get(template=template["slug"]).data
-    known = {variable["key"] for variable in template["manifest"]["variables"]}
-    loops = {loop["key"]: loop["itemFields"] for loop in template["manifest"]["loops"]}
+    page = block(client, booking)
+    assert "Open the handover protocol" in page
+    assert "It was mailed" not in page
+    assert "data-waiting" in page
+
+
+@pytest.mark.parametrize("slug", sorted(templates()))
+def test_a_template_takes_all_that_is_sent(craftkit, staff, booking, slug):
+    """Craftkit drops a key that the manifest doesn't name, without a word."""
+    manifest = templates()[slug]["manifest"]
+    craftkit.put_template(slug, manifest)
+    booking.sign_off(staff)
+    craftkit.run()
+    sent = Render.objects.get(template=slug).data
+    known = {variable["key"] for variable in manifest["variables"]}
+    loops = {loop["key"]: loop["itemFields"] for loop in manifest["loops"]}
     assert {key for key in flat(sent) if key not in loops} == known
     for key, fields in loops.items():
         assert set(sent[key][0]) == {field["key"] for field in fields}
+
+
+def block(client, booking):
+    """Return the part of a booking's page that is about the protocol."""
+    page = client.get(booking.get_absolute_url()).text
+    return page.partition('id="handover"')[2].partition("</section>")[0]
 
 
 def levels(page):

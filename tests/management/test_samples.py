@@ -111,3 +111,12 @@ def test_a_condition_that_raises_is_told(craftkit, declare):
     (told,) = lines(doctor()[0], "labels")
     assert told.startswith("mend")
     assert "ZeroDivisionError" in told
+
+
+def test_what_is_no_queryset_is_told(craftkit, declare):
+    craftkit.put_template("label", {"variables": [], "loops": []})
+    options = {"sender": Order, "template": "label", "key": str, "name": "labels"}
+    declare(post_save, queryset=lambda: [Order()], **options)(lambda order, **kwargs: {})
+    (told,) = lines(doctor()[0], "labels")
+    assert told.startswith("mend")
+    assert "TypeError: queryset= of labels returned a list" in told

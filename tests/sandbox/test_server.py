@@ -294,6 +294,37 @@ def test_a_webhook_of_a_project_that_no_key_opens_is_an_error():
         subscribed("--webhook-url", "west=http://a.example")
 
 
+def test_templates_are_in_a_list_and_in_a_directory_with_a_file_for_each(tmp_path):
+    listed = tmp_path / "templates.json"
+    listed.write_text(json.dumps([{"slug": "report", "manifest": INVOICE}]))
+    files = tmp_path / "files"
+    files.mkdir()
+    body = {"name": "The invoice", "description": None, "manifest": INVOICE, "layout": {}}
+    (files / "invoice.json").write_text(json.dumps(body))
+    (files / "README.md").write_text("Not a template.")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+
+    sandbox = build(parser.parse_args(["--templates", str(listed), "--templates", str(files)]))
+
+    templates = sandbox.project().templates.values()
+    assert {one.slug: one.name for one in templates} == {
+        "report": "Report",
+        "invoice": "The invoice",
+    }
+
+
+@pytest.mark.parametrize(
+    "files", [{}, {"x.txt": "{}"}, {"x.json": "{"}, {"x.json": "[]"}, {"x.json": "{}"}]
+)
+def test_a_directory_without_templates_ends_it_with_a_word(tmp_path, capsys, files):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+
+    assert main(["--port", "0", "--templates", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("craftkit sandbox: ")
+
+
 @pytest.mark.parametrize("content", ["{", "{}", "[7]", '[{"name": "x"}]', '[{"slug": "x"}]'])
 def test_a_file_of_templates_that_is_none_ends_it_with_a_word(tmp_path, capsys, content):
     file = tmp_path / "templates.json"

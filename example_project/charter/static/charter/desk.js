@@ -37,8 +37,8 @@ function show({ newest, links }) {
   if (isLost) complain("");
   isLost = false;
   tellGuestsPart([status, ...links.map((link) => [link.id, link.is_open])]);
-  // The guest's link follows by itself: see charter/craftkit.py.
-  const isLinkComing = list && canBeShared && !links.length;
+  // The guest's link follows by itself, after the mail: see charter/craftkit.py.
+  const isLinkComing = list && canBeShared && links.every((link) => link.by_mail);
   const isWaiting = links.some((link) => WAITING.includes(stateOf(link)));
   return !render?.is_final || isLinkComing || isWaiting;
 }
@@ -55,6 +55,7 @@ function showLink(link) {
   item.dataset.state = state;
   badge(item, state, words.link[state]);
   write(item.querySelector(".whom"), link.recipient_email);
+  write(item.querySelector(".how"), link.by_mail ? words.mailed : "");
   write(item.querySelector(".message"), link.message);
   write(item.querySelector(".why"), link.error?.message);
   const address = item.querySelector("a"); // null for whoever may not see it
