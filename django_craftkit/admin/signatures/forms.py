@@ -134,7 +134,7 @@ class SigningForm(OnceMoreForm):
     )
     days = forms.ChoiceField(label=_("Time to sign"), choices=DAYS, required=False, initial="7")
     anyway = forms.BooleanField(
-        label=_("Send it although the PDF does not have a text to sign at"), required=False
+        label=_("Send it although a text to sign at is not in the PDF"), required=False
     )
     #: The request that the form was shown with, so that "once more" pressed twice is once.
     after = forms.RegexField(r"\A[0-9]{1,18}\Z", required=False, widget=forms.HiddenInput)
