@@ -28,9 +28,7 @@ LEAST_IN_PIECES = 4
 TOKEN = re.compile(r"\{\{[^{}\n]{1,80}\}\}|\[\[[^\[\]\n]{1,80}\]\]")
 
 #: Of such a text, what says that it is for a signature, and what says that it is for another thing.
-_SIGN = re.compile(
-    r"(?<![^\W\d_])(sign|signature|sign ?here|unterschrift)(?![^\W\d_])", re.IGNORECASE
-)
+_SIGN = re.compile(r"(?<![^\W\d_])(sign(ature|here)?|unterschrift)(?![^\W\d_])", re.IGNORECASE)
 _OTHER = re.compile(r"date|datum|name|initial|kürzel", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"(\d{1,9})\D*\Z")
 

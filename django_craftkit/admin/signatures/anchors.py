@@ -133,10 +133,12 @@ def _salt(render: Render) -> str:
 
 
 def _is_to_be_read(render: Render) -> bool:
-    """Whether to open a PDF: there is one, and no transaction is open, nor have settings it off."""
+    """Whether to open a PDF: there is one, settings let us, and no transaction is open."""
     return (
         render.status == Render.Status.SUCCEEDED
         and conf.check_anchors() != "off"
+        # Nobody has requested it: it is no "Open PDF", which a user presses.
+        and not conf.options().PAUSED
         and reading.is_available()
         and timeout() > 0
     )

@@ -257,14 +257,7 @@ class SigningForm(OnceMoreForm):
         for _number, row in self._signers():
             if (finding := findings.get(row.cleaned_data["anchor"])) is None:
                 continue
-            text = _("The PDF does not have this text.")
-            if finding.similar:
-                nearest, page = finding.similar[0]
-                said = _(
-                    "The PDF does not have this text. The nearest is %(text)s on page %(page)s."
-                )
-                text = said % {"text": nearest, "page": page}
-            row.add_error("anchor", forms.ValidationError(text, code="missing"))
+            row.add_error("anchor", _missing(finding))
             self.lacks_anchors = True
 
     def is_repeat(self, sent: SignatureRequest) -> bool:
@@ -284,6 +277,14 @@ class SigningForm(OnceMoreForm):
         else:
             form, field = self._signers()[number][1], "anchor"
         form.add_error(field if field in form.fields else None, text)
+
+
+def _missing(finding: Finding) -> forms.ValidationError:
+    if not finding.similar:
+        return forms.ValidationError(_("The PDF does not have this text."), code="missing")
+    text, page = finding.similar[0]
+    said = _("The PDF does not have this text. The nearest is %(text)s on page %(page)s.")
+    return forms.ValidationError(said, code="missing", params={"text": text, "page": page})
 
 
 class CancelForm(forms.Form):

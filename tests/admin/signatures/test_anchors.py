@@ -382,10 +382,12 @@ class TestTime:
 
 
 class TestIsNotOpened:
-    @pytest.mark.parametrize("how", ["off", "no pypdf", "not ready"])
+    @pytest.mark.parametrize("how", ["off", "paused", "no pypdf", "not ready"])
     def test_where_nobody_looks_texts_up(self, boss, render, opened, settings, monkeypatch, how):
         if how == "off":
             settings.CRAFTKIT = {"CHECK_ANCHORS": "off"}
+        elif how == "paused":
+            settings.CRAFTKIT = {"PAUSED": True}
         elif how == "no pypdf":
             monkeypatch.setattr(reading, "is_available", lambda: False)
         else:
