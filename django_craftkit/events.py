@@ -91,8 +91,9 @@ def render_on(
             them a link, once, as soon as the document is ready. Where it raises, or names what
             can't be mailed, the document is ``rejected``.
         version: a published version of the template to pin; None: the current one.
-        filename: of the PDF at Craftkit, up to 255 characters, or what returns it. Separators and
-            control characters become ``-``. "": Craftkit names it.
+        filename: of the PDF, at Craftkit and where this site hands it out, up to 255 characters, or
+            what returns it. Separators and control characters become ``-``. "": Craftkit names it,
+            and this site by its key.
         language: that is active while the functions run that make the document: one of
             ``LANGUAGES``, or what returns it. None: ``LANGUAGE_CODE``; for a snapshot, the
             language that is active at the event.

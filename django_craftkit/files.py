@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import FileResponse
@@ -39,8 +40,15 @@ def streamed(
         # A storage raises what it likes, a file that was moved away included.
         logger.exception("The archive did not hand out a file of %s.", what)
         return None, _("This site's archive did not hand it out.")
-    name = slugify(name) or f"document-{row.pk}"
-    response = FileResponse(pdf, content_type="application/pdf", filename=f"{name}.pdf")
+    response = FileResponse(pdf, content_type="application/pdf", filename=file_name(row, name))
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "private, no-store"
     return response, ""
+
+
+def file_name(row: Any, name: str) -> str:
+    """Return what the PDF of a row is called: as its ``filename`` says, else by ``name``."""
+    given = re.sub(r"[/\\]", "-", getattr(row, "filename", ""))
+    if given:
+        return given if given.lower().endswith(".pdf") else f"{given}.pdf"
+    return f"{slugify(name) or f'document-{row.pk}'}.pdf"

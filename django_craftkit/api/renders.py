@@ -19,7 +19,13 @@ from rest_framework.response import Response
 from django_craftkit import conf
 from django_craftkit.database import database
 from django_craftkit.models import Render, Share
-from django_craftkit.models.arguments import MAX_SLUG, MAX_VERSION, check_template, hash_key
+from django_craftkit.models.arguments import (
+    MAX_SLUG,
+    MAX_VERSION,
+    check_filename,
+    check_template,
+    hash_key,
+)
 from django_craftkit.models.identity import MAX_PK, identify, stored_key
 from django_craftkit.permissions import may_see, user_of
 
@@ -84,6 +90,7 @@ class RenderSerializer(RowSerializer):
             "project",
             "template",
             "version",
+            "filename",
             "key",
             "source",
             "status",
@@ -160,7 +167,16 @@ class RenderInputSerializer(InputSerializer):
     version = serializers.IntegerField(
         min_value=1, max_value=MAX_VERSION, required=False, allow_null=True, default=None
     )
+    filename = TextField(
+        allow_blank=True,
+        default="",
+        help_text="What the PDF is called, up to 255 characters; `/`, `\\` and control characters "
+        "become `-`.",
+    )
     project = TextField(max_length=64, default=conf.DEFAULT_PROJECT)
+
+    def validate_filename(self, filename: str) -> str:
+        return checked(check_filename, filename)
 
     def validate_project(self, alias: str) -> str:
         if alias not in conf.project_aliases():
@@ -240,9 +256,8 @@ class RenderViewSet(CraftkitViewSet[Render]):
             return Render.objects.request(**given, **options)
 
         def check(render: Render, given: Given) -> None:
-            check_same(
-                render, template=given["template"], version=given["version"], data=given["data"]
-            )
+            names = ("template", "version", "filename", "data")
+            check_same(render, **{name: given[name] for name in names})
             if not render.is_about(given["source"] and identify(given["source"])):
                 raise AnotherBody(["source"])
             # A row is known by its key in its project, and a key stands for one row.

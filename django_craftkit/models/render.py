@@ -53,7 +53,7 @@ class Render(Sourced, Sendable, Attempted):
 
     template = models.CharField(_("template"), max_length=120)
     version = models.PositiveIntegerField(_("version"), null=True, blank=True)
-    #: Of its PDF, for whoever downloads it at Craftkit; "": Craftkit's own.
+    #: Of its PDF, for whoever downloads it at Craftkit or here; "": Craftkit's own, its key here.
     filename = models.CharField(
         _("file name"), max_length=MAX_FILENAME, blank=True, default="", db_default=""
     )

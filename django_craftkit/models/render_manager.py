@@ -196,8 +196,9 @@ class RenderManager(_Manager):
                 source are the key, or template and data.
             project: an alias of the settings.
             version: a published version to pin; None: the one that is current when it is sent.
-            filename: of the PDF at Craftkit, as in ``"invoice-7.pdf"``; up to 255 characters.
-                Separators and control characters become ``-``. "": Craftkit names it.
+            filename: of the PDF, at Craftkit and where this site hands it out, as in
+                ``"invoice-7.pdf"``; up to 255 characters. Separators and control characters become
+                ``-``. "": Craftkit names it, and this site by its key.
             priority: ``"single"`` or ``"bulk"``, which lets single documents go first, also with
                 its links, e-mails, signature requests and signals. Requested once more as
                 ``"single"``, a bulk document becomes one.

@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from enum import StrEnum
+from functools import partial
+from heapq import nlargest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +26,11 @@ MOST_HINTS = 5
 LEAST_IN_PIECES = 4
 #: What a template's author writes for a text to sign at.
 TOKEN = re.compile(r"\{\{[^{}\n]{1,80}\}\}|\[\[[^\[\]\n]{1,80}\]\]")
+
+#: Of such a text, what says that it is for a signature, and what says that it is for another thing.
+_SIGN = re.compile(r"(?<![^\W\d_])(sign(ature|here)?|unterschrift)(?![^\W\d_])", re.IGNORECASE)
+_OTHER = re.compile(r"date|datum|name|initial|kürzel", re.IGNORECASE)
+_LAST_NUMBER = re.compile(r"(\d{1,9})\D*\Z")
 
 #: Invisible: the soft hyphen, spaces without a width, marks of direction, joiners.
 _INVISIBLE = dict.fromkeys(
@@ -77,6 +85,20 @@ def tokens(pages: Sequence[str]) -> list[tuple[str, int]]:
     return list(found.items())
 
 
+def for_signatures(texts: Iterable[str]) -> list[str]:
+    """Return those of ``tokens`` that say that somebody signs there, each for one more person.
+
+    In the order of their numbers, a text without one first; else in the order they are given in.
+    """
+    signing = [text for text in texts if _SIGN.search(text) and not _OTHER.search(text)]
+    return sorted(signing, key=_number)
+
+
+def _number(text: str) -> int:
+    found = _LAST_NUMBER.search(text)
+    return int(found[1]) if found else 0
+
+
 def _look_for(text: str, pages: Sequence[str], plain: Sequence[str]) -> Finding:
     on = _on(text, pages)
     if on:
@@ -118,7 +140,10 @@ def _is_in_words(text: str, pages: Sequence[str]) -> bool:
 
 
 def _similar(text: str, pages: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Yield what looks like a text: first what differs in case, blanks and dashes alone."""
+    """Yield what looks like a text: first what differs in case, blanks and dashes alone.
+
+    Then the other texts that are meant for signatures, the nearest first.
+    """
     wanted = "".join(letter for letter, _place in _folded(text))
     there = tokens(pages)
     alike = {one: page for one, page in there if _fold(one) == wanted}
@@ -127,8 +152,13 @@ def _similar(text: str, pages: Sequence[str]) -> Iterator[tuple[str, int]]:
             if (found := _find_folded(wanted, page)) is not None:
                 alike[found] = number
                 break
-    rest = [(one, page) for one, page in there if one not in alike]
-    yield from [*alike.items(), *rest][:MOST_HINTS]
+    others = [(one, page) for one, page in there if one not in alike]
+    nearest = nlargest(MOST_HINTS, others, key=partial(_likeness, wanted))
+    yield from [*alike.items(), *nearest][:MOST_HINTS]
+
+
+def _likeness(wanted: str, one: tuple[str, int]) -> float:
+    return SequenceMatcher(None, wanted, _fold(one[0]), autojunk=False).ratio()
 
 
 def _fold(text: str) -> str:

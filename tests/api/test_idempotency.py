@@ -39,6 +39,7 @@ REQUESTS = {
         [
             ({**BODY, "data": {"total": "43.00"}}, ["data"]),
             ({**BODY, "version": 2}, ["version"]),
+            ({**BODY, "filename": "a.pdf"}, ["filename"]),
             ({**BODY, "template": "letter"}, []),
         ],
     ),

@@ -141,7 +141,7 @@ NAMES = st.sampled_from(
     [
         *("template", "data", "source", "version", "project", "type", "id", "metadata", "reason"),
         *("message", "expires_at", "channel", "recipient_email", "recipient_name", "recipients"),
-        *("fields", "anchor_tags", "name", "expires_in_hours"),
+        *("fields", "anchor_tags", "name", "expires_in_hours", "filename"),
     ]
 )
 

@@ -155,6 +155,10 @@ def test_errors_of_any_kind_are_shown(boss):
         ({"version": 0}, "version"),
         ({"version": 2**31}, "version"),
         ({"version": 10**400}, "version"),
+        ({"filename": 7}, "filename"),
+        ({"filename": None}, "filename"),
+        ({"filename": ".."}, "filename"),
+        ({"filename": "f" * 256}, "filename"),
         ({"project": "elsewhere"}, "project"),
         ({"source": {"type": "shop.order", "id": "77"}}, "source"),
         ({"source": {"type": "shop.order", "id": "9" * 200}}, "source"),
@@ -280,6 +284,24 @@ def test_the_pdf(craftkit, boss):
     assert response["Cache-Control"] == "private, no-store"
     # Who fetches a file has not seen it.
     assert not EngagementEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("invoice-7.pdf", "invoice-7.pdf"), ("../a\n.pdf ", "-a-.pdf"), ("", "")],
+)
+def test_a_file_name_is_kept_as_a_document_has_it(craftkit, boss, given, kept):
+    made = boss.sent("renders/?wait=5", {**BODY, "filename": given})
+    assert made["filename"] == kept == Render.objects.get().filename
+    assert boss.got("renders/")["results"][0]["filename"] == kept
+    assert [one.filename for one in craftkit.sandbox.renders] == [kept or None]
+
+
+def test_the_pdf_has_the_name_of_its_document(craftkit, boss):
+    made = boss.sent("renders/?wait=5", {**BODY, "filename": "Rechnung für Ελένη"})
+    response = boss.ask("get", f"renders/{made['id']}/pdf/")
+    name = "Rechnung%20f%C3%BCr%20%CE%95%CE%BB%CE%AD%CE%BD%CE%B7.pdf"
+    assert response["Content-Disposition"] == f"inline; filename*=utf-8''{name}"
 
 
 @pytest.mark.parametrize("accept", ["application/pdf", "*/*", "text/html, */*;q=0.1"])

@@ -23,13 +23,19 @@ PEOPLE = (
     ("Ελένη", "Παπαδοπούλου", "eleni@example.com"),
     ("José", "Núñez", "jose@example.com"),
 )
+PLACES = ("[[sign_here]]", "[[sign_here_2]]")
 
 
 @pytest.fixture
-def agreement(transactional_db, craftkit_server, booking) -> Render:
+def agreement(transactional_db, craftkit_server, booking, settings) -> Render:
+    settings.CRAFTKIT = {"CHECK_ANCHORS": "warn"}
     clerk = User.objects.create_superuser("maria", password="her secret", first_name="Maria")
     return Render.objects.request(
-        "charter-agreement", {"guest": "Ελένη"}, source=booking, key=KEY, user=clerk
+        "charter-agreement",
+        {"guest": "Ελένη", "places": " ".join((*PLACES, "[[date]]"))},
+        source=booking,
+        key=KEY,
+        user=clerk,
     )
 
 
@@ -43,8 +49,12 @@ def test_an_agreement_is_signed_by_two_people(agreement, browser, craftkit_serve
     staff.until(lambda: "Send for signature" in staff.text, reload=True)
     document = staff.driver.current_url
 
-    # It is sent to two people.
+    # It is sent to two people, who sign at what the PDF has for them.
+    staff.until(lambda: "Open PDF" in staff.text, reload=True)
     staff.click("Send for signature")
+    staff.sees("[[date]] page 1")
+    offers = [one.get_attribute("value") for one in staff.all("datalist option")]
+    assert offers == [*PLACES, "[[date]]"]
     for number, (first_name, last_name, email) in enumerate(PEOPLE):
         staff.fill(f"people-{number}-first_name", first_name)
         staff.fill(f"people-{number}-last_name", last_name)
@@ -55,6 +65,7 @@ def test_an_agreement_is_signed_by_two_people(agreement, browser, craftkit_serve
     staff.until(lambda: staff.driver.current_url == document)
     staff.until(lambda: "0 of 2" in staff.text, reload=True)
     (envelope,) = [one for one in craftkit_server.signatures if one.name == KEY]
+    assert [tag["anchorString"] for tag in envelope.anchor_tags] == list(PLACES)
 
     # Each reads the mail, opens the page and signs.
     mails = [mail for mail in craftkit_server.signature_mails if mail.request is envelope]

@@ -16,7 +16,7 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
 from django_craftkit.pdf import reading
-from django_craftkit.pdf.anchors import Finding, cannot_tell, look_for, tokens
+from django_craftkit.pdf.anchors import Finding, cannot_tell, for_signatures, look_for, tokens
 from django_craftkit.pdf.reading import Unreadable, read_pages
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class TestOneThatIsMissing:
         pages = ["Dear Jane, {{date}}", "Sign: {{sign-here}} {{Other}}"]
         (finding,) = look_for(["{{sign_here}}"], pages)
         assert finding.answer == "missing"
-        assert finding.similar == (("{{sign-here}}", 2), ("{{date}}", 1), ("{{Other}}", 2))
+        assert finding.similar == (("{{sign-here}}", 2), ("{{Other}}", 2), ("{{date}}", 1))
 
     @pytest.mark.parametrize(
         ("text", "page", "similar"),
@@ -209,6 +209,22 @@ def test_what_is_meant_for_signatures_is_offered():
     assert tokens(pages) == [("{{a}}", 1), ("[[b]]", 1), ("{{ c d }}", 2)]
 
 
+@pytest.mark.parametrize(
+    ("texts", "signing"),
+    [
+        (["[[sign_2]]", "{{total}}", "[[sign_1]]"], ["[[sign_1]]", "[[sign_2]]"]),
+        (["{{sign_here_2}}", "{{sign_here}}"], ["{{sign_here}}", "{{sign_here_2}}"]),
+        (["[[sign_10]]", "[[sign_9]]"], ["[[sign_9]]", "[[sign_10]]"]),
+        (["[[skipper_signature]]", "[[Sign Here]]"], ["[[skipper_signature]]", "[[Sign Here]]"]),
+        (["[[SignHere1]]", "[[Unterschrift 2]]"], ["[[SignHere1]]", "[[Unterschrift 2]]"]),
+        (["[[sign_date]]", "[[signature_name]]", "[[sign_initials]]"], []),
+        (["[[design]]", "{{assigned_to}}", "{{signed_at}}", "[[date]]"], []),
+    ],
+)
+def test_those_for_signatures_are_in_the_order_of_their_numbers(texts, signing):
+    assert for_signatures(texts) == signing
+
+
 def encrypted(password: str) -> bytes:
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(drawn("[[a]]"))))
     writer.encrypt(password, owner_password="owner", algorithm="RC4-128")
@@ -249,6 +265,29 @@ def test_reading_ends_after_its_time(monkeypatch):
     monkeypatch.setattr(reading, "MAX_SECONDS", -1.0)
     with pytest.raises(Unreadable):
         pages_of(drawn("[[a]]"))
+
+
+class TestALargePage:
+    """Its reading is watched: what takes too long ends before the page does."""
+
+    def test_is_read_as_any_other(self, monkeypatch):
+        pdf = drawn("[[a]] and\n[[b]]", "[[c]]")
+        usual = pages_of(pdf)
+        monkeypatch.setattr(reading, "LARGE_PAGE", 0)
+        assert pages_of(pdf) == usual
+
+    @pytest.mark.parametrize(("large", "is_watched"), [(0, True), (10**6, False)])
+    def test_ends_after_its_time(self, monkeypatch, large, is_watched):
+        pdf = drawn("line\n" * 40)
+        seconds = iter(range(10_000))
+        monkeypatch.setattr(reading, "LARGE_PAGE", large)
+        monkeypatch.setattr(reading.time, "monotonic", lambda: next(seconds))
+        if is_watched:
+            with pytest.raises(Unreadable, match="time"):
+                read_pages(io.BytesIO(pdf), seconds=9)
+            assert next(seconds) < 15
+        else:
+            assert len(read_pages(io.BytesIO(pdf), seconds=9)) == 1
 
 
 def test_three_hundred_pages_are_read():

@@ -100,6 +100,7 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
             "project",
             "remote_id",
             "shown_version",
+            "filename",
             "attempt",
             "attempted_at",
             "accepted_at",

@@ -9,6 +9,7 @@ from django.core.exceptions import BadRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
+from django_craftkit import conf
 from django_craftkit.admin.common import results
 from django_craftkit.admin.common.base import MirrorAdmin
 from django_craftkit.admin.common.buttons import SECONDS, button, pk_of, timeout
@@ -27,7 +28,8 @@ from django_craftkit.permissions import user_of
 from django_craftkit.signing import InvalidSignatureRequest
 from django_craftkit.words import inside
 
-from .forms import ROWS, CancelForm, SigningForm
+from . import anchors
+from .forms import OFFERS, ROWS, CancelForm, SigningForm
 from .page import MOST_RECIPIENTS, names, progress, signature_badges, with_recipients
 
 if TYPE_CHECKING:
@@ -120,6 +122,7 @@ class SigningButtons(MirrorAdmin[Render]):
             request.POST if is_sent else None,
             render=render,
             user=user_of(request),
+            anchors=self._anchors(request, render),
             number=_number_of_rows(request),
             typed=request.POST.dict() if wants_rows else None,
         )
@@ -133,21 +136,40 @@ class SigningButtons(MirrorAdmin[Render]):
             title=_("Send for signature"),
             original=render,
             form=form,
+            offers=OFFERS,
+            known=anchors.to_form(render, form.anchors),
             out=self._under_way(request, render),
             more=min(rows + ROWS, MOST_RECIPIENTS) if rows < MOST_RECIPIENTS else 0,
             waits=results.why_waiting(render.project, SIGNATURES),
         )
 
+    def _may_read(self, request: HttpRequest, render: Render) -> bool:
+        # What is offered, and that a text is missing, tells what is in the PDF.
+        return self.allows(request, "download_render", render)
+
+    def _anchors(self, request: HttpRequest, render: Render) -> anchors.Anchors:
+        """Return what the PDF offers: looked up for a new form, else as the form has it."""
+        if request.method == "POST":
+            return anchors.from_form(render, request.POST.get("known", ""))
+        return anchors.look(render) if self._may_read(request, render) else anchors.Anchors()
+
     def _send(
         self, request: HttpRequest, render: Render, form: SigningForm
     ) -> SignatureRequest | None:
         """Return the request; ``None`` where it was refused, which the form then shows."""
+        if self._may_read(request, render):
+            form.say_missing(anchors.missing(render, form.unknown_anchors))
+        if not form.is_valid():
+            return None
+        # Only where a check would refuse it, so that its page still says what was not found.
+        is_confirmed = form.cleaned_data["anyway"] and conf.check_anchors() == "refuse"
         try:
             sent = render.send_for_signature(
                 form.recipients,
                 anchor_tags=form.anchor_tags,
                 name=form.cleaned_data["name"],
                 expires_in=form.expires_in,
+                check=not is_confirmed,
                 key=form.key,
                 user=user_of(request),
                 wait=timeout(),

@@ -19,21 +19,24 @@ from django_craftkit.models import SignatureRecipient, SignatureRequest
 from django_craftkit.models.signature import MAX_REASON
 from django_craftkit.signing import AnchorTag, Recipient
 
+from .anchors import Anchors
 from .page import MOST_RECIPIENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from django.contrib.auth.base_user import AbstractBaseUser
+    from django.forms import BoundField
     from django.http import QueryDict
 
     from django_craftkit.models import Render
+    from django_craftkit.pdf.anchors import Finding
     from django_craftkit.signing import InvalidSignatureRequest
 
 #: Rows for people that the form has at first, and that one press adds.
 ROWS = 4
-#: What the text is that marks where to sign, unless somebody writes another.
-ANCHOR = "{{sign_here}}"
+#: The id of the list that the page has of the texts that the PDF offers.
+OFFERS = "craftkit-offers"
 DAYS = {
     "7": _("7 days"),
     "14": _("14 days"),
@@ -55,10 +58,13 @@ class RecipientForm(forms.Form):
     )
     anchor = forms.CharField(label=_("Signs where the PDF says"), max_length=200, required=False)
 
-    def __init__(self, *args: Any, number: int = 0, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, anchors: Anchors, number: int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Two people who look for the same text would sign at the same place.
-        self.fields["anchor"].initial = f"{ANCHOR[:-2]}_{number + 1}}}}}" if number else ANCHOR
+        anchor = self.fields["anchor"]
+        # What is proposed to a row that names nobody is no change of it, and is not sent.
+        anchor.initial = anchors.proposal(number)
+        if anchors.offers:
+            anchor.widget.attrs["list"] = OFFERS
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -117,7 +123,7 @@ class SigningForm(OnceMoreForm):
     """The whole of it; ``rows`` are the recipients."""
 
     sent_at = "accepted_at"
-    field_order = ("name", "days", "once_more", "after")
+    field_order = ("name", "days", "anyway", "once_more", "after")
 
     name = forms.CharField(
         label=_("Name"),
@@ -127,6 +133,9 @@ class SigningForm(OnceMoreForm):
         help_text=_("What the people read that they are to sign. At most 255 characters."),
     )
     days = forms.ChoiceField(label=_("Time to sign"), choices=DAYS, required=False, initial="7")
+    anyway = forms.BooleanField(
+        label=_("Send it although a text to sign at is not in the PDF"), required=False
+    )
     #: The request that the form was shown with, so that "once more" pressed twice is once.
     after = forms.RegexField(r"\A[0-9]{1,18}\Z", required=False, widget=forms.HiddenInput)
 
@@ -136,19 +145,33 @@ class SigningForm(OnceMoreForm):
         *,
         render: Render,
         user: AbstractBaseUser,
+        anchors: Anchors | None = None,
         number: int = ROWS,
         typed: Mapping[str, object] | None = None,
     ) -> None:
         initial = {"name": render.key, **(typed or {})}
         super().__init__(data, render=render, user=user, initial=initial)
-        self.rows: RecipientRows = RecipientForms(data, prefix="people")
-        self.rows.extra, self.rows.typed = number, typed
+        #: What is known of the PDF.
+        self.anchors = anchors or Anchors()
+        self.rows: RecipientRows = RecipientForms(
+            data, prefix="people", form_kwargs={"anchors": self.anchors}
+        )
+        self.rows.extra = min(max(number, len(self.anchors.proposed)), MOST_RECIPIENTS)
+        self.rows.typed = typed
+        #: Whether to ask if it is to be sent although the PDF lacks a text.
+        self.lacks_anchors = "anyway" in (data or typed or ())
         #: What another press of the same has made.
         self.repeated: SignatureRequest | None = None
         self.key = ""
 
     def is_valid(self) -> bool:
         return super().is_valid() and self.rows.is_valid()
+
+    @property
+    def shown(self) -> Iterator[BoundField]:
+        """The fields; of those that confirm something, the ones that something asks for."""
+        is_asked = {"once_more": self.before is not None, "anyway": self.lacks_anchors}
+        return (field for field in self.visible_fields() if is_asked.get(field.name, True))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -222,6 +245,21 @@ class SigningForm(OnceMoreForm):
         known: SignatureRequest | None = rows.order_by("-pk").first()
         return known
 
+    @property
+    def unknown_anchors(self) -> list[str]:
+        """What the people are to sign at that the PDF may not have, unless that is confirmed."""
+        if self.repeated is not None or self.cleaned_data["anyway"]:
+            return []
+        return self.anchors.others(tag.anchor_string for tag in self.anchor_tags)
+
+    def say_missing(self, findings: Mapping[str, Finding]) -> None:
+        """Say in each row whose text the PDF does not have which one of it is the nearest."""
+        for _number, row in self._signers():
+            if (finding := findings.get(row.cleaned_data["anchor"])) is None:
+                continue
+            row.add_error("anchor", _missing(finding))
+            self.lacks_anchors = True
+
     def is_repeat(self, sent: SignatureRequest) -> bool:
         """Whether a request is one that another press has made."""
         return self.repeated is not None and self.repeated.pk == sent.pk
@@ -239,6 +277,14 @@ class SigningForm(OnceMoreForm):
         else:
             form, field = self._signers()[number][1], "anchor"
         form.add_error(field if field in form.fields else None, text)
+
+
+def _missing(finding: Finding) -> forms.ValidationError:
+    if not finding.similar:
+        return forms.ValidationError(_("The PDF does not have this text."), code="missing")
+    text, page = finding.similar[0]
+    said = _("The PDF does not have this text. The nearest is %(text)s on page %(page)s.")
+    return forms.ValidationError(said, code="missing", params={"text": text, "page": page})
 
 
 class CancelForm(forms.Form):

@@ -50,8 +50,9 @@ pytestmark = pytest.mark.django_db
 #: What the pages of each model show to whoever may see them, whole and of every row.
 SHOWN = {
     Render: (
-        "id project template version key source_type source_id status builder error remote_id "
-        "attempt requested_at attempted_at accepted_at completed_at withdrawn_at updated_at"
+        "id project template version filename key source_type source_id status builder error "
+        "remote_id attempt requested_at attempted_at accepted_at completed_at withdrawn_at "
+        "updated_at"
     ),
     Share: (
         "id render project status channel by_mail recipient_email message click_count error "

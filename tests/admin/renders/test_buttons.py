@@ -207,6 +207,25 @@ class TestThePdf:
         response = boss.get(address(Render, "pdf", render.pk))
         assert response["Content-Disposition"] == 'inline; filename="x.pdf"'
 
+    @pytest.mark.parametrize(
+        ("filename", "header"),
+        [
+            ("Invoice 7.PDF", 'filename="Invoice 7.PDF"'),
+            ("invoice 7", 'filename="invoice 7.pdf"'),
+            ("a.pdf.exe", 'filename="a.pdf.exe.pdf"'),
+            ('7".pdf', 'filename="7\\".pdf"'),
+            ("請求書.pdf", "filename*=utf-8''%E8%AB%8B%E6%B1%82%E6%9B%B8.pdf"),
+            # Whatever wrote the row.
+            ("../etc\\passwd", 'filename="..-etc-passwd.pdf"'),
+        ],
+    )
+    def test_is_called_as_its_document_says(self, boss, render, filename, header):
+        Render.objects.update(filename=filename)
+        response = boss.get(address(Render, "pdf", render.pk))
+        assert response["Content-Disposition"] == f"inline; {header}"
+        page = unescape(boss.shows(address(Render, "change", render.pk)))
+        assert f">{filename}<" in page
+
     def test_that_is_not_there_is_a_message(self, boss):
         response = boss.get(address(Render, "pdf", make_render("failed").pk), follow=True)
         assert told(response) == [("error", "There is no PDF: the document is failed.")]
