@@ -37,5 +37,19 @@ class Migration(migrations.Migration):
             name="superseded_at",
             field=models.DateTimeField(blank=True, null=True, verbose_name="superseded at"),
         ),
+        migrations.AlterModelOptions(
+            name="render",
+            options={
+                "permissions": [
+                    ("retry_render", "Can retry a document"),
+                    ("withdraw_render", "Can withdraw a document"),
+                    ("supersede_render", "Can have a document superseded by another"),
+                    ("download_render", "Can open the PDF of a document"),
+                    ("email_render", "Can have a document mailed"),
+                ],
+                "verbose_name": "document",
+                "verbose_name_plural": "documents",
+            },
+        ),
         migrations.RunPython(migrations.RunPython.noop, forget_jobs),
     ]

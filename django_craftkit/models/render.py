@@ -90,6 +90,7 @@ class Render(Sourced, Sendable, Supersedable):
         permissions = [
             ("retry_render", _("Can retry a document")),
             ("withdraw_render", _("Can withdraw a document")),
+            ("supersede_render", _("Can have a document superseded by another")),
             ("download_render", _("Can open the PDF of a document")),
             ("email_render", _("Can have a document mailed")),
         ]
