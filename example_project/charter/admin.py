@@ -11,6 +11,7 @@ from django.template.loader import get_template
 from django.utils.translation import gettext_lazy as _
 
 from charter.models import Boat, Booking, Guest, InspectionArea
+from django_craftkit.admin import CraftkitDocumentsMixin
 from django_craftkit.models import Render
 
 BOOKING = ["code", "boat", "guest", "skipper", "skipper_email", "starts_on", "ends_on"]
@@ -49,7 +50,7 @@ class AreaInline(admin.TabularInline):
 
 
 @admin.register(Booking)
-class BookingAdmin(admin.ModelAdmin):
+class BookingAdmin(CraftkitDocumentsMixin, admin.ModelAdmin):
     list_display = [
         *("code", "status", "agreement", "document"),
         *("boat", "guest", "starts_on", "ends_on"),

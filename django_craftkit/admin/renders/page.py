@@ -49,7 +49,7 @@ from django_craftkit.words import inside
 from .chart import DAYS, KINDS, chart, legend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -134,7 +134,7 @@ def document_context(site: AnyAdmin, request: HttpRequest, render: ShownRender) 
         "asked_by": name_of(render.requested_by),
         **site.error_of(render),
         **_related(site, request, render),
-        "buttons": list(_buttons(site, request, render)),
+        "buttons": list(document_buttons(render, *site.of_row(request, render))),
         "sees_shares": known.sees_shares,
         "shares": [share_row(site, request, share) for share in known.shares[:MOST_SHARES]],
         "undecided": [
@@ -196,9 +196,13 @@ def _link_to(site: AnyAdmin, request: HttpRequest, render: Render) -> str:
     return linked(site.address("change", render.pk), short_name(render.key))
 
 
-def _buttons(site: AnyAdmin, request: HttpRequest, render: Render) -> Iterator[Button]:
-    """Yield the buttons that are permitted and make sense now."""
-    may, url = site.of_row(request, render)
+def document_buttons(
+    render: Render, may: Callable[[str], bool], url: Callable[[str], str]
+) -> Iterator[Button]:
+    """Yield the buttons that are permitted and make sense now.
+
+    ``may`` and ``url`` are what ``of_row`` returns of the document.
+    """
     is_ready = render.status == Render.Status.SUCCEEDED and render.remote_id is not None
     if is_ready and may("download_render"):
         yield Button(_("Open PDF"), url("pdf"), tone="main")
