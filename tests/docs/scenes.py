@@ -406,13 +406,12 @@ def scene_supersede_view(stage: Stage) -> Scene:
     stage.getfixturevalue("monkeypatch").setattr(
         names["messages"], "warning", lambda request, text: told.append(text)
     )
-    Render.objects.filter(pk=render.pk).update(requested_at=timezone.now() + timedelta(days=1))
     for _click in range(2):
-        names["correct_invoice"](request, order.pk)
+        names["correct_invoice"](request, render.pk)
     assert (Render.objects.get(supersedes=render).requested_by, told) == (request.user, [])
     order.total += 1
     order.save()
-    names["correct_invoice"](request, order.pk)
+    names["correct_invoice"](request, render.pk)
     assert (Render.objects.count(), len(told)) == (2, 1)
 
 
@@ -485,6 +484,18 @@ def scene_second_site(stage: Stage) -> Scene:
     registered = names["backoffice"]._registry
     assert {model._meta.app_label for model in registered} == {"craftkit"}
     assert Render in registered
+
+
+@scene
+def scene_documents_mixin(stage: Stage) -> Scene:
+    render = _ready(stage)
+    names = yield {}
+    order_admin = names["OrderAdmin"](Order, names["admin"].site)
+    request = RequestFactory().get("/")
+    request.user = get_user_model().objects.create_superuser("boss")
+    response = order_admin.changeform_view(request, str(_order(stage).pk))
+    (shown,) = response.context_data["craftkit_documents"]["rows"]
+    assert shown["url"] == reverse("admin:craftkit_render_change", args=[render.pk])
 
 
 @scene
