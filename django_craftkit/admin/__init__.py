@@ -2,6 +2,7 @@
 
 from .changes import ChangeAdmin
 from .deliveries import WebhookDeliveryAdmin
+from .documents import CraftkitDocumentsMixin
 from .engagement import EngagementEventAdmin
 from .jobs import JobAdmin
 from .projects import ProjectStateAdmin
@@ -12,6 +13,7 @@ from .templates import TemplateAdmin
 
 __all__ = [
     "ChangeAdmin",
+    "CraftkitDocumentsMixin",
     "EngagementEventAdmin",
     "JobAdmin",
     "ProjectStateAdmin",

@@ -18,6 +18,7 @@ from django_craftkit.models import Change, Render, Share, SignatureRequest
 from django_craftkit.models.problems import Problem
 from django_craftkit.models.project import PAUSED, RUNNING
 from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
+from django_craftkit.models.superseding import CORRECTED, SUPERSEDED, SUPERSEDES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +42,9 @@ STATUSES: dict[str, Mapping[str, _StrOrPromise]] = {
         **dict(Render.Status.choices),
         WITHDRAWN: _("withdrawn"),
         OVERDUE: _("overdue"),
+        CORRECTED: _("correction requested"),
+        SUPERSEDED: _("replaced"),
+        SUPERSEDES: _("has replaced another"),
         "archived": _("archived"),
     },
     Change.Kind.SHARE: dict(Share.Status.choices),

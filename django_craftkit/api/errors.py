@@ -20,7 +20,12 @@ from rest_framework.settings import api_settings
 
 from django_craftkit.data import message_of
 from django_craftkit.database import sanitized
-from django_craftkit.models import KeyConflict, NothingToRender, RenderWithdrawn
+from django_craftkit.models import (
+    KeyConflict,
+    NothingToRender,
+    RenderSuperseded,
+    RenderWithdrawn,
+)
 from django_craftkit.models.problems import Problem
 from django_craftkit.signing import InvalidSignatureRequest
 
@@ -120,6 +125,8 @@ def _known(error: Exception) -> exceptions.APIException | None:
             return Conflict(_("There is nothing to render."), "nothing_to_render")
         case RenderWithdrawn():
             return Conflict(_("The document was withdrawn."), "withdrawn")
+        case RenderSuperseded():
+            return Conflict(_("Another document takes its place already."), "superseded")
         case InvalidSignatureRequest():
             return exceptions.ValidationError({error.field: [str(error)]})
         case ValidationError():

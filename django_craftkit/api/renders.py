@@ -17,6 +17,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.response import Response
 
 from django_craftkit import conf
+from django_craftkit.bulk import among
 from django_craftkit.database import database
 from django_craftkit.models import Render, Share
 from django_craftkit.models.arguments import (
@@ -27,7 +28,7 @@ from django_craftkit.models.arguments import (
     hash_key,
 )
 from django_craftkit.models.identity import MAX_PK, identify, stored_key
-from django_craftkit.permissions import may_see, user_of
+from django_craftkit.permissions import may_see, permitted, user_of
 
 from .base import CraftkitViewSet, PDFRenderer
 from .engagement import EngagementInputSerializer
@@ -54,6 +55,8 @@ from .signatures import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.db.models import Model, QuerySet
     from django.http import FileResponse
     from rest_framework.request import Request
@@ -79,6 +82,12 @@ class RenderSerializer(RowSerializer):
         help_text="`pending`, `queued`, `rendering`, `succeeded`, `failed`, `cancelled`, `rejected`"
     )
     is_final = serializers.BooleanField(help_text="Whether nothing more happens by itself.")
+    supersedes = serializers.SerializerMethodField(
+        help_text="The document that it is to take the place of; null where you may not know it."
+    )
+    superseded_by = serializers.SerializerMethodField(
+        help_text="The document that takes its place; null where you may not know it."
+    )
     counts = serializers.DictField(
         child=serializers.IntegerField(), help_text="How many engagement events there are, by type."
     )
@@ -103,8 +112,19 @@ class RenderSerializer(RowSerializer):
             "accepted_at",
             "completed_at",
             "withdrawn_at",
+            "supersedes",
+            "superseded_by",
+            "superseded_at",
         )
         read_only_fields = fields
+
+    def get_supersedes(self, render: Render) -> int | None:
+        pk: int | None = getattr(render, "shown_supersedes", None)
+        return pk
+
+    def get_superseded_by(self, render: Render) -> int | None:
+        pk: int | None = getattr(render, "shown_superseded_by", None)
+        return pk
 
     @extend_schema_field(ShownSourceSerializer(allow_null=True))
     def get_source(self, render: Render) -> dict[str, str] | None:
@@ -184,6 +204,29 @@ class RenderInputSerializer(InputSerializer):
         return alias
 
 
+class SupersedeInputSerializer(InputSerializer):
+    """A document that takes the place of another: about the same object, in the same project."""
+
+    data = DataField(  # type: ignore[assignment]
+        help_text="All of the new document's: what the template's manifest asks for."
+    )
+    template = TextField(
+        validators=[partial(checked, check_template)],
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="`null`: that of the document.",
+    )
+    version = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_VERSION,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="`null`: as the document has it.",
+    )
+
+
 class RenderFilter(django_filters.FilterSet):
     """By what the answer shows, and an index finds."""
 
@@ -230,6 +273,7 @@ class RenderViewSet(CraftkitViewSet[Render]):
         "pdf": "download_render",
         "retry": "retry_render",
         "withdraw": "withdraw_render",
+        "supersede": "supersede_render",
         "share": "add_share",
         "email": "email_render",
         "sign": "add_signaturerequest",
@@ -249,6 +293,28 @@ class RenderViewSet(CraftkitViewSet[Render]):
         shown = getattr(serializer.Meta, "fields", ())
         # Of any length, and in a list a hundred times.
         return rows if shown == "__all__" or "data" in shown else rows.defer("answer", "data")
+
+    def prepare(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """Add which document takes the place of which, as far as the user may know of both."""
+        renders = Render.objects.using(rows[0]._state.db if rows else None)
+        successors = renders.filter(among("supersedes", [row.pk for row in rows])).order_by("pk")
+        by_old = dict(successors.values_list("supersedes", "pk"))
+        others = {*by_old.values(), *(row.supersedes_id for row in rows)} - {None}
+        known: set[int] = set()
+        if others:
+            found = narrowed(renders.filter(among("pk", others)), self.request)
+            mine = permitted(self.request.user, "view_render", found)
+            known = set() if mine is None else set(mine.order_by().values_list("pk", flat=True))
+        for row in rows:
+            old, new = row.supersedes_id, by_old.get(row.pk)
+            row.shown_supersedes = old if old in known else None
+            row.shown_superseded_by = new if new in known else None
+        return rows
+
+    def answer(self, row: Model, *, code: int = status.HTTP_200_OK) -> Response:
+        if isinstance(row, Render):
+            self.prepare([row])
+        return super().answer(row, code=code)
 
     @described("Request a document", body=RenderInputSerializer, makes=True)
     def create(self, request: Request, *args: object, **kwargs: object) -> Response:
@@ -275,11 +341,12 @@ class RenderViewSet(CraftkitViewSet[Render]):
     def retry(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Start the next attempt of a document that failed, was rejected, cancelled or withdrawn.
 
-        409 if the document is ready.
+        409 if the document is ready, or superseded.
         """
         render = self.get_object()
         is_retried = render.retry(user=user_of(request), wait=self.read_wait())
-        if not is_retried and render.status == Render.Status.SUCCEEDED:
+        is_over = render.status == Render.Status.SUCCEEDED or render.superseded_at is not None
+        if not is_retried and is_over:
             raise Conflict(_("There is nothing to retry."), "not_retriable")
         return self.answer(render)
 
@@ -290,6 +357,29 @@ class RenderViewSet(CraftkitViewSet[Render]):
         render = self.get_object()
         render.withdraw(user=user_of(request), wait=self.read_wait())
         return self.answer(render)
+
+    @described("Supersede a document", body=SupersedeInputSerializer, makes=True)
+    @action(detail=True, methods=["post"])
+    def supersede(self, request: Request, *args: object, **kwargs: object) -> Response:
+        """Request a document that takes the place of this one, a corrected invoice say.
+
+        Once it is ready, this one is withdrawn. Without an Idempotency-Key, the body is the key:
+        the same body is rendered once. 409 if another document takes its place already.
+        """
+        old = self.get_object()
+
+        def make(given: Given, **options: Any) -> Render:
+            return old.supersede(**given, **options)
+
+        def check(render: Render, given: Given) -> None:
+            wanted = {name: value for name, value in given.items() if value is not None}
+            check_same(render, **wanted)
+            if not narrowed(Render.objects.writer(), request).filter(pk=render.pk).exists():
+                raise PermissionDenied
+
+        return self.request_row(
+            f"supersede {old.pk}", SupersedeInputSerializer, make, check, or_body=True
+        )
 
     @described("Read the PDF", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])

@@ -6,7 +6,14 @@ from .archive import ArchivedFile
 from .change import Change
 from .delivery import WebhookDelivery
 from .engagement import EngagementEvent
-from .exceptions import KeyConflict, NothingToRender, RenderFailed, RenderWithdrawn, WrongSchema
+from .exceptions import (
+    KeyConflict,
+    NothingToRender,
+    RenderFailed,
+    RenderSuperseded,
+    RenderWithdrawn,
+    WrongSchema,
+)
 from .job import Job
 from .project import ProjectState
 from .recipient import SignatureRecipient
@@ -26,6 +33,7 @@ __all__ = [
     "ProjectState",
     "Render",
     "RenderFailed",
+    "RenderSuperseded",
     "RenderWithdrawn",
     "Share",
     "SignatureRecipient",

@@ -26,6 +26,10 @@ class RenderWithdrawn(ValueError):
     """The document was withdrawn: it goes to nobody any more."""
 
 
+class RenderSuperseded(ValueError):
+    """Another document takes its place already."""
+
+
 class RenderFailed(Exception):
     """The document ended without a PDF; ``render`` says why."""
 

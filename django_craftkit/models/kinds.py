@@ -25,6 +25,7 @@ class Kind(models.TextChoices):
     SHARE = "share", "Share", _("make or revoke the link")
     EMAIL = "email", "Share", "email", _("send the e-mail")
     ENGAGEMENT = "engagement", "Render", _("ask who opened it")
+    SUPERSEDE = "supersede", "Render", _("withdraw the document that it supersedes")
     ARCHIVE_RENDER = "archive render", "Render", _("keep the PDF")
     SEND_SIGNATURE = "send signature", "SignatureRequest", "signatures", _("send it to be signed")
     POLL_OR_CANCEL = "signature", "SignatureRequest", _("ask who has signed, or cancel it")

@@ -19,13 +19,14 @@ from .change import Change
 from .columns import NullableMoment, prefix_index, user_key
 from .exceptions import KeyConflict, NothingToRender, RenderFailed
 from .job import Job
-from .mirror import Attempted, time_left
+from .mirror import time_left
 from .priority import Priority
 from .problems import ErrorCode
 from .project import ProjectState
 from .render_manager import RenderManager
 from .sending import Sendable
 from .source import Sourced
+from .superseding import Supersedable
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
-class Render(Sourced, Sendable, Attempted):
+class Render(Sourced, Sendable, Supersedable):
     """A document that was requested: one row for one key, whatever happens on the way."""
 
     class Status(models.TextChoices):
@@ -89,6 +90,7 @@ class Render(Sourced, Sendable, Attempted):
         permissions = [
             ("retry_render", _("Can retry a document")),
             ("withdraw_render", _("Can withdraw a document")),
+            ("supersede_render", _("Can have a document superseded by another")),
             ("download_render", _("Can open the PDF of a document")),
             ("email_render", _("Can have a document mailed")),
         ]
@@ -122,8 +124,9 @@ class Render(Sourced, Sendable, Attempted):
 
     @property
     def is_retriable(self) -> bool:
-        """Whether it ended without a PDF, so that it can be retried."""
-        return self.is_final and self.status != self.Status.SUCCEEDED
+        """Whether it ended without a PDF, and no other has taken its place: it can be retried."""
+        is_lacking = self.is_final and self.status != self.Status.SUCCEEDED
+        return is_lacking and self.superseded_at is None
 
     @property
     def is_unbuilt(self) -> bool:
@@ -197,7 +200,8 @@ class Render(Sourced, Sendable, Attempted):
             user, wait: as in ``share``.
 
         Returns:
-            False where there is nothing to retry: it is ready, or under way. The log says so.
+            False where there is nothing to retry: it is ready, under way or superseded. The log
+            says so.
         """
         check_user(user)
         plain = None if data is None else document_data(data)

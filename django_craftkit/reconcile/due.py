@@ -149,6 +149,13 @@ def _rendered_but_not_kept() -> QuerySet[Render]:
     return ready.exclude(_kept(ArchivedFile.Kind.RENDER))
 
 
+def _superseding() -> QuerySet[Render]:
+    ready = Render.objects.writer().filter(
+        status=Render.Status.SUCCEEDED, withdrawn_at=None, supersedes__isnull=False
+    )
+    return ready.filter(supersedes__superseded_at=None)
+
+
 def _unannounced(kind: str) -> QuerySet[Change]:
     return Change.objects.writer().filter(kind=kind, announcement=Change.Announcement.DUE)
 
@@ -162,6 +169,7 @@ DUE = (
     Due(Job.Kind.SEND_SIGNATURE, _unsent_requests),
     Due(Job.Kind.POLL_OR_CANCEL, _unwanted_requests),
     Due(Job.Kind.POLL_SIGNATURES, _projects_to_poll),
+    Due(Job.Kind.SUPERSEDE, _superseding, project=None),
     Due(Job.Kind.ARCHIVE_SIGNATURE, _signed_but_not_kept, is_indexed=False),
     Due(Job.Kind.ARCHIVE_RENDER, _rendered_but_not_kept, is_indexed=False),
     *(

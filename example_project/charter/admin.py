@@ -7,11 +7,14 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.loader import get_template
 from django.utils.translation import gettext_lazy as _
 
+from charter.craftkit import HANDOVER, handover
 from charter.models import Boat, Booking, Guest, InspectionArea
-from django_craftkit.models import Render
+from django_craftkit.admin import CraftkitDocumentsMixin
+from django_craftkit.models import Render, RenderSuperseded
 
 BOOKING = ["code", "boat", "guest", "skipper", "skipper_email", "starts_on", "ends_on"]
 INSPECTION = ["inspector", "engine_hours", "fuel", "notes"]
@@ -49,7 +52,7 @@ class AreaInline(admin.TabularInline):
 
 
 @admin.register(Booking)
-class BookingAdmin(admin.ModelAdmin):
+class BookingAdmin(CraftkitDocumentsMixin, admin.ModelAdmin):
     list_display = [
         *("code", "status", "agreement", "document"),
         *("boat", "guest", "starts_on", "ends_on"),
@@ -117,13 +120,36 @@ class BookingAdmin(admin.ModelAdmin):
             and self.has_change_permission(request, booking)
             and self.has_sign_off_permission(request)
         )
+        if booking is not None and self.has_correct_permission(request, booking):
+            context["protocol"] = protocols(booking).first()
         return super().render_change_form(request, context, **kwargs)
+
+    def has_correct_permission(self, request: HttpRequest, booking: Booking) -> bool:
+        may = request.user.has_perm("craftkit.supersede_render")
+        return may and self.has_change_permission(request, booking)
+
+    def correct(self, request: HttpRequest, booking: Booking) -> HttpResponse:
+        """Have the protocol that the page showed superseded by one of what is saved now."""
+        if not self.has_correct_permission(request, booking):
+            raise PermissionDenied
+        protocol = get_object_or_404(protocols(booking), pk=request.POST["protocol"])
+        try:
+            protocol.supersede(handover(booking), user=request.user)
+        except RenderSuperseded:
+            self.message_user(request, _("It was corrected before."), messages.WARNING)
+        else:
+            self.log_change(request, booking, _("Corrected the handover protocol."))
+            done = _("A corrected protocol is on the way. The links to this one end with it.")
+            self.message_user(request, done, messages.SUCCESS)
+        return HttpResponseRedirect(request.get_full_path())
 
     def response_change(self, request: HttpRequest, obj: Booking) -> HttpResponse:
         """The button saves the page as the others do, then signs off, in the same transaction.
 
         Its one message says what became of the sign-off; whoever is refused stays on the page.
         """
+        if "_correct" in request.POST:
+            return self.correct(request, obj)
         if "_sign_off" not in request.POST:
             return super().response_change(request, obj)
         if not self.has_sign_off_permission(request):
@@ -131,6 +157,12 @@ class BookingAdmin(admin.ModelAdmin):
         if self.sign_off_one(request, obj, _("The rest of the page is saved.")):
             return self.response_post_save_change(request, obj)
         return HttpResponseRedirect(request.get_full_path())
+
+
+def protocols(booking: Booking) -> QuerySet[Render]:
+    """The booking's handover protocols, the newest first."""
+    found: QuerySet[Render] = Render.objects.for_object(booking).filter(template=HANDOVER)
+    return found
 
 
 def is_open(booking: Booking | None) -> bool:

@@ -228,7 +228,8 @@ def test_every_permission_is_one_of_the_table():
             "codename", flat=True
         )
     )
-    assert known == rights | IDLE | {"see_share_link"}
+    # What a serializer looks at, and what an action of the API alone takes.
+    assert known == rights | IDLE | {"see_share_link", "supersede_render"}
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

@@ -30,6 +30,7 @@ TABLE = {
     ("get", "render-pdf"): "download_render",
     ("post", "render-retry"): "retry_render",
     ("post", "render-withdraw"): "withdraw_render",
+    ("post", "render-supersede"): "supersede_render",
     ("post", "render-share"): "add_share",
     ("post", "render-email"): "email_render",
     ("post", "render-sign"): "add_signaturerequest",
@@ -50,6 +51,7 @@ TABLE = {
 RIGHTS = sorted(set(TABLE.values()))
 BODIES = {
     "render-list": {"template": "invoice", "data": {"total": 1}},
+    "render-supersede": {"data": {"total": 2}},
     "render-email": {"recipient_email": "max@example.com"},
     "render-sign": {
         "recipients": [{"first_name": "Jane", "email": "jane@example.com"}],

@@ -381,6 +381,79 @@ def scene_withdraw(stage: Stage) -> Scene:
 
 
 @scene
+def scene_supersede(stage: Stage) -> Scene:
+    kit, render = _kit(stage), _ready(stage)
+    render.share()
+    kit.run()
+    names = yield {"render": render, "order": _order(stage)}
+    kit.run()
+    new = Render.objects.get(key="invoice-A-1-corrected")
+    assert (names["new"], new.supersedes, new.status) == (new, render, "succeeded")
+    assert kit.shares[0].revoked
+    render.refresh_from_db()
+    assert render.superseded_by == new
+    assert render.superseded_at is not None
+
+
+@scene
+def scene_supersede_view(stage: Stage) -> Scene:
+    names = yield {}
+    order, render = _order(stage), _ready(stage)
+    request = RequestFactory().post("/")
+    request.user = get_user_model().objects.create(username="ada")
+    told = []
+    stage.getfixturevalue("monkeypatch").setattr(
+        names["messages"], "warning", lambda request, text: told.append(text)
+    )
+    for _click in range(2):
+        names["correct_invoice"](request, render.pk)
+    assert (Render.objects.get(supersedes=render).requested_by, told) == (request.user, [])
+    order.total += 1
+    order.save()
+    names["correct_invoice"](request, render.pk)
+    assert (Render.objects.count(), len(told)) == (2, 1)
+
+
+@scene
+def scene_superseded_receiver(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit, render = _kit(stage), _ready(stage)
+    other = Render.objects.request("invoice", {}, key="other")
+    kit.run()
+    yield {}
+    other.withdraw()
+    new = render.supersede({"number": "A-1"}, key="new")
+    kit.run()
+    (mail,) = Share.objects.all()
+    assert (mail.render, mail.status) == (new, "active")
+
+
+@scene
+def scene_credit_note(stage: Stage) -> Scene:
+    render = _ready(stage)
+    names = yield {"order": _order(stage)}
+    _kit(stage).run()
+    render.refresh_from_db()
+    assert render.withdrawn_at is None
+    assert (names["credit_note"].source, names["credit_note"].supersedes) == (_order(stage), None)
+    assert _kit(stage).renders[1].template == "credit-note"
+
+
+@scene
+def scene_same_again(stage: Stage) -> Scene:
+    render = _ready(stage)
+    names = yield {"render": render}
+    assert (names["new"].data, names["new"].supersedes) == (render.data, render)
+
+
+@scene
+def scene_mail_again(stage: Stage) -> Scene:
+    yield {"render": _ready(stage)}
+    _kit(stage).run()
+    assert [mail.to for mail in _kit(stage).mails] == ["jane@example.com"] * 2
+
+
+@scene
 def scene_template_known(stage: Stage) -> Scene:
     kit = _kit(stage)
     variable = {"key": "number", "label": "Number", "dataType": "text"}
@@ -410,6 +483,18 @@ def scene_second_site(stage: Stage) -> Scene:
     registered = names["backoffice"]._registry
     assert {model._meta.app_label for model in registered} == {"craftkit"}
     assert Render in registered
+
+
+@scene
+def scene_documents_mixin(stage: Stage) -> Scene:
+    render = _ready(stage)
+    names = yield {}
+    order_admin = names["OrderAdmin"](Order, names["admin"].site)
+    request = RequestFactory().get("/")
+    request.user = get_user_model().objects.create_superuser("boss")
+    response = order_admin.changeform_view(request, str(_order(stage).pk))
+    (shown,) = response.context_data["craftkit_documents"]["rows"]
+    assert shown["url"] == reverse("admin:craftkit_render_change", args=[render.pk])
 
 
 @scene

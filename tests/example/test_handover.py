@@ -235,3 +235,47 @@ def flat(data, prefix=""):
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}"
+
+
+def press_correct(client, booking, protocol):
+    return client.post(
+        change_page(booking),
+        {
+            "areas-TOTAL_FORMS": 0,
+            "areas-INITIAL_FORMS": 0,
+            "status": booking.status,
+            "protocol": protocol.pk,
+            "_correct": "1",
+        },
+    )
+
+
+def test_a_protocol_is_corrected_and_the_guests_link_leads_to_the_new_one(
+    craftkit, client, staff, booking
+):
+    grant(staff, "supersede_render")
+    assert "_correct" not in client.get(change_page(booking)).text
+    booking.sign_off(staff)
+    craftkit.run()
+    old = Render.objects.get(template="charter-handover")
+    assert "_correct" in client.get(change_page(booking)).text
+    booking.guest.name = "Ada Lovelace"
+    booking.guest.save()
+    for _click in range(2):
+        assert press_correct(client, booking, old).status_code == 302
+    new = Render.objects.get(supersedes=old)
+    assert (new.data["guest"]["name"], new.requested_by) == ("Ada Lovelace", staff)
+    craftkit.run()
+    old.refresh_from_db()
+    assert old.superseded_at is not None
+    shares = {share.render: share.status for share in Share.objects.all()}
+    assert shares == {old: "revoked", new: "active"}
+
+
+def test_without_the_permission_nothing_is_corrected(craftkit, client, staff, booking):
+    booking.sign_off(staff)
+    craftkit.run()
+    old = Render.objects.get(template="charter-handover")
+    assert "_correct" not in client.get(change_page(booking)).text
+    assert press_correct(client, booking, old).status_code == 403
+    assert not Render.objects.filter(supersedes=old).exists()

@@ -219,6 +219,14 @@ def rendered_and_not_kept(craftkit, settings):
     return lambda: ArchivedFile.objects.filter(kind="render", object_id=render.pk).exists()
 
 
+@state("supersede")
+def ready_and_not_in_the_place_of_the_old_one(craftkit, settings):
+    old = ready(craftkit)
+    new = old.supersede({"number": 2})
+    Render.objects.filter(pk=new.pk).update(status="succeeded")
+    return lambda: Render.objects.filter(pk=old.pk, withdrawn_at__isnull=False).exists()
+
+
 SIGNALS = {
     "render": (render_succeeded, lambda craftkit: ready(craftkit)),
     "share": (share_created, lambda craftkit: ready(craftkit).share()),

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django_craftkit import clock
 from django_craftkit.models import Change, Render, Share, SignatureRequest
 from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
+from django_craftkit.models.superseding import SUPERSEDED
 
 from .format import Context, name_of
 from .truncate import LONGEST_LINE, short_line, short_name
@@ -55,6 +56,7 @@ TONES = {
     Share.Status.UNKNOWN.value: "warn",
     WITHDRAWN: "warn",
     OVERDUE: "warn",
+    SUPERSEDED: "warn",
 }
 
 

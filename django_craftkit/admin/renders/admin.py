@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Subquery
 from django.utils import formats
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -119,7 +119,10 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
             return queryset
         # Most documents are signed by nobody, and their pages need not look for it.
         requests = SignatureRequest.objects.filter(render=OuterRef("pk"))
-        queryset = queryset.annotate(has_requests=Exists(requests))
+        successors = Render.objects.filter(supersedes=OuterRef("pk")).order_by("-pk")
+        queryset = queryset.annotate(
+            has_requests=Exists(requests), successor_id=Subquery(successors.values("pk")[:1])
+        )
         return queryset.select_related("requested_by", "withdrawn_by")
 
     def get_list_display(self, request: HttpRequest) -> _ListDisplayT[Render]:

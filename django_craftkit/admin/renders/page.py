@@ -25,7 +25,7 @@ from django_craftkit.admin.common.format import (
     side_by_side,
 )
 from django_craftkit.admin.common.results import can_be_shared
-from django_craftkit.admin.common.truncate import short_name
+from django_craftkit.admin.common.truncate import LONG, short_name
 from django_craftkit.admin.shares.page import (
     MOST_SHARES,
     actor,
@@ -43,12 +43,13 @@ from django_craftkit.admin.signatures.page import (
 )
 from django_craftkit.models import Change, EngagementEvent, Render
 from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
+from django_craftkit.models.superseding import CORRECTED, SUPERSEDED, SUPERSEDES
 from django_craftkit.words import inside
 
 from .chart import DAYS, KINDS, chart, legend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
         sees_source: bool
         has_requests: bool
+        successor_id: int | None
         is_late: bool
         open_links: int
 
@@ -112,6 +114,11 @@ def document_timeline(
     shares, requests = known.shares[:MOST_SHARES], known.requests[:MOST_REQUESTS]
     firsts = {share.pk: share.first_opened for share in shares if share.first_opened}
     changes = changes_of(render, shares, requests)
+    if not site.allows(request, "view_render"):
+        # Who may see this document alone is not told the key of another.
+        for change in changes:
+            if change.to_status in (CORRECTED, SUPERSEDED, SUPERSEDES):
+                change.note = ""
     seen = firsts if known.sees_events else None
     steps = document_steps(render, changes, shares, known.events, seen, requests)
     return timeline.context(site, request, render, changes, steps)
@@ -126,7 +133,8 @@ def document_context(site: AnyAdmin, request: HttpRequest, render: ShownRender) 
         "age": inside(age, render.requested_at),
         "asked_by": name_of(render.requested_by),
         **site.error_of(render),
-        "buttons": list(_buttons(site, request, render)),
+        **_related(site, request, render),
+        "buttons": list(document_buttons(render, *site.of_row(request, render))),
         "sees_shares": known.sees_shares,
         "shares": [share_row(site, request, share) for share in known.shares[:MOST_SHARES]],
         "undecided": [
@@ -170,9 +178,31 @@ def document_context(site: AnyAdmin, request: HttpRequest, render: ShownRender) 
     return page
 
 
-def _buttons(site: AnyAdmin, request: HttpRequest, render: Render) -> Iterator[Button]:
-    """Yield the buttons that are permitted and make sense now."""
-    may, url = site.of_row(request, render)
+def _related(site: AnyAdmin, request: HttpRequest, render: ShownRender) -> Context:
+    """Return the document that it supersedes, and the one that supersedes it, as links."""
+    pks = [pk for pk in (render.supersedes_id, render.successor_id) if pk is not None]
+    found = Render.objects.defer(*LONG[Render]).in_bulk(pks)
+    old, new = found.get(render.supersedes_id or 0), found.get(render.successor_id or 0)
+    return {
+        "supersedes": old and _link_to(site, request, old),
+        "has_superseded": old is not None and old.superseded_at is not None,
+        "superseded_by": new and _link_to(site, request, new),
+    }
+
+
+def _link_to(site: AnyAdmin, request: HttpRequest, render: Render) -> str:
+    if not site.allows(request, "view_render", render):
+        return _("another document")
+    return linked(site.address("change", render.pk), short_name(render.key))
+
+
+def document_buttons(
+    render: Render, may: Callable[[str], bool], url: Callable[[str], str]
+) -> Iterator[Button]:
+    """Yield the buttons that are permitted and make sense now.
+
+    ``may`` and ``url`` are what ``of_row`` returns of the document.
+    """
     is_ready = render.status == Render.Status.SUCCEEDED and render.remote_id is not None
     if is_ready and may("download_render"):
         yield Button(_("Open PDF"), url("pdf"), tone="main")
@@ -270,7 +300,9 @@ def render_badges(render: Render, *, is_overdue: bool) -> str:
     badges = [(render.get_status_display(), tone)]
     if is_overdue:
         badges.append((_("overdue"), "warn"))
-    if render.withdrawn_at is not None:
+    if render.superseded_at is not None:
+        badges.append((_("replaced"), "quiet"))
+    elif render.withdrawn_at is not None:
         badges.append((_("withdrawn"), "quiet"))
     return side_by_side(badges)
 
@@ -285,6 +317,9 @@ _STEPS: dict[str, _StrOrPromise] = {
     Render.Status.REJECTED: gettext_lazy("Rejected"),
     WITHDRAWN: gettext_lazy("Withdrawn"),
     OVERDUE: gettext_lazy("Overdue"),
+    CORRECTED: gettext_lazy("Correction requested"),
+    SUPERSEDED: gettext_lazy("Replaced by another document"),
+    SUPERSEDES: gettext_lazy("Replaced another document"),
     "archived": gettext_lazy("PDF archived"),
 }
 

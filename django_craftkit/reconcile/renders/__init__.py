@@ -1,5 +1,5 @@
 """Documents: built, sent, followed to their end."""
 
-from . import poll, send
+from . import poll, send, supersede
 
-__all__ = ["poll", "send"]
+__all__ = ["poll", "send", "supersede"]

@@ -204,6 +204,7 @@ def _drop(render: Render, job: Job) -> Result:
         # The event fired again, and there may be something now, or another builds it.
         return Reschedule(0.0)
     is_wanted = row.shares.writer().exists() or row.signature_requests.writer().exists()
+    is_wanted = is_wanted or Render.objects.writer().filter(supersedes=row.pk).exists()
     if is_wanted or row.attempt > 1:
         return _decide_here(row, Status.CANCELLED, Problem(ErrorCode.NOTHING_TO_RENDER), job)
     row.delete(using=database())

@@ -83,6 +83,11 @@ class DocumentStates(States[Render, RemoteState]):
             learn(row)
         if conf.options().ARCHIVE_RENDERS:
             Job.objects.schedule_for(Job.Kind.ARCHIVE_RENDER, ready)
+        # A job: who has many documents locked must not wait for those that they supersede. Without
+        # a project, as it calls no Craftkit: a pause doesn't hold it up.
+        superseding = [row.pk for row in ready if row.supersedes_id is not None]
+        if superseding:
+            Job.objects.schedule(Job.Kind.SUPERSEDE, superseding)
         requests = SignatureRequest.objects.using(using).filter(
             bulk.among("render", pks), status=SignatureRequest.Status.PENDING
         )

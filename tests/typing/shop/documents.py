@@ -126,6 +126,8 @@ def hand_out(render: Render, user: User) -> None:
     render.retry()
     render.retry({"number": "A-1"}, user=user)
     assert_type(render.withdraw(), bool)
+    assert_type(render.supersede({"number": 2}, key="corrected"), Render)
+    assert_type(render.superseded_by, Render | None)
 
 
 def sign(render: Render, user: User) -> None:
