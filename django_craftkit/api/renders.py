@@ -21,7 +21,7 @@ from django_craftkit.database import database
 from django_craftkit.models import Render, Share
 from django_craftkit.models.arguments import MAX_SLUG, MAX_VERSION, check_template, hash_key
 from django_craftkit.models.identity import MAX_PK, identify, stored_key
-from django_craftkit.permissions import may_see, user_of
+from django_craftkit.permissions import may_see, owns, user_of
 
 from .base import CraftkitViewSet, PDFRenderer
 from .engagement import EngagementInputSerializer
@@ -37,7 +37,7 @@ from .fields import (
     checked,
 )
 from .idempotency import check_same
-from .querysets import narrowed, owns
+from .querysets import narrowed
 from .schema import described
 from .shares import EmailInputSerializer, ShareInputSerializer, ShareSerializer
 from .signatures import (
@@ -49,7 +49,7 @@ from .signatures import (
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
-    from django.http import FileResponse
+    from django.http.response import HttpResponseBase
     from rest_framework.request import Request
 
 
@@ -278,12 +278,12 @@ class RenderViewSet(CraftkitViewSet[Render]):
 
     @described("Read the PDF", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
-    def pdf(self, request: Request, *args: object, **kwargs: object) -> FileResponse:
+    def pdf(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         """Read the PDF. This records no view: `record` does."""
         render = self.get_object()
         if not render.is_final:
             raise Conflict(_("The document is not ready yet."), "not_ready")
-        return self.stream(render.open, f"{render.template} {render.pk}", render)
+        return self.stream(render.open_file, f"{render.template} {render.pk}", render)
 
     @described("Share a document", body=ShareInputSerializer, makes=True)
     @action(detail=True, methods=["post"])
