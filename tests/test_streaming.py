@@ -356,5 +356,5 @@ class TestASite:
                 with pytest.raises(http.client.IncompleteRead):
                     response.read()
             else:
-                # Without a length, or the chunks of HTTP/1.1, which this server has not, nobody can tell.
+                # Without a length, or the chunks of HTTP/1.1, nobody can tell.
                 assert len(response.read()) < size

@@ -227,5 +227,7 @@ def _badge(context: Context, badge: Badge, token: Callable[[], str]) -> SafeStri
         url = ""
     if url:
         page["craftkit_badges"] = True
-        badge |= {"token": token(), "url": url, "script": not scripted}
+        # Of a policy that lets scripts run by a nonce, as of Django 6's context processor.
+        nonce = None if scripted else context.get("csp_nonce")
+        badge |= {"token": token(), "url": url, "script": not scripted, "nonce": nonce}
     return SafeString(get_template("craftkit/badge.html").render(badge))
