@@ -19,8 +19,11 @@ PAGE = (
     "{% load craftkit %}{% for render in renders %}<p>{% craftkit_status render %}</p>{% endfor %}"
 )
 POLICIES = {
-    "self": "default-src 'none'; script-src 'self'; connect-src 'self'",
-    "nonce": f"default-src 'none'; script-src 'nonce-{NONCE}' 'strict-dynamic'; connect-src 'self'",
+    "self": "default-src 'none'; img-src data:; script-src 'self'; connect-src 'self'",
+    "nonce": (
+        f"default-src 'none'; img-src data:; script-src 'nonce-{NONCE}' 'strict-dynamic'; "
+        "connect-src 'self'"
+    ),
 }
 #: How many badges each request was about.
 asked: list[int] = []
