@@ -195,7 +195,8 @@ def _read(pk: int) -> Render | None:
 
 def _has_login() -> bool:
     """Whether there is a page to log in at: Django's default may lead nowhere."""
-    if settings.is_overridden("LOGIN_URL") or not settings.LOGIN_URL:
+    lazy: Any = settings
+    if lazy.is_overridden("LOGIN_URL") or not settings.LOGIN_URL:
         return bool(settings.LOGIN_URL)
     try:
         resolve(settings.LOGIN_URL)

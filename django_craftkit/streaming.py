@@ -6,14 +6,14 @@ import io
 import threading
 from asyncio import get_running_loop
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from django.http import StreamingHttpResponse
 
 from .log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
     from typing import BinaryIO
 
 logger = get_logger(__name__)
@@ -112,7 +112,7 @@ class StreamedFile(StreamingHttpResponse):
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         loop = get_running_loop()
         # As middleware has left it: compressed, say.
-        content = iter(self.streaming_content)
+        content = cast("Iterator[bytes]", self.streaming_content)
         try:
             while True:
                 chunk = await loop.run_in_executor(_READERS, next, content, None)

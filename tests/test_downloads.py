@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.base import ContentFile
 from django.db import connections
@@ -531,6 +532,34 @@ class TestAPart:
         assert not downloaded()
         staff.get(url, headers={"range": "bytes=0-4"})
         assert downloaded() == 1
+
+
+class TestTheOtherAddresses:
+    """Of the admin and of the API: the same answers."""
+
+    @pytest.fixture(params=["admin", "api"])
+    def desk(self, request, kept) -> tuple[Client, str]:
+        boss = browser(User.objects.create_superuser("boss"))
+        path = {"admin": "/admin/craftkit/render/{}/pdf/", "api": "/api/craftkit/renders/{}/pdf/"}
+        return boss, path[request.param].format(kept.pk)
+
+    def test_give_a_part(self, desk):
+        client, path = desk
+        response = client.get(path, headers={"range": "bytes=5-9"})
+        assert (response.status_code, body(response)) == (206, PDF[5:10])
+        assert not EngagementEvent.objects.exists()
+        assert not LogEntry.objects.exists()
+        assert client.get(path, headers={"range": f"bytes={LAST + 1}-"}).status_code == 416
+
+    def test_give_the_file_its_name(self, desk, kept):
+        client, path = desk
+        Render.objects.update(filename="契約.pdf")
+        assert "%E5%A5%91%E7%B4%84.pdf" in client.get(path)["Content-Disposition"]
+
+    def test_give_craftkits_where_the_archive_has_lost_it(self, desk, craftkit):
+        client, path = desk
+        archive_storage().delete(ArchivedFile.objects.get().name)
+        assert body(client.get(path)) == craftkit.renders[0].pdf()
 
 
 class TestHead:

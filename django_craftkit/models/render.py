@@ -17,7 +17,6 @@ from .archive import ArchivedFile, OpenFile
 from .arguments import MAX_FILENAME, check_user, document_data, may_wait
 from .change import Change
 from .columns import NullableMoment, prefix_index, user_key
-from .downloading import Downloadable
 from .exceptions import KeyConflict, NothingToRender, RenderFailed
 from .job import Job
 from .mirror import Attempted, time_left
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
-class Render(Sourced, Sendable, Downloadable, Attempted):
+class Render(Sourced, Sendable, Attempted):
     """A document that was requested: one row for one key, whatever happens on the way."""
 
     class Status(models.TextChoices):

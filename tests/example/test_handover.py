@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+import time
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
@@ -168,6 +172,40 @@ def test_the_guest_gets_one_document_and_one_link(client, craftkit, staff, booki
     assert Share.objects.get().url in page
     assert "Open the handover protocol" in page
     assert "data-waiting" not in page.partition('id="handover"')[2].partition("</section>")[0]
+
+
+def test_the_guest_saves_it_by_a_link_that_expires(client, craftkit, staff, booking, monkeypatch):
+    booking.sign_off(staff)
+    craftkit.run()
+    client.logout()
+    page = client.get(booking.get_absolute_url()).text
+    (url,) = re.findall(r'href="(/craftkit/documents/guest/[^"]+)" download', page)
+    answer = client.get(url)
+    assert b"".join(answer.streaming_content).startswith(b"%PDF-")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3601)
+    assert client.get(url).status_code == 410
+
+
+def test_who_has_signed_off_opens_it(client, craftkit, staff, booking, settings):
+    example = (TEMPLATES.parent / "agency" / "settings.py").read_text()
+    (given,) = re.findall(r"^CRAFTKIT = (\{.+?^\})", example, re.M | re.S)
+    settings.CRAFTKIT = {**settings.CRAFTKIT, **ast.literal_eval(given)}
+    grant(staff, "view_render")
+    booking.sign_off(staff)
+    craftkit.run()
+    page = client.get(booking.get_absolute_url()).text
+    (url,) = re.findall(r'href="(/craftkit/documents/[0-9]+/)"', page)
+    assert client.get(url).status_code == 200
+
+    colleague = get_user_model().objects.create_user("nikos", is_staff=True)
+    grant(colleague, "view_render")
+    client.force_login(colleague)
+    assert url not in client.get(booking.get_absolute_url()).text
+    assert client.get(url).status_code == 404
+    grant(colleague, "download_render")
+    assert url in client.get(booking.get_absolute_url()).text
+    assert client.get(url).status_code == 200
 
 
 @pytest.mark.parametrize("number", [0, 1])
