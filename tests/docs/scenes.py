@@ -646,6 +646,8 @@ def scene_download_url(stage: Stage) -> Scene:
 
 @scene
 def scene_download_settings(stage: Stage) -> Scene:
+    # Its settings are taken before the snippet's, and so given back after them.
+    _kit(stage)
     names = yield {}
     with override_settings(CRAFTKIT=names["CRAFTKIT"]):
         assert checks.run_checks(tags=["craftkit"]) == []
@@ -654,6 +656,7 @@ def scene_download_settings(stage: Stage) -> Scene:
 
 @scene
 def scene_download_rule(stage: Stage) -> Scene:
+    _kit(stage)
     names = yield {}
     module = ModuleType("documented_rules")
     module.may_download = names["may_download"]  # type: ignore[attr-defined]
