@@ -38,6 +38,7 @@ def check_settings(**kwargs: object) -> list[checks.CheckMessage]:
         *_check_database(),
         *_check_declarations(),
         *_check_api(),
+        *_check_downloads(),
     ]
 
 
@@ -301,6 +302,16 @@ def _check_api() -> Iterator[checks.CheckMessage]:
                 hint='It leads from a model to the user: {"shop.Order": "customer"}.',
                 id="craftkit.E016",
             )
+
+
+def _check_downloads() -> Iterator[checks.CheckMessage]:
+    path = conf.options_or_defaults().DOWNLOAD_PERMISSION
+    if isinstance(path, str) and (wrong := _no_function(path)):
+        yield checks.Error(
+            f"CRAFTKIT['DOWNLOAD_PERMISSION'] names no function: {wrong}",
+            hint='"django_craftkit.downloads.own_documents" is one.',
+            id="craftkit.E017",
+        )
 
 
 def _no_function(path: str) -> str:

@@ -34,7 +34,12 @@ CHOICES = {
     "CHECK_ANCHORS": ("off", "warn", "refuse"),
 }
 #: Of what kind an option is whose default is ``None``.
-KINDS: dict[str, type] = {"API_QUERYSET": str, "API_OWNERS": dict, "CHECK_ANCHORS": str}
+KINDS: dict[str, type] = {
+    "API_QUERYSET": str,
+    "API_OWNERS": dict,
+    "CHECK_ANCHORS": str,
+    "DOWNLOAD_PERMISSION": str,
+}
 
 
 class UnknownProject(ImproperlyConfigured):
@@ -79,8 +84,13 @@ class Options:
     HISTORY_KEEP_DAYS: int | None = None
     #: Dotted path of a function that narrows the documents that a user of the HTTP API sees.
     API_QUERYSET: str | None = None
-    #: For its rule ``own_documents``: from a model's label to the path of its user.
+    #: For the rules ``own_documents``: from a model's label to the path of its user.
     API_OWNERS: Mapping[str, str] | None = None
+    #: Dotted path of the rule that says who may open a document at this site's own address of it;
+    #: ``None``: whoever has the permission ``craftkit.download_render``.
+    DOWNLOAD_PERMISSION: str | None = None
+    #: Whether Craftkit is told of what is downloaded at these addresses.
+    RECORD_DOWNLOADS: bool = True
     #: Whether a document is rejected, and not only logged, whose data have keys that its template
     #: hasn't.
     STRICT_DATA: bool = False

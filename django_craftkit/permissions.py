@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from django.apps import apps
 from django.contrib.auth import get_backends
 from django.core.exceptions import PermissionDenied
+from django.db import router
+
+from django_craftkit import conf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser, PermissionsMixin
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest
+
+    from django_craftkit.models.source import Sourced
 
     M = TypeVar("M", bound=Model)
     Person = PermissionsMixin | AnonymousUser
@@ -122,3 +127,31 @@ def may_see(user: Person, source: Model) -> bool:
     app, model = source._meta.app_label, source._meta.model_name
     names = [f"{app}.{verb}_{model}" for verb in ("view", "change")]
     return any(user.has_perm(name) or user.has_perm(name, source) for name in names)
+
+
+def owns(user: Person, source: Model) -> bool:
+    """Whether an object is a user's own, as ``CRAFTKIT["API_OWNERS"]`` says."""
+    model = source._meta.concrete_model
+    return any(rows.filter(pk=source.pk).exists() for rows in owned_by(user, only=model))
+
+
+def owns_source(user: Person, row: Sourced) -> bool:
+    """Whether what a row is about is a user's own; the object is not read."""
+    place = row.place
+    # Of its namesake in another database, or in another tenant's schema, nothing is known here.
+    if place is None or not row.is_where_its_model_is:
+        return False
+    return any(rows.filter(pk=place.pk).exists() for rows in owned_by(user, only=place.model))
+
+
+def owned_by(user: Person, only: type[Model] | None = None) -> Iterator[QuerySet[Model]]:
+    """Yield the rows that are a user's own, of each model in ``{"shop.Order": "customer"}``."""
+    for label, path in (conf.options().API_OWNERS or {}).items():
+        model = apps.get_model(label)
+        if only not in (None, model):
+            continue
+        # Where it is written: what somebody has just got is theirs.
+        rows = model._base_manager.using(router.db_for_write(model))
+        # The user by its key, since it may be in another database, and by its primary key, since
+        # a foreign key may hold another column of the user, its number say.
+        yield rows.filter(**{path if path == "pk" else f"{path}__pk": user.pk}).distinct()

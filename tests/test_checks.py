@@ -504,3 +504,21 @@ class TestTemplates:
 
 def _refuse(*args: object) -> None:
     raise OperationalError("it is away")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, []),
+        ("django_craftkit.downloads.own_documents", []),
+        ("django_craftkit.downloads.has_permission", []),
+        ("nowhere.rule", ["craftkit.E017"]),
+        ("django_craftkit.downloads.nothing", ["craftkit.E017"]),
+        ("django_craftkit.downloads", ["craftkit.E017"]),
+        ("odd", ["craftkit.E017"]),
+        (7, ["craftkit.E011"]),
+    ],
+)
+def test_who_may_download_is_said_by_a_function(given, expected):
+    with override_settings(CRAFTKIT_PROJECTS={"eu": GOOD}, CRAFTKIT={"DOWNLOAD_PERMISSION": given}):
+        assert ids(found()) == expected

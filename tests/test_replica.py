@@ -132,6 +132,10 @@ CALLS: dict[Any, dict[str, tuple[Callable[[Story], Any], Any]]] = {
             KeyConflict.__name__,
         ),
         "email": (lambda s: s.render.email("b@example.com", wait=True).status, "active"),
+        "get_download_url": (
+            lambda s: s.render.get_download_url().startswith("/craftkit/documents/"),
+            True,
+        ),
         "in_schema": (lambda s: s.render.in_schema().__enter__(), None),
         "is_about": (lambda s: s.render.is_about(identify(s.order)), True),
         "is_built_after_commit_of": (
@@ -139,6 +143,7 @@ CALLS: dict[Any, dict[str, tuple[Callable[[Story], Any], Any]]] = {
             False,
         ),
         "open": (lambda s: closed(s.render.open()), b"%PDF-"),
+        "open_file": (lambda s: closed(s.render.open_file().file), b"%PDF-"),
         "read_source": (lambda s: s.render.read_source() == s.order, True),
         "raise_to": (lambda s: s.render.raise_to(Priority.URGENT), None),
         "record": (lambda s: s.render.record("viewed"), None),
@@ -175,6 +180,7 @@ CALLS: dict[Any, dict[str, tuple[Callable[[Story], Any], Any]]] = {
             lambda s: raised(s.request.open_certificate),
             FileNotFoundError.__name__,
         ),
+        "open_file": (lambda s: raised(lambda: s.request.open_file("signed")), "FileNotFoundError"),
         "open_signed": (lambda s: raised(s.request.open_signed), FileNotFoundError.__name__),
         "read_recipients": (
             lambda s: [one.email for one in s.request.read_recipients()],

@@ -8,10 +8,13 @@ from html.parser import HTMLParser
 from types import SimpleNamespace
 from urllib.parse import urlencode
 
+import django
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.contenttypes.models import ContentType
+from django.http import HttpResponse
 from django.template import Context, Engine, Template
+from django.test import override_settings
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
@@ -164,6 +167,135 @@ class TestShareUrl:
         user = User.objects.create_user("jane")
         share(make(user))
         assert url_for(SimpleLazyObject(lambda: user)) == "https://craftkit.dev/s/1"
+
+
+class TestShareLink:
+    def test_is_a_link_around_the_block(self, order):
+        share(make(order))
+        html = show(
+            '{% craftkit_share_link o class="btn" %}Get <b>it</b>{% endcraftkit_share_link %}',
+            o=order,
+        )
+        assert html == '<a class="btn" href="https://craftkit.dev/s/1">Get <b>it</b></a>'
+
+    def test_is_nothing_where_there_is_no_link(self, order):
+        share(make(order), status="revoked")
+        for about in (order, None, "", Order()):
+            assert show(LINK, o=about) == ""
+
+    def test_has_its_attributes_escaped(self, order):
+        share(make(order), url='https://craftkit.dev/s?a=1&b="><script>')
+        text = (
+            "{% craftkit_share_link o class=odd aria_label=odd download=True hidden=False id=None "
+            'href="javascript:alert(1)" %}{{ odd }}{% endcraftkit_share_link %}'
+        )
+        html = show(text, o=order, odd='"><script>')
+        ((tag, attributes),) = Page(html).elements
+        assert tag == "a"
+        assert attributes == {
+            "class": '"><script>',
+            "aria-label": '"><script>',
+            "download": None,
+            "href": 'https://craftkit.dev/s?a=1&b="><script>',
+        }
+        assert "<script>" not in html
+
+    def test_is_narrowed_by_a_template(self, order):
+        share(make(order, template="invoice"))
+        for slug, is_there in (("invoice", True), ("note", False)):
+            html = show(LINK.replace("o %", "o template=slug %"), o=order, slug=slug)
+            assert bool(html) is is_there
+
+
+LINK = "{% craftkit_share_link o %}Get it{% endcraftkit_share_link %}"
+
+
+def download_for(about, template: str | None = None) -> str:
+    return show("{% craftkit_download_url about template=slug %}", about=about, slug=template)
+
+
+class TestDownloadUrl:
+    def test_is_of_a_share_a_document_and_an_object(self, order):
+        render = make(order)
+        for about in (share(render), render, order):
+            assert download_for(about) == f"/craftkit/documents/{render.pk}/"
+
+    @pytest.mark.parametrize(
+        "what",
+        [
+            *({"status": one} for one in Render.Status.values if one != "succeeded"),
+            {"withdrawn_at": NOW()},
+        ],
+        ids=lambda what: what.get("status", "withdrawn"),
+    )
+    def test_is_none_of_what_is_not_ready_or_withdrawn(self, order, what):
+        render = make(order, **what)
+        for about in (render, order):
+            assert download_for(about) == ""
+            assert show("{% craftkit_download_url a guest=True expires=60 %}", a=about) == ""
+
+    def test_is_that_of_the_newest_that_is_ready(self, order):
+        render = make(order)
+        make(order, withdrawn_at=NOW())
+        make(order, status="queued")
+        assert download_for(order) == render.get_download_url()
+
+    def test_is_narrowed_by_a_template(self, order):
+        render = make(order, template="invoice")
+        make(order, template="note")
+        assert download_for(order, "invoice") == render.get_download_url()
+        assert download_for(order, "other") == download_for(render, "note") == ""
+
+    def test_of_a_guest_is_signed(self, order, client, settings):
+        settings.CRAFTKIT = {"RECORD_DOWNLOADS": False}
+        make(order)
+        url = show("{% craftkit_download_url o guest=True expires=3600 %}", o=order)
+        assert url.startswith("/craftkit/documents/guest/")
+        # It is one of ours; of the document there is nothing here.
+        assert client.get(url).status_code == 404
+        with pytest.raises(ValueError, match="expires"):
+            show("{% craftkit_download_url o guest=True %}", o=order)
+
+    def test_takes_one_query_and_reads_no_data(self, order, django_assert_num_queries):
+        render = make(order, data={"secret": "x"})
+        download_for(order)
+        with django_assert_num_queries(1) as queries:
+            download_for(order)
+        assert '"data"' not in queries[0]["sql"]
+        assert "`data`" not in queries[0]["sql"]
+        with django_assert_num_queries(0):
+            download_for(render)
+
+
+class TestAListWithoutSignatures:
+    @pytest.fixture
+    def orders(self):
+        orders = [Order(number=str(number)) for number in range(100)]
+        Order.objects.bulk_create(orders)
+        orders = list(Order.objects.all())
+        for order in orders[::10]:
+            share(make(order), url=f"https://craftkit.dev/s/{order.pk}")
+        return orders
+
+    def test_of_links_and_addresses_takes_two_queries(self, orders, django_assert_num_queries):
+        download_for(orders[0])
+        text = (
+            "{% for o in orders %}{% craftkit_download_url o %}{% craftkit_status o %}"
+            "{% craftkit_download_url o guest=True expires=60 %}"
+            "{% craftkit_share_link o %}Get it{% endcraftkit_share_link %}{% endfor %}"
+        )
+        expected = [f"https://craftkit.dev/s/{order.pk}" for order in orders[::10]]
+        with django_assert_num_queries(2):
+            Render.objects.prefetch_for(orders, signatures=False)
+            html = show(text, orders=orders)
+        assert re.findall(r'href="([^"]+)"', html) == expected
+        assert len(re.findall("/craftkit/documents/[0-9]+/", html)) == 10
+
+    def test_has_its_signatures_all_the_same(self, orders):
+        ask_to_sign(Render.objects.for_object(orders[0]).get(), "completed")
+        Render.objects.prefetch_for(orders, signatures=False)
+        assert ">signed<" in signature_for(orders[0])
+        assert signature_for(orders[1]) == signature_for(orders[10]) == ""
 
 
 def signature_for(about, template: str | None = None) -> str:
@@ -434,6 +566,30 @@ class TestOnePage:
             "{% for order in orders %}{% craftkit_status order %}{% endfor %}", orders=orders
         )
         assert "<script" not in html
+
+    def test_has_the_nonce_of_its_page(self, orders):
+        """For a policy that lets no script run without it."""
+        text = "{% for order in orders %}{% craftkit_status order %}{% endfor %}"
+        assert " nonce=" not in show(text, orders=orders)
+        html = show(text, orders=orders, csp_nonce='a"b')
+        assert html.count('nonce="a&quot;b"') == 1
+
+    @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django 6.0 ships a middleware")
+    def test_runs_under_the_policy_of_djangos_middleware(self, orders, rf):
+        from django.middleware.csp import ContentSecurityPolicyMiddleware
+        from django.template.context_processors import csp
+        from django.utils.csp import CSP
+
+        policy = {"default-src": [CSP.NONE], "script-src": [CSP.NONCE, CSP.STRICT_DYNAMIC]}
+        text = "{% for order in orders %}{% craftkit_status order %}{% endfor %}"
+
+        def view(request):
+            return HttpResponse(show(text, orders=orders, **csp(request)))
+
+        with override_settings(SECURE_CSP=policy):
+            response = ContentSecurityPolicyMiddleware(view)(rf.get("/"))
+        (nonce,) = re.findall(r'nonce="([^"]+)"', response.text)
+        assert f"'nonce-{nonce}'" in response["Content-Security-Policy"]
 
     def test_is_escaped_where_the_page_is_not(self, orders):
         text = "{% autoescape off %}{% craftkit_status order %}{% endautoescape %}"

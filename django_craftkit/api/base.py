@@ -27,7 +27,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from django_craftkit import conf, dispatch
 from django_craftkit.database import database, in_transaction, lock, non_atomic
-from django_craftkit.files import streamed
+from django_craftkit.files import SECONDS, FileUnavailable, streamed
 from django_craftkit.models import NothingToRender, Render, RenderFailed
 from django_craftkit.permissions import allows, permitted, user_of
 
@@ -39,14 +39,14 @@ from .schema import CraftkitSchema, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import BinaryIO
 
     from django.db.models import QuerySet
-    from django.http import FileResponse
+    from django.http.response import HttpResponseBase
     from rest_framework.request import Request
     from rest_framework.serializers import BaseSerializer
     from rest_framework.views import AsView, GenericView
 
+    from django_craftkit.models.archive import OpenFile
     from django_craftkit.models.mirror import Mirror
 
     from .fields import Given, InputSerializer
@@ -54,9 +54,6 @@ if TYPE_CHECKING:
     Made = TypeVar("Made", bound=Mirror)
 
 Row = TypeVar("Row", bound=Model)
-
-#: Seconds that a file may take to begin.
-SECONDS = 5.0
 
 
 class ActionPermission(IsAuthenticated):
@@ -304,15 +301,17 @@ class CraftkitViewSet(GenericViewSet[Row]):
         row = write()
         return self.answer(request(wait=wait) if wait else row, code=status.HTTP_201_CREATED)
 
-    def stream(self, fetch: Callable[..., BinaryIO], name: str, row: Model) -> FileResponse:
-        """Return a PDF; raise ``Conflict`` where there is none yet, or never will be."""
+    def stream(self, fetch: Callable[..., OpenFile], name: str, row: Model) -> HttpResponseBase:
+        """Return a PDF; raise ``Conflict`` where there is none yet, or never will be.
+
+        ``fetch`` is ``Render.open_file``, or ``SignatureRequest.open_file`` with its kind.
+        """
         try:
-            response, why = streamed(partial(fetch, timeout=SECONDS), name, row)
+            return streamed(self.request, partial(fetch, timeout=SECONDS), name, row)
         except RenderFailed:
             raise errors.Conflict(_("There is no PDF of it."), "no_pdf") from None
-        if response is None:
-            raise errors.Unavailable(why or None)
-        return response
+        except FileUnavailable as error:
+            raise errors.Unavailable(error.why or None) from None
 
     def perform_content_negotiation(
         self, request: Request, force: bool = False

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from django.apps import apps
-from django.db import router
 from django.db.models import Exists
 from django.utils.module_loading import import_string
 
 from django_craftkit import conf
 from django_craftkit.models import Render
+from django_craftkit.permissions import owned_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest
-
-    from django_craftkit.permissions import Person
 
     M = TypeVar("M", bound=Model)
 
@@ -33,28 +28,9 @@ def own_documents(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[
     ``API_OWNERS`` says whose an object is. The objects are read from their own database, which
     may be another one than that of the documents.
     """
-    objects = (one for rows in _owned_by(request.user) for one in rows.only("pk"))
+    objects = (one for rows in owned_by(request.user) for one in rows.only("pk"))
     narrow: QuerySet[Render] = queryset.for_objects(objects)  # type: ignore[attr-defined]
     return narrow
-
-
-def owns(user: Person, source: Model) -> bool:
-    """Whether an object is a user's own."""
-    model = source._meta.concrete_model
-    return any(rows.filter(pk=source.pk).exists() for rows in _owned_by(user, only=model))
-
-
-def _owned_by(user: Person, only: type[Model] | None = None) -> Iterator[QuerySet[Model]]:
-    """Yield the rows that are a user's own, of each model in ``{"shop.Order": "customer"}``."""
-    for label, path in (conf.options().API_OWNERS or {}).items():
-        model = apps.get_model(label)
-        if only not in (None, model):
-            continue
-        # Where it is written: what somebody has just got is theirs.
-        rows = model._base_manager.using(router.db_for_write(model))
-        # The user by its key, since it may be in another database, and by its primary key, since
-        # a foreign key may hold another column of the user, its number say.
-        yield rows.filter(**{path if path == "pk" else f"{path}__pk": user.pk}).distinct()
 
 
 def narrowed(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Render]:

@@ -28,7 +28,7 @@ from django_craftkit.models.arguments import (
     hash_key,
 )
 from django_craftkit.models.identity import MAX_PK, identify, stored_key
-from django_craftkit.permissions import may_see, permitted, user_of
+from django_craftkit.permissions import may_see, owns, permitted, user_of
 
 from .base import CraftkitViewSet, PDFRenderer
 from .engagement import EngagementInputSerializer
@@ -44,7 +44,7 @@ from .fields import (
     checked,
 )
 from .idempotency import check_same
-from .querysets import narrowed, owns
+from .querysets import narrowed
 from .schema import described
 from .shares import EmailInputSerializer, ShareInputSerializer, ShareSerializer
 from .signatures import (
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django.db.models import Model, QuerySet
-    from django.http import FileResponse
+    from django.http.response import HttpResponseBase
     from rest_framework.request import Request
 
 
@@ -383,12 +383,12 @@ class RenderViewSet(CraftkitViewSet[Render]):
 
     @described("Read the PDF", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
-    def pdf(self, request: Request, *args: object, **kwargs: object) -> FileResponse:
+    def pdf(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         """Read the PDF. This records no view: `record` does."""
         render = self.get_object()
         if not render.is_final:
             raise Conflict(_("The document is not ready yet."), "not_ready")
-        return self.stream(render.open, f"{render.template} {render.pk}", render)
+        return self.stream(render.open_file, f"{render.template} {render.pk}", render)
 
     @described("Share a document", body=ShareInputSerializer, makes=True)
     @action(detail=True, methods=["post"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import django_filters
@@ -22,11 +23,8 @@ from .fields import Given, InputSerializer, KeyFilter, Named, RowSerializer, Tex
 from .schema import described
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import BinaryIO
-
     from django.contrib.auth.base_user import AbstractBaseUser
-    from django.http import FileResponse
+    from django.http.response import HttpResponseBase
     from rest_framework.request import Request
     from rest_framework.response import Response
     from rest_framework.serializers import BaseSerializer
@@ -221,19 +219,19 @@ class SignatureRequestViewSet(CraftkitViewSet[SignatureRequest]):
 
     @described("Read the signed PDF", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
-    def signed(self, request: Request, *args: object, **kwargs: object) -> FileResponse:
+    def signed(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         """Read the signed PDF; 409 until everybody has signed."""
-        return self._file(self.get_object().open_signed, ArchivedFile.Kind.SIGNED)
+        return self._file(ArchivedFile.Kind.SIGNED)
 
     @described("Read the certificate", answers="file")
     @action(detail=True, renderer_classes=[PDFRenderer, *CraftkitViewSet.renderer_classes])
-    def certificate(self, request: Request, *args: object, **kwargs: object) -> FileResponse:
+    def certificate(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         """Read the certificate of completion; 409 until everybody has signed."""
-        return self._file(self.get_object().open_certificate, ArchivedFile.Kind.CERTIFICATE)
+        return self._file(ArchivedFile.Kind.CERTIFICATE)
 
-    def _file(self, fetch: Callable[..., BinaryIO], kind: ArchivedFile.Kind) -> FileResponse:
+    def _file(self, kind: ArchivedFile.Kind) -> HttpResponseBase:
         row = self.get_object()
         if row.status != SignatureRequest.Status.COMPLETED:
             raise Conflict(_("Nothing is signed yet."), "not_ready")
         name = f"{row.render.template} {row.render_id} {kind.value}"
-        return self.stream(fetch, name, row)
+        return self.stream(partial(row.open_file, kind), name, row)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, ClassVar, cast
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, NamedTuple, cast
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.files.storage import storages
-from django.db import models
+from django.db import Error, models
 from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
+from django_craftkit.log import get_logger
+from django_craftkit.streaming import IncompleteFile, is_seekable, measured
 
 from .rows import RowManager, RowQuerySet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.core.files.storage import Storage
+
+logger = get_logger(__name__)
 
 #: The alias in ``STORAGES`` that is used where there is one.
 ALIAS = "craftkit"
@@ -27,6 +34,16 @@ NAME_LENGTH = 255
 def archive_storage() -> Storage:
     """Return ``STORAGES["craftkit"]``, else the default storage."""
     return storages[ALIAS if ALIAS in settings.STORAGES else "default"]
+
+
+class OpenFile(NamedTuple):
+    """A PDF that is open to be read, and what is known of it."""
+
+    file: BinaryIO
+    #: Bytes; ``None`` where Craftkit did not say.
+    size: int | None
+    #: "" for what does not come from the archive.
+    sha256: str = ""
 
 
 class ArchivedFileManager(RowManager["ArchivedFile"]):
@@ -40,6 +57,37 @@ class ArchivedFileManager(RowManager["ArchivedFile"]):
             object_id: the primary key of the ``Render``, or of the ``SignatureRequest``.
         """
         return self.writer().filter(kind=kind, object_id=object_id).first()
+
+    def open(
+        self,
+        kind: str,
+        object_id: int,
+        at_craftkit: Callable[[], BinaryIO],
+        *,
+        is_replaceable: bool = False,
+    ) -> OpenFile:
+        """Open the file of a row: from the archive, else by ``at_craftkit``.
+
+        One that the archive has lost, or some of it, comes from Craftkit, too, where it
+        ``is_replaceable``; the log says so. Else this raises what the storage raises.
+        """
+        archived = self.of(kind, object_id)
+        if archived is not None:
+            try:
+                return OpenFile(archived._open_whole(), archived.size, archived.sha256)
+            except (Error, SoftTimeLimitExceeded):
+                raise
+            except Exception:
+                # A storage raises what it likes.
+                if not is_replaceable:
+                    raise
+                logger.exception(
+                    "The archive did not hand out its file of %s %d, so Craftkit is asked for it.",
+                    kind,
+                    object_id,
+                )
+        file = at_craftkit()
+        return OpenFile(file, getattr(file, "content_length", None))
 
 
 class ArchivedFile(models.Model):
@@ -95,6 +143,15 @@ class ArchivedFile(models.Model):
     def open(self) -> BinaryIO:
         """Return it as a binary file object; raises what the storage raises."""
         return cast("BinaryIO", archive_storage().open(self.name))
+
+    def _open_whole(self) -> BinaryIO:
+        """Open it; raise where the storage has it no more, or has only some of it."""
+        file = self.open()
+        # Some storages open a file that isn't there, and tell when it is read.
+        if is_seekable(file) and (size := measured(file)) != self.size:
+            file.close()
+            raise IncompleteFile(f"{size} of {self.size} bytes are there.")
+        return file
 
     @property
     def says(self) -> str:

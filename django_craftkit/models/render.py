@@ -13,7 +13,7 @@ from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger, one_line
 
-from .archive import ArchivedFile
+from .archive import ArchivedFile, OpenFile
 from .arguments import MAX_FILENAME, check_user, document_data, may_wait
 from .change import Change
 from .columns import NullableMoment, prefix_index, user_key
@@ -276,6 +276,8 @@ class Render(Sourced, Sendable, Supersedable):
     def open(self, *, timeout: float | None = None) -> BinaryIO:
         """Return the PDF as a binary file object: from the archive, else streamed from Craftkit.
 
+        What the archive has lost comes from Craftkit, too, and the log says so.
+
         Source: https://docs.craftkit.dev/api-reference/download-render
 
         Args:
@@ -287,9 +289,24 @@ class Render(Sourced, Sendable, Supersedable):
             RenderFailed: it ended without a PDF.
             CraftkitError: Craftkit does not give it.
         """
-        archived = ArchivedFile.objects.of(ArchivedFile.Kind.RENDER, self.pk)
-        if archived is not None:
-            return archived.open()
+        return self.open_file(timeout=timeout).file
+
+    def open_file(self, *, timeout: float | None = None) -> OpenFile:
+        """Open the PDF as ``open`` does, and tell its size.
+
+        Returns:
+            ``file``; ``size`` in bytes, ``None`` where Craftkit does not say; ``sha256``, "" where
+            it does not come from the archive.
+        """
+        is_there = self.status == self.Status.SUCCEEDED and self.remote_id is not None
+        return ArchivedFile.objects.open(
+            ArchivedFile.Kind.RENDER,
+            self.pk,
+            lambda: self._open_remote(timeout),
+            is_replaceable=is_there,
+        )
+
+    def _open_remote(self, timeout: float | None) -> BinaryIO:
         if not self.is_final:
             raise FileNotFoundError(f"{self} is {self.status}: it isn't ready yet.")
         remote_id = self.remote_id

@@ -95,11 +95,11 @@ class RenderQuerySet(RowQuerySet["Render"]):
         known = (identify_if_known(one) for one in objects)
         return self.filter(any_of(one for one in known if one is not None))
 
-    def prefetch_for(self, objects: Iterable[models.Model]) -> None:
+    def prefetch_for(self, objects: Iterable[models.Model], *, signatures: bool = True) -> None:
         """Read what the template tags show of many ``objects``: four queries, however many.
 
-        The third and the fourth are about signature requests and who is to sign them. All read
-        the database that ``using()`` names, if it was called.
+        The third and the fourth are about signature requests and who is to sign them; without
+        ``signatures`` it is two. All read the database that ``using()`` names, if it was called.
         """
         sources: dict[Identity, list[models.Model]] = {}
         for one in objects:
@@ -113,9 +113,10 @@ class RenderQuerySet(RowQuerySet["Render"]):
         signing = Job.Kind.POLL_OR_CANCEL.model.objects.using(using).with_signers()
         newest = signing.defer("fields", "anchor_tags", "answer").order_by("-requested_at", "-pk")
         requests = models.Prefetch("signature_requests", newest, to_attr="newest_requests")
+        more = [links, requests] if signatures else [links]
         by_row = {row: ones for known, ones in sources.items() for row in known.columns}
         renders = self.filter(any_of(sources)).order_by("-requested_at", "-pk")
-        for render in renders.defer("data", "answer").prefetch_related(links, requests):
+        for render in renders.defer("data", "answer").prefetch_related(*more):
             for one in by_row.get(render.source_columns, ()):
                 getattr(one, PREFETCHED).append(render)
 

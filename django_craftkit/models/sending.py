@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.urls import reverse
+
+from .downloading import GuestLink, seconds_of
+from .exceptions import RenderWithdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
     from django_craftkit.signing import AnchorTag, Recipient, SignatureField
 
+    from .columns import NullableMoment
     from .engagement import EngagementEvent, EngagementEventManager
     from .share import Share
     from .share_manager import ShareManager
@@ -34,6 +39,7 @@ class Sendable(models.Model):
     shares: _Shares
     signature_requests: _SignatureRequests
     events: _Events
+    withdrawn_at: NullableMoment
 
     class Meta:
         abstract = True
@@ -167,6 +173,33 @@ class Sendable(models.Model):
             user=user,
             wait=wait,
         )
+
+    def get_download_url(
+        self, *, guest: bool = False, expires: float | timedelta | None = None
+    ) -> str:
+        """Return this site's own address of the PDF, without scheme and host.
+
+        Whoever opens it needs the right that ``CRAFTKIT["DOWNLOAD_PERMISSION"]`` names. With
+        ``guest`` the address is signed, and whoever has it may open it until it expires, or the
+        document is withdrawn. It is one of this attempt: after a ``retry`` it opens nothing.
+
+        Args:
+            guest: whether the address is to work without a login.
+            expires: seconds, or a ``timedelta``; with ``guest``, and only then.
+
+        Raises:
+            NoReverseMatch: ``django_craftkit.urls`` is included nowhere.
+            RenderWithdrawn: a guest's link is requested of a document that was withdrawn.
+            ValueError: ``expires`` is missing, not above 0, or there without ``guest``.
+        """
+        if not guest:
+            if expires is not None:
+                raise ValueError("Only a guest's link expires: write guest=True, too.")
+            return reverse("craftkit:download", args=[self.pk])
+        seconds = seconds_of(expires)
+        if self.withdrawn_at is not None:
+            raise RenderWithdrawn(f"{self} was withdrawn: nobody gets a link to it any more.")
+        return reverse("craftkit:guest_download", args=[GuestLink.to(self, seconds).token])
 
     def record(self, kind: str, metadata: dict[str, Any] | None = None) -> None:
         """Tell Craftkit that this site showed the document to somebody.

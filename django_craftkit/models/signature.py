@@ -14,7 +14,7 @@ from django_craftkit.failures import is_in_transaction
 from django_craftkit.log import one_line
 from django_craftkit.signing import AnchorTag, SignatureField
 
-from .archive import ArchivedFile
+from .archive import ArchivedFile, OpenFile
 from .arguments import check_text, check_user, may_wait
 from .change import Change
 from .columns import NullableMoment, RowKey, user_key
@@ -332,7 +332,7 @@ class SignatureRequest(Attempted):
             FileNotFoundError: not all have signed yet.
             CraftkitError: Craftkit does not give it.
         """
-        return self._open(ArchivedFile.Kind.SIGNED, timeout)
+        return self.open_file(ArchivedFile.Kind.SIGNED, timeout=timeout).file
 
     def open_certificate(self, *, timeout: float | None = None) -> BinaryIO:
         """Return the certificate of completion, which tells who signed when.
@@ -341,12 +341,19 @@ class SignatureRequest(Attempted):
 
         ``timeout``, and what is raised, are as in ``open_signed``.
         """
-        return self._open(ArchivedFile.Kind.CERTIFICATE, timeout)
+        return self.open_file(ArchivedFile.Kind.CERTIFICATE, timeout=timeout).file
 
-    def _open(self, kind: ArchivedFile.Kind, timeout: float | None) -> BinaryIO:
-        archived = ArchivedFile.objects.of(kind, self.pk)
-        if archived is not None:
-            return archived.open()
+    def open_file(self, kind: str, *, timeout: float | None = None) -> OpenFile:
+        """Open a file as ``open_signed`` and ``open_certificate`` do, and tell its size.
+
+        Args:
+            kind: ``"signed"`` or ``"certificate"``.
+            timeout: as in ``Render.open``; what is returned is as in ``Render.open_file``.
+        """
+        # What is lost is not replaced without a word: it is what was signed, and vouched for.
+        return ArchivedFile.objects.open(kind, self.pk, lambda: self._open_remote(kind, timeout))
+
+    def _open_remote(self, kind: str, timeout: float | None) -> BinaryIO:
         remote_id = self.remote_id
         if self.status != self.Status.COMPLETED or remote_id is None:
             raise FileNotFoundError(f"{self} is {self.status}: there is nothing signed yet.")

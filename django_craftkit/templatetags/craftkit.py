@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.db.models import Model
+from django.forms.utils import flatatt
 from django.template.loader import get_template
 from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from django_craftkit.badges import describe, describe_signature, signature_token_of, token_of
@@ -16,6 +18,7 @@ from django_craftkit.models.render_manager import PREFETCHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from django.template.context import Context
 
@@ -41,6 +44,22 @@ def _newest_render(about: Model, slug: str | None) -> Render | None:
     return render
 
 
+def _newest_download(about: Model, slug: str | None) -> Render | None:
+    """Return the newest document that is ready and was not withdrawn."""
+    ready = Render.Status.SUCCEEDED
+    if isinstance(about, Render):
+        is_one = about.status == ready and about.withdrawn_at is None
+        return _newest_render(about, slug) if is_one else None
+    if (prefetched := _prefetched(about, slug)) is not None:
+        known = (one for one in prefetched if one.status == ready and one.withdrawn_at is None)
+        return next(known, None)
+    renders = Render.objects.for_object(about).filter(status=ready, withdrawn_at=None)
+    render: Render | None = (
+        (renders.filter(template=slug) if slug else renders).defer("data", "answer").first()
+    )
+    return render
+
+
 def _newest_link(about: Model, slug: str | None) -> Share | None:
     """Return the newest open link that is for anybody."""
     if (prefetched := _prefetched(about, slug)) is not None:
@@ -60,7 +79,8 @@ def _newest_link(about: Model, slug: str | None) -> Share | None:
 def _newest_request(about: Model, slug: str | None) -> SignatureRequest | None:
     if isinstance(about, SignatureRequest):
         return about if not slug or slug == about.render.template else None
-    if (prefetched := _prefetched(about, slug)) is not None:
+    prefetched = _prefetched(about, slug)
+    if prefetched is not None and all(hasattr(one, "newest_requests") for one in prefetched):
         found = [request for render in prefetched for request in render.newest_requests]
         return max(found, key=lambda request: (request.requested_at, request.pk), default=None)
     if isinstance(about, Render):
@@ -102,6 +122,56 @@ def craftkit_share_url(about: object, template: str | None = None) -> str:
         return ""
     share = _newest_link(about, template)
     return share.url if share else ""
+
+
+@register.simple_block_tag
+def craftkit_share_link(
+    content: str, about: object, template: str | None = None, **attributes: object
+) -> SafeString:
+    """An ``<a>`` around the block's content, to the link that ``craftkit_share_url`` gives.
+
+    Args:
+        about, template: as in ``craftkit_share_url``.
+        attributes: of the ``<a>``, escaped: ``class="btn"``; ``aria_label`` is ``aria-label``,
+            ``True`` is one without a value, ``None`` and ``False`` are none.
+
+    Returns:
+        The element; "" if there is no such link.
+    """
+    url = craftkit_share_url(about, template)
+    if not url:
+        return SafeString()
+    shown = {name.replace("_", "-"): one for name, one in attributes.items()}
+    return format_html("<a{}>{}</a>", flatatt({**shown, "href": url}), content)
+
+
+@register.simple_tag
+def craftkit_download_url(
+    about: object,
+    template: str | None = None,
+    *,
+    guest: bool = False,
+    expires: float | timedelta | None = None,
+) -> str:
+    """This site's own address of the newest document that is ready and was not withdrawn.
+
+    Args:
+        about: a render, a share, or any object that documents are about.
+        template: the slug of a template; others' documents do not count. None: all count.
+        guest, expires: as in ``Render.get_download_url``: an address that works without a login
+            for so many seconds.
+
+    Returns:
+        The address, without scheme and host; "" if there is no such document.
+    """
+    subject = _subject(about)
+    render = None if subject is None else _newest_download(subject, template)
+    if render is None:
+        return ""
+    try:
+        return render.get_download_url(guest=guest, expires=expires)
+    except NoReverseMatch:  # which a check under --deploy tells
+        return ""
 
 
 def _subject(about: object) -> Model | None:
@@ -157,5 +227,7 @@ def _badge(context: Context, badge: Badge, token: Callable[[], str]) -> SafeStri
         url = ""
     if url:
         page["craftkit_badges"] = True
-        badge |= {"token": token(), "url": url, "script": not scripted}
+        # Of a policy that lets scripts run by a nonce, as of Django 6's context processor.
+        nonce = None if scripted else context.get("csp_nonce")
+        badge |= {"token": token(), "url": url, "script": not scripted, "nonce": nonce}
     return SafeString(get_template("craftkit/badge.html").render(badge))

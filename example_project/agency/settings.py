@@ -95,7 +95,12 @@ CRAFTKIT_PROJECTS = {
         "BASE_URL": env("CRAFTKIT_BASE_URL", default="http://127.0.0.1:9100"),
     },
 }
-CRAFTKIT = {}
+CRAFTKIT = {
+    # Who opens a document at this site's own address: whoever may open all of them, and whoever has
+    # signed the boat off.
+    "DOWNLOAD_PERMISSION": "charter.desk.may_download",
+    "API_OWNERS": {"charter.Booking": "signed_off_by"},
+}
 
 # The HTTP API, for the site's own pages: whoever is logged in to the site, and nobody else.
 

@@ -12,11 +12,13 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from charter.craftkit import HANDOVER
 from charter.models import Booking
+from django_craftkit.downloads import has_permission, own_documents
 from django_craftkit.models import NothingToRender, Render, RenderWithdrawn, Share
 
 #: The links that the page shows at most, the newest ones.
@@ -80,6 +82,11 @@ class LinkForm(forms.Form):
         except (NothingToRender, RenderWithdrawn):
             self.add_error(None, _("There is no protocol to share."))
             return None
+
+
+def may_download(request: HttpRequest, render: Render) -> bool:
+    """The rule of ``CRAFTKIT["DOWNLOAD_PERMISSION"]``."""
+    return has_permission(request, render) or own_documents(request, render)
 
 
 def newest_protocol(booking: Booking) -> Render | None:

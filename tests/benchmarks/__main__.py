@@ -45,16 +45,21 @@ def main() -> int:
     parser.add_argument("--pages", action="store_true", help="staff's pages alone")
     parser.add_argument("--api", action="store_true", help="lists of the HTTP API alone")
     parser.add_argument("--signatures", action="store_true", help="signature requests alone")
+    parser.add_argument("--downloads", action="store_true", help="memory of downloads alone")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     django.setup()
-    every = options.documents is None and not (options.pages or options.api or options.signatures)
+    some = options.pages or options.api or options.signatures or options.downloads
+    every = options.documents is None and not some
     documents = DOCUMENTS if every or options.documents == [] else options.documents or ()
     pages, api = every or options.pages, every or options.api
     with _databases(few_and_many=pages or api):
         from . import measure
 
         figures: list[Any] = []
+        # First of all: what others leave free would hide what is taken.
+        if every or options.downloads:
+            figures += _of_downloads(quick=options.quick)
         if documents:
             with _broker() as queue:
                 figures += _of_documents(documents, queue, quick=options.quick)
@@ -102,6 +107,12 @@ def _of_signatures(*, quick: bool) -> list[Any]:
     finished = 100_000 if quick else 1_000_000
     # Memory first: what a million rows leave free would hide what is taken.
     return signatures.keeping(20) + signatures.following(10_000, 100, finished)
+
+
+def _of_downloads(*, quick: bool) -> list[Any]:
+    from . import downloads
+
+    return downloads.downloads(40 if quick else 200)
 
 
 def _of_pages(*, quick: bool, admin: bool, api: bool) -> list[Any]:

@@ -5,18 +5,11 @@ Craftkit is the sandbox, in this process: what is counted is what it was asked.
 
 from __future__ import annotations
 
-import io
 import tempfile
 import uuid
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from django.test import override_settings
-from requests import Response
-from requests.adapters import BaseAdapter
-from urllib3 import HTTPResponse
+from typing import Any
 
 from django_craftkit.clock import database_now
 from django_craftkit.models import ArchivedFile, Job, ProjectState, Render, SignatureRequest
@@ -27,13 +20,10 @@ from django_craftkit.reconcile.results import Done, Reschedule
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
 from django_craftkit.sandbox.core.signatures import SignatureRequest as Envelope
 
+from .files import MEGABYTE, Files, craftkit, growth
 from .measure import Figure, empty, say, settle
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 WEEK, YEARS = timedelta(days=7), timedelta(days=3 * 365)
-MEGABYTE = 1024 * 1024
 
 
 def following(opened: int, few: int, finished: int) -> list[Figure]:
@@ -55,7 +45,7 @@ def _round(is_open: list[bool], span: timedelta) -> int:
     sandbox = Sandbox(api_keys=["ck_test_sandbox"], lenient=True)
     now = datetime.now(UTC).replace(microsecond=0)
     beginnings = [now - span * (1 - number / len(is_open)) for number in range(len(is_open))]
-    with _craftkit(lambda: SandboxAdapter(sandbox)):
+    with craftkit(lambda: SandboxAdapter(sandbox)):
         ids = _fill(sandbox, is_open, beginnings)
         settle()
         before = len(sandbox.requests)
@@ -126,8 +116,8 @@ def keeping(megabytes: int) -> list[Figure]:
     empty()
     render = Render.objects.create(template="invoice", key="1", key_hash=hash_key("1"))
     size = megabytes * MEGABYTE
-    grown = []
-    with tempfile.TemporaryDirectory() as folder, _craftkit(lambda: _Files(size), folder):
+    grown: list[float] = []
+    with tempfile.TemporaryDirectory() as folder, craftkit(lambda: Files(size), folder):
         for number in range(4):
             request = SignatureRequest.objects.create(
                 render=render,
@@ -137,65 +127,9 @@ def keeping(megabytes: int) -> list[Figure]:
                 status=SignatureRequest.Status.COMPLETED,
             )
             job = Job(kind=Job.Kind.ARCHIVE_SIGNATURE, object_id=request.pk, project="default")
-            before = _memory("VmRSS")
-            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-            archive.keep_signed(job)
-            grown.append((_memory("VmHWM") - before) / MEGABYTE)
+            with growth(grown):
+                archive.keep_signed(job)
         stored = sum(path.stat().st_size for path in Path(folder).rglob("*.pdf"))
         if stored != 8 * size or ArchivedFile.objects.count() != 8:
             raise RuntimeError("Not all of it was kept.")
     return [Figure(f"MiB more while {megabytes} MB are kept, at most", [max(grown)], at_most=32)]
-
-
-class _Files(BaseAdapter):
-    """A Craftkit that makes up a document while it is read."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self._size = size
-
-    def send(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        answer = Response()
-        answer.status_code, answer.url, answer.request = 200, request.url, request
-        headers = {"Content-Type": "application/pdf", "Content-Length": str(self._size)}
-        answer.headers.update(headers)
-        answer.raw = HTTPResponse(_Pages(self._size), headers=headers, preload_content=False)
-        return answer
-
-    def close(self) -> None:
-        pass
-
-
-class _Pages(io.RawIOBase):
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self._left = size
-        self._beginning = b"%PDF-"
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = min(len(buffer), self._left)
-        buffer[:count] = self._beginning.ljust(count, b"%")[:count]
-        self._left -= count
-        self._beginning = b""
-        return count
-
-
-@contextmanager
-def _craftkit(adapter: Any, folder: str = "") -> Iterator[None]:
-    project = {"API_KEY": "ck_test_sandbox", "BASE_URL": "http://craftkit.sandbox"}
-    storage = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
-    storages = {"craftkit": {**storage, "OPTIONS": {"location": folder}}}
-    with override_settings(
-        CRAFTKIT_PROJECTS={"default": {**project, "ADAPTER": adapter}}, STORAGES=storages
-    ):
-        yield
-
-
-def _memory(name: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError(f"This machine does not tell {name}.")

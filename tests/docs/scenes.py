@@ -6,6 +6,7 @@ yields the names that the snippet finds there, and gets back all the names that 
 
 from __future__ import annotations
 
+import sys
 import unittest
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
@@ -694,6 +695,80 @@ def scene_api_viewset(stage: Stage) -> Scene:
         assert client.get(f"/documents/{render.pk}/pdf/").status_code == 200
         assert client.post(f"/documents/{render.pk}/withdraw/").status_code == 403
         assert len(client.get("/documents/?key=odd").json()["results"]) == 1
+
+
+# Downloads.
+
+
+@scene
+def scene_download_url(stage: Stage) -> Scene:
+    render = _ready(stage)
+    names = yield {"render": render}
+    client = Client()
+    with override_settings(LOGIN_URL="/login/"):
+        assert client.get(names["url"]).status_code == 302
+    client.force_login(get_user_model().objects.create_user("somebody"))
+    assert client.get(names["url"]).status_code == 403
+    client.force_login(get_user_model().objects.create_superuser("boss"))
+    assert client.get(names["url"]).status_code == 200
+
+
+@scene
+def scene_download_settings(stage: Stage) -> Scene:
+    # Its settings are taken before the snippet's, and so given back after them.
+    _kit(stage)
+    names = yield {}
+    with override_settings(CRAFTKIT=names["CRAFTKIT"]):
+        assert checks.run_checks(tags=["craftkit"]) == []
+        _open_own(stage)
+
+
+@scene
+def scene_download_rule(stage: Stage) -> Scene:
+    _kit(stage)
+    names = yield {}
+    module = ModuleType("documented_rules")
+    module.may_download = names["may_download"]  # type: ignore[attr-defined]
+    stage.getfixturevalue("monkeypatch").setitem(sys.modules, module.__name__, module)
+    options = {"DOWNLOAD_PERMISSION": "documented_rules.may_download"}
+    with override_settings(CRAFTKIT={**options, "API_OWNERS": {"shop.Account": "owner"}}):
+        render = _open_own(stage)
+        client = Client()
+        client.force_login(get_user_model().objects.create_superuser("boss"))
+        assert client.get(render.get_download_url()).status_code == 200
+
+
+def _open_own(stage: Stage) -> Render:
+    """Open one's own document, and not another's; return one's own."""
+    user = get_user_model().objects.create_user("customer")
+    account = Account.objects.create(owner=user)
+    own = Render.objects.request("invoice", {}, source=account)
+    other = _ready(stage)
+    client = Client()
+    client.force_login(user)
+    assert client.get(own.get_download_url()).status_code == 200
+    assert client.get(other.get_download_url()).status_code == 404
+    return own
+
+
+@scene
+def scene_download_guest(stage: Stage) -> Scene:
+    render = _ready(stage)
+    names = yield {"render": render}
+    assert Client().get(names["url"]).status_code == 200
+    render.withdraw()
+    assert Client().get(names["url"]).status_code == 410
+
+
+@scene
+def scene_download_unrecorded(stage: Stage) -> Scene:
+    names = yield {}
+    render = _ready(stage)
+    with override_settings(CRAFTKIT=names["CRAFTKIT"]):
+        assert checks.run_checks(tags=["craftkit"]) == []
+        url = render.get_download_url(guest=True, expires=60)
+        assert Client().get(url).status_code == 200
+    assert not render.events.exists()
 
 
 @scene

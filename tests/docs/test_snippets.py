@@ -26,6 +26,8 @@ from tests.endurance import __main__ as endurance
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from django.test import Client
+
     from tests.docs.pages import Block
     from tests.shop.models import Order
 
@@ -75,7 +77,24 @@ def test_every_snippet_is_run_and_every_scene_is_used():
     assert named == {*SCENES, "tests"}
 
 
-@pytest.mark.parametrize("block", pages.blocks("django"), ids=str)
+TEMPLATES = pages.blocks("django")
+DOWNLOADS = [block for block in TEMPLATES if block.page.name == "downloads.md"]
+
+
+@pytest.mark.parametrize("block", DOWNLOADS, ids=str)
+def test_a_template_has_addresses_that_are_opened(
+    block: Block, craftkit: Any, order: Order, admin_client: Client, client: Client
+):
+    template = engines["django"].from_string(block.text)
+    assert "<a " not in template.render({"order": order})
+    order.confirmed = True
+    order.save()
+    craftkit.run()
+    own, guests = re.findall(r'href="([^"]+)"', template.render({"order": order}))
+    assert admin_client.get(own).status_code == client.get(guests).status_code == 200
+
+
+@pytest.mark.parametrize("block", [one for one in TEMPLATES if one not in DOWNLOADS], ids=str)
 def test_a_template_renders(block: Block, craftkit: Any, order: Order):
     template = engines["django"].from_string(block.text)
     before = template.render({"order": order})

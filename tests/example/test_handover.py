@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import time
+
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
@@ -10,6 +15,8 @@ from charter.models import Booking
 from django_craftkit.models import Render, Share
 from tests.example.conftest import templates
 from tests.helpers import grant
+
+EXAMPLE = Path(__file__).parents[2] / "example_project"
 
 
 @pytest.fixture
@@ -198,6 +205,40 @@ def test_a_page_waits_for_the_mail_as_well(craftkit, client, booking, staff):
     assert "Open the handover protocol" in page
     assert "It was mailed" not in page
     assert "data-waiting" in page
+
+
+def test_the_guest_saves_it_by_a_link_that_expires(client, craftkit, staff, booking, monkeypatch):
+    booking.sign_off(staff)
+    craftkit.run()
+    client.logout()
+    page = client.get(booking.get_absolute_url()).text
+    (url,) = re.findall(r'href="(/craftkit/documents/guest/[^"]+)" download', page)
+    answer = client.get(url)
+    assert b"".join(answer.streaming_content).startswith(b"%PDF-")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3601)
+    assert client.get(url).status_code == 410
+
+
+def test_who_has_signed_off_opens_it(client, craftkit, staff, booking, settings):
+    example = (EXAMPLE / "agency" / "settings.py").read_text()
+    (given,) = re.findall(r"^CRAFTKIT = (\{.+?^\})", example, re.M | re.S)
+    settings.CRAFTKIT = {**settings.CRAFTKIT, **ast.literal_eval(given)}
+    grant(staff, "view_render")
+    booking.sign_off(staff)
+    craftkit.run()
+    page = client.get(booking.get_absolute_url()).text
+    (url,) = re.findall(r'href="(/craftkit/documents/[0-9]+/)"', page)
+    assert client.get(url).status_code == 200
+
+    colleague = get_user_model().objects.create_user("nikos", is_staff=True)
+    grant(colleague, "view_render")
+    client.force_login(colleague)
+    assert url not in client.get(booking.get_absolute_url()).text
+    assert client.get(url).status_code == 404
+    grant(colleague, "download_render")
+    assert url in client.get(booking.get_absolute_url()).text
+    assert client.get(url).status_code == 200
 
 
 @pytest.mark.parametrize("slug", sorted(templates()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -15,7 +16,7 @@ from django_craftkit.admin.common.base import MirrorAdmin
 from django_craftkit.admin.common.buttons import SECONDS, button, pk_of, timeout
 from django_craftkit.admin.common.format import Context, age
 from django_craftkit.admin.common.truncate import LONG, short_line
-from django_craftkit.files import streamed
+from django_craftkit.files import FileUnavailable, begins, streamed
 from django_craftkit.models import (
     ArchivedFile,
     KeyConflict,
@@ -94,12 +95,14 @@ class SignatureButtons(MirrorAdmin[SignatureRequest]):
         if row.status != SignatureRequest.Status.COMPLETED:
             text = _("Nothing is signed: the request is %s.") % row.get_status_display()
             return self.tell(request, row, (messages.ERROR, text))
-        fetch = row.open_signed if kind == Kind.SIGNED else row.open_certificate
-        name = f"{row.render.key} {kind}"
-        response, why = streamed(lambda: fetch(timeout=SECONDS), name, row)
-        if response is None:
-            return self.tell(request, row, (messages.ERROR, (failed % why).strip()))
-        self.log_change(request, row, done)
+        fetch = partial(row.open_file, kind, timeout=SECONDS)
+        try:
+            response = streamed(request, fetch, f"{row.render.key} {kind}", row)
+        except FileUnavailable as error:
+            return self.tell(request, row, (messages.ERROR, (failed % error.why).strip()))
+        # A browser's viewer may read a long file in many parts.
+        if begins(response):
+            self.log_change(request, row, done)
         return response
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.decorators import permission_required
@@ -37,6 +38,13 @@ def signed_agreement(request: HttpRequest, pk: int) -> FileResponse:
         raise PermissionDenied
     found = get_object_or_404(SignatureRequest, pk=pk, status="completed")
     return FileResponse(found.open_signed(), content_type="application/pdf")
+
+
+def invoice_link(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(Render, pk=pk)
+    own = found.get_download_url()
+    guests = found.get_download_url(guest=True, expires=timedelta(days=7))
+    return HttpResponse(request.build_absolute_uri(guests or own))
 
 
 def order_list(request: HttpRequest) -> HttpResponse:

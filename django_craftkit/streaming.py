@@ -1,0 +1,124 @@
+"""A file as a streamed answer, over WSGI and ASGI alike: one chunk of it is in memory at a time."""
+
+from __future__ import annotations
+
+import io
+import threading
+from asyncio import get_running_loop
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from django.http import StreamingHttpResponse
+
+from .log import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator
+    from typing import BinaryIO
+
+logger = get_logger(__name__)
+
+#: Bytes that are read at once.
+CHUNK = 64 * 1024
+#: Reads under ASGI that a process has under way at most. Not in the executor of the event loop,
+#: which looks up addresses, too: a Craftkit that dawdles would hold up everything else.
+_READERS = ThreadPoolExecutor(32, "craftkit-download")
+
+
+class IncompleteFile(OSError):
+    """A file ended before all of it had come."""
+
+
+def is_seekable(file: Any) -> bool:
+    """Whether a file can be read from any place; what a storage opens may not say."""
+    seekable = getattr(file, "seekable", None)
+    return seekable is not None and bool(seekable())
+
+
+def measured(file: BinaryIO) -> int:
+    """Return the bytes of a file that is seekable, and leave it at its beginning."""
+    size = file.seek(0, io.SEEK_END)
+    # Django's own wrappers of files return nothing there.
+    size = file.tell() if size is None else size
+    file.seek(0)
+    return size
+
+
+class Chunks:
+    """What is left of a file, up to ``size`` bytes. Fewer are an error, and never look like an end.
+
+    ``close`` may be called from another thread than the one that reads.
+    """
+
+    def __init__(self, file: BinaryIO, size: int | None, what: str) -> None:
+        """``size``: ``None`` if it is not known; ``what``: the file, for the log."""
+        self._file, self._left, self._what = file, size, what
+        self._reading = threading.Lock()
+        self._is_closed = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        with self._reading:
+            try:
+                chunk = self._read()
+            except Exception as error:
+                # The server breaks the connection off: whoever downloads sees that it failed.
+                logger.warning("A download of %s broke off: %s", self._what, _told(error))
+                raise
+        if self._is_closed:
+            self._file.close()
+        if not chunk:
+            raise StopIteration
+        return chunk
+
+    def _read(self) -> bytes:
+        if self._is_closed:
+            raise ValueError("The download is closed.")
+        if self._left is None:
+            return self._file.read(CHUNK)
+        chunk = self._file.read(min(CHUNK, self._left)) if self._left else b""
+        self._left -= len(chunk)
+        if self._left and not chunk:
+            raise IncompleteFile(f"{self._left} bytes are missing.")
+        return chunk
+
+    def close(self) -> None:
+        """Close the file, at once or as soon as the read that is under way has ended."""
+        self._is_closed = True
+        if self._reading.acquire(blocking=False):
+            try:
+                self._file.close()
+            finally:
+                self._reading.release()
+
+
+def _told(error: Exception) -> str:
+    # What a storage says may hold addresses with a signature in them.
+    return str(getattr(error, "message", "")) or type(error).__name__
+
+
+class StreamedFile(StreamingHttpResponse):
+    """A response that hands out chunks as they are read, also under ASGI.
+
+    Django reads the whole of a synchronous iterator into memory there.
+    """
+
+    def __init__(self, chunks: Chunks, **options: Any) -> None:
+        super().__init__(chunks, **options)
+        self._chunks = chunks
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        loop = get_running_loop()
+        # As middleware has left it: compressed, say.
+        content = cast("Iterator[bytes]", self.streaming_content)
+        try:
+            while True:
+                chunk = await loop.run_in_executor(_READERS, next, content, None)
+                if chunk is None:
+                    return
+                yield chunk
+        finally:
+            # The client may have gone away: then Django doesn't always close the response.
+            self._chunks.close()
