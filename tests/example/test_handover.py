@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import time
+from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
