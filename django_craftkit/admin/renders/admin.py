@@ -19,7 +19,7 @@ from django_craftkit.admin.common.truncate import LONG
 from django_craftkit.admin.shares.buttons import SharingButtons
 from django_craftkit.admin.signatures.buttons import SigningButtons
 from django_craftkit.models import Render, Share, SignatureRequest
-from django_craftkit.models.render_manager import RenderQuerySet
+from django_craftkit.models.render_queryset import RenderQuerySet
 
 from .buttons import RenderButtons
 from .page import (
