@@ -148,6 +148,13 @@ class JobQuerySet(LeasedQuerySet):
         insert(job, using, {"due_at": clock_sql} if clock_sql else {})
         dispatch.wake_on_commit(using)
 
+    def start_all(self, kind: str, object_ids: Sequence[int], project: str, priority: int) -> None:
+        """Write the first jobs of objects that were just made, as ``start`` does for one."""
+        using = database()
+        job = Job(kind=kind, project=project, priority=priority, due_at=clock.database_moment())
+        bulk.insert([bulk.like(job, object_id=pk) for pk in object_ids], using, ignore=True)
+        dispatch.wake_on_commit(using)
+
     def raise_to(self, priority: int, kind: str, object_id: int) -> None:
         """Raise the job of an object, if there is one, to a more urgent class."""
         jobs = self.writer().filter(kind=kind, object_id=object_id, priority__gt=priority)

@@ -19,15 +19,19 @@ from django_craftkit.database import (
 from django_craftkit.statements import Lookup
 
 from .arguments import (
+    MAX_NAME,
     check_filename,
     check_key,
     check_template,
+    check_text,
     check_user,
     check_version,
     document_data,
     hash_key,
     may_wait,
 )
+from .batch import Batch
+from .batch_requests import request_many
 from .change import Change
 from .default_key import default_key, earlier_key, known_by_label
 from .identity import Identity, identify
@@ -37,7 +41,7 @@ from .priority import check_priority
 from .render_queryset import RenderQuerySet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from django.contrib.auth.models import AbstractBaseUser
 
@@ -144,6 +148,53 @@ class RenderManager(_Manager):
             render._carry_out(timeout)
         return render
 
+    def request_many(
+        self,
+        template: str,
+        objects: Iterable[models.Model],
+        *,
+        data: Callable[[Any], dict[str, Any] | None],
+        key: Callable[[Any], str] | None = None,
+        name: str = "",
+        project: str = conf.DEFAULT_PROJECT,
+        version: int | None = None,
+        filename: str | Callable[[Any], str] = "",
+        priority: str = "bulk",
+        user: AbstractBaseUser | None = None,
+    ) -> Batch:
+        """Request a document for each of many objects, and return their batch.
+
+        Objects are read, and rows written, 2,000 at a time. Each chunk is committed with its jobs;
+        inside your transaction all or none are. Run again, it completes what an earlier run has
+        left: an object whose key has a document keeps that one, and ``data`` isn't called.
+
+        Args:
+            template: as in ``request``.
+            objects: saved objects, each the source of its document: a queryset, which is read
+                anew by its ``iterator()``, a list, a generator.
+            data: called here with each object that has no document yet; None: nothing to render.
+            key: called here with each object; without it, template and object are the key.
+            name: what staff read, up to 255 characters. The same project, template and name are
+                the same batch. "": each call makes another one.
+            project, version, priority, user: as in ``request``, for all of them.
+            filename: as in ``request``; or called here with each object that has no document yet.
+
+        Raises:
+            Whatever ``data``, ``key`` and ``filename`` raise, and what ``request`` raises, with a
+            note (PEP 678) that names the object. Nothing of its chunk is written then.
+        """
+        conf.project(project)
+        batch = Batch(
+            project=project,
+            template=check_template(template),
+            name=check_text("name", name, MAX_NAME),
+            priority=check_priority(priority),
+            requested_by=check_user(user),
+        )
+        return request_many(
+            batch, objects, version=check_version(version), data=data, key=key, filename=filename
+        )
+
     def declare(
         self,
         template: str,
@@ -211,6 +262,7 @@ class RenderManager(_Manager):
             rows.filter(pk__in=built_anew).update(data=None)
         Change.objects.record(changes)
         Job.objects.schedule_for(Job.Kind.RENDER, retried)
+        Batch.objects.reopen(row.batch_id for row in retried)
         dispatch.wake_on_commit(database())
         return {row.pk for row in retried}
 
@@ -284,7 +336,7 @@ class RenderManager(_Manager):
         if known is None and is_default:
             rows = self.using(using).filter(project=wanted["project"])
             if about is not None:
-                known = known_by_label(rows, wanted["template"], about)
+                known = known_by_label(rows, wanted["template"], [about]).get(about)
             # What it takes to make the other key is spent where this one is unknown.
             elif earlier is not None and (other := earlier()) not in ("", wanted["key"]):
                 known = rows.filter(key_hash=hash_key(other)).first()

@@ -91,6 +91,11 @@ class RenderQuerySet(RowQuerySet["Render"]):
             updated_at__gte=moment,
         )
 
+    def failed(self) -> Self:
+        """Return the documents that failed or were rejected, and were not withdrawn."""
+        statuses = (self.model.Status.FAILED, self.model.Status.REJECTED)
+        return self.filter(status__in=statuses, withdrawn_at=None)
+
     def needing_action(self) -> Self:
         """Return the documents that failed or were rejected in the last 30 days.
 
