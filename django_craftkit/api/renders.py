@@ -30,6 +30,7 @@ from .fields import (
     DataField,
     Given,
     InputSerializer,
+    KeyFilter,
     MomentFilter,
     Named,
     RowSerializer,
@@ -86,6 +87,7 @@ class RenderSerializer(RowSerializer):
             "version",
             "key",
             "source",
+            "batch",
             "status",
             "is_final",
             "error",
@@ -173,6 +175,7 @@ class RenderFilter(django_filters.FilterSet):
 
     status = django_filters.ChoiceFilter(choices=Render.Status.choices)
     template = django_filters.CharFilter(max_length=MAX_SLUG)
+    batch = KeyFilter("batch_id")
     project = django_filters.CharFilter(max_length=64)
     key = django_filters.CharFilter(method="by_key", max_length=255)
     source_type = django_filters.CharFilter(
