@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     Counts = dict[str, int]
     NullableText = models.CharField[str | None, str | None]
 
+#: What a change says of a batch.
+OPEN, COMPLETED = "open", "completed"
 #: Documents that are retried with one transaction.
 TOGETHER = 1000
 

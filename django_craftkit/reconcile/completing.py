@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 from django_craftkit import clock
 from django_craftkit.database import in_transaction, lock
 from django_craftkit.models import Batch, Change, Job
+from django_craftkit.models.batch import COMPLETED, OPEN
 
 from .results import Done, Result
 
 if TYPE_CHECKING:
     from django_craftkit.models.batch import BatchQuerySet
-
-#: What a change says of a batch.
-OPEN, COMPLETED = "open", "completed"
 
 
 @in_transaction

@@ -88,6 +88,7 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
         "key",
         "source_type",
         "source_id",
+        "batch",
         "status",
         "error",
         "requested_at",
@@ -119,7 +120,13 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
         # Most documents are signed by nobody, and their pages need not look for it.
         requests = SignatureRequest.objects.filter(render=OuterRef("pk"))
         queryset = queryset.annotate(has_requests=Exists(requests))
-        return queryset.select_related("requested_by", "withdrawn_by")
+        return queryset.select_related("requested_by", "withdrawn_by", "batch")
+
+    def get_filterable(self, request: HttpRequest) -> Sequence[str]:
+        # Which batch a document is of, its page shows to whoever may see batches.
+        names = super().get_filterable(request)
+        sees = self.allows(request, "view_batch")
+        return [name for name in names if name != "batch" or sees]
 
     def get_list_display(self, request: HttpRequest) -> _ListDisplayT[Render]:
         sees_links = self.allows(request, "view_share")
