@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import django_filters
 from rest_framework import serializers
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
     from rest_framework.response import Response
+
+    from django_craftkit.models.render_queryset import RenderQuerySet
 
 
 class BatchSerializer(Named, serializers.ModelSerializer[Batch]):
@@ -52,7 +54,8 @@ class BatchSerializer(Named, serializers.ModelSerializer[Batch]):
 
     def get_counts(self, batch: Batch) -> dict[str, int]:
         # As ``prepare`` of the view leaves it.
-        return vars(batch).get("shown_counts", {})
+        counts: dict[str, int] = vars(batch).get("shown_counts", {})
+        return counts
 
     def get_total(self, batch: Batch) -> int:
         return sum(self.get_counts(batch).values())
@@ -87,9 +90,9 @@ class BatchViewSet(CraftkitViewSet[Batch]):
         mine = self.get_documents(rows.db).filter(batch__isnull=False)
         return rows.filter(pk__in=mine.order_by().values("batch"))
 
-    def get_documents(self, using: str) -> QuerySet[Render]:
+    def get_documents(self, using: str) -> RenderQuerySet:
         """Return the documents of any batch that the user may know of."""
-        return narrowed(Render.objects.using(using).all(), self.request)
+        return cast("RenderQuerySet", narrowed(Render.objects.using(using).all(), self.request))
 
     def prepare(self, rows: Sequence[Batch]) -> Sequence[Batch]:
         if rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models
 from django.db.models import Count, Exists, OuterRef
@@ -30,11 +30,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from django.contrib.auth.models import AbstractBaseUser
+    from django.db.models.fields.related_descriptors import RelatedManager
 
+    from .render import Render
+    from .render_manager import RenderManager
     from .render_queryset import RenderQuerySet
 
     Counts = dict[str, int]
     NullableText = models.CharField[str | None, str | None]
+
+    class _Renders(RelatedManager[Render], RenderManager): ...  # type: ignore[misc]
+
 
 #: What a change says of a batch.
 OPEN, COMPLETED = "open", "completed"
@@ -137,11 +143,7 @@ class Batch(models.Model):
 
     objects: ClassVar[BatchManager] = BatchManager()
 
-    if TYPE_CHECKING:
-        # What Django adds.
-        id: int
-        requested_by_id: Any
-        renders: Any
+    renders: _Renders
 
     class Meta:
         verbose_name = _("batch")

@@ -58,8 +58,8 @@ def request_many(
     for name, given in (("data", data), ("key", key)):
         if given is not None and not callable(given):
             raise TypeError(f"{name} is a {type(given).__name__}: write a function of the object.")
-    name_of = filename if callable(filename) else None
-    run = _Run(batch, version, data, key, name_of, "" if name_of else check_filename(filename))
+    name_of, same = (filename, "") if callable(filename) else (None, check_filename(filename))
+    run = _Run(batch, version, data, key, name_of, same)
     if isinstance(objects, models.QuerySet):
         objects = objects.iterator(chunk_size=CHUNK)
     numbered = enumerate(objects, 1)

@@ -18,6 +18,8 @@ from .rows import RowQuerySet
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .render import Render  # noqa: F401 - in the name of the base class
+
 
 #: What ``prefetch_for`` leaves on an object: its documents, newest first.
 PREFETCHED = "_craftkit_renders"
