@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 
 from django_craftkit.models import Batch, Change, Job, KeyConflict, Render
 from django_craftkit.models import batch_requests as requesting
-from django_craftkit.reconcile import sweeping
+from django_craftkit.reconcile import completing, sweeping
 from django_craftkit.signals import batch_completed
-from tests.helpers import at_once, connected
+from tests.helpers import Elsewhere, Holding, at_once, connected
 from tests.shop.models import Order, Parcel
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class TestRequestMany:
         assert len(set(jobs.values_list(*kept))) == 1
         assert not Change.objects.exists()
 
+    @committing
     @pytest.mark.parametrize(
         "objects",
         [
@@ -152,6 +154,16 @@ class TestRequestMany:
         assert done(batch) == (0, 2, 0)
         assert set(Render.objects.values_list("priority", flat=True)) == {1}
         assert set(Job.objects.filter(kind="render").values_list("priority", flat=True)) == {1}
+
+    def test_gives_each_job_the_priority_of_its_document(self):
+        first, other = orders(2)
+        request([first])
+        request([other], priority="single")
+        jobs = Job.objects.filter(kind="render")
+        assert set(Render.objects.values_list("pk", "priority")) == set(
+            jobs.values_list("object_id", "priority")
+        )
+        assert jobs.values("priority").distinct().count() == 2
 
     @pytest.mark.parametrize(
         ("more", "error"),
@@ -409,6 +421,22 @@ class TestCompletion:
         craftkit.run()
         change = Change.objects.get(kind=Change.Kind.BATCH)
         assert (change.object_id, change.to_status) == (batch.pk, "completed")
+
+
+@committing
+def test_a_batch_is_not_complete_while_one_of_its_documents_is_being_retried():
+    batch = request(orders(1))
+    batch.renders.update(status="failed")
+    render = batch.renders.get()
+    retrying = Holding(render.retry)
+    retrying.begin()
+    job = Job(kind=Job.Kind.BATCH, object_id=batch.pk)
+    looking = Elsewhere(lambda: completing.step(job))
+    time.sleep(0.3)
+    retrying.end()
+    looking.wait()
+    batch.refresh_from_db()
+    assert (batch.completed_at, batch.is_complete) == (None, False)
 
 
 class TestABatch:

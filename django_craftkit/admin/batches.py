@@ -144,7 +144,7 @@ def _failed(numbers: Mapping[str, int]) -> int:
 
 def _badges(batch: ShownBatch) -> SafeString:
     if batch.filled_at is None:
-        badges = [(_now("not all asked for"), "warn")]
+        badges = [(_now("not all requested"), "warn")]
     elif any(batch.numbers[status] for status in Render.UNDER_WAY):
         badges = [(_now("under way"), "busy")]
     else:

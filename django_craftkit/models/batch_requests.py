@@ -107,9 +107,7 @@ class _Run:
             one = wanted[hashed]
             with self._naming(one.number, one.source):
                 render.check_same(self._batch.template, one.about)
-        if known:
-            self._join(list(known.values()))
-            self._existing += len(known)
+        self._existing += len(known)
         rows: dict[str, Render] = {}
         size = 0
         for hashed, one in wanted.items():
@@ -125,6 +123,8 @@ class _Run:
                 self._write(rows, wanted)
                 rows, size = {}, 0
         self._write(rows, wanted)
+        if known:
+            self._join(list(known.values()))
 
     def end(self) -> Batch:
         """Return the batch, with what this call has done, when all of it is requested."""
@@ -205,7 +205,7 @@ class _Run:
 
         As single requests do, a more urgent one raises those that others have requested.
         """
-        rows, priority = type(self._same).objects.writer(), self._batch.priority
+        rows, priority = type(self._same).objects.writer(), self._same.priority
         slower = [render.pk for render in renders if render.priority > priority]
         if slower:
             rows.filter(bulk.among("pk", slower)).update(priority=priority)
@@ -255,7 +255,7 @@ class _Run:
                     row.check_same(self._batch.template, one.about)
         if new:
             pks = [row.pk for row in new]
-            Job.objects.start_all(Job.Kind.RENDER, pks, batch.project, batch.priority)
+            Job.objects.start_all(Job.Kind.RENDER, pks, batch.project, self._same.priority)
         if new and is_complete:
             Batch.objects.reopen([batch.pk])
         return others, len(new)

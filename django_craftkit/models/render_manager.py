@@ -164,9 +164,10 @@ class RenderManager(_Manager):
     ) -> Batch:
         """Request a document for each of many objects, and return their batch.
 
-        Objects are read, and rows written, 2,000 at a time. Each chunk is committed with its jobs;
-        inside your transaction all or none are. Run again, it completes what an earlier run has
-        left: an object whose key has a document keeps that one, and ``data`` isn't called.
+        Objects are read, and rows written, 2,000 at a time, fewer where their data are large. Each
+        chunk is committed with its jobs; inside your transaction all or none are. Run again, it
+        completes what an earlier run has left: an object whose key has a document keeps that one,
+        and ``data`` isn't called.
 
         Args:
             template: as in ``request``.
@@ -181,7 +182,7 @@ class RenderManager(_Manager):
 
         Raises:
             Whatever ``data``, ``key`` and ``filename`` raise, and what ``request`` raises, with a
-            note (PEP 678) that names the object. Nothing of its chunk is written then.
+            note (PEP 678) that names the object. Nothing of its chunk is requested then.
         """
         conf.project(project)
         batch = Batch(

@@ -56,7 +56,7 @@ class TestThePageOfABatch:
     def test_says_that_not_all_of_it_was_requested(self, boss):
         batch = make_batch(filled_at=None)
         html = page(boss, batch)
-        assert badges(html) == ["not all asked for"]
+        assert badges(html) == ["not all requested"]
         assert "craftkit-panel--warn" in html
 
     def test_leads_to_its_documents_by_status(self, boss):
