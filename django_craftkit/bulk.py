@@ -41,7 +41,7 @@ _BY_PK = "FORCE INDEX (PRIMARY)"
 
 
 def among(name: str, keys: Collection[object]) -> Among:
-    """Return a condition: this column has one of these numbers, or UUIDs."""
+    """Return a condition: this column has one of these numbers, UUIDs, or hashes."""
     return Among(F(name), keys)
 
 

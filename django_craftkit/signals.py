@@ -81,6 +81,10 @@ signature_rejected = MirrorSignal("signature_rejected")
 #: What was rendered, or signed, is in the project's own storage; ``instance`` is what it is of.
 document_archived = MirrorSignal("document_archived")
 
+#: All documents of a ``Batch`` have ended, however they did; once more when some of them were
+#: retried, or others added, and have ended.
+batch_completed = MirrorSignal("batch_completed")
+
 #: ``instance`` is the ``ProjectState``, whose ``capability`` says what of the project it is.
 project_paused = MirrorSignal("project_paused")
 project_resumed = MirrorSignal("project_resumed")

@@ -1,5 +1,6 @@
 """Staff's pages: a room for each resource, and ``common`` for what they share."""
 
+from .batches import BatchAdmin
 from .changes import ChangeAdmin
 from .deliveries import WebhookDeliveryAdmin
 from .documents import CraftkitDocumentsMixin
@@ -12,6 +13,7 @@ from .signatures.admin import SignatureRequestAdmin
 from .templates import TemplateAdmin
 
 __all__ = [
+    "BatchAdmin",
     "ChangeAdmin",
     "CraftkitDocumentsMixin",
     "EngagementEventAdmin",

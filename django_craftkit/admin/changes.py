@@ -15,6 +15,7 @@ from django_craftkit.admin.common.format import badge, signer_name
 from django_craftkit.admin.common.truncate import loads, short_line, short_name
 from django_craftkit.admin.common.work import KindFilter, TargetAdmin
 from django_craftkit.models import Change, Render, Share, SignatureRequest
+from django_craftkit.models.batch import COMPLETED, OPEN
 from django_craftkit.models.problems import Problem
 from django_craftkit.models.project import PAUSED, RUNNING
 from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
@@ -53,6 +54,7 @@ STATUSES: dict[str, Mapping[str, _StrOrPromise]] = {
         "signed": _("signed by one person"),
         "archived": _("archived"),
     },
+    Change.Kind.BATCH: {OPEN: _("not complete"), COMPLETED: _("complete")},
     Change.Kind.PROJECT: {RUNNING: _("running"), PAUSED: _("paused")},
 }
 #: Whose notes are theirs to tell: why somebody has declined, what is wrong with the settings.

@@ -37,6 +37,7 @@ from .fields import (
     DataField,
     Given,
     InputSerializer,
+    KeyFilter,
     MomentFilter,
     Named,
     RowSerializer,
@@ -102,6 +103,7 @@ class RenderSerializer(RowSerializer):
             "filename",
             "key",
             "source",
+            "batch",
             "status",
             "is_final",
             "error",
@@ -232,6 +234,7 @@ class RenderFilter(django_filters.FilterSet):
 
     status = django_filters.ChoiceFilter(choices=Render.Status.choices)
     template = django_filters.CharFilter(max_length=MAX_SLUG)
+    batch = KeyFilter("batch_id")
     project = django_filters.CharFilter(max_length=64)
     key = django_filters.CharFilter(method="by_key", max_length=255)
     source_type = django_filters.CharFilter(

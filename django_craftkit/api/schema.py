@@ -67,12 +67,13 @@ def described(
     answers: Literal["row", "file", "nothing"] = "row",
     acts: bool = False,
     makes: bool = False,
+    waits: bool = True,
 ) -> Callable[[Method], Method]:
     """Describe an action: what it takes, and what it answers with.
 
     A row, or a list of rows, is shown by the serializer that the view has for the action.
     ``acts``: it changes the row, the answer can wait for that, and a user who may do it, but not
-    view the row, gets 204. ``makes``: the same, and the row is new.
+    view the row, gets 204. ``makes``: the same, and the row is new. ``waits=False``: it can't wait.
     """
     responses: dict[object, object] = {}
     if answers == "file":
@@ -85,7 +86,7 @@ def described(
     elif acts or makes:
         responses[204] = OpenApiResponse(description="Done, but you may not view the row.")
     responses["4XX", "application/json"] = _ERROR
-    parameters = [*([_WAIT] if acts or makes else []), *([_KEY] if makes else [])]
+    parameters = [*([_WAIT] if waits and (acts or makes) else []), *([_KEY] if makes else [])]
     extend = extend_schema(summary=summary, request=body, parameters=parameters)
 
     def decorate(method: Method) -> Method:

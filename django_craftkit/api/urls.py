@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rest_framework.routers import SimpleRouter
 
+from .batches import BatchViewSet
 from .engagement import EngagementEventViewSet
 from .renders import RenderViewSet
 from .shares import ShareViewSet
@@ -17,6 +18,7 @@ router.register("renders", RenderViewSet, "render")
 router.register("shares", ShareViewSet, "share")
 router.register("signature-requests", SignatureRequestViewSet, "signaturerequest")
 router.register("engagement", EngagementEventViewSet, "engagementevent")
+router.register("batches", BatchViewSet, "batch")
 router.register("templates", TemplateViewSet, "template")
 
 urlpatterns = router.urls

@@ -3,6 +3,7 @@
 from django_craftkit.client import CraftkitError
 
 from .archive import ArchivedFile
+from .batch import Batch
 from .change import Change
 from .delivery import WebhookDelivery
 from .engagement import EngagementEvent
@@ -24,6 +25,7 @@ from .template import Template
 
 __all__ = [
     "ArchivedFile",
+    "Batch",
     "Change",
     "CraftkitError",
     "EngagementEvent",

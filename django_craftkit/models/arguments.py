@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 MAX_KEY = 255
+#: Characters of the name of a batch.
+MAX_NAME = 255
 #: Characters; https://docs.craftkit.dev/api-reference/create-template
 MAX_SLUG = 120
 #: What the column holds.

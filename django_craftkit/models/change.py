@@ -78,6 +78,7 @@ class Change(models.Model):
         SIGNATURE = "signature", _("signature request")
         ENGAGEMENT = "engagement", _("engagement event")
         PROJECT = "project", _("project")
+        BATCH = "batch", _("batch")
 
     class Announcement(models.TextChoices):
         NONE = "", _("nobody listens")

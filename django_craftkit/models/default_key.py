@@ -12,9 +12,11 @@ from django.db.models import F, Value
 from django.db.models.functions import Concat
 
 from .arguments import MAX_KEY, hash_key
-from .identity import Identity, any_of
+from .identity import Columns, Identity, any_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from django.db.models import QuerySet
 
     from .render import Render
@@ -45,13 +47,24 @@ def _of_data(template: str, data: Any) -> str:
     return f"{template}:{hash_key(text)}"
 
 
-def known_by_label(rows: QuerySet[Render], template: str, source: Identity) -> Render | None:
-    """Return the document of a default key of earlier versions, which had the model's label.
+def known_by_label(
+    rows: QuerySet[Render], template: str, sources: Collection[Identity]
+) -> dict[Identity, Render]:
+    """Return the documents of default keys of earlier versions, which had the model's label.
 
     The model may have been renamed since, and the object's key have been written in another form.
     """
-    about = rows.filter(any_of([source]), template=template)
-    candidates = about.filter(key__endswith=Concat(Value(":"), F("source_id")))
+    if not sources:
+        return {}
+    about = rows.filter(any_of(sources), template=template)
     label = re.compile(rf"{re.escape(template)}:[^:.]+\.[^:.]+:")
-    found = [row for row in candidates if label.fullmatch(row.key.removesuffix(row.source_id))]
-    return min(found, key=lambda row: (row.source_id != source.pk, row.pk), default=None)
+    found: dict[Columns, list[Render]] = {}
+    for row in about.filter(key__endswith=Concat(Value(":"), F("source_id"))):
+        if label.fullmatch(row.key.removesuffix(row.source_id)):
+            found.setdefault(row.source_columns, []).append(row)
+    known: dict[Identity, Render] = {}
+    for source in sources if found else ():
+        mine = [row for columns in source.columns for row in found.get(columns, ())]
+        if mine:
+            known[source] = min(mine, key=lambda row: (row.source_id != source.pk, row.pk))
+    return known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, cast
 
 from django.db import connections, models, transaction
 from django.db.models import Case, F, Q, When
@@ -146,6 +146,14 @@ class JobQuerySet(LeasedQuerySet):
         clock_sql = clock.moment_sql(connections[using])
         job.due_at = None if clock_sql else clock.database_now()
         insert(job, using, {"due_at": clock_sql} if clock_sql else {})
+        dispatch.wake_on_commit(using)
+
+    def start_all(self, kind: str, object_ids: Sequence[int], project: str, priority: int) -> None:
+        """Write the first jobs of objects that were just made, as ``start`` does for one."""
+        using = database()
+        job = Job(kind=kind, project=project, priority=priority)
+        job.due_at = cast("Any", clock.database_moment())
+        bulk.insert([bulk.like(job, object_id=pk) for pk in object_ids], using, ignore=True)
         dispatch.wake_on_commit(using)
 
     def raise_to(self, priority: int, kind: str, object_id: int) -> None:

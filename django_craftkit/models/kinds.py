@@ -32,6 +32,7 @@ class Kind(models.TextChoices):
     POLL_SIGNATURES = "poll signatures", "ProjectState", _("ask who has signed what is out")
     ARCHIVE_SIGNATURE = "archive signature", "SignatureRequest", _("keep what was signed")
     TEMPLATES = "templates", "ProjectState", _("read the templates")
+    BATCH = "batch", "Batch", _("see whether the batch is complete")
     ANNOUNCE_RENDER = "announce render", "Render", _("tell this site of the document")
     ANNOUNCE_SHARE = "announce share", "Share", _("tell this site of the link")
     ANNOUNCE_SIGNATURE = (
@@ -44,6 +45,7 @@ class Kind(models.TextChoices):
         "EngagementEvent",
         _("tell this site of the event"),
     )
+    ANNOUNCE_BATCH = "announce batch", "Batch", _("tell this site of the batch")
     ANNOUNCE_PROJECT = "announce project", "ProjectState", _("tell this site of the project")
 
     model_name: str

@@ -39,6 +39,7 @@ _OF_DOCUMENT = {
     "Share": "render__priority",
     "SignatureRequest": "render__priority",
     "EngagementEvent": "render__priority",
+    "Batch": "priority",
 }
 
 

@@ -15,8 +15,9 @@ from django_craftkit.log import get_logger, one_line
 
 from .archive import ArchivedFile, OpenFile
 from .arguments import MAX_FILENAME, check_user, document_data, may_wait
+from .batch import Batch
 from .change import Change
-from .columns import NullableMoment, prefix_index, user_key
+from .columns import NullableMoment, RowKey, prefix_index, user_key
 from .exceptions import KeyConflict, NothingToRender, RenderFailed
 from .job import Job
 from .mirror import time_left
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
     from .identity import Identity
+
+    NullableBatch = models.ForeignKey[Batch | None, Batch | None]
 
 logger = get_logger(__name__)
 
@@ -74,6 +77,18 @@ class Render(Sourced, Sendable, Supersedable):
     counts = models.JSONField(_("engagement"), default=dict, blank=True)
     withdrawn_at: NullableMoment = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
     withdrawn_by = user_key(_("withdrawn by"))
+    #: The first that it was requested in. No constraint: MySQL would copy the table to add one, and
+    #: have whoever inserts documents hold up whoever completes their batch.
+    batch: NullableBatch = RowKey(
+        Batch,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="renders",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("batch"),
+    )
 
     #: Whether its row was removed, because its function returned ``None``.
     is_gone = False
@@ -112,6 +127,9 @@ class Render(Sourced, Sendable, Supersedable):
             ),
             prefix_index("key", "craftkit_render_begins"),
             models.Index(fields=["-requested_at", "-id"], name="craftkit_render_newest"),
+            models.Index(
+                fields=["batch", "status", "-requested_at", "-id"], name="craftkit_render_batch"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -230,6 +248,7 @@ class Render(Sourced, Sendable, Supersedable):
         if data is not None or self.builder:
             self.data = data
         self.save(using=database())
+        Batch.objects.reopen([self.batch_id])
         Change.objects.record([change])
         # Nobody waits for what an event, or a script, has retried.
         priority = None if user is None else Priority.URGENT

@@ -1,9 +1,8 @@
-"""How documents are found, requested and withdrawn, one or many at once."""
+"""How documents are requested, retried and withdrawn, one or many at once."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import models, transaction
 
@@ -20,24 +19,26 @@ from django_craftkit.database import (
 from django_craftkit.statements import Lookup
 
 from .arguments import (
+    MAX_NAME,
     check_filename,
     check_key,
     check_template,
+    check_text,
     check_user,
     check_version,
     document_data,
     hash_key,
     may_wait,
 )
+from .batch import Batch
+from .batch_requests import request_many
 from .change import Change
 from .default_key import default_key, earlier_key, known_by_label
-from .identity import Identity, any_of, identify, identify_if_known
+from .identity import Identity, identify
 from .job import Job
 from .lacking import lacking
-from .mirror import SHOWN_FOR
 from .priority import check_priority
-from .project import ProjectState
-from .rows import RowQuerySet
+from .render_queryset import RenderQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -78,87 +79,6 @@ _OF_ATTEMPT = (
     "withdrawn_at",
     "withdrawn_by",
 )
-
-#: What ``prefetch_for`` leaves on an object: its documents, newest first.
-PREFETCHED = "_craftkit_renders"
-
-
-class RenderQuerySet(RowQuerySet["Render"]):
-    """The documents, to find them."""
-
-    def for_object(self, source: models.Model) -> Self:
-        """Return the documents about an object, newest first; ``source`` is the object."""
-        return self.for_objects([source]).order_by("-requested_at", "-pk")
-
-    def for_objects(self, objects: Iterable[models.Model]) -> Self:
-        """Return the documents about any of these objects, of whatever models; none are read."""
-        known = (identify_if_known(one) for one in objects)
-        return self.filter(any_of(one for one in known if one is not None))
-
-    def prefetch_for(self, objects: Iterable[models.Model], *, signatures: bool = True) -> None:
-        """Read what the template tags show of many ``objects``: four queries, however many.
-
-        The third and the fourth are about signature requests and who is to sign them; without
-        ``signatures`` it is two. All read the database that ``using()`` names, if it was called.
-        """
-        sources: dict[Identity, list[models.Model]] = {}
-        for one in objects:
-            if one.pk is not None:
-                setattr(one, PREFETCHED, [])
-                if (known := identify_if_known(one)) is not None:
-                    sources.setdefault(known, []).append(one)
-        using: str | None = cast("Any", self)._db
-        shares = Job.Kind.SHARE.model.objects.using(using).to_hand_out()
-        links = models.Prefetch("shares", shares, to_attr="open_links")
-        signing = Job.Kind.POLL_OR_CANCEL.model.objects.using(using).with_signers()
-        newest = signing.defer("fields", "anchor_tags", "answer").order_by("-requested_at", "-pk")
-        requests = models.Prefetch("signature_requests", newest, to_attr="newest_requests")
-        more = [links, requests] if signatures else [links]
-        by_row = {row: ones for known, ones in sources.items() for row in known.columns}
-        renders = self.filter(any_of(sources)).order_by("-requested_at", "-pk")
-        for render in renders.defer("data", "answer").prefetch_related(*more):
-            for one in by_row.get(render.source_columns, ()):
-                getattr(one, PREFETCHED).append(render)
-
-    def under_way(self) -> Self:
-        """Return the documents that are still coming: pending, queued or rendering."""
-        # Named, not excluded: an index finds a few statuses, and none that is left out.
-        return self.filter(status__in=self.model.UNDER_WAY)
-
-    def overdue(self) -> Self:
-        """Return the documents that are under way for longer than ``OVERDUE_AFTER``.
-
-        None while everything is paused; none of a project that is paused, or that catches up.
-        """
-        options = conf.options()
-        if options.PAUSED:
-            return self.none()
-        limit = clock.now() - timedelta(seconds=options.OVERDUE_AFTER)
-        excused = ProjectState.objects.excused().filter(capability="").values("project")
-        return self.under_way().filter(attempted_at__lt=limit).exclude(project__in=excused)
-
-    def waiting(self) -> Self:
-        """Return the documents that aren't sent because their project, or everything, is paused."""
-        is_paused = ProjectState.objects.paused_rows(ProjectState.Capability.WHOLE)
-        return self.filter(status=self.model.Status.PENDING).filter(is_paused)
-
-    def failed_since(self, moment: datetime) -> Self:
-        """Return the documents that failed or were rejected, and changed at ``moment`` or later.
-
-        ``moment`` is aware, where ``USE_TZ`` is on.
-        """
-        return self.filter(
-            status__in=(self.model.Status.FAILED, self.model.Status.REJECTED),
-            updated_at__gte=moment,
-        )
-
-    def needing_action(self) -> Self:
-        """Return the documents that failed or were rejected in the last 30 days.
-
-        Not those that were retried or withdrawn since.
-        """
-        return self.failed_since(clock.now() - SHOWN_FOR).filter(withdrawn_at=None)
-
 
 if TYPE_CHECKING:
 
@@ -229,6 +149,54 @@ class RenderManager(_Manager):
             render._carry_out(timeout)
         return render
 
+    def request_many(
+        self,
+        template: str,
+        objects: Iterable[models.Model],
+        *,
+        data: Callable[[Any], dict[str, Any] | None],
+        key: Callable[[Any], str] | None = None,
+        name: str = "",
+        project: str = conf.DEFAULT_PROJECT,
+        version: int | None = None,
+        filename: str | Callable[[Any], str] = "",
+        priority: str = "bulk",
+        user: AbstractBaseUser | None = None,
+    ) -> Batch:
+        """Request a document for each of many objects, and return their batch.
+
+        Objects are read, and rows written, 2,000 at a time, fewer where their data are large. Each
+        chunk is committed with its jobs; inside your transaction all or none are. Run again, it
+        completes what an earlier run has left: an object whose key has a document keeps that one,
+        and ``data`` isn't called.
+
+        Args:
+            template: as in ``request``.
+            objects: saved objects, each the source of its document: a queryset, which is read
+                anew by its ``iterator()``, a list, a generator.
+            data: called here with each object that has no document yet; None: nothing to render.
+            key: called here with each object; without it, template and object are the key.
+            name: what staff read, up to 255 characters. The same project, template and name are
+                the same batch. "": each call makes another one.
+            project, version, priority, user: as in ``request``, for all of them.
+            filename: as in ``request``; or called here with each object that has no document yet.
+
+        Raises:
+            Whatever ``data``, ``key`` and ``filename`` raise, and what ``request`` raises, with a
+            note (PEP 678) that names the object. Nothing of its chunk is requested then.
+        """
+        conf.project(project)
+        batch = Batch(
+            project=project,
+            template=check_template(template),
+            name=check_text("name", name, MAX_NAME),
+            priority=check_priority(priority),
+            requested_by=check_user(user),
+        )
+        return request_many(
+            batch, objects, version=check_version(version), data=data, key=key, filename=filename
+        )
+
     def declare(
         self,
         template: str,
@@ -296,6 +264,7 @@ class RenderManager(_Manager):
             rows.filter(pk__in=built_anew).update(data=None)
         Change.objects.record(changes)
         Job.objects.schedule_for(Job.Kind.RENDER, retried)
+        Batch.objects.reopen(row.batch_id for row in retried)
         dispatch.wake_on_commit(database())
         return {row.pk for row in retried}
 
@@ -369,7 +338,7 @@ class RenderManager(_Manager):
         if known is None and is_default:
             rows = self.using(using).filter(project=wanted["project"])
             if about is not None:
-                known = known_by_label(rows, wanted["template"], about)
+                known = known_by_label(rows, wanted["template"], [about]).get(about)
             # What it takes to make the other key is spent where this one is unknown.
             elif earlier is not None and (other := earlier()) not in ("", wanted["key"]):
                 known = rows.filter(key_hash=hash_key(other)).first()

@@ -17,6 +17,7 @@ from django_craftkit import conf
 from django_craftkit.clock import database_now
 from django_craftkit.models import (
     ArchivedFile,
+    Batch,
     Change,
     EngagementEvent,
     Job,
@@ -156,6 +157,10 @@ def _superseding() -> QuerySet[Render]:
     return ready.filter(supersedes__superseded_at=None)
 
 
+def _completed_batches() -> QuerySet[Batch]:
+    return Batch.objects.writer().filter(completed_at=None).complete()
+
+
 def _unannounced(kind: str) -> QuerySet[Change]:
     return Change.objects.writer().filter(kind=kind, announcement=Change.Announcement.DUE)
 
@@ -172,6 +177,7 @@ DUE = (
     Due(Job.Kind.SUPERSEDE, _superseding, project=None),
     Due(Job.Kind.ARCHIVE_SIGNATURE, _signed_but_not_kept, is_indexed=False),
     Due(Job.Kind.ARCHIVE_RENDER, _rendered_but_not_kept, is_indexed=False),
+    Due(Job.Kind.BATCH, _completed_batches, project=None),
     *(
         Due(Job.Kind.announcing(kind), partial(_unannounced, kind), "object_id", project=None)
         for kind in Change.Kind

@@ -9,7 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit.log import get_logger
 from django_craftkit.models import Job
 
-from . import announcements, archive, engagement, renders, shares, signatures, templates
+from . import announcements, archive, completing, engagement, renders, shares, signatures, templates
 from .results import Result, result_of_error
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ STEPS: dict[str, Callable[[Job], Result]] = {
     Job.Kind.ARCHIVE_SIGNATURE: archive.keep_signed,
     Job.Kind.ARCHIVE_RENDER: archive.keep_render,
     Job.Kind.TEMPLATES: templates.step,
+    Job.Kind.BATCH: completing.step,
     **dict.fromkeys(announcements.KINDS, announcements.step),
 }
 

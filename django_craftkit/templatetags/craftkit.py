@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from django_craftkit.badges import describe, describe_signature, signature_token_of, token_of
 from django_craftkit.models import Render, Share, SignatureRequest
-from django_craftkit.models.render_manager import PREFETCHED
+from django_craftkit.models.render_queryset import PREFETCHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

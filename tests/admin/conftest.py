@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_craftkit.models import (
+    Batch,
     Change,
     EngagementEvent,
     Job,
@@ -33,6 +34,7 @@ MODELS = (
     SignatureRequest,
     EngagementEvent,
     Template,
+    Batch,
     WebhookDelivery,
     Job,
     Change,
@@ -108,6 +110,20 @@ def make_render(status: str = "succeeded", **more: Any) -> Render:
         render.set_source(source)
     render.save()
     return render
+
+
+def make_batch(name: str = "", **more: Any) -> Batch:
+    now = timezone.now()
+    return Batch.objects.create(
+        **{
+            "template": "invoice",
+            "name": name or str(uuid.uuid4()),
+            "key_hash": hash_key(str(uuid.uuid4())),
+            "requested_at": now,
+            "filled_at": now,
+            **more,
+        }
+    )
 
 
 def make_share(render: Render, status: str = "active", **more: Any) -> Share:
@@ -207,6 +223,7 @@ def make_rows(number: int) -> None:
             Render.Status.values[n % len(Render.Status.values)],
             source=order,
             requested_by=person,
+            batch=make_batch(name, requested_by=person, requested_at=now - timedelta(minutes=n)),
             data={"number": n},
             requested_at=now - timedelta(minutes=n),
         )

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from django_craftkit.admin.common.truncate import SHOWN, laid_out
 from django_craftkit.models import (
+    Batch,
     Change,
     EngagementEvent,
     Job,
@@ -39,6 +40,7 @@ from .conftest import (
     MODELS,
     NAMES,
     address,
+    make_batch,
     make_delivery,
     make_event,
     make_render,
@@ -59,6 +61,7 @@ LONG = {
     Share: ("message", "error", "field_errors"),
     SignatureRequest: ("fields", "anchor_tags", "answer", "error", "field_errors"),
     EngagementEvent: ("metadata",),
+    Batch: (),
     Template: ("description", "manifest", "json_schema"),
     WebhookDelivery: ("body", "error"),
     Job: ("error",),
@@ -97,6 +100,7 @@ def rows() -> dict[Any, Any]:
         ),
         SignatureRequest: make_request(render, "declined", error="No."),
         EngagementEvent: make_event(render, metadata={}),
+        Batch: make_batch(),
         Template: make_template(),
         WebhookDelivery: make_delivery(status="failed"),
         Job: Job.objects.create(kind="render", object_id=render.pk, due_at=now),

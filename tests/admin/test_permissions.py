@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_craftkit.models import (
+    Batch,
     Change,
     EngagementEvent,
     Job,
@@ -27,6 +28,7 @@ from django_craftkit.models import (
 
 from .conftest import (
     NAMES,
+    make_batch,
     make_delivery,
     make_event,
     make_render,
@@ -67,6 +69,7 @@ BUTTONS = {
     "share_sent": ("post", "email_render"),
     "share_retry": ("get", "email_render"),
     "share_revoke": ("post", "revoke_share"),
+    "batch_retry": ("post", "retry_render"),
     "template_read_anew": ("post", "refresh_template"),
     "webhookdelivery_replay": ("post", "replay_webhookdelivery"),
     "job_take_up": ("post", "carry_out_job"),
@@ -83,6 +86,7 @@ ACTIONS = {
     "share": {"revoke": "revoke_share"},
     "signaturerequest": {},
     "engagementevent": {},
+    "batch": {},
     "template": {"read_anew": "refresh_template"},
     "webhookdelivery": {"replay": "replay_webhookdelivery"},
     "job": {"take_up": "carry_out_job"},
@@ -124,7 +128,8 @@ EXPECTED = expected()
 def rows():
     """One row of everything, in the state in which most can be done with it."""
     now = timezone.now()
-    render = make_render("failed", data={})
+    batch = make_batch()
+    render = make_render("failed", data={}, batch=batch)
     share = make_share(
         render,
         "unknown",
@@ -149,6 +154,7 @@ def rows():
         "share": share,
         "signaturerequest": make_request(render, "rejected", error="Not like this."),
         "engagementevent": make_event(render),
+        "batch": batch,
         "template": make_template(),
         "webhookdelivery": make_delivery(status="processed"),
         "job": Job.objects.create(kind="render", object_id=render.pk, due_at=now, leased_until=now),
@@ -168,6 +174,7 @@ def where(name: str, rows) -> str:
 def state() -> list[object]:
     """Return all that anybody could have changed."""
     models = (
+        Batch,
         Render,
         Share,
         SignatureRequest,

@@ -9,6 +9,7 @@ from django.test import override_settings
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.models import Render, Share, SignatureRequest
 from tests.admin.conftest import (
+    make_batch,
     make_event,
     make_render,
     make_request,
@@ -29,9 +30,11 @@ RIGHTS = sorted(set(TABLE.values()))
 
 
 def rows_about(source):
-    render = make_render("failed", data={}, source=source)
+    batch = make_batch()
+    render = make_render("failed", data={}, source=source, batch=batch)
     return {
         "render": render,
+        "batch": batch,
         "share": make_share(render),
         "signaturerequest": make_request(render),
         "engagementevent": make_event(render),
@@ -60,10 +63,12 @@ def test_what_is_not_ones_own_is_not_there(person, own):
         if name.endswith("-list") and not name.startswith("template-"):
             shown = caller.got(where(name, mine))["results"]
             model = name.partition("-")[0]
-            about = {row["id"] if model == "render" else row["render"] for row in shown}
-            # One supersedes it by now, and is about the same.
-            new = Render.objects.get(supersedes=mine["render"])
-            assert about == {mine["render"].pk} | ({new.pk} if model == "render" else set())
+            column = "id" if model in ("render", "batch") else "render"
+            expected = {mine["batch" if model == "batch" else "render"].pk}
+            if model == "render":
+                # One supersedes it by now, and is about the same.
+                expected.add(Render.objects.get(supersedes=mine["render"]).pk)
+            assert {row[column] for row in shown} == expected
 
 
 def test_permissions_are_needed_all_the_same(person, own):

@@ -29,6 +29,7 @@ LISTS = {
     "shares": "view_share",
     "signature-requests": "view_signaturerequest",
     "engagement": "view_engagementevent",
+    "batches": "view_batch",
 }
 
 
@@ -200,9 +201,9 @@ def test_a_page_takes_the_same_few_queries_however_many_rows_it_has(person, guar
     assert len(caller.got(f"{path}/")["results"]) == 12
     assert queries(caller, f"{path}/") == few
     # The session, its user, the permissions of the user and of its groups: four. For single
-    # objects one more, and one for the people of signature requests, or for what takes the place of
-    # documents.
-    has_more = who == "guardian" and path in ("signature-requests", "renders")
+    # objects one more, and one for the people of signature requests, for what takes the place of
+    # documents, or for the counts of batches.
+    has_more = who == "guardian" and path in ("signature-requests", "renders", "batches")
     assert few <= (7 if has_more else 6)
 
 

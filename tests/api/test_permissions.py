@@ -9,8 +9,17 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import URLResolver, get_resolver, reverse
 
-from django_craftkit.models import Change, EngagementEvent, Job, Render, Share, SignatureRequest
+from django_craftkit.models import (
+    Batch,
+    Change,
+    EngagementEvent,
+    Job,
+    Render,
+    Share,
+    SignatureRequest,
+)
 from tests.admin.conftest import (
+    make_batch,
     make_event,
     make_render,
     make_request,
@@ -45,6 +54,9 @@ TABLE = {
     ("get", "signaturerequest-certificate"): "download_signaturerequest",
     ("get", "engagementevent-list"): "view_engagementevent",
     ("get", "engagementevent-detail"): "view_engagementevent",
+    ("get", "batch-list"): "view_batch",
+    ("get", "batch-detail"): "view_batch",
+    ("post", "batch-retry"): "retry_render",
     ("get", "template-list"): "view_template",
     ("get", "template-detail"): "view_template",
 }
@@ -72,9 +84,11 @@ def routes() -> dict[str, str]:
 
 @pytest.fixture
 def rows():
-    render = make_render("failed", data={})
+    batch = make_batch()
+    render = make_render("failed", data={}, batch=batch)
     return {
         "render": render,
+        "batch": batch,
         "share": make_share(render),
         "signaturerequest": make_request(render),
         "engagementevent": make_event(render),
@@ -101,7 +115,7 @@ def ask(caller, method: str, name: str, rows) -> int:
 
 def state() -> list[object]:
     """Return all that anybody could have changed."""
-    models = (Render, Share, SignatureRequest, EngagementEvent, Job, Change)
+    models = (Batch, Render, Share, SignatureRequest, EngagementEvent, Job, Change)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
@@ -184,10 +198,16 @@ def test_a_permission_for_one_object_opens_that_one(person, rows, guardian, righ
     other["share"] = make_share(other["render"])
     other["signaturerequest"] = make_request(other["render"])
     other["engagementevent"] = make_event(other["render"])
+    other["batch"] = make_batch()
     other["template"] = make_template("other")
     caller = person()
     assign_perm(f"craftkit.{right}", caller.user, rows[model])
-    own = {route for route, needed in TABLE.items() if needed == right}
+    # A batch is of many documents: to retry them takes the permission for all.
+    own = {
+        (method, name)
+        for (method, name), needed in TABLE.items()
+        if needed == right and name.startswith(f"{model}-")
+    }
     before = state()
     for method, name in TABLE:
         if is_of_row(name):

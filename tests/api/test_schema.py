@@ -17,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from schemathesis import checks
 
 from tests.admin.conftest import (
+    make_batch,
     make_event,
     make_render,
     make_request,
@@ -68,6 +69,7 @@ def rows(db) -> dict[str, int]:
         "shares": make_share(render).pk,
         "signature-requests": make_request(render).pk,
         "engagement": make_event(render).pk,
+        "batches": make_batch().pk,
         "templates": make_template("invoice").pk,
     }
 

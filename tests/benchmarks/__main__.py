@@ -44,13 +44,14 @@ def main() -> int:
     )
     parser.add_argument("--pages", action="store_true", help="staff's pages alone")
     parser.add_argument("--api", action="store_true", help="lists of the HTTP API alone")
+    parser.add_argument("--batches", action="store_true", help="a month's end alone")
     parser.add_argument("--signatures", action="store_true", help="signature requests alone")
     parser.add_argument("--downloads", action="store_true", help="memory of downloads alone")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     django.setup()
-    some = options.pages or options.api or options.signatures or options.downloads
-    every = options.documents is None and not some
+    alone = (options.pages, options.api, options.signatures, options.batches, options.downloads)
+    every = options.documents is None and not any(alone)
     documents = DOCUMENTS if every or options.documents == [] else options.documents or ()
     pages, api = every or options.pages, every or options.api
     with _databases(few_and_many=pages or api):
@@ -63,6 +64,8 @@ def main() -> int:
         if documents:
             with _broker() as queue:
                 figures += _of_documents(documents, queue, quick=options.quick)
+        if every or options.batches:
+            figures += _of_batches(quick=options.quick)
         if every or options.signatures:
             figures += _of_signatures(quick=options.quick)
         if pages or api:
@@ -99,6 +102,12 @@ def _of_documents(names: Sequence[str], queue: Any, *, quick: bool) -> list[Any]
         if name in ("saves", "webhooks") and not queue.queue_declare(passive=True).message_count:
             sys.exit("No wake reached the broker, so none of the times above holds.")
     return figures
+
+
+def _of_batches(*, quick: bool) -> list[Any]:
+    from . import batches
+
+    return batches.month_end(2000 if quick else 10_000)
 
 
 def _of_signatures(*, quick: bool) -> list[Any]:

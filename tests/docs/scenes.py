@@ -31,6 +31,7 @@ from django_craftkit import client, declarations
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.api.throttling import MAIL, READ, WRITE
 from django_craftkit.models import (
+    Batch,
     Change,
     Job,
     ProjectState,
@@ -97,6 +98,71 @@ def scene_declaration(stage: Stage) -> Scene:
     (document,) = kit.renders
     assert (document.template, document.data["number"]) == ("invoice", "A-1")
     assert Render.objects.get().key == "invoice-A-1"
+
+
+def _batch(stage: Stage) -> Batch:
+    orders = [Order.objects.create(number=f"A-{n}", total=n) for n in range(3)]
+    return Render.objects.request_many(
+        "statement", orders, data=lambda order: {"number": order.number}, name="2026-11"
+    )
+
+
+@scene
+def scene_month_end(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    for n in range(3):
+        Order.objects.create(number=f"A-{n}", total=n)
+    Order.objects.update(confirmed=True)
+    names = yield {}
+    batch = names["batch"]
+    assert (batch.created, batch.existing, batch.skipped) == (2, 0, 1)
+    assert batch.name == "2026-11"
+    keys = batch.renders.values_list("key", flat=True)
+    assert set(keys) == {"statement-2026-11-A-1", "statement-2026-11-A-2"}
+
+
+@scene
+def scene_month_end_progress(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    batch = _batch(stage)
+    names = yield {}
+    assert names["batch"] == batch
+    assert len(names["late"]) == 3
+
+
+@scene
+def scene_month_end_retry(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    batch = _batch(stage)
+    batch.renders.update(status="failed")
+    request = RequestFactory().post("/")
+    request.user = get_user_model().objects.create(username="jane")
+    names = yield {"batch": batch, "request": request}
+    assert names["number"] == 3
+    assert Change.objects.filter(person=request.user).count() == 3
+
+
+@scene
+def scene_month_end_mend(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    batch = _batch(stage)
+    batch.renders.update(status="rejected")
+    yield {"batch": batch, "statement": lambda order: {"total": order.number}}
+    found = batch.renders.order_by("key").values_list("status", "data")
+    assert [*found] == [("pending", {"total": f"A-{n}"}) for n in range(3)]
+
+
+@scene
+def scene_batch_completed(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    kit = _kit(stage)
+    names = yield {}
+    sent: list[tuple[str, str]] = []
+    # Each version of Django has settings of its own for it.
+    names["mail_admins"] = lambda *mail: sent.append(mail)
+    _batch(stage)
+    kit.run()
+    assert sent == [("statement 2026-11 is done", "3 of 3 statements are ready.")]
 
 
 @scene

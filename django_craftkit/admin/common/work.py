@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit.models import Change, Job, ProjectState, Render
+from django_craftkit.models import Batch, Change, Job, ProjectState, Render
 
 from .base import MirrorAdmin
 from .buttons import permission_of
@@ -103,7 +103,7 @@ class TargetAdmin(WorkAdmin[M]):
         pks: dict[type[Model], set[int]] = {}
         for row in rows:
             pks.setdefault(model_of(row), set()).add(row.object_id)
-        columns = {Render: "key", ProjectState: "project"}
+        columns = {Render: "key", ProjectState: "project", Batch: "name"}
         keys: dict[type[Model], dict[int, str]] = {}
         for model, ids in pks.items():
             if self.allows(request, f"view_{model._meta.model_name}"):
@@ -119,7 +119,7 @@ class TargetAdmin(WorkAdmin[M]):
         if row.target_key is None:
             return label
         url = self.address("change", row.object_id, model=str(model._meta.model_name))
-        return linked(url, row.target_key, title=label)
+        return linked(url, row.target_key or label, title=label)
 
     @admin.display(description=_("kind"), empty_value="–")
     def shown_kind(self, row: Target) -> _StrOrPromise:

@@ -19,7 +19,7 @@ from django_craftkit.admin.common.truncate import LONG
 from django_craftkit.admin.shares.buttons import SharingButtons
 from django_craftkit.admin.signatures.buttons import SigningButtons
 from django_craftkit.models import Render, Share, SignatureRequest
-from django_craftkit.models.render_manager import RenderQuerySet
+from django_craftkit.models.render_queryset import RenderQuerySet
 
 from .buttons import RenderButtons
 from .page import (
@@ -88,6 +88,7 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
         "key",
         "source_type",
         "source_id",
+        "batch",
         "status",
         "error",
         "requested_at",
@@ -123,7 +124,13 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
         queryset = queryset.annotate(
             has_requests=Exists(requests), successor_id=Subquery(successors.values("pk")[:1])
         )
-        return queryset.select_related("requested_by", "withdrawn_by")
+        return queryset.select_related("requested_by", "withdrawn_by", "batch")
+
+    def get_filterable(self, request: HttpRequest) -> Sequence[str]:
+        # Which batch a document is of, its page shows to whoever may see batches.
+        names = super().get_filterable(request)
+        sees = self.allows(request, "view_batch")
+        return [name for name in names if name != "batch" or sees]
 
     def get_list_display(self, request: HttpRequest) -> _ListDisplayT[Render]:
         sees_links = self.allows(request, "view_share")

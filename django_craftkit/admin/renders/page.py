@@ -132,6 +132,7 @@ def document_context(site: AnyAdmin, request: HttpRequest, render: ShownRender) 
         "source": source_link(render, site.admin_site.name),
         "age": inside(age, render.requested_at),
         "asked_by": name_of(render.requested_by),
+        "batch": _batch_of(site, request, render),
         **site.error_of(render),
         **_related(site, request, render),
         "buttons": list(document_buttons(render, *site.of_row(request, render))),
@@ -260,6 +261,15 @@ def _of_document(site: AnyAdmin, model: str, render: Render) -> str:
     """Return the list of what belongs to this document; "" where this site has none."""
     url = site.address("changelist", model=model)
     return url and f"{url}?render__id__exact={render.pk}"
+
+
+def _batch_of(site: AnyAdmin, request: HttpRequest, render: Render) -> str:
+    """Return a link to the batch of a document; "" where it has none that the user may see."""
+    batch = render.batch
+    if batch is None or not site.allows(request, "view_batch", batch):
+        return ""
+    label = short_name(batch.name) if batch.name else _("Batch %d") % batch.pk
+    return linked(site.address("change", batch.pk, model="batch"), label)
 
 
 def may_see_source(request: HttpRequest, render: Render) -> bool:

@@ -101,6 +101,9 @@ class DocumentStates(States[Render, RemoteState]):
         for kind, rows in waiting.items():
             Job.objects.schedule_for(kind, rows)
         # Last, as workers may wait for each other here: nothing is locked after it.
+        batches = {row.batch_id for row in ended if row.batch_id is not None}
+        if batches:
+            Job.objects.schedule(Job.Kind.BATCH, batches)
         refused = [row for row in ended if row.error_code == INVALID_DATA]
         for project in sorted({row.project for row in refused}):
             Template.objects.refresh_soon(project)

@@ -20,6 +20,7 @@ from django.db import models
 from django.utils import timezone
 
 from django_craftkit.models import (
+    Batch,
     Change,
     EngagementEvent,
     Job,
@@ -34,6 +35,7 @@ from tests.admin.conftest import (
     MODELS,
     NAMES,
     address,
+    make_batch,
     make_delivery,
     make_event,
     make_render,
@@ -65,6 +67,7 @@ SHOWN = {
     Template: (
         "id project slug remote_id name template_type version created_at updated_at seen_at gone_at"
     ),
+    Batch: "id name template project requested_at filled_at completed_at",
     EngagementEvent: "id render project event_id type actor ip_address user_agent occurred_at",
     WebhookDelivery: (
         "id project delivery_id event about status error error_code attempts body_hash received_at "
@@ -81,9 +84,11 @@ SHOWN = {
 }
 #: What they show besides to who has more permissions.
 NOTES = frozenset({"view_signaturerequest", "view_projectstate"})
+MORE = NOTES | {"view_batch"}
 SHOWN_WITH = {
     (NOTES, Change): {"note"},
     (frozenset({"view_projectstate"}), Job): {"error"},
+    (frozenset({"view_batch"}), Render): {"batch"},
 }
 #: How a column is read letter by letter, or bit by bit.
 LOOKUPS = ("", "exact", "iexact", "in", "startswith", "contains", "gt", "lte", "isnull", "range")
@@ -128,6 +133,7 @@ def row_of(model: Any) -> Any:
             render, "sent", {"signed_at": now}, name="Mine", cancel_requested_at=now
         ),
         EngagementEvent: lambda: make_event(render, share_remote_id=uuid.uuid4()),
+        Batch: lambda: make_batch(requested_by=person, completed_at=now),
         Template: lambda: make_template(created_at=now, updated_at=now),
         WebhookDelivery: lambda: make_delivery(status="failed", event="x", due_at=now),
         Job: lambda: Job.objects.create(kind="render", object_id=render.pk, due_at=now),
@@ -157,7 +163,7 @@ def request_of(rf, desk, path: str = "/", **query: Any):
 
 
 class TestAFilterInAnAddress:
-    @pytest.mark.parametrize("more", [(), NOTES], ids=["alone", "more"])
+    @pytest.mark.parametrize("more", [(), MORE], ids=["alone", "more"])
     def test_is_of_a_column_that_the_pages_show(self, model, staff, rf, more):
         rights = {f"view_{model._meta.model_name}", *more}
         request = request_of(rf, staff(*rights))

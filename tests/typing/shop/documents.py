@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, BinaryIO, assert_type
+from typing import TYPE_CHECKING, Any, BinaryIO, assert_type
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from django_craftkit.models import (
     ArchivedFile,
+    Batch,
     Change,
     EngagementEvent,
     Job,
@@ -32,6 +33,27 @@ from .models import Order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+def month_end(orders: Sequence[Order], user: User) -> Batch:
+    def statement(order: Order) -> dict[str, Any] | None:
+        return {"number": order.number} if order.total else None
+
+    batch = Render.objects.request_many(
+        "statement",
+        orders,
+        data=statement,
+        key=lambda order: f"statement-{order.number}",
+        name="2026-11",
+        filename=lambda order: f"{order.number}.pdf",
+        priority="single",
+        user=user,
+    )
+    assert_type(batch.counts, dict[str, int])
+    assert_type(batch.retry_failed(user=user), int)
+    for render in batch.renders.under_way():
+        assert_type(render, Render)
+    return batch
 
 
 def request(order: Order, user: User) -> Render:

@@ -8,6 +8,7 @@ from django.core.mail import mail_admins
 from django.dispatch import receiver
 
 from django_craftkit.models import (
+    Batch,
     Change,
     ProjectState,
     Render,
@@ -15,6 +16,7 @@ from django_craftkit.models import (
     SignatureRequest,
 )
 from django_craftkit.signals import (
+    batch_completed,
     document_archived,
     project_paused,
     render_succeeded,
@@ -28,6 +30,11 @@ from .models import Line
 def hand_to_customer(instance: Render, **kwargs: Any) -> None:
     if instance.template == "invoice":
         instance.share(key="customer", message="Your invoice")
+
+
+@receiver(batch_completed)
+def tell_accounting(instance: Batch, **kwargs: Any) -> None:
+    mail_admins(f"{instance} is done", f"{instance.counts['succeeded']} of {instance.total}")
 
 
 @receiver(project_paused)

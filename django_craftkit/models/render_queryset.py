@@ -1,0 +1,107 @@
+"""How documents are found."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from django.db import models
+
+from django_craftkit import clock, conf
+
+from .identity import Identity, any_of, identify_if_known
+from .job import Job
+from .mirror import SHOWN_FOR
+from .project import ProjectState
+from .rows import RowQuerySet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .render import Render  # noqa: F401 - in the name of the base class
+
+
+#: What ``prefetch_for`` leaves on an object: its documents, newest first.
+PREFETCHED = "_craftkit_renders"
+
+
+class RenderQuerySet(RowQuerySet["Render"]):
+    """The documents, to find them."""
+
+    def for_object(self, source: models.Model) -> Self:
+        """Return the documents about an object, newest first; ``source`` is the object."""
+        return self.for_objects([source]).order_by("-requested_at", "-pk")
+
+    def for_objects(self, objects: Iterable[models.Model]) -> Self:
+        """Return the documents about any of these objects, of whatever models; none are read."""
+        known = (identify_if_known(one) for one in objects)
+        return self.filter(any_of(one for one in known if one is not None))
+
+    def prefetch_for(self, objects: Iterable[models.Model], *, signatures: bool = True) -> None:
+        """Read what the template tags show of many ``objects``: four queries, however many.
+
+        The third and the fourth are about signature requests and who is to sign them; without
+        ``signatures`` it is two. All read the database that ``using()`` names, if it was called.
+        """
+        sources: dict[Identity, list[models.Model]] = {}
+        for one in objects:
+            if one.pk is not None:
+                setattr(one, PREFETCHED, [])
+                if (known := identify_if_known(one)) is not None:
+                    sources.setdefault(known, []).append(one)
+        using: str | None = cast("Any", self)._db
+        shares = Job.Kind.SHARE.model.objects.using(using).to_hand_out()
+        links = models.Prefetch("shares", shares, to_attr="open_links")
+        signing = Job.Kind.POLL_OR_CANCEL.model.objects.using(using).with_signers()
+        newest = signing.defer("fields", "anchor_tags", "answer").order_by("-requested_at", "-pk")
+        requests = models.Prefetch("signature_requests", newest, to_attr="newest_requests")
+        more = [links, requests] if signatures else [links]
+        by_row = {row: ones for known, ones in sources.items() for row in known.columns}
+        renders = self.filter(any_of(sources)).order_by("-requested_at", "-pk")
+        for render in renders.defer("data", "answer").prefetch_related(*more):
+            for one in by_row.get(render.source_columns, ()):
+                getattr(one, PREFETCHED).append(render)
+
+    def under_way(self) -> Self:
+        """Return the documents that are still coming: pending, queued or rendering."""
+        # Named, not excluded: an index finds a few statuses, and none that is left out.
+        return self.filter(status__in=self.model.UNDER_WAY)
+
+    def overdue(self) -> Self:
+        """Return the documents that are under way for longer than ``OVERDUE_AFTER``.
+
+        None while everything is paused; none of a project that is paused, or that catches up.
+        """
+        options = conf.options()
+        if options.PAUSED:
+            return self.none()
+        limit = clock.now() - timedelta(seconds=options.OVERDUE_AFTER)
+        excused = ProjectState.objects.excused().filter(capability="").values("project")
+        return self.under_way().filter(attempted_at__lt=limit).exclude(project__in=excused)
+
+    def waiting(self) -> Self:
+        """Return the documents that aren't sent because their project, or everything, is paused."""
+        is_paused = ProjectState.objects.paused_rows(ProjectState.Capability.WHOLE)
+        return self.filter(status=self.model.Status.PENDING).filter(is_paused)
+
+    def failed_since(self, moment: datetime) -> Self:
+        """Return the documents that failed or were rejected, and changed at ``moment`` or later.
+
+        ``moment`` is aware, where ``USE_TZ`` is on.
+        """
+        return self.filter(
+            status__in=(self.model.Status.FAILED, self.model.Status.REJECTED),
+            updated_at__gte=moment,
+        )
+
+    def failed(self) -> Self:
+        """Return the documents that failed or were rejected, and were not withdrawn."""
+        statuses = (self.model.Status.FAILED, self.model.Status.REJECTED)
+        return self.filter(status__in=statuses, withdrawn_at=None)
+
+    def needing_action(self) -> Self:
+        """Return the documents that failed or were rejected in the last 30 days.
+
+        Not those that were retried or withdrawn since.
+        """
+        return self.failed_since(clock.now() - SHOWN_FOR).filter(withdrawn_at=None)
