@@ -64,6 +64,7 @@ class Supersedable(Attempted):
     #: When the one that supersedes it was ready.
     superseded_at: NullableMoment = models.DateTimeField(_("superseded at"), null=True, blank=True)
 
+    template: models.CharField[str, str]
     successors: RelatedManager[Render]
     supersedes_id: int | None
 
