@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from django_craftkit.models.render_manager import RenderQuerySet
+    from django_craftkit.models.render_queryset import RenderQuerySet
 
 #: Rows that one transaction has asked about.
 BATCH = 1000
