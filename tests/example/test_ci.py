@@ -32,10 +32,15 @@ def craftkit():
 
 
 @pytest.fixture
-def run(craftkit, tmp_path):
-    """Run a program in a checkout of the example, as its pipeline does."""
+def checkout(tmp_path):
     checkout = tmp_path / "checkout"
     shutil.copytree(EXAMPLE, checkout, ignore=shutil.ignore_patterns("var", "__pycache__"))
+    return checkout
+
+
+@pytest.fixture
+def run(craftkit, checkout, tmp_path):
+    """Run a program in a checkout of the example, as its pipeline does."""
     # The pipeline's `python` is that of these tests.
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -107,11 +112,16 @@ def test_data_that_lack_what_a_template_takes_are_told(run, craftkit):
     assert "crew" in told
 
 
-def test_a_template_that_is_gone_is_told_from_the_copy_as_well(run, craftkit):
-    craftkit.sandbox.project().templates.pop("charter-agreement")
+def test_a_version_that_nobody_has_published_is_told(run, checkout):
+    declarations = checkout / "charter" / "craftkit.py"
+    declared = declarations.read_text()
+    pinned = declared.replace("template=HANDOVER,", "template=HANDOVER, version=7,")
+    assert pinned != declared
+    declarations.write_text(pinned)
     status, told = run("./ci.sh")
     assert status != 0
-    assert "craftkit.W007" in told
+    assert "All is well." in told
+    assert "craftkit.W009" in told
 
 
 @pytest.mark.parametrize("slug", sorted(in_files()))
