@@ -23,6 +23,7 @@ from django_craftkit.reconcile.due import DUE
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.steps import STEPS
 from django_craftkit.signals import (
+    batch_completed,
     engagement_recorded,
     project_paused,
     render_succeeded,
@@ -227,7 +228,22 @@ def ready_and_not_in_the_place_of_the_old_one(craftkit, settings):
     return lambda: Render.objects.filter(pk=old.pk, withdrawn_at__isnull=False).exists()
 
 
+@state("batch")
+def a_batch_whose_documents_have_ended(craftkit: Kit, settings: Any) -> Check:
+    batch = Render.objects.request_many("invoice", [], data=dict)
+
+    def is_done() -> bool:
+        batch.refresh_from_db()
+        return batch.completed_at is not None
+
+    return is_done
+
+
 SIGNALS = {
+    "batch": (
+        batch_completed,
+        lambda craftkit: Render.objects.request_many("invoice", [], data=dict),
+    ),
     "render": (render_succeeded, lambda craftkit: ready(craftkit)),
     "share": (share_created, lambda craftkit: ready(craftkit).share()),
     "engagement": (engagement_recorded, lambda craftkit: ready(craftkit).record("viewed")),
