@@ -6,6 +6,7 @@ from .archive import ArchivedFile
 from .change import Change
 from .delivery import WebhookDelivery
 from .engagement import EngagementEvent
+from .erasure import Erasure
 from .exceptions import KeyConflict, NothingToRender, RenderFailed, RenderWithdrawn, WrongSchema
 from .job import Job
 from .project import ProjectState
@@ -20,6 +21,7 @@ __all__ = [
     "Change",
     "CraftkitError",
     "EngagementEvent",
+    "Erasure",
     "Job",
     "KeyConflict",
     "NothingToRender",

@@ -17,7 +17,7 @@ from .archive import ArchivedFile
 from .arguments import MAX_FILENAME, check_user, document_data, may_wait
 from .change import Change
 from .columns import NullableMoment, prefix_index, user_key
-from .exceptions import KeyConflict, NothingToRender, RenderFailed
+from .exceptions import KeyConflict, NothingToRender, RenderFailed, RenderWithdrawn
 from .job import Job
 from .mirror import Attempted, time_left
 from .priority import Priority
@@ -113,7 +113,12 @@ class Render(Sourced, Sendable, Attempted):
         ]
 
     def __str__(self) -> str:
-        return one_line(f"{self.template} {self.key}")
+        return one_line(f"{self.template} {self.title}")
+
+    @property
+    def title(self) -> str:
+        """What pages call it: its key, or its number once that is erased."""
+        return self.key or f"#{self.pk}"
 
     @property
     def is_final(self) -> bool:
@@ -122,8 +127,9 @@ class Render(Sourced, Sendable, Attempted):
 
     @property
     def is_retriable(self) -> bool:
-        """Whether it ended without a PDF, so that it can be retried."""
-        return self.is_final and self.status != self.Status.SUCCEEDED
+        """Whether it ended without a PDF, so that it can be retried; never once it is erased."""
+        is_ended = self.is_final and self.status != self.Status.SUCCEEDED
+        return is_ended and self.erased_at is None
 
     @property
     def is_unbuilt(self) -> bool:
@@ -175,7 +181,8 @@ class Render(Sourced, Sendable, Attempted):
                 f"{self.template!r}, so it can't be one of {template!r}. "
                 "A new document wants a new key."
             )
-        if not self.is_about(source):
+        # What an erased one was about, nobody knows any more.
+        if self.erased_at is None and not self.is_about(source):
             raise KeyConflict(
                 f"The key {self.key!r} already stands for a document about another object "
                 f"({self.source_type} {self.source_id!r}{self.shown_place}). A new document wants "
@@ -198,6 +205,9 @@ class Render(Sourced, Sendable, Attempted):
 
         Returns:
             False where there is nothing to retry: it is ready, or under way. The log says so.
+
+        Raises:
+            RenderWithdrawn: it was erased.
         """
         check_user(user)
         plain = None if data is None else document_data(data)
@@ -209,6 +219,8 @@ class Render(Sourced, Sendable, Attempted):
         if row is None:
             self._reread()
             return False
+        if row.erased_at is not None:
+            raise RenderWithdrawn(f"{row} was erased: it has no data to be made of.")
         if not row.is_retriable:
             logger.info("Document %d is not tried again: it is %s.", row.pk, row.status)
             return False
@@ -279,10 +291,12 @@ class Render(Sourced, Sendable, Attempted):
                 further tries. Then it may be read for as long as it keeps coming.
 
         Raises:
-            FileNotFoundError: it isn't ready yet.
+            FileNotFoundError: it isn't ready yet, or it was erased.
             RenderFailed: it ended without a PDF.
             CraftkitError: Craftkit does not give it.
         """
+        if self.erased_at is not None:
+            raise FileNotFoundError(f"{self} was erased.")
         archived = ArchivedFile.objects.of(ArchivedFile.Kind.RENDER, self.pk)
         if archived is not None:
             return archived.open()

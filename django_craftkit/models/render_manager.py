@@ -31,6 +31,7 @@ from .arguments import (
 )
 from .change import Change
 from .default_key import default_key, earlier_key, known_by_label
+from .erasing import erase
 from .identity import Identity, any_of, identify, identify_if_known
 from .job import Job
 from .lacking import lacking
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from django.contrib.auth.models import AbstractBaseUser
 
+    from .erasure import Erasure
     from .problems import Problem
     from .render import Render
     from .share import Share
@@ -157,6 +159,45 @@ class RenderQuerySet(RowQuerySet["Render"]):
         Not those that were retried or withdrawn since.
         """
         return self.failed_since(clock.now() - SHOWN_FOR).filter(withdrawn_at=None)
+
+    def erase(
+        self,
+        *,
+        addresses: Iterable[str] = (),
+        project: str | None = None,
+        archive: bool = False,
+        dry_run: bool = False,
+        user: AbstractBaseUser | None = None,
+        on_progress: Callable[[Erasure], object] | None = None,
+    ) -> Erasure:
+        """Erase what these documents hold about people, and withdraw them; a skeleton stays.
+
+        Links are revoked, signature requests cancelled, and what Craftkit says later brings nothing
+        back. In batches, each in a transaction; who is interrupted does it again.
+
+        Args:
+            addresses: e-mail addresses; links, mails and signature requests to them are erased,
+                too, whatever document they are of.
+            project: an alias of the settings: only these documents, and addresses, of it.
+            archive: whether archived signed files and certificates go as well. Archived copies of
+                the documents always do.
+            dry_run: only say what would be erased.
+            user: who the history says withdrew them.
+            on_progress: called after each batch with what was erased by then.
+
+        Raises:
+            TypeError: the addresses are one text, or no texts.
+            ValueError: one of them is no address.
+        """
+        return erase(
+            self,
+            addresses=addresses,
+            project=project,
+            archive=archive,
+            dry_run=dry_run,
+            user=user,
+            on_progress=on_progress,
+        )
 
 
 if TYPE_CHECKING:
@@ -384,6 +425,8 @@ class RenderManager(_Manager):
                             complete(known)
                         return known
             known.check_same(wanted["template"], about)
+            if known.erased_at is not None:
+                return known
             if wanted["priority"] < known.priority:
                 known.raise_to(wanted["priority"])
             if not known.lacks_data and not (is_event and known.awaits_event):
@@ -436,6 +479,7 @@ _STATE_BY_KEY = Lookup(
         "priority",
         "error_code",
         "withdrawn_at",
+        "erased_at",
         "unconfirmed_since",
         "source_type",
         "source_id",

@@ -82,7 +82,8 @@ class DocumentStates(States[Render, RemoteState]):
         for row in ready:
             learn(row)
         if conf.options().ARCHIVE_RENDERS:
-            Job.objects.schedule_for(Job.Kind.ARCHIVE_RENDER, ready)
+            kept = [row for row in ready if row.erased_at is None]
+            Job.objects.schedule_for(Job.Kind.ARCHIVE_RENDER, kept)
         requests = SignatureRequest.objects.using(using).filter(
             bulk.among("render", pks), status=SignatureRequest.Status.PENDING
         )
