@@ -124,6 +124,7 @@ def document_context(site: AnyAdmin, request: HttpRequest, render: ShownRender) 
         "badges": render_badges(render, is_overdue=render.is_overdue),
         "source": source_link(render, site.admin_site.name),
         "age": inside(age, render.requested_at),
+        "erased_at": inside(exact, render.erased_at) if render.erased_at else "",
         "asked_by": name_of(render.requested_by),
         **site.error_of(render),
         "buttons": list(_buttons(site, request, render)),
@@ -174,7 +175,7 @@ def _buttons(site: AnyAdmin, request: HttpRequest, render: Render) -> Iterator[B
     """Yield the buttons that are permitted and make sense now."""
     may, url = site.of_row(request, render)
     is_ready = render.status == Render.Status.SUCCEEDED and render.remote_id is not None
-    if is_ready and may("download_render"):
+    if is_ready and render.erased_at is None and may("download_render"):
         yield Button(_("Open PDF"), url("pdf"), tone="main")
     if can_be_shared(render):
         if may("add_share"):
@@ -270,7 +271,9 @@ def render_badges(render: Render, *, is_overdue: bool) -> str:
     badges = [(render.get_status_display(), tone)]
     if is_overdue:
         badges.append((_("overdue"), "warn"))
-    if render.withdrawn_at is not None:
+    if render.erased_at is not None:
+        badges.append((_("erased"), "quiet"))
+    elif render.withdrawn_at is not None:
         badges.append((_("withdrawn"), "quiet"))
     return side_by_side(badges)
 

@@ -9,13 +9,21 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.db import models
 
+from django_craftkit.models import Render
 from django_craftkit.models.archive import archive_storage
+from django_craftkit.signing import AnchorTag, Recipient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from django_craftkit.models import Erasure
+    from tests.shop.models import Order
+
 #: What is unlike anything else in the rows of a test.
 NAME, ADDRESS, ADDRESS_OF_NET = "Lovelace", "ada.lovelace@example.com", "203.0.113.99"
+ADA = Recipient("Ada", NAME, ADDRESS)
+BOB = Recipient("Bob", "Boole", "bob@example.com")
+TAGS = [AnchorTag("{{sign}}", "signature")]
 WORDS = (NAME, NAME.lower(), ADDRESS_OF_NET)
 
 
@@ -83,3 +91,12 @@ def filled(field: models.Field[Any, Any]) -> Any:
     if isinstance(field, models.GenericIPAddressField):
         return ADDRESS_OF_NET
     return ADDRESS[: field.max_length]
+
+
+def request(order: Order | None, key: str = f"invoice for {ADDRESS}", **more: Any) -> Render:
+    data = {"name": NAME, "email": ADDRESS}
+    return Render.objects.request("invoice", data, source=order, key=key, **more)
+
+
+def erase(order: Order, **how: Any) -> Erasure:
+    return Render.objects.for_object(order).erase(**how)
