@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_craftkit import conf
 from django_craftkit.models import Render
+from django_craftkit.models.identity import identify
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -129,11 +130,10 @@ def _object(text: str) -> Model:
     label, _colon, pk = text.partition(":")
     try:
         model = apps.get_model(label)
-        source = model(pk=model._meta.pk.to_python(pk))
-    except (LookupError, ValueError, ValidationError) as error:
-        raise CommandError(f"{text!r} is no object: write app.Model:pk.") from error
-    if source.pk in (None, ""):
-        raise CommandError(f"{text!r} names no primary key: write app.Model:pk.")
+        source = model(pk=model._meta.pk.to_python(pk or None))
+        identify(source)
+    except (LookupError, TypeError, ValueError, ValidationError) as error:
+        raise CommandError(f"{text!r} is no object of a document: write app.Model:pk.") from error
     return source
 
 

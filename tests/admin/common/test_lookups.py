@@ -51,7 +51,8 @@ pytestmark = pytest.mark.django_db
 SHOWN = {
     Render: (
         "id project template version key source_type source_id status builder error remote_id "
-        "attempt requested_at attempted_at accepted_at completed_at withdrawn_at erased_at updated_at"
+        "attempt requested_at attempted_at accepted_at completed_at withdrawn_at erased_at "
+        "updated_at"
     ),
     Share: (
         "id render project status channel by_mail recipient_email message click_count error "
