@@ -130,7 +130,7 @@ def _object(text: str) -> Model:
     label, _colon, pk = text.partition(":")
     try:
         model = apps.get_model(label)
-        source = model(pk=model._meta.pk.to_python(pk or None))
+        source: Model = model(pk=model._meta.pk.to_python(pk or None))
         identify(source)
     except (LookupError, TypeError, ValueError, ValidationError) as error:
         raise CommandError(f"{text!r} is no object of a document: write app.Model:pk.") from error
