@@ -255,7 +255,9 @@ def ask_signatures(render: Render, envelope: Envelope | None) -> None:
 def renew_signatures(render: Render) -> None:
     """Repeat the signature request of the attempt before, whose data this one has."""
     last = _last_declared(render)
-    if last is None or last.ended_by == SignatureRequest.CancelCode.OTHER_DATA:
+    if last is None or last.erased_at is not None:
+        return
+    if last.ended_by == SignatureRequest.CancelCode.OTHER_DATA:
         return
     sent = last.as_sent()
     hours = sent.pop("expires_in_hours")

@@ -56,7 +56,7 @@ class EngagementEventAdmin(MirrorAdmin[EngagementEvent]):
         sees_renders = self.allows(request, "view_render")
         ids = {row.share_remote_id for row in rows if row.share_remote_id} if sees_shares else ()
         known = Share.objects.filter(remote_id__in=ids)
-        known = known.only("project", "remote_id", "recipient_email", "recipient_name")
+        known = known.only("project", "remote_id", "recipient_email", "recipient_name", "erased_at")
         shares = {(share.project, share.remote_id): share for share in known}
         for row in rows:
             row.share = shares.get((row.project, row.share_remote_id))
@@ -77,7 +77,7 @@ class EngagementEventAdmin(MirrorAdmin[EngagementEvent]):
     @admin.display(description=_("document"))
     def document(self, event: ShownEvent) -> str:
         url = self.address("change", event.render_id, model="render") if event.is_linked else ""
-        return linked(url, event.render.key)
+        return linked(url, event.render.title)
 
     @admin.display(description=_("for"))
     def recipient(self, event: ShownEvent) -> str:

@@ -391,6 +391,8 @@ class RenderViewSet(CraftkitViewSet[Render]):
         render = self.get_object()
         if not render.is_final:
             raise Conflict(_("The document is not ready yet."), "not_ready")
+        if render.erased_at is not None:
+            raise Conflict(_("The document was erased."), "withdrawn")
         return self.stream(render.open_file, f"{render.template} {render.pk}", render)
 
     @described("Share a document", body=ShareInputSerializer, makes=True)

@@ -7,6 +7,7 @@ from .batch import Batch
 from .change import Change
 from .delivery import WebhookDelivery
 from .engagement import EngagementEvent
+from .erasure import Erasure
 from .exceptions import (
     KeyConflict,
     NothingToRender,
@@ -29,6 +30,7 @@ __all__ = [
     "Change",
     "CraftkitError",
     "EngagementEvent",
+    "Erasure",
     "Job",
     "KeyConflict",
     "NothingToRender",

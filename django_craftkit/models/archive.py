@@ -47,7 +47,7 @@ class OpenFile(NamedTuple):
 
 
 class ArchivedFileManager(RowManager["ArchivedFile"]):
-    """The files in the archive."""
+    """The files in the archive, and what is left of those that were erased."""
 
     def of(self, kind: str, object_id: int) -> ArchivedFile | None:
         """Return the file of a row, ``None`` where there is none yet.
@@ -110,7 +110,7 @@ class ArchivedFile(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=Kind)
     #: Of a ``Render``, or of the ``SignatureRequest`` for what was signed.
     object_id = models.BigIntegerField(_("object"))
-    #: In the storage.
+    #: In the storage; "": it was erased, and is not fetched again.
     name = models.CharField(_("name"), max_length=NAME_LENGTH)
     #: Bytes.
     size = models.PositiveBigIntegerField(_("size"))
@@ -142,6 +142,8 @@ class ArchivedFile(models.Model):
 
     def open(self) -> BinaryIO:
         """Return it as a binary file object; raises what the storage raises."""
+        if not self.name:
+            raise FileNotFoundError("This file was erased.")
         return cast("BinaryIO", archive_storage().open(self.name))
 
     def _open_whole(self) -> BinaryIO:

@@ -30,7 +30,7 @@ MOST = 8_000_000
 #: What is read of documents that are there already.
 _COLUMNS = (
     *("project", "template", "key", "key_hash", "status", "priority", "batch", "requested_at"),
-    *("source_type", "source_id", "source_db", "source_schema"),
+    *("source_type", "source_id", "source_db", "source_schema", "erased_at"),
 )
 
 

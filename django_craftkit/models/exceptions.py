@@ -23,7 +23,7 @@ class KeyConflict(ValueError):
 
 
 class RenderWithdrawn(ValueError):
-    """The document was withdrawn: it goes to nobody any more."""
+    """The document was withdrawn, or erased: it goes to nobody any more."""
 
 
 class RenderSuperseded(ValueError):

@@ -55,6 +55,8 @@ class Mirror(Explained):
     requested_at = models.DateTimeField(_("requested at"), default=clock.now)
     requested_by = user_key(_("requested by"))
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+    #: Since when it holds nothing about people: see ``erasing.py``.
+    erased_at: NullableMoment = models.DateTimeField(_("erased at"), null=True, blank=True)
 
     class Meta:
         abstract = True

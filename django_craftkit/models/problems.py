@@ -45,6 +45,11 @@ class ErrorCode(models.TextChoices):
     #: As Craftkit has it, which would say the same.
     INVALID_DATA = "invalid_input_data", _("The data do not fit the template.")
     WITHDRAWN = "withdrawn", _("It was withdrawn before it was sent.")
+    ERASED = "erased", _("It was erased before it was sent.")
+    ERASED_UNANSWERED = (
+        "erased_unanswered",
+        _("It was erased while it was being sent, and no answer came: Craftkit may have it."),
+    )
     # Of calls.
     KEY_USED_ELSEWHERE = (
         "key_used_elsewhere",

@@ -18,7 +18,7 @@ from .arguments import MAX_FILENAME, check_user, document_data, may_wait
 from .batch import Batch
 from .change import Change
 from .columns import NullableMoment, RowKey, prefix_index, user_key
-from .exceptions import KeyConflict, NothingToRender, RenderFailed
+from .exceptions import KeyConflict, NothingToRender, RenderFailed, RenderWithdrawn
 from .job import Job
 from .mirror import time_left
 from .priority import Priority
@@ -133,7 +133,12 @@ class Render(Sourced, Sendable, Supersedable):
         ]
 
     def __str__(self) -> str:
-        return one_line(f"{self.template} {self.key}")
+        return one_line(f"{self.template} {self.title}")
+
+    @property
+    def title(self) -> str:
+        """What pages call it: its key, or its number once that is erased."""
+        return self.key or f"#{self.pk}"
 
     @property
     def is_final(self) -> bool:
@@ -142,9 +147,12 @@ class Render(Sourced, Sendable, Supersedable):
 
     @property
     def is_retriable(self) -> bool:
-        """Whether it ended without a PDF, and no other has taken its place: it can be retried."""
+        """Whether it ended without a PDF, so that it can be retried.
+
+        Never once another has taken its place, or it is erased.
+        """
         is_lacking = self.is_final and self.status != self.Status.SUCCEEDED
-        return is_lacking and self.superseded_at is None
+        return is_lacking and self.superseded_at is None and self.erased_at is None
 
     @property
     def is_unbuilt(self) -> bool:
@@ -196,7 +204,8 @@ class Render(Sourced, Sendable, Supersedable):
                 f"{self.template!r}, so it can't be one of {template!r}. "
                 "A new document wants a new key."
             )
-        if not self.is_about(source):
+        # What an erased one was about, nobody knows any more.
+        if self.erased_at is None and not self.is_about(source):
             raise KeyConflict(
                 f"The key {self.key!r} already stands for a document about another object "
                 f"({self.source_type} {self.source_id!r}{self.shown_place}). A new document wants "
@@ -220,6 +229,9 @@ class Render(Sourced, Sendable, Supersedable):
         Returns:
             False where there is nothing to retry: it is ready, under way or superseded. The log
             says so.
+
+        Raises:
+            RenderWithdrawn: it was erased.
         """
         check_user(user)
         plain = None if data is None else document_data(data)
@@ -231,6 +243,8 @@ class Render(Sourced, Sendable, Supersedable):
         if row is None:
             self._reread()
             return False
+        if row.erased_at is not None:
+            raise RenderWithdrawn(f"{row} was erased: it has no data to be made of.")
         if not row.is_retriable:
             logger.info("Document %d is not tried again: it is %s.", row.pk, row.status)
             return False
@@ -304,7 +318,7 @@ class Render(Sourced, Sendable, Supersedable):
                 further tries. Then it may be read for as long as it keeps coming.
 
         Raises:
-            FileNotFoundError: it isn't ready yet.
+            FileNotFoundError: it isn't ready yet, or it was erased.
             RenderFailed: it ended without a PDF.
             CraftkitError: Craftkit does not give it.
         """
@@ -317,6 +331,8 @@ class Render(Sourced, Sendable, Supersedable):
             ``file``; ``size`` in bytes, ``None`` where Craftkit does not say; ``sha256``, "" where
             it does not come from the archive.
         """
+        if self.erased_at is not None:
+            raise FileNotFoundError(f"{self} was erased.")
         is_there = self.status == self.Status.SUCCEEDED and self.remote_id is not None
         return ArchivedFile.objects.open(
             ArchivedFile.Kind.RENDER,

@@ -355,6 +355,8 @@ class RenderManager(_Manager):
                             complete(known)
                         return known
             known.check_same(wanted["template"], about)
+            if known.erased_at is not None:
+                return known
             if wanted["priority"] < known.priority:
                 known.raise_to(wanted["priority"])
             if not known.lacks_data and not (is_event and known.awaits_event):
@@ -407,6 +409,7 @@ _STATE_BY_KEY = Lookup(
         "priority",
         "error_code",
         "withdrawn_at",
+        "erased_at",
         "unconfirmed_since",
         "source_type",
         "source_id",

@@ -9,6 +9,7 @@ from django.db import models
 
 from django_craftkit import clock, conf
 
+from .erasing import erase
 from .identity import Identity, any_of, identify_if_known
 from .job import Job
 from .mirror import SHOWN_FOR
@@ -16,8 +17,11 @@ from .project import ProjectState
 from .rows import RowQuerySet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from django.contrib.auth.models import AbstractBaseUser
+
+    from .erasure import Erasure
     from .render import Render  # noqa: F401 - in the name of the base class
 
 
@@ -105,3 +109,42 @@ class RenderQuerySet(RowQuerySet["Render"]):
         Not those that were retried or withdrawn since.
         """
         return self.failed_since(clock.now() - SHOWN_FOR).filter(withdrawn_at=None)
+
+    def erase(
+        self,
+        *,
+        addresses: Iterable[str] = (),
+        project: str | None = None,
+        archive: bool = False,
+        dry_run: bool = False,
+        user: AbstractBaseUser | None = None,
+        on_progress: Callable[[Erasure], object] | None = None,
+    ) -> Erasure:
+        """Erase what these documents hold about people, and withdraw them; a skeleton stays.
+
+        Links are revoked, signature requests cancelled, and what Craftkit says later brings nothing
+        back. In batches, each in a transaction; who is interrupted does it again.
+
+        Args:
+            addresses: e-mail addresses; links, mails and signature requests to them are erased,
+                too, whatever document they are of.
+            project: an alias of the settings: only these documents, and addresses, of it.
+            archive: whether archived signed files and certificates go as well. Archived copies of
+                the documents always do.
+            dry_run: only say what would be erased.
+            user: who the history says withdrew them.
+            on_progress: called after each batch with what was erased by then.
+
+        Raises:
+            TypeError: the addresses are one text, or no texts.
+            ValueError: one of them is no address.
+        """
+        return erase(
+            self,
+            addresses=addresses,
+            project=project,
+            archive=archive,
+            dry_run=dry_run,
+            user=user,
+            on_progress=on_progress,
+        )

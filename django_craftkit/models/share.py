@@ -122,9 +122,16 @@ class Share(Mirror):
         return self.key.startswith(FOUND) if self.adopted is None else self.adopted
 
     @property
+    def is_retriable(self) -> bool:
+        """Whether it can be sent once more, unless its revocation was requested."""
+        is_rejected = self.status == self.Status.REJECTED and self.erased_at is None
+        return is_rejected or self.is_unsettled
+
+    @property
     def is_unsettled(self) -> bool:
         """Whether it is an e-mail of which only a user can say whether it was sent."""
-        return self.status == self.Status.UNKNOWN and self.error_code == ErrorCode.MAIL_UNPROVEN
+        is_open = self.status == self.Status.UNKNOWN and self.erased_at is None
+        return is_open and self.error_code == ErrorCode.MAIL_UNPROVEN
 
     def check_same(self, other: Share, *, has_key: bool) -> None:
         """Raise ``KeyConflict`` where another link is requested under this one's key.
@@ -132,6 +139,8 @@ class Share(Mirror):
         Whoever gave an e-mail a key would think that it goes out under another name, or with other
         words. When it ends is often counted from now, and compared nowhere.
         """
+        if self.erased_at is not None:
+            return  # what it was, nobody knows any more
         if self.is_found:
             raise KeyConflict(
                 f"The key {self.key!r} stands for a link that was adopted from Craftkit. A new "
@@ -203,8 +212,7 @@ class Share(Mirror):
     @in_transaction
     def _request_retry(self, user: AbstractBaseUser | None) -> bool:
         row = lock_to_retry(self)
-        is_retriable = row.status == self.Status.REJECTED or row.is_unsettled
-        if not is_retriable or row.revoke_requested_at is not None or row._is_superseded():
+        if not row.is_retriable or row.revoke_requested_at is not None or row._is_superseded():
             return False
         if row.remote_id is not None:
             row.leave_behind(user)

@@ -23,6 +23,7 @@ from django_craftkit.statements import Lookup
 from .arguments import check_expiry, check_key, check_text, check_user, hash_key, may_wait
 from .change import Change
 from .dependents import DECLARED, carried_out, lock_render, refuse_gone, refuse_withdrawn
+from .erased import left_of
 from .job import Job
 from .mirror import SHOWN_FOR
 from .problems import ErrorCode
@@ -81,7 +82,8 @@ class ShareQuerySet(RowQuerySet["Share"]):
 
     def unsettled(self) -> Self:
         """Return the e-mails of which only a user can say whether they were sent."""
-        return self.filter(status=self.model.Status.UNKNOWN, error_code=ErrorCode.MAIL_UNPROVEN)
+        unknown = self.filter(status=self.model.Status.UNKNOWN, erased_at=None)
+        return unknown.filter(error_code=ErrorCode.MAIL_UNPROVEN)
 
     def needing_action(self) -> Self:
         """Return the links and e-mails that were rejected in the last 30 days.
@@ -189,7 +191,10 @@ class ShareManager(_Manager):
         return {share.recipient_email.casefold() for share in shares if share.is_settled_for_good}
 
     def add_found(self, like: Share, *, remote_id: uuid.UUID, url: str, **values: Any) -> Share:
-        """Write a row for a link that Craftkit has and no row had, inside a transaction."""
+        """Write a row for a link that Craftkit has and no row had, inside a transaction.
+
+        Like one that is erased, it holds nothing about people.
+        """
         key = f"{FOUND}{remote_id}"
         found: Share = self.writer().create(
             render_id=like.render_id,
@@ -199,13 +204,18 @@ class ShareManager(_Manager):
             key_hash=hash_key(f"\0{key}"),
             adopted=True,
             channel=like.channel,
-            recipient_email=like.recipient_email,
-            recipient_name=like.recipient_name,
-            message=like.message,
             expires_at=like.expires_at,
+            erased_at=like.erased_at,
             remote_id=remote_id,
-            url=url,
-            **{"status": self.model.Status.ACTIVE, **values},
+            **{
+                "status": self.model.Status.ACTIVE,
+                "recipient_email": like.recipient_email,
+                "recipient_name": like.recipient_name,
+                "message": like.message,
+                "url": url,
+                **values,
+                **(left_of(self.model, but="key") if like.erased_at is not None else {}),
+            },
         )
         if found.revoke_requested_at is not None:
             Job.objects.request(Job.Kind.SHARE, [found.pk], found.project)

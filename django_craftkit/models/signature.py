@@ -168,7 +168,7 @@ class SignatureRequest(Attempted):
     @property
     def is_retriable(self) -> bool:
         """Whether it never went out, so that another attempt makes sense."""
-        return self.status == self.Status.REJECTED
+        return self.status == self.Status.REJECTED and self.erased_at is None
 
     @property
     def lacks_anchors(self) -> bool:
@@ -220,6 +220,8 @@ class SignatureRequest(Attempted):
 
         Without a key it wants one that goes out, so that one which is being cancelled won't do.
         """
+        if self.erased_at is not None:
+            return  # what it was, nobody knows any more
         differences = self.differences(wanted, people)
         is_ending = self.cancel_requested_at is not None and not self.is_final
         if not differences and (has_key or not is_ending):

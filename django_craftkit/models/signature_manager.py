@@ -235,7 +235,17 @@ class SignatureRequestManager(_Manager):
 
         Returns those of which nobody had requested it yet.
         """
-        mine = self.writer().filter(render__in=renders)
+        return self._cancel(self.writer().filter(render__in=renders), user)
+
+    def cancel_chosen(
+        self, pks: Collection[int], *, user: AbstractBaseUser | None
+    ) -> list[SignatureRequest]:
+        """Request the cancellation of these requests, as ``cancel_all``."""
+        return self._cancel(self.writer().filter(pk__in=pks), user)
+
+    def _cancel(
+        self, mine: SignatureRequestQuerySet, user: AbstractBaseUser | None
+    ) -> list[SignatureRequest]:
         requests = list(lock(mine.cancellable()).order_by("pk"))
         if requests:
             pks = [request.pk for request in requests]

@@ -25,7 +25,7 @@ from .arguments import (
 )
 from .change import Change
 from .columns import NullableMoment, RowKey
-from .exceptions import KeyConflict, NothingToRender, RenderSuperseded
+from .exceptions import KeyConflict, NothingToRender, RenderSuperseded, RenderWithdrawn
 from .job import Job
 from .mirror import Attempted, time_left
 from .priority import check_priority
@@ -115,6 +115,7 @@ class Supersedable(Attempted):
         Raises:
             RenderSuperseded: another document, of another key, takes its place already. Where that
                 is ready, supersede that one.
+            RenderWithdrawn: this one was erased.
             KeyConflict: the key stands for another document.
             NothingToRender: this one turned out to be none.
             ValueError: one of these can't be stored or sent.
@@ -160,6 +161,8 @@ class Supersedable(Attempted):
             self._reread()
             raise NothingToRender(cast("Render", self))
         old = lock(rows).get(pk=self.pk)
+        if old.erased_at is not None:
+            raise RenderWithdrawn(f"{old} was erased: it has nothing that could be corrected.")
         wanted = _completed(wanted, old)
         known = rows.filter(project=old.project, key_hash=wanted["key_hash"]).first()
         if known is None:

@@ -23,6 +23,7 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import ArchivedFile, Change, Job, Render, SignatureRequest
 from django_craftkit.models.archive import NAME_LENGTH, ArchiveWrite, archive_storage
+from django_craftkit.models.leftovers import ask, tidy, writes_of
 from django_craftkit.models.problems import ErrorCode, Problem, StepError
 from django_craftkit.pdf.reading import is_available
 from django_craftkit.pdf.signed import inspect
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from django.core.files.storage import Storage
-    from django.db.models import QuerySet
 
     from django_craftkit.client.download import Download
 
@@ -78,6 +78,8 @@ def keep_render(job: Job) -> Result:
     render = Render.objects.writer().defer("data").filter(pk=job.object_id).first()
     if render is None or render.remote_id is None or render.status != Render.Status.SUCCEEDED:
         return Done()
+    if render.erased_at is not None:
+        return Done()
     fetch = get_client(render.project, max_retries=0).renders.download
     return _keep(render, Change.Kind.RENDER, {Kind.RENDER: fetch})
 
@@ -86,17 +88,20 @@ def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Down
     """Fetch and store the files of a row that are not stored yet, each on its own."""
     waiting: Exception | None = None
     failed: Exception | None = None
-    is_answered = False
+    is_answered = is_erased = False
     for what, fetch in fetches.items():
         archived = ArchivedFile.objects.of(what, row.pk)
         if archived is not None:
             # Whoever made the row may have died before it came to this.
-            _tidy(archived)
+            tidy(archived)
+            is_erased |= not archived.name
             continue
         try:
             with fetch(row.remote_id) as download:
-                _store(what, row, download)
+                archived = _store(what, row, download)
             is_answered = True
+            # Meanwhile, perhaps.
+            is_erased |= not archived.name
         except (Conflict, NotFound) as error:
             if error.is_passing:
                 failed = failed or error
@@ -115,12 +120,16 @@ def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Down
         now = database_now()
         age = (now - (row.completed_at or row.accepted_at or now)).total_seconds()
         return Reschedule(look_delay(age, MIN_WAIT, MAX_WAIT), Problem.of(waiting), answered=True)
-    _announce(row, kind)
+    if not is_erased:
+        _announce(row, kind)
     return Done(answered=is_answered)
 
 
-def _store(what: Kind, row: Any, download: Download) -> None:
-    """Write a download to the storage, then the row that vouches for it."""
+def _store(what: Kind, row: Any, download: Download) -> ArchivedFile:
+    """Write a download to the storage, then the row that vouches for it, and return that.
+
+    One without a name is there where the file was erased meanwhile: it goes again.
+    """
     storage = archive_storage()
     with tempfile.TemporaryFile() as file:
         content = _measure(download, copy=file)
@@ -136,7 +145,8 @@ def _store(what: Kind, row: Any, download: Download) -> None:
         # Another worker was first, and may have dropped this one's name before it was written to.
         # A third one may have found the same write, and note it once more at the same moment.
         ArchiveWrite.objects.writer().bulk_create([write], ignore_conflicts=True)
-    _tidy(archived)
+    tidy(archived)
+    return archived
 
 
 def _inspect(what: Kind, file: IO[bytes]) -> dict[str, Any]:
@@ -153,9 +163,9 @@ def _inspect(what: Kind, file: IO[bytes]) -> dict[str, Any]:
 
 def _find(storage: Storage, what: Kind, object_id: int, content: Content) -> ArchiveWrite | None:
     """Return the write of a worker that died between the whole file and the row."""
-    left = _writes(what, object_id).filter(sha256=content.sha256).order_by("-pk")
+    left = writes_of(what, object_id).filter(sha256=content.sha256).order_by("-pk")
     for write in left[:MAX_READ_BACK]:
-        if _ask(_read_back, storage, write.name) == content:
+        if ask(_read_back, storage, write.name) == content:
             return write
     return None
 
@@ -184,44 +194,15 @@ def _write(
 
 def _check(storage: Storage, name: str, content: Content) -> None:
     """Raise unless the storage has all of a file, as far as it tells."""
-    size = _ask(storage.size, name)
+    size = ask(storage.size, name)
     if size == content.size:
         return
     # One that encrypts files tells another size, and some tell none.
-    found = _ask(_read_back, storage, name)
+    found = ask(_read_back, storage, name)
     if found == content or (found is None and size is None):
         return
     has = size if found is None else found.size
     raise StepError(ErrorCode.FILE_INCOMPLETE, f"{has}/{content.size}")
-
-
-def _tidy(archived: ArchivedFile) -> None:
-    """Delete what workers have left beside a file that is vouched for now, by its name."""
-    writes = _writes(Kind(archived.kind), archived.object_id)
-    names = dict(writes.values_list("pk", "name"))
-    if not names:
-        return
-    left = set(names.values()) - {archived.name}
-    if left:
-        rows = ArchivedFile.objects.writer().filter(name__in=left)
-        left.difference_update(rows.values_list("name", flat=True))
-    storage = archive_storage()
-    for name in left:
-        if _ask(_delete, storage, name) is None:
-            logger.warning(
-                "The archive's storage did not delete a file that no row vouches for, in %s",
-                name.rpartition("/")[0],
-            )
-    writes.filter(pk__in=names).delete()
-
-
-def _writes(what: Kind, object_id: int) -> QuerySet[ArchiveWrite]:
-    return ArchiveWrite.objects.writer().filter(kind=what, object_id=object_id)
-
-
-def _delete(storage: Storage, name: str) -> bool:
-    storage.delete(name)
-    return True
 
 
 def _read_back(storage: Storage, name: str) -> Content:
@@ -241,17 +222,6 @@ def _measure(source: Any, *, copy: IO[bytes] | None = None) -> Content:
         if copy is not None:
             copy.write(chunk)
     return Content(size, digest.hexdigest())
-
-
-def _ask(question: Callable[..., T], *about: Any) -> T | None:
-    """Return what a storage answers; ``None`` where it does not, whatever it raises."""
-    try:
-        return question(*about)
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception as error:
-        logger.info("The archive's storage did not answer: %s", type(error).__name__)
-        return None
 
 
 @in_transaction

@@ -160,6 +160,21 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
             result = result._replace(status=Status.RECEIVED, due_at=now + conf.lease())
         results[delivery.pk] = result
     _note(results, batch, now)
+    if contents.erased:
+        _drop_bodies(results, batch, contents.erased)
+
+
+def _drop_bodies(
+    results: Mapping[int, DeliveryResult], batch: list[WebhookDelivery], erased: set[Key]
+) -> None:
+    """Drop the bodies of what was applied to rows that must hold nothing of it."""
+    pks = []
+    for delivery in batch:
+        result = results[delivery.pk]
+        key = result.about and (delivery.project, result.about)
+        if result.status == Status.PROCESSED and key in erased:
+            pks.append(delivery.pk)
+    WebhookDelivery.objects.writer().filter(pk__in=pks).update(body=b"")
 
 
 class Contents:
@@ -169,6 +184,8 @@ class Contents:
         self.renders: defaultdict[Key, list[RemoteState]] = defaultdict(list)
         self.events: defaultdict[Key, list[client.EngagementEvent]] = defaultdict(list)
         self.notices: defaultdict[Key, list[RemoteState]] = defaultdict(list)
+        #: Of what there are rows for, what was erased.
+        self.erased: set[Key] = set()
 
     def read_render(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
         render = client.Render.from_webhook(payload)
@@ -193,6 +210,7 @@ class Contents:
         if self.renders or self.events:
             rows = renders.lock_known(self.renders.keys() | self.events.keys())
             known.update(rows)
+            self._note_erased(rows)
             cause = Change.Cause.WEBHOOK
             if found := [(rows[key], said) for key, said in self.renders.items() if key in rows]:
                 renders.DocumentStates(cause, lease=lease).apply(found)
@@ -201,9 +219,13 @@ class Contents:
         if self.notices:
             requests = lock_by_remote_id(SignatureRequest.objects.writer(), self.notices)
             known.update(requests)
+            self._note_erased(requests)
             notices = [(row, self.notices[key]) for key, row in requests.items()]
             signatures.apply_notices(notices, lease)
         return known
+
+    def _note_erased(self, rows: Mapping[Key, Any]) -> None:
+        self.erased.update(key for key, row in rows.items() if row.erased_at is not None)
 
 
 _READERS: dict[str, Callable[[Contents, str, Mapping[str, Any]], uuid.UUID]] = {

@@ -85,6 +85,7 @@ def _unsettled_shares() -> QuerySet[Share]:
     return Share.objects.writer().filter(
         (pending & (Q(by_mail=False) | Q(revoke_requested_at__isnull=False)))
         | (Q(status=Share.Status.UNKNOWN) & ~Q(error_code=ErrorCode.MAIL_UNPROVEN))
+        | Q(status=Share.Status.UNKNOWN, erased_at__isnull=False)
         | Q(
             status=Share.Status.UNKNOWN,
             revoke_requested_at__isnull=False,
@@ -141,7 +142,8 @@ def _rendered_but_not_kept() -> QuerySet[Render]:
     renders = Render.objects.writer()
     files = ArchivedFile.objects.writer().filter(kind=ArchivedFile.Kind.RENDER)
     # What was ready before the setting was on, nobody has requested.
-    since = files.order_by("pk").values_list("archived_at", flat=True).first()
+    # Erased ones that were no files when they were kept have no bytes.
+    since = files.filter(size__gt=0).order_by("pk").values_list("archived_at", flat=True).first()
     if since is None or not conf.options().ARCHIVE_RENDERS:
         return renders.none()
     ready = renders.filter(

@@ -13,13 +13,14 @@ from django_craftkit.client import InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, sanitized, update_many
 from django_craftkit.log import get_logger
-from django_craftkit.models import Change, EngagementEvent, Job, Render
+from django_craftkit.models import Change, EngagementEvent, Job, Render, Share
+from django_craftkit.models.erased import blank
 from django_craftkit.models.problems import Problem
 from django_craftkit.privacy import kept_address, kept_user_agent
 from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
 
-from .answers import UNREADABLE_KEY, warn_of_unreadable
+from .answers import UNREADABLE_KEY, how, warn_of_unreadable
 from .moments import from_utc
 from .renders.states import remote_id_of
 from .results import PARKED, Done, Reschedule, Result, look_delay
@@ -39,6 +40,8 @@ logger = get_logger(__name__)
 DAY = 86_400.0
 #: Fields of an event that are about who opened a document.
 PRIVATE = ("sourceIp", "userAgent")
+#: What an event's row keeps of them, and of what was told with it.
+PERSONAL = ("ip_address", "user_agent", "metadata")
 
 
 def step(job: Job) -> Result:
@@ -74,13 +77,19 @@ def _delay(job: Job, least: float) -> float:
 
 def _tell(render: Render, craftkit: client.Craftkit) -> None:
     """Tell Craftkit what this site has seen. What is told twice, its window of 5 minutes drops."""
-    for event in EngagementEvent.objects.writer().to_be_told().filter(render=render):
+    untold = EngagementEvent.objects.writer().to_be_told().filter(render=render)
+    if render.erased_at is not None:
+        untold.delete()
+        return
+    for event in untold:
         try:
             craftkit.engagement.track(remote_id_of(render), event.type, metadata=event.metadata)
         except InvalidRequest as error:
             if error.is_passing:
                 raise
-            logger.warning("Craftkit does not take an event of %s: %s", render, error)
+            logger.warning(
+                "Craftkit does not take an event of document %s: %s", render.pk, how(error)
+            )
         # Craftkit's own event takes its place: it has an id.
         event.delete(using=database())
 
@@ -88,7 +97,7 @@ def _tell(render: Render, craftkit: client.Craftkit) -> None:
 @in_transaction
 def apply_read(render: Render, read: client.Engagement) -> None:
     """Apply what Craftkit says of a document: its counts, and its newest events."""
-    rows = lock(Render.objects.writer()).only("project", "counts")
+    rows = lock(Render.objects.writer()).only("project", "counts", "erased_at")
     row = rows.filter(pk=render.pk, remote_id=render.remote_id).first()
     if row is not None:
         apply([(row, read.recent)], Change.Cause.POLL, read.counts)
@@ -110,9 +119,9 @@ def apply(
     known = EngagementEvent.objects.writer().filter(event_id__in=[pk for _, pk in events])
     for key in known.values_list("project", "event_id"):
         events.pop(key, None)
-    new = EngagementEvent.objects.writer().bulk_create(
-        [_row(render, event) for render, event in events.values()]
-    )
+    rows = [_row(render, event) for render, event in events.values()]
+    _blank_erased(rows)
+    new = EngagementEvent.objects.writer().bulk_create(rows)
     renders = {render.pk: render for render, _said in found}
     _count(renders, counts or {}, new)
     if new and engagement_recorded.receivers_of(EngagementEvent):
@@ -133,6 +142,18 @@ def _row(render: Render, event: client.EngagementEvent) -> EngagementEvent:
         metadata=_metadata(event),
         occurred_at=from_utc(event.created_at) or clock.now(),
     )
+
+
+def _blank_erased(rows: Sequence[EngagementEvent]) -> None:
+    """Have new events hold nothing about people who read what was erased."""
+    links = {row.share_remote_id for row in rows if row.render.erased_at is None} - {None}
+    erased: set[Any] = set()
+    if links:
+        shares = Share.objects.writer().filter(remote_id__in=links, erased_at__isnull=False)
+        erased.update(shares.values_list("remote_id", flat=True))
+    for row in rows:
+        if row.render.erased_at is not None or row.share_remote_id in erased:
+            blank(row, PERSONAL)
 
 
 def _metadata(event: client.EngagementEvent) -> dict[str, Any] | None:

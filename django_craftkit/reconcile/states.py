@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from django_craftkit import bulk, clock
 from django_craftkit.database import sanitized, update_many
 from django_craftkit.models import Change, Render, Share, SignatureRequest
+from django_craftkit.models.erased import blank
 
 from .answers import UNREADABLE_KEY
 from .moments import from_utc
@@ -130,7 +131,12 @@ class States(Generic[T, S]):
         columns = {"updated_at"}
         for row, states in found:
             before = {name: getattr(row, name) for name in self.columns}
-            changes += self.update(row, states)
+            steps = list(self.update(row, states))
+            if row.erased_at is not None:
+                blank(row, self.columns)
+                for step in steps:
+                    step.note = ""
+            changes += steps
             different = {name for name in before if getattr(row, name) != before[name]}
             if different:
                 columns |= different

@@ -193,7 +193,7 @@ def lock_renders(pks: Iterable[int], locked: Callable[[Any], Any] = lock) -> dic
 
     ``locked`` locks a queryset, or those of its rows that are free.
     """
-    renders = Render.objects.writer().only("withdrawn_at", "project")
+    renders = Render.objects.writer().only("withdrawn_at", "erased_at", "project")
     return {row.pk: row for row in locked(renders.filter(pk__in=pks).order_by("pk"))}
 
 

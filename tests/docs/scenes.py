@@ -31,6 +31,7 @@ from django_craftkit import client, declarations
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.api.throttling import MAIL, READ, WRITE
 from django_craftkit.models import (
+    ArchivedFile,
     Batch,
     Change,
     Job,
@@ -445,6 +446,46 @@ def scene_withdraw(stage: Stage) -> Scene:
     yield {"render": render}
     kit.run()
     assert kit.shares[0].revoked
+
+
+def _of_jane(stage: Stage) -> tuple[Kit, Order, Render]:
+    kit, order = _kit(stage), _order(stage)
+    render = _asked(order)
+    kit.run()
+    render.email("jane@acme.com")
+    kit.run()
+    return kit, order, render
+
+
+@scene
+def scene_erase(stage: Stage) -> Scene:
+    kit, order, render = _of_jane(stage)
+    officer = get_user_model().objects.create_user("officer")
+    names = yield {"customer": order, "officer": officer}
+    assert names["planned"].counts == names["erasure"].counts
+    kit.run()
+    render.refresh_from_db()
+    assert (render.data, render.withdrawn_by) == (None, officer)
+    assert Share.objects.get().recipient_email == ""
+    assert kit.shares[0].revoked
+
+
+@scene
+def scene_erase_address(stage: Stage) -> Scene:
+    kit, _order, render = _of_jane(stage)
+    names = yield {}
+    assert names["erasure"].mentioned_in == [render.pk]
+    kit.run()
+    assert Share.objects.get().recipient_email == ""
+    assert kit.shares[0].revoked
+
+
+@scene
+def scene_erase_archive(stage: Stage) -> Scene:
+    _kit, order, render = _of_jane(stage)
+    yield {"erasure": Render.objects.for_object(order).erase()}
+    kinds = ArchivedFile.objects.filter(object_id=render.pk, name="").values_list("kind", flat=True)
+    assert "render" in kinds
 
 
 @scene

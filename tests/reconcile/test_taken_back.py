@@ -27,6 +27,7 @@ from tests.seams import after_sending, before_marking_as_sent, before_sending
 WAYS = {
     "taken back": lambda resource: resource.take_back(resource.model.objects.get()),
     "withdrawn": lambda resource: Render.objects.get().withdraw(),
+    "erased": lambda resource: Render.objects.all().erase().erased["Render"],
 }
 each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
@@ -128,7 +129,15 @@ def withdraw_beside() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @each_of_all
-@pytest.mark.parametrize("withdraw", [lambda: Render.objects.get().withdraw(), withdraw_beside])
+@pytest.mark.parametrize(
+    "withdraw",
+    [
+        lambda: Render.objects.get().withdraw(),
+        lambda: Render.objects.all().erase(),
+        withdraw_beside,
+    ],
+    ids=["withdrawn", "erased", "beside"],
+)
 def test_a_withdrawal_in_the_last_moment_before_sending(
     craftkit, target, monkeypatch, resource, withdraw
 ):

@@ -106,6 +106,8 @@ def outward(url: str, label: _StrOrPromise | None = None) -> str:
 
 def recipient_of(share: Share) -> str:
     """Return for whom a link is."""
+    if share.erased_at is not None:
+        return "–"
     if share.recipient_name and share.recipient_email:
         return f"{share.recipient_name} <{share.recipient_email}>"
     return share.recipient_email or str(_("anybody"))
@@ -113,7 +115,7 @@ def recipient_of(share: Share) -> str:
 
 def signer_name(one: SignatureRecipient) -> str:
     """Return what a person is called; whom Craftkit has added may have no name."""
-    return one.full_name or one.email
+    return one.full_name or one.email or "–"
 
 
 def side_by_side(badges: Iterable[tuple[_StrOrPromise, str]]) -> SafeString:

@@ -73,6 +73,11 @@ def _one_error(said: object) -> object:
     return message_of(said) if isinstance(said, dict) else said
 
 
+def erased() -> Message:
+    """Tell that nothing is left of a document."""
+    return messages.ERROR, _("Its data were erased: there is nothing left to open, or to send.")
+
+
 def nothing() -> str:
     return _("There is nothing to render: there is no document, and nothing was sent.")
 

@@ -93,6 +93,7 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
         "error",
         "requested_at",
         "withdrawn_at",
+        "erased_at",
     )
     fieldsets = (
         collapsed(_("Data"), "shown_data", "builder"),
@@ -154,7 +155,7 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
 
     @admin.display(description=_("key"))
     def shown_key(self, render: Render) -> str:
-        return brief(render.key)
+        return brief(render.title)
 
     @admin.display(description=_("status"))
     def shown_status(self, render: ShownRender) -> str:

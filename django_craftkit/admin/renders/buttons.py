@@ -61,6 +61,8 @@ class RenderButtons(MirrorAdmin[Render]):
 
     @button("pdf", "download_render", "GET")
     def pdf_view(self, request: HttpRequest, render: Render) -> HttpResponseBase:
+        if render.erased_at is not None:
+            return self.tell(request, render, results.erased())
         try:
             if not render.is_final:
                 raise RenderFailed(render)
@@ -79,6 +81,8 @@ class RenderButtons(MirrorAdmin[Render]):
 
     @button("retry", "retry_render")
     def retry_view(self, request: HttpRequest, render: Render) -> HttpResponse:
+        if render.erased_at is not None:
+            return self.tell(request, render, results.erased())
         if render.retry(user=user_of(request), wait=timeout()):
             self.log_change(request, render, str(self._RETRY.log))
             return self.tell(request, render, retry_result(render))

@@ -131,6 +131,7 @@ def document_context(site: AnyAdmin, request: HttpRequest, render: ShownRender) 
         "badges": render_badges(render, is_overdue=render.is_overdue),
         "source": source_link(render, site.admin_site.name),
         "age": inside(age, render.requested_at),
+        "erased_at": inside(exact, render.erased_at) if render.erased_at else "",
         "asked_by": name_of(render.requested_by),
         "batch": _batch_of(site, request, render),
         **site.error_of(render),
@@ -205,7 +206,7 @@ def document_buttons(
     ``may`` and ``url`` are what ``of_row`` returns of the document.
     """
     is_ready = render.status == Render.Status.SUCCEEDED and render.remote_id is not None
-    if is_ready and may("download_render"):
+    if is_ready and render.erased_at is None and may("download_render"):
         yield Button(_("Open PDF"), url("pdf"), tone="main")
     if can_be_shared(render):
         if may("add_share"):
@@ -310,7 +311,9 @@ def render_badges(render: Render, *, is_overdue: bool) -> str:
     badges = [(render.get_status_display(), tone)]
     if is_overdue:
         badges.append((_("overdue"), "warn"))
-    if render.superseded_at is not None:
+    if render.erased_at is not None:
+        badges.append((_("erased"), "quiet"))
+    elif render.superseded_at is not None:
         badges.append((_("replaced"), "quiet"))
     elif render.withdrawn_at is not None:
         badges.append((_("withdrawn"), "quiet"))

@@ -113,7 +113,7 @@ class ShareAdmin(ShareButtons):
     @admin.display(description=_("document"))
     def document(self, share: Share) -> str:
         url = self.address("change", share.render_id, model="render")
-        return linked(url, share.render.key)
+        return linked(url, share.render.title)
 
     @admin.display(description=_("state"))
     def shown_state(self, share: Share) -> str:
@@ -146,7 +146,7 @@ class ShareAdmin(ShareButtons):
 
     def context_of(self, request: HttpRequest, row: Share) -> Context:
         may_send = self.allows(request, retry_permission(row), row)
-        is_rejected = row.status == Share.Status.REJECTED
+        is_rejected = row.status == Share.Status.REJECTED and row.erased_at is None
         may_revoke = can_be_revoked(row) and self.allows(request, "revoke_share", row)
         context = {
             "badges": share_badges(row),

@@ -43,6 +43,8 @@ def share_badges(share: Share) -> str:
     badges = [_state(share)]
     if share.is_found:
         badges.append((_("found"), "quiet"))
+    if share.erased_at is not None:
+        badges.append((_("erased"), "quiet"))
     return side_by_side(badges)
 
 
@@ -108,7 +110,7 @@ def share_rows(site: AnyAdmin, request: HttpRequest, shares: Sequence[Share]) ->
     return [
         {
             "share": share,
-            "document": short_name(share.render.key),
+            "document": short_name(share.render.title),
             "whom": short_name(recipient_of(share)),
             "badges": share_badges(share),
         }

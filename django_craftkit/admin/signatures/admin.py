@@ -114,7 +114,7 @@ class SignatureRequestAdmin(SignatureButtons):
     @admin.display(description=_("document"))
     def document(self, row: SignatureRequest) -> str:
         url = self.address("change", row.render_id, model="render")
-        return linked(url, brief(row.render.key))
+        return linked(url, brief(row.render.title))
 
     @admin.display(description=_("name"))
     def shown_name(self, row: Addressed) -> str:

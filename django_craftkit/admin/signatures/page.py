@@ -75,7 +75,7 @@ KINDS = (ArchivedFile.Kind.SIGNED, ArchivedFile.Kind.CERTIFICATE)
 def request_context(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Context:
     """Return what the template needs, as far as this user may see it."""
     files = list(ArchivedFile.objects.filter(kind__in=KINDS, object_id=row.pk).order_by("-kind"))
-    document = linked(site.address("change", row.render_id, model="render"), row.render.key)
+    document = linked(site.address("change", row.render_id, model="render"), row.render.title)
     is_lost = row.unknown_since is not None and not row.is_final
     return {
         "title": short_line(row.name or names(row.all_recipients)),
@@ -108,6 +108,7 @@ def request_context(site: AnyAdmin, request: HttpRequest, row: Addressed) -> Con
                 "at": exact(file.archived_at),
             }
             for file in files
+            if file.name
         ],
         "anchors": [
             short_line(text)
@@ -141,7 +142,8 @@ def _buttons(
     """Yield the buttons that are permitted and make sense now."""
     may, url = site.of_row(request, row)
     is_signed = row.status == SignatureRequest.Status.COMPLETED
-    if is_signed and may("download_signaturerequest"):
+    is_erased = any(not file.name for file in files)
+    if is_signed and not is_erased and may("download_signaturerequest"):
         yield Button(_("Open signed PDF"), url("signed"), tone="main")
         yield Button(_("Open certificate"), url("certificate"))
     if row.is_retriable and row.render.withdrawn_at is None and may("retry_signaturerequest"):
@@ -169,6 +171,8 @@ _TONES = {
 def signature_badges(request: SignatureRequest) -> str:
     tone = _TONES.get(request.status, "quiet")  # type: ignore[call-overload]
     badges = [(request.get_status_display(), tone)]
+    if request.erased_at is not None:
+        badges.append((_("erased"), "quiet"))
     if not request.is_final:
         if request.cancel_requested_at is not None:
             badges.append((_("being cancelled"), "warn"))
@@ -211,7 +215,7 @@ def request_rows(
     """Return what a confirmation lists of signature requests, if they may be seen."""
     return [
         {
-            "document": short_name(row.render.key),
+            "document": short_name(row.render.title),
             "names": short_name(names(row.all_recipients)),
             "badges": signature_badges(row),
             "progress": progress(row.all_recipients),

@@ -22,6 +22,7 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.models import Change, Job, Render, RenderWithdrawn
 from django_craftkit.models.identity import stored_key
 from django_craftkit.models.problems import ErrorCode, Problem
+from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.results import Done, Failed, Reschedule, Result, result_of_error
 from django_craftkit.reconcile.states import RemoteState
 from django_craftkit.reconcile.timings import TIMINGS
@@ -35,12 +36,16 @@ if TYPE_CHECKING:
     from django_craftkit.models.source import Place
     from django_craftkit.reconcile.batches import Ended
 
+#: Seconds to the next look at a document whose call may be under way.
+LOOK_AGAIN = 5.0
 #: Seconds for which a ``recheck`` that is false is retried.
 CONFIRM_FOR = 60.0
 
 
 def prepare(job: Job, render: Render) -> Result | None:
     """See that a document can be sent; return how the step ends where it can't."""
+    if render.erased_at is not None:
+        return _end_erased(render, job)
     if render.withdrawn_at is not None and render.sent_at is None:
         return _decide_here(render, Status.CANCELLED, Problem(ErrorCode.WITHDRAWN), job)
     if render.data is None:
@@ -54,8 +59,24 @@ def prepare(job: Job, render: Render) -> Result | None:
         return Reschedule(0.0)
 
 
+def _end_erased(render: Render, job: Job) -> Result:
+    """End what was erased before it was sent, or before Craftkit has answered.
+
+    It is not sent once more: there are no data to send.
+    """
+    if render.sent_at is None:
+        return _decide_here(render, Status.CANCELLED, Problem(ErrorCode.ERASED), job)
+    since = render.sending_since or render.sent_at
+    if not calls.is_over(render.project, since, database_now()):
+        # Whoever sends it may be about to hear the answer.
+        return Reschedule(LOOK_AGAIN)
+    return _decide_here(render, Status.CANCELLED, Problem(ErrorCode.ERASED_UNANSWERED), job)
+
+
 def is_to_be_prepared(render: Render) -> bool:
     """Whether more may have to be done before a document can be sent than to build it."""
+    if render.erased_at is not None:
+        return True
     is_renewed = render.attempt > 1 and not render.builder
     return render.sent_at is None and (render.withdrawn_at is not None or is_renewed)
 
@@ -160,6 +181,7 @@ def _store_both(render: Render, built: Built) -> bool:
     stored = (
         Render.objects.writer()
         .filter(pk=render.pk, attempt=render.attempt, status=Status.PENDING, data__isnull=True)
+        .filter(erased_at=None)
         .update(**built.columns)
     )
     if stored:

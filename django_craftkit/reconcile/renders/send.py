@@ -205,7 +205,7 @@ def _send(job: Job, render: Render, size: int = 0) -> Call | Ended:
     """Plan to send a document whose data are stored, and mark it as being sent."""
     try:
         call = _call(job, render, ProjectState.objects.of(render.project), size)
-        wanted = Render.objects.writer().filter(attempt=render.attempt)
+        wanted = Render.objects.writer().filter(attempt=render.attempt, erased_at=None)
         if render.sent_at is None:
             # Withdrawn before it was ever sent, it is cancelled instead.
             wanted = wanted.filter(withdrawn_at=None)
@@ -250,6 +250,7 @@ def _mark_free(renders: Sequence[Render], fresh: Collection[int]) -> calls.Marke
         renders,
         lambda rows: lock_free(rows.filter(Q(data__isnull=True) | ~Q(pk__in=fresh))),
         "withdrawn_at",
+        "erased_at",
     )
     update_many([one for one in renders if one.pk in fresh and begun.get(one.pk)], BUILT)
     return begun

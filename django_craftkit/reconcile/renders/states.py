@@ -82,7 +82,8 @@ class DocumentStates(States[Render, RemoteState]):
         for row in ready:
             learn(row)
         if conf.options().ARCHIVE_RENDERS:
-            Job.objects.schedule_for(Job.Kind.ARCHIVE_RENDER, ready)
+            kept = [row for row in ready if row.erased_at is None]
+            Job.objects.schedule_for(Job.Kind.ARCHIVE_RENDER, kept)
         # A job: who has many documents locked must not wait for those that they supersede. Without
         # a project, as it calls no Craftkit: a pause doesn't hold it up.
         superseding = [row.pk for row in ready if row.supersedes_id is not None]

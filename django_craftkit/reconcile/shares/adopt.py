@@ -76,6 +76,7 @@ def _adopt(render: Render, found: client.Share, *, is_surplus: bool) -> None:
         recipient_email=sanitized(found.recipient_email or "")[:MAX_EMAIL],
         message=sanitized(found.message or ""),
         expires_at=from_utc(found.expires_at),
+        erased_at=render.erased_at,
     )
     row = Share.objects.add_found(
         like,

@@ -45,6 +45,8 @@ EMAIL_SENT = EngagementEvent.Type.EMAIL_SENT
 
 def settle(share: Share) -> Result:
     """Find out what became of a share that may have been sent."""
+    if share.erased_at is not None:
+        return _settle_erased(share)
     if share.status == Status.PENDING:
         apply(decided(share, Status.UNKNOWN, Change.Cause.HERE))
     craftkit, render_id = get_client(share.project, max_retries=0), remote_id_of(share.render)
@@ -57,6 +59,21 @@ def settle(share: Share) -> Result:
         return _of_gone(share.pk, error)
     warn_of_unreadable("shares", share.project, listed)
     return _read_back(share, listed, sent)
+
+
+def _settle_erased(share: Share) -> Result:
+    """End a share that nobody can tell from others any more, once no call for it is under way.
+
+    If there is a link after all, it is found with those of its document, which was withdrawn: it is
+    adopted, and revoked.
+    """
+    now = database_now()
+    if not _is_call_over(share, now):
+        return Reschedule(LOOK_AGAIN)
+    if share.render.erased_at is not None:
+        _adopt_others(share)
+    apply(decided(share, Status.REVOKED, Change.Cause.HERE, revoked_at=now))
+    return Done()
 
 
 @in_transaction

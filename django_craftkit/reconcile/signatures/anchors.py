@@ -48,7 +48,7 @@ def prepare(request: SignatureRequest) -> bool:
     findings = _find(request, texts)
     request.anchors_checked_at = database_now()
     request.anchor_findings = [asdict(finding) for finding in findings]
-    rows = SignatureRequest.objects.writer().filter(pk=request.pk, sent_at=None)
+    rows = SignatureRequest.objects.writer().filter(pk=request.pk, sent_at=None, erased_at=None)
     return bool(
         rows.filter(status=request.Status.PENDING, attempt=request.attempt).update(
             anchors_checked_at=request.anchors_checked_at,

@@ -51,6 +51,11 @@ def look(
         for found in page.items:
             may_be = _may_be(request, found)
             if may_be is not False:
+                if may_be and request.erased_at is not None:
+                    # To whom it went nobody knows any more. Nobody else requests one of its
+                    # document, which was withdrawn.
+                    alike[found.id] = found
+                    continue
                 # A list may leave the people out.
                 found = found if _is_to(found, asked) is not None else signatures.get(found.id)
                 is_to = _is_to(found, asked)

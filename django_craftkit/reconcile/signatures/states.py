@@ -249,7 +249,10 @@ def people_of(rows: Sequence[SignatureRequest]) -> dict[int, list[SignatureRecip
 def _update_recipient(
     row: SignatureRequest, people: list[SignatureRecipient], said: client.SignatureRecipient
 ) -> None:
-    one = _same_recipient(people, said)
+    one = _same_recipient(row, people, said)
+    if one is None and row.erased_at is not None:
+        # Nobody is added to it.
+        return
     if one is None and said.unreadable.keys() & {"id", "email", "order"}:
         # Nobody can tell whether it is one of them.
         return
@@ -271,19 +274,28 @@ def _update_recipient(
 
 
 def _same_recipient(
-    people: Sequence[SignatureRecipient], said: client.SignatureRecipient
+    row: SignatureRequest, people: Sequence[SignatureRecipient], said: client.SignatureRecipient
 ) -> SignatureRecipient | None:
-    """Return a recipient's row: by Craftkit's id, else by address and turn, else by address."""
+    """Return a recipient's row: by Craftkit's id, else by address and turn, else by address.
+
+    One that was erased has no address any more, and is known by its turn.
+    """
     for one in people:
         if said.id and one.remote_id == sanitized(said.id)[:128]:
             return one
     free = [one for one in people if not one.remote_id or not said.id]
     address = _address(said).casefold()
     alike = [one for one in free if one.email.casefold() == address]
-    turns = [one for one in alike if (one.order or one.position + 1) == said.order]
+    if not alike and row.erased_at is not None:
+        return next((one for one in free if not one.email and _turn(one) == said.order), None)
+    turns = [one for one in alike if _turn(one) == said.order]
     if len(alike) > 1 and "order" in said.unreadable:
         return None
     return next(iter(turns or alike), None)
+
+
+def _turn(one: SignatureRecipient) -> int:
+    return one.order or one.position + 1
 
 
 def _address(said: client.SignatureRecipient) -> str:

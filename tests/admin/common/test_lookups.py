@@ -54,7 +54,7 @@ SHOWN = {
     Render: (
         "id project template version filename key source_type source_id status builder error "
         "remote_id attempt requested_at attempted_at accepted_at completed_at withdrawn_at "
-        "updated_at"
+        "erased_at updated_at"
     ),
     Share: (
         "id render project status channel by_mail recipient_email message click_count error "

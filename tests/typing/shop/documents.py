@@ -15,6 +15,7 @@ from django_craftkit.models import (
     Batch,
     Change,
     EngagementEvent,
+    Erasure,
     Job,
     KeyConflict,
     NothingToRender,
@@ -86,6 +87,9 @@ def find(order: Order, orders: Sequence[Order]) -> None:
         for event in render.events.all():
             assert_type(event, EngagementEvent)
     assert_type(Render.objects.for_objects(orders).count(), int)
+    erasure = Render.objects.for_objects(orders).erase(addresses=["jane@acme.com"], dry_run=True)
+    assert_type(erasure, Erasure)
+    assert_type(erasure.is_complete, bool)
     assert_type(Render.objects.under_way().get(), Render)
     assert_type(Render.objects.overdue().get(), Render)
     assert_type(Render.objects.waiting().get(), Render)

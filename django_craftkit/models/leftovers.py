@@ -1,0 +1,93 @@
+"""Files in the archive's storage that no row vouches for: deleted by their names, and no others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db.models import Exists, OuterRef
+
+from django_craftkit.log import get_logger
+
+from .archive import ArchivedFile, ArchiveWrite, archive_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from django.core.files.storage import Storage
+    from django.db.models import QuerySet
+
+logger = get_logger("django_craftkit.reconcile.archive")
+
+T = TypeVar("T")
+
+#: Files that are deleted between two looks at the database.
+BATCH = 100
+
+
+def writes_of(kind: str, object_id: int) -> QuerySet[ArchiveWrite]:
+    """Return the names that workers have given to files of a row, and nobody has dropped."""
+    return ArchiveWrite.objects.writer().filter(kind=kind, object_id=object_id)
+
+
+def tidy(archived: ArchivedFile) -> None:
+    """Delete what workers have left beside a file that is vouched for now, by its name."""
+    writes = writes_of(archived.kind, archived.object_id)
+    names = dict(writes.values_list("pk", "name"))
+    if not names:
+        return
+    kept = delete_files(set(names.values()))
+    # What stays beside a file does no harm; nothing may stay of one that was erased.
+    over = [pk for pk, name in names.items() if archived.name or name not in kept]
+    writes.filter(pk__in=over).delete()
+
+
+def delete_erased() -> tuple[int, int]:
+    """Delete the files whose rows were erased; return how many, and how many stayed.
+
+    Those that the storage does not delete are tried again by the next call.
+    """
+    erased = ArchivedFile.objects.filter(
+        kind=OuterRef("kind"), object_id=OuterRef("object_id"), name=""
+    )
+    left = ArchiveWrite.objects.writer().filter(Exists(erased)).order_by("pk")
+    last = deleted = stayed = 0
+    while writes := list(left.filter(pk__gt=last)[:BATCH]):
+        last = writes[-1].pk
+        kept = delete_files({write.name for write in writes})
+        done = [write.pk for write in writes if write.name not in kept]
+        ArchiveWrite.objects.writer().filter(pk__in=done).delete()
+        deleted += len(done)
+        stayed += len(writes) - len(done)
+    return deleted, stayed
+
+
+def delete_files(names: Collection[str]) -> set[str]:
+    """Delete those of these files that no row vouches for; return what the storage did not."""
+    rows = ArchivedFile.objects.writer().filter(name__in=names)
+    vouched = set(rows.values_list("name", flat=True))
+    storage, kept = archive_storage(), set()
+    for name in set(names) - vouched:
+        if ask(_delete, storage, name) is None:
+            kept.add(name)
+            logger.warning(
+                "The archive's storage did not delete a file that no row vouches for, in %s",
+                name.rpartition("/")[0],
+            )
+    return kept
+
+
+def ask(question: Callable[..., T], *about: object) -> T | None:
+    """Return what a storage answers; ``None`` where it does not, whatever it raises."""
+    try:
+        return question(*about)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as error:
+        logger.info("The archive's storage did not answer: %s", type(error).__name__)
+        return None
+
+
+def _delete(storage: Storage, name: str) -> bool:
+    storage.delete(name)
+    return True

@@ -1,0 +1,145 @@
+"""Many rows are erased in batches: told before, done once more after an interruption."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+from django.db.models import ProtectedError
+from django.test.utils import CaptureQueriesContext
+
+from django_craftkit.models import (
+    Change,
+    EngagementEvent,
+    Job,
+    Render,
+    Share,
+    SignatureRecipient,
+    SignatureRequest,
+    erasing,
+)
+from tests.erasing.people import ADDRESS, erase, places, request
+from tests.erasing.test_columns import full_rows
+from tests.helpers import Killed, at_once, killed, settle, work
+from tests.reconcile.resources import open_there
+from tests.seams import before_committing
+from tests.shop.models import Order
+
+if TYPE_CHECKING:
+    from django_craftkit.testing import Kit
+
+pytestmark = pytest.mark.django_db
+
+
+def many(order: Order, number: int) -> None:
+    """Write so many documents, each with a link, a signature request, an event and a note."""
+    for n in range(number):
+        render = request(order, key=f"{ADDRESS} {order.pk} {n}")
+        share = Share.objects.create(
+            render=render, key=str(n), key_hash=str(n), status="active", recipient_email=ADDRESS
+        )
+        asked = SignatureRequest.objects.create(render=render, key=str(n), key_hash=str(n))
+        SignatureRecipient.objects.create(request=asked, position=0, email=ADDRESS)
+        EngagementEvent.objects.create(render=render, type="viewed", user_agent=ADDRESS)
+        for kind, row in (("render", render), ("share", share)):
+            Change.objects.create(kind=kind, object_id=row.pk, to_status="done", note=ADDRESS)
+
+
+def queries_of(order: Order, number: int) -> int:
+    many(order, number)
+    with CaptureQueriesContext(connection) as queries:
+        assert erase(order).counts["Render"] == number
+    Job.objects.all().delete()
+    return len(queries)
+
+
+def test_a_batch_takes_as_many_queries_for_many_as_for_one(order: Order):
+    queries_of(order, 1)  # what is read once: content types
+    other = Order.objects.create(number="other")
+    third = Order.objects.create(number="third")
+    assert queries_of(other, 2) == queries_of(third, 20)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_interrupted_half_way_it_is_completed_by_the_next_call(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(erasing, "BATCH", 2)
+    many(order, 5)
+    found: list[int] = []
+
+    def stop(erasure: Any) -> None:
+        found.append(erasure.counts["Render"])
+        if len(found) == 2:
+            before_committing(monkeypatch, Render, killed)
+
+    with pytest.raises(Killed):
+        erase(order, on_progress=stop)
+    assert found == [2, 4]
+    assert Render.objects.filter(erased_at=None).count() == 1
+    assert Render.objects.for_object(order).count() == 1
+    assert erase(order).counts["Render"] == 1
+    assert places() == []
+    assert not erase(order).counts
+
+
+def test_a_dry_run_says_what_would_go_and_changes_nothing(order: Order):
+    rows = full_rows(order)
+    before = places(among=rows)
+    how: dict[str, Any] = {"addresses": [ADDRESS], "archive": True}
+    planned = erase(order, dry_run=True, **how)
+    assert planned.is_dry_run
+    assert places(among=rows) == before
+    assert not Render.objects.exclude(withdrawn_at=None).exists()
+    done = erase(order, **how)
+    assert planned.counts == done.counts
+    assert planned.erased == done.erased
+    assert planned.at_craftkit == done.at_craftkit
+
+
+def test_what_only_craftkit_can_delete_is_named(craftkit: Kit, order: Order):
+    render = request(order)
+    craftkit.run()
+    render.refresh_from_db()
+    (one,) = erase(order).at_craftkit
+    assert one == ("default", "document", render.remote_id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_beside_a_worker_nothing_is_left_open_or_stored(craftkit: Kit, order: Order):
+    for n in range(3):
+        request(order, key=f"{ADDRESS} {n}").email(ADDRESS)
+    start = threading.Event()
+
+    def worker() -> None:
+        start.set()
+        work()
+
+    def eraser() -> None:
+        start.wait()
+        erase(order)
+
+    assert at_once(worker, eraser) == [None, None]
+    settle(craftkit)
+    assert open_there(craftkit) == []
+    assert places() == []
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["shares", "signature_requests"])
+def test_a_document_with_links_or_requests_is_not_deleted(order: Order, name: str):
+    many(order, 1)
+    render = Render.objects.get()
+    others = {"shares", "signature_requests"} - {name}
+    for other in others:
+        getattr(render, other).all().delete()
+    with pytest.raises(ProtectedError):
+        render.delete()
+    with pytest.raises(ProtectedError):
+        Render.objects.all().delete()
+    getattr(render, name).all().delete()
+    render.delete()
+    work()
+    assert not Job.objects.filter(kind=Job.Kind.RENDER).exists()
