@@ -10,7 +10,7 @@ from django.utils import formats
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext, ngettext_lazy
+from django.utils.translation import ngettext, ngettext_lazy, npgettext
 
 from django_craftkit.admin.common.base import MirrorAdmin, age_column
 from django_craftkit.admin.common.buttons import button
@@ -90,7 +90,7 @@ class BatchAdmin(MirrorAdmin[Batch]):
     def context_of(self, request: HttpRequest, row: ShownBatch) -> Context:
         failed = _failed(row.numbers)
         may_retry = failed and self.allows(request, "retry_render", row)
-        text = ngettext("Retry the one that failed", "Retry the %s that failed", failed)
+        text = ngettext("Retry the %s that failed", "Retry the %s that failed", failed)
         return {
             "batch": {
                 "name": self.shown_name(row),
@@ -111,7 +111,7 @@ class BatchAdmin(MirrorAdmin[Batch]):
         sees = self.allows(request, "view_render")
         url = self.address("changelist", model="render") if sees else ""
         number = sum(row.numbers.values())
-        label = ngettext("document", "documents", number)
+        label = npgettext("of a batch", "document", "documents", number)
         shown: list[tuple[int, str, str, dict[str, str]]] = [(number, label, "plain", {})]
         for status, tone in TONES.items():
             if number := row.numbers[status]:
