@@ -15,6 +15,7 @@ from django.db import models
 from django_craftkit import clock
 from django_craftkit.models import (
     ArchivedFile,
+    Batch,
     Change,
     EngagementEvent,
     Job,
@@ -39,10 +40,12 @@ MODELS: list[Any] = list(apps.get_app_config("craftkit").get_models())
 ARGUMENTS: dict[str, Callable[[Order], tuple[Any, ...]]] = {
     "alive": lambda order: (),
     "cancellable": lambda order: (),
+    "complete": lambda order: (),
     "declared": lambda order: (),
     "due": lambda order: (clock.now(),),
     "excused": lambda order: (),
     "expired": lambda order: (),
+    "failed": lambda order: (),
     "failed_since": lambda order: (clock.now(),),
     "for_object": lambda order: (order,),
     "for_objects": lambda order: ([order],),
@@ -193,6 +196,7 @@ def rows() -> dict[Any, Any]:
         Template.objects.create(project="default", slug="invoice"),
         ArchivedFile.objects.create(kind="render", object_id=1, name="a.pdf", size=1),
         ArchiveWrite.objects.create(kind="render", object_id=1, name="b.pdf"),
+        Batch.objects.create(template="invoice", name="May"),
     ]
     return {type(row): row for row in made}
 

@@ -14,6 +14,7 @@ from django.template import Context, Template
 from django_craftkit import clock
 from django_craftkit.models import (
     ArchivedFile,
+    Batch,
     Change,
     KeyConflict,
     ProjectState,
@@ -88,6 +89,9 @@ class Story(SimpleNamespace):
         self.sign()
         return self.home(ArchivedFile, kind="signed")  # type: ignore[no-any-return]
 
+    def batch(self) -> Batch:
+        return Render.objects.request_many("invoice", [self.order], data=lambda order: {})
+
     def delivery(self) -> WebhookDelivery:
         return WebhookDelivery.objects.using(HOME).latest("pk")  # type: ignore[no-any-return]
 
@@ -153,8 +157,13 @@ CALLS: dict[Any, dict[str, tuple[Callable[[Story], Any], Any]]] = {
         "send_for_signature": (lambda s: ask_to_sign(s.render, "r-2").status, "pending"),
         "set_source": (lambda s: s.render.set_source(s.order) == identify(s.order), True),
         "share": (lambda s: s.render.share(wait=True).status, "active"),
+        "supersede": (lambda s: s.render.supersede({"number": 2}, wait=True).status, "succeeded"),
         "wait": (lambda s: s.render.wait().status, "succeeded"),
         "withdraw": (lambda s: s.render.withdraw(wait=True), True),
+    },
+    Batch: {
+        "fill": (lambda s: s.batch().fill(), None),
+        "retry_failed": (lambda s: s.batch().retry_failed(), 0),
     },
     Share: {
         "check_same": (lambda s: s.share.check_same(s.share, has_key=True), None),

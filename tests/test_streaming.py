@@ -92,6 +92,7 @@ def test_a_file_that_ends_early_is_an_error():
             asyncio.run(collected(response_of(Made(size), CHUNK + 1)))
 
 
+@pytest.mark.django_db  # with it Django ends the request, and looks after its connections
 def test_a_closed_response_never_looks_like_the_end_of_a_file():
     response = response_of(Made(3 * CHUNK))
     chunks = iter(response)

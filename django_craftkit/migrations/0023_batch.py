@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                     models.CharField(default="default", max_length=64, verbose_name="project"),
                 ),
                 ("template", models.CharField(max_length=120, verbose_name="template")),
-                ("name", models.CharField(blank=True, max_length=255, verbose_name="name")),
+                ("name", models.CharField(blank=True, max_length=255, verbose_name="batch name")),
                 (
                     "key_hash",
                     models.CharField(editable=False, max_length=64, null=True, unique=True),

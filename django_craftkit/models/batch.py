@@ -122,7 +122,7 @@ class Batch(models.Model):
     project = models.CharField(_("project"), max_length=64, default=DEFAULT_PROJECT)
     template = models.CharField(_("template"), max_length=120)
     #: One name is one batch, of a template in a project; "": each call makes another.
-    name = models.CharField(_("name"), max_length=MAX_NAME, blank=True)
+    name = models.CharField(_("batch name"), max_length=MAX_NAME, blank=True)
     #: Of project, template and name: collations fold case, a hash doesn't.
     key_hash: NullableText = models.CharField(  # noqa: DJ001 - any number have none
         max_length=64, null=True, unique=True, editable=False

@@ -55,9 +55,10 @@ def rows(boss):
             if fields:
                 model._default_manager.update(**{field.name: moment for field in fields})
         # Nothing that is over, or taken back, can be handed out.
-        Render.objects.filter(pk=render.pk).update(withdrawn_at=None)
-        Share.objects.filter(render=render).update(revoke_requested_at=None)
-        SignatureRequest.objects.filter(pk=request.pk).update(cancel_requested_at=None)
+        left = {"erased_at": None}
+        Render.objects.filter(pk=render.pk).update(withdrawn_at=None, superseded_at=None, **left)
+        Share.objects.filter(render=render).update(revoke_requested_at=None, **left)
+        SignatureRequest.objects.filter(pk=request.pk).update(cancel_requested_at=None, **left)
 
     return make
 
