@@ -114,6 +114,8 @@ class _Download(View):
 
     def answer(self, render: Render) -> HttpResponseBase:
         """Hand the PDF out, or tell in words why there is none."""
+        if render.erased_at is not None:
+            return self.gone()
         if not render.is_final:
             return self.tell(_("The document is not ready yet."), 404)
         name = f"{render.template} {render.pk}"

@@ -179,8 +179,8 @@ def ask_for(declaration: Declaration, source: models.Model) -> bool:
     functions raise, and what the database does.
     """
     event = _Event(type(source), {"instance": source}, declaration)
-    # Nobody has just saved it, and so its row is locked by nobody.
-    event.saved_in = None
+    # Nobody has just saved it: its row is locked by nobody, and no commit is to come.
+    event.saved_in, event.is_committed = None, True
     return event.ask()
 
 
@@ -208,6 +208,9 @@ def _business_goes_on(name: str) -> Iterator[None]:
 
 class _Event:
     """One time that a signal fired."""
+
+    #: Whether what it is about was committed before.
+    is_committed = False
 
     def __init__(self, sender: object, kwargs: dict[str, object], declaration: Declaration) -> None:
         instance = kwargs.get("instance")
@@ -279,7 +282,7 @@ class _Event:
                 saved_in=self.saved_in,
             )
 
-        if self.using == database():
+        if self.is_committed or self.using == database():
             write()
         else:
             # Django's robust=True would swallow what breaks a transaction of Craftkit's database.

@@ -60,15 +60,17 @@ class Chunks:
         return self
 
     def __next__(self) -> bytes:
-        with self._reading:
-            try:
+        try:
+            with self._reading:
                 chunk = self._read()
-            except Exception as error:
-                # The server breaks the connection off: whoever downloads sees that it failed.
-                logger.warning("A download of %s broke off: %s", self._what, _told(error))
-                raise
-        if self._is_closed:
-            self._file.close()
+        except Exception as error:
+            # The server breaks the connection off: whoever downloads sees that it failed.
+            logger.warning("A download of %s broke off: %s", self._what, _told(error))
+            raise
+        finally:
+            # Whoever has left meanwhile could not close it under the read.
+            if self._is_closed:
+                self._file.close()
         if not chunk:
             raise StopIteration
         return chunk

@@ -120,6 +120,12 @@ class TestTheAddress:
 
 
 class TestTheRule:
+    def test_opens_nothing_that_was_erased(self, kept, staff, caplog):
+        Render.objects.filter(pk=kept.pk).erase()
+        caplog.clear()
+        assert staff.get(kept.get_download_url()).status_code == 410
+        assert logged(caplog) == []
+
     def test_is_the_permission_for_all_documents_or_for_one(self, kept, staff, settings):
         assert staff.get(kept.get_download_url()).status_code == 200
         settings.AUTHENTICATION_BACKENDS = [

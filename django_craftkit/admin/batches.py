@@ -101,7 +101,7 @@ class BatchAdmin(MirrorAdmin[Batch]):
                 "done": _of_all(row.numbers),
                 "is_open": row.filled_at is None,
                 "figures": list(self._figures(request, row)),
-                "retry": text % _number(failed) if failed > 1 else text,
+                "retry": text % _number(failed),
                 "retry_url": self.address("retry", row.pk) if may_retry else "",
             }
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from django.db import NotSupportedError
@@ -9,6 +10,7 @@ from django.db import NotSupportedError
 from django_craftkit.declarations import declared
 from django_craftkit.events import ask_for
 from django_craftkit.failures import breaks_transaction
+from django_craftkit.models import Render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 #: Objects that are read at once.
 BATCH = 500
 
+LACKING, UNTOLD = "objects have no document", "objects of which no query tells are looked at"
 ASKED, NOT_FOR, FAILED = "documents asked for", "objects that when= leaves out", "failures"
 
 
@@ -30,7 +33,7 @@ def expecting(projects: Collection[str] | None) -> list[Declaration]:
     """
     # Several events may make the same documents of the same objects.
     several = {
-        (one.name, one.template, one.project, one.queryset): one
+        (one.name, one.template, one.project, one.queryset, one.key, one.when): one
         for one in declared()
         if one.queryset is not None
     }
@@ -39,6 +42,15 @@ def expecting(projects: Collection[str] | None) -> list[Declaration]:
         for one in several.values()
         if projects is None or not isinstance(one.project, str) or one.project in projects
     ]
+
+
+def count_missing(declaration: Declaration) -> Counter[str]:
+    """Return how many objects have no document, or would be asked for where no query can tell."""
+    try:
+        rows, name = declaration.missing(), LACKING
+    except NotSupportedError:
+        rows, name = declaration.rows(), UNTOLD
+    return Counter({name: 0 if rows is None else rows.count()})
 
 
 def request_missing(
@@ -67,15 +79,20 @@ def request_missing(
 
 
 def _objects(declaration: Declaration) -> Iterator[models.Model]:
-    """Yield the objects without a document; all objects where no query can tell.
-
-    Keys see to it that these ask for nothing twice.
-    """
-    rows: models.QuerySet[Any] | None
+    """Yield the objects without a document."""
     try:
-        rows = declaration.missing()
+        yield from _in_batches(declaration.missing())
     except NotSupportedError:
-        rows = declaration.rows()
+        renders = Render.objects.writer().filter(template=declaration.template)
+        if isinstance(declaration.project, str):
+            renders = renders.filter(project=declaration.project)
+        # Documents that are there are left alone: they may wait, or have been given up.
+        for source in _in_batches(declaration.rows()):
+            if not renders.for_object(source).exists():
+                yield source
+
+
+def _in_batches(rows: models.QuerySet[Any] | None) -> Iterator[models.Model]:
     last: Any = None
     while rows is not None:
         part = rows.order_by("pk") if last is None else rows.order_by("pk").filter(pk__gt=last)

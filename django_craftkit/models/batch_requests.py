@@ -60,7 +60,9 @@ def request_many(
             raise TypeError(f"{name} is a {type(given).__name__}: write a function of the object.")
     name_of, same = (filename, "") if callable(filename) else (None, check_filename(filename))
     run = _Run(batch, version, data, key, name_of, same)
-    if isinstance(objects, models.QuerySet):
+    # On SQLite nobody can begin to write beside rows that are still to be read, once another has
+    # written meanwhile: all are read first.
+    if isinstance(objects, models.QuerySet) and connections[objects.db].vendor != "sqlite":
         objects = objects.iterator(chunk_size=CHUNK)
     numbered = enumerate(objects, 1)
     while chunk := list(islice(numbered, CHUNK)):
@@ -238,8 +240,7 @@ class _Run:
         """
         using = database()
         # First, so that two calls with one name wait here, and not for rows of each other.
-        completed = lock(Batch.objects.using(using).filter(pk=batch.pk))
-        is_complete = completed.values_list("completed_at", flat=True).get() is not None
+        lock(Batch.objects.using(using).filter(pk=batch.pk)).values_list("pk").get()
         now = clock.now()
         moments = {"requested_at": now, "attempted_at": now, "updated_at": now}
         rows = [bulk.like(row, batch_id=batch.pk, **moments) for row in rows]
@@ -256,7 +257,8 @@ class _Run:
         if new:
             pks = [row.pk for row in new]
             Job.objects.start_all(Job.Kind.RENDER, pks, batch.project, self._same.priority)
-        if new and is_complete:
+            # Written in any case: whoever looks at an earlier moment whether it is complete finds
+            # that another has changed it since, and looks again.
             Batch.objects.reopen([batch.pk])
         return others, len(new)
 

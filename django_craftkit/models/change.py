@@ -15,6 +15,7 @@ from django_craftkit.signals import SIGNALS
 
 from .columns import RowKey, user_key
 from .job import Job
+from .priority import Priority
 from .rows import RowManager
 
 if TYPE_CHECKING:
@@ -49,8 +50,11 @@ class ChangeManager(RowManager["Change"]):
                 lease.add(job, announced)
 
     @in_transaction
-    def replay(self, pks: Collection[int]) -> int:
-        """Have receivers that failed after 8 tries called again; return of how many changes."""
+    def replay(self, pks: Collection[int], *, priority: int | None = None) -> int:
+        """Have receivers that failed after 8 tries called again; return of how many changes.
+
+        ``priority``: as in ``Job.objects.request``; for many, that of their documents.
+        """
         rows = lock(self.writer()).filter(pk__in=pks, announcement=Change.Announcement.ABANDONED)
         changes = list(rows.order_by("pk"))
         due: dict[str, set[int]] = {}
@@ -63,7 +67,7 @@ class ChangeManager(RowManager["Change"]):
             due.setdefault(change.kind, set()).add(change.object_id)
         update_many(changes, ("receivers", "announcement"))
         for kind, object_ids in due.items():
-            Job.objects.request(Job.Kind.announcing(kind), object_ids)
+            Job.objects.request(Job.Kind.announcing(kind), object_ids, priority=priority)
         return len(changes)
 
 
@@ -149,4 +153,4 @@ class Change(models.Model):
 
     def replay(self) -> bool:
         """Have receivers that failed after 8 tries called again; ``False`` where none has."""
-        return bool(Change.objects.replay([self.pk]))
+        return bool(Change.objects.replay([self.pk], priority=Priority.URGENT))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 #: What Craftkit, or what is wrong with it, says of any mirrored row.
 _SAID: dict[str, Any] = {"key": "", "answer": {}, "error": "", "field_errors": {}}
 
+#: What a change says that is no status, and whose note is the key of another document: one is to
+#: take its place, one has taken it, it has taken that of one.
+NAMING = ("corrected", "superseded", "supersedes")
+
 #: What is left in the columns of each model, by name.
 LEFT: dict[str, dict[str, Any]] = {
     "Render": {

@@ -29,7 +29,7 @@ from .archive import ArchivedFile, ArchiveWrite
 from .arguments import check_user
 from .change import Change
 from .delivery import WebhookDelivery
-from .erased import LEFT
+from .erased import LEFT, NAMING
 from .erasure import AtCraftkit, Erasure
 from .job import Job
 from .leftovers import delete_erased
@@ -190,14 +190,27 @@ class _Batch:
 
     def erase_history(self, kind: str, model: str, rows: QuerySet[Any]) -> None:
         """Erase what the history, and jobs, say in words of these rows."""
-        about = rows.order_by().values("pk")
-        changes = Change.objects.writer().filter(kind=kind, object_id__in=about)
-        self.result.counts["Change"] += self._write(changes.exclude(note=""), note="")
         kinds = [one for one in Job.Kind if one.model_name == model]
-        jobs = Job.objects.writer().filter(kind__in=kinds, object_id__in=about)
-        self.blank("Job", jobs.exclude(error=""))
-        if not self.task.dry_run:
-            _blank_receivers(changes.exclude(receivers=None).exclude(receivers={}))
+        # By their keys: for a query within an UPDATE, MariaDB looks at every row of the table.
+        for part in _parts(rows.order_by("pk").values_list("pk", flat=True)):
+            changes = Change.objects.writer().filter(bulk.among("object_id", part), kind=kind)
+            self.result.counts["Change"] += self._write(changes.exclude(note=""), note="")
+            jobs = Job.objects.writer().filter(bulk.among("object_id", part), kind__in=kinds)
+            self.blank("Job", jobs.exclude(error=""))
+            if not self.task.dry_run:
+                _blank_receivers(changes.exclude(receivers=None).exclude(receivers={}))
+
+    def erase_mentions(self, pks: list[int]) -> None:
+        """Erase the keys of documents from the history of those that they supersede, or by which.
+
+        The lines of one that was superseded name the key of the other, and the other way round.
+        """
+        renders = self.rows("Render", pk__gt=0)
+        near = renders.filter(Q(supersedes__in=pks) | Q(successors__in=pks)).exclude(pk__in=pks)
+        about = list(near.order_by().values_list("pk", flat=True).distinct())
+        lines = Change.objects.writer().filter(bulk.among("object_id", about), kind="render")
+        said = lines.filter(to_status__in=NAMING).exclude(note="")
+        self.result.counts["Change"] += self._write(said, note="")
 
     def _write(self, rows: QuerySet[Any], **values: Any) -> int:
         return rows.count() if self.task.dry_run else rows.update(**values)
@@ -285,6 +298,7 @@ def _erase_documents(task: _Task, pks: list[int]) -> Erasure:
     remote_ids = batch.note_remote("document", renders)
     remote_ids += batch.note_remote("signature request", requests)
     batch.erase_history(Change.Kind.RENDER, "Render", renders)
+    batch.erase_mentions(pks)
     batch.erase_history(Change.Kind.SHARE, "Share", shares)
     batch.erase_history(Change.Kind.SIGNATURE, "SignatureRequest", requests)
     events = batch.rows("EngagementEvent", render__in=pks)
@@ -293,7 +307,8 @@ def _erase_documents(task: _Task, pks: list[int]) -> Erasure:
         # What Craftkit was not told of yet it is told of no more.
         events.to_be_told().delete()
     batch.blank("EngagementEvent", events.filter(_holds_people()))
-    people = batch.rows("SignatureRecipient", request__in=requests.values("pk"))
+    sent = list(requests.values_list("pk", flat=True))
+    people = batch.rows("SignatureRecipient", request__in=sent)
     batch.blank("SignatureRecipient", people.exclude(first_name="", last_name="", email=""))
     batch.erase_files((Kind.RENDER,), renders)
     batch.note_files(requests)
@@ -326,7 +341,10 @@ def _erase_shares(task: _Task, pks: list[int]) -> Erasure:
     batch.blank("EngagementEvent", events.filter(_holds_people()))
     _erase_mirrored(batch, batch.rows("Render"), shares, batch.rows("SignatureRequest"))
     about = [one for one in documents.values() if one is not None]
+    # Those that are still to be applied are a worker's, who has them locked first.
+    waiting = (WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED)
     deliveries = WebhookDelivery.objects.writer().filter(about__in=about)
+    deliveries = deliveries.exclude(status__in=waiting)
     ids = {str(link).encode() for link in links}
     batch.result.counts["WebhookDelivery"] += _drop_bodies(task, deliveries, ids)
     return batch.result

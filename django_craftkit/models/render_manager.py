@@ -183,7 +183,8 @@ class RenderManager(_Manager):
 
         Raises:
             Whatever ``data``, ``key`` and ``filename`` raise, and what ``request`` raises, with a
-            note (PEP 678) that names the object. Nothing of its chunk is requested then.
+            note (PEP 678) that names the object. Nothing of its
+                chunk is requested then, unless its data are large.
         """
         conf.project(project)
         batch = Batch(

@@ -25,6 +25,7 @@ from .arguments import (
 )
 from .change import Change
 from .columns import NullableMoment, RowKey
+from .erased import NAMING
 from .exceptions import KeyConflict, NothingToRender, RenderSuperseded, RenderWithdrawn
 from .job import Job
 from .mirror import Attempted, time_left
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 #: What a change says that is no status: another is to take its place, has taken it; it has taken
 #: that of another. The note is the key of the other document.
-CORRECTED, SUPERSEDED, SUPERSEDES = "corrected", "superseded", "supersedes"
+CORRECTED, SUPERSEDED, SUPERSEDES = NAMING
 #: Characters of the hash that tells two corrections of one document apart.
 _DIGITS = 12
 

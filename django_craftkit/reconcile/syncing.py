@@ -18,6 +18,7 @@ from django_craftkit.models import Job, Render, SignatureRequest, Template
 
 from .due import DUE
 from .signatures.states import schedule
+from .templates import has_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -64,7 +65,7 @@ def sync(projects: Collection[str], days: float) -> Iterator[tuple[str, int]]:
         yield "open signature requests", _ask_of_requests(pks)
     for pks in _batches(engagement(projects, days)):
         yield "documents for their links and engagement", _ask(Job.Kind.ENGAGEMENT, pks)
-    for project in projects:
+    for project in filter(has_key, projects):
         Template.objects.refresh(project)
         yield "projects for their templates", 1
 

@@ -70,7 +70,7 @@ def schedule_due(now: datetime) -> None:
     states = ProjectState.objects.writer().filter(
         Q(templates_read_at=None) | ~Q(templates_read_at__range=(now - EVERY, now)),
         ~Exists(jobs),
-        project__in=[alias for alias in conf.project_aliases() if _has_key(alias)],
+        project__in=[alias for alias in conf.project_aliases() if has_key(alias)],
         capability="",
     )
     for pk, project in states.values_list("pk", "project"):
@@ -78,7 +78,7 @@ def schedule_due(now: datetime) -> None:
         Job.objects.restore(Job.Kind.TEMPLATES, [pk], project)
 
 
-def _has_key(alias: str) -> bool:
+def has_key(alias: str) -> bool:
     """Whether a project can be called: a site without a key has still to be set up."""
     try:
         return bool(conf.project(alias).api_key)

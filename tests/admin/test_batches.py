@@ -144,6 +144,12 @@ class TestRetry:
         assert f'action="{url}"' not in page(desk, batch)
         assert [level for level, _text in told(desk.post(url, follow=True))] == ["warning"]
 
+    def test_says_one_where_it_is_one(self, staff):
+        batch = make_batch()
+        make_render("failed", batch=batch)
+        html = page(staff("view_batch", "retry_render"), batch)
+        assert "Retry the 1 that failed" in html
+
     def test_is_for_who_may_retry_documents(self, staff):
         batch = make_batch()
         fill(batch, "failed")

@@ -144,6 +144,14 @@ def test_a_key_is_its_routes_own(boss, render):
     assert (share["by_mail"], mail["by_mail"]) == (False, True)
 
 
+def test_a_key_stays_used_once_its_documents_data_have_been_dropped(boss):
+    first = boss.sent("renders/", BODY, "key-1")
+    Render.objects.update(status="succeeded", data=None)
+    assert boss.sent("renders/", BODY, "key-1")["id"] == first["id"]
+    other = boss.ask("post", "renders/", {**BODY, "version": 2}, "key-1")
+    assert (other.status_code, fields_of(other)) == (422, ["version"])
+
+
 def test_a_key_names_no_row_that_others_know_by_it(boss, render):
     """Neither a document of Python's with this key, nor one by what rows are known by."""
     known = Render.objects.request("invoice", BODY["data"], key="key-1")

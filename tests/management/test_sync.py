@@ -206,9 +206,45 @@ class TestMissingDocuments:
 
         rows = Tariff.objects.all()
         declare(event, template="card", key=lambda one: str(one.pk), queryset=rows)(card)
-        for _ in range(2):
-            sync("--missing")
+        assert "2 documents asked for" in sync("--missing")
+        Job.objects.all().delete()
+        assert "nothing is missing" in sync("--missing")
         assert Render.objects.filter(template="card").count() == len(tariffs)
+        assert not Job.objects.exists()
+        assert "2 objects of which no query tells" in sync("--missing", "--dry-run")
+
+    @pytest.mark.django_db(databases=["default", "other"])
+    def test_of_another_database_that_can_t_be_asked_for_are_failures(
+        self, craftkit, declare, event
+    ):
+        Order.objects.using("other").create(number="1")
+        Render.objects.request("invoice", {}, key="taken")
+
+        def card(order: Order, **kwargs: Any) -> dict[str, Any]:
+            return {}
+
+        rows = Order.objects.using("other")
+        declare(event, template="card", key=lambda order: "taken", queryset=rows)(card)
+        with pytest.raises(CommandError):
+            sync("--missing")
+
+    def test_of_each_declaration_of_one_function_are_asked_for(self, craftkit, declare, event):
+        def card(order: Order, **kwargs: Any) -> dict[str, Any]:
+            return {}
+
+        rows = Order.objects.all()
+        for number in ("1", "2"):
+            Order.objects.create(number=number)
+            declare(
+                event,
+                template="card",
+                key=lambda order, number=number: f"{number}-{order.number}",
+                when=lambda order, number=number: order.number == number,
+                queryset=rows,
+            )(card)
+        sync("--missing")
+        made = Render.objects.filter(template="card").values_list("key", flat=True)
+        assert sorted(made) == ["1-1", "2-2"]
 
     def test_end_the_command_where_the_database_does(self, craftkit, orders, monkeypatch):
         def declare(*args: Any, **kwargs: Any) -> None:

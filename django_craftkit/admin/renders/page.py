@@ -195,7 +195,7 @@ def _related(site: AnyAdmin, request: HttpRequest, render: ShownRender) -> Conte
 def _link_to(site: AnyAdmin, request: HttpRequest, render: Render) -> str:
     if not site.allows(request, "view_render", render):
         return _("another document")
-    return linked(site.address("change", render.pk), short_name(render.key))
+    return linked(site.address("change", render.pk), short_name(render.title))
 
 
 def document_buttons(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
@@ -93,16 +94,16 @@ def _replay(rows: QuerySet[Any]) -> Iterator[int]:
 
 def _moment(text: str) -> datetime:
     """Return what ``--since`` names, in the site's time zone where it names none."""
-    if text.endswith("d") and text[:-1].isdecimal():
-        return clock.now() - timedelta(days=int(text[:-1]))
     try:
+        if text.endswith("d") and text[:-1].isdecimal():
+            return clock.now() - timedelta(days=int(text[:-1]))
         day, moment = parse_date(text), parse_datetime(text)
-    except ValueError:
+    except (OverflowError, ValueError):
         day = moment = None
     if moment is None and day is not None:
         moment = datetime(day.year, day.month, day.day)  # noqa: DTZ001 # as the site's, below
     if moment is None:
-        raise CommandError(f"--since {text!r} is no date, moment or number of days (7d).")
+        raise ArgumentTypeError(f"{text!r} is no date, moment or number of days (7d).")
     if timezone.is_naive(moment):
         return timezone.make_aware(moment) if settings.USE_TZ else moment
     return moment if settings.USE_TZ else timezone.make_naive(moment)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_craftkit import conf
 from django_craftkit.database import describe
 from django_craftkit.failures import breaks_transaction
-from django_craftkit.management.missing import FAILED, expecting, request_missing
+from django_craftkit.management.missing import FAILED, count_missing, expecting, request_missing
 from django_craftkit.management.progress import counted, in_words
 from django_craftkit.reconcile import syncing
 
@@ -77,8 +77,7 @@ class Command(BaseCommand):
             numbers: Counter[str] = Counter()
             try:
                 if is_dry:
-                    rows = one.missing()
-                    numbers["objects have no document"] = 0 if rows is None else rows.count()
+                    numbers = count_missing(one)
                 else:
                     numbers = counted(request_missing(one, projects, self._tell), self.stderr)
             except Exception as error:
