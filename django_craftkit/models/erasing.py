@@ -198,7 +198,7 @@ class _Batch:
             jobs = Job.objects.writer().filter(bulk.among("object_id", part), kind__in=kinds)
             self.blank("Job", jobs.exclude(error=""))
             if not self.task.dry_run:
-                _blank_receivers(changes.exclude(receivers=None).exclude(receivers={}))
+                _blank_receivers(changes.exclude(receivers__isnull=True).exclude(receivers={}))
 
     def erase_mentions(self, pks: list[int]) -> None:
         """Erase the keys of documents from the history of those that they supersede, or by which.

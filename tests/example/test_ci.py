@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser
 
 import pytest
+from django.db import connection
 
 from django_craftkit.management.template_files import Content
 from django_craftkit.sandbox import SandboxServer
@@ -18,7 +19,13 @@ from tests.example.conftest import EXAMPLE, FILES, LISTED, in_files, listed
 HANDOVER = "charter-handover"
 SECONDS = 240
 
-pytestmark = pytest.mark.timeout(2 * SECONDS)
+pytestmark = [
+    pytest.mark.timeout(2 * SECONDS),
+    pytest.mark.skipif(
+        connection.vendor != "sqlite",
+        reason="The pipeline has a database of its own, whatever the suite has: once is enough.",
+    ),
+]
 
 
 @pytest.fixture
