@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.data import check, codes_of
@@ -89,7 +91,14 @@ def refusal(render: Render) -> RemoteState | None:
 
 
 def _check(render: Render, fields: Fields) -> list[Finding]:
-    return check(render.data or {}, fields, strict=conf.options().STRICT_DATA)
+    try:
+        return check(render.data or {}, fields, strict=conf.options().STRICT_DATA)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        # A mistake of ours: Craftkit judges them as well.
+        logger.exception("The data of document %d could not be checked.", render.pk)
+        return []
 
 
 def _warn(render: Render, findings: Iterable[Finding]) -> None:

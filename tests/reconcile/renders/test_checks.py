@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.utils.translation import override
@@ -25,6 +26,10 @@ MANIFEST = {
             "itemFields": [{"key": "price", "label": "Price", "dataType": "number"}],
         }
     ],
+}
+OTHER = {
+    "variables": [{"key": "due", "label": "Due", "dataType": "date", "required": True}],
+    "loops": [],
 }
 GOOD = {"customer": {"name": "Ada"}, "total": "4.20", "lines": [{"price": 1}]}
 BAD = {"customer": {}, "total": "much", "lines": [{"price": 1}, {"price": "one"}]}
@@ -158,6 +163,37 @@ def test_a_key_that_the_template_has_not_is_logged_or_refused(
         (one,) = told
         assert one.levelname == "WARNING"
         assert "unknown_key" in one.getMessage()
+
+
+def test_a_check_that_raises_stops_no_document(craftkit, known, monkeypatch, caplog):
+    def raises(*args: object, **options: object) -> None:
+        raise RecursionError("Ada")
+
+    monkeypatch.setattr(checks, "check", raises)
+    render = Render.objects.request("invoice", GOOD)
+    settle(craftkit)
+    render.refresh_from_db()
+    assert (render.status, posts(craftkit)) == ("succeeded", 1)
+    assert any("could not be checked" in record.getMessage() for record in caplog.records)
+
+
+def test_a_template_that_is_published_anew_after_the_check_is_craftkits_to_judge(
+    craftkit, known, monkeypatch
+):
+    def then(renders: Any) -> set[int]:
+        found = unfit(renders)
+        craftkit.put_template("invoice", OTHER)
+        monkeypatch.setattr(checks, "unfit", unfit)
+        return found
+
+    unfit = checks.unfit
+    monkeypatch.setattr(checks, "unfit", then)
+    render = Render.objects.request("invoice", GOOD)
+    settle(craftkit)
+    render.refresh_from_db()
+    assert (render.status, render.error_code) == ("rejected", "invalid_input_data")
+    assert (set(render.field_errors), posts(craftkit)) == ({"due"}, 1)
+    assert Template.objects.get(slug="invoice").version == 2, "it was read anew"
 
 
 def test_a_key_that_is_wrong_pauses_the_project_and_decides_nothing(craftkit, known):
