@@ -32,12 +32,25 @@ if TYPE_CHECKING:
     Same = Mapping[Column, object]
 
 M = TypeVar("M", bound=models.Model)
+T = TypeVar("T")
 
 #: Characters of values in one statement: servers and drivers take no packet of any size.
 MOST = 1_000_000
 #: How MySQL and MariaDB are told to look for rows. Else they read all of a small table, lock it row
 #: by row, and wait for whoever has another one, who may wait for one of these.
 _BY_PK = "FORCE INDEX (PRIMARY)"
+
+
+def in_batches(rows: models.QuerySet[Any, T], size: int) -> Iterator[list[T]]:
+    """Yield rows in the order of their primary keys, so many at a time, each batch by a query.
+
+    ``rows`` are objects, or primary keys (``values_list("pk", flat=True)``). What is written
+    meanwhile is found if its key is greater; none is found twice.
+    """
+    ordered, last = rows.order_by("pk"), None
+    while part := list((ordered if last is None else ordered.filter(pk__gt=last))[:size]):
+        yield part
+        last = part[-1].pk if isinstance(part[-1], models.Model) else part[-1]
 
 
 def among(name: str, keys: Collection[object]) -> Among:

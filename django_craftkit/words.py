@@ -43,6 +43,11 @@ _UNITS: Any = {
 }
 
 
+def grouped(number: int) -> str:
+    """Return a number with its thousands apart, as the reader's language writes it."""
+    return formats.number_format(number, force_grouping=True)
+
+
 def inside(say: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function that words a part of a text of ours, in the language of that text.
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.utils import formats
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +18,7 @@ from django_craftkit.admin.common.lists import ProjectFilter, StateFilter
 from django_craftkit.models import Batch, Render
 from django_craftkit.models.batch import count_by_status
 from django_craftkit.permissions import user_of
-from django_craftkit.words import inside
+from django_craftkit.words import grouped, inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +76,7 @@ class BatchAdmin(MirrorAdmin[Batch]):
 
     @admin.display(description=_("name"))
     def shown_name(self, batch: Batch) -> str:
-        return brief(batch.name) if batch.name else _now("Batch %d") % batch.pk
+        return brief(batch.title)
 
     @admin.display(description=_("requested by"))
     def shown_user(self, batch: Batch) -> str:
@@ -101,7 +100,7 @@ class BatchAdmin(MirrorAdmin[Batch]):
                 "done": _of_all(row.numbers),
                 "is_open": row.filled_at is None,
                 "figures": list(self._figures(request, row)),
-                "retry": text % _number(failed),
+                "retry": text % grouped(failed),
                 "retry_url": self.address("retry", row.pk) if may_retry else "",
             }
         }
@@ -120,7 +119,7 @@ class BatchAdmin(MirrorAdmin[Batch]):
         for number, label, tone, query in shown:
             found = urlencode({"batch__id__exact": row.pk, **query})
             yield {
-                "number": _number(number),
+                "number": grouped(number),
                 "label": label,
                 "tone": tone,
                 "url": url and f"{url}?{found}",
@@ -150,7 +149,7 @@ def _badges(batch: ShownBatch) -> SafeString:
     else:
         badges = [(_now("complete"), "good")]
     if failed := _failed(batch.numbers):
-        badges.append((_now("%s failed") % _number(failed), "bad"))
+        badges.append((_now("%s failed") % grouped(failed), "bad"))
     return side_by_side(badges)
 
 
@@ -158,7 +157,7 @@ def _of_all(numbers: Mapping[str, int]) -> SafeString:
     """Return how many documents have ended, of how many."""
     number = sum(numbers.values())
     ended = number - sum(numbers[status] for status in Render.UNDER_WAY)
-    text = _now("%(ended)s of %(all)s") % {"ended": _number(ended), "all": _number(number)}
+    text = _now("%(ended)s of %(all)s") % {"ended": grouped(ended), "all": grouped(number)}
     return format_html('<span class="craftkit-figure">{}</span>', text)
 
 
@@ -177,7 +176,3 @@ def _bar(numbers: Mapping[str, int]) -> SafeString:
         'aria-hidden="true">{}</svg>',
         format_html_join("", rect, parts),
     )
-
-
-def _number(number: int) -> str:
-    return formats.number_format(number, force_grouping=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.db import NotSupportedError
 
+from django_craftkit.bulk import in_batches
 from django_craftkit.declarations import declared
 from django_craftkit.events import ask_for
 from django_craftkit.failures import breaks_transaction
@@ -81,23 +83,16 @@ def request_missing(
 def _objects(declaration: Declaration) -> Iterator[models.Model]:
     """Yield the objects without a document."""
     try:
-        yield from _in_batches(declaration.missing())
+        yield from _each(declaration.missing())
     except NotSupportedError:
         renders = Render.objects.writer().filter(template=declaration.template)
         if isinstance(declaration.project, str):
             renders = renders.filter(project=declaration.project)
         # Documents that are there are left alone: they may wait, or have been given up.
-        for source in _in_batches(declaration.rows()):
+        for source in _each(declaration.rows()):
             if not renders.for_object(source).exists():
                 yield source
 
 
-def _in_batches(rows: models.QuerySet[Any] | None) -> Iterator[models.Model]:
-    last: Any = None
-    while rows is not None:
-        part = rows.order_by("pk") if last is None else rows.order_by("pk").filter(pk__gt=last)
-        found = list(part[:BATCH])
-        if not found:
-            return
-        yield from found
-        last = found[-1].pk
+def _each(rows: models.QuerySet[Any] | None) -> Iterator[models.Model]:
+    return chain.from_iterable(() if rows is None else in_batches(rows, BATCH))

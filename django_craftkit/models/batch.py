@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models
 from django.db.models import Count, Exists, OuterRef
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
@@ -157,6 +158,11 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return one_line(f"{self.template} {self.name or self.pk}")
+
+    @property
+    def title(self) -> str:
+        """What pages call it: its name, or its number where it has none."""
+        return self.name or gettext("Batch %d") % self.pk
 
     @property
     def counts(self) -> Counts:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
-from django.db import models, router, transaction
+from django.db import router, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 
@@ -51,6 +51,8 @@ BODIES = 100
 
 Kind = ArchivedFile.Kind
 SIGNED = (Kind.SIGNED, Kind.CERTIFICATE)
+#: Webhooks that are a worker's: it has them locked first, and leaves nothing of what was erased.
+TO_BE_APPLIED = (WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED)
 
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: A name that this package has made, whatever folder or letters a storage has added.
@@ -139,10 +141,7 @@ def _is_to(column: str, task: _Task) -> Q:
 
 def _batches(rows: QuerySet[Any]) -> Iterator[list[int]]:
     """Yield the primary keys of rows; what is erased meanwhile is passed over."""
-    last, ordered = 0, rows.order_by("pk").values_list("pk", flat=True)
-    while pks := list(ordered.filter(pk__gt=last)[:BATCH]):
-        last = pks[-1]
-        yield pks
+    return bulk.in_batches(rows.values_list("pk", flat=True), BATCH)
 
 
 def _model(name: str) -> Any:
@@ -192,7 +191,7 @@ class _Batch:
         """Erase what the history, and jobs, say in words of these rows."""
         kinds = [one for one in Job.Kind if one.model_name == model]
         # By their keys: for a query within an UPDATE, MariaDB looks at every row of the table.
-        for part in _parts(rows.order_by("pk").values_list("pk", flat=True)):
+        for part in _batches(rows):
             changes = Change.objects.writer().filter(bulk.among("object_id", part), kind=kind)
             self.result.counts["Change"] += self._write(changes.exclude(note=""), note="")
             jobs = Job.objects.writer().filter(bulk.among("object_id", part), kind__in=kinds)
@@ -205,8 +204,8 @@ class _Batch:
 
         The lines of one that was superseded name the key of the other, and the other way round.
         """
-        renders = self.rows("Render", pk__gt=0)
-        near = renders.filter(Q(supersedes__in=pks) | Q(successors__in=pks)).exclude(pk__in=pks)
+        related = Q(supersedes__in=pks) | Q(successors__in=pks)
+        near = self._models["Render"].filter(related).exclude(pk__in=pks)
         about = list(near.order_by().values_list("pk", flat=True).distinct())
         lines = Change.objects.writer().filter(bulk.among("object_id", about), kind="render")
         said = lines.filter(to_status__in=NAMING).exclude(note="")
@@ -222,8 +221,7 @@ class _Batch:
         entries: Any = apps.get_model("admin", "LogEntry")
         using = router.db_for_write(entries)
         kind = ContentType.objects.db_manager(using).get_for_model(_model(model))
-        pks = rows.values_list("pk", flat=True).order_by("pk")
-        for some in _parts(pks):
+        for some in _batches(rows):
             mine = entries.objects.using(using).filter(
                 content_type=kind, object_id__in=list(map(str, some))
             )
@@ -261,10 +259,8 @@ class _Batch:
     def erase_bodies(self, remote_ids: Collection[uuid.UUID]) -> None:
         """Drop the bodies of webhooks about these of Craftkit's objects."""
         deliveries = WebhookDelivery.objects.writer().filter(bulk.among("about", remote_ids))
-        over = deliveries.exclude(
-            status__in=(WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED)
-        )
-        self.blank("WebhookDelivery", over.exclude(body=b"", error=""))
+        over = deliveries.exclude(status__in=TO_BE_APPLIED).exclude(body=b"", error="")
+        self.blank("WebhookDelivery", over)
 
     def note_remote(self, what: str, rows: QuerySet[Any]) -> list[uuid.UUID]:
         """Note what Craftkit has of these rows; return its ids."""
@@ -341,10 +337,8 @@ def _erase_shares(task: _Task, pks: list[int]) -> Erasure:
     batch.blank("EngagementEvent", events.filter(_holds_people()))
     _erase_mirrored(batch, batch.rows("Render"), shares, batch.rows("SignatureRequest"))
     about = [one for one in documents.values() if one is not None]
-    # Those that are still to be applied are a worker's, who has them locked first.
-    waiting = (WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED)
     deliveries = WebhookDelivery.objects.writer().filter(about__in=about)
-    deliveries = deliveries.exclude(status__in=waiting)
+    deliveries = deliveries.exclude(status__in=TO_BE_APPLIED)
     ids = {str(link).encode() for link in links}
     batch.result.counts["WebhookDelivery"] += _drop_bodies(task, deliveries, ids)
     return batch.result
@@ -401,17 +395,9 @@ def _holds_people() -> Q:
     return is_told | ~Q(user_agent="")
 
 
-def _parts(rows: QuerySet[Any]) -> Iterator[list[Any]]:
-    """Yield rows, or their keys, a batch at a time; ``rows`` are in the order of their keys."""
-    last = 0
-    while part := list(rows.filter(pk__gt=last)[:BATCH]):
-        last = part[-1].pk if isinstance(part[-1], models.Model) else part[-1]
-        yield part
-
-
 def _blank_receivers(changes: QuerySet[Change]) -> None:
     """Leave of receivers that failed only which they are, and how often they were called."""
-    for part in _parts(changes.only("receivers").order_by("pk")):
+    for part in bulk.in_batches(changes.only("receivers"), BATCH):
         for change in part:
             change.receivers = {
                 name: {**entry, "error": ""} for name, entry in (change.receivers or {}).items()
@@ -427,11 +413,9 @@ def _drop_bodies(task: _Task, deliveries: QuerySet[Any], ids: Collection[bytes])
     addresses = [address.lower().encode() for address in task.addresses]
     if not (addresses or ids):
         return 0
-    number = last = 0
-    rows = deliveries.exclude(body=b"").order_by("pk").values_list("pk", "body")
-    while part := list(rows.filter(pk__gt=last)[:BODIES]):
-        last = part[-1][0]
-        found = [pk for pk, body in part if _names(bytes(body).lower(), addresses, ids)]
+    number = 0
+    for part in bulk.in_batches(deliveries.exclude(body=b"").only("body"), BODIES):
+        found = [one.pk for one in part if _names(bytes(one.body).lower(), addresses, ids)]
         number += len(found)
         if found and not task.dry_run:
             left = WebhookDelivery.objects.writer().filter(pk__in=found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models import Exists, OuterRef
 
+from django_craftkit.bulk import in_batches
 from django_craftkit.log import get_logger
 
 from .archive import ArchivedFile, ArchiveWrite, archive_storage
@@ -50,10 +51,9 @@ def delete_erased() -> tuple[int, int]:
     erased = ArchivedFile.objects.filter(
         kind=OuterRef("kind"), object_id=OuterRef("object_id"), name=""
     )
-    left = ArchiveWrite.objects.writer().filter(Exists(erased)).order_by("pk")
-    last = deleted = stayed = 0
-    while writes := list(left.filter(pk__gt=last)[:BATCH]):
-        last = writes[-1].pk
+    left = ArchiveWrite.objects.writer().filter(Exists(erased))
+    deleted = stayed = 0
+    for writes in in_batches(left, BATCH):
         kept = delete_files({write.name for write in writes})
         done = [write.pk for write in writes if write.name not in kept]
         ArchiveWrite.objects.writer().filter(pk__in=done).delete()

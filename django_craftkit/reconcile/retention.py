@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q, Window
 from django.db.models.functions import RowNumber
 
 from django_craftkit import conf
+from django_craftkit.bulk import in_batches
 from django_craftkit.clock import database_now
 from django_craftkit.models import (
     Change,
@@ -170,13 +171,11 @@ def _drop(kind: Kind) -> Iterator[int]:
     if kind.rows is repeats:
         yield from _drop_repeats()
         return
-    rows, last = kind.rows(), 0
-    ordered = rows.order_by("pk").values_list("pk", flat=True)
-    while pks := list(ordered.filter(pk__gt=last)[:BATCH]):
+    rows = kind.rows()
+    for pks in in_batches(rows.values_list("pk", flat=True), BATCH):
         # Those that are still of the kind: somebody may have come in between.
         chosen = rows.filter(pk__in=pks)
         yield chosen.delete()[0] if kind.values is None else chosen.update(**kind.values)
-        last = pks[-1]
 
 
 def _drop_repeats() -> Iterator[int]:

@@ -6,11 +6,14 @@ somebody can't wait: a backup was restored, or webhooks went astray for a while.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, OuterRef
 
+from django_craftkit.bulk import in_batches
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction
 from django_craftkit.dispatch import wake_on_commit
@@ -21,7 +24,7 @@ from .signatures.states import schedule
 from .templates import has_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from django.db.models import QuerySet
 
@@ -31,25 +34,42 @@ if TYPE_CHECKING:
 BATCH = 1000
 
 
-def documents(projects: Collection[str]) -> QuerySet[Render]:
-    """Return the documents that Craftkit has accepted and has not finished."""
-    rows = Render.objects.writer().under_way()
-    return _trusted(rows, Job.Kind.RENDER).filter(project__in=projects, remote_id__isnull=False)
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What Craftkit is asked about."""
+
+    name: str
+    rows: QuerySet[Any]
+    #: Makes some of them due, by their keys; returns how many.
+    ask: Callable[[list[int]], int]
 
 
-def requests(projects: Collection[str]) -> QuerySet[SignatureRequest]:
-    """Return the signature requests that are out, those that Craftkit did not know included."""
-    rows = SignatureRequest.objects.writer().open()
-    return rows.filter(project__in=projects, remote_id__isnull=False)
-
-
-def engagement(projects: Collection[str], days: float) -> QuerySet[Render]:
-    """Return the documents that were ready in the last ``days``: who opened them, and links."""
-    rows = Render.objects.writer().filter(
+def kinds(projects: Collection[str], days: float) -> list[Kind]:
+    """Return what Craftkit is asked about: of documents, those ready in the last ``days``."""
+    renders = Render.objects.writer().filter(project__in=projects, remote_id__isnull=False)
+    requests = SignatureRequest.objects.writer().open()
+    ready = renders.filter(
         status=Render.Status.SUCCEEDED,
         completed_at__gte=database_now() - timedelta(days=days),
     )
-    return _trusted(rows, Job.Kind.ENGAGEMENT).filter(project__in=projects, remote_id__isnull=False)
+    return [
+        Kind(
+            "documents under way",
+            _trusted(renders.under_way(), Job.Kind.RENDER),
+            partial(_ask, Job.Kind.RENDER),
+        ),
+        # Those that Craftkit did not know included.
+        Kind(
+            "open signature requests",
+            requests.filter(project__in=projects, remote_id__isnull=False),
+            _ask_of_requests,
+        ),
+        Kind(
+            "documents for their links and engagement",
+            _trusted(ready, Job.Kind.ENGAGEMENT),
+            partial(_ask, Job.Kind.ENGAGEMENT),
+        ),
+    ]
 
 
 def sync(projects: Collection[str], days: float) -> Iterator[tuple[str, int]]:
@@ -59,12 +79,9 @@ def sync(projects: Collection[str], days: float) -> Iterator[tuple[str, int]]:
     """
     for kind, number in restore(projects):
         yield f"lost jobs ({kind})", number
-    for pks in _batches(documents(projects)):
-        yield "documents under way", _ask(Job.Kind.RENDER, pks)
-    for pks in _batches(requests(projects)):
-        yield "open signature requests", _ask_of_requests(pks)
-    for pks in _batches(engagement(projects, days)):
-        yield "documents for their links and engagement", _ask(Job.Kind.ENGAGEMENT, pks)
+    for one in kinds(projects, days):
+        for pks in in_batches(one.rows.values_list("pk", flat=True), BATCH):
+            yield one.name, one.ask(pks)
     for project in filter(has_key, projects):
         Template.objects.refresh(project)
         yield "projects for their templates", 1
@@ -89,13 +106,6 @@ def _trusted(rows: RenderQuerySet, kind: Job.Kind) -> RenderQuerySet:
     """Leave out the rows whose job was quarantined, since it ends its workers: staff decide."""
     jobs = Job.objects.writer().quarantined()
     return rows.filter(~Exists(jobs.filter(kind=kind, object_id=OuterRef("pk"))))
-
-
-def _batches(rows: QuerySet[Any]) -> Iterator[list[int]]:
-    last = 0
-    while pks := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
-        yield pks
-        last = pks[-1]
 
 
 @in_transaction

@@ -8,7 +8,6 @@ from django import template
 from django.core.exceptions import EmptyResultSet, ImproperlyConfigured
 from django.db import connections
 from django.urls import NoReverseMatch, reverse
-from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 
@@ -24,7 +23,7 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.permissions import allows
-from django_craftkit.words import ago, inside, since, why_paused
+from django_craftkit.words import ago, grouped, inside, since, why_paused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,8 +73,7 @@ def craftkit_front_page(context: Context) -> Shown:
         "figures": [
             {
                 "url": f"{lists[figure.rows.model]}?{figure.query}",
-                "number": formats.number_format(min(number, MOST), force_grouping=True)
-                + ("+" if number > MOST else ""),
+                "number": grouped(min(number, MOST)) + ("+" if number > MOST else ""),
                 "label": figure.label % number,
                 "tone": figure.tone if number else "calm",
             }

@@ -11,13 +11,13 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404
 from django.urls import path
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from django_craftkit import dispatch
 from django_craftkit.database import non_atomic
 from django_craftkit.models import NothingToRender
+from django_craftkit.words import grouped
 
 from .results import nothing
 
@@ -204,7 +204,7 @@ def not_as_written() -> str:
 
 
 def too_many() -> str:
-    most = number_format(MOST, force_grouping=True)
+    most = grouped(MOST)
     return _("At most %s can be done at once. Narrow the list by a filter or a search.") % most
 
 

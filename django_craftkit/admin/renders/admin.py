@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.db.models import Count, Exists, OuterRef, Subquery
-from django.utils import formats
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -20,6 +19,7 @@ from django_craftkit.admin.shares.buttons import SharingButtons
 from django_craftkit.admin.signatures.buttons import SigningButtons
 from django_craftkit.models import Render, Share, SignatureRequest
 from django_craftkit.models.render_queryset import RenderQuerySet
+from django_craftkit.words import grouped
 
 from .buttons import RenderButtons
 from .page import (
@@ -187,5 +187,5 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
 
 def _figure(number: int) -> str:
     # Right-aligned by the stylesheet; nothing is quieter than a zero.
-    shown = formats.number_format(number, force_grouping=True) if number else "–"
+    shown = grouped(number) if number else "–"
     return format_html('<span class="craftkit-figure">{}</span>', shown)

@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import get_language_bidi, gettext_lazy, ngettext, pgettext_lazy
 from django.utils.translation import gettext as _
 
-from django_craftkit.words import inside
+from django_craftkit.words import grouped, inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -58,10 +58,7 @@ def chart(rows: Iterable[tuple[date, str, int]], today: date) -> SafeString:
 
 def legend(totals: Mapping[str, int]) -> SafeString:
     """Return what the colours mean, and how often each happened in all."""
-    rows = [
-        (kind, formats.number_format(_whole(totals.get(kind)), force_grouping=True), label)
-        for kind, label in KINDS.items()
-    ]
+    rows = [(kind, grouped(_whole(totals.get(kind))), label) for kind, label in KINDS.items()]
     return format_html(
         '<ul class="craftkit-legend">{}</ul>',
         format_html_join(
@@ -177,7 +174,7 @@ def _said(kinds: Counter[str]) -> str:
 
 
 def _times(number: int) -> str:
-    shown = formats.number_format(number, force_grouping=True)
+    shown = grouped(number)
     return ngettext("%s time", "%s times", number) % shown
 
 

@@ -42,6 +42,7 @@ from django_craftkit.admin.signatures.page import (
     requests_of,
 )
 from django_craftkit.models import Change, EngagementEvent, Render
+from django_craftkit.models.erased import NAMING
 from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
 from django_craftkit.models.superseding import CORRECTED, SUPERSEDED, SUPERSEDES
 from django_craftkit.words import inside
@@ -117,7 +118,7 @@ def document_timeline(
     if not site.allows(request, "view_render"):
         # Who may see this document alone is not told the key of another.
         for change in changes:
-            if change.to_status in (CORRECTED, SUPERSEDED, SUPERSEDES):
+            if change.to_status in NAMING:
                 change.note = ""
     seen = firsts if known.sees_events else None
     steps = document_steps(render, changes, shares, known.events, seen, requests)
@@ -269,8 +270,7 @@ def _batch_of(site: AnyAdmin, request: HttpRequest, render: Render) -> str:
     batch = render.batch
     if batch is None or not site.allows(request, "view_batch", batch):
         return ""
-    label = short_name(batch.name) if batch.name else _("Batch %d") % batch.pk
-    return linked(site.address("change", batch.pk, model="batch"), label)
+    return linked(site.address("change", batch.pk, model="batch"), short_name(batch.title))
 
 
 def may_see_source(request: HttpRequest, render: Render) -> bool:

@@ -12,13 +12,12 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from django_craftkit import clock
+from django_craftkit.bulk import in_batches
 from django_craftkit.management.progress import counted, in_words
 from django_craftkit.models import Change, WebhookDelivery
 from django_craftkit.signals import SIGNALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.db.models import QuerySet
 
 #: Rows that one transaction has done again.
@@ -63,7 +62,9 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.stdout.write(f"{rows.count()} {name} would be done again.")
             return
-        done = counted(((name, number) for number in _replay(rows)), self.stderr)
+        batches = in_batches(rows.values_list("pk", flat=True), BATCH)
+        replay = rows.model.objects.replay
+        done = counted(((name, replay(pks)) for pks in batches), self.stderr)
         self.stdout.write(f"Workers do again: {in_words(done, 'nothing')}.")
 
 
@@ -82,14 +83,6 @@ def _changes(options: dict[str, Any]) -> QuerySet[Any]:
     if options["signal"]:
         rows = rows.filter(signal=options["signal"])
     return rows.filter(created_at__gte=options["since"]) if options["since"] else rows
-
-
-def _replay(rows: QuerySet[Any]) -> Iterator[int]:
-    """Have rows done again, oldest first and each once, batch by batch; yield how many."""
-    last = 0
-    while pks := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
-        yield rows.model.objects.replay(pks)
-        last = pks[-1]
 
 
 def _moment(text: str) -> datetime:

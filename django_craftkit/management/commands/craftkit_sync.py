@@ -61,12 +61,8 @@ class Command(BaseCommand):
 
     def _sync(self, projects: list[str], days: float, *, is_dry: bool) -> None:
         if is_dry:
-            for name, rows in (
-                ("documents under way", syncing.documents(projects)),
-                ("open signature requests", syncing.requests(projects)),
-                ("documents for their links and engagement", syncing.engagement(projects, days)),
-            ):
-                self.stdout.write(f"{rows.count()} {name} would be asked about.")
+            for kind in syncing.kinds(projects, days):
+                self.stdout.write(f"{kind.rows.count()} {kind.name} would be asked about.")
             return
         asked = counted(syncing.sync(projects, days), self.stderr)
         self.stdout.write(f"Workers ask about: {in_words(asked, 'nothing')}.")
