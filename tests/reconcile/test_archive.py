@@ -368,19 +368,22 @@ def test_several_workers_at_the_same_time_leave_one_file(craftkit, completed, da
 def test_two_workers_that_found_the_file_of_a_dead_one_can_both_note_it_again(
     craftkit, completed, dashboard, disk, monkeypatch
 ):
-    """A third one has vouched for a file of its own meanwhile, and dropped the note."""
+    """A third one has vouched for files of its own meanwhile, and dropped the note."""
     die_before_vouching(craftkit, monkeypatch)
-    job, signed = (
+    job, files = (
         Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE),
-        served(dashboard, completed)["signed"],
+        served(dashboard, completed),
     )
 
     def vouch():
-        name = archive_storage().save("craftkit/default/signed/third.pdf", ContentFile(signed))
-        digest = hashlib.sha256(signed).hexdigest()
-        ArchivedFile.objects.create(
-            kind="signed", object_id=completed.pk, name=name, size=len(signed), sha256=digest
-        )
+        for kind, content in files.items():
+            name = archive_storage().save(
+                f"craftkit/default/{kind}/third.pdf", ContentFile(content)
+            )
+            digest = hashlib.sha256(content).hexdigest()
+            ArchivedFile.objects.create(
+                kind=kind, object_id=completed.pk, name=name, size=len(content), sha256=digest
+            )
         ArchiveWrite.objects.all().delete()
 
     found, noting = threading.Barrier(2, action=vouch, timeout=TIMEOUT), threading.Barrier(2)
