@@ -76,14 +76,17 @@ def retried_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function in a transaction of Craftkit's database; retry it if that has lost a race."""
+    """Run a function in a transaction of Craftkit's database; retry it if that has lost a race.
+
+    In READ COMMITTED, as `in_read_committed`.
+    """
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         committed: list[bool] = []
 
         def once() -> R:
-            with transaction.atomic(using=database()):
+            with in_read_committed(database()):
                 # The first of its hooks. What another one raises comes too late to start over.
                 transaction.on_commit(partial(committed.append, True), using=database())
                 return function(*args, **kwargs)
@@ -141,7 +144,11 @@ def read_committed_next(using: str) -> None:
     no such locks.
     """
     connection = connections[using]
-    if connection.vendor == "mysql" and not is_in_transaction(connection):
+    if connection.vendor != "mysql" or is_in_transaction(connection):
+        return
+    connection.ensure_connection()
+    # Which Django has set for the session, by default.
+    if connection.isolation_level != "read committed":
         with connection.cursor() as cursor:
             cursor.execute(_READ_COMMITTED)
 

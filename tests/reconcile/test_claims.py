@@ -13,10 +13,12 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from django_craftkit.clock import database_now
+from django_craftkit.database import in_transaction
 from django_craftkit.models import Job, WebhookDelivery, claims
 from django_craftkit.models.claims import LeasedQuerySet, Watermark, Watermarks
 from django_craftkit.models.priority import Priority
 from django_craftkit.reconcile import deliveries
+from django_craftkit.reconcile.updates import lock_free
 from tests.helpers import TIMEOUT, at_once, elsewhere
 from tests.seams import before_writing, claim, process_webhooks
 
@@ -269,6 +271,33 @@ def test_claims_never_overlap_and_inserts_of_web_requests_never_wait_for_them(le
     carried = sorted(number for mine in done for number in mine)
     assert len(set(carried)) == len(carried) == expected
     assert not Job.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_worker_locks_to_note_its_results_holds_up_no_insert(level):
+    """Rows are looked for by what they are about; no gap between them is anybody's."""
+    if not connection.features.has_select_for_update_skip_locked:
+        pytest.skip("This database has one writer.")
+    for number in range(10):
+        make_job(number)
+
+    def request() -> None:
+        with connection.cursor() as cursor:
+            if connection.vendor == "mysql":
+                cursor.execute("SET SESSION innodb_lock_wait_timeout = 0")
+            else:
+                cursor.execute("SET lock_timeout = '1ms'")
+        Job.objects.start("render", 1000, "default", 1)
+
+    @in_transaction
+    def note() -> None:
+        jobs = Job.objects.writer().filter(kind="render", object_id__in=range(9))
+        assert len(lock_free(jobs)) == 9
+        elsewhere(request)
+
+    # On a connection of the level, which the one of the test may not be.
+    elsewhere(note)
+    assert Job.objects.filter(object_id=1000).exists()
 
 
 @pytest.mark.django_db(transaction=True)
