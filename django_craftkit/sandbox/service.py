@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
     from .core.faults import Fault
+    from .core.keys import Kind
     from .core.projects import Project
     from .core.state import State
 
@@ -145,27 +146,36 @@ class Service:
     def _run(self, route: Route, request: SandboxRequest, values: Mapping[str, object]) -> Response:
         with self.state.lock:
             self.state.settle()
-            project = self._project(request, route) if route.door in ("project", "embed") else None
-            call = Call(request, self.state, project)
+            project = account = None
+            match route.door:
+                case "project" | "embed":
+                    project = self._project(request, route)
+                case "account":
+                    account = self._owner(request, route.door)
+            call = Call(request, self.state, project, account)
             if route.door == "control":
                 admit(call)
             result = route.handler(call, **values)
             self.state.settle()
         return result if isinstance(result, Response) else result()
 
-    def _project(self, request: SandboxRequest, route: Route) -> Project:
+    def _owner(self, request: SandboxRequest, kind: Kind, *, embed: bool = False) -> str:
+        """Whose key it is; a key of another kind is as wrong as one of nobody."""
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        embed = route.door == "embed"
         if scheme.lower() != "bearer" or not key.strip():
             code = "missing_authorization" if embed else "unauthorized"
             raise Refusal(code, "Missing Bearer token.")
-        name = self.state.project_name(key.strip())
-        if name is None:
+        owner = self.state.keys.owner(key.strip(), kind)
+        if owner is None:
             code = "invalid_credentials" if embed else "unauthorized"
             raise Refusal(code, "Invalid API key.")
-        if name not in self.state.projects:
+        return owner
+
+    def _project(self, request: SandboxRequest, route: Route) -> Project:
+        slug = self._owner(request, "project", embed=route.door == "embed")
+        if slug not in self.state.projects:
             raise Refusal("forbidden", "The project of this key no longer exists.")
-        return self.state.projects[name]
+        return self.state.projects[slug]
 
 
 def _is_below(path: str, places: Iterable[str]) -> bool:

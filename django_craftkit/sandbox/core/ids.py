@@ -29,6 +29,11 @@ def recipient_id() -> str:
     return "rcp_" + uuid4()[-17:]
 
 
+def project_key() -> str:
+    """A key of a project, with the only prefix that the account API hands out."""
+    return "ck_live_" + secrets.token_urlsafe(24)
+
+
 def signing_token() -> str:
     """What leads a recipient, and nobody else, to their page."""
     return "sig_" + secrets.token_urlsafe(24)

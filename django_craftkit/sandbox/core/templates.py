@@ -114,12 +114,15 @@ def publish(
     return template
 
 
+def slug_of(name: str) -> str:
+    """A name as a slug, which leaves room for a suffix; empty if nothing of it can stay."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[: LONGEST_SLUG - 5].strip("-")
+
+
 def free_slug(project: Project, name: str) -> str:
     """A slug for a name that no other template of the project has."""
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    base = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[: LONGEST_SLUG - 5].strip("-")
-    base = base or "template"
-    slug = base
+    base = slug = slug_of(name) or "template"
     while slug in project.templates:
         slug = f"{base}-{secrets.token_hex(2)}"
     return slug

@@ -49,6 +49,7 @@ class Call:
     request: Request
     state: State
     project_or_none: Project | None
+    account_or_none: str | None = None
 
     @property
     def project(self) -> Project:
@@ -56,6 +57,13 @@ class Call:
         if self.project_or_none is None:
             raise AssertionError("this route has no key, and so no project")
         return self.project_or_none
+
+    @property
+    def account(self) -> str:
+        """The account of the key; only for routes that ask for one."""
+        if self.account_or_none is None:
+            raise AssertionError("this route has no key of an account")
+        return self.account_or_none
 
     @property
     def caller(self) -> Caller:
