@@ -17,7 +17,7 @@ if _missing:
     )
 
 from .adapter import SandboxAdapter  # noqa: E402
-from .app import DEFAULT_ACCOUNT_KEY, DEFAULT_KEY, Sandbox  # noqa: E402
+from .app import DEFAULT_ACCOUNT_KEY, DEFAULT_ADMIN_KEY, DEFAULT_KEY, Sandbox  # noqa: E402
 from .core import faults as faults  # noqa: E402
 from .core.emails import Mail  # noqa: E402
 from .core.engagement import Event  # noqa: E402
@@ -34,6 +34,7 @@ from .server import SandboxServer, serve  # noqa: E402
 
 __all__ = [
     "DEFAULT_ACCOUNT_KEY",
+    "DEFAULT_ADMIN_KEY",
     "DEFAULT_KEY",
     "EVENTS",
     "Attempt",

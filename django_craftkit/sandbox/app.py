@@ -40,6 +40,8 @@ DEFAULT_KEY = "ck_test_sandbox"
 DEFAULT_PROJECT = "default"
 #: The key of the account that has the projects of `api_keys`, unless others are given.
 DEFAULT_ACCOUNT_KEY = "ck_acct_sandbox"
+#: The key that provisions organizations, unless another is given.
+DEFAULT_ADMIN_KEY = "sandbox-admin-key"
 DEFAULT_URL = "http://127.0.0.1:9100"
 _NOTHING: Mapping[str, object] = {"variables": [], "loops": []}
 
@@ -51,6 +53,7 @@ class Sandbox(SignatureControls):
         api_keys: the keys of the project `default`, or a mapping of keys to project names.
         account_keys: the keys of the account `default`, which has the projects of `api_keys`, or
             a mapping of keys to accounts; another one has the projects that it makes.
+        admin_key: what `/v1/admin/provision` takes; None: no key.
         public_url: what `pollUrl`, `downloadUrl` and `shareUrl` start with. A `SandboxServer`
             puts its own address here, unless it is given.
         clock: seconds since 1970; everything that has a moment asks it.
@@ -70,7 +73,7 @@ class Sandbox(SignatureControls):
 
     Raises:
         ValueError: a template that Craftkit would not take; the message says which and why. One
-            key for two kinds.
+            key for two of the three kinds.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Sandbox(SignatureControls):
         *,
         api_keys: Iterable[str] | Mapping[str, str] = (DEFAULT_KEY,),
         account_keys: Iterable[str] | Mapping[str, str] = (DEFAULT_ACCOUNT_KEY,),
+        admin_key: str | None = DEFAULT_ADMIN_KEY,
         public_url: str | None = None,
         clock: Callable[[], float] = time.time,
         render_time: RenderTime = 0.0,
@@ -111,6 +115,8 @@ class Sandbox(SignatureControls):
             self.add_key(key, project)
         for key, account in _owners(account_keys, DEFAULT_ACCOUNT).items():
             self.state.keys.add(key, "account", account)
+        if admin_key is not None:
+            self.state.keys.add(admin_key, "admin", "")
         self.state.reset_hook = self.reset
         self._seed()
 
@@ -190,7 +196,7 @@ class Sandbox(SignatureControls):
         """Let a key open a project, which is made if need be.
 
         Args:
-            key: no key of an account.
+            key: no key of an account, and not the admin key.
             project: its name; the slug of one that a call made.
 
         Raises:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .app import (
     DEFAULT_ACCOUNT_KEY,
+    DEFAULT_ADMIN_KEY,
     DEFAULT_KEY,
     DEFAULT_PROJECT,
     Sandbox,
@@ -46,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="[ACCOUNT=]KEY",
         help=f"a key that is accepted for /v1/projects; may be repeated ({DEFAULT_ACCOUNT_KEY})",
+    )
+    add(
+        "--admin-key",
+        metavar="KEY",
+        help=f"the key that is accepted for /v1/admin/provision ({DEFAULT_ADMIN_KEY})",
     )
     add(
         "--public-url",
@@ -111,6 +117,7 @@ def build(options: argparse.Namespace) -> Sandbox:
     sandbox = Sandbox(
         api_keys=keys,
         account_keys=_owners(options.account_key or [DEFAULT_ACCOUNT_KEY], DEFAULT_ACCOUNT),
+        admin_key=options.admin_key or DEFAULT_ADMIN_KEY,
         public_url=options.public_url,
         render_time=options.render_seconds,
         lenient=options.lenient,
@@ -188,6 +195,7 @@ def run(options: argparse.Namespace, write: Callable[[str], object]) -> None:
             for given, default in (
                 (options.key, f"{DEFAULT_KEY} (project)"),
                 (options.account_key, f"{DEFAULT_ACCOUNT_KEY} (account)"),
+                (options.admin_key, f"{DEFAULT_ADMIN_KEY} (admin)"),
             )
             if not given
         ]

@@ -33,6 +33,9 @@ logger = logging.getLogger("django_craftkit.sandbox")
 
 _URL_MAP = url_map([*api.ROUTES, *pages.ROUTES, *control.ROUTES])
 
+# Where Craftkit answers errors in the flat envelope.
+_FLAT: Final = ("/v1/embed", "/v1/admin")
+
 # What Craftkit's API host answers itself. All else there is led to its web site (section 0).
 _API: Final = ("/v1", "/health", "/api/auth")
 # The web site that it is led to, on the same address here: guests, signers, mails, files, control.
@@ -110,14 +113,14 @@ class Service:
             response = refused(
                 Refusal(fault.code, fault.message),
                 status=fault.status or 500,
-                flat=request.path.startswith("/v1/embed/"),
+                flat=_is_below(request.path, _FLAT),
             )
         if fault.retry_after is not None:
             response.headers["Retry-After"] = str(fault.retry_after)
         return Answer(response)
 
     def _handle(self, request: SandboxRequest) -> Response:
-        flat = request.path.startswith("/v1/embed/")
+        flat = _is_below(request.path, _FLAT)
         try:
             route, values = _URL_MAP.bind("craftkit").match(request.route, request.method)
         except NotFound:
@@ -150,7 +153,7 @@ class Service:
             match route.door:
                 case "project" | "embed":
                     project = self._project(request, route)
-                case "account":
+                case "account" | "admin":
                     account = self._owner(request, route.door)
             call = Call(request, self.state, project, account)
             if route.door == "control":

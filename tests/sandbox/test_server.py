@@ -14,7 +14,7 @@ import pytest
 import requests
 from werkzeug.serving import WSGIRequestHandler
 
-from django_craftkit.sandbox import DEFAULT_KEY, Sandbox, SandboxServer
+from django_craftkit.sandbox import DEFAULT_ADMIN_KEY, DEFAULT_KEY, Sandbox, SandboxServer
 from django_craftkit.sandbox.cli import add_arguments, build, main
 from django_craftkit.sandbox.http.hosts import LOCAL_ADDRESS
 from django_craftkit.sandbox.server import _Handler
@@ -255,13 +255,14 @@ def test_the_program_says_which_keys_it_takes_but_none_that_it_was_given():
         process.terminate()
         rest, errors = process.communicate(timeout=60)
     assert DEFAULT_KEY in keys
+    assert DEFAULT_ADMIN_KEY in keys
     assert "ck_acct" not in keys + rest + errors
 
 
-def test_accounts_have_keys_of_their_own():
+def test_accounts_and_the_admin_have_keys_of_their_own():
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    options = ["--account-key", "ck_acct_a", "--account-key", "b=ck_acct_b"]
+    options = ["--account-key", "ck_acct_a", "--account-key", "b=ck_acct_b", "--admin-key", "top"]
     sandbox = build(parser.parse_args(options))
 
     def projects(key: str) -> list[str]:
@@ -269,10 +270,13 @@ def test_accounts_have_keys_of_their_own():
         return [project["slug"] for project in listed["projects"]]
 
     assert (projects("ck_acct_a"), projects("ck_acct_b")) == (["default"], [])
+    admin = Api(sandbox.session(), "http://sandbox.test", "top")
+    body = {"externalOrgId": "org", "name": "Org"}
+    assert admin.post("/v1/admin/provision", body).status_code == 201
 
 
 def test_a_key_of_two_kinds_ends_it_with_a_word(capsys):
-    assert main(["--port", "0", "--key", "same", "--account-key", "same"]) == 1
+    assert main(["--port", "0", "--key", "same", "--admin-key", "same"]) == 1
     assert "kind" in capsys.readouterr().err
 
 

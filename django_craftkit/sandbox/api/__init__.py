@@ -7,6 +7,7 @@ from . import (
     engagement,
     health,
     projects,
+    provisioning,
     renders,
     shares,
     signatures,
@@ -24,5 +25,6 @@ ROUTES = [
         engagement,
         signatures,
         projects,
+        provisioning,
     )
 ]

@@ -108,8 +108,11 @@ def _sections(state: State) -> Iterator[str]:
     )
     yield _section(
         "Projects",
-        ("Name", "Slug", "Account"),
-        [(each.name, each.slug, each.account) for each in state.projects.values()],
+        ("Name", "Slug", "Account", "E-mails from"),
+        [
+            (each.name, each.slug, each.account or "none: provisioned", each.email_from or "")
+            for each in state.projects.values()
+        ],
     )
     yield _section(
         "Where webhooks go",

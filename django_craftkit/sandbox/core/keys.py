@@ -1,4 +1,4 @@
-"""Keys of their kinds, each of which opens its own doors and no other (section 0.2)."""
+"""Keys of the three kinds, each of which opens its own doors and no other (section 0.2)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-Kind = Literal["project", "account"]
+Kind = Literal["project", "account", "admin"]
 
 
 class Keys:
@@ -18,7 +18,7 @@ class Keys:
         self._owners: dict[str, tuple[Kind, str]] = {}
 
     def add(self, key: str, kind: Kind, owner: str) -> None:
-        """Let a key in as its owner: the slug of a project, the name of an account.
+        """Let a key in as its owner: the slug of a project, the name of an account, or anything.
 
         Raises:
             ValueError: it is a key of another kind.

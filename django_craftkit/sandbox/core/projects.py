@@ -39,9 +39,12 @@ class Project:
     id: str = field(default_factory=uuid4)
     created_at: float = 0.0
     updated_at: float = field(init=False)
-    account: str = DEFAULT_ACCOUNT
+    # None: none of the accounts', but that of an organization that was provisioned.
+    account: str | None = None
     # Named by `api_keys` or `add_key`: a reset keeps it.
     configured: bool = False
+    # Where its e-mails come from, if it was provisioned with it.
+    email_from: str | None = None
     templates: dict[str, Template] = field(default_factory=dict)
     deleted_templates: list[Template] = field(default_factory=list)
     renders: dict[str, Render] = field(default_factory=dict)
@@ -109,7 +112,7 @@ def find(state: State, account: str, project_id: str) -> Project:
     raise Refusal("not_found", "Project not found.")
 
 
-def create(state: State, name: str, *, account: str) -> Project:
+def create(state: State, name: str, *, account: str | None) -> Project:
     """A new project without templates. Slugs are never used again, not even of deleted ones."""
     deleted = {project.slug for project in state.deleted_projects}
     taken = state.projects.keys() | deleted | state.keys.owners("project")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .emails import Mail
     from .lifecycle import RenderTime
+    from .provisioning import Organization
     from .renders import Render
     from .shares import Share
     from .signatures import SignatureMail, SignatureRequest
@@ -62,6 +63,7 @@ class State:
         self.keys = Keys()
         self.projects: dict[str, Project] = {}  # by slug
         self.deleted_projects: list[Project] = []
+        self.organizations: dict[str, Organization] = {}  # by their `externalOrgId`
         self.faults = Faults(self.lock)
         self.outbox = Outbox(clock, self.faults, self.wake, retry_delays)
         self.signing = SigningFlow(clock, self.faults, self.outbox)
@@ -151,6 +153,7 @@ class State:
         """Forget all but the projects that were configured, their keys and subscriptions."""
         with self.lock:
             restore(self)
+            self.organizations.clear()
             self._unannounced.clear()
             self.signing.clear()
             self.outbox.clear()

@@ -1,7 +1,7 @@
 """Answers that several routes give: JSON, refusals, the PDF of a render.
 
-The envelope of a refusal is that of renders-templates.md, section 12; `/v1/embed/*` answers with
-the flat one, as Craftkit does, so that a client meets both.
+The envelope of a refusal is that of renders-templates.md, section 12; `/v1/embed/*` and
+`/v1/admin/*` answer with the flat one, as Craftkit does, so that a client meets both.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def refused(refusal: Refusal, *, status: int | None = None, flat: bool = False) -> Response:
-    """The answer to what is refused; `flat` is the envelope of `/v1/embed/*`."""
+    """The answer to what is refused; `flat` is the other envelope."""
     status = STATUSES[refusal.code] if status is None else status
     if flat:
         return json_response({"error": refusal.code}, status)
