@@ -28,7 +28,7 @@ from .core.renders import Render  # noqa: E402
 from .core.shares import Share  # noqa: E402
 from .core.signatures import Recipient, SignatureMail, SignatureRequest  # noqa: E402
 from .core.state import LoggedRequest  # noqa: E402
-from .core.templates import Template, Version  # noqa: E402
+from .core.templates import InboundHook, Template, Version  # noqa: E402
 from .core.webhooks.deliveries import EVENTS, Attempt, Delivery, Subscription, sign  # noqa: E402
 from .server import SandboxServer, serve  # noqa: E402
 
@@ -42,6 +42,7 @@ __all__ = [
     "Event",
     "Fault",
     "Faults",
+    "InboundHook",
     "LoggedRequest",
     "Mail",
     "Polls",

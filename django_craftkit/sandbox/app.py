@@ -335,7 +335,7 @@ class Sandbox(SignatureControls):
         """As new: templates as they were given, nothing rendered; subscribers stay.
 
         Projects that calls made are gone with their keys, those that were deleted are back. The
-        other keys stay.
+        other keys stay. Templates have other inbound hooks than before.
         """
         with self.state.lock:
             self.state.clear()

@@ -82,7 +82,7 @@ class Service:
         answer = self._answer_wrongly(request, fault) if fault else Answer(self._handle(request))
         status = answer.response.status_code if answer.response else None
         with self.state.lock:
-            self.state.requests.append(LoggedRequest(request.method, request.path, status))
+            self.state.requests.append(LoggedRequest(request.method, request.logged_path, status))
         logger.info("%s %s", _named(request), status or answer.lost)
         if delay is None:
             return answer
@@ -187,7 +187,7 @@ def _is_below(path: str, places: Iterable[str]) -> bool:
 
 def _named(request: SandboxRequest) -> str:
     """Method and path on one line, whatever characters they are made of."""
-    text = f"{request.method} {request.path}"
+    text = f"{request.method} {request.logged_path}"
     return text if text.isprintable() else ascii(text)
 
 

@@ -6,6 +6,7 @@ from . import (
     emails,
     engagement,
     health,
+    hooks,
     projects,
     provisioning,
     renders,
@@ -24,6 +25,7 @@ ROUTES = [
         emails,
         engagement,
         signatures,
+        hooks,
         projects,
         provisioning,
     )

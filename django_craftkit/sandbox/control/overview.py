@@ -115,6 +115,21 @@ def _sections(state: State) -> Iterator[str]:
         ],
     )
     yield _section(
+        "Inbound hooks",
+        ("Project", "Template", "URL", "Secret", "Signature"),
+        [
+            (
+                project.slug,
+                each.slug,
+                state.hook_url(each),
+                each.hook.secret,
+                "required" if each.hook.requires_signature else "optional",
+            )
+            for project in state.projects.values()
+            for each in project.templates.values()
+        ],
+    )
+    yield _section(
         "Where webhooks go",
         ("Project", "URL", "Events"),
         [

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from .renders import Render
     from .shares import Share
     from .signatures import SignatureMail, SignatureRequest
+    from .templates import Template
 
 REQUESTS_KEPT = 10_000
 
 
 class LoggedRequest(NamedTuple):
-    """One call that came in; status None: no answer left. Never a header, so never the key."""
+    """One call that came in; status None: no answer left. Without headers, keys and tokens."""
 
     method: str
     path: str
@@ -123,6 +124,10 @@ class State:
         """The e-mails of all projects that asked for a signature, in the order of sending."""
         mails = [mail for project in self.projects.values() for mail in project.signature_mails]
         return iter(sorted(mails, key=lambda mail: mail.sent_at))
+
+    def hook_url(self, template: Template) -> str:
+        """Where a template is rendered without a key."""
+        return f"{self.public_url}/v1/hooks/{template.hook.token}"
 
     def download_url(self, render: Render) -> str | None:
         """The public address of a finished PDF; null before, and without a public bucket."""

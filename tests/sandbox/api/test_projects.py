@@ -135,11 +135,13 @@ def test_a_deleted_project_is_gone_and_its_keys_are_refused(account, project, sa
     key = account.post(f"{path}/keys", {}).json()["key"]
     shop = Api(sandbox.session(), BASE, key)
     shop.put("/v1/templates/invoice", {"name": "Invoice", "manifest": INVOICE})
+    token = sandbox.project("shop").templates["invoice"].hook.token
 
     answer = account.delete(path)
 
     assert (answer.status_code, answer.json()) == (200, {"id": project["id"], "deleted": True})
     assert refusal(shop.get("/v1/templates")) == (403, "forbidden")
+    assert refusal(shop.post(f"/v1/hooks/{token}", {})) == (404, "invalid_token")
     for method, place in (
         ("GET", path),
         ("DELETE", path),
