@@ -1,7 +1,7 @@
 """Provisioning: a project for an organization, with the admin key (section 5.1).
 
-The documentation describes neither bodies nor statuses. These are assumed, and so are the flat
-errors, which it allows here.
+The documentation describes neither bodies nor statuses. These are assumed. Errors are flat, which
+it allows here, unless there are issues to be told.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Answers that several routes give: JSON, refusals, the PDF of a render.
 
 The envelope of a refusal is that of renders-templates.md, section 12; `/v1/embed/*` and
-`/v1/admin/*` answer with the flat one, as Craftkit does, so that a client meets both.
+`/v1/admin/*` answer with the flat one, as Craftkit does, so that a client meets both. Where there
+are issues to be told it is the object there, too: the flat one has no room for them.
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def refused(refusal: Refusal, *, status: int | None = None, flat: bool = False) -> Response:
-    """The answer to what is refused; `flat` is the other envelope."""
+    """The answer to what is refused; `flat` is the envelope that has no room for issues."""
     status = STATUSES[refusal.code] if status is None else status
-    if flat:
+    if flat and refusal.issues is None:
         return json_response({"error": refusal.code}, status)
     error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
     if refusal.issues is not None:

@@ -73,26 +73,27 @@ def test_an_organization_that_is_not_there_is_404(admin):
 
 
 @pytest.mark.parametrize(
-    ("method", "body"),
+    ("method", "body", "wrong"),
     [
-        ("POST", {}),
-        ("POST", {"externalOrgId": "org_123"}),
-        ("POST", {"name": "Acme"}),
-        ("POST", {**ACME, "externalOrgId": ""}),
-        ("POST", {**ACME, "emailFrom": None}),
-        ("POST", []),
-        ("PATCH", {"externalOrgId": "org_123"}),
-        ("PATCH", {"emailFrom": "x@acme.example"}),
+        ("POST", {}, {"externalOrgId", "name"}),
+        ("POST", {"externalOrgId": "org_123"}, {"name"}),
+        ("POST", {**ACME, "externalOrgId": ""}, {"externalOrgId"}),
+        ("POST", {**ACME, "emailFrom": None}, {"emailFrom"}),
+        ("POST", [], set()),
+        ("PATCH", {"externalOrgId": "org_123"}, {"emailFrom"}),
+        ("PATCH", {"emailFrom": "x@acme.example"}, {"externalOrgId"}),
     ],
 )
-def test_a_body_that_is_wrong_is_refused_in_the_flat_envelope(admin, sandbox, method, body):
+def test_a_body_that_is_wrong_is_refused_with_its_issues(admin, sandbox, method, body, wrong):
     answer = admin(method, PATH, json=body)
 
-    assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "invalid_request")
+    assert error["issues"]["fieldErrors"].keys() == wrong
     assert list(sandbox.state.projects) == ["default"]
 
 
-def test_its_other_errors_are_flat_too(admin, guest, sandbox):
+def test_its_other_errors_are_flat(admin, guest, sandbox):
     assert admin("POST", PATH, data=b"{").json() == {"error": "invalid_json"}
     assert guest.post(PATH, ACME).json() == {"error": "unauthorized"}
     assert admin.get(PATH).json() == {"error": "method_not_allowed"}
