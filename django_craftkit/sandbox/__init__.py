@@ -17,7 +17,7 @@ if _missing:
     )
 
 from .adapter import SandboxAdapter  # noqa: E402
-from .app import DEFAULT_KEY, Sandbox  # noqa: E402
+from .app import DEFAULT_ACCOUNT_KEY, DEFAULT_ADMIN_KEY, DEFAULT_KEY, Sandbox  # noqa: E402
 from .core import faults as faults  # noqa: E402
 from .core.emails import Mail  # noqa: E402
 from .core.engagement import Event  # noqa: E402
@@ -28,11 +28,13 @@ from .core.renders import Render  # noqa: E402
 from .core.shares import Share  # noqa: E402
 from .core.signatures import Recipient, SignatureMail, SignatureRequest  # noqa: E402
 from .core.state import LoggedRequest  # noqa: E402
-from .core.templates import Template, Version  # noqa: E402
+from .core.templates import InboundHook, Template, Version  # noqa: E402
 from .core.webhooks.deliveries import EVENTS, Attempt, Delivery, Subscription, sign  # noqa: E402
 from .server import SandboxServer, serve  # noqa: E402
 
 __all__ = [
+    "DEFAULT_ACCOUNT_KEY",
+    "DEFAULT_ADMIN_KEY",
     "DEFAULT_KEY",
     "EVENTS",
     "Attempt",
@@ -40,6 +42,7 @@ __all__ = [
     "Event",
     "Fault",
     "Faults",
+    "InboundHook",
     "LoggedRequest",
     "Mail",
     "Polls",

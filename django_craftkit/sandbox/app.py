@@ -11,6 +11,7 @@ from .adapter import SandboxAdapter
 from .core import templates
 from .core.checks.shape import Shape
 from .core.checks.templates import check_content, check_slug
+from .core.projects import DEFAULT_ACCOUNT
 from .core.state import State
 from .core.webhooks.deliveries import RETRY_DELAYS, Subscription, known_events
 from .core.webhooks.sender import attempt
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 #: The API key of the default project, unless others are given.
 DEFAULT_KEY = "ck_test_sandbox"
 DEFAULT_PROJECT = "default"
+#: The key of the account that has the projects of `api_keys`, unless others are given.
+DEFAULT_ACCOUNT_KEY = "ck_acct_sandbox"
+#: The key that provisions organizations, unless another is given.
+DEFAULT_ADMIN_KEY = "sandbox-admin-key"
 DEFAULT_URL = "http://127.0.0.1:9100"
 _NOTHING: Mapping[str, object] = {"variables": [], "loops": []}
 
@@ -46,6 +51,9 @@ class Sandbox(SignatureControls):
 
     Args:
         api_keys: the keys of the project `default`, or a mapping of keys to project names.
+        account_keys: the keys of the account `default`, which has the projects of `api_keys`, or
+            a mapping of keys to accounts; another one has the projects that it makes.
+        admin_key: what `/v1/admin/provision` takes; None: no key.
         public_url: what `pollUrl`, `downloadUrl` and `shareUrl` start with. A `SandboxServer`
             puts its own address here, unless it is given.
         clock: seconds since 1970; everything that has a moment asks it.
@@ -64,13 +72,16 @@ class Sandbox(SignatureControls):
             comes back to them.
 
     Raises:
-        ValueError: a template that Craftkit would not take; the message says which and why.
+        ValueError: a template that Craftkit would not take; the message says which and why. One
+            key for two of the three kinds.
     """
 
     def __init__(
         self,
         *,
         api_keys: Iterable[str] | Mapping[str, str] = (DEFAULT_KEY,),
+        account_keys: Iterable[str] | Mapping[str, str] = (DEFAULT_ACCOUNT_KEY,),
+        admin_key: str | None = DEFAULT_ADMIN_KEY,
         public_url: str | None = None,
         clock: Callable[[], float] = time.time,
         render_time: RenderTime = 0.0,
@@ -100,13 +111,12 @@ class Sandbox(SignatureControls):
         # Set by a server that stops: nobody waits out a delay any longer.
         self.closing = threading.Event()
         self._seeds = [dict(template) for template in templates]
-        if isinstance(api_keys, str):  # else each of its letters would be a key
-            api_keys = (api_keys,)
-        by_key = (
-            api_keys if isinstance(api_keys, Mapping) else dict.fromkeys(api_keys, DEFAULT_PROJECT)
-        )
-        for key, project in by_key.items():
+        for key, project in _owners(api_keys, DEFAULT_PROJECT).items():
             self.add_key(key, project)
+        for key, account in _owners(account_keys, DEFAULT_ACCOUNT).items():
+            self.state.keys.add(key, "account", account)
+        if admin_key is not None:
+            self.state.keys.add(admin_key, "admin", "")
         self.state.reset_hook = self.reset
         self._seed()
 
@@ -158,7 +168,7 @@ class Sandbox(SignatureControls):
         False, no e-mail and no signature request can be sent.
 
         Args:
-            name: as `api_keys` or `add_key` named it.
+            name: as `api_keys` or `add_key` named it; the slug of one that a call made.
         """
         return self.state.project(name)
 
@@ -183,12 +193,21 @@ class Sandbox(SignatureControls):
         self.state.render_time = render_time
 
     def add_key(self, key: str, project: str = DEFAULT_PROJECT) -> None:
-        """Let a key open a project, which is made if need be."""
+        """Let a key open a project, which is made if need be.
+
+        Args:
+            key: no key of an account, and not the admin key.
+            project: its name; the slug of one that a call made.
+
+        Raises:
+            ValueError: the key is of another kind.
+        """
         self.state.add_key(key, project)
 
     def revoke_key(self, key: str) -> None:
-        """The key is refused with 401 from now on; KeyError if it was never one."""
-        self.state.revoke_key(key)
+        """The key, of whatever kind, is refused with 401 from now on; KeyError if it was none."""
+        with self.state.lock:
+            self.state.keys.revoke(key)
 
     def remove_project(self, name: str) -> None:
         """The project `name` goes, its keys stay and get a 403; KeyError if it isn't there."""
@@ -313,7 +332,11 @@ class Sandbox(SignatureControls):
             attempts += 1
 
     def reset(self) -> None:
-        """As new: templates as they were given, nothing rendered; keys, subscribers stay."""
+        """As new: templates as they were given, nothing rendered; subscribers stay.
+
+        Projects that calls made are gone with their keys, those that were deleted are back. The
+        other keys stay. Templates have other inbound hooks than before.
+        """
         with self.state.lock:
             self.state.clear()
             self.signature_credits = self._credits
@@ -365,3 +388,11 @@ class Sandbox(SignatureControls):
     def answer(self, environ: WSGIEnvironment) -> Answer:
         """What to answer to a WSGI `environ`, faults included; waits for and closes nothing."""
         return self.service.answer(environ)
+
+
+def _owners(keys: Iterable[str] | Mapping[str, str], owner: str) -> Mapping[str, str]:
+    if isinstance(keys, Mapping):
+        return keys
+    if isinstance(keys, str):  # else each of its letters would be a key
+        keys = (keys,)
+    return dict.fromkeys(keys, owner)

@@ -11,7 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .app import DEFAULT_KEY, DEFAULT_PROJECT, Sandbox
+from .app import (
+    DEFAULT_ACCOUNT_KEY,
+    DEFAULT_ADMIN_KEY,
+    DEFAULT_KEY,
+    DEFAULT_PROJECT,
+    Sandbox,
+)
+from .core.projects import DEFAULT_ACCOUNT
 from .server import DEFAULT_HOST, DEFAULT_PORT, serve
 
 if TYPE_CHECKING:
@@ -34,6 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="[PROJECT=]KEY",
         help=f"an API key that is accepted; may be repeated ({DEFAULT_KEY})",
+    )
+    add(
+        "--account-key",
+        action="append",
+        metavar="[ACCOUNT=]KEY",
+        help=f"a key that is accepted for /v1/projects; may be repeated ({DEFAULT_ACCOUNT_KEY})",
+    )
+    add(
+        "--admin-key",
+        metavar="KEY",
+        help=f"the key that is accepted for /v1/admin/provision ({DEFAULT_ADMIN_KEY})",
     )
     add(
         "--public-url",
@@ -91,15 +109,15 @@ def build(options: argparse.Namespace) -> Sandbox:
     """The sandbox that the options describe.
 
     Raises:
-        ValueError: the file of templates is not one; no key opens the project of a webhook.
+        ValueError: the file of templates is not one; no key opens the project of a webhook; one
+            key is of two kinds.
         OSError: the file can't be read.
     """
-    keys = {}
-    for text in options.key or [DEFAULT_KEY]:
-        project, _, key = text.rpartition("=")
-        keys[key] = project or DEFAULT_PROJECT
+    keys = _owners(options.key or [DEFAULT_KEY], DEFAULT_PROJECT)
     sandbox = Sandbox(
         api_keys=keys,
+        account_keys=_owners(options.account_key or [DEFAULT_ACCOUNT_KEY], DEFAULT_ACCOUNT),
+        admin_key=options.admin_key or DEFAULT_ADMIN_KEY,
         public_url=options.public_url,
         render_time=options.render_seconds,
         lenient=options.lenient,
@@ -109,6 +127,12 @@ def build(options: argparse.Namespace) -> Sandbox:
     )
     _subscribe(sandbox, options, list(keys.values()))
     return sandbox
+
+
+def _owners(texts: Sequence[str], default: str) -> dict[str, str]:
+    """The owner of each key of `[OWNER=]KEY`."""
+    parts = [text.rpartition("=") for text in texts]
+    return {key: owner or default for owner, _, key in parts}
 
 
 def _subscribe(sandbox: Sandbox, options: argparse.Namespace, projects: list[str]) -> None:
@@ -165,6 +189,18 @@ def run(options: argparse.Namespace, write: Callable[[str], object]) -> None:
 
     def ready(url: str) -> None:
         write(f"Craftkit sandbox at {url}\n")
+        # Those that were given are known to whoever gave them, and may be worth something.
+        defaults = [
+            default
+            for given, default in (
+                (options.key, f"{DEFAULT_KEY} (project)"),
+                (options.account_key, f"{DEFAULT_ACCOUNT_KEY} (account)"),
+                (options.admin_key, f"{DEFAULT_ADMIN_KEY} (admin)"),
+            )
+            if not given
+        ]
+        if defaults:
+            write(f"Keys: {', '.join(defaults)}\n")
         write(f"Look inside at {url}/_sandbox/, end with Ctrl-C\n")
 
     serve(build(options), host=options.host, port=options.port, ready=ready)

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
     from .core.faults import Fault
+    from .core.keys import Kind
     from .core.projects import Project
     from .core.state import State
 
 logger = logging.getLogger("django_craftkit.sandbox")
 
 _URL_MAP = url_map([*api.ROUTES, *pages.ROUTES, *control.ROUTES])
+
+# Where Craftkit answers errors in the flat envelope.
+_FLAT: Final = ("/v1/embed", "/v1/admin")
 
 # What Craftkit's API host answers itself. All else there is led to its web site (section 0).
 _API: Final = ("/v1", "/health", "/api/auth")
@@ -78,7 +82,7 @@ class Service:
         answer = self._answer_wrongly(request, fault) if fault else Answer(self._handle(request))
         status = answer.response.status_code if answer.response else None
         with self.state.lock:
-            self.state.requests.append(LoggedRequest(request.method, request.path, status))
+            self.state.requests.append(LoggedRequest(request.method, request.logged_path, status))
         logger.info("%s %s", _named(request), status or answer.lost)
         if delay is None:
             return answer
@@ -109,14 +113,14 @@ class Service:
             response = refused(
                 Refusal(fault.code, fault.message),
                 status=fault.status or 500,
-                flat=request.path.startswith("/v1/embed/"),
+                flat=_is_below(request.path, _FLAT),
             )
         if fault.retry_after is not None:
             response.headers["Retry-After"] = str(fault.retry_after)
         return Answer(response)
 
     def _handle(self, request: SandboxRequest) -> Response:
-        flat = request.path.startswith("/v1/embed/")
+        flat = _is_below(request.path, _FLAT)
         try:
             route, values = _URL_MAP.bind("craftkit").match(request.route, request.method)
         except NotFound:
@@ -145,27 +149,36 @@ class Service:
     def _run(self, route: Route, request: SandboxRequest, values: Mapping[str, object]) -> Response:
         with self.state.lock:
             self.state.settle()
-            project = self._project(request, route) if route.door in ("project", "embed") else None
-            call = Call(request, self.state, project)
+            project = account = None
+            match route.door:
+                case "project" | "embed":
+                    project = self._project(request, route)
+                case "account" | "admin":
+                    account = self._owner(request, route.door)
+            call = Call(request, self.state, project, account)
             if route.door == "control":
                 admit(call)
             result = route.handler(call, **values)
             self.state.settle()
         return result if isinstance(result, Response) else result()
 
-    def _project(self, request: SandboxRequest, route: Route) -> Project:
+    def _owner(self, request: SandboxRequest, kind: Kind, *, embed: bool = False) -> str:
+        """Whose key it is; a key of another kind is as wrong as one of nobody."""
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        embed = route.door == "embed"
         if scheme.lower() != "bearer" or not key.strip():
             code = "missing_authorization" if embed else "unauthorized"
             raise Refusal(code, "Missing Bearer token.")
-        name = self.state.project_name(key.strip())
-        if name is None:
+        owner = self.state.keys.owner(key.strip(), kind)
+        if owner is None:
             code = "invalid_credentials" if embed else "unauthorized"
             raise Refusal(code, "Invalid API key.")
-        if name not in self.state.projects:
+        return owner
+
+    def _project(self, request: SandboxRequest, route: Route) -> Project:
+        slug = self._owner(request, "project", embed=route.door == "embed")
+        if slug not in self.state.projects:
             raise Refusal("forbidden", "The project of this key no longer exists.")
-        return self.state.projects[name]
+        return self.state.projects[slug]
 
 
 def _is_below(path: str, places: Iterable[str]) -> bool:
@@ -174,7 +187,7 @@ def _is_below(path: str, places: Iterable[str]) -> bool:
 
 def _named(request: SandboxRequest) -> str:
     """Method and path on one line, whatever characters they are made of."""
-    text = f"{request.method} {request.path}"
+    text = f"{request.method} {request.logged_path}"
     return text if text.isprintable() else ascii(text)
 
 

@@ -41,7 +41,7 @@ from django_craftkit.models import (
     SignatureRequest,
     Template,
 )
-from django_craftkit.sandbox import Sandbox, SandboxAdapter
+from django_craftkit.sandbox import Sandbox, SandboxAdapter, SandboxServer
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.shop.models import Account, Line, Order
 
@@ -931,6 +931,14 @@ def scene_maybe_handled(stage: Stage) -> Scene:
 @scene
 def scene_sandbox(stage: Stage) -> Scene:
     yield {}
+
+
+@scene
+def scene_inbound_hook(stage: Stage) -> Scene:
+    sandbox = Sandbox()
+    with SandboxServer(sandbox) as server:
+        yield {"sandbox": sandbox, "server": server}
+    assert [render.template for render in sandbox.renders] == ["invoice"]
 
 
 # Tests of a reader's own. Those of `tests` are called by test_snippets.py, one by one.

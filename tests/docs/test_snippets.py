@@ -17,7 +17,7 @@ from celery.bin import beat, worker
 from django.core.management import get_commands, load_command_class
 from django.template import engines
 
-from django_craftkit.sandbox import SandboxServer, cli
+from django_craftkit.sandbox import Sandbox, SandboxServer, cli
 from django_craftkit.sandbox.control.faults import from_json as fault_from_json
 from tests.docs import pages
 from tests.docs.scenes import SCENES
@@ -230,6 +230,10 @@ def test_a_command_can_be_given(line: str):
         case ["curl", "-d", body, address]:
             assert address.endswith("/_sandbox/faults")
             fault_from_json(__import__("json").loads(body))
+        case ["curl", "-H", header, "-d", body, address]:
+            name, value = header.split(": ")
+            answer = Sandbox().session().post(address, body, headers={name: value})
+            assert answer.status_code == 201
         case _:
             assert line in (
                 "python -m venv .venv",

@@ -14,7 +14,7 @@ import pytest
 import requests
 from werkzeug.serving import WSGIRequestHandler
 
-from django_craftkit.sandbox import Sandbox, SandboxServer
+from django_craftkit.sandbox import DEFAULT_ADMIN_KEY, DEFAULT_KEY, Sandbox, SandboxServer
 from django_craftkit.sandbox.cli import add_arguments, build, main
 from django_craftkit.sandbox.http.hosts import LOCAL_ADDRESS
 from django_craftkit.sandbox.server import _Handler
@@ -245,6 +245,39 @@ def test_the_program_says_where_it_is_and_ends_when_it_is_told(kind, tmp_path):
     assert "POST /v1/templates/invoice/render 202" in errors
     assert "Traceback" not in errors
     assert "ck_test" not in errors
+
+
+def test_the_program_says_which_keys_it_takes_but_none_that_it_was_given():
+    with program("--account-key", "ck_acct_mine") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        keys = process.stdout.readline()
+        process.terminate()
+        rest, errors = process.communicate(timeout=60)
+    assert DEFAULT_KEY in keys
+    assert DEFAULT_ADMIN_KEY in keys
+    assert "ck_acct" not in keys + rest + errors
+
+
+def test_accounts_and_the_admin_have_keys_of_their_own():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    options = ["--account-key", "ck_acct_a", "--account-key", "b=ck_acct_b", "--admin-key", "top"]
+    sandbox = build(parser.parse_args(options))
+
+    def projects(key: str) -> list[str]:
+        listed = Api(sandbox.session(), "http://sandbox.test", key).get("/v1/projects").json()
+        return [project["slug"] for project in listed["projects"]]
+
+    assert (projects("ck_acct_a"), projects("ck_acct_b")) == (["default"], [])
+    admin = Api(sandbox.session(), "http://sandbox.test", "top")
+    body = {"externalOrgId": "org", "name": "Org"}
+    assert admin.post("/v1/admin/provision", body).status_code == 201
+
+
+def test_a_key_of_two_kinds_ends_it_with_a_word(capsys):
+    assert main(["--port", "0", "--key", "same", "--admin-key", "same"]) == 1
+    assert "kind" in capsys.readouterr().err
 
 
 def subscribed(*arguments: str) -> dict[str, list[tuple[str, str]]]:

@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
-from . import emails, engagement, health, renders, shares, signatures, templates
+from . import (
+    emails,
+    engagement,
+    health,
+    hooks,
+    projects,
+    provisioning,
+    renders,
+    shares,
+    signatures,
+    templates,
+)
 
 ROUTES = [
-    each.routes for each in (health, templates, renders, shares, emails, engagement, signatures)
+    each.routes
+    for each in (
+        health,
+        templates,
+        renders,
+        shares,
+        emails,
+        engagement,
+        signatures,
+        hooks,
+        projects,
+        provisioning,
+    )
 ]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import emails, faults, overview, projects, signatures
+from . import emails, faults, hooks, overview, projects, signatures
 
-ROUTES = [overview.routes, emails.routes, projects.routes, signatures.routes, faults.routes]
+ROUTES = [each.routes for each in (overview, emails, projects, hooks, signatures, faults)]

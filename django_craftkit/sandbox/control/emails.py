@@ -27,7 +27,7 @@ def mails(call: Call) -> Response:
     state = call.state
     sent: list[Mail | SignatureMail] = [*state.mails(), *state.signature_mails()]
     sent.sort(key=lambda mail: mail.sent_at)
-    off = [project.name for project in state.projects.values() if not project.email_configured]
+    off = [project.slug for project in state.projects.values() if not project.email_configured]
     notes = [f"E-mail is not configured in {name}." for name in off]
     if not sent:
         notes.append("None yet.")

@@ -34,7 +34,7 @@ routes = Routes(door="control")
 
 @routes("GET", PREFIX + "/")
 def show(call: Call) -> Response:
-    """Renders, share links, webhooks, faults and calls, the newest 50 of each."""
+    """All that there is: of what comes with calls, the newest 50 of each."""
     return page("Craftkit sandbox", "".join([_HEAD, *_sections(call.state)]), wide=True)
 
 
@@ -107,11 +107,34 @@ def _sections(state: State) -> Iterator[str]:
         ],
     )
     yield _section(
+        "Projects",
+        ("Name", "Slug", "Account", "E-mails from"),
+        [
+            (each.name, each.slug, each.account or "none: provisioned", each.email_from or "")
+            for each in state.projects.values()
+        ],
+    )
+    yield _section(
+        "Inbound hooks",
+        ("Project", "Template", "URL", "Secret", "Signature"),
+        [
+            (
+                project.slug,
+                each.slug,
+                state.hook_url(each),
+                each.hook.secret,
+                "required" if each.hook.requires_signature else "optional",
+            )
+            for project in state.projects.values()
+            for each in project.templates.values()
+        ],
+    )
+    yield _section(
         "Where webhooks go",
         ("Project", "URL", "Events"),
         [
             (
-                project.name,
+                project.slug,
                 each.url,
                 "all" if each.events is None else ", ".join(sorted(each.events)),
             )

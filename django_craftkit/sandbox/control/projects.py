@@ -1,4 +1,4 @@
-"""Projects: what they are able to send, and where their webhooks go. No answer shows a secret."""
+"""Projects: what they are able to send, and where their webhooks go, without secrets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ routes = Routes(door="control")
 @routes("PATCH", PREFIX + "/projects/<name>")
 def switch(call: Call, name: str) -> Response:
     """Switch the e-mails or signatures of a project off, and on again."""
-    project = _find(call, name)
+    project = find_project(call, name)
     shape = Shape(call.json())
     switches = {name: shape.boolean(name) for name in _SWITCHES}
     if not shape.body.keys() & switches:
@@ -42,14 +42,14 @@ def switch(call: Call, name: str) -> Response:
 @routes("GET", PREFIX + "/projects/<name>/webhooks")
 def list_webhooks(call: Call, name: str) -> Response:
     """The subscriptions of a project, oldest first."""
-    subscriptions = _find(call, name).subscriptions
+    subscriptions = find_project(call, name).subscriptions
     return json_response({"webhooks": [_as_json(each) for each in subscriptions]})
 
 
 @routes("POST", PREFIX + "/projects/<name>/webhooks")
 def add_webhook(call: Call, name: str) -> Response:
     """Send the events of a project, and of no other, to one URL more; all without `events`."""
-    project = _find(call, name)
+    project = find_project(call, name)
     shape = Shape(call.json())
     url = shape.string("url", required=True)
     if url is not None and not is_web_url(url):
@@ -65,7 +65,7 @@ def add_webhook(call: Call, name: str) -> Response:
 @routes("DELETE", PREFIX + "/projects/<name>/webhooks/<subscription_id>")
 def remove_webhook(call: Call, name: str, subscription_id: str) -> Response:
     """Queue no more for it; what is queued is sent."""
-    subscriptions = _find(call, name).subscriptions
+    subscriptions = find_project(call, name).subscriptions
     kept = [each for each in subscriptions if each.id != subscription_id]
     if len(kept) == len(subscriptions):
         raise Refusal("not_found", "Webhook not found.")
@@ -73,7 +73,8 @@ def remove_webhook(call: Call, name: str, subscription_id: str) -> Response:
     return json_response({"id": subscription_id, "deleted": True})
 
 
-def _find(call: Call, name: str) -> Project:
+def find_project(call: Call, name: str) -> Project:
+    """The project of a slug; 404 `not_found`."""
     project = call.state.projects.get(name)
     if project is None:
         raise Refusal("not_found", "Project not found.")

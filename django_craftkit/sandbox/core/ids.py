@@ -29,6 +29,21 @@ def recipient_id() -> str:
     return "rcp_" + uuid4()[-17:]
 
 
+def project_key() -> str:
+    """A key of a project, with the only prefix that the account API hands out."""
+    return "ck_live_" + secrets.token_urlsafe(24)
+
+
+def hook_token() -> str:
+    """What the address of an inbound hook ends with: as good as a key."""
+    return secrets.token_urlsafe(24)
+
+
+def hook_secret() -> str:
+    """What calls of an inbound hook are signed with."""
+    return secrets.token_urlsafe(32)
+
+
 def signing_token() -> str:
     """What leads a recipient, and nobody else, to their page."""
     return "sig_" + secrets.token_urlsafe(24)

@@ -5,13 +5,13 @@ Resources read and write it inside `State.lock`; `Sandbox` is the face of it for
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from .faults import Faults
-from .projects import Project
+from .keys import Keys
+from .projects import DEFAULT_ACCOUNT, Project, restore
 from .signing import SigningFlow
 from .webhooks.deliveries import Outbox
 from .webhooks.payloads import render_payload
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
     from .emails import Mail
     from .lifecycle import RenderTime
+    from .provisioning import Organization
     from .renders import Render
     from .shares import Share
     from .signatures import SignatureMail, SignatureRequest
+    from .templates import Template
 
 REQUESTS_KEPT = 10_000
 
 
 class LoggedRequest(NamedTuple):
-    """One call that came in; status None: no answer left. Never a header, so never the key."""
+    """One call that came in; status None: no answer left. Without headers, keys and tokens."""
 
     method: str
     path: str
@@ -59,7 +61,10 @@ class State:
         self.lenient = lenient
         self.public_bucket = public_bucket
         self.remote_control = remote_control
-        self.projects: dict[str, Project] = {}
+        self.keys = Keys()
+        self.projects: dict[str, Project] = {}  # by slug
+        self.deleted_projects: list[Project] = []
+        self.organizations: dict[str, Organization] = {}  # by their `externalOrgId`
         self.faults = Faults(self.lock)
         self.outbox = Outbox(clock, self.faults, self.wake, retry_delays)
         self.signing = SigningFlow(clock, self.faults, self.outbox)
@@ -67,27 +72,21 @@ class State:
         self.reset_hook: Callable[[], None] = self.clear
         # Renders whose end has not been announced by webhook yet.
         self._unannounced: dict[str, Render] = {}
-        self._keys: dict[str, str] = {}
-
-    # Keys are kept as Craftkit keeps them, hashed: no repr, page or traceback can show one.
 
     def add_key(self, key: str, project: str) -> None:
         """Let a key open a project, which is made if it isn't there."""
         with self.lock:
-            self.projects.setdefault(project, Project(project))
-            self._keys[_hash(key)] = project
-
-    def revoke_key(self, key: str) -> None:
-        """From now on the key is wrong; KeyError if it is already."""
-        with self.lock:
-            del self._keys[_hash(key)]
-
-    def project_name(self, key: str) -> str | None:
-        """The project that a key opens; None for a wrong key."""
-        return self._keys.get(_hash(key))
+            self.keys.add(key, "project", project)
+            if project not in self.projects:
+                self.projects[project] = Project(
+                    project,
+                    account=DEFAULT_ACCOUNT,
+                    configured=True,
+                    created_at=self.clock(),
+                )
 
     def project(self, name: str) -> Project:
-        """A project by its name; ValueError if there is none."""
+        """A project by its slug; ValueError if there is none."""
         if name not in self.projects:
             raise ValueError(f"no such project: {name!r}")
         return self.projects[name]
@@ -126,6 +125,10 @@ class State:
         mails = [mail for project in self.projects.values() for mail in project.signature_mails]
         return iter(sorted(mails, key=lambda mail: mail.sent_at))
 
+    def hook_url(self, template: Template) -> str:
+        """Where a template is rendered without a key."""
+        return f"{self.public_url}/v1/hooks/{template.hook.token}"
+
     def download_url(self, render: Render) -> str | None:
         """The public address of a finished PDF; null before, and without a public bucket."""
         if not self.public_bucket or not render.succeeded:
@@ -152,16 +155,12 @@ class State:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def clear(self) -> None:
-        """Forget all but keys, projects and subscriptions."""
+        """Forget all but the projects that were configured, their keys and subscriptions."""
         with self.lock:
-            for project in self.projects.values():
-                project.clear()
+            restore(self)
+            self.organizations.clear()
             self._unannounced.clear()
             self.signing.clear()
             self.outbox.clear()
             self.faults.clear()
             self.requests.clear()
-
-
-def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()

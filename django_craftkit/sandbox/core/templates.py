@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .checks.templates import LONGEST_SLUG, SLUG
 from .errors import Refusal
-from .ids import uuid4
+from .ids import hook_secret, hook_token, uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +35,21 @@ class Version:
     layout_texts: Sequence[LayoutText] = ()
 
 
+@dataclass
+class InboundHook:
+    """What renders a template for whoever calls its address, without a key (section 3).
+
+    Attributes:
+        token: the end of its address.
+        secret: what its calls may be signed with.
+        requires_signature: refuse calls that aren't.
+    """
+
+    token: str = field(default_factory=hook_token, repr=False)
+    secret: str = field(default_factory=hook_secret, repr=False)
+    requires_signature: bool = False
+
+
 @dataclass(eq=False)
 class Template:
     """A template: a slug, a name, and its versions, oldest first; none is unpublished."""
@@ -46,6 +61,7 @@ class Template:
     updated_at: float
     template_type: str = "document"
     id: str = field(default_factory=uuid4)
+    hook: InboundHook = field(default_factory=InboundHook)
     versions: list[Version] = field(default_factory=list)
     deleted_at: float | None = None
 
@@ -67,6 +83,15 @@ def find(state: State, project: Project, slug: str) -> Template:
     if template is None:
         raise not_found(slug)
     return template
+
+
+def of_hook(state: State, token: str) -> tuple[Project, Template]:
+    """The template of an inbound hook, and its project; 404 `invalid_token`."""
+    for project in state.projects.values():
+        for template in project.templates.values():
+            if template.hook.token == token:
+                return project, template
+    raise Refusal("invalid_token", "No template has this token.")
 
 
 def version_of(template: Template, number: int | None) -> Version:
@@ -114,12 +139,15 @@ def publish(
     return template
 
 
+def slug_of(name: str) -> str:
+    """A name as a slug, which leaves room for a suffix; empty if nothing of it can stay."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[: LONGEST_SLUG - 5].strip("-")
+
+
 def free_slug(project: Project, name: str) -> str:
     """A slug for a name that no other template of the project has."""
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    base = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[: LONGEST_SLUG - 5].strip("-")
-    base = base or "template"
-    slug = base
+    base = slug = slug_of(name) or "template"
     while slug in project.templates:
         slug = f"{base}-{secrets.token_hex(2)}"
     return slug

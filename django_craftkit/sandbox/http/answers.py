@@ -1,7 +1,8 @@
 """Answers that several routes give: JSON, refusals, the PDF of a render.
 
-The envelope of a refusal is that of renders-templates.md, section 12; `/v1/embed/*` answers with
-the flat one, as Craftkit does, so that a client meets both.
+The envelope of a refusal is that of renders-templates.md, section 12; `/v1/embed/*` and
+`/v1/admin/*` answer with the flat one, as Craftkit does, so that a client meets both. Where there
+are issues to be told it is the object there, too: the flat one has no room for them.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ STATUSES: Final = {
     "invalid_loop_key": 400,
     "invalid_request": 400,
     "invalid_credentials": 401,
+    "invalid_signature": 401,
     "missing_authorization": 401,
     "unauthorized": 401,
     "signature_credits_exhausted": 402,
     "forbidden": 403,
+    "invalid_token": 404,
     "not_found": 404,
     "template_not_found": 404,
     "version_not_found": 404,
@@ -55,9 +58,9 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def refused(refusal: Refusal, *, status: int | None = None, flat: bool = False) -> Response:
-    """The answer to what is refused; `flat` is the envelope of `/v1/embed/*`."""
+    """The answer to what is refused; `flat` is the envelope that has no room for issues."""
     status = STATUSES[refusal.code] if status is None else status
-    if flat:
+    if flat and refusal.issues is None:
         return json_response({"error": refusal.code}, status)
     error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
     if refusal.issues is not None:

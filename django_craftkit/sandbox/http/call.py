@@ -14,7 +14,7 @@ from django_craftkit.sandbox.core.checks.shape import json_type
 from django_craftkit.sandbox.core.engagement import Caller
 from django_craftkit.sandbox.core.errors import Issues, Refusal
 
-from .paths import readable, sent_path
+from .paths import readable, sent_path, without_token
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -34,12 +34,14 @@ class SandboxRequest(Request):
 
     Attributes:
         route: the path in the spelling of `paths.sent_path`, to be matched.
+        logged_path: the path as logs may have it.
     """
 
     def __init__(self, environ: WSGIEnvironment) -> None:
         super().__init__(environ)
         self.route = sent_path(environ)
         self.path = readable(self.route)
+        self.logged_path = without_token(self.path)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Call:
     request: Request
     state: State
     project_or_none: Project | None
+    account_or_none: str | None = None
 
     @property
     def project(self) -> Project:
@@ -58,18 +61,25 @@ class Call:
         return self.project_or_none
 
     @property
+    def account(self) -> str:
+        """The account of the key; only for routes that ask for one."""
+        if self.account_or_none is None:
+            raise AssertionError("this route has no key of an account")
+        return self.account_or_none
+
+    @property
     def caller(self) -> Caller:
         """Where it comes from."""
         return Caller(self.request.remote_addr or "127.0.0.1", self.request.user_agent.string)
 
-    def json(self) -> dict[str, object]:
-        """The body as an object; 400 `invalid_json`, or `invalid_request` for another shape."""
+    def json(self, wrong_shape: str = "invalid_request") -> dict[str, object]:
+        """The body as an object; 400 `invalid_json`, or `wrong_shape` if it is something else."""
         body = parse_json(self.request.get_data())
         if isinstance(body, dict):
             return body
         issues = Issues()
         issues.add("", f"Expected object, received {json_type(body)}")
-        issues.refuse()
+        issues.refuse(wrong_shape)
         raise AssertionError("an issue was noted")
 
 

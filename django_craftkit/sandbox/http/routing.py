@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Who may come in: `project` wants a project key, `embed` too but answers with the flat errors
-# of /v1/embed/*, `open` is for everybody, `control` for who may use the sandbox's own control.
-Door = Literal["project", "embed", "open", "control"]
+# of /v1/embed/*, `account` and `admin` want keys of those kinds, `open` is for everybody,
+# `control` for who may use the sandbox's own control.
+Door = Literal["project", "embed", "account", "admin", "open", "control"]
 Handler = Callable[..., Response | Callable[[], Response]]
 
 

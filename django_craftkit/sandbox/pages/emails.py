@@ -75,7 +75,9 @@ def letter(mail: Mail) -> str:
         else ""
     )
     link = f'<a class="button main" href="{escape(share.url)}">View the document</a>'
-    return f"""<p class="faint">{escape(f"To {mail.to} · {iso(mail.sent_at)}")}</p>
+    sender = share.render.project.email_from
+    head = f"{f'From {sender} ' if sender else ''}To {mail.to} · {iso(mail.sent_at)}"
+    return f"""<p class="faint">{escape(head)}</p>
 <p>{escape(greeting)}</p>
 <p>A document has been shared with you.</p>
 {expiry}
