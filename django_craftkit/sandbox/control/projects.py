@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django_craftkit.sandbox.core.checks.shape import Shape
-from django_craftkit.sandbox.core.checks.urls import is_web_url
 from django_craftkit.sandbox.core.errors import Refusal
 from django_craftkit.sandbox.core.webhooks.deliveries import EVENTS, Subscription, known_events
 from django_craftkit.sandbox.http.answers import json_response
@@ -51,9 +50,7 @@ def add_webhook(call: Call, name: str) -> Response:
     """Send the events of a project, and of no other, to one URL more; all without `events`."""
     project = _find(call, name)
     shape = Shape(call.json())
-    url = shape.string("url", required=True)
-    if url is not None and not is_web_url(url):
-        shape.wrong("url", "Invalid url")
+    url = shape.url("url", required=True)
     secret = shape.string("secret", required=True, least=1)
     events = shape.choices("events", EVENTS)
     shape.refuse()

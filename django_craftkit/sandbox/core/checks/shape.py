@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django_craftkit.sandbox.core.errors import Issues
 from django_craftkit.sandbox.core.moments import parse_moment
 
+from .urls import is_web_url
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -113,6 +115,14 @@ class Shape:
         value = self.string(name, required=required, most=most)
         if value is not None and not is_email(value):
             self.wrong(name, "Invalid email")
+            return None
+        return value
+
+    def url(self, name: str, *, required: bool = False) -> str | None:
+        """An absolute http(s) URL."""
+        value = self.string(name, required=required)
+        if value is not None and not is_web_url(value):
+            self.wrong(name, "Invalid url")
             return None
         return value
 
