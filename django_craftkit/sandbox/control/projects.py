@@ -18,24 +18,25 @@ if TYPE_CHECKING:
     from django_craftkit.sandbox.core.projects import Project
     from django_craftkit.sandbox.http.call import Call
 
-_SWITCHES = ("email_configured", "signatures_configured")
+_SWITCHES = ("email_configured", "signatures_configured", "embed_enabled", "embed_suspended")
 
 routes = Routes(door="control")
 
 
 @routes("PATCH", PREFIX + "/projects/<name>")
 def switch(call: Call, name: str) -> Response:
-    """Switch the e-mails or signatures of a project off, and on again."""
+    """Switch what a project can do off, and on again; or set the origins that may embed."""
     project = _find(call, name)
     shape = Shape(call.json())
-    switches = {name: shape.boolean(name) for name in _SWITCHES}
-    if not shape.body.keys() & switches:
-        shape.wrong("", f"Expected one of {', '.join(switches)}")
+    settings: dict[str, object] = {name: shape.boolean(name) for name in _SWITCHES}
+    settings["embed_origins"] = shape.origins("embed_origins")
+    if not shape.body.keys() & settings:
+        shape.wrong("", f"Expected one of {', '.join(settings)}")
     shape.refuse()
-    for switch, to in switches.items():
+    for setting, to in settings.items():
         if to is not None:
-            setattr(project, switch, to)
-    return json_response({"name": name} | {name: getattr(project, name) for name in switches})
+            setattr(project, setting, to)
+    return json_response({"name": name} | {name: getattr(project, name) for name in settings})
 
 
 @routes("GET", PREFIX + "/projects/<name>/webhooks")

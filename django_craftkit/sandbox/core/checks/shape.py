@@ -20,6 +20,8 @@ _EMAIL = re.compile(
     r"(?!\.)(?!.*\.\.)[A-Za-z0-9_'+\-.]*[A-Za-z0-9_+-]@(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,}"
 )
 
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
+
 
 def is_email(text: str) -> bool:
     """Whether Craftkit would take `text` for an e-mail address.
@@ -149,6 +151,14 @@ class Shape:
         for index, item in enumerate(value or []):
             if item not in choices:
                 self.wrong(f"{name}.{index}", "Invalid enum value")
+        return value
+
+    def origins(self, name: str) -> list[str] | None:
+        """An array of origins, as browsers send them: `https://shop.example.com`."""
+        value: list[str] | None = self._typed(name, "array", required=False)
+        for index, item in enumerate(value or []):
+            if not isinstance(item, str) or not _ORIGIN.fullmatch(item):
+                self.wrong(f"{name}.{index}", "Invalid origin")
         return value
 
     def boolean(self, name: str, *, required: bool = False) -> bool | None:
