@@ -142,6 +142,7 @@ def pictures(browser: Browser, name: str) -> None:
 
 def test_a_form_outlives_its_session_and_becomes_a_document(shop, server, mint, call, tmp_path):
     page, sandbox = shop.browser, server.sandbox
+    sandbox.project().embed_origins = [page.site]
     session = mint("fill", "submitForm", form={"prefill": PREFILL})
     page.driver.get(session["iframe_url"])
     page.sees("Handed over")

@@ -171,31 +171,33 @@ function thank(title, text) {
   return done;
 }
 
-async function end(render) {
+// Asks until there is an answer: the session may be renewed, the service come back.
+async function ask(path, isWanted = () => true) {
   for (let wait = 250; ; wait = Math.min(2000, wait * 2)) {
-    await sleep(wait);
     try {
-      const answer = await send(`/v1/embed/renders/${render.id}`);
-      if (answer.ok && ["succeeded", "failed", "cancelled"].includes(answer.body.status)) return answer.body;
+      const answer = await send(path);
+      if (answer.ok ? isWanted(answer.body) : answer.status < 500) return answer;
     } catch (error) {
-      sayFailure(error); // and ask again: the session may be renewed, the service come back
+      sayFailure(error);
     }
+    await sleep(wait);
   }
 }
 
-async function showDocument(render) {
+async function showDocument({ id }) {
   const done = thank("Thank you", "Your document is being made.");
-  const ended = await end(render);
-  say("");
-  if (ended.status !== "succeeded") {
+  const hasEnded = ({ status }) => ["succeeded", "failed", "cancelled"].includes(status);
+  const render = await ask(`/v1/embed/renders/${id}`, hasEnded);
+  if (render.body.status !== "succeeded") {
     done.hidden = true;
     form.hidden = false;
-    say(`The document could not be made: ${ended.errorMessage ?? ended.status}`, true);
-    return;
+    const reason = render.body.errorMessage ?? render.body.status ?? render.code;
+    return say(`The document could not be made: ${reason}`, true);
   }
-  const answer = await send(`/embed/form/document/${render.id}`);
-  if (!answer.ok) throw new Error(answer.code);
-  const url = URL.createObjectURL(answer.body);
+  const file = await ask(`/embed/form/document/${id}`);
+  if (!file.ok) return say(`The document can't be shown (${file.code}).`, true);
+  say("");
+  const url = URL.createObjectURL(file.body);
   done.querySelector("p").textContent = "This is your document.";
   const link = done.querySelector("a");
   link.href = url;
@@ -203,6 +205,7 @@ async function showDocument(render) {
   const viewer = document.querySelector(".viewer");
   viewer.src = url;
   viewer.hidden = false;
+  return undefined;
 }
 
 async function submit() {

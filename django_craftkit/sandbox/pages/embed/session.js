@@ -51,21 +51,22 @@ window.addEventListener("message", ({ source, origin, data }) => {
   tell("session.accepted");
 });
 
-// Answers {ok, body, code, issues}; throws Expired, or whatever fetch throws without an answer.
+// Answers {ok, status, body, code, issues}; throws Expired, or whatever fetch throws without an answer.
 async function send(path, options = {}) {
   const headers = { ...options.headers, Authorization: `Bearer ${token}` };
   const answer = await fetch(path, { ...options, headers });
-  if (answer.status === 401) {
+  const { ok, status } = answer;
+  if (status === 401) {
     tell("session.expiring");
     throw new Expired();
   }
-  if (answer.ok && answer.headers.get("Content-Type") === "application/pdf") {
-    return { ok: true, body: await answer.blob() };
+  if (ok && answer.headers.get("Content-Type") === "application/pdf") {
+    return { ok, status, body: await answer.blob() };
   }
   const body = await answer.json().catch(() => ({}));
   const { error } = body;
-  const code = typeof error === "string" ? error : error?.code;
-  return { ok: answer.ok, body, code: code ?? `status ${answer.status}`, issues: error?.issues };
+  const code = (typeof error === "string" ? error : error?.code) ?? `status ${status}`;
+  return { ok, status, body, code, issues: error?.issues };
 }
 
 const sendJson = (path, body) =>
