@@ -43,13 +43,15 @@ let numbers = 0;
 function addRow(loop, values = {}) {
   const row = loop.querySelector("template").content.cloneNode(true).firstElementChild;
   const number = (numbers += 1);
-  for (const element of row.querySelectorAll("[id], [for], [aria-describedby]")) {
-    for (const name of ["id", "for", "aria-describedby"]) {
-      if (element.hasAttribute(name)) element.setAttribute(name, `${element.getAttribute(name)}-${number}`);
+  for (const name of ["id", "for", "aria-describedby"]) {
+    for (const element of row.querySelectorAll(`[${name}]`)) {
+      element.setAttribute(name, `${element.getAttribute(name)}-${number}`);
     }
   }
   loop.querySelector(".rows").append(row);
-  for (const input of row.querySelectorAll("[data-key]")) show(input, valueAt(values, input.dataset.key));
+  for (const input of row.querySelectorAll("[data-key]")) {
+    show(input, valueAt(values, input.dataset.key));
+  }
   return row;
 }
 
@@ -69,6 +71,11 @@ form.addEventListener("click", ({ target }) => {
 });
 
 // Pictures.
+
+const UPLOAD_ERRORS = {
+  file_too_large: "This file is too large.",
+  invalid_type: "This is not a picture.",
+};
 
 function showPicture(field) {
   const url = field.querySelector("[type=hidden]").value;
@@ -90,13 +97,14 @@ form.addEventListener("change", async ({ target }) => {
   uploads += 1;
   enable();
   try {
-    const answer = await send(`/v1/embed/form-submit/${config.sessionId}/upload-image`, { method: "POST", body });
+    const path = `/v1/embed/form-submit/${config.sessionId}/upload-image`;
+    const answer = await send(path, { method: "POST", body });
     if (answer.ok) {
       field.querySelector("[type=hidden]").value = answer.body.url;
       showPicture(field);
       return;
     }
-    mark(field, { file_too_large: "This file is too large.", invalid_type: "This is not a picture." }[answer.code] ?? `The picture was not taken (${answer.code}).`);
+    mark(field, UPLOAD_ERRORS[answer.code] ?? `The picture was not taken (${answer.code}).`);
   } catch (error) {
     sayFailure(error);
   } finally {
@@ -173,12 +181,14 @@ function thank(title, text) {
 
 // Asks until there is an answer: the session may be renewed, the service come back.
 async function ask(path, isWanted = () => true) {
+  let hasFailed = false;
   for (let wait = 250; ; wait = Math.min(2000, wait * 2)) {
     try {
       const answer = await send(path);
       if (answer.ok ? isWanted(answer.body) : answer.status < 500) return answer;
     } catch (error) {
-      sayFailure(error);
+      if (!hasFailed) sayFailure(error); // once: the page around is asked for one token
+      hasFailed = true;
     }
     await sleep(wait);
   }
@@ -237,7 +247,9 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-for (const input of form.querySelectorAll("[data-key]")) show(input, valueAt(config.values, input.dataset.key));
+for (const input of form.querySelectorAll("[data-key]")) {
+  show(input, valueAt(config.values, input.dataset.key));
+}
 for (const loop of form.querySelectorAll("[data-loop]")) {
   for (const values of config.values[loop.dataset.loop] ?? []) addRow(loop, values);
 }

@@ -51,15 +51,12 @@ window.addEventListener("message", ({ source, origin, data }) => {
   tell("session.accepted");
 });
 
-// Answers {ok, status, body, code, issues}; throws Expired, or whatever fetch throws without an answer.
+// Answers {ok, status, body, code, issues}; throws Expired, or what fetch throws without an answer.
 async function send(path, options = {}) {
   const headers = { ...options.headers, Authorization: `Bearer ${token}` };
   const answer = await fetch(path, { ...options, headers });
   const { ok, status } = answer;
-  if (status === 401) {
-    tell("session.expiring");
-    throw new Expired();
-  }
+  if (status === 401) throw new Expired();
   if (ok && answer.headers.get("Content-Type") === "application/pdf") {
     return { ok, status, body: await answer.blob() };
   }
@@ -76,13 +73,12 @@ const sendJson = (path, body) =>
     body: JSON.stringify(body),
   });
 
-// What is said when a call has failed without an answer that says more.
+// What is said when a call has ended without an answer that says more.
 function sayFailure(error) {
-  if (error instanceof Expired) {
-    say("Your session has expired. What you have entered is still here: please wait for the session to be renewed, then try again.", true);
-  } else {
-    say("The service could not be reached. What you have entered is still here: please try again.", true);
-  }
+  const reason =
+    error instanceof Expired ? "Your session has expired." : "The service could not be reached.";
+  say(`${reason} What you have entered is still here: please try again in a moment.`, true);
+  if (error instanceof Expired) tell("session.expiring");
 }
 
 watch(config.secondsLeft);
