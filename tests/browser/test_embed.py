@@ -254,6 +254,12 @@ def test_a_form_ends_as_its_session_says(shop, server, mint):
     assert delivery.payload["data"]["guest"] == {"name": "Eleni"}
     assert sandbox.renders == []
 
+    # Nobody has checked the prefill: the form stays usable, whatever it holds.
+    fill_in(prefill={**PREFILL, "photo": "http://[", "areas": "all", "paid": [], "guest": "Ada"})
+    page.sees("Please look at what is marked.")
+    wrong = [one.get_attribute("aria-describedby") for one in page.all("[aria-invalid=true]")]
+    assert [page.find(f"#{one}").text for one in wrong] == ["Required", "Invalid url"]
+
     fill_in(showDocumentAfterSubmit=False)
     page.sees("Your data have been sent.")
     fill_in(redirectUrl=f"{server.url}/v1/health")

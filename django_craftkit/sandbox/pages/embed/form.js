@@ -80,11 +80,12 @@ const UPLOAD_ERRORS = {
 function showPicture(field) {
   const url = field.querySelector("[type=hidden]").value;
   const [picture, link] = [field.querySelector("img"), field.querySelector("a")];
-  const isOurs = url && new URL(url, location).origin === location.origin;
+  // The policy of this page shows no picture from elsewhere.
+  const isOurs = url.startsWith(`${location.origin}/`);
   picture.hidden = !isOurs;
   if (isOurs) picture.src = url;
-  link.hidden = !url || isOurs;
-  if (/^https?:/i.test(url)) [link.href, link.textContent] = [url, url];
+  link.hidden = isOurs || !/^https?:/i.test(url);
+  if (!link.hidden) [link.href, link.textContent] = [url, url];
   field.querySelector(".clear").hidden = !url;
 }
 
@@ -251,7 +252,9 @@ for (const input of form.querySelectorAll("[data-key]")) {
   show(input, valueAt(config.values, input.dataset.key));
 }
 for (const loop of form.querySelectorAll("[data-loop]")) {
-  for (const values of config.values[loop.dataset.loop] ?? []) addRow(loop, values);
+  const rows = config.values[loop.dataset.loop];
+  // Nobody has checked the prefill.
+  if (Array.isArray(rows)) for (const values of rows) addRow(loop, values);
 }
 if (!config.maySubmit) say("This session may look at the form and not submit it.");
 enable();
