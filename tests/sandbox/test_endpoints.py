@@ -52,23 +52,9 @@ ENDPOINTS = [
     "POST /v1/projects/{id}/keys",
 ]
 
-# To be deleted, with its two uses, as soon as the sandbox has them.
-MISSING_UNTIL_EMBED_IS_MERGED = {
-    "POST /v1/embed/sessions",
-    "POST /v1/embed/sessions/refresh",
-    "POST /v1/embed/catalogs",
-    "POST /v1/embed/builder/templates",
-    "GET /v1/embed/builder/templates",
-    "POST /v1/embed/form-submit/{sessionId}",
-    "POST /v1/embed/form-submit/{sessionId}/upload-image",
-    "GET /v1/embed/renders",
-    "GET /v1/embed/renders/{id}",
-}
-
 
 def test_the_list_is_whole():
     assert len(set(ENDPOINTS)) == len(ENDPOINTS) == 41
-    assert set(ENDPOINTS) >= MISSING_UNTIL_EMBED_IS_MERGED
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -79,8 +65,7 @@ def test_the_sandbox_answers(guest, endpoint):
 
     error = answer.json().get("error", {})
     code = error if isinstance(error, str) else error.get("code")
-    has_route = code not in {"not_found", "method_not_allowed"}
-    assert has_route is (endpoint not in MISSING_UNTIL_EMBED_IS_MERGED)
+    assert code not in {"not_found", "method_not_allowed"}
 
 
 def test_the_sandbox_has_no_other():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from django_craftkit.sandbox import DEFAULT_ACCOUNT_KEY, DEFAULT_ADMIN_KEY, DEFAULT_KEY, Sandbox
 
 from .conftest import Api
+from .test_endpoints import ENDPOINTS
 
 BASE = "https://api.craftkit.test"
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -58,6 +61,17 @@ def test_a_key_opens_the_doors_of_its_kind_only(sandbox, kind, method, path, ope
         assert error == "unauthorized"
     else:
         assert error["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize(
+    "endpoint", [each for each in ENDPOINTS if each.split()[1].startswith("/v1/embed/")]
+)
+@pytest.mark.parametrize("kind", ["account", "admin", None])
+def test_embedding_takes_the_key_of_a_project_or_the_token_of_a_session(sandbox, kind, endpoint):
+    method, path = endpoint.split()
+    place = re.sub(r"\{\w+\}", NOBODY, path)
+
+    assert Api(sandbox.session(), BASE, KEYS.get(kind))(method, place, json={}).status_code == 401
 
 
 @pytest.mark.parametrize("kind", [*KEYS, None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     emails,
+    embed,
     engagement,
     health,
     hooks,
@@ -15,18 +16,20 @@ from . import (
     templates,
 )
 
+_RESOURCES = (
+    health,
+    templates,
+    renders,
+    shares,
+    emails,
+    engagement,
+    signatures,
+    hooks,
+    projects,
+    provisioning,
+)
+
 ROUTES = [
-    each.routes
-    for each in (
-        health,
-        templates,
-        renders,
-        shares,
-        emails,
-        engagement,
-        signatures,
-        hooks,
-        projects,
-        provisioning,
-    )
+    *(each.routes for each in _RESOURCES),
+    *embed.ROUTES,
 ]

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from django_craftkit.sandbox.core import projects
 from django_craftkit.sandbox.core.checks.shape import Shape
-from django_craftkit.sandbox.core.errors import Refusal
 from django_craftkit.sandbox.core.moments import iso
-from django_craftkit.sandbox.http.answers import json_response, refused
+from django_craftkit.sandbox.http.answers import json_response
 from django_craftkit.sandbox.http.routing import Routes
 
 if TYPE_CHECKING:
@@ -20,15 +19,12 @@ if TYPE_CHECKING:
 routes = Routes(door="account")
 
 
-@routes("POST", "/v1/projects")
+@routes("POST", "/v1/projects", statuses={"invalid_request": 422})
 def create(call: Call) -> Response:
     """201; what is wrong with a name is 422 here, and 400 in the other calls."""
-    try:
-        shape = Shape(call.json())
-        name = shape.string("name", required=True, least=1, most=120)
-        shape.refuse()
-    except Refusal as refusal:
-        return refused(refusal, status=422 if refusal.code == "invalid_request" else None)
+    shape = Shape(call.json())
+    name = shape.string("name", required=True, least=1, most=120)
+    shape.refuse()
     project = projects.create(call.state, str(name), account=call.account)
     return json_response({"id": project.id, "slug": project.slug, "name": project.name}, 201)
 

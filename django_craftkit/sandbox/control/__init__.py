@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import emails, faults, hooks, overview, projects, signatures
+from . import emails, embed, faults, hooks, overview, projects, signatures
 
-ROUTES = [each.routes for each in (overview, emails, projects, hooks, signatures, faults)]
+ROUTES = [each.routes for each in (overview, emails, projects, hooks, signatures, embed, faults)]

@@ -92,6 +92,21 @@ def _sections(state: State) -> Iterator[str]:
         ],
     )
     yield _section(
+        "Embed sessions",
+        ("Created", "Project", "Mode", "Id", "For", "Until"),
+        [
+            (
+                iso(each.created_at),
+                each.project.name,
+                each.mode,
+                each.id,
+                f"{each.new.actor.external_id} of {each.new.tenant.external_id}",
+                iso(each.expires_at) if each.active else "revoked",
+            )
+            for each in newest(state.sessions)
+        ],
+    )
+    yield _section(
         "Webhooks",
         ("Due", "Event", "To", "Status", "Attempts", "Last answer"),
         [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .faults import Faults
 from .keys import Keys
 from .projects import DEFAULT_ACCOUNT, Project, restore
+from .sessions import EmbedSessions
 from .signing import SigningFlow
 from .webhooks.deliveries import Outbox
 from .webhooks.payloads import render_payload
@@ -67,6 +68,7 @@ class State:
         self.organizations: dict[str, Organization] = {}  # by their `externalOrgId`
         self.faults = Faults(self.lock)
         self.outbox = Outbox(clock, self.faults, self.wake, retry_delays)
+        self.sessions = EmbedSessions(clock)
         self.signing = SigningFlow(clock, self.faults, self.outbox)
         self.requests: deque[LoggedRequest] = deque(maxlen=REQUESTS_KEPT)
         self.reset_hook: Callable[[], None] = self.clear
@@ -160,6 +162,7 @@ class State:
             restore(self)
             self.organizations.clear()
             self._unannounced.clear()
+            self.sessions.clear()
             self.signing.clear()
             self.outbox.clear()
             self.faults.clear()

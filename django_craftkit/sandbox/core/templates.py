@@ -64,6 +64,8 @@ class Template:
     hook: InboundHook = field(default_factory=InboundHook)
     versions: list[Version] = field(default_factory=list)
     deleted_at: float | None = None
+    # What the builder has saved and not published.
+    draft: Content | None = field(default=None, repr=False)
 
     @property
     def current(self) -> Version | None:
@@ -145,12 +147,26 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[: LONGEST_SLUG - 5].strip("-")
 
 
+def save_draft(state: State, project: Project, template: Template, content: Content) -> None:
+    """Keep content that has been checked, for nobody but the builder to see."""
+    template.draft = content
+    template.updated_at = state.clock()
+    # As in `publish`: the order of the dict is the order of the last updates.
+    project.templates[template.slug] = project.templates.pop(template.slug)
+
+
 def free_slug(project: Project, name: str) -> str:
     """A slug for a name that no other template of the project has."""
-    base = slug = slug_of(name) or "template"
-    while slug in project.templates:
-        slug = f"{base}-{secrets.token_hex(2)}"
-    return slug
+    slug = slug_of(name) or "template"
+    return suffixed_slug(project, name) if slug in project.templates else slug
+
+
+def suffixed_slug(project: Project, name: str) -> str:
+    """A slug for a name with a random suffix, that no other template of the project has."""
+    while True:
+        slug = f"{slug_of(name) or 'template'}-{secrets.token_hex(2)}"
+        if slug not in project.templates:
+            return slug
 
 
 def not_found(slug: str) -> Refusal:
