@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from functools import cache, partial, wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from django.apps import apps
 from django.db import Error, connections, models, router, transaction
@@ -147,8 +147,8 @@ def read_committed_next(using: str) -> None:
     if connection.vendor != "mysql" or is_in_transaction(connection):
         return
     connection.ensure_connection()
-    # Which Django has set for the session, by default.
-    if connection.isolation_level != "read committed":
+    # Django has set it for the session, by default.
+    if cast("MySQL", connection).isolation_level != "read committed":
         with connection.cursor() as cursor:
             cursor.execute(_READ_COMMITTED)
 
