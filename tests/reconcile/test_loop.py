@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_craftkit import clock
-from django_craftkit.models import ArchivedFile, Job, Render
+from django_craftkit.models import Job, Render
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.noting import AT_ONCE, CEILING
 from tests.helpers import at_once, settle
@@ -38,7 +38,7 @@ def test_what_needs_a_thread_of_its_own_does_not_wait_until_all_upkeep_is_done(
 ):
     """A document that is retried, say, while those of a month's end are archived."""
     looked_for_at_once(monkeypatch)
-    kept = [render.pk for render in documents(40)]
+    kept = [render.pk for render in documents(30)]
     craftkit.sandbox.faults.add("render_failed")
     render = Render.objects.request("invoice", {}, key="retried")
     settle(craftkit)
@@ -47,8 +47,8 @@ def test_what_needs_a_thread_of_its_own_does_not_wait_until_all_upkeep_is_done(
     render.retry()
     Loop(threads=threads, wake=None).run()
     paths = [call.path.rpartition("/")[2] for call in craftkit.sandbox.requests[before:]]
-    assert paths.count("download") == ArchivedFile.objects.count() == 40
-    assert paths.index("render") < 20
+    assert paths[0] == "download"
+    assert "render" in paths[:15]
 
 
 @pytest.mark.parametrize("threads", [1, 4])
