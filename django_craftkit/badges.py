@@ -37,8 +37,14 @@ MAX_AGE = 86_400
 MAX_BADGES = 200
 
 
-def describe(row: Render | SignatureRequest) -> Badge:
-    """Return what a badge shows of a document."""
+def describe(render: Render) -> Badge:
+    """Return what a badge shows of a document: of one that was taken back, that it was."""
+    if render.withdrawn_at is not None and render.is_final:
+        return {"status": "withdrawn", "label": gettext("withdrawn"), "final": True}
+    return _status_of(render)
+
+
+def _status_of(row: Render | SignatureRequest) -> Badge:
     return {
         "status": row.status,
         "label": str(row.get_status_display()),
@@ -55,7 +61,7 @@ def describe_signature(request: SignatureRequest) -> Badge:
     cc = SignatureRecipient.Designation.CC
     acting = [one for one in request.recipients.all() if one.designation != cc]
     signed = sum(one.signed_at is not None for one in acting)
-    badge = describe(request) | {"signed": signed}
+    badge = _status_of(request) | {"signed": signed}
     is_under_way = request.is_open or (signed and request.status != request.Status.COMPLETED)
     if acting and is_under_way:
         said = {"status": badge["label"], "signed": signed, "all": len(acting)}
@@ -87,7 +93,7 @@ def statuses(request: HttpRequest) -> HttpResponse:
     except UnreadablePostError:
         return HttpResponse(status=400)  # nobody is there any more
     # From where it is written: what a replica doesn't have yet would be taken for gone.
-    renders = Render.objects.writer().only("status")
+    renders = Render.objects.writer().only("status", "withdrawn_at")
     requests = SignatureRequest.objects.writer().only("status").with_signers()
     known = _described(renders, _genuine(tokens, _SALT), describe)
     known |= _described(requests, _genuine(tokens, _SIGNATURE_SALT), describe_signature)

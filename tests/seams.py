@@ -598,6 +598,11 @@ def bytes_at_once(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
         monkeypatch.setattr(module, "MOST_BYTES", number)
 
 
+def looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What needs a thread of its own, and finds none, is due again at once."""
+    monkeypatch.setattr(loop, "NO_HELPER", 0.0)
+
+
 def solitudes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Return what gets an entry each time that a worker stops its other threads to be alone."""
     alone, stops = Exclusion.exclusive, []

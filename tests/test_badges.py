@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.core import signing
 from django.test import Client, RequestFactory, override_settings
 from django.urls import resolve, reverse
+from django.utils import timezone
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -87,6 +88,17 @@ def test_knows_every_status(status, label, final):
     (render,) = make(status=status)
     (said,) = ask(token_of(render)).json().values()
     assert said == {"status": status, "label": label, "final": final}
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [("pending", "pending"), ("succeeded", "withdrawn"), ("failed", "withdrawn")],
+)
+def test_says_that_a_document_was_withdrawn_once_it_has_ended(status, shown):
+    (render,) = make(status=status)
+    Render.objects.update(withdrawn_at=timezone.now())
+    (said,) = ask(token_of(render)).json().values()
+    assert said == {"status": shown, "label": shown, "final": shown != status}
 
 
 def tampered(token: str) -> list[str]:

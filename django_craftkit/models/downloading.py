@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from django.core import signing
+
+from django_craftkit import clock
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,7 +33,7 @@ class GuestLink(NamedTuple):
             render.pk,
             render.attempt,
             _microseconds(render.requested_at),
-            math.ceil(time.time() + seconds),
+            math.ceil(clock.seconds() + seconds),
         )
 
     @classmethod
@@ -47,7 +48,7 @@ class GuestLink(NamedTuple):
 
     @property
     def has_expired(self) -> bool:
-        return time.time() >= self.expires_at
+        return clock.seconds() >= self.expires_at
 
     def is_to(self, render: Any) -> bool:
         """Whether it is a link to this attempt at this document."""

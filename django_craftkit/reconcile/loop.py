@@ -58,6 +58,8 @@ IDLE = 0.2
 FEW = 20
 #: Seconds to the next look at what would need a thread of its own, while there is none for it.
 NO_HELPER = 1.0
+#: Seconds for which a place among the steps is kept for what has found none, at most.
+KEPT = 5.0
 #: Seconds after its time for which a loop makes the calls that it has planned.
 GRACE = 2.0
 #: Seconds for which a worker stays for what will be due, instead of sending itself a message.
@@ -100,6 +102,8 @@ class Loop:
         self._suspects_at = 0.0
         #: Whether some of what can be made in batches was released when it was claimed last.
         self._is_crowded = False
+        #: Until when a place among the steps is kept for what batches leave to one.
+        self._kept_until = 0.0
         #: Until when this loop stays for what it has released.
         self._stay_until = 0.0
 
@@ -225,7 +229,8 @@ class Loop:
             # What must begin at once goes first; what takes its time has threads of its own.
             begun += self._begin_some(BATCHES.keys() - repeatable, executor.free, executor, now)[0]
             steps = STEPS.keys() - BATCHES.keys()
-            begun += self._begin_some(steps, executor.helpers, executor, now)[0]
+            places = executor.helpers - (time.monotonic() < self._kept_until)
+            begun += self._begin_some(steps, places, executor, now)[0]
             kinds, room = repeatable, min(executor.room, FEW) if self._is_crowded else executor.room
         claimed, released = self._begin_some(kinds, room, executor, now)
         if claimed:
@@ -280,6 +285,11 @@ class Loop:
                         case _:
                             ended.append(planned)
         helpers = executor.helpers if self.threads > 1 else len(steps)
+        if any(job.kind in BATCHES for job in steps):
+            # Steps are claimed first: without a place of its own, what a batch leaves to one would
+            # wait until none of them is due. With one for each, they would wait for it.
+            is_begun = any(job.kind in BATCHES for job in steps[:helpers])
+            self._kept_until = 0.0 if is_begun else time.monotonic() + KEPT
         for job in steps[:helpers]:
             executor.start(self._step_of(job))
         ended += [(job, Later(NO_HELPER)) for job in steps[helpers:]]

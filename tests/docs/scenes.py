@@ -11,7 +11,7 @@ import unittest
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,6 +151,20 @@ def scene_month_end_mend(stage: Stage) -> Scene:
     yield {"batch": batch, "statement": lambda order: {"total": order.number}}
     found = batch.renders.order_by("key").values_list("status", "data")
     assert [*found] == [("pending", {"total": f"A-{n}"}) for n in range(3)]
+
+
+@scene
+def scene_month_end_mail(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    stage.getfixturevalue("monkeypatch").setattr(Order, "email", "jane@acme.com", raising=False)
+    kit, batch = _kit(stage), _batch(stage)
+    kit.run()
+    batch.renders.filter(source_id=Order.objects.get(number="A-2").pk).update(status="failed")
+    yield {"batch": batch}
+    assert set(Job.objects.filter(kind="email").values_list("priority", flat=True)) == {2}
+    kit.run()
+    said = {(mail.to, mail.message) for mail in kit.mails}
+    assert said == {("jane@acme.com", f"Your statement A-{n}") for n in range(2)}
 
 
 @scene
@@ -354,8 +368,10 @@ def scene_find(stage: Stage) -> Scene:
     render = _ready(stage)
     Render.objects.request("letter", {}, source=order)
     Render.objects.filter(template="letter").update(attempted_at=timezone.now() - timedelta(days=1))
-    names = yield {"order": order}
+    Order.objects.update(confirmed=True)
+    names = yield {"order": order, "Order": Order}
     assert names["newest"].template == "letter"
+    assert len(names["of_all"]) == 2
     assert list(names["all_invoices"]) == [render]
     assert [one.template for one in names["still_coming"]] == ["letter"]
     assert [one.template for one in names["too_long"]] == ["letter"]
@@ -468,6 +484,16 @@ def scene_erase(stage: Stage) -> Scene:
     assert (render.data, render.withdrawn_by) == (None, officer)
     assert Share.objects.get().recipient_email == ""
     assert kit.shares[0].revoked
+
+
+@scene
+def scene_erase_orders(stage: Stage) -> Scene:
+    _kit, order, render = _of_jane(stage)
+    orders = SimpleNamespace(all=lambda: Order.objects.filter(pk=order.pk))
+    account = Account.objects.create(owner=get_user_model().objects.create_user("jane"))
+    account.orders, account.email = orders, "jane@acme.com"
+    names = yield {"customer": account}
+    assert names["planned"].erased["Render"] == [render.pk]
 
 
 @scene

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import inspect
 import os
 import re
 import shlex
@@ -65,9 +66,12 @@ def readers_tests() -> list[Any]:
 
 
 @pytest.mark.parametrize(("block", "name"), readers_tests())
-def test_a_test_of_a_reader_passes(block: Block, name: str, craftkit: Any, order: Order):
+def test_a_test_of_a_reader_passes(
+    block: Block, name: str, request: pytest.FixtureRequest, db: None
+):
     function = execute(block, {})[name]
-    function(craftkit=craftkit, order=order)
+    names = inspect.signature(function).parameters
+    function(**{name: request.getfixturevalue(name) for name in names})
 
 
 def test_every_snippet_is_run_and_every_scene_is_used():

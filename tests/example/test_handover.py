@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -208,7 +207,7 @@ def test_a_page_waits_for_the_mail_as_well(craftkit, client, booking, staff):
     assert "data-waiting" in page
 
 
-def test_the_guest_saves_it_by_a_link_that_expires(client, craftkit, staff, booking, monkeypatch):
+def test_the_guest_saves_it_by_a_link_that_expires(client, craftkit, staff, booking):
     booking.sign_off(staff)
     craftkit.run()
     client.logout()
@@ -216,8 +215,7 @@ def test_the_guest_saves_it_by_a_link_that_expires(client, craftkit, staff, book
     (url,) = re.findall(r'href="(/craftkit/documents/guest/[^"]+)" download', page)
     answer = client.get(url)
     assert b"".join(answer.streaming_content).startswith(b"%PDF-")
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 3601)
+    craftkit.pass_time(3601)
     assert client.get(url).status_code == 410
 
 

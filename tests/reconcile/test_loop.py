@@ -8,9 +8,9 @@ from django_craftkit import clock
 from django_craftkit.models import Job, Render
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.noting import AT_ONCE, CEILING
-from tests.helpers import at_once
+from tests.helpers import at_once, settle
 from tests.reconcile.helpers import logged
-from tests.seams import has_circled, step_circles, together
+from tests.seams import has_circled, looked_for_at_once, step_circles, together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,6 +30,25 @@ def test_loops_at_once_do_each_job_once(craftkit):
     posts = [call for call in craftkit.sandbox.requests if call.method == "POST"]
     assert len(posts) == 30
     assert Render.objects.filter(remote_id__isnull=False).count() == 30
+
+
+@pytest.mark.parametrize("threads", [2, 8])
+def test_what_needs_a_thread_of_its_own_does_not_wait_until_all_upkeep_is_done(
+    craftkit, documents, monkeypatch, threads
+):
+    """A document that is retried, say, while those of a month's end are archived."""
+    looked_for_at_once(monkeypatch)
+    kept = [render.pk for render in documents(30)]
+    craftkit.sandbox.faults.add("render_failed")
+    render = Render.objects.request("invoice", {}, key="retried")
+    settle(craftkit)
+    Job.objects.restore("archive render", kept, "default")
+    before = len(craftkit.sandbox.requests)
+    render.retry()
+    Loop(threads=threads, wake=None).run()
+    paths = [call.path.rpartition("/")[2] for call in craftkit.sandbox.requests[before:]]
+    assert paths[0] == "download"
+    assert "render" in paths[:15]
 
 
 @pytest.mark.parametrize("threads", [1, 4])

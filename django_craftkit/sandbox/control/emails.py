@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django_craftkit.sandbox.core.signatures import SignatureMail
 from django_craftkit.sandbox.http.routing import Routes
 from django_craftkit.sandbox.pages.emails import letter, signature_letter
-from django_craftkit.sandbox.pages.frame import link, newest, page
+from django_craftkit.sandbox.pages.frame import SHOWN, link, newest, page
 
 from .access import PREFIX
 
@@ -31,6 +31,8 @@ def mails(call: Call) -> Response:
     notes = [f"E-mail is not configured in {name}." for name in off]
     if not sent:
         notes.append("None yet.")
+    elif len(sent) > SHOWN:
+        notes.append(f"The newest {SHOWN} of {len(sent)}.")
     head = "".join(f'<p class="faint">{escape(note)}</p>' for note in notes)
     letters = "".join(_mail(mail) for mail in newest(sent))
     body = f"""<div class="card"><h1>Mails</h1>{head}

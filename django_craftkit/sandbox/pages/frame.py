@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SHOWN: Final = 50
+#: How many rows of a kind a page shows.
+SHOWN: Final = 50
 _STYLE: Final = """
 :root { color-scheme: light dark;
   --ground: #f4f5f7; --paper: #fff; --ink: #1c2028; --faint: #5d6675; --line: #dde1e7;
@@ -164,7 +165,7 @@ def _cell(content: object) -> str:
 
 def newest(items: Iterable[T]) -> list[T]:
     """The last 50, the last one first."""
-    return list(items)[: -_SHOWN - 1 : -1]
+    return list(items)[: -SHOWN - 1 : -1]
 
 
 def notice(

@@ -411,6 +411,16 @@ def test_the_desk_leads_to_the_mails_newest_first_and_opens_none(api, guest, san
     assert (first.open_count, second.open_count) == (1, 0)
 
 
+def test_the_page_of_the_mails_says_how_many_it_leaves_out(api, guest, path):
+    for number in range(51):
+        assert api.post(f"{path}/email", {"to": f"n{number}@example.com"}).status_code == 201
+
+    page = guest.get("/_sandbox/mails").text
+
+    assert ("n50@example.com" in page, "n0@example.com" in page) == (True, False)
+    assert "The newest 50 of 51." in page
+
+
 def test_nothing_of_a_mail_becomes_part_of_a_page(api, guest, sandbox):
     sandbox.put_any_template("any", name="<b>Bold</b>")
     path = f"/v1/renders/{api.render(slug='any').json()['id']}"
