@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from .render import Render
+    from .share import Share
+    from .signature import SignatureRequest
 
 #: Rows of a transaction.
 BATCH = 500
@@ -116,6 +118,16 @@ def erase(
     result.counts = +result.counts
     tell(result)
     return result
+
+
+def erase_late(row: Share | SignatureRequest) -> None:
+    """Erase a row whose document was erased before it was committed, if this is one.
+
+    It was requested in a transaction that was open meanwhile, which nobody else sees, and was never
+    sent. Whoever ends it does this first.
+    """
+    if row.erased_at is None and row.render.erased_at is not None:
+        _erase_documents(_Task((), archive=False, dry_run=False, user=None), [row.render_id])
 
 
 def _checked(addresses: Iterable[str]) -> tuple[str, ...]:
