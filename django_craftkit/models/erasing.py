@@ -27,6 +27,7 @@ from django_craftkit.database import database, in_transaction, lock, update_many
 
 from .archive import ArchivedFile, ArchiveWrite
 from .arguments import check_user
+from .bodies import TO_BE_APPLIED, UNUSED, drop_bodies
 from .change import Change
 from .delivery import WebhookDelivery
 from .erased import LEFT, NAMING
@@ -37,7 +38,7 @@ from .problems import ErrorCode
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from django.contrib.auth.models import AbstractBaseUser
     from django.db.models import QuerySet
@@ -48,15 +49,10 @@ if TYPE_CHECKING:
 
 #: Rows of a transaction.
 BATCH = 500
-#: Webhooks whose bodies are in memory at a time.
-BODIES = 100
 
 Kind = ArchivedFile.Kind
 SIGNED = (Kind.SIGNED, Kind.CERTIFICATE)
-#: Webhooks that are a worker's: it has them locked first, and leaves nothing of what was erased.
-TO_BE_APPLIED = (WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED)
 
-_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: A name that this package has made, whatever folder or letters a storage has added.
 _OURS = re.compile(
     r"(?:^|/)craftkit/[^/]+/(?:render|signed|certificate)/[-0-9a-f]{36}/[0-9a-f]{32}"
@@ -108,11 +104,11 @@ def erase(
         for batch in _batches(requests.exclude(others)):
             result.add(_erase_requests(task, batch))
             tell(result)
-    ids = {str(one.remote_id).encode() for one in result.at_craftkit}
-    unlinked = WebhookDelivery.objects.using(using).filter(about=None, **mine)
+    ids = {one.remote_id for one in result.at_craftkit}
+    unlinked = WebhookDelivery.objects.using(using).filter(about=None, status__in=UNUSED, **mine)
     # What is still to be applied is dropped by whoever applies it.
-    over = (WebhookDelivery.Status.IGNORED, WebhookDelivery.Status.ABANDONED)
-    result.counts["WebhookDelivery"] += _drop_bodies(task, unlinked.filter(status__in=over), ids)
+    dropped = drop_bodies(unlinked, ids, task.addresses, dry_run=dry_run)
+    result.counts["WebhookDelivery"] += dropped
     if not dry_run:
         transaction.on_commit(partial(_delete_files, result), using=using)
     result.counts = +result.counts
@@ -344,16 +340,33 @@ def _erase_shares(task: _Task, pks: list[int]) -> Erasure:
     batch.result.mentioned_in = sorted(documents)
     batch.erase_history(Change.Kind.SHARE, "Share", shares)
     links = batch.note_remote("link", shares)
+    _erase_mirrored(batch, batch.rows("Render"), shares, batch.rows("SignatureRequest"))
+    _erase_seen(batch, documents, links)
+    return batch.result
+
+
+def erase_seen(render: Render, link: uuid.UUID) -> None:
+    """Erase what is stored of who has opened a link, inside a transaction.
+
+    It turned out to be that of a mail that was erased before anybody knew the link.
+    """
+    batch = _Batch(_Task((), archive=False, dry_run=False, user=None))
+    _erase_seen(batch, {render.pk: render.remote_id}, [link])
+
+
+def _erase_seen(
+    batch: _Batch, documents: Mapping[int, uuid.UUID | None], links: list[uuid.UUID]
+) -> None:
+    """Erase what is stored of who has opened links, of these documents and their Craftkit's ids."""
     events = batch.rows("EngagementEvent", render__in=list(documents), share_remote_id__in=links)
     batch.erase_history(Change.Kind.ENGAGEMENT, "EngagementEvent", events)
     batch.blank("EngagementEvent", events.filter(_holds_people()))
-    _erase_mirrored(batch, batch.rows("Render"), shares, batch.rows("SignatureRequest"))
     about = [one for one in documents.values() if one is not None]
     deliveries = WebhookDelivery.objects.writer().filter(about__in=about)
     deliveries = deliveries.exclude(status__in=TO_BE_APPLIED)
-    ids = {str(link).encode() for link in links}
-    batch.result.counts["WebhookDelivery"] += _drop_bodies(task, deliveries, ids)
-    return batch.result
+    batch.result.counts["WebhookDelivery"] += drop_bodies(
+        deliveries, links, batch.task.addresses, dry_run=batch.task.dry_run
+    )
 
 
 @in_transaction
@@ -415,29 +428,6 @@ def _blank_receivers(changes: QuerySet[Change]) -> None:
                 name: {**entry, "error": ""} for name, entry in (change.receivers or {}).items()
             }
         update_many(part, ["receivers"])
-
-
-def _drop_bodies(task: _Task, deliveries: QuerySet[Any], ids: Collection[bytes]) -> int:
-    """Drop the bodies of webhooks that name one of these ids, or an address; return how many.
-
-    Bodies are no text that a database could look into: they are read, some at a time.
-    """
-    addresses = [address.lower().encode() for address in task.addresses]
-    if not (addresses or ids):
-        return 0
-    number = 0
-    for part in bulk.in_batches(deliveries.exclude(body=b"").only("body"), BODIES):
-        found = [one.pk for one in part if _names(bytes(one.body).lower(), addresses, ids)]
-        number += len(found)
-        if found and not task.dry_run:
-            left = WebhookDelivery.objects.writer().filter(pk__in=found)
-            left.update(**LEFT["WebhookDelivery"])
-    return number
-
-
-def _names(body: bytes, addresses: Collection[bytes], ids: Collection[bytes]) -> bool:
-    is_about = any(one in ids for one in _UUID.findall(body))
-    return is_about or any(address in body for address in addresses)
 
 
 def _delete_files(result: Erasure) -> None:

@@ -151,9 +151,9 @@ def prepare(share: Share) -> SoloStep | None:
     """See that a pending share can be sent; return what is to be done where it can't."""
     if share.render.withdrawn_at is not None or share.revoke_requested_at is not None:
         return SoloStep(partial(_end, share))
-    elif share.render.status != Render.Status.SUCCEEDED or share.render.remote_id is None:
+    if share.render.status != Render.Status.SUCCEEDED or share.render.remote_id is None:
         return SoloStep(partial(wait_for, share.render))
-    elif share.is_expired:
+    if share.is_expired:
         update = rejected(share, **Problem(ErrorCode.EXPIRED).columns, field_errors={})
         return SoloStep(partial(finish, update))
     return None
