@@ -18,7 +18,7 @@ from django_craftkit.models import (
     Share,
     SignatureRecipient,
     SignatureRequest,
-    erasing,
+    erasing_batch,
 )
 from tests.erasing.people import ADDRESS, erase, places, request
 from tests.erasing.test_columns import full_rows
@@ -66,7 +66,7 @@ def test_a_batch_takes_as_many_queries_for_many_as_for_one(order: Order):
 def test_interrupted_half_way_it_is_completed_by_the_next_call(
     order: Order, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(erasing, "BATCH", 2)
+    monkeypatch.setattr(erasing_batch, "BATCH", 2)
     many(order, 5)
     found: list[int] = []
 
