@@ -5,8 +5,9 @@ withdrawal. Then every column that may be about people is left empty (``erased.p
 go once that is committed. Rows stay, with their keys' hashes and Craftkit's ids: links without a
 row are links that nobody can take back, and a key that was used makes no second document.
 
-Rows are erased in batches, each in a transaction, with as many queries for many as for one. Done
-once more, it goes on where it was interrupted.
+Rows are erased in batches, each in a transaction, with as many queries for many as for one. What
+they are found by goes last, and at once: done once more after an interruption, it finds all of them
+again, and tells of all of them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from .arguments import check_user
 from .bodies import TO_BE_APPLIED, UNUSED, drop_bodies
 from .change import Change
 from .delivery import WebhookDelivery
-from .erasing_batch import ErasingBatch, Kind, Task, batches, model_of
+from .erased import FOUND_BY, LEFT
+from .erasing_batch import BATCH, ErasingBatch, Kind, Task, batches, model_of
 from .erasure import Erasure
 from .job import Job
 from .leftovers import delete_erased
@@ -87,6 +89,8 @@ def erase(
         transaction.on_commit(partial(_delete_files, result), using=using)
     result.counts = +result.counts
     tell(result)
+    if not dry_run:
+        _forget(task, result)
     return result
 
 
@@ -122,6 +126,25 @@ def _is_to(column: str, task: Task) -> Q:
 
 
 @in_transaction
+def _forget(task: Task, result: Erasure) -> None:
+    """Empty what the rows were found by: until now whoever is interrupted finds all of them again.
+
+    Else the next call could not tell what the first one has erased, and Craftkit still has.
+    """
+    requests = result.erased.get("SignatureRequest", [])
+    for name, column, pks in (
+        ("Render", "pk", result.erased.get("Render", [])),
+        ("Share", "pk", result.erased.get("Share", [])),
+        ("SignatureRecipient", "request", requests),
+    ):
+        left = {column: LEFT[name][column] for column in FOUND_BY[name]}
+        is_to = _is_to("email", task) if name == "SignatureRecipient" else Q()
+        for start in range(0, len(pks), BATCH):
+            some = Q(**{f"{column}__in": pks[start : start + BATCH]})
+            model_of(name).objects.writer().filter(some, is_to).update(**left)
+
+
+@in_transaction
 def _erase_documents(task: Task, pks: list[int]) -> Erasure:
     """Erase documents, with all that was made of them, in one transaction."""
     batch = ErasingBatch(task)
@@ -152,7 +175,10 @@ def _erase_documents(task: Task, pks: list[int]) -> Erasure:
     batch.erase_files((Kind.RENDER,), renders)
     batch.note_files(requests)
     batch.erase_bodies(remote_ids)
-    _erase_mirrored(batch, renders, shares, requests)
+    _end_unknown(batch, shares)
+    for name, rows in (("Render", renders), ("Share", shares), ("SignatureRequest", requests)):
+        batch.erase_log(name, rows)
+        batch.erase(name, rows, but=FOUND_BY["Render"])
     return batch.result
 
 
@@ -175,7 +201,9 @@ def _erase_shares(task: Task, pks: list[int]) -> Erasure:
     batch.result.mentioned_in = sorted(documents)
     batch.erase_history(Change.Kind.SHARE, "Share", shares)
     links = batch.note_remote("link", shares)
-    _erase_mirrored(batch, batch.rows("Render"), shares, batch.rows("SignatureRequest"))
+    _end_unknown(batch, shares)
+    batch.erase_log("Share", shares)
+    batch.erase("Share", shares, but=FOUND_BY["Share"])
     _erase_seen(batch, documents, links)
     return batch.result
 
@@ -222,25 +250,21 @@ def _erase_requests(task: Task, pks: list[int]) -> Erasure:
     batch.result.mentioned_in = sorted(set(requests.values_list("render", flat=True)))
     remote_ids = batch.note_remote("signature request", requests)
     batch.erase_history(Change.Kind.SIGNATURE, "SignatureRequest", requests)
-    people = batch.rows("SignatureRecipient", request__in=pks).filter(_is_to("email", task))
-    batch.blank("SignatureRecipient", people)
+    fresh = list(requests.filter(erased_at=None).values_list("pk", flat=True))
+    people = batch.rows("SignatureRecipient", request__in=fresh).filter(_is_to("email", task))
+    batch.blank("SignatureRecipient", people, but=FOUND_BY["SignatureRecipient"])
     batch.note_files(requests)
     batch.erase_bodies(remote_ids)
-    _erase_mirrored(batch, batch.rows("Render"), batch.rows("Share"), requests)
+    batch.erase_log("SignatureRequest", requests)
+    batch.erase("SignatureRequest", requests)
     return batch.result
 
 
-def _erase_mirrored(
-    batch: ErasingBatch, renders: QuerySet[Any], shares: QuerySet[Any], requests: QuerySet[Any]
-) -> None:
-    """Erase mirrored rows themselves, at last."""
+def _end_unknown(batch: ErasingBatch, shares: QuerySet[Any]) -> None:
+    """Have nobody asked any more whether a mail was sent."""
     if not batch.task.dry_run:
-        # Nobody is asked any more whether such a mail was sent.
         unknown = shares.filter(status=model_of("Share").Status.UNKNOWN)
         Job.objects.schedule_for(Job.Kind.SHARE, unknown.only("project"))
-    for name, rows in (("Render", renders), ("Share", shares), ("SignatureRequest", requests)):
-        batch.erase_log(name, rows)
-        batch.erase(name, rows)
 
 
 def _without(batch: ErasingBatch, name: str, waits: QuerySet[Any], pks: list[int]) -> list[int]:

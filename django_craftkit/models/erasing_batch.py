@@ -83,22 +83,20 @@ class ErasingBatch:
         """Return rows of a model; none where it is not said which."""
         return self._models[name].filter(**about) if about else self._models[name].none()
 
-    def erase(self, name: str, rows: QuerySet[Any]) -> None:
-        """Leave nothing in the columns of these mirrored rows, and say which they were."""
-        fresh = rows.filter(erased_at=None)
-        pks = list(fresh.values_list("pk", flat=True))
-        self.result.erased[name] = pks
-        self.result.counts[name] += len(pks)
-        if not self.task.dry_run:
-            fresh.update(erased_at=self.now)
-            rows.update(**LEFT[name])
+    def erase(self, name: str, rows: QuerySet[Any], but: Collection[str] = ()) -> None:
+        """Leave nothing in the columns of these mirrored rows, and say which they were.
 
-    def blank(self, name: str, rows: QuerySet[Any]) -> None:
+        Those that an interrupted call has erased are named once more, and not counted.
+        """
+        fresh = rows.filter(erased_at=None)
+        self.result.erased[name] = sorted(rows.values_list("pk", flat=True))
+        self.result.counts[name] += self._write(fresh, erased_at=self.now)
+        if not self.task.dry_run:
+            rows.update(**_left(name, but))
+
+    def blank(self, name: str, rows: QuerySet[Any], but: Collection[str] = ()) -> None:
         """Leave nothing in the columns of these rows, and count them."""
-        if self.task.dry_run:
-            self.result.counts[name] += rows.count()
-        else:
-            self.result.counts[name] += rows.update(**LEFT[name])
+        self.result.counts[name] += self._write(rows, **_left(name, but))
 
     def erase_history(self, kind: str, model: str, rows: QuerySet[Any]) -> None:
         """Erase what the history, and jobs, say in words of these rows."""
@@ -125,6 +123,7 @@ class ErasingBatch:
         self.result.counts["Change"] += self._write(said, note="")
 
     def _write(self, rows: QuerySet[Any], **values: Any) -> int:
+        """Write values to rows, unless they are only counted; return how many they are."""
         return rows.count() if self.task.dry_run else rows.update(**values)
 
     def erase_log(self, model: str, rows: QuerySet[Any]) -> None:
@@ -189,6 +188,10 @@ class ErasingBatch:
         files = ArchivedFile.objects.writer().exclude(name="")
         files = files.filter(kind__in=SIGNED, object_id__in=requests.order_by().values("pk"))
         self.result.kept_files += files.values_list("pk", flat=True)
+
+
+def _left(name: str, but: Collection[str]) -> dict[str, Any]:
+    return {column: value for column, value in LEFT[name].items() if column not in but}
 
 
 def _blank_receivers(changes: QuerySet[Change]) -> None:
