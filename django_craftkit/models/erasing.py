@@ -20,11 +20,12 @@ from django.db import transaction
 from django.db.models import Q
 
 from django_craftkit import conf
-from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.database import database, in_transaction, lock, update_many
 
 from .arguments import check_user
 from .bodies import TO_BE_APPLIED, UNUSED, drop_bodies
 from .change import Change
+from .default_key import renamed_from_labels
 from .delivery import WebhookDelivery
 from .erased import FOUND_BY, LEFT
 from .erasing_batch import BATCH, ErasingBatch, Kind, Task, batches, model_of
@@ -175,6 +176,8 @@ def _erase_documents(task: Task, pks: list[int]) -> Erasure:
     batch.erase_files((Kind.RENDER,), renders)
     batch.note_files(requests)
     batch.erase_bodies(remote_ids)
+    if not task.dry_run:
+        update_many(renamed_from_labels(renders), ["key_hash"])
     _end_unknown(batch, shares)
     for name, rows in (("Render", renders), ("Share", shares), ("SignatureRequest", requests)):
         batch.erase_log(name, rows)
