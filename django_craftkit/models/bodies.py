@@ -24,6 +24,8 @@ AT_ONCE = 100
 TO_BE_APPLIED = (Status.RECEIVED, Status.FAILED)
 #: Webhooks that are linked to nothing, and that nobody applies any more.
 UNUSED = (Status.IGNORED, Status.ABANDONED)
+#: Events of attempts of documents.
+OF_DOCUMENTS = ("render.succeeded", "render.failed")
 
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

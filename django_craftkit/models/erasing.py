@@ -176,6 +176,7 @@ def _erase_documents(task: Task, pks: list[int]) -> Erasure:
     batch.erase_files((Kind.RENDER,), renders)
     batch.note_files(requests)
     batch.erase_bodies(remote_ids)
+    batch.erase_earlier_bodies(renders)
     if not task.dry_run:
         update_many(renamed_from_labels(renders), ["key_hash"])
     _end_unknown(batch, shares)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.db import router
-from django.db.models import F, Q, Value
+from django.db.models import Exists, F, Min, OuterRef, Q, Value
 from django.db.models.functions import Concat
 
 from django_craftkit import bulk, clock
 from django_craftkit.database import update_many
 
 from .archive import ArchivedFile, ArchiveWrite
-from .bodies import TO_BE_APPLIED
+from .bodies import OF_DOCUMENTS, TO_BE_APPLIED
 from .change import Change
 from .delivery import WebhookDelivery
 from .erased import LEFT, NAMING
@@ -173,6 +173,28 @@ class ErasingBatch:
         deliveries = WebhookDelivery.objects.writer().filter(bulk.among("about", remote_ids))
         over = deliveries.exclude(status__in=TO_BE_APPLIED).exclude(body=b"", error="")
         self.blank("WebhookDelivery", over)
+
+    def erase_earlier_bodies(self, renders: QuerySet[Any]) -> None:
+        """Drop the bodies of webhooks about earlier attempts of documents.
+
+        Nobody has those ids any more. So it is what came in the project since a document was
+        requested, and is about a document that no row is about: it may be of another's earlier
+        attempt, too, which was applied long ago.
+        """
+        retried = renders.filter(attempt__gt=1).order_by()
+        since = retried.values_list("project").annotate(Min("requested_at"))
+        for project, moment in list(since):
+            known = self._models["Render"].filter(project=project, remote_id=OuterRef("about"))
+            deliveries = WebhookDelivery.objects.writer().filter(
+                ~Exists(known),
+                project=project,
+                event__in=OF_DOCUMENTS,
+                received_at__gte=moment,
+                about__isnull=False,
+            )
+            over = deliveries.exclude(status__in=TO_BE_APPLIED).exclude(body=b"", error="")
+            for part in batches(over):
+                self.blank("WebhookDelivery", WebhookDelivery.objects.writer().filter(pk__in=part))
 
     def note_remote(self, what: str, rows: QuerySet[Any]) -> list[uuid.UUID]:
         """Note what Craftkit has of these rows; return its ids."""
