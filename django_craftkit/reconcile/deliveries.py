@@ -171,6 +171,7 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
     _note(results, batch, now)
     if contents.erased:
         _drop_bodies(results, batch, contents.erased)
+    renders.DocumentStates.close(contents.applied)
 
 
 def _drop_bodies(
@@ -195,6 +196,8 @@ class Contents:
         self.notices: defaultdict[Key, list[RemoteState]] = defaultdict(list)
         #: Documents, links and signature requests whose rows were erased.
         self.erased: set[Key] = set()
+        #: What was applied, and is still to be closed.
+        self.applied: list[renders.DocumentStates] = []
 
     def read_render(self, project: str, payload: Mapping[str, Any]) -> Named:
         render = client.Render.from_webhook(payload)
@@ -214,7 +217,7 @@ class Contents:
         return Named(notice.id)
 
     def apply(self, lease: Lease | None) -> set[Key]:
-        """Apply all of it; return what there is a row for."""
+        """Apply all of it; return what there is a row for. ``applied`` is closed by the caller."""
         known: set[Key] = set()
         if self.renders or self.events:
             rows = renders.lock_known(self.renders.keys() | self.events.keys())
@@ -222,7 +225,8 @@ class Contents:
             self._note_erased(rows)
             cause = Change.Cause.WEBHOOK
             if found := [(rows[key], said) for key, said in self.renders.items() if key in rows]:
-                renders.DocumentStates(cause, lease=lease).apply(found)
+                self.applied.append(renders.DocumentStates(cause, lease=lease))
+                self.applied[-1].apply(found)
             if seen := [(rows[key], events) for key, events in self.events.items() if key in rows]:
                 self.erased |= engagement.apply(seen, cause, lease=lease)
         if self.notices:
