@@ -28,7 +28,6 @@ from tests.seams import (
     statements,
 )
 
-
 WRITTEN = r"(?:INSERT INTO|UPDATE|DELETE FROM) [\"`](craftkit_\w+)"
 
 
