@@ -20,7 +20,7 @@ from django_craftkit.privacy import kept_address, kept_user_agent
 from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
 
-from .answers import UNREADABLE_KEY, how, warn_of_unreadable
+from .answers import UNREADABLE_KEY, warn_of_unreadable
 from .moments import from_utc
 from .renders.states import remote_id_of
 from .results import PARKED, Done, Reschedule, Result, look_delay
@@ -88,9 +88,7 @@ def _tell(render: Render, craftkit: client.Craftkit) -> None:
         except InvalidRequest as error:
             if error.is_passing:
                 raise
-            logger.warning(
-                "Craftkit does not take an event of document %s: %s", render.pk, how(error)
-            )
+            logger.warning("Craftkit does not take an event of document %s: %s", render.pk, error)
         # Craftkit's own event takes its place: it has an id.
         event.delete(using=database())
 
