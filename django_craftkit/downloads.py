@@ -25,7 +25,7 @@ from django.views import View
 
 from . import clock, conf
 from .database import non_atomic
-from .files import SECONDS, FileUnavailable, begins, streamed
+from .files import SECONDS, FileUnavailable, streamed
 from .models import EngagementEvent, Render, RenderFailed
 from .models.downloading import GuestLink
 from .permissions import allows, owns_source
@@ -121,7 +121,8 @@ class _Download(View):
         name = f"{render.template} {render.pk}"
         try:
             fetch = partial(render.open_file, timeout=SECONDS)
-            response = streamed(self.request, fetch, name, render)
+            began = partial(record, render, self.source)
+            return streamed(self.request, fetch, name, render, on_begin=began)
         except RenderFailed:
             return self.tell(_("There is no PDF of this document."), 404)
         except FileUnavailable as error:
@@ -130,9 +131,6 @@ class _Download(View):
             told = self.tell(_("The document can't be opened at the moment. Try again later."), 503)
             told.headers["Retry-After"] = "60"
             return told
-        if begins(response):
-            record(render, self.source)
-        return response
 
     def gone(self) -> HttpResponseBase:
         return self.tell(_("This document is not available any more."), 410)

@@ -46,19 +46,39 @@ class FileUnavailable(Exception):
 
 
 def streamed(
-    request: HttpRequest, open_file: Callable[[], OpenFile], name: str, row: Model
+    request: HttpRequest,
+    open_file: Callable[[], OpenFile],
+    name: str,
+    row: Model,
+    *,
+    on_begin: Callable[[], object] = lambda: None,
 ) -> HttpResponseBase:
     """Answer ``GET`` and ``HEAD`` with a PDF, and a ``Range`` of it where the file can be sought.
 
     Args:
         open_file: ``Render.open_file``, or one of a signature request's.
         name: what the file is called unless the row says.
+        on_begin: called before an answer that has the beginning of the file in it: a viewer
+            requests many parts of one. If it raises, so does this.
 
     Raises:
         FileUnavailable: there is no file to be had; one line in the log says why.
         RenderFailed: the document ended without one.
     """
     opened = _opened(open_file, row)
+    try:
+        response = _answer(request, opened, name, row)
+        content_range = response.headers.get("Content-Range", "bytes 0-")
+        if response.streaming and content_range.startswith("bytes 0-"):
+            on_begin()
+    except BaseException:
+        # Nobody gets the answer, which would close it.
+        opened.file.close()
+        raise
+    return response
+
+
+def _answer(request: HttpRequest, opened: OpenFile, name: str, row: Model) -> HttpResponseBase:
     headers = {
         "Content-Type": "application/pdf",
         "Content-Disposition": content_disposition_header(False, file_name(row, name)) or "inline",
@@ -88,12 +108,6 @@ def streamed(
     if start:
         opened.file.seek(start)
     return StreamedFile(Chunks(opened.file, size, _known_as(row)), status=status, headers=headers)
-
-
-def begins(response: HttpResponseBase) -> bool:
-    """Whether an answer has the beginning of a file in it: a viewer requests many parts of one."""
-    content_range = response.headers.get("Content-Range", "bytes 0-")
-    return bool(response.streaming) and content_range.startswith("bytes 0-")
 
 
 def file_name(row: Any, name: str) -> str:

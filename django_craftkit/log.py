@@ -15,10 +15,12 @@ def one_line(text: str, limit: int = LONGEST) -> str:
 
 
 def _fold(record: logging.LogRecord) -> bool:
-    # Keys, names and errors come from outside: a line break in one would forge a line.
+    # Keys, names and errors come from outside: a line break in one would forge a line. Of an error
+    # that has others' words it is what it says of itself for logs.
     if isinstance(record.args, tuple):
         record.args = tuple(
-            arg if isinstance(arg, int | float) else one_line(str(arg)) for arg in record.args
+            arg if isinstance(arg, int | float) else one_line(str(getattr(arg, "in_log", arg)))
+            for arg in record.args
         )
     return True
 

@@ -631,8 +631,12 @@ def at_webhook(monkeypatch: pytest.MonkeyPatch, act: Callable[[bytes], object]) 
 
 
 def webhooks_read(monkeypatch: pytest.MonkeyPatch, event: str, read: Callable[..., Any]) -> None:
-    """Be a version that reads webhooks of an event: ``read(states, project, payload)``."""
-    monkeypatch.setitem(deliveries._READERS, event, read)
+    """Be a version that reads webhooks of an event: ``read(states, project, payload)``.
+
+    It returns what they are about.
+    """
+    named = lambda *given: deliveries.Named(read(*given))  # noqa: E731
+    monkeypatch.setitem(deliveries._READERS, event, named)
 
 
 def when_waiting(monkeypatch: pytest.MonkeyPatch, nap: Callable[[float], object]) -> None:

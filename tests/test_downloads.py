@@ -12,10 +12,10 @@ from django.conf import settings as django_settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.base import ContentFile
-from django.db import connections
+from django.db import OperationalError, connections
 from django.http import Http404
 from django.test import Client
-from django.urls import NoReverseMatch, resolve
+from django.urls import NoReverseMatch, resolve, reverse
 from django.utils import timezone
 
 from django_craftkit.client import CraftkitError
@@ -26,6 +26,7 @@ from django_craftkit.models.archive import archive_storage
 from django_craftkit.models.downloading import GuestLink
 from tests.admin.conftest import make_render
 from tests.helpers import grant
+from tests.seams import before_writing
 from tests.shop.models import Account, Order
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,10 @@ def kept(ready: Render) -> Render:
     """A document that the archive has."""
     archive(ready)
     return ready
+
+
+def failing() -> None:
+    raise OperationalError("The database has gone away.")
 
 
 def body(response: Any) -> bytes:
@@ -622,6 +627,24 @@ class TestTheRecord:
         browser().get(kept.get_download_url(guest=True, expires=60))
         newest = EngagementEvent.objects.filter(type="downloaded").latest("pk")
         assert newest.metadata == {"source": "guest link"}
+
+    @pytest.mark.parametrize("url", ["site", "admin"])
+    def test_that_fails_leaves_no_file_open(self, admin_client, kept, monkeypatch, url):
+        closed: list[str] = []
+        open_file = Render.open_file
+
+        def noted(self, **how):
+            opened = open_file(self, **how)
+            monkeypatch.setattr(opened.file, "close", lambda: closed.append(url))
+            return opened
+
+        monkeypatch.setattr(Render, "open_file", noted)
+        before_writing(monkeypatch, EngagementEvent, failing)
+        page = reverse("admin:craftkit_render_pdf", args=[kept.pk])
+        admin_client.raise_request_exception = False
+        response = admin_client.get(kept.get_download_url() if url == "site" else page)
+        assert response.status_code == 500
+        assert closed == [url]
 
     def test_is_none_where_settings_say_so(self, staff, kept, settings):
         settings.CRAFTKIT = {"RECORD_DOWNLOADS": False}

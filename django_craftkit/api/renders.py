@@ -111,6 +111,7 @@ class RenderSerializer(RowSerializer):
             "supersedes",
             "superseded_by",
             "superseded_at",
+            "erased_at",
         )
         read_only_fields = fields
 

@@ -56,6 +56,7 @@ class ShareSerializer(RowSerializer):
             "mailed_at",
             "revoke_requested_at",
             "revoked_at",
+            "erased_at",
         )
         read_only_fields = fields
 

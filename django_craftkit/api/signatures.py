@@ -126,6 +126,7 @@ class SignatureRequestSerializer(RowSerializer):
             "completed_at",
             "cancel_requested_at",
             "cancel_reason",
+            "erased_at",
         )
         read_only_fields = fields
 

@@ -97,6 +97,15 @@ class CraftkitError(Exception):
         return f"<{type(self).__name__}: {self}>"
 
     @property
+    def in_log(self) -> str:
+        """What logs say of it: the answer's status and code, the call, and no words of Craftkit's.
+
+        Those may quote what was sent, and be about people.
+        """
+        parts = (type(self).__name__, str(self.status or ""), self.code, self.method, self.path)
+        return " ".join(filter(None, parts))
+
+    @property
     def is_passing(self) -> bool:
         """Whether a refusal decides nothing: it is about this moment (408, 421, 425), or lacks the
         code that all of Craftkit's have. A proxy's page, say.

@@ -52,6 +52,13 @@ LEFT: dict[str, dict[str, Any]] = {
     "ArchivedFile": {"name": "", "sha256": ""},
 }
 
+#: What rows are found by that are to be erased. It is emptied last, once all of them are.
+FOUND_BY = {
+    "Render": ("source_type", "source_id", "source_db", "source_schema"),
+    "Share": ("recipient_email",),
+    "SignatureRecipient": ("email",),
+}
+
 
 def left_of(model: type[Model], *, but: str = "") -> dict[str, Any]:
     """Return what is left in the columns of an erased row, by name; ``but`` is left out."""

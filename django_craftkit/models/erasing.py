@@ -5,70 +5,45 @@ withdrawal. Then every column that may be about people is left empty (``erased.p
 go once that is committed. Rows stay, with their keys' hashes and Craftkit's ids: links without a
 row are links that nobody can take back, and a key that was used makes no second document.
 
-Rows are erased in batches, each in a transaction, with as many queries for many as for one. Done
-once more, it goes on where it was interrupted.
+Rows are erased in batches, each in a transaction, with as many queries for many as for one. What
+they are found by goes last, and at once: done once more after an interruption, it finds all of them
+again, and tells of all of them.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
-from django.contrib.contenttypes.models import ContentType
-from django.db import router, transaction
-from django.db.models import F, Q, Value
-from django.db.models.functions import Concat
+from django.db import transaction
+from django.db.models import Q
 
-from django_craftkit import bulk, clock, conf
+from django_craftkit import conf
 from django_craftkit.database import database, in_transaction, lock, update_many
 
-from .archive import ArchivedFile, ArchiveWrite
 from .arguments import check_user
+from .bodies import TO_BE_APPLIED, UNUSED, drop_bodies
 from .change import Change
+from .default_key import renamed_from_labels
 from .delivery import WebhookDelivery
-from .erased import LEFT, NAMING
-from .erasure import AtCraftkit, Erasure
+from .erased import FOUND_BY, LEFT
+from .erasing_batch import BATCH, ErasingBatch, Kind, Task, batches, model_of
+from .erasure import Erasure
 from .job import Job
 from .leftovers import delete_erased
 from .problems import ErrorCode
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Mapping
 
     from django.contrib.auth.models import AbstractBaseUser
     from django.db.models import QuerySet
 
     from .render import Render
-
-#: Rows of a transaction.
-BATCH = 500
-#: Webhooks whose bodies are in memory at a time.
-BODIES = 100
-
-Kind = ArchivedFile.Kind
-SIGNED = (Kind.SIGNED, Kind.CERTIFICATE)
-#: Webhooks that are a worker's: it has them locked first, and leaves nothing of what was erased.
-TO_BE_APPLIED = (WebhookDelivery.Status.RECEIVED, WebhookDelivery.Status.FAILED)
-
-_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-#: A name that this package has made, whatever folder or letters a storage has added.
-_OURS = re.compile(
-    r"(?:^|/)craftkit/[^/]+/(?:render|signed|certificate)/[-0-9a-f]{36}/[0-9a-f]{32}"
-)
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What every batch has to know."""
-
-    addresses: tuple[str, ...]
-    archive: bool
-    dry_run: bool
-    user: Any
+    from .share import Share
+    from .signature import SignatureRequest
 
 
 def erase(
@@ -82,7 +57,7 @@ def erase(
     on_progress: Callable[[Erasure], object] | None,
 ) -> Erasure:
     """Erase documents, and what went to addresses; see ``RenderQuerySet.erase``."""
-    task = _Task(_checked(addresses), archive, dry_run, check_user(user))
+    task = Task(_checked(addresses), archive, dry_run, check_user(user))
     mine: Any = {}
     if project is not None:
         conf.project(project)
@@ -90,32 +65,44 @@ def erase(
     using, tell = database(), on_progress or (lambda erasure: None)
     renders = renders.using(using).filter(**mine)
     result = Erasure(is_dry_run=dry_run)
-    for batch in _batches(renders):
+    for batch in batches(renders):
         result.add(_erase_documents(task, batch))
         tell(result)
     # Those of documents are counted with them, where nothing was written meanwhile.
     others = Q(render__in=renders.order_by().values("pk")) if dry_run else Q(pk__in=())
     if task.addresses:
-        shares = _model("Share").objects.using(using).filter(_is_to("recipient_email", task))
-        for batch in _batches(shares.filter(**mine).exclude(others)):
+        shares = model_of("Share").objects.using(using).filter(_is_to("recipient_email", task))
+        for batch in batches(shares.filter(**mine).exclude(others)):
             result.add(_erase_shares(task, batch))
             tell(result)
-        people = _model("SignatureRecipient").objects.using(using).filter(_is_to("email", task))
-        requests = _model("SignatureRequest").objects.using(using)
+        people = model_of("SignatureRecipient").objects.using(using).filter(_is_to("email", task))
+        requests = model_of("SignatureRequest").objects.using(using)
         requests = requests.filter(pk__in=people.values("request"), **mine)
-        for batch in _batches(requests.exclude(others)):
+        for batch in batches(requests.exclude(others)):
             result.add(_erase_requests(task, batch))
             tell(result)
-    ids = {str(one.remote_id).encode() for one in result.at_craftkit}
-    unlinked = WebhookDelivery.objects.using(using).filter(about=None, **mine)
+    ids = {one.remote_id for one in result.at_craftkit}
+    unlinked = WebhookDelivery.objects.using(using).filter(about=None, status__in=UNUSED, **mine)
     # What is still to be applied is dropped by whoever applies it.
-    over = (WebhookDelivery.Status.IGNORED, WebhookDelivery.Status.ABANDONED)
-    result.counts["WebhookDelivery"] += _drop_bodies(task, unlinked.filter(status__in=over), ids)
+    dropped = drop_bodies(unlinked, ids, task.addresses, dry_run=dry_run)
+    result.counts["WebhookDelivery"] += dropped
     if not dry_run:
         transaction.on_commit(partial(_delete_files, result), using=using)
     result.counts = +result.counts
     tell(result)
+    if not dry_run:
+        _forget(task, result)
     return result
+
+
+def erase_late(row: Share | SignatureRequest) -> None:
+    """Erase a row whose document was erased before it was committed, if this is one.
+
+    It was requested in a transaction that was open meanwhile, which nobody else sees, and was never
+    sent. Whoever ends it does this first.
+    """
+    if row.erased_at is None and row.render.erased_at is not None:
+        _erase_documents(Task((), archive=False, dry_run=False, user=None), [row.render_id])
 
 
 def _checked(addresses: Iterable[str]) -> tuple[str, ...]:
@@ -132,165 +119,45 @@ def _checked(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _is_to(column: str, task: _Task) -> Q:
+def _is_to(column: str, task: Task) -> Q:
     found = Q(pk__in=())
     for address in task.addresses:
         found |= Q(**{f"{column}__iexact": address})
     return found
 
 
-def _batches(rows: QuerySet[Any]) -> Iterator[list[int]]:
-    """Yield the primary keys of rows; what is erased meanwhile is passed over."""
-    return bulk.in_batches(rows.values_list("pk", flat=True), BATCH)
+@in_transaction
+def _forget(task: Task, result: Erasure) -> None:
+    """Empty what the rows were found by: until now whoever is interrupted finds all of them again.
 
-
-def _model(name: str) -> Any:
-    # By its name: the models lie above.
-    return apps.get_model("craftkit", name)
-
-
-class _Batch:
-    """Rows of each model that are erased in one transaction, or counted."""
-
-    def __init__(self, task: _Task) -> None:
-        self.task, self.result = task, Erasure(is_dry_run=task.dry_run)
-        self.now = clock.now()
-        self._models = {
-            name: _model(name).objects.writer()
-            for name in (
-                "Render",
-                "Share",
-                "SignatureRequest",
-                "SignatureRecipient",
-                "EngagementEvent",
-            )
-        }
-
-    def rows(self, name: str, **about: Any) -> Any:
-        """Return rows of a model; none where it is not said which."""
-        return self._models[name].filter(**about) if about else self._models[name].none()
-
-    def erase(self, name: str, rows: QuerySet[Any]) -> None:
-        """Leave nothing in the columns of these mirrored rows, and say which they were."""
-        fresh = rows.filter(erased_at=None)
-        pks = list(fresh.values_list("pk", flat=True))
-        self.result.erased[name] = pks
-        self.result.counts[name] += len(pks)
-        if not self.task.dry_run:
-            fresh.update(erased_at=self.now)
-            rows.update(**LEFT[name])
-
-    def blank(self, name: str, rows: QuerySet[Any]) -> None:
-        """Leave nothing in the columns of these rows, and count them."""
-        if self.task.dry_run:
-            self.result.counts[name] += rows.count()
-        else:
-            self.result.counts[name] += rows.update(**LEFT[name])
-
-    def erase_history(self, kind: str, model: str, rows: QuerySet[Any]) -> None:
-        """Erase what the history, and jobs, say in words of these rows."""
-        kinds = [one for one in Job.Kind if one.model_name == model]
-        # By their keys: for a query within an UPDATE, MariaDB looks at every row of the table.
-        for part in _batches(rows):
-            changes = Change.objects.writer().filter(bulk.among("object_id", part), kind=kind)
-            self.result.counts["Change"] += self._write(changes.exclude(note=""), note="")
-            jobs = Job.objects.writer().filter(bulk.among("object_id", part), kind__in=kinds)
-            self.blank("Job", jobs.exclude(error=""))
-            if not self.task.dry_run:
-                _blank_receivers(changes.exclude(receivers__isnull=True).exclude(receivers={}))
-
-    def erase_mentions(self, pks: list[int]) -> None:
-        """Erase the keys of documents from the history of those that they supersede, or by which.
-
-        The lines of one that was superseded name the key of the other, and the other way round.
-        """
-        related = Q(supersedes__in=pks) | Q(successors__in=pks)
-        near = self._models["Render"].filter(related).exclude(pk__in=pks)
-        about = list(near.order_by().values_list("pk", flat=True).distinct())
-        lines = Change.objects.writer().filter(bulk.among("object_id", about), kind="render")
-        said = lines.filter(to_status__in=NAMING).exclude(note="")
-        self.result.counts["Change"] += self._write(said, note="")
-
-    def _write(self, rows: QuerySet[Any], **values: Any) -> int:
-        return rows.count() if self.task.dry_run else rows.update(**values)
-
-    def erase_log(self, model: str, rows: QuerySet[Any]) -> None:
-        """Erase how the admin's log calls these rows, and what it says was done."""
-        if not apps.is_installed("django.contrib.admin"):
-            return
-        entries: Any = apps.get_model("admin", "LogEntry")
-        using = router.db_for_write(entries)
-        kind = ContentType.objects.db_manager(using).get_for_model(_model(model))
-        for some in _batches(rows):
-            mine = entries.objects.using(using).filter(
-                content_type=kind, object_id__in=list(map(str, some))
-            )
-            # A page links to a row by what it is called.
-            left = {"object_repr": Concat(Value("#"), F("object_id")), "change_message": ""}
-            self.result.counts["LogEntry"] += self._write(mine.exclude(**left), **left)
-
-    def erase_files(self, kinds: Collection[Kind], owners: QuerySet[Any]) -> None:
-        """Have the files of rows deleted after the commit, and none be fetched any more."""
-        about = {"kind__in": kinds, "object_id__in": owners.order_by().values("pk")}
-        files = ArchivedFile.objects.writer().filter(**about)
-        found = list(files.exclude(name=""))
-        ours = [file for file in found if _OURS.search(file.name)]
-        self.result.foreign_files += [file.pk for file in found if file not in ours]
-        self.result.counts["ArchivedFile"] += len(ours)
-        if self.task.dry_run:
-            return
-        ArchiveWrite.objects.writer().bulk_create(
-            ArchiveWrite(kind=one.kind, object_id=one.object_id, name=one.name) for one in ours
-        )
-        ArchivedFile.objects.writer().filter(pk__in=[one.pk for one in ours]).update(
-            **LEFT["ArchivedFile"]
-        )
-        # A worker may be fetching one: where it comes to vouch for it, it finds that it was erased.
-        ArchivedFile.objects.writer().bulk_create(
-            (
-                ArchivedFile(kind=kind, object_id=pk, size=0, **LEFT["ArchivedFile"])
-                for pk in owners.values_list("pk", flat=True)
-                for kind in kinds
-            ),
-            ignore_conflicts=True,
-            batch_size=BATCH,
-        )
-
-    def erase_bodies(self, remote_ids: Collection[uuid.UUID]) -> None:
-        """Drop the bodies of webhooks about these of Craftkit's objects."""
-        deliveries = WebhookDelivery.objects.writer().filter(bulk.among("about", remote_ids))
-        over = deliveries.exclude(status__in=TO_BE_APPLIED).exclude(body=b"", error="")
-        self.blank("WebhookDelivery", over)
-
-    def note_remote(self, what: str, rows: QuerySet[Any]) -> list[uuid.UUID]:
-        """Note what Craftkit has of these rows; return its ids."""
-        known = list(rows.exclude(remote_id=None).values_list("project", "remote_id"))
-        self.result.at_craftkit += [AtCraftkit(project, what, one) for project, one in known]
-        return [one for _project, one in known]
-
-    def note_files(self, requests: QuerySet[Any]) -> None:
-        """Note which files of signature requests are kept, or erase them."""
-        if self.task.archive:
-            self.erase_files(SIGNED, requests)
-            return
-        files = ArchivedFile.objects.writer().exclude(name="")
-        files = files.filter(kind__in=SIGNED, object_id__in=requests.order_by().values("pk"))
-        self.result.kept_files += files.values_list("pk", flat=True)
+    Else the next call could not tell what the first one has erased, and Craftkit still has.
+    """
+    requests = result.erased.get("SignatureRequest", [])
+    for name, column, pks in (
+        ("Render", "pk", result.erased.get("Render", [])),
+        ("Share", "pk", result.erased.get("Share", [])),
+        ("SignatureRecipient", "request", requests),
+    ):
+        left = {column: LEFT[name][column] for column in FOUND_BY[name]}
+        is_to = _is_to("email", task) if name == "SignatureRecipient" else Q()
+        for start in range(0, len(pks), BATCH):
+            some = Q(**{f"{column}__in": pks[start : start + BATCH]})
+            model_of(name).objects.writer().filter(some, is_to).update(**left)
 
 
 @in_transaction
-def _erase_documents(task: _Task, pks: list[int]) -> Erasure:
+def _erase_documents(task: Task, pks: list[int]) -> Erasure:
     """Erase documents, with all that was made of them, in one transaction."""
-    batch = _Batch(task)
+    batch = ErasingBatch(task)
     renders = batch.rows("Render", pk__in=pks)
     shares = batch.rows("Share", render__in=pks)
     requests = batch.rows("SignatureRequest", render__in=pks)
     if not task.dry_run:
         # Whoever sends something of a document, or applies what Craftkit says, locks it first.
         list(lock(renders).order_by("pk").values_list("pk"))
-        _model("Render").objects.withdraw_all(pks, user=task.user)
-        _model("Share").objects.revoke_all(pks, user=task.user)
-        _model("SignatureRequest").objects.cancel_all(pks, user=task.user)
+        model_of("Render").objects.withdraw_all(pks, user=task.user)
+        model_of("Share").objects.revoke_all(pks, user=task.user)
+        model_of("SignatureRequest").objects.cancel_all(pks, user=task.user)
     remote_ids = batch.note_remote("document", renders)
     remote_ids += batch.note_remote("signature request", requests)
     batch.erase_history(Change.Kind.RENDER, "Render", renders)
@@ -309,16 +176,22 @@ def _erase_documents(task: _Task, pks: list[int]) -> Erasure:
     batch.erase_files((Kind.RENDER,), renders)
     batch.note_files(requests)
     batch.erase_bodies(remote_ids)
-    _erase_mirrored(batch, renders, shares, requests)
+    batch.erase_earlier_bodies(renders)
+    if not task.dry_run:
+        update_many(renamed_from_labels(renders), ["key_hash"])
+    _end_unknown(batch, shares)
+    for name, rows in (("Render", renders), ("Share", shares), ("SignatureRequest", requests)):
+        batch.erase_log(name, rows)
+        batch.erase(name, rows, but=FOUND_BY["Render"])
     return batch.result
 
 
 @in_transaction
-def _erase_shares(task: _Task, pks: list[int]) -> Erasure:
+def _erase_shares(task: Task, pks: list[int]) -> Erasure:
     """Erase links and mails to an address, of documents that stay, in one transaction."""
-    batch, status = _Batch(task), _model("Share").Status
+    batch, status = ErasingBatch(task), model_of("Share").Status
     if not task.dry_run:
-        _model("Share").objects.revoke_chosen(pks, user=task.user)
+        model_of("Share").objects.revoke_chosen(pks, user=task.user)
     is_settling = Q(status=status.UNKNOWN) & ~Q(error_code=ErrorCode.MAIL_UNPROVEN)
     waits = batch.rows("Share", pk__in=pks).filter(
         Q(status=status.PENDING) | is_settling,
@@ -332,29 +205,48 @@ def _erase_shares(task: _Task, pks: list[int]) -> Erasure:
     batch.result.mentioned_in = sorted(documents)
     batch.erase_history(Change.Kind.SHARE, "Share", shares)
     links = batch.note_remote("link", shares)
-    events = batch.rows("EngagementEvent", render__in=list(documents), share_remote_id__in=links)
-    batch.erase_history(Change.Kind.ENGAGEMENT, "EngagementEvent", events)
-    batch.blank("EngagementEvent", events.filter(_holds_people()))
-    _erase_mirrored(batch, batch.rows("Render"), shares, batch.rows("SignatureRequest"))
-    about = [one for one in documents.values() if one is not None]
-    deliveries = WebhookDelivery.objects.writer().filter(about__in=about)
-    deliveries = deliveries.exclude(status__in=TO_BE_APPLIED)
-    ids = {str(link).encode() for link in links}
-    batch.result.counts["WebhookDelivery"] += _drop_bodies(task, deliveries, ids)
+    _end_unknown(batch, shares)
+    batch.erase_log("Share", shares)
+    batch.erase("Share", shares, but=FOUND_BY["Share"])
+    _erase_seen(batch, documents, links)
     return batch.result
 
 
+def erase_seen(render: Render, link: uuid.UUID) -> None:
+    """Erase what is stored of who has opened a link, inside a transaction.
+
+    It turned out to be that of a mail that was erased before anybody knew the link.
+    """
+    batch = ErasingBatch(Task((), archive=False, dry_run=False, user=None))
+    _erase_seen(batch, {render.pk: render.remote_id}, [link])
+
+
+def _erase_seen(
+    batch: ErasingBatch, documents: Mapping[int, uuid.UUID | None], links: list[uuid.UUID]
+) -> None:
+    """Erase what is stored of who has opened links, of these documents and their Craftkit's ids."""
+    events = batch.rows("EngagementEvent", render__in=list(documents), share_remote_id__in=links)
+    batch.erase_history(Change.Kind.ENGAGEMENT, "EngagementEvent", events)
+    batch.blank("EngagementEvent", events.filter(_holds_people()))
+    about = [one for one in documents.values() if one is not None]
+    deliveries = WebhookDelivery.objects.writer().filter(about__in=about)
+    deliveries = deliveries.exclude(status__in=TO_BE_APPLIED)
+    batch.result.counts["WebhookDelivery"] += drop_bodies(
+        deliveries, links, batch.task.addresses, dry_run=batch.task.dry_run
+    )
+
+
 @in_transaction
-def _erase_requests(task: _Task, pks: list[int]) -> Erasure:
+def _erase_requests(task: Task, pks: list[int]) -> Erasure:
     """Erase signature requests to an address, of documents that stay, in one transaction.
 
     Others who are to sign them keep their names.
     """
-    batch = _Batch(task)
+    batch = ErasingBatch(task)
     if not task.dry_run:
-        _model("SignatureRequest").objects.cancel_chosen(pks, user=task.user)
+        model_of("SignatureRequest").objects.cancel_chosen(pks, user=task.user)
     waits = batch.rows("SignatureRequest", pk__in=pks).filter(
-        status=_model("SignatureRequest").Status.PENDING, sent_at__isnull=False, remote_id=None
+        status=model_of("SignatureRequest").Status.PENDING, sent_at__isnull=False, remote_id=None
     )
     # The answer tells which request it is, and until then the people do.
     pks = _without(batch, "SignatureRequest", waits, pks)
@@ -362,28 +254,24 @@ def _erase_requests(task: _Task, pks: list[int]) -> Erasure:
     batch.result.mentioned_in = sorted(set(requests.values_list("render", flat=True)))
     remote_ids = batch.note_remote("signature request", requests)
     batch.erase_history(Change.Kind.SIGNATURE, "SignatureRequest", requests)
-    people = batch.rows("SignatureRecipient", request__in=pks).filter(_is_to("email", task))
-    batch.blank("SignatureRecipient", people)
+    fresh = list(requests.filter(erased_at=None).values_list("pk", flat=True))
+    people = batch.rows("SignatureRecipient", request__in=fresh).filter(_is_to("email", task))
+    batch.blank("SignatureRecipient", people, but=FOUND_BY["SignatureRecipient"])
     batch.note_files(requests)
     batch.erase_bodies(remote_ids)
-    _erase_mirrored(batch, batch.rows("Render"), batch.rows("Share"), requests)
+    batch.erase_log("SignatureRequest", requests)
+    batch.erase("SignatureRequest", requests)
     return batch.result
 
 
-def _erase_mirrored(
-    batch: _Batch, renders: QuerySet[Any], shares: QuerySet[Any], requests: QuerySet[Any]
-) -> None:
-    """Erase mirrored rows themselves, at last."""
+def _end_unknown(batch: ErasingBatch, shares: QuerySet[Any]) -> None:
+    """Have nobody asked any more whether a mail was sent."""
     if not batch.task.dry_run:
-        # Nobody is asked any more whether such a mail was sent.
-        unknown = shares.filter(status=_model("Share").Status.UNKNOWN)
+        unknown = shares.filter(status=model_of("Share").Status.UNKNOWN)
         Job.objects.schedule_for(Job.Kind.SHARE, unknown.only("project"))
-    for name, rows in (("Render", renders), ("Share", shares), ("SignatureRequest", requests)):
-        batch.erase_log(name, rows)
-        batch.erase(name, rows)
 
 
-def _without(batch: _Batch, name: str, waits: QuerySet[Any], pks: list[int]) -> list[int]:
+def _without(batch: ErasingBatch, name: str, waits: QuerySet[Any], pks: list[int]) -> list[int]:
     waiting = list(waits.values_list("pk", flat=True))
     if waiting:
         batch.result.under_way[name] = waiting
@@ -393,39 +281,6 @@ def _without(batch: _Batch, name: str, waits: QuerySet[Any], pks: list[int]) -> 
 def _holds_people() -> Q:
     is_told = Q(ip_address__isnull=False) | Q(metadata__isnull=False)
     return is_told | ~Q(user_agent="")
-
-
-def _blank_receivers(changes: QuerySet[Change]) -> None:
-    """Leave of receivers that failed only which they are, and how often they were called."""
-    for part in bulk.in_batches(changes.only("receivers"), BATCH):
-        for change in part:
-            change.receivers = {
-                name: {**entry, "error": ""} for name, entry in (change.receivers or {}).items()
-            }
-        update_many(part, ["receivers"])
-
-
-def _drop_bodies(task: _Task, deliveries: QuerySet[Any], ids: Collection[bytes]) -> int:
-    """Drop the bodies of webhooks that name one of these ids, or an address; return how many.
-
-    Bodies are no text that a database could look into: they are read, some at a time.
-    """
-    addresses = [address.lower().encode() for address in task.addresses]
-    if not (addresses or ids):
-        return 0
-    number = 0
-    for part in bulk.in_batches(deliveries.exclude(body=b"").only("body"), BODIES):
-        found = [one.pk for one in part if _names(bytes(one.body).lower(), addresses, ids)]
-        number += len(found)
-        if found and not task.dry_run:
-            left = WebhookDelivery.objects.writer().filter(pk__in=found)
-            left.update(**LEFT["WebhookDelivery"])
-    return number
-
-
-def _names(body: bytes, addresses: Collection[bytes], ids: Collection[bytes]) -> bool:
-    is_about = any(one in ids for one in _UUID.findall(body))
-    return is_about or any(address in body for address in addresses)
 
 
 def _delete_files(result: Erasure) -> None:

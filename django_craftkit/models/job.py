@@ -109,7 +109,7 @@ class JobQuerySet(LeasedQuerySet):
         by_project: dict[str, list[int]] = {}
         for row in rows:
             by_project.setdefault(row.project, []).append(row.pk)
-        for project, pks in by_project.items():
+        for project, pks in sorted(by_project.items()):
             self.schedule(kind, pks, project)
 
     def _add(

@@ -69,8 +69,3 @@ def why(row: Any) -> str:
     """
     fields = ", ".join(sorted(row.field_errors)[:MOST_FIELDS])
     return " ".join(filter(None, (row.error_code or "no code", fields and f"({fields})")))
-
-
-def how(error: CraftkitError) -> str:
-    """Return what the log says of a call that failed: no words of Craftkit's, as in ``why``."""
-    return " ".join(filter(None, (type(error).__name__, str(error.status or ""), error.code)))

@@ -63,6 +63,15 @@ class DeliveryResult(NamedTuple):
     about: uuid.UUID | None = None
     problem: Problem = NO_PROBLEM
     due_at: datetime | None = None
+    #: Craftkit's id of the link that it is about, too; not noted.
+    link: uuid.UUID | None = None
+
+
+class Named(NamedTuple):
+    """What a body is about, by Craftkit's ids."""
+
+    about: uuid.UUID
+    link: uuid.UUID | None = None
 
 
 class Unusable(StepError):
@@ -162,6 +171,7 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
     _note(results, batch, now)
     if contents.erased:
         _drop_bodies(results, batch, contents.erased)
+    renders.DocumentStates.close(contents.applied)
 
 
 def _drop_bodies(
@@ -171,8 +181,8 @@ def _drop_bodies(
     pks = []
     for delivery in batch:
         result = results[delivery.pk]
-        key = result.about and (delivery.project, result.about)
-        if result.status == Status.PROCESSED and key in erased:
+        named = {(delivery.project, one) for one in (result.about, result.link) if one is not None}
+        if result.status == Status.PROCESSED and not named.isdisjoint(erased):
             pks.append(delivery.pk)
     WebhookDelivery.objects.writer().filter(pk__in=pks).update(body=b"")
 
@@ -184,28 +194,30 @@ class Contents:
         self.renders: defaultdict[Key, list[RemoteState]] = defaultdict(list)
         self.events: defaultdict[Key, list[client.EngagementEvent]] = defaultdict(list)
         self.notices: defaultdict[Key, list[RemoteState]] = defaultdict(list)
-        #: Of what there are rows for, what was erased.
+        #: Documents, links and signature requests whose rows were erased.
         self.erased: set[Key] = set()
+        #: What was applied, and is still to be closed.
+        self.applied: list[renders.DocumentStates] = []
 
-    def read_render(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
+    def read_render(self, project: str, payload: Mapping[str, Any]) -> Named:
         render = client.Render.from_webhook(payload)
         self.renders[project, render.id].append(renders.state_of(render))
-        return render.id
+        return Named(render.id)
 
-    def read_event(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
+    def read_event(self, project: str, payload: Mapping[str, Any]) -> Named:
         event = client.EngagementEvent.from_webhook(payload)
         if event.render_id is None:
             raise Unusable(ErrorCode.EVENT_WITHOUT_DOCUMENT)
         self.events[project, event.render_id].append(event)
-        return event.render_id
+        return Named(event.render_id, event.share_id)
 
-    def read_notice(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
+    def read_notice(self, project: str, payload: Mapping[str, Any]) -> Named:
         notice = client.SignatureNotice.from_webhook(payload)
         self.notices[project, notice.id].append(signatures.state_of_notice(notice))
-        return notice.id
+        return Named(notice.id)
 
     def apply(self, lease: Lease | None) -> set[Key]:
-        """Apply all of it; return what there is a row for."""
+        """Apply all of it; return what there is a row for. ``applied`` is closed by the caller."""
         known: set[Key] = set()
         if self.renders or self.events:
             rows = renders.lock_known(self.renders.keys() | self.events.keys())
@@ -213,9 +225,10 @@ class Contents:
             self._note_erased(rows)
             cause = Change.Cause.WEBHOOK
             if found := [(rows[key], said) for key, said in self.renders.items() if key in rows]:
-                renders.DocumentStates(cause, lease=lease).apply(found)
+                self.applied.append(renders.DocumentStates(cause, lease=lease))
+                self.applied[-1].apply(found)
             if seen := [(rows[key], events) for key, events in self.events.items() if key in rows]:
-                engagement.apply(seen, cause, lease=lease)
+                self.erased |= engagement.apply(seen, cause, lease=lease)
         if self.notices:
             requests = lock_by_remote_id(SignatureRequest.objects.writer(), self.notices)
             known.update(requests)
@@ -228,7 +241,7 @@ class Contents:
         self.erased.update(key for key, row in rows.items() if row.erased_at is not None)
 
 
-_READERS: dict[str, Callable[[Contents, str, Mapping[str, Any]], uuid.UUID]] = {
+_READERS: dict[str, Callable[[Contents, str, Mapping[str, Any]], Named]] = {
     "render.succeeded": Contents.read_render,
     "render.failed": Contents.read_render,
     **{f"document.{kind}": Contents.read_event for kind in EngagementEvent.Type},
@@ -252,10 +265,10 @@ def _read(delivery: WebhookDelivery, contents: Contents) -> DeliveryResult:
     if reader is None:
         return DeliveryResult(Status.IGNORED, event=event)
     try:
-        about = reader(contents, delivery.project, payload)
+        named = reader(contents, delivery.project, payload)
     except InvalidResponse as error:
         raise Unusable(ErrorCode.BODY_UNREADABLE, error) from error
-    return DeliveryResult(Status.PROCESSED, event=event, about=about)
+    return DeliveryResult(Status.PROCESSED, event=event, about=named.about, link=named.link)
 
 
 def _failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> DeliveryResult:
@@ -281,6 +294,6 @@ def _note(results: dict[int, DeliveryResult], batch: list[WebhookDelivery], now:
                 delivery.attempts,
             )
         values = result._asdict() | result.problem.columns
-        del values["problem"]
+        del values["problem"], values["link"]
         ended.append(delivery.ended(**values, processed_at=now if is_final else None))
     WebhookDelivery.objects.release(ended)

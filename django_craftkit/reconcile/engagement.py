@@ -20,7 +20,7 @@ from django_craftkit.privacy import kept_address, kept_user_agent
 from django_craftkit.projects import get_client
 from django_craftkit.signals import engagement_recorded
 
-from .answers import UNREADABLE_KEY, how, warn_of_unreadable
+from .answers import UNREADABLE_KEY, warn_of_unreadable
 from .moments import from_utc
 from .renders.states import remote_id_of
 from .results import PARKED, Done, Reschedule, Result, look_delay
@@ -29,7 +29,8 @@ from .shares.states import LOOK_AGAIN
 from .states import MAX_COUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    import uuid
+    from collections.abc import Iterable, Mapping, Sequence, Set
 
     from django_craftkit import client
     from django_craftkit.models.claims import Lease
@@ -87,9 +88,7 @@ def _tell(render: Render, craftkit: client.Craftkit) -> None:
         except InvalidRequest as error:
             if error.is_passing:
                 raise
-            logger.warning(
-                "Craftkit does not take an event of document %s: %s", render.pk, how(error)
-            )
+            logger.warning("Craftkit does not take an event of document %s: %s", render.pk, error)
         # Craftkit's own event takes its place: it has an id.
         event.delete(using=database())
 
@@ -108,25 +107,33 @@ def apply(
     cause: Change.Cause,
     counts: Mapping[str, int] | None = None,
     lease: Lease | None = None,
-) -> None:
+) -> set[tuple[str, uuid.UUID]]:
     """Apply events to their documents, which are locked; inside a transaction.
 
-    ``counts`` are what Craftkit says of each of them.
+    ``counts`` are what Craftkit says of each of them. Returns the links among what the events are
+    about that were erased: by their project and Craftkit's id.
     """
     events = {
         (render.project, event.id): (render, event) for render, said in found for event in said
     }
+    erased = _erased_links(
+        {event.share_id for render, event in events.values() if render.erased_at is None}
+    )
     known = EngagementEvent.objects.writer().filter(event_id__in=[pk for _, pk in events])
     for key in known.values_list("project", "event_id"):
         events.pop(key, None)
     rows = [_row(render, event) for render, event in events.values()]
-    _blank_erased(rows)
+    for row in rows:
+        is_of_erased = (row.project, row.share_remote_id) in erased
+        if row.render.erased_at is not None or is_of_erased:
+            blank(row, PERSONAL)
     new = EngagementEvent.objects.writer().bulk_create(rows)
     renders = {render.pk: render for render, _said in found}
     _count(renders, counts or {}, new)
     if new and engagement_recorded.receivers_of(EngagementEvent):
         _announce(new, cause, lease)
     adopt.apply_events(renders, new, cause)
+    return erased
 
 
 def _row(render: Render, event: client.EngagementEvent) -> EngagementEvent:
@@ -144,16 +151,13 @@ def _row(render: Render, event: client.EngagementEvent) -> EngagementEvent:
     )
 
 
-def _blank_erased(rows: Sequence[EngagementEvent]) -> None:
-    """Have new events hold nothing about people who read what was erased."""
-    links = {row.share_remote_id for row in rows if row.render.erased_at is None} - {None}
-    erased: set[Any] = set()
-    if links:
-        shares = Share.objects.writer().filter(remote_id__in=links, erased_at__isnull=False)
-        erased.update(shares.values_list("remote_id", flat=True))
-    for row in rows:
-        if row.render.erased_at is not None or row.share_remote_id in erased:
-            blank(row, PERSONAL)
+def _erased_links(ids: Set[uuid.UUID | None]) -> set[tuple[str, Any]]:
+    """Return which of these links of Craftkit's were erased here, with their projects."""
+    links = ids - {None}
+    if not links:
+        return set()
+    rows = Share.objects.writer().filter(remote_id__in=links, erased_at__isnull=False)
+    return set(rows.values_list("project", "remote_id"))
 
 
 def _metadata(event: client.EngagementEvent) -> dict[str, Any] | None:

@@ -239,7 +239,8 @@ class Noting:
                 "Craftkit project %r (%s) is paused: %s",
                 job.project,
                 pause.capability or "all of it",
-                pause.reason,
+                # Craftkit's words may quote what was sent: the project's row has them.
+                pause.reason if is_ours else pause.code,
             )
 
 

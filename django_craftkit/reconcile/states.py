@@ -124,8 +124,18 @@ class States(Generic[T, S]):
     def follow(self, moved: Sequence[tuple[T, Mapping[str, Any]]]) -> None:
         """Set going what is due now, of rows that were changed, and what their columns held."""
 
+    @classmethod
+    def close(cls, applied: Sequence[Any]) -> None:
+        """Set going what several workers may wait for each other at, by all that was applied.
+
+        Last in the transaction, and in one order: who has such a row locks nothing else.
+        """
+
     def apply(self, found: Iterable[tuple[T, Iterable[S]]]) -> None:
-        """Apply states to their rows, which are locked; inside a transaction."""
+        """Apply states to their rows, which are locked; inside a transaction.
+
+        Before that ends, ``close`` is called.
+        """
         changes: list[Change] = []
         moved: list[tuple[T, dict[str, Any]]] = []
         columns = {"updated_at"}

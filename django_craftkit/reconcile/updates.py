@@ -170,9 +170,12 @@ class Updates(Answered[Update[R]], Generic[R]):
             groups.setdefault((one.cause, one.asked_at), []).append((row, [one.state]))
             if row.remote_id is None and one.state.remote_id is not None:
                 new.append(row)
+        applied = []
         for (cause, asked_at), found in groups.items():
-            self.states(cause, asked_at).apply(found)
+            applied.append(self.states(cause, asked_at))
+            applied[-1].apply(found)
         WebhookDelivery.objects.pull_forward((row.project, row.remote_id) for row in new)
+        self.states.close(applied)
 
 
 def _is_about(row: R, update: Update[R]) -> bool:

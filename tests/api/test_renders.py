@@ -363,6 +363,27 @@ def test_a_withdrawal(craftkit, boss):
         assert refused["code"] == "withdrawn"
 
 
+def test_what_was_erased_says_since_when_and_holds_nothing(craftkit, boss):
+    render = ready(craftkit)
+    boss.sent(f"renders/{render.pk}/email/", {"recipient_email": "ada@example.com"})
+    boss.sent(f"renders/{render.pk}/sign/", SIGNERS)
+    craftkit.run()
+    rows = {
+        f"renders/{render.pk}/": {"key": "", "source": None, "data": None, "filename": ""},
+        f"shares/{render.shares.get().pk}/": {"recipient_email": "", "url": None, "message": ""},
+        f"signature-requests/{render.signature_requests.get().pk}/": {"name": ""},
+    }
+    assert {boss.got(path)["erased_at"] for path in rows} == {None}
+    Render.objects.filter(pk=render.pk).erase()
+    for path, left in rows.items():
+        row = boss.got(path)
+        assert row["erased_at"] is not None
+        assert {name: row[name] for name in left} == left
+    for path, body in (("retry", {}), ("share", {}), ("supersede", {"data": {}})):
+        refused = boss.sent(f"renders/{render.pk}/{path}/", body, status=409)
+        assert refused["code"] == "withdrawn"
+
+
 def test_a_view_is_recorded(craftkit, boss):
     render = ready(craftkit)
     path = f"renders/{render.pk}/record/"

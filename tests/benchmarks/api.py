@@ -37,7 +37,14 @@ if TYPE_CHECKING:
 #: A session, its user and their permissions take four, a rule or an object's permissions one,
 #: the list one. People and links of other lists are read with one more.
 MOST_QUERIES, MOST_OF_OTHERS = 6, 7
-RIGHTS = ("view_render", "view_share", "view_signaturerequest", "view_engagementevent")
+RIGHTS = (
+    "view_render",
+    "view_share",
+    "view_signaturerequest",
+    "view_engagementevent",
+    "view_batch",
+    "view_template",
+)
 BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",
@@ -179,6 +186,10 @@ def _values() -> dict[tuple[str, str], str]:
         ("requested_before", "middle"): middle.requested_at.isoformat(),
         ("render", "most read"): str(most_read()),
         ("render", "another"): str(middle.pk),
+        ("batch", "one"): str(middle.batch_id),
+        ("batch", "absent"): "987654321",
+        ("name", "one"): "Invoices 7",
+        ("name", "absent"): "nothing",
         ("recipient_email", "one"): "anna.7@example.org",
         ("recipient_email", "absent"): "nobody@example.org",
     }

@@ -18,6 +18,7 @@ from django.core.management.color import no_style
 from django.db import connections, models
 
 from django_craftkit.models import (
+    Batch,
     Change,
     EngagementEvent,
     Job,
@@ -26,6 +27,7 @@ from django_craftkit.models import (
     Share,
     SignatureRecipient,
     SignatureRequest,
+    Template,
     WebhookDelivery,
 )
 from django_craftkit.models.problems import ErrorCode
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MIRRORED: tuple[type[models.Model], ...] = (
+    Template,
+    Batch,
     Render,
     Share,
     SignatureRequest,
@@ -60,6 +64,7 @@ HOLDER, HANDFUL = 1_000, 25
 
 TEMPLATES = {"invoice": 0.6, "contract": 0.25, "offer": 0.1, "booking": 0.04, "certificate": 0.0}
 _MOZILLA, _WEBKIT = "Mozilla/5.0", "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+_BATCH = "'batch' || g"
 BROWSERS = (
     f"{_MOZILLA} (Windows NT 10.0; Win64; x64) {_WEBKIT} Chrome/130.0.0.0 Safari/537.36",
     f"{_MOZILLA} (iPhone; CPU iPhone OS 18_1 like Mac OS X) {_WEBKIT} Version/18.1 Safari/604.1",
@@ -75,16 +80,21 @@ class Size:
     shares: int = field(init=False)
     deliveries: int = field(init=False)
     signatures: int = field(init=False)
+    batches: int = field(init=False)
+    templates: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.shares = max(self.renders * 3 // 10, 10 * LEAST)
         self.deliveries = max(self.renders // 2, 20 * LEAST)
         self.signatures = max(self.renders // 10, 10 * LEAST)
+        # As many documents in each, however many there are.
+        self.batches = self.renders * 3 // 8
+        self.templates = max(self.renders // 1000, 5 * LEAST)
 
     @property
     def total(self) -> int:
         mirrored = 3 * self.renders + self.shares + self.deliveries + self.events
-        return mirrored + 3 * self.signatures
+        return mirrored + 3 * self.signatures + self.batches + self.templates
 
 
 def fill(using: str, size: Size) -> None:
@@ -93,6 +103,8 @@ def fill(using: str, size: Size) -> None:
     filler = _Filler(using, size)
     _empty(using)
     filler.people()
+    filler.templates()
+    filler.batches()
     filler.renders()
     filler.shares()
     filler.signatures()
@@ -157,6 +169,47 @@ class _Filler:
         made = users.bulk_create(users.model(username=f"clerk {n}") for n in range(PEOPLE))
         self.first_person = made[0].pk
 
+    def templates(self) -> None:
+        known = ", ".join(f"'{name}'" for name in TEMPLATES)
+        place = "1 + (g - 1) / 2"
+        self._insert(
+            Template,
+            self.size.templates,
+            {
+                "id": "g",
+                "project": "CASE WHEN g % 2 = 0 THEN 'eu' ELSE 'default' END",
+                "slug": f"coalesce((ARRAY[{known}])[{place}], 'letter-' || {place})",
+                "remote_id": _uuid("template", "g"),
+                "name": f"'Letter ' || {place}",
+                "template_type": "'document'",
+                "published": "g % 9 > 0",
+                "version": "CASE WHEN g % 9 > 0 THEN 1 + g % 7 END",
+                "gone_at": "CASE WHEN g % 11 = 0 THEN now() - interval '9 days' END",
+            },
+            "SELECT g",
+        )
+
+    def batches(self) -> None:
+        total = self.size.batches
+        at = moment("g", total, LEAST)
+        is_filled, is_complete = f"g <= {total - LEAST // 3}", f"g <= {total - LEAST}"
+        self._insert(
+            Batch,
+            total,
+            {
+                "id": "g",
+                "project": "CASE WHEN g % 5 = 0 THEN 'eu' ELSE 'default' END",
+                "template": "'invoice'",
+                "name": "CASE WHEN g % 4 > 0 THEN 'Invoices ' || g ELSE '' END",
+                "key_hash": f"CASE WHEN g % 4 > 0 THEN {_hash(_BATCH)} || {_hash(_BATCH)} END",
+                "requested_at": "s.at",
+                "requested_by_id": f"CASE WHEN g % 2 = 0 THEN {self._person()} END",
+                "filled_at": f"CASE WHEN {is_filled} THEN s.at + interval '1 minute' END",
+                "completed_at": f"CASE WHEN {is_complete} THEN s.at + interval '1 hour' END",
+            },
+            f"SELECT g, {at} AS at",
+        )
+
     def renders(self) -> None:
         total = self.size.renders
         template = pick(spread("g", total, 7919), total, TEMPLATES)
@@ -196,6 +249,7 @@ class _Filler:
                 "accepted_at": "CASE WHEN s.status NOT IN ('pending', 'rejected') THEN s.at END",
                 "completed_at": f"CASE WHEN {is_ready} THEN s.at + interval '3 seconds' END",
                 "requested_by_id": f"CASE WHEN g % 4 = 0 THEN {self._person()} END",
+                "batch_id": f"1 + (g - 1) * {self.size.batches}::bigint / {total}",
                 "error": f"CASE WHEN {has_failed} THEN 'The data don''t fit: total' ELSE '' END",
                 "error_code": f"CASE WHEN {has_failed} THEN 'validation_error' ELSE '' END",
                 "data": "jsonb_build_object('customer', 'Customer ' || g % 50000, 'total', g % 997,"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from django_craftkit.clock import database_now
 from django_craftkit.models import (
+    EngagementEvent,
     Job,
     Render,
     Share,
@@ -70,6 +73,56 @@ def test_by_address_what_went_to_her_is_erased_and_nothing_else(craftkit: Kit, s
     kept = SignatureRecipient.objects.exclude(email="").values_list("email", flat=True)
     assert list(kept) == ["bob@example.com"] * 2
     assert sorted(one.status for one in craftkit.signatures) == ["cancelled", "sent"]
+
+
+@pytest.mark.parametrize("is_repeated", [False, True], ids=["once", "twice"])
+def test_what_is_on_its_way_meanwhile_brings_nothing_back(
+    craftkit: Kit, ready: Render, settings, is_repeated: bool
+):
+    settings.CRAFTKIT = {
+        **settings.CRAFTKIT,
+        "ENGAGEMENT_STORE_IP": "full",
+        "DELIVERY_KEEP_DAYS": None,
+    }
+    share = ready.share(channel="email", recipient_email=ADDRESS)
+    asked = ready.send_for_signature([ADA, BOB], anchor_tags=TAGS)
+    craftkit.run()
+    craftkit.open(share, ip=ADDRESS_OF_NET)
+    craftkit.decline(asked, ADDRESS, f"I am not {NAME}.")
+    erasure = Render.objects.none().erase(addresses=[ADDRESS])
+    assert erasure.is_complete
+    settle(craftkit)
+    if is_repeated:
+        WebhookDelivery.objects.create(
+            project=ready.project,
+            delivery_id=uuid.uuid4(),
+            body=_viewed(ready, share, EngagementEvent.objects.get(type="viewed")),
+            body_hash="1",
+            due_at=database_now(),
+        )
+        settle(craftkit)
+    assert ready.events.filter(type="viewed").count() == 1
+    assert places() == []
+    ready.refresh()
+    asked.refresh()
+    settle(craftkit)
+    assert places() == []
+    assert WebhookDelivery.objects.exclude(body=b"").exists(), "what is not about her stays"
+
+
+def _viewed(render: Render, share: Share, event: EngagementEvent) -> bytes:
+    share.refresh_from_db()
+    said = {
+        "event": "document.viewed",
+        "renderId": str(render.remote_id),
+        "shareId": str(share.remote_id),
+        "eventId": str(event.event_id),
+        "eventType": "viewed",
+        "actorKind": "recipient",
+        "sourceIp": ADDRESS_OF_NET,
+        "createdAt": "2026-06-05T11:03:00.000Z",
+    }
+    return json.dumps(said).encode()
 
 
 def test_the_same_mail_is_not_sent_again(craftkit: Kit):

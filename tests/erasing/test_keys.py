@@ -72,6 +72,31 @@ def test_an_event_of_the_same_key_makes_no_other(
     assert places() == []
 
 
+def labelled(order: Order) -> Render:
+    """A document of an earlier version, whose default key had the label of the model."""
+    key = f"invoice:shop.order:{order.pk}"
+    return request(order, key=key)
+
+
+def test_a_default_key_of_an_earlier_version_stays_used(craftkit: Kit, order: Order):
+    render = labelled(order)
+    craftkit.run()
+    erase(order)
+    assert Render.objects.request("invoice", {}, source=order).pk == render.pk
+    assert Render.objects.request_many("invoice", [order], data=lambda order: {}).created == 0
+    craftkit.run()
+    assert len(craftkit.renders) == 1
+
+
+def test_where_two_documents_have_that_key_the_other_one_is_found(craftkit: Kit, order: Order):
+    today = Render.objects.request("invoice", {}, source=order)
+    old = labelled(order)
+    erase(order)
+    assert Render.objects.request("invoice", {}, source=order).pk == today.pk
+    old.refresh_from_db()
+    assert old.erased_at is not None
+
+
 @pytest.mark.parametrize("status", ["succeeded", "failed"])
 def test_an_erased_document_goes_to_nobody(craftkit: Kit, order: Order, status: str):
     if status == "failed":

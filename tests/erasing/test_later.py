@@ -9,6 +9,7 @@ import pytest
 from django_craftkit.models import (
     EngagementEvent,
     Render,
+    WebhookDelivery,
 )
 from tests.erasing.people import (
     ADA,
@@ -80,6 +81,30 @@ def test_whatever_comes_later_brings_nothing_back(craftkit: Kit, order: Order, c
     assert {share.status for share in render.shares.all()} == {"revoked"}
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("django_c")]
     assert not [line for line in lines if NAME.lower() in line.lower() or ADDRESS_OF_NET in line]
+
+
+def test_webhooks_about_earlier_attempts_go_and_those_about_others_stay(
+    craftkit: Kit, order: Order, settings
+):
+    settings.CRAFTKIT = {**settings.CRAFTKIT, "DELIVERY_KEEP_DAYS": None}
+    other = Render.objects.request("invoice", {}, key="other")
+    craftkit.run()
+    craftkit.sandbox.faults.add("render_failed", message=f"{NAME} is no number.")
+    render = request(order)
+    craftkit.run()
+    assert render.retry()
+    craftkit.run()
+    assert "WebhookDelivery.body" in places()
+    before = WebhookDelivery.objects.exclude(body=b"")
+    assert sorted(before.values_list("event", flat=True)) == [
+        "render.failed",
+        "render.succeeded",
+        "render.succeeded",
+    ]
+    erase(order)
+    assert places() == []
+    other.refresh_from_db()
+    assert WebhookDelivery.objects.exclude(body=b"").get().about == other.remote_id
 
 
 def test_before_it_was_sent_it_is_cancelled(craftkit: Kit, order: Order):

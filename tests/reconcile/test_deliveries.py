@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 import uuid
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from django_craftkit.models import Change, Job, ProjectState, Render, WebhookDelivery
+from django_craftkit.models import Batch, Change, Job, ProjectState, Render, WebhookDelivery
 from django_craftkit.privacy import kept_body
 from django_craftkit.reconcile import deliveries
 from tests.helpers import LEASE_OVER, Killed, settle
@@ -24,7 +25,10 @@ from tests.seams import (
     before_writing,
     claim,
     process_webhooks,
+    statements,
 )
+
+WRITTEN = r"(?:INSERT INTO|UPDATE|DELETE FROM) [\"`](craftkit_\w+)"
 
 
 def ask(number: int = 1) -> Render:
@@ -67,6 +71,29 @@ def test_a_webhook_that_comes_before_the_posts_answer_is_applied(craftkit, monke
     assert render.status == "succeeded"
     assert Change.objects.get(to_status="succeeded").cause == "webhook"
     assert WebhookDelivery.objects.get().status == "processed"
+
+
+def test_a_batch_has_its_job_when_nothing_else_is_left_to_lock(craftkit, ready, monkeypatch):
+    """Workers that end documents of one batch wait for each other there, and for nothing then."""
+    batch = Batch.objects.create(template="invoice")
+    Render.objects.update(batch=batch, status="rendering")
+    Job.objects.all().delete()
+    seen = {
+        "event": "document.viewed",
+        "eventType": "viewed",
+        "eventId": str(uuid.uuid4()),
+        "renderId": str(ready.remote_id),
+        "actorKind": "recipient",
+        "createdAt": "2026-06-05T10:00:02.000Z",
+    }
+    store(body(ready.remote_id))
+    store(json.dumps(seen).encode())
+    written = statements(monkeypatch)
+    after_writing(monkeypatch, Job, written.clear, times=None, saying="batch")
+    assert process_webhooks(timezone.now()) == 2
+    assert Job.objects.filter(kind=Job.Kind.BATCH, object_id=batch.pk).exists()
+    tables = {table for _, sql in written for table in re.findall(WRITTEN, sql)}
+    assert tables <= {ProjectState._meta.db_table}, "that is a transaction of its own"
 
 
 def test_a_webhook_whose_posts_answer_was_lost_is_applied_after_the_retry(craftkit):

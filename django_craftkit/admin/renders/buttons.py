@@ -19,7 +19,7 @@ from django_craftkit.admin.shares.buttons import revocation_results
 from django_craftkit.admin.shares.page import revocable, share_rows
 from django_craftkit.admin.signatures.buttons import cancellation_results
 from django_craftkit.admin.signatures.page import cancellable, request_rows
-from django_craftkit.files import FileUnavailable, begins, streamed
+from django_craftkit.files import FileUnavailable, streamed
 from django_craftkit.models import NothingToRender, Render, RenderFailed
 from django_craftkit.models.problems import ErrorCode
 from django_craftkit.permissions import user_of
@@ -63,21 +63,21 @@ class RenderButtons(MirrorAdmin[Render]):
     def pdf_view(self, request: HttpRequest, render: Render) -> HttpResponseBase:
         if render.erased_at is not None:
             return self.tell(request, render, results.erased())
+
+        def opened() -> None:
+            render.record("viewed", {"source": "admin"})
+            self.log_change(request, render, _("Opened the PDF."))
+
         try:
             if not render.is_final:
                 raise RenderFailed(render)
             fetch = partial(render.open_file, timeout=SECONDS)
-            response = streamed(request, fetch, render.key, render)
+            return streamed(request, fetch, render.key, render, on_begin=opened)
         except RenderFailed:
             return self.tell(request, render, results.no_pdf(render))
         except FileUnavailable as error:
             text = _("Craftkit did not hand out the PDF. %s") % error.why
             return self.tell(request, render, (messages.ERROR, text.strip()))
-        # A browser's viewer may read a long file in many parts.
-        if begins(response):
-            render.record("viewed", {"source": "admin"})
-            self.log_change(request, render, _("Opened the PDF."))
-        return response
 
     @button("retry", "retry_render")
     def retry_view(self, request: HttpRequest, render: Render) -> HttpResponse:

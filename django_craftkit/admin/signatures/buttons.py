@@ -16,7 +16,7 @@ from django_craftkit.admin.common.base import MirrorAdmin
 from django_craftkit.admin.common.buttons import SECONDS, button, pk_of, timeout
 from django_craftkit.admin.common.format import Context, age
 from django_craftkit.admin.common.truncate import LONG, short_line
-from django_craftkit.files import FileUnavailable, begins, streamed
+from django_craftkit.files import FileUnavailable, streamed
 from django_craftkit.models import (
     ArchivedFile,
     KeyConflict,
@@ -96,14 +96,11 @@ class SignatureButtons(MirrorAdmin[SignatureRequest]):
             text = _("Nothing is signed: the request is %s.") % row.get_status_display()
             return self.tell(request, row, (messages.ERROR, text))
         fetch = partial(row.open_file, kind, timeout=SECONDS)
+        opened = partial(self.log_change, request, row, done)
         try:
-            response = streamed(request, fetch, f"{row.render.key} {kind}", row)
+            return streamed(request, fetch, f"{row.render.key} {kind}", row, on_begin=opened)
         except FileUnavailable as error:
             return self.tell(request, row, (messages.ERROR, (failed % error.why).strip()))
-        # A browser's viewer may read a long file in many parts.
-        if begins(response):
-            self.log_change(request, row, done)
-        return response
 
 
 SIGNATURES = ProjectState.Capability.SIGNATURES

@@ -18,7 +18,6 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Template
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
-from django_craftkit.reconcile.answers import how
 from django_craftkit.reconcile.results import Paused, result_of
 from django_craftkit.reconcile.states import RemoteState
 
@@ -78,7 +77,7 @@ def refusal(render: Render) -> RemoteState | None:
     except CraftkitError as error:
         if isinstance(result_of(error), Paused):
             raise
-        logger.warning("Template %s could not be read: %s", render.template, how(error))
+        logger.warning("Template %s could not be read: %s", render.template, error)
         return None
     if said.manifest is None or render.version not in (None, said.current_version_number):
         return None

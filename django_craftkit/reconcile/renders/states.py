@@ -55,6 +55,20 @@ def state_of(render: client.Render) -> RemoteState:
 class DocumentStates(States[Render, RemoteState]):
     kind, columns = Change.Kind.RENDER, ADVANCED
 
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        #: Batches of documents that came to their end, and projects whose templates may be others.
+        self._batches: set[int] = set()
+        self._refused: set[str] = set()
+
+    @classmethod
+    def close(cls, applied: Sequence[DocumentStates]) -> None:
+        batches = set().union(*(one._batches for one in applied))
+        if batches:
+            Job.objects.schedule(Job.Kind.BATCH, batches)
+        for project in sorted(set().union(*(one._refused for one in applied))):
+            Template.objects.refresh_soon(project)
+
     def update(self, row: Render, states: Iterable[RemoteState]) -> Iterable[Change]:
         before = row.status
         for state in states:
@@ -101,13 +115,8 @@ class DocumentStates(States[Render, RemoteState]):
             waiting.setdefault(share.kind, []).append(share)
         for kind, rows in waiting.items():
             Job.objects.schedule_for(kind, rows)
-        # Last, as workers may wait for each other here: nothing is locked after it.
-        batches = {row.batch_id for row in ended if row.batch_id is not None}
-        if batches:
-            Job.objects.schedule(Job.Kind.BATCH, batches)
-        refused = [row for row in ended if row.error_code == INVALID_DATA]
-        for project in sorted({row.project for row in refused}):
-            Template.objects.refresh_soon(project)
+        self._batches.update(row.batch_id for row in ended if row.batch_id is not None)
+        self._refused.update(row.project for row in ended if row.error_code == INVALID_DATA)
 
 
 class Documents(Updates[Render]):

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from django_craftkit import clock
 from django_craftkit.database import database, in_transaction, lock, sanitized
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share
+from django_craftkit.models.erasing import erase_seen
 from django_craftkit.models.share_manager import MAX_EMAIL
-from django_craftkit.reconcile.answers import kept
+from django_craftkit.reconcile import calls
+from django_craftkit.reconcile.answers import SKEW, kept
 from django_craftkit.reconcile.moments import from_utc
 from django_craftkit.reconcile.states import MAX_COUNT, earliest
 from django_craftkit.reconcile.updates import lock_renders
@@ -58,7 +60,9 @@ def apply_listed(
             and not may_hide_mails(read)
             and any(one.by_mail and matches(one, found, one.requested_at) for one in siblings)
         )
-        _adopt(row, found, is_surplus=is_surplus)
+        # A mail that was erased holds nothing to know its link by, but when it was sent.
+        is_erased = any(_may_be_of(one, found, is_had=is_had) for one in siblings)
+        _adopt(row, found, is_surplus=is_surplus or is_erased, is_erased=is_erased)
     return not listed.unreadable
 
 
@@ -67,7 +71,23 @@ def _is_being_sent(share: Share) -> bool:
     return is_open and share.sending_since is not None
 
 
-def _adopt(render: Render, found: client.Share, *, is_surplus: bool) -> None:
+def _may_be_of(share: Share, found: client.Share, *, is_had: bool) -> bool:
+    """Whether a strange link may be that of a mail that was erased before it was known."""
+    if share.erased_at is None or not share.by_mail or share.remote_id is not None:
+        return False
+    made_at = from_utc(found.created_at)
+    if share.sending_since is not None:
+        if made_at is None:
+            return True
+        is_late = calls.is_over(share.project, share.sending_since, made_at - SKEW)
+        return made_at >= share.sending_since - SKEW and not is_late
+    if share.status != Status.REJECTED or is_had:
+        return False
+    # Craftkit made the link, and its provider did not take the mail.
+    return made_at is None or share.requested_at - SKEW <= made_at <= share.erased_at + SKEW
+
+
+def _adopt(render: Render, found: client.Share, *, is_surplus: bool, is_erased: bool) -> None:
     """Give a link a row of its own; one that should not be open is revoked."""
     like = Share(
         render=render,
@@ -76,7 +96,7 @@ def _adopt(render: Render, found: client.Share, *, is_surplus: bool) -> None:
         recipient_email=sanitized(found.recipient_email or "")[:MAX_EMAIL],
         message=sanitized(found.message or ""),
         expires_at=from_utc(found.expires_at),
-        erased_at=render.erased_at,
+        erased_at=render.erased_at or (clock.now() if is_erased else None),
     )
     row = Share.objects.add_found(
         like,
@@ -90,6 +110,8 @@ def _adopt(render: Render, found: client.Share, *, is_surplus: bool) -> None:
         answer=kept(found, revokedReason=found.revoked_reason),
     )
     Change.objects.record(ShareStates(Change.Cause.READ_BACK).history(row, "", ""))
+    if is_erased:
+        erase_seen(render, found.id)
 
 
 def apply_events(

@@ -9,7 +9,7 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
-from django_craftkit.reconcile.answers import how, refusal
+from django_craftkit.reconcile.answers import refusal
 from django_craftkit.reconcile.moments import to_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import Done, Result
@@ -54,7 +54,7 @@ def _unsure(share: Share, error: CraftkitError) -> ShareUpdate:
     if error.code == "email_send_failed":
         # Craftkit's provider did not take it. Its link may be there: it is adopted, and revoked.
         return rejected(share, job=Job.Kind.ENGAGEMENT, **refusal(error))
-    logger.warning("The e-mail of share %s may have been sent: %s", share.pk, how(error))
+    logger.warning("The e-mail of share %s may have been sent: %s", share.pk, error)
     return _to_settle(share, Change.Cause.ANSWER, Problem(detail=str(error))).then(Done())
 
 

@@ -12,7 +12,7 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Share
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
-from django_craftkit.reconcile.answers import how, warn_of_unreadable
+from django_craftkit.reconcile.answers import warn_of_unreadable
 from django_craftkit.reconcile.moments import from_utc, to_utc
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import Done, Reschedule, Result
@@ -70,7 +70,7 @@ def _make(share: Share) -> ShareCall:
 
 
 def _unsure(share: Share, error: CraftkitError) -> ShareUpdate:
-    logger.warning("Share %s may have been made: %s", share.pk, how(error))
+    logger.warning("Share %s may have been made: %s", share.pk, error)
     update = decided(share, Status.UNKNOWN, Change.Cause.ANSWER, error=str(error))
     return update.then(Reschedule(LOOK_AGAIN, Problem.of(error)))
 

@@ -14,6 +14,7 @@ from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.database import lock
 from django_craftkit.models import Change, Job, Render, Share
+from django_craftkit.models.erasing import erase_late
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem
 from django_craftkit.reconcile import calls
 from django_craftkit.reconcile.answers import refusal
@@ -149,14 +150,19 @@ def _read(jobs: Sequence[Job]) -> dict[int, Share]:
 def prepare(share: Share) -> SoloStep | None:
     """See that a pending share can be sent; return what is to be done where it can't."""
     if share.render.withdrawn_at is not None or share.revoke_requested_at is not None:
-        update = decided(share, Status.REVOKED, Change.Cause.HERE, revoked_at=clock.now())
-    elif share.render.status != Render.Status.SUCCEEDED or share.render.remote_id is None:
+        return SoloStep(partial(_end, share))
+    if share.render.status != Render.Status.SUCCEEDED or share.render.remote_id is None:
         return SoloStep(partial(wait_for, share.render))
-    elif share.is_expired:
+    if share.is_expired:
         update = rejected(share, **Problem(ErrorCode.EXPIRED).columns, field_errors={})
-    else:
-        return None
-    return SoloStep(partial(finish, update))
+        return SoloStep(partial(finish, update))
+    return None
+
+
+def _end(share: Share) -> Result:
+    """End a share that nobody wants any more, and that was never sent."""
+    erase_late(share)
+    return finish(decided(share, Status.REVOKED, Change.Cause.HERE, revoked_at=clock.now()))
 
 
 def read_sent(

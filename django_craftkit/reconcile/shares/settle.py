@@ -64,14 +64,13 @@ def settle(share: Share) -> Result:
 def _settle_erased(share: Share) -> Result:
     """End a share that nobody can tell from others any more, once no call for it is under way.
 
-    If there is a link after all, it is found with those of its document, which was withdrawn: it is
-    adopted, and revoked.
+    If there is a link after all, it is found with those of its document: it is adopted, and
+    revoked.
     """
     now = database_now()
     if not _is_call_over(share, now):
         return Reschedule(LOOK_AGAIN)
-    if share.render.erased_at is not None:
-        _adopt_others(share)
+    _adopt_others(share)
     apply(decided(share, Status.REVOKED, Change.Cause.HERE, revoked_at=now))
     return Done()
 

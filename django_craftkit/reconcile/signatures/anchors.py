@@ -22,7 +22,6 @@ from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.pdf import reading
 from django_craftkit.pdf.anchors import Answer, Finding, cannot_tell, look_for
 from django_craftkit.projects import get_client
-from django_craftkit.reconcile.answers import how
 from django_craftkit.reconcile.renders.states import remote_id_of
 from django_craftkit.reconcile.results import Paused, result_of
 
@@ -96,7 +95,7 @@ def _find(request: SignatureRequest, texts: Sequence[str]) -> list[Finding]:
     except CraftkitError as error:
         if isinstance(result_of(error), Paused):
             raise
-        logger.warning("The PDF for signature request %s was not got: %s", request.pk, how(error))
+        logger.warning("The PDF for signature request %s was not got: %s", request.pk, error)
     except Exception:
         # A disk that is full, or a mistake of ours: to send without a look is what was asked for.
         logger.exception("The anchors of signature request %s could not be checked.", request.pk)

@@ -137,9 +137,8 @@ class _Round:
     def _failed(self, request: SignatureRequest, failure: Failed) -> Result | None:
         """Reschedule a request that could not be polled, so that others are."""
         problem = failure.problem
-        logger.warning(
-            "Craftkit did not tell of %s: %s", request.remote_id, problem.detail or problem.code
-        )
+        why = problem.code or "no code"
+        logger.warning("Craftkit did not tell of %s: %s", request.remote_id, why)
         self._failures += 1
         poll_at = database_now() + timedelta(seconds=MAX_POLL)
         # One that a webhook has told of meanwhile stays due.

@@ -12,6 +12,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
+from django_craftkit.models.erasing import erase_late
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
@@ -172,6 +173,7 @@ def _cancel(
 def _take_back(request: SignatureRequest) -> Result:
     """End a request that Craftkit may not have got, unless its list has it."""
     if request.sent_at is None:
+        erase_late(request)
         return _end(request)
     last = request.sending_since or request.sent_at
     if not calls.is_over(request.project, last, database_now()):

@@ -14,6 +14,7 @@ from django_craftkit import clock
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.database import lock
 from django_craftkit.models import Change, Job, ProjectState, Render, SignatureRequest
+from django_craftkit.models.erasing import erase_late
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import calls
@@ -51,6 +52,7 @@ def step(job: Job) -> Result:
         return Done()
     render = request.render
     if render.withdrawn_at is not None:
+        erase_late(request)
         return decide(request, Status.CANCELLED, Problem(ErrorCode.DOCUMENT_WITHDRAWN))
     if render.is_retriable:
         why = Problem(ErrorCode.RENDER_FAILED, render.error or render.error_code)

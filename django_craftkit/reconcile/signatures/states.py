@@ -183,7 +183,7 @@ class RequestStates(States[SignatureRequest, RemoteState]):
                 rounds[row.project] = min(rounds.get(row.project, at), at)
         Job.objects.schedule_for(Job.Kind.ARCHIVE_SIGNATURE, signed)
         Job.objects.schedule_for(Job.Kind.POLL_OR_CANCEL, unwanted)
-        for project, at in rounds.items():
+        for project, at in sorted(rounds.items()):
             schedule(project, at)
 
 
@@ -217,7 +217,7 @@ def apply_notices(
     for row, _said in found:
         if row.status in OPEN:
             waiting.setdefault(row.project, []).append(row.pk)
-    for project, pks in waiting.items():
+    for project, pks in sorted(waiting.items()):
         SignatureRequest.objects.writer().filter(pk__in=pks).update(poll_at=now)
         schedule(project, now)
 
