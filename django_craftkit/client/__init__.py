@@ -11,6 +11,7 @@ from __future__ import annotations
 from django_craftkit.client.base import Client
 from django_craftkit.client.download import Download
 from django_craftkit.client.emails import Emails
+from django_craftkit.client.embed import Embed, EmbedSession
 from django_craftkit.client.encoding import path
 from django_craftkit.client.engagement import Engagement, EngagementEvent, EngagementLog
 from django_craftkit.client.envelope import (
@@ -36,8 +37,18 @@ from django_craftkit.client.errors import (
     ServerError,
 )
 from django_craftkit.client.fields import Listed
+from django_craftkit.client.forms import FormSubmission
 from django_craftkit.client.renders import Renders
 from django_craftkit.client.secret import Secret
+from django_craftkit.client.session_options import (
+    Actor,
+    Callbacks,
+    CatalogRef,
+    FormOptions,
+    Scope,
+    SessionLimits,
+    Tenant,
+)
 from django_craftkit.client.shares import Shares
 from django_craftkit.client.signatures import (
     SignatureNotice,
@@ -65,8 +76,11 @@ from django_craftkit.client.types import (
 from django_craftkit.untrusted import JsonObject  # noqa: TC001
 
 __all__ = [
+    "Actor",
     "AnchorTag",
     "AuthenticationError",
+    "Callbacks",
+    "CatalogRef",
     "Conflict",
     "Craftkit",
     "CraftkitConnectionError",
@@ -75,8 +89,11 @@ __all__ = [
     "CreditsExhausted",
     "DeletedTemplate",
     "Download",
+    "EmbedSession",
     "Engagement",
     "EngagementEvent",
+    "FormOptions",
+    "FormSubmission",
     "Health",
     "InvalidData",
     "InvalidRequest",
@@ -92,9 +109,11 @@ __all__ = [
     "Recipient",
     "Render",
     "Revocation",
+    "Scope",
     "Secret",
     "SentEmail",
     "ServerError",
+    "SessionLimits",
     "Share",
     "SignatureField",
     "SignatureNotice",
@@ -103,6 +122,7 @@ __all__ = [
     "SignatureRequest",
     "Template",
     "TemplateSummary",
+    "Tenant",
     "Variable",
     "check_signature",
 ]
@@ -137,6 +157,7 @@ class Craftkit(Client):
     emails: Emails
     engagement: EngagementLog
     signatures: Signatures
+    embed: Embed
 
     def _open(self, transport: Transport) -> None:
         self.templates = Templates(transport)
@@ -145,6 +166,7 @@ class Craftkit(Client):
         self.emails = Emails(transport)
         self.engagement = EngagementLog(transport)
         self.signatures = Signatures(transport)
+        self.embed = Embed(transport)
 
     def health(self) -> Health:
         """How Craftkit is. Sends no key; `degraded` is an answer and raises nothing.
