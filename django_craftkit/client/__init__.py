@@ -9,9 +9,17 @@ Every failure is a `CraftkitError`; its `maybe_handled` tells whether Craftkit m
 from __future__ import annotations
 
 from django_craftkit.client.base import Client
+from django_craftkit.client.builder import BuilderTemplate, BuilderTemplateSummary
+from django_craftkit.client.catalogs import (
+    Catalog,
+    CatalogField,
+    CatalogLoop,
+    Namespace,
+    PublishedCatalog,
+)
 from django_craftkit.client.download import Download
 from django_craftkit.client.emails import Emails
-from django_craftkit.client.embed import Embed, EmbedSession
+from django_craftkit.client.embed import Embed, EmbedRenderPage, EmbedSession
 from django_craftkit.client.encoding import path
 from django_craftkit.client.engagement import Engagement, EngagementEvent, EngagementLog
 from django_craftkit.client.envelope import (
@@ -79,7 +87,12 @@ __all__ = [
     "Actor",
     "AnchorTag",
     "AuthenticationError",
+    "BuilderTemplate",
+    "BuilderTemplateSummary",
     "Callbacks",
+    "Catalog",
+    "CatalogField",
+    "CatalogLoop",
     "CatalogRef",
     "Conflict",
     "Craftkit",
@@ -89,6 +102,7 @@ __all__ = [
     "CreditsExhausted",
     "DeletedTemplate",
     "Download",
+    "EmbedRenderPage",
     "EmbedSession",
     "Engagement",
     "EngagementEvent",
@@ -102,8 +116,10 @@ __all__ = [
     "Listed",
     "Loop",
     "Manifest",
+    "Namespace",
     "NotFound",
     "PermissionDenied",
+    "PublishedCatalog",
     "PublishedTemplate",
     "RateLimited",
     "Recipient",
