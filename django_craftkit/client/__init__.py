@@ -45,9 +45,11 @@ from django_craftkit.client.errors import (
     ServerError,
 )
 from django_craftkit.client.fields import Listed
-from django_craftkit.client.forms import FormSubmission
+from django_craftkit.client.forms import FormAnswer, FormSubmission
+from django_craftkit.client.images import UploadedImage
 from django_craftkit.client.renders import Renders
 from django_craftkit.client.secret import Secret
+from django_craftkit.client.session import CraftkitSession
 from django_craftkit.client.session_options import (
     Actor,
     Callbacks,
@@ -98,6 +100,7 @@ __all__ = [
     "Craftkit",
     "CraftkitConnectionError",
     "CraftkitError",
+    "CraftkitSession",
     "CraftkitTimeout",
     "CreditsExhausted",
     "DeletedTemplate",
@@ -106,6 +109,7 @@ __all__ = [
     "EmbedSession",
     "Engagement",
     "EngagementEvent",
+    "FormAnswer",
     "FormOptions",
     "FormSubmission",
     "Health",
@@ -139,6 +143,7 @@ __all__ = [
     "Template",
     "TemplateSummary",
     "Tenant",
+    "UploadedImage",
     "Variable",
     "check_signature",
 ]
