@@ -46,6 +46,7 @@ from django_craftkit.client.errors import (
 )
 from django_craftkit.client.fields import Listed
 from django_craftkit.client.forms import FormAnswer, FormSubmission
+from django_craftkit.client.hooks import CraftkitHook
 from django_craftkit.client.images import UploadedImage
 from django_craftkit.client.renders import Renders
 from django_craftkit.client.secret import Secret
@@ -100,6 +101,7 @@ __all__ = [
     "Craftkit",
     "CraftkitConnectionError",
     "CraftkitError",
+    "CraftkitHook",
     "CraftkitSession",
     "CraftkitTimeout",
     "CreditsExhausted",
