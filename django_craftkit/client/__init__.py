@@ -8,6 +8,12 @@ Every failure is a `CraftkitError`; its `maybe_handled` tells whether Craftkit m
 
 from __future__ import annotations
 
+from django_craftkit.client.account import (
+    CraftkitAccount,
+    DeletedProject,
+    Project,
+    ProjectKey,
+)
 from django_craftkit.client.base import Client
 from django_craftkit.client.builder import BuilderTemplate, BuilderTemplateSummary
 from django_craftkit.client.catalogs import (
@@ -48,6 +54,11 @@ from django_craftkit.client.fields import Listed
 from django_craftkit.client.forms import FormAnswer, FormSubmission
 from django_craftkit.client.hooks import CraftkitHook
 from django_craftkit.client.images import UploadedImage
+from django_craftkit.client.provisioning import (
+    CraftkitAdmin,
+    PartnerSettings,
+    ProvisionedProject,
+)
 from django_craftkit.client.renders import Renders
 from django_craftkit.client.secret import Secret
 from django_craftkit.client.session import CraftkitSession
@@ -99,12 +110,15 @@ __all__ = [
     "CatalogRef",
     "Conflict",
     "Craftkit",
+    "CraftkitAccount",
+    "CraftkitAdmin",
     "CraftkitConnectionError",
     "CraftkitError",
     "CraftkitHook",
     "CraftkitSession",
     "CraftkitTimeout",
     "CreditsExhausted",
+    "DeletedProject",
     "DeletedTemplate",
     "Download",
     "EmbedRenderPage",
@@ -124,7 +138,11 @@ __all__ = [
     "Manifest",
     "Namespace",
     "NotFound",
+    "PartnerSettings",
     "PermissionDenied",
+    "Project",
+    "ProjectKey",
+    "ProvisionedProject",
     "PublishedCatalog",
     "PublishedTemplate",
     "RateLimited",
