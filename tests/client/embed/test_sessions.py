@@ -211,13 +211,14 @@ def test_a_session_shows_no_token() -> None:
         session = EmbedSession.from_json(body)
         assert TOKEN not in repr(session)
         assert RENEW_TOKEN not in f"{session!r} {session.extra} {session.unreadable}"
-    assert session.renew_token is None
+    assert not session.renew_token
 
 
 #: Answers after which nothing may show what was sent, or what they hold.
 ODD: dict[str, Callable[[str], bytes]] = {
     "cut": lambda secret: json.dumps(MINTED).encode()[:-9],
     "page": lambda secret: f"<html>{secret}</html>".encode(),
+    "echo": lambda secret: json.dumps({"error": {"message": f"No {secret}."}}).encode(),
     "list": lambda secret: json.dumps([MINTED]).encode(),
     "no id": lambda secret: json.dumps(MINTED | {"session_id": "sess"}).encode(),
     "no token": lambda secret: json.dumps(MINTED | {"session_token": [TOKEN]}).encode(),
