@@ -124,6 +124,11 @@ def test_a_session_is_refreshed(api: Api, craftkit: Craftkit, token: Any) -> Non
     assert (session.id, session.token.reveal()) == (UUID(SESSION), "eyJ.new")
 
 
+def test_a_refresh_may_leave_the_renew_token_as_it_was(api: Api, craftkit: Craftkit) -> None:
+    api.post(REFRESH_URL, json=MINTED)
+    assert craftkit.embed.refresh_session(RENEW_TOKEN).renew_token.reveal() == RENEW_TOKEN
+
+
 @pytest.mark.parametrize(
     ("argument", "options"),
     [
