@@ -153,7 +153,9 @@ class Embed(Resource):
             raise InvalidData("'form' is for the mode 'fill' only.")
         if catalog is not None and variable_catalog is not None:
             raise InvalidData("Of 'catalog' and 'variable_catalog', one can be given.")
-        inline = variable_catalog and catalog_json("variable_catalog", variable_catalog)
+        inline = None
+        if variable_catalog is not None:
+            inline = catalog_json("variable_catalog", variable_catalog)
         for name, value in given(branding=branding, appearance=appearance).items():
             check_mapping(name, value)
         body = {

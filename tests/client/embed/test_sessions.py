@@ -157,6 +157,7 @@ def test_a_refresh_may_leave_the_renew_token_as_it_was(api: Api, craftkit: Craft
         ("catalog.name", {"catalog": CatalogRef("")}),
         ("catalog.version", {"catalog": CatalogRef("crm", 0)}),
         ("variable_catalog", {"catalog": CatalogRef("crm"), "variable_catalog": {}}),
+        ("variable_catalog", {"variable_catalog": []}),
         ("branding", {"branding": "red"}),
         ("appearance", {"appearance": ["dark"]}),
         ("callbacks.on_close_url", {"callbacks": Callbacks(on_close_url="/closed")}),
