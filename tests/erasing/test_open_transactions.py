@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 
 from django_craftkit.models import EngagementEvent, Render, Share, SignatureRequest
 from tests.erasing.people import ADA, ADDRESS, NAME, TAGS, erase, places, request
-from tests.helpers import Killed, killed, settle, work
+from tests.helpers import Killed, held, killed, settle, work
 from tests.seams import before_writing
 
 if TYPE_CHECKING:
@@ -66,6 +67,25 @@ def test_it_is_never_sent_and_nothing_of_it_stays(
     row.refresh_from_db()
     assert row.status in ("revoked", "cancelled")
     assert row.erased_at is not None
+    assert places() == []
+    assert (craftkit.shares, craftkit.mails, craftkit.signatures) == ([], [], [])
+
+
+@pytest.mark.django_db(transaction=True)
+@ALL
+def test_nor_does_it_where_the_transaction_really_is_open(
+    craftkit: Kit, order: Order, model: type[Any], ask: Callable[[Render], Any]
+):
+    if connection.vendor != "postgresql":
+        pytest.skip("Whoever erases waits here for whoever requests something of the document.")
+    render = request(order)
+    craftkit.run()
+    render.refresh_from_db()
+    with held(lambda: ask(render)):
+        erase(order)
+        assert not model.objects.exists()
+    assert places() != []
+    settle(craftkit)
     assert places() == []
     assert (craftkit.shares, craftkit.mails, craftkit.signatures) == ([], [], [])
 
