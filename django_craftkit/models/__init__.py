@@ -6,6 +6,7 @@ from .archive import ArchivedFile
 from .batch import Batch
 from .change import Change
 from .delivery import WebhookDelivery
+from .embed_session import EmbedSession
 from .engagement import EngagementEvent
 from .erasure import Erasure
 from .exceptions import (
@@ -16,6 +17,7 @@ from .exceptions import (
     RenderWithdrawn,
     WrongSchema,
 )
+from .form_submission import FormSubmission
 from .job import Job
 from .project import ProjectState
 from .recipient import SignatureRecipient
@@ -29,8 +31,10 @@ __all__ = [
     "Batch",
     "Change",
     "CraftkitError",
+    "EmbedSession",
     "EngagementEvent",
     "Erasure",
+    "FormSubmission",
     "Job",
     "KeyConflict",
     "NothingToRender",

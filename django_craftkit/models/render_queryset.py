@@ -14,7 +14,7 @@ from .identity import Identity, any_of, identify_if_known
 from .job import Job
 from .mirror import SHOWN_FOR
 from .project import ProjectState
-from .rows import RowQuerySet
+from .source import SourcedQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,17 +29,12 @@ if TYPE_CHECKING:
 PREFETCHED = "_craftkit_renders"
 
 
-class RenderQuerySet(RowQuerySet["Render"]):
+class RenderQuerySet(SourcedQuerySet["Render"]):
     """The documents, to find them."""
 
     def for_object(self, source: models.Model) -> Self:
         """Return the documents about an object, newest first; ``source`` is the object."""
         return self.for_objects([source]).order_by("-requested_at", "-pk")
-
-    def for_objects(self, objects: Iterable[models.Model]) -> Self:
-        """Return the documents about any of these objects, of whatever models; none are read."""
-        known = (identify_if_known(one) for one in objects)
-        return self.filter(any_of(one for one in known if one is not None))
 
     def prefetch_for(self, objects: Iterable[models.Model], *, signatures: bool = True) -> None:
         """Read what the template tags show of many ``objects``: four queries, however many.
