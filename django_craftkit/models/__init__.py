@@ -6,9 +6,11 @@ from .archive import ArchivedFile
 from .batch import Batch
 from .change import Change
 from .delivery import WebhookDelivery
+from .embed_session import EmbedSession
 from .engagement import EngagementEvent
 from .erasure import Erasure
 from .exceptions import (
+    DataUnknown,
     KeyConflict,
     NothingToRender,
     RenderFailed,
@@ -16,6 +18,7 @@ from .exceptions import (
     RenderWithdrawn,
     WrongSchema,
 )
+from .form_submission import FormSubmission
 from .job import Job
 from .project import ProjectState
 from .recipient import SignatureRecipient
@@ -29,8 +32,11 @@ __all__ = [
     "Batch",
     "Change",
     "CraftkitError",
+    "DataUnknown",
+    "EmbedSession",
     "EngagementEvent",
     "Erasure",
+    "FormSubmission",
     "Job",
     "KeyConflict",
     "NothingToRender",

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 
+from django_craftkit.client.secret import Secret
+
 if TYPE_CHECKING:
     import uuid
     from datetime import datetime
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
     Descriptor = ForwardManyToOneDescriptor[Any]
+    Text = models.TextField[Any, Any]
 else:
     Descriptor = ForwardManyToOneDescriptor
+    Text = models.TextField
 
 # Type checkers without Django's plugin don't read from ``null=True`` what may be empty.
 NullableMoment: TypeAlias = "models.DateTimeField[datetime | None, datetime | None]"
@@ -53,6 +57,27 @@ class RowKey(models.ForeignKey[Set, Get]):
         name, _path, args, kwargs = super().deconstruct()
         # The column is that of any foreign key: migrations know no other.
         return name, "django.db.models.ForeignKey", args, kwargs
+
+
+class SecretText(Text):
+    """A text that no repr, page or fixture shows: what is read of it is a ``Secret``."""
+
+    def from_db_value(self, value: str, _expression: object, _connection: object) -> Secret:
+        return Secret(value)
+
+    def to_python(self, value: Any) -> Any:
+        return value if isinstance(value, Secret) else super().to_python(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(value.reveal() if isinstance(value, Secret) else value)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return ""
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        # The column is that of any text: migrations know no other.
+        return name, "django.db.models.TextField", args, kwargs
 
 
 def user_key(label: _StrOrPromise) -> NullableUser:

@@ -29,6 +29,7 @@ from .default_key import renamed_from_labels
 from .delivery import WebhookDelivery
 from .erased import FOUND_BY, LEFT
 from .erasing_batch import BATCH, ErasingBatch, Kind, Task, batches, model_of
+from .erasing_forms import erase_forms, holding
 from .erasure import Erasure
 from .job import Job
 from .leftovers import delete_erased
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from django.contrib.auth.models import AbstractBaseUser
-    from django.db.models import QuerySet
+    from django.db.models import Model, QuerySet
 
     from .render import Render
     from .share import Share
@@ -50,6 +51,7 @@ def erase(
     renders: QuerySet[Render],
     *,
     addresses: Iterable[str],
+    objects: Iterable[Model] = (),
     project: str | None,
     archive: bool,
     dry_run: bool,
@@ -65,6 +67,10 @@ def erase(
     using, tell = database(), on_progress or (lambda erasure: None)
     renders = renders.using(using).filter(**mine)
     result = Erasure(is_dry_run=dry_run)
+    # First: they are found by what the documents are about.
+    for erased in erase_forms(partial(ErasingBatch, task), renders, objects, mine):
+        result.add(erased)
+        tell(result)
     for batch in batches(renders):
         result.add(_erase_documents(task, batch))
         tell(result)
@@ -81,6 +87,8 @@ def erase(
         for batch in batches(requests.exclude(others)):
             result.add(_erase_requests(task, batch))
             tell(result)
+    gone = result.erased.get("FormSubmission", ())
+    result.mentioned_in_forms = holding(task.addresses, gone, mine)
     ids = {one.remote_id for one in result.at_craftkit}
     unlinked = WebhookDelivery.objects.using(using).filter(about=None, status__in=UNUSED, **mine)
     # What is still to be applied is dropped by whoever applies it.
@@ -132,16 +140,14 @@ def _forget(task: Task, result: Erasure) -> None:
 
     Else the next call could not tell what the first one has erased, and Craftkit still has.
     """
-    requests = result.erased.get("SignatureRequest", [])
-    for name, column, pks in (
-        ("Render", "pk", result.erased.get("Render", [])),
-        ("Share", "pk", result.erased.get("Share", [])),
-        ("SignatureRecipient", "request", requests),
-    ):
+    found_in = {"SignatureRecipient": ("request", "SignatureRequest")}
+    for name in FOUND_BY:
+        chosen_by, erased = found_in.get(name, ("pk", name))
+        pks = result.erased.get(erased, [])
         left = {column: LEFT[name][column] for column in FOUND_BY[name]}
         is_to = _is_to("email", task) if name == "SignatureRecipient" else Q()
         for start in range(0, len(pks), BATCH):
-            some = Q(**{f"{column}__in": pks[start : start + BATCH]})
+            some = Q(**{f"{chosen_by}__in": pks[start : start + BATCH]})
             model_of(name).objects.writer().filter(some, is_to).update(**left)
 
 

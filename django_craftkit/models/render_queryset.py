@@ -14,7 +14,7 @@ from .identity import Identity, any_of, identify_if_known
 from .job import Job
 from .mirror import SHOWN_FOR
 from .project import ProjectState
-from .rows import RowQuerySet
+from .source import SourcedQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,17 +29,12 @@ if TYPE_CHECKING:
 PREFETCHED = "_craftkit_renders"
 
 
-class RenderQuerySet(RowQuerySet["Render"]):
+class RenderQuerySet(SourcedQuerySet["Render"]):
     """The documents, to find them."""
 
     def for_object(self, source: models.Model) -> Self:
         """Return the documents about an object, newest first; ``source`` is the object."""
         return self.for_objects([source]).order_by("-requested_at", "-pk")
-
-    def for_objects(self, objects: Iterable[models.Model]) -> Self:
-        """Return the documents about any of these objects, of whatever models; none are read."""
-        known = (identify_if_known(one) for one in objects)
-        return self.filter(any_of(one for one in known if one is not None))
 
     def prefetch_for(self, objects: Iterable[models.Model], *, signatures: bool = True) -> None:
         """Read what the template tags show of many ``objects``: four queries, however many.
@@ -114,6 +109,7 @@ class RenderQuerySet(RowQuerySet["Render"]):
         self,
         *,
         addresses: Iterable[str] = (),
+        objects: Iterable[models.Model] = (),
         project: str | None = None,
         archive: bool = False,
         dry_run: bool = False,
@@ -123,11 +119,15 @@ class RenderQuerySet(RowQuerySet["Render"]):
         """Erase what these documents hold about people, and withdraw them; a skeleton stays.
 
         Links are revoked, signature requests cancelled, and what Craftkit says later brings nothing
-        back. In batches, each in a transaction; who is interrupted does it again.
+        back. What was submitted by forms for the objects that they are about is erased with them,
+        and the embed sessions that it was filled in by. In batches, each in a transaction; who is
+        interrupted does it again.
 
         Args:
             addresses: e-mail addresses; links, mails and signature requests to them are erased,
                 too, whatever document they are of.
+            objects: form submissions and embed sessions about these are erased, too, where no
+                document is about them.
             project: an alias of the settings: only these documents, and addresses, of it.
             archive: whether archived signed files and certificates go as well. Archived copies of
                 the documents always do.
@@ -142,6 +142,7 @@ class RenderQuerySet(RowQuerySet["Render"]):
         return erase(
             self,
             addresses=addresses,
+            objects=objects,
             project=project,
             archive=archive,
             dry_run=dry_run,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
@@ -15,11 +15,14 @@ from django_craftkit.database import database
 from . import identity
 from .columns import RowKey
 from .exceptions import WrongSchema
+from .rows import RowQuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from .identity import Columns, Identity
+
+M = TypeVar("M", bound=models.Model)
 
 
 class SourceKey(GenericForeignKey):
@@ -123,6 +126,15 @@ def _read(
 def _place_of(source: models.Model) -> Place:
     model = source._meta.concrete_model or type(source)
     return Place(source._state.db, model, identity.stored_key(model, source.pk))
+
+
+class SourcedQuerySet(RowQuerySet[M]):
+    """Rows that are about objects of the project's own."""
+
+    def for_objects(self, objects: Iterable[models.Model]) -> Self:
+        """Return the rows about any of these objects, of whatever models; none are read."""
+        known = (identity.identify_if_known(one) for one in objects)
+        return self.filter(identity.any_of(one for one in known if one is not None))
 
 
 class Sourced(models.Model):

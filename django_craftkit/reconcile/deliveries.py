@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from django.db.models import Q
 
-from django_craftkit import client, conf, untrusted
+from django_craftkit import client, conf, dispatch, untrusted
 from django_craftkit.client import InvalidResponse
 from django_craftkit.database import (
     MAX_DEPTH,
+    database,
     in_transaction,
     is_too_deep,
     sanitized,
@@ -21,13 +22,15 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import (
     Change,
     EngagementEvent,
+    Job,
     ProjectState,
     SignatureRequest,
     WebhookDelivery,
 )
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem, StepError
+from django_craftkit.privacy import FORM_SUBMITTED
 
-from . import engagement
+from . import engagement, forms
 from .renders import states as renders
 from .results import retry_delay
 from .signatures import states as signatures
@@ -132,6 +135,21 @@ def _process(
     return len(batch)
 
 
+def take_up() -> int:
+    """Have webhooks processed that no earlier version could read; return how many, for a start.
+
+    A worker that is older than this one ignores them once more, until it is replaced.
+    """
+    unread = WebhookDelivery.objects.writer().filter(
+        status=Status.IGNORED, about=None, event__in=_READERS
+    )
+    pks = list(unread.exclude(body=b"").order_by("pk").values_list("pk", flat=True)[:BATCH])
+    number = WebhookDelivery.objects.replay(pks) if pks else 0
+    if number:
+        logger.info("Processed now: %d webhooks that no earlier version could read.", number)
+    return number
+
+
 @in_transaction
 def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> None:
     leased = WebhookDelivery.objects.lock_leased([delivery])
@@ -156,14 +174,19 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
         except Unusable as error:
             results[delivery.pk] = _failure(delivery, error, now)
     known = contents.apply(lease)
+    adopted: list[WebhookDelivery] = []
     for delivery in batch:
         result = results[delivery.pk]
         if result.about is None or (delivery.project, result.about) in known:
             continue
         if delivery.attempts > 1 and delivery.about is not None:
-            result = result._replace(
-                status=Status.IGNORED, problem=Problem(ErrorCode.UNKNOWN_OBJECT)
+            is_adopted = (
+                conf.options().ADOPT and (delivery.project, result.about) in contents.of_documents
             )
+            code = ErrorCode.TO_BE_ADOPTED if is_adopted else ErrorCode.UNKNOWN_OBJECT
+            result = result._replace(status=Status.IGNORED, problem=Problem(code))
+            if is_adopted:
+                adopted.append(delivery)
         else:
             # The answer that tells us this id may be on its way.
             result = result._replace(status=Status.RECEIVED, due_at=now + conf.lease())
@@ -172,6 +195,10 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
     if contents.erased:
         _drop_bodies(results, batch, contents.erased)
     renders.DocumentStates.close(contents.applied)
+    if adopted:
+        # Last, as workers may wait for each other here.
+        Job.objects.schedule_for(Job.Kind.ADOPT, adopted)
+        dispatch.wake_on_commit(database())
 
 
 def _drop_bodies(
@@ -194,33 +221,45 @@ class Contents:
         self.renders: defaultdict[Key, list[RemoteState]] = defaultdict(list)
         self.events: defaultdict[Key, list[client.EngagementEvent]] = defaultdict(list)
         self.notices: defaultdict[Key, list[RemoteState]] = defaultdict(list)
+        self.forms: list[tuple[WebhookDelivery, client.FormSubmission]] = []
         #: Documents, links and signature requests whose rows were erased.
         self.erased: set[Key] = set()
         #: What was applied, and is still to be closed.
         self.applied: list[renders.DocumentStates] = []
 
-    def read_render(self, project: str, payload: Mapping[str, Any]) -> Named:
+    def read_render(self, delivery: WebhookDelivery, payload: Mapping[str, Any]) -> Named:
         render = client.Render.from_webhook(payload)
-        self.renders[project, render.id].append(renders.state_of(render))
+        self.renders[delivery.project, render.id].append(renders.state_of(render))
         return Named(render.id)
 
-    def read_event(self, project: str, payload: Mapping[str, Any]) -> Named:
+    def read_event(self, delivery: WebhookDelivery, payload: Mapping[str, Any]) -> Named:
         event = client.EngagementEvent.from_webhook(payload)
         if event.render_id is None:
             raise Unusable(ErrorCode.EVENT_WITHOUT_DOCUMENT)
-        self.events[project, event.render_id].append(event)
+        self.events[delivery.project, event.render_id].append(event)
         return Named(event.render_id, event.share_id)
 
-    def read_notice(self, project: str, payload: Mapping[str, Any]) -> Named:
+    def read_notice(self, delivery: WebhookDelivery, payload: Mapping[str, Any]) -> Named:
         notice = client.SignatureNotice.from_webhook(payload)
-        self.notices[project, notice.id].append(signatures.state_of_notice(notice))
+        state = signatures.state_of_notice(notice)
+        self.notices[delivery.project, notice.id].append(state)
         return Named(notice.id)
+
+    def read_form(self, delivery: WebhookDelivery, payload: Mapping[str, Any]) -> Named:
+        submitted = client.FormSubmission.from_webhook(payload)
+        self.forms.append((delivery, submitted))
+        return Named(submitted.session_id)
+
+    @property
+    def of_documents(self) -> set[Key]:
+        """The documents that it says something of."""
+        return self.renders.keys() | self.events.keys()
 
     def apply(self, lease: Lease | None) -> set[Key]:
         """Apply all of it; return what there is a row for. ``applied`` is closed by the caller."""
         known: set[Key] = set()
         if self.renders or self.events:
-            rows = renders.lock_known(self.renders.keys() | self.events.keys())
+            rows = renders.lock_known(self.of_documents)
             known.update(rows)
             self._note_erased(rows)
             cause = Change.Cause.WEBHOOK
@@ -235,17 +274,22 @@ class Contents:
             self._note_erased(requests)
             notices = [(row, self.notices[key]) for key, row in requests.items()]
             signatures.apply_notices(notices, lease)
+        if self.forms:
+            # Each is its own row, whether its session is known here or not.
+            known.update((delivery.project, said.session_id) for delivery, said in self.forms)
+            self.erased |= forms.apply(self.forms, lease)
         return known
 
     def _note_erased(self, rows: Mapping[Key, Any]) -> None:
         self.erased.update(key for key, row in rows.items() if row.erased_at is not None)
 
 
-_READERS: dict[str, Callable[[Contents, str, Mapping[str, Any]], Named]] = {
+_READERS: dict[str, Callable[[Contents, WebhookDelivery, Mapping[str, Any]], Named]] = {
     "render.succeeded": Contents.read_render,
     "render.failed": Contents.read_render,
     **{f"document.{kind}": Contents.read_event for kind in EngagementEvent.Type},
     **dict.fromkeys(signatures.EVENTS, Contents.read_notice),
+    FORM_SUBMITTED: Contents.read_form,
 }
 
 
@@ -265,7 +309,7 @@ def _read(delivery: WebhookDelivery, contents: Contents) -> DeliveryResult:
     if reader is None:
         return DeliveryResult(Status.IGNORED, event=event)
     try:
-        named = reader(contents, delivery.project, payload)
+        named = reader(contents, delivery, payload)
     except InvalidResponse as error:
         raise Unusable(ErrorCode.BODY_UNREADABLE, error) from error
     return DeliveryResult(Status.PROCESSED, event=event, about=named.about, link=named.link)

@@ -18,6 +18,7 @@ from django_craftkit.models import (
     SignatureRequest,
 )
 from django_craftkit.models.problems import ErrorCode
+from django_craftkit.projects import get_client
 from django_craftkit.reconcile import due, sweeping
 from django_craftkit.reconcile.due import DUE
 from django_craftkit.reconcile.loop import Loop
@@ -25,13 +26,15 @@ from django_craftkit.reconcile.steps import STEPS
 from django_craftkit.signals import (
     batch_completed,
     engagement_recorded,
+    form_submitted,
     project_paused,
     render_succeeded,
     share_created,
     signature_sent,
 )
 from django_craftkit.signing import AnchorTag, Recipient
-from tests.helpers import at_once, connected, settle
+from tests.forms.helpers import form_event, store
+from tests.helpers import LEASE_OVER, at_once, connected, settle
 from tests.reconcile.resources import LINK
 from tests.shop.models import Order
 
@@ -108,6 +111,17 @@ def withdrawn_before_it_was_sent(craftkit, settings):
     render = Render.objects.request("invoice", {})
     render.withdraw()
     return lambda: status(render) == "cancelled"
+
+
+@state("adopt")
+def made_elsewhere(craftkit, settings):
+    settings.CRAFTKIT = {"ADOPT": True}
+    get_client().renders.render("invoice", {}, idempotency_key="1")
+    craftkit.pass_time(5)
+    craftkit.run()
+    craftkit.pass_time(LEASE_OVER)
+    craftkit.run()
+    return lambda: Render.objects.filter(status="succeeded").exists()
 
 
 @state("share")
@@ -248,6 +262,7 @@ SIGNALS = {
     "share": (share_created, lambda craftkit: ready(craftkit).share()),
     "engagement": (engagement_recorded, lambda craftkit: ready(craftkit).record("viewed")),
     "signature": (signature_sent, lambda craftkit: send(ready(craftkit))),
+    "form": (form_submitted, lambda craftkit: store(form_event())),
     "project": (project_paused, lambda craftkit: refused(craftkit)),
 }
 
