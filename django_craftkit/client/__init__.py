@@ -8,13 +8,10 @@ Every failure is a `CraftkitError`; its `maybe_handled` tells whether Craftkit m
 
 from __future__ import annotations
 
-import math
-from urllib.parse import urlsplit
-
-from requests.exceptions import RequestException
-
-from django_craftkit.client.download import DOWNLOAD_LIMIT, Download
+from django_craftkit.client.base import Client
+from django_craftkit.client.download import Download
 from django_craftkit.client.emails import Emails
+from django_craftkit.client.embed import Embed, EmbedSession
 from django_craftkit.client.encoding import path
 from django_craftkit.client.engagement import Engagement, EngagementEvent, EngagementLog
 from django_craftkit.client.envelope import (
@@ -40,8 +37,18 @@ from django_craftkit.client.errors import (
     ServerError,
 )
 from django_craftkit.client.fields import Listed
+from django_craftkit.client.forms import FormSubmission
 from django_craftkit.client.renders import Renders
 from django_craftkit.client.secret import Secret
+from django_craftkit.client.session_options import (
+    Actor,
+    Callbacks,
+    CatalogRef,
+    FormOptions,
+    Scope,
+    SessionLimits,
+    Tenant,
+)
 from django_craftkit.client.shares import Shares
 from django_craftkit.client.signatures import (
     SignatureNotice,
@@ -51,7 +58,7 @@ from django_craftkit.client.signatures import (
     Signatures,
 )
 from django_craftkit.client.templates import Templates
-from django_craftkit.client.transport import Adapter, Timeout, Transport
+from django_craftkit.client.transport import Transport  # noqa: TC001
 from django_craftkit.client.types import (
     DeletedTemplate,
     Health,
@@ -69,8 +76,11 @@ from django_craftkit.client.types import (
 from django_craftkit.untrusted import JsonObject  # noqa: TC001
 
 __all__ = [
+    "Actor",
     "AnchorTag",
     "AuthenticationError",
+    "Callbacks",
+    "CatalogRef",
     "Conflict",
     "Craftkit",
     "CraftkitConnectionError",
@@ -79,8 +89,11 @@ __all__ = [
     "CreditsExhausted",
     "DeletedTemplate",
     "Download",
+    "EmbedSession",
     "Engagement",
     "EngagementEvent",
+    "FormOptions",
+    "FormSubmission",
     "Health",
     "InvalidData",
     "InvalidRequest",
@@ -96,8 +109,11 @@ __all__ = [
     "Recipient",
     "Render",
     "Revocation",
+    "Scope",
+    "Secret",
     "SentEmail",
     "ServerError",
+    "SessionLimits",
     "Share",
     "SignatureField",
     "SignatureNotice",
@@ -106,12 +122,13 @@ __all__ = [
     "SignatureRequest",
     "Template",
     "TemplateSummary",
+    "Tenant",
     "Variable",
     "check_signature",
 ]
 
 
-class Craftkit:
+class Craftkit(Client):
     """Craftkit, as one project sees it. Threads and processes may share one.
 
     Sources: https://docs.craftkit.dev/guides/authentication and
@@ -134,52 +151,22 @@ class Craftkit:
         ValueError: one of these can't be used.
     """
 
-    base_url: str = ""
     templates: Templates
     renders: Renders
     shares: Shares
     emails: Emails
     engagement: EngagementLog
     signatures: Signatures
+    embed: Embed
 
-    def __init__(
-        self,
-        api_key: str,
-        *,
-        base_url: str = "https://api.craftkit.dev",
-        timeout: Timeout = (3.05, 30.0),
-        max_retries: int = 2,
-        max_download_bytes: int = DOWNLOAD_LIMIT,
-        adapter: Adapter | None = None,
-    ) -> None:
-        # First of all, since error pages show the locals of every frame.
-        key, api_key = Secret(api_key.strip() if isinstance(api_key, str) else ""), ""
-        _check_key(key)
-        _check_timeout(timeout)
-        _check_number("max_retries", max_retries, least=0)
-        _check_number("max_download_bytes", max_download_bytes, least=1)
-        self.base_url = _base_url(base_url)
-        try:
-            transport = Transport(
-                key,
-                base_url=self.base_url,
-                timeout=timeout,
-                max_retries=max_retries,
-                max_download_bytes=max_download_bytes,
-                adapter=adapter,
-            )
-        except RequestException:
-            raise ValueError("base_url is not an address that can be called.") from None
-        self._transport = transport
+    def _open(self, transport: Transport) -> None:
         self.templates = Templates(transport)
         self.renders = Renders(transport)
         self.shares = Shares(transport)
         self.emails = Emails(transport)
         self.engagement = EngagementLog(transport)
         self.signatures = Signatures(transport)
-
-    def __repr__(self) -> str:
-        return f"<Craftkit at {self.base_url}>"
+        self.embed = Embed(transport)
 
     def health(self) -> Health:
         """How Craftkit is. Sends no key; `degraded` is an answer and raises nothing.
@@ -202,49 +189,3 @@ class Craftkit:
 def _is_degraded(status: int, body: JsonObject) -> bool:
     # Of Craftkit's shape, not a proxy's 503 with JSON of its own.
     return status == 503 and isinstance(body.get("status"), str) and "error" not in body
-
-
-def _check_key(key: Secret) -> None:
-    if not key.reveal():
-        raise ValueError("The Craftkit API key is empty.")
-    if not all("!" <= character <= "~" for character in key.reveal()):
-        raise ValueError("The Craftkit API key holds characters that no key has.")
-
-
-def _check_number(name: str, value: int, *, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} is a whole number from {least} up.")
-
-
-def _base_url(url: str) -> str:
-    url = url.strip().rstrip("/") if isinstance(url, str) else ""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    else:
-        # Not quoted in the message: it may hold a password.
-        if usable and (parts.username is not None or parts.password is not None):
-            raise ValueError("base_url must not hold credentials.")
-        usable = usable and not parts.query and not parts.fragment
-        usable = usable and url.isprintable() and " " not in url and "\\" not in url
-    if not usable:
-        raise ValueError("base_url is not an http or https address with a host.")
-    if parts.path.endswith("/v1"):
-        # Under it every call would meet a 404 in Craftkit's own words: "no such template".
-        raise ValueError("base_url must not end in /v1: each call adds it.")
-    return url
-
-
-def _check_timeout(timeout: Timeout) -> None:
-    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    good = len(pair) == 2 and all(
-        isinstance(part, int | float)
-        and not isinstance(part, bool)
-        and math.isfinite(part)
-        and part > 0
-        for part in pair
-    )
-    if not good:
-        raise ValueError("timeout is seconds, or (connect, whole) in seconds, each above 0.")

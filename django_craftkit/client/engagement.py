@@ -73,7 +73,7 @@ class EngagementEvent(Answer):
             share_id=fields.maybe_uuid("shareId"),
             source_ip=fields.maybe_text("sourceIp"),
             user_agent=fields.maybe_text("userAgent"),
-            metadata=fields.maybe_object("metadata"),
+            metadata=fields.maybe_mapping("metadata"),
             created_at=fields.maybe_moment("createdAt"),
             render_id=render_id,
             **fields.rest(),

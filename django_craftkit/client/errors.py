@@ -24,8 +24,10 @@ NOT_HANDLED: Final = frozenset(
 )
 # Request Timeout, Misdirected Request, Too Early.
 _OF_THE_MOMENT: Final = frozenset({408, 421, 425})
-# Fields that open a document to anyone who reads them.
-LINKS: Final = frozenset({"downloadurl", "pollurl", "sharetoken"})
+# Fields that open a document, a session or a project to anyone who reads them.
+LINKS: Final = frozenset(
+    {"downloadurl", "pollurl", "sharetoken", "sessiontoken", "iframeurl", "renewtoken", "apikey"}
+)
 
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,100}", re.ASCII)
 _DEEPEST = 32
@@ -129,9 +131,11 @@ class CraftkitTimeout(CraftkitConnectionError):
 
 
 class AuthenticationError(CraftkitError):
-    """401: the key is missing, unknown, revoked, or belongs to another environment."""
+    """401: the key is missing, unknown, revoked, or belongs to another environment or API; the
+    session or its renew token is over.
+    """
 
-    message = "Craftkit does not accept the API key."
+    message = "Craftkit does not accept the API key or token."
     maybe_handled = False
 
 

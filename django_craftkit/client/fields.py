@@ -9,6 +9,7 @@ from typing import Final, Generic, TypedDict, TypeVar
 from uuid import UUID
 
 from django_craftkit.client.errors import InvalidResponse, is_link, without_links
+from django_craftkit.client.secret import Secret
 from django_craftkit.untrusted import Json, JsonObject  # noqa: TC001
 
 T = TypeVar("T")
@@ -63,6 +64,14 @@ class Fields:
         """As `url`."""
         return self._maybe(name, _url)
 
+    def secret(self, name: str) -> Secret:
+        """A text that shows nowhere, and is not empty."""
+        return self._need(name, _secret)
+
+    def maybe_secret(self, name: str) -> Secret | None:
+        """As `secret`."""
+        return self._maybe(name, _secret)
+
     def maybe_flag(self, name: str) -> bool | None:
         return self._maybe(name, _flag)
 
@@ -88,7 +97,7 @@ class Fields:
 
         A kind whose number can't be read is left out; without an object all of them are.
         """
-        said = self.maybe_object(name)
+        said = self.maybe_mapping(name)
         if said is None:
             return {}
         fields = Fields(said, name)
@@ -100,7 +109,10 @@ class Fields:
     def maybe_items(self, name: str) -> list[Json] | None:
         return self._maybe(name, _items)
 
-    def maybe_object(self, name: str) -> dict[str, Json] | None:
+    def mapping(self, name: str) -> dict[str, Json]:
+        return self._need(name, _object)
+
+    def maybe_mapping(self, name: str) -> dict[str, Json] | None:
         return self._maybe(name, _object)
 
     def maybe_part(self, name: str, read: Callable[[object], T]) -> T | None:
@@ -215,6 +227,12 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise _OddError("a text")
     return value
+
+
+def _secret(value: object) -> Secret:
+    if not (text := _text(value).strip()):
+        raise _OddError("a text")
+    return Secret(text)
 
 
 def _url(value: object) -> str:

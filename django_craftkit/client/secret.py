@@ -1,6 +1,6 @@
-"""The key, and the door that no exception carries it through.
+"""Secrets, and the door that no exception carries one through.
 
-While a call is made the key stands in the locals of what requests, urllib3 and a project's adapter
+While a call is made its key stands in the locals of what requests, urllib3 and a project's adapter
 run, and an error tracker sends the locals of every frame. Whatever is raised in there, a time
 limit or an interrupt too, leaves without these frames, without what it was raised from, and
 without the objects that hang on it.
@@ -9,6 +9,7 @@ without the objects that hang on it.
 from __future__ import annotations
 
 import contextlib
+import hmac
 import traceback
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -26,7 +27,10 @@ _DEEPEST: Final = 40
 
 
 class Secret:
-    """A text that does not show itself: not in a repr, not in `vars()`, not in a pickle."""
+    """A text that does not show itself: not in a repr, not in `vars()`, not in a pickle.
+
+    `reveal()` returns it. Two of the same text are equal.
+    """
 
     __slots__ = ("reveal",)
 
@@ -35,18 +39,39 @@ class Secret:
     def __init__(self, value: str) -> None:
         self.reveal = lambda: value
 
+    @classmethod
+    def of(cls, value: object) -> Secret:
+        """Return a secret of a text, without the white space around it; of what is none, `""`."""
+        if isinstance(value, Secret):
+            return value
+        return cls(value.strip() if isinstance(value, str) else "")
+
     def __repr__(self) -> str:
         return "Secret(…)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self.reveal().encode(), other.reveal().encode())
+
+    def __hash__(self) -> int:
+        return hash(self.reveal())
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A secret is not pickled.")
 
 
 class Door:
-    """Runs what may hold a key in its frames; what is raised keeps its type and its text."""
+    """Runs what may hold secrets in its frames; what is raised keeps its type and its text."""
 
-    def __init__(self, key: Secret) -> None:
-        self._key = key
+    def __init__(self, *secrets: Secret) -> None:
+        self._secrets = secrets
 
     def __call__(self, act: Callable[[], T]) -> T:
         raised: BaseException
@@ -62,8 +87,22 @@ class Door:
             # Its traceback has this frame: without this the two would keep each other.
             del raised
 
+    def redact(self, text: str) -> str:
+        """A text without the secrets; the very same one where there are none in it."""
+        for secret in self._secrets:
+            if (value := secret.reveal()) and value in text:
+                text = text.replace(value, "[key]")
+        return text
+
+    def redact_bytes(self, content: bytes) -> bytes:
+        """As `redact`."""
+        for secret in self._secrets:
+            if (value := secret.reveal().encode()) and value in content:
+                content = content.replace(value, b"[key]")
+        return content
+
     def _strip(self, error: BaseException) -> None:
-        """Take from an exception what leads to the key."""
+        """Take from an exception what leads to a secret."""
         put = object.__setattr__
         where = [] if isinstance(error, CraftkitError) else list(_places(error.__traceback__))
         # By hand throughout: a class of its own may forbid it, or answer with something else.
@@ -87,14 +126,13 @@ class Door:
             put(error, "__notes__", [*vars(error).get("__notes__", ()), note])
 
     def _shown(self, value: Any, depth: int) -> object:
-        """Return what may be shown of a value: itself where it is a plain one without the key."""
-        key = self._key.reveal()
+        """Return what may be shown of a value: itself where it is a plain one without secrets."""
         if isinstance(value, _PLAIN):
             return value
         if isinstance(value, str):
-            return value.replace(key, "[key]") if key and key in value else value
+            return self.redact(value)
         if isinstance(value, bytes):
-            return value.replace(key.encode(), b"[key]") if key and key.encode() in value else value
+            return self.redact_bytes(value)
         if depth and type(value) in (list, tuple, set, frozenset):
             items = [self._shown(item, depth - 1) for item in value]
             same = all(one is other for one, other in zip(items, value, strict=True))

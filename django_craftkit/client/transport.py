@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -56,8 +57,12 @@ class Bearer:
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if _origin(request.url) == self._origin:
-            request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+            self.put(request, self._key.reveal())
         return request
+
+    def put(self, request: requests.PreparedRequest, key: str) -> None:
+        """Put the key where Craftkit looks for it."""
+        request.headers["Authorization"] = f"Bearer {key}"
 
 
 class Session(requests.Session):
@@ -100,8 +105,16 @@ class Session(requests.Session):
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is sent that is no JSON."""
+
+    content: bytes = field(repr=False)
+    content_type: str
+
+
 class Transport:
-    """Makes the calls of one `Craftkit`. Threads and processes may share it.
+    """Makes the calls of one client. Threads and processes may share it.
 
     Each call has one deadline, for its tries, their pauses and its answer. Calls that begin in
     `deadline.within` share that one.
@@ -110,6 +123,7 @@ class Transport:
     def __init__(
         self,
         key: Secret,
+        bearer: Bearer,
         *,
         base_url: str,
         timeout: Timeout,
@@ -125,7 +139,7 @@ class Transport:
         self._key = key
         self._adapter = adapter
         self._called = as_called(base_url)
-        self._bearer = Bearer(key, base_url)
+        self._bearer = bearer
         self.door = Door(key)
         self._local = threading.local()
 
@@ -144,20 +158,32 @@ class Transport:
         read: Callable[[JsonObject, int], T],
         *,
         json: object = None,
+        body: Body | None = None,
         idempotency_key: str | None = None,
+        repeatable: bool | None = None,
         anonymous: bool = False,
         also: Also | None = None,
         query: str = "",
+        hidden: Sequence[Secret] = (),
+        confidential: bool = False,
+        bare: str = "",
     ) -> T:
         """Call, and hand the JSON object of the answer with its status to `read`.
 
         Args:
             path: from `encoding.path`.
+            json: what is sent, or a function that returns it: what no frame may show is revealed
+                there.
+            body: what is sent instead of JSON.
             query: from `encoding.query`; no error shows it.
             idempotency_key: makes a POST repeatable, as GET and DELETE are: see
                 `retry.should_retry`.
+            repeatable: whether doing it twice is doing it once, where neither says so.
             anonymous: send no key.
             also: whether this status with this body is an answer too, and no error; None is never.
+            hidden: secrets of this call besides the key; no error shows them.
+            confidential: the answer holds a secret: of one that can't be read, nothing is kept.
+            bare: the name of the field that a list without an object around it is taken for.
 
         Raises:
             CraftkitError: whatever went wrong.
@@ -165,21 +191,29 @@ class Transport:
         headers = {"Accept": "application/json"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = checked_key(idempotency_key)
-        body = None if json is None else dumps(json)
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        repeatable = method in ("GET", "DELETE") or idempotency_key is not None
+        if repeatable is None:
+            repeatable = method in ("GET", "DELETE") or idempotency_key is not None
+        door = Door(self._key, *hidden) if hidden else self.door
+        reading = _Reading(door, also, confidential, bare)
 
-        def once(deadline: Deadline) -> T:
-            response = self._send(method, path + query, body, headers, deadline, anonymous)
-            answered = self._answer(response, deadline, also)
-            try:
-                return read(answered, response.status_code)
-            except InvalidResponse as error:
-                error.status = response.status_code
-                raise
+        def act() -> T:
+            sent = body or _encoded(json)
+            if sent is not None:
+                headers["Content-Type"] = sent.content_type
+            content = None if sent is None else sent.content
 
-        return self.door(lambda: self._repeat(once, method, path, repeatable=repeatable))
+            def once(deadline: Deadline) -> T:
+                response = self._send(method, path + query, content, headers, deadline, anonymous)
+                answered = self._answer(response, deadline, reading)
+                try:
+                    return read(answered, response.status_code)
+                except InvalidResponse as error:
+                    error.status = response.status_code
+                    raise
+
+            return self._repeat(once, method, path, repeatable=repeatable)
+
+        return door(act)
 
     def stream(self, path: str, *, accept: str) -> tuple[requests.Response, Deadline]:
         """GET something that is not JSON. The caller reads and closes the response.
@@ -193,7 +227,7 @@ class Transport:
             response = self._send("GET", path, None, headers, deadline)
             if not 200 <= response.status_code < 300:
                 # Which raises what it means.
-                self._answer(response, deadline)
+                self._answer(response, deadline, _Reading(self.door))
             return response, deadline
 
         return self.door(lambda: self._repeat(once, "GET", path, repeatable=True))
@@ -266,7 +300,7 @@ class Transport:
         raise failure
 
     def _answer(
-        self, response: requests.Response, deadline: Deadline, also: Also | None = None
+        self, response: requests.Response, deadline: Deadline, reading: _Reading
     ) -> JsonObject:
         """Read and close a response; raise what it means, unless it is an answer."""
         status = response.status_code
@@ -280,7 +314,7 @@ class Transport:
             # The status has come and is the better news; half a body says nothing certain.
             content = b""
         # Before anything else sees it: a proxy's error page may quote the headers it got.
-        content = content.replace(self._key.reveal().encode(), b"[key]")
+        content = reading.door.redact_bytes(content)
         if good and len(content) > JSON_LIMIT:
             raise InvalidResponse("Craftkit's answer is larger than 20 MB.", status=status)
         problem = "is no JSON"
@@ -290,13 +324,16 @@ class Transport:
             answered = None
         else:
             problem = "is no JSON object"
-        if isinstance(answered, dict) and (good or (also and also(status, answered))):
+        if reading.bare and isinstance(answered, list):
+            answered = {reading.bare: answered}
+        if isinstance(answered, dict) and (
+            good or (reading.also and reading.also(status, answered))
+        ):
             return answered
         text = content[:ERROR_LIMIT].decode(errors="replace")
         if good:
-            raise InvalidResponse(
-                f"Craftkit's answer {problem}.", status=status, body=presentable(text)
-            )
+            kept = None if reading.confidential else presentable(text)
+            raise InvalidResponse(f"Craftkit's answer {problem}.", status=status, body=kept)
         wait = retry.retry_after(response.headers.get("Retry-After"))
         raise from_answer(status, text, retry_after=wait)
 
@@ -309,11 +346,26 @@ class Transport:
         return session
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How an answer is read; `Transport.call` tells what these are."""
+
+    door: Door
+    also: Also | None = None
+    confidential: bool = False
+    bare: str = ""
+
+
 class Resource:
     """What one kind of thing at Craftkit is reached by."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+
+def _encoded(json: object) -> Body | None:
+    value = json() if callable(json) else json
+    return None if value is None else Body(dumps(value), "application/json")
 
 
 def _read(response: requests.Response, limit: int, deadline: Deadline) -> bytes:

@@ -39,7 +39,7 @@ class Health(Answer):
     @classmethod
     def from_json(cls, body: object) -> Self:
         fields = Fields(body, "health")
-        checks = fields.maybe_object("checks") or {}
+        checks = fields.maybe_mapping("checks") or {}
         return cls(
             status=fields.text("status"),
             version=fields.maybe_text("version") or "",
@@ -192,7 +192,7 @@ class Template(TemplateSummary):
             **_summary(fields),
             description=fields.maybe_text("description"),
             manifest=fields.maybe_part("manifest", Manifest.from_json),
-            json_schema=fields.maybe_object("jsonSchema"),
+            json_schema=fields.maybe_mapping("jsonSchema"),
             **fields.rest(),
         )
 

@@ -1,0 +1,176 @@
+"""Embed: Craftkit's builder and forms inside your pages, and what they need of your server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 - typing.get_type_hints reads these classes
+from typing import TYPE_CHECKING, Self
+from uuid import UUID  # noqa: TC003
+
+from django_craftkit.client.encoding import given, path
+from django_craftkit.client.errors import InvalidData
+from django_craftkit.client.fields import Answer, Fields
+from django_craftkit.client.limits import check_mapping, refuse
+from django_craftkit.client.secret import Secret
+from django_craftkit.client.session_options import (
+    FILL,
+    Scope,
+    permissions_json,
+)
+from django_craftkit.client.transport import Resource
+from django_craftkit.untrusted import JsonObject  # noqa: TC001
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django_craftkit.client.session_options import (
+        Actor,
+        Callbacks,
+        CatalogRef,
+        FormOptions,
+        SessionLimits,
+        Tenant,
+    )
+
+SHORTEST_RENEW_TOKEN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedSession(Answer):
+    """Leave for one person to work in Craftkit's builder or form, for some hours.
+
+    Source: https://docs.craftkit.dev/api-reference/create-session
+    """
+
+    id: UUID
+    """The same after a refresh."""
+    token: Secret
+    """For the browser of that person, and for `CraftkitSession`; `reveal()` returns it."""
+    url: str = field(repr=False)
+    """Of the iframe, with the token in it. As Craftkit sent it, never built here."""
+    expires_at: datetime | None
+    """4 hours from the mint or refresh; None where Craftkit does not say."""
+    renew_token: Secret | None
+    """For one `refresh_session`. None where Craftkit sent none."""
+    extra: JsonObject = field(default_factory=dict, hash=False, repr=False)
+
+    @classmethod
+    def from_json(cls, body: object) -> Self:
+        fields = Fields(body, "embed session")
+        return cls(
+            id=fields.uuid("session_id"),
+            token=fields.secret("session_token"),
+            url=fields.url("iframe_url"),
+            expires_at=fields.maybe_moment("expires_at"),
+            renew_token=fields.maybe_secret("renew_token"),
+            **fields.rest(),
+        )
+
+
+class Embed(Resource):
+    """What the project that the key belongs to embeds; embedding must be enabled for it."""
+
+    def create_session(
+        self,
+        tenant: Tenant,
+        actor: Actor,
+        *,
+        scope: Scope | None = None,
+        permissions: Mapping[str, bool] | None = None,
+        form: FormOptions | None = None,
+        catalog: CatalogRef | None = None,
+        variable_catalog: Mapping[str, object] | None = None,
+        branding: Mapping[str, object] | None = None,
+        appearance: Mapping[str, object] | None = None,
+        callbacks: Callbacks | None = None,
+        limits: SessionLimits | None = None,
+    ) -> EmbedSession:
+        """Mint a session. Each call makes one more, and Craftkit has no idempotency key for it.
+
+        It is retried only where Craftkit proved that it made none. One that was lost on its way is
+        of no use to anybody: mint another.
+
+        Source: https://docs.craftkit.dev/api-reference/create-session
+
+        Args:
+            tenant: in whose name the work is done.
+            actor: who works.
+            scope: to do what, with which template; None is to edit.
+            permissions: what they may do, by the names of `PERMISSIONS`; what is not named is
+                Craftkit's to decide. To send a form in, `submit_form` is needed.
+            form: only with the mode `fill`.
+            catalog: the variables that the builder offers. Not together with `variable_catalog`.
+            variable_catalog: the same, written out.
+            branding: `primaryColor`, `logoUrl`, `fontUrl`, `locale`, `ui`, `support`, as Craftkit
+                names them.
+            appearance: `baseTheme` (`light`, `dark`, `auto`, `shadcn`), `variables`, `rules`,
+                `layout`, `stylesheetUrl`, `fontUrl`, `logoUrl`; comes before `branding`.
+            callbacks: addresses that the embed posts to.
+            limits: of what the session may do.
+
+        Raises:
+            InvalidData: beyond a limit; it is named, and nothing was sent.
+            AuthenticationError: `invalid_credentials`: the key, or the project does not embed.
+            PermissionDenied: `partner_suspended`.
+            NotFound: `catalog_not_found`.
+            InvalidRequest: `invalid_request`.
+        """
+        scope = Scope() if scope is None else scope
+        if form is not None and scope.mode != FILL:
+            raise InvalidData("'form' is for the mode 'fill' only.")
+        if catalog is not None and variable_catalog is not None:
+            raise InvalidData("Of 'catalog' and 'variable_catalog', one can be given.")
+        for name, value in given(branding=branding, appearance=appearance).items():
+            check_mapping(name, value)
+        body = {
+            "tenant": tenant.to_json(),
+            "actor": actor.to_json(),
+            "scope": scope.to_json(),
+            **given(
+                permissions=None if permissions is None else permissions_json(permissions),
+                form=form and form.to_json(),
+                catalogRef=catalog and catalog.to_json(),
+                variableCatalog=variable_catalog,
+                branding=branding,
+                appearance=appearance,
+                callbacks=callbacks and callbacks.to_json(),
+                limits=limits and limits.to_json(),
+            ),
+        }
+        return self._transport.call(
+            "POST",
+            path("v1", "embed", "sessions"),
+            lambda answer, status: EmbedSession.from_json(answer),
+            json=body,
+            confidential=True,
+        )
+
+    def refresh_session(self, renew_token: Secret | str) -> EmbedSession:
+        """The same session with a new token, a new address and 4 hours more.
+
+        A renew token works once. The call is retried only where Craftkit proved that it did
+        nothing; if this raises with `maybe_handled`, the renew token may be used up: mint another
+        session.
+
+        Source: https://docs.craftkit.dev/api-reference/refresh-session
+
+        Args:
+            renew_token: of the session as it was minted or refreshed last; 8 characters or more.
+
+        Raises:
+            InvalidData: it is shorter; nothing was sent.
+            AuthenticationError: `refresh_failed`: it was used, the session is over, or it is
+                another project's. Mint another session. Or the key is at fault.
+            InvalidRequest: `invalid_request`.
+        """
+        renewal, renew_token = Secret.of(renew_token), ""
+        if len(renewal.reveal()) < SHORTEST_RENEW_TOKEN:
+            refuse("renew_token", f"is not a text of {SHORTEST_RENEW_TOKEN} characters or more")
+        return self._transport.call(
+            "POST",
+            path("v1", "embed", "sessions", "refresh"),
+            lambda answer, status: EmbedSession.from_json(answer),
+            json=lambda: {"renewToken": renewal.reveal()},
+            hidden=(renewal,),
+            confidential=True,
+        )
