@@ -50,7 +50,8 @@ class Declaration:
     signal: Signal
     sender: object = None
     template: str
-    key: Callable[[Any], str]
+    #: ``None``: template and instance are the key.
+    key: Callable[[Any], str] | None = None
     when: Callable[[Any], bool] | None = None
     #: Names of fields: only saves that have changed one of them.
     on_change: tuple[str, ...] = ()
@@ -111,8 +112,7 @@ class Declaration:
     def _check_callables(self) -> None:
         # A snapshot's function may ask for what else the signal says.
         self._check_callable("The function", self.function, is_alone=False)
-        self._check_callable("key=", self.key)
-        for name in ("when", "recheck", "sign_with", "email_to"):
+        for name in ("key", "when", "recheck", "sign_with", "email_to"):
             if (given := getattr(self, name)) is not None:
                 self._check_callable(f"{name}=", given)
         for name in ("filename", "language", "project"):
@@ -124,6 +124,20 @@ class Declaration:
                 f"{self.name} has both recheck= and snapshot=True. A snapshot is built from the "
                 "event's own object, and recheck= is asked of the saved one: leave one out."
             )
+        for name in ("recheck", "queryset"):
+            if self.is_about_subject and getattr(self, name) is not None:
+                raise ValueError(
+                    f"{self.name} has {name}=, which is asked of what a document is about: upon "
+                    "this signal that is another object than the signal's own. Leave it out."
+                )
+
+    @property
+    def is_about_subject(self) -> bool:
+        """Whether its documents are about another object than the one that the event is of.
+
+        Nobody finds the event's own by them: their data are made in the event.
+        """
+        return getattr(self.signal, "subject", None) is not None
 
     def _check_callable(self, what: str, given: object, *, is_alone: bool = True) -> None:
         if not callable(given):

@@ -5,7 +5,7 @@ They are written in an app's ``craftkit.py``, which is found by itself, like ``a
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -22,7 +22,10 @@ from .failures import breaks_transaction
 from .log import get_logger
 from .models import Render
 from .models.arguments import check_filename, check_template, check_version
+from .models.default_key import default_key
+from .models.identity import identify
 from .models.problems import NO_PROBLEM, ErrorCode, Problem
+from .signals import MirrorSignal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +45,7 @@ def render_on(
     *,
     sender: object = None,
     template: str,
-    key: Callable[[Any], str],
+    key: Callable[[Any], str] | None = None,
     when: Callable[[Any], bool] | None = None,
     on_change: Sequence[str] = (),
     recheck: Callable[[Any], bool] | None = None,
@@ -66,7 +69,10 @@ def render_on(
 
     What ``when``, ``key`` or ``project`` raise is logged, and the event goes on. Only an error of
     a database whose transaction is open there is raised in the event: nobody could commit it any
-    more.
+    more. Upon a signal of this package it is called again, as any receiver that raises.
+
+    A document upon ``form_submitted`` is about what the form was filled in for, and the function
+    gets the ``FormSubmission``, as soon as it is stored. It is called again if it raises.
 
     Args:
         signal: any Django signal, or several: one document, whichever comes first. Its
@@ -76,6 +82,7 @@ def render_on(
         sender: only events of this sender; of any if None.
         template: its slug at Craftkit.
         key: returns up to 255 characters. One key is one document, however often the event fires.
+            None: template and ``instance`` are the key, or template and data.
         when: only events for which it is true; all if None.
         on_change: names of fields; only saves that have changed one of them since the object was
             loaded or saved. A new row counts as changed. For ``post_save`` with a ``sender``.
@@ -158,16 +165,23 @@ def _connect(declaration: Declaration) -> None:
     for replaced in declarations.add(declaration):
         replaced.signal.disconnect(sender=replaced.sender, dispatch_uid=replaced)
 
+    # The worker sends them, after a commit: nobody's business is in there, and whoever raises is
+    # called again.
+    is_sent_again = isinstance(declaration.signal, MirrorSignal)
+    guard = nullcontext if is_sent_again else _business_goes_on
+
     def receive(sender: object, raw: bool = False, **kwargs: object) -> None:
         if raw:
             return
         sources: Sequence[object] = ()
-        with _business_goes_on(declaration.name):
+        with guard(declaration.name):
             sources = _sources(declaration, sender, kwargs)
         for source in sources:
-            with _business_goes_on(declaration.name):
+            with guard(declaration.name):
                 _Event(sender, {**kwargs, "instance": source}, declaration).ask()
 
+    # What failed is known by it, and shown.
+    receive.__module__, receive.__qualname__ = "render_on", declaration.name
     signal, sender = declaration.signal, declaration.sender
     signal.connect(receive, sender=cast("Any", sender), weak=False, dispatch_uid=declaration)
 
@@ -224,6 +238,8 @@ class _Event:
             self.using = database()
         else:
             self.using = router.db_for_write(type(self.source), instance=self.source)
+        if declaration.is_about_subject:
+            self.source = declaration.signal.subject(self.about)  # type: ignore[attr-defined]
         self._kwargs = kwargs
         self._declaration = declaration
         # Its row is locked from here to the commit, by the UPDATE that was just sent.
@@ -236,8 +252,18 @@ class _Event:
         if declaration.when is not None and not declaration.when(self.about):
             return False
         alias = declaration.project_of(self.about)
-        self._request(declaration.key(self.about), alias)
+        self._request(self._key(), alias)
         return True
+
+    def _key(self) -> str:
+        """Return the key of the document; "": what it is about, or its data."""
+        declaration, about = self._declaration, self.about
+        if declaration.key is not None:
+            return declaration.key(about)
+        if declaration.is_about_subject and isinstance(about, models.Model):
+            # One of each event, however many are about the same object.
+            return default_key(declaration.template, None, identify(about))
+        return ""
 
     def _request(self, key: str, project: str) -> None:
         """Write the request in the event's transaction; right after it in another database."""
@@ -246,15 +272,20 @@ class _Event:
         problem = NO_PROBLEM
         if self.source is None and declaration.recheck is not None:
             raise ValueError("recheck= is asked of a saved object, and this event has none.")
-        if declaration.snapshot or self.source is None:
+        is_made_here = declaration.snapshot or declaration.is_about_subject
+        if is_made_here or self.source is None:
             told = {k: v for k, v in self._kwargs.items() if k not in ("instance", "signal")}
+            if declaration.is_about_subject:
+                told = {}
             try:
                 built = builders.call(declaration, self.about, told, using=self.using)
             except BuilderError as raised:
+                if declaration.is_about_subject:
+                    raise
                 problem = raised.problem
             except Exception as raised:
                 # An outage. Data of this moment can't be made later: the document waits for staff.
-                if breaks_transaction(raised):
+                if declaration.is_about_subject or breaks_transaction(raised):
                     raise
                 problem = Problem(ErrorCode.BUILDER_FAILED, describe(raised))
             else:

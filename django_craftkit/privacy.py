@@ -32,6 +32,10 @@ _SUSPECT = re.compile(
 #: A link that another field of its object follows, in JSON without escapes. A quote behind one of
 #: these characters opens a text: it neither ends one nor is part of one.
 _LINK = re.compile(rb'"downloadUrl"(?<=[{,\s]"downloadUrl")\s*:\s*(?:"[^"\\]*"|null)\s*,\s*(?=")')
+#: The event whose body is the only copy of what somebody has submitted: nothing of it is left out.
+FORM_SUBMITTED = "form.submitted"
+_FORM = FORM_SUBMITTED.encode()
+_IS_FORM = re.compile(rb'"event"\s*:\s*"%s"' % re.escape(_FORM))
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -63,20 +67,28 @@ def kept_user_agent(text: str | None) -> str:
 
 
 def kept_body(body: bytes) -> bytes:
-    """Return a webhook's body as it may be stored; one that holds nothing of the kind, as it is."""
+    """Return a webhook's body as it may be stored; one that holds nothing of the kind, as it is.
+
+    What was submitted by a form is stored as it came, whatever its fields are called.
+    """
     # Else a name may be spelled in escapes, or in UTF-16.
     if b"\\u" not in body and b"\0" not in body:
         # Most webhooks hold a link and nothing else of the kind: they need not be parsed for it.
-        kept_text = body if b'"metadata"' in body else _LINK.sub(b"", body)
+        is_read = b'"metadata"' in body or _FORM in body
+        kept_text = body if is_read else _LINK.sub(b"", body)
         if not any(needle in kept_text for needle in _NEEDLES):
             return kept_text
     try:
         payload = untrusted.loads(body)
+        if isinstance(payload, dict) and payload.get("event") == FORM_SUBMITTED:
+            return body
         kept = _kept(payload)
         if kept == payload and not any(needle in body for needle in _NEEDLES):
             return body
         text = _ENCODER.encode(kept)
     except ValueError:
+        if _IS_FORM.search(body):
+            return body
         # It will be shown as unusable, as far as nobody can be in it.
         return _SUSPECT.split(body, maxsplit=1)[0]
     return text.encode("utf-8", "surrogatepass")

@@ -8,20 +8,29 @@ receiver that raises is retried, alone; the document is not affected.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from types import FunctionType
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.dispatch import Signal
+
+if TYPE_CHECKING:
+    from django.db.models import Model
 
 Receiver = Callable[..., object]
 
 
 class MirrorSignal(Signal):
-    """A signal whose receivers can be called one by one."""
+    """A signal whose receivers can be called one by one.
 
-    def __init__(self, name: str) -> None:
+    ``subject`` says what a document that is made upon it is about, where that is not its instance.
+    """
+
+    def __init__(self, name: str, subject: Callable[[Any], Model] | None = None) -> None:
         super().__init__()
         self.name = name
+        self.subject = subject
 
     def receivers_of(self, sender: type) -> dict[str, Receiver]:
         """Return the live receivers for a sender by their dotted names."""
@@ -84,6 +93,10 @@ document_archived = MirrorSignal("document_archived")
 #: All documents of a ``Batch`` have ended, however they did; once more when some of them were
 #: retried, or others added, and have ended.
 batch_completed = MirrorSignal("batch_completed")
+
+#: Somebody has submitted a form; ``instance`` is the ``FormSubmission``, ``previous_status`` is "".
+#: A document that is made upon it is about what the form was filled in for.
+form_submitted = MirrorSignal("form_submitted", subject=attrgetter("subject"))
 
 #: ``instance`` is the ``ProjectState``, whose ``capability`` says what of the project it is.
 project_paused = MirrorSignal("project_paused")

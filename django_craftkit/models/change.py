@@ -83,6 +83,7 @@ class Change(models.Model):
         ENGAGEMENT = "engagement", _("engagement event")
         PROJECT = "project", _("project")
         BATCH = "batch", _("batch")
+        FORM = "form", _("form submission")
 
     class Announcement(models.TextChoices):
         NONE = "", _("nobody listens")

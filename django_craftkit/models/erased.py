@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 #: What Craftkit, or what is wrong with it, says of any mirrored row.
 _SAID: dict[str, Any] = {"key": "", "answer": {}, "error": "", "field_errors": {}}
 
+#: What a row that is about an object says of it.
+_ABOUT: dict[str, Any] = {
+    "source_type": None,
+    "source_id": "",
+    "source_db": "",
+    "source_schema": None,
+}
+
 #: What a change says that is no status, and whose note is the key of another document: one is to
 #: take its place, one has taken it, it has taken that of one.
 NAMING = ("corrected", "superseded", "supersedes")
@@ -25,11 +33,8 @@ LEFT: dict[str, dict[str, Any]] = {
     "Render": {
         **_SAID,
         "data": None,
+        **_ABOUT,
         "filename": "",
-        "source_type": None,
-        "source_id": "",
-        "source_db": "",
-        "source_schema": None,
     },
     "Share": {**_SAID, "recipient_email": "", "recipient_name": "", "message": "", "url": ""},
     "SignatureRequest": {
@@ -44,6 +49,8 @@ LEFT: dict[str, dict[str, Any]] = {
     },
     "SignatureRecipient": {"first_name": "", "last_name": "", "email": ""},
     "EngagementEvent": {"ip_address": None, "user_agent": "", "metadata": None},
+    "EmbedSession": {**_ABOUT, "tenant_id": "", "actor_id": "", "renew_token": ""},
+    "FormSubmission": {**_ABOUT, "data": None, "answer": {}},
     # Of receivers that failed, also what they said: see ``erasing.py``.
     "Change": {"note": ""},
     "Job": {"error": ""},

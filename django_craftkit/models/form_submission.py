@@ -96,6 +96,11 @@ class FormSubmission(Sourced):
         return one_line(f"{self.template} {self.pk}")
 
     @property
+    def subject(self) -> models.Model:
+        """What a document that is made of it is about: its source, itself where it has none."""
+        return self.source or self
+
+    @property
     def session(self) -> EmbedSession | None:
         """The session that it was filled in by, with one query; ``None``: it is not known here."""
         rows = EmbedSession.objects.using(self._state.db)

@@ -45,6 +45,7 @@ class Kind(models.TextChoices):
         "EngagementEvent",
         _("tell this site of the event"),
     )
+    ANNOUNCE_FORM = "announce form", "FormSubmission", _("tell this site of the form submission")
     ANNOUNCE_BATCH = "announce batch", "Batch", _("tell this site of the batch")
     ANNOUNCE_PROJECT = "announce project", "ProjectState", _("tell this site of the project")
 

@@ -26,8 +26,9 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem, StepError
+from django_craftkit.privacy import FORM_SUBMITTED
 
-from . import engagement
+from . import engagement, forms
 from .renders import states as renders
 from .results import retry_delay
 from .signatures import states as signatures
@@ -123,6 +124,21 @@ def _process(
     return len(batch)
 
 
+def take_up() -> int:
+    """Have webhooks processed that no earlier version could read; return how many, for a start.
+
+    A worker that is older than this one ignores them once more, until it is replaced.
+    """
+    unread = WebhookDelivery.objects.writer().filter(
+        status=Status.IGNORED, about=None, event__in=_READERS
+    )
+    pks = list(unread.exclude(body=b"").order_by("pk").values_list("pk", flat=True)[:BATCH])
+    number = WebhookDelivery.objects.replay(pks) if pks else 0
+    if number:
+        logger.info("Processed now: %d webhooks that no earlier version could read.", number)
+    return number
+
+
 @in_transaction
 def _note_failure(delivery: WebhookDelivery, error: Exception, now: datetime) -> None:
     leased = WebhookDelivery.objects.lock_leased([delivery])
@@ -184,25 +200,32 @@ class Contents:
         self.renders: defaultdict[Key, list[RemoteState]] = defaultdict(list)
         self.events: defaultdict[Key, list[client.EngagementEvent]] = defaultdict(list)
         self.notices: defaultdict[Key, list[RemoteState]] = defaultdict(list)
+        self.forms: list[tuple[WebhookDelivery, client.FormSubmission]] = []
         #: Of what there are rows for, what was erased.
         self.erased: set[Key] = set()
 
-    def read_render(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
+    def read_render(self, delivery: WebhookDelivery, payload: Mapping[str, Any]) -> uuid.UUID:
         render = client.Render.from_webhook(payload)
-        self.renders[project, render.id].append(renders.state_of(render))
+        self.renders[delivery.project, render.id].append(renders.state_of(render))
         return render.id
 
-    def read_event(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
+    def read_event(self, delivery: WebhookDelivery, payload: Mapping[str, Any]) -> uuid.UUID:
         event = client.EngagementEvent.from_webhook(payload)
         if event.render_id is None:
             raise Unusable(ErrorCode.EVENT_WITHOUT_DOCUMENT)
-        self.events[project, event.render_id].append(event)
+        self.events[delivery.project, event.render_id].append(event)
         return event.render_id
 
-    def read_notice(self, project: str, payload: Mapping[str, Any]) -> uuid.UUID:
+    def read_notice(self, delivery: WebhookDelivery, payload: Mapping[str, Any]) -> uuid.UUID:
         notice = client.SignatureNotice.from_webhook(payload)
-        self.notices[project, notice.id].append(signatures.state_of_notice(notice))
+        state = signatures.state_of_notice(notice)
+        self.notices[delivery.project, notice.id].append(state)
         return notice.id
+
+    def read_form(self, delivery: WebhookDelivery, payload: Mapping[str, Any]) -> uuid.UUID:
+        submitted = client.FormSubmission.from_webhook(payload)
+        self.forms.append((delivery, submitted))
+        return submitted.session_id
 
     def apply(self, lease: Lease | None) -> set[Key]:
         """Apply all of it; return what there is a row for."""
@@ -222,17 +245,22 @@ class Contents:
             self._note_erased(requests)
             notices = [(row, self.notices[key]) for key, row in requests.items()]
             signatures.apply_notices(notices, lease)
+        if self.forms:
+            # Each is its own row, whether its session is known here or not.
+            known.update((delivery.project, said.session_id) for delivery, said in self.forms)
+            self.erased |= forms.apply(self.forms, lease)
         return known
 
     def _note_erased(self, rows: Mapping[Key, Any]) -> None:
         self.erased.update(key for key, row in rows.items() if row.erased_at is not None)
 
 
-_READERS: dict[str, Callable[[Contents, str, Mapping[str, Any]], uuid.UUID]] = {
+_READERS: dict[str, Callable[[Contents, WebhookDelivery, Mapping[str, Any]], uuid.UUID]] = {
     "render.succeeded": Contents.read_render,
     "render.failed": Contents.read_render,
     **{f"document.{kind}": Contents.read_event for kind in EngagementEvent.Type},
     **dict.fromkeys(signatures.EVENTS, Contents.read_notice),
+    FORM_SUBMITTED: Contents.read_form,
 }
 
 
@@ -252,7 +280,7 @@ def _read(delivery: WebhookDelivery, contents: Contents) -> DeliveryResult:
     if reader is None:
         return DeliveryResult(Status.IGNORED, event=event)
     try:
-        about = reader(contents, delivery.project, payload)
+        about = reader(contents, delivery, payload)
     except InvalidResponse as error:
         raise Unusable(ErrorCode.BODY_UNREADABLE, error) from error
     return DeliveryResult(Status.PROCESSED, event=event, about=about)

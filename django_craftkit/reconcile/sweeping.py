@@ -14,7 +14,7 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState, Render
 from django_craftkit.models.render_manager import OVERDUE
 
-from . import templates
+from . import deliveries, templates
 from .due import DUE
 
 logger = get_logger(__name__)
@@ -28,14 +28,15 @@ BATCH = 1000
 def sweep() -> None:
     """Note that somebody sweeps.
 
-    Once a minute, restore lost jobs, have templates read whose turn it is, and note which documents
-    are overdue.
+    Once a minute, restore lost jobs, have templates read whose turn it is, note which documents are
+    overdue, and have webhooks processed that no earlier version could read.
     """
     now = database_now()
     if note_sweep(now):
         restore_jobs(int(now.timestamp()) // RESTORE_EVERY)
         templates.schedule_due(now)
         note_overdue()
+        deliveries.take_up()
 
 
 def note_sweep(now: datetime | None = None) -> bool:

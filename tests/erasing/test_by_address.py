@@ -130,7 +130,7 @@ def test_what_is_no_address_erases_nothing(addresses: Any, error: type[Exception
 def test_webhooks_that_are_linked_to_nothing_are_read(craftkit: Kit, order: Order):
     rows = []
     for status in ("ignored", "abandoned", "received"):
-        body = f'{{"event": "form.submitted", "email": "{ADDRESS.upper()}"}}'.encode()
+        body = f'{{"event": "form.opened", "email": "{ADDRESS.upper()}"}}'.encode()
         rows.append(
             WebhookDelivery.objects.create(
                 project="default", delivery_id=uuid.uuid4(), body=body, body_hash="0", status=status

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import uuid
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from django.core import serializers
@@ -15,19 +12,11 @@ from django.test.utils import CaptureQueriesContext
 
 from django_craftkit.client.secret import Secret
 from django_craftkit.models import EmbedSession
+from tests.forms.helpers import TOKEN, UNTIL, minted
 from tests.helpers import at_once
 from tests.shop.models import Order
 
 pytestmark = pytest.mark.django_db
-
-UNTIL = datetime(2026, 6, 5, 15, tzinfo=UTC)
-TOKEN = "ert_8sR2Xq"
-
-
-def minted(**values: Any) -> Any:
-    """What the client returns of a session."""
-    default = {"id": uuid.uuid4(), "expires_at": UNTIL, "renew_token": TOKEN}
-    return SimpleNamespace(**{**default, **values})
 
 
 def test_a_session_is_noted_with_one_statement(django_user_model):

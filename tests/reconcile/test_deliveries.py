@@ -260,7 +260,7 @@ def test_one_that_ends_its_workers_takes_no_other_with_it(craftkit, monkeypatch)
 
 
 def test_events_of_no_concern_yet_are_kept_as_ignored(craftkit):
-    store(json.dumps({"event": "form.submitted"}).encode())
+    store(json.dumps({"event": "form.opened"}).encode())
     store(json.dumps({"event": "x" * 500}).encode())
     craftkit.run()
     assert set(WebhookDelivery.objects.values_list("status")) == {("ignored",)}

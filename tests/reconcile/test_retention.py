@@ -100,7 +100,7 @@ def test_a_body_goes_once_the_webhook_was_worked_off_and_its_hash_stays():
         assert row.is_body_kept
 
 
-@pytest.mark.parametrize("event", ["form.submitted", "RENDER.SUCCEEDED", "render.paused", ""])
+@pytest.mark.parametrize("event", ["form.opened", "RENDER.SUCCEEDED", "render.paused", ""])
 def test_the_body_of_an_event_that_this_version_does_not_know_stays(event, capsys):
     row = applied({"event": event, "renderId": str(uuid.uuid4()), "fields": {"name": "Ada"}})
     assert (row.status, row.event) == ("ignored", event)
@@ -114,7 +114,7 @@ def test_the_body_of_an_event_that_this_version_does_not_know_stays(event, capsy
 
 def test_a_later_version_applies_what_an_earlier_one_ignored(monkeypatch):
     """Also after its retention ran, which knows the event by then."""
-    row = applied({"event": "form.submitted", "submissionId": str(uuid.uuid4())})
+    row = applied({"event": "form.opened", "submissionId": str(uuid.uuid4())})
     age(row, days=9999)
     heard = []
 
@@ -122,11 +122,11 @@ def test_a_later_version_applies_what_an_earlier_one_ignored(monkeypatch):
         heard.append(payload)
         return uuid.UUID(payload["submissionId"])
 
-    webhooks_read(monkeypatch, "form.submitted", read_submission)
+    webhooks_read(monkeypatch, "form.opened", read_submission)
     assert prune() == 0
     assert row.replay()
     apply(row)
-    assert [payload["event"] for payload in heard] == ["form.submitted"]
+    assert [payload["event"] for payload in heard] == ["form.opened"]
     assert row.about == uuid.UUID(heard[0]["submissionId"])
 
 
@@ -227,7 +227,7 @@ def test_only_what_was_applied_as_the_first_was_is_a_repeat(document):
 
 
 def test_no_event_that_this_version_does_not_know_is_a_repeat():
-    rows = [applied({"event": "form.submitted", "fields": {"name": "Ada"}}) for _ in range(3)]
+    rows = [applied({"event": "form.opened", "fields": {"name": "Ada"}}) for _ in range(3)]
     for row in rows:
         age(row, days=9999)
     assert prune() == 0

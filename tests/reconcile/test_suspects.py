@@ -230,7 +230,7 @@ def test_the_webhooks_of_a_dead_worker_do_not_stop_the_others_for_each_of_them(
     craftkit, monkeypatch
 ):
     for _ in range(40):
-        store(b'{"event": "form.submitted"}')
+        store(b'{"event": "form.opened"}')
     long_ago = timezone.now() - timedelta(minutes=5)
     WebhookDelivery.objects.update(attempts=1, lease_token=uuid.uuid4(), leased_until=long_ago)
     stops = solitudes(monkeypatch)

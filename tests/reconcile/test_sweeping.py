@@ -25,12 +25,14 @@ from django_craftkit.reconcile.steps import STEPS
 from django_craftkit.signals import (
     batch_completed,
     engagement_recorded,
+    form_submitted,
     project_paused,
     render_succeeded,
     share_created,
     signature_sent,
 )
 from django_craftkit.signing import AnchorTag, Recipient
+from tests.forms.helpers import form_event, store
 from tests.helpers import at_once, connected, settle
 from tests.reconcile.resources import LINK
 from tests.shop.models import Order
@@ -248,6 +250,7 @@ SIGNALS = {
     "share": (share_created, lambda craftkit: ready(craftkit).share()),
     "engagement": (engagement_recorded, lambda craftkit: ready(craftkit).record("viewed")),
     "signature": (signature_sent, lambda craftkit: send(ready(craftkit))),
+    "form": (form_submitted, lambda craftkit: store(form_event())),
     "project": (project_paused, lambda craftkit: refused(craftkit)),
 }
 

@@ -1,0 +1,154 @@
+"""Form submissions: each body that tells of one becomes a row, which is then the only copy.
+
+A row is known by the hash of its body, so the same one makes no second row, whatever delivery it
+comes by.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django_craftkit import bulk
+from django_craftkit.database import lock, sanitized
+from django_craftkit.models import Change, EmbedSession, FormSubmission, Render, WebhookDelivery
+from django_craftkit.models.arguments import MAX_SLUG
+from django_craftkit.models.erased import blank, left_of
+from django_craftkit.signals import form_submitted
+
+from .answers import kept
+from .moments import from_utc
+from .states import MAX_COUNT
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Collection, Mapping, Sequence
+
+    from django.db.models import QuerySet
+
+    from django_craftkit import client
+    from django_craftkit.models.claims import Lease
+
+    Key = tuple[str, uuid.UUID]
+    #: What a delivery says.
+    Submitted = tuple[WebhookDelivery, client.FormSubmission]
+
+#: What the history calls it.
+SUBMITTED = "submitted"
+#: What a submission has of its session's source.
+_SOURCE = ("source_type_id", "source_id", "source_db", "source_schema")
+
+
+def apply(found: Sequence[Submitted], lease: Lease | None = None) -> set[Key]:
+    """Write what was submitted, inside a transaction; return whose rows hold nothing of it.
+
+    These are sessions, by project and Craftkit's id, that were erased, or of which something was.
+    """
+    # Whoever erases a session has it locked first.
+    sessions = _by_key(lock(EmbedSession.objects.writer()).order_by("pk"), _sessions(found))
+    renders = _by_key(
+        Render.objects.writer().only("project", "remote_id", "erased_at"), _renders(found)
+    )
+    origins = _origins([delivery.pk for delivery, _said in found])
+    hashes = [body_hash for body_hash, _received_at in origins.values()]
+    rows = FormSubmission.objects.writer().filter(bulk.among("body_hash", hashes))
+    known = {(row.project, row.body_hash): row for row in rows.defer("data", "answer")}
+    new: dict[tuple[str, str], FormSubmission] = {}
+    erased: set[Key] = set()
+    for delivery, said in found:
+        body_hash, received_at = origins[delivery.pk]
+        key = (delivery.project, body_hash)
+        row = known.get(key) or new.get(key)
+        if row is None:
+            row = new[key] = _row(delivery.project, said, sessions, renders)
+            row.body_hash, row.received_at = body_hash, received_at
+        if row.erased_at is not None:
+            erased.add((row.project, row.session_id))
+    _insert(list(new.values()), lease)
+    return erased
+
+
+def _sessions(found: Sequence[Submitted]) -> set[Key]:
+    return {(delivery.project, said.session_id) for delivery, said in found}
+
+
+def _renders(found: Sequence[Submitted]) -> set[Key]:
+    named = ((delivery.project, said.render_id) for delivery, said in found)
+    return {(project, remote_id) for project, remote_id in named if remote_id is not None}
+
+
+def _by_key(rows: QuerySet[Any], keys: Collection[Key]) -> Mapping[Key, Any]:
+    """Return the rows that these projects' ids stand for."""
+    if not keys:
+        return {}
+    named = rows.filter(bulk.among("remote_id", {remote_id for _project, remote_id in keys}))
+    return {(row.project, row.remote_id): row for row in named}
+
+
+def _origins(pks: Sequence[int]) -> dict[int, tuple[str, Any]]:
+    """Return the hash of each delivery's body, and when it came."""
+    rows = WebhookDelivery.objects.writer().filter(bulk.among("pk", pks))
+    return {pk: (body_hash, at) for pk, body_hash, at in rows.values_list(*_ORIGIN)}
+
+
+_ORIGIN = ("pk", "body_hash", "received_at")
+
+
+def _row(
+    project: str,
+    said: client.FormSubmission,
+    sessions: Mapping[Key, EmbedSession],
+    renders: Mapping[Key, Render],
+) -> FormSubmission:
+    session = sessions.get((project, said.session_id))
+    render = None if said.render_id is None else renders.get((project, said.render_id))
+    version = said.template_version
+    row = FormSubmission(
+        project=project,
+        session_id=said.session_id,
+        template=sanitized(said.template_slug)[:MAX_SLUG],
+        version=None if version is None else min(version, MAX_COUNT),
+        render_remote_id=said.render_id,
+        render=render,
+        data=sanitized(said.data),
+        answer=kept(said),
+        submitted_at=from_utc(said.submitted_at),
+    )
+    if session is not None:
+        for name in _SOURCE:
+            setattr(row, name, getattr(session, name))
+    row.erased_at = next(
+        (one.erased_at for one in (session, render) if one is not None and one.erased_at), None
+    )
+    if row.erased_at is not None:
+        blank(row, left_of(FormSubmission))
+    return row
+
+
+def _insert(rows: Sequence[FormSubmission], lease: Lease | None) -> None:
+    """Insert new rows, and announce them; what was erased before it came is not announced.
+
+    Where another worker has just inserted one of them this raises, and the batch is taken apart.
+    """
+    FormSubmission.objects.writer().bulk_create(rows)
+    if any(row.pk is None for row in rows):  # MySQL does not return them
+        hashes = [row.body_hash for row in rows]
+        written = FormSubmission.objects.writer().filter(body_hash__in=hashes)
+        pks = {(one, body_hash): pk for pk, one, body_hash in written.values_list(*_WRITTEN)}
+        for row in rows:
+            row.pk = pks[row.project, row.body_hash]
+    Change.objects.record(
+        [
+            Change(
+                kind=Change.Kind.FORM,
+                object_id=row.pk,
+                to_status=SUBMITTED,
+                cause=Change.Cause.WEBHOOK,
+                signal="" if row.erased_at is not None else form_submitted.name,
+            )
+            for row in rows
+        ],
+        lease,
+    )
+
+
+_WRITTEN = ("pk", "project", "body_hash")
