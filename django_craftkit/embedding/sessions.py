@@ -24,6 +24,7 @@ from django_craftkit.client import (
     Scope,
     Tenant,
 )
+from django_craftkit.client.secret import Secret
 from django_craftkit.client.session_options import MODES, PERMISSIONS
 from django_craftkit.data import FindingCode, check
 from django_craftkit.log import get_logger, one_line
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
     from django_craftkit import client
     from django_craftkit.client import CatalogRef
-    from django_craftkit.client.secret import Secret
 
 logger = get_logger(__name__)
 
@@ -274,10 +274,11 @@ def _noted_since(row: EmbedSession, used: Secret) -> Secret:
     rows, until = EmbedSession.objects.writer().filter(pk=row.pk), time.monotonic() + _NOTED_WITHIN
     while True:
         there: EmbedSession | None = rows.first()
-        if there is None or not there.renew_token.reveal():
+        newest = Secret("") if there is None else there.renew_token
+        if not newest.reveal():
             raise SessionLost
-        if there.renew_token.reveal() != used.reveal():
-            return there.renew_token
+        if newest.reveal() != used.reveal():
+            return newest
         if time.monotonic() > until:
             raise SessionLost
         time.sleep(_LOOK_EVERY)
