@@ -355,11 +355,12 @@ def _check_urls() -> Iterator[checks.CheckMessage]:
 def _check_embedding() -> Iterator[checks.CheckMessage]:
     """Find a policy of Django's own, as of Django 6, that keeps Craftkit's pages out of ours."""
     policy = getattr(settings, "SECURE_CSP", None)
-    base_urls = {
-        one.get("BASE_URL") for one in conf.projects().values() if isinstance(one, Mapping)
-    }
     # Where another Craftkit has its pages, nobody knows before a session is opened.
-    if not (isinstance(policy, Mapping) and base_urls & {None, "", conf.DEFAULT_BASE_URL}):
+    is_craftkits = any(
+        isinstance(one, Mapping) and one.get("BASE_URL") in (None, "", conf.DEFAULT_BASE_URL)
+        for one in conf.projects().values()
+    )
+    if not (isinstance(policy, Mapping) and is_craftkits):
         return
     # As browsers look for it: each directive stands in for those before it.
     names = [one for one in ("frame-src", "child-src", "default-src") if policy.get(one)]
