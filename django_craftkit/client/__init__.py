@@ -8,10 +8,24 @@ Every failure is a `CraftkitError`; its `maybe_handled` tells whether Craftkit m
 
 from __future__ import annotations
 
+from django_craftkit.client.account import (
+    CraftkitAccount,
+    DeletedProject,
+    Project,
+    ProjectKey,
+)
 from django_craftkit.client.base import Client
+from django_craftkit.client.builder import BuilderTemplate, BuilderTemplateSummary
+from django_craftkit.client.catalogs import (
+    Catalog,
+    CatalogField,
+    CatalogLoop,
+    Namespace,
+    PublishedCatalog,
+)
 from django_craftkit.client.download import Download
 from django_craftkit.client.emails import Emails
-from django_craftkit.client.embed import Embed, EmbedSession
+from django_craftkit.client.embed import Embed, EmbedRenderPage, EmbedSession
 from django_craftkit.client.encoding import path
 from django_craftkit.client.engagement import Engagement, EngagementEvent, EngagementLog
 from django_craftkit.client.envelope import (
@@ -37,9 +51,17 @@ from django_craftkit.client.errors import (
     ServerError,
 )
 from django_craftkit.client.fields import Listed
-from django_craftkit.client.forms import FormSubmission
+from django_craftkit.client.forms import FormAnswer, FormSubmission
+from django_craftkit.client.hooks import CraftkitHook
+from django_craftkit.client.images import UploadedImage
+from django_craftkit.client.provisioning import (
+    CraftkitAdmin,
+    PartnerSettings,
+    ProvisionedProject,
+)
 from django_craftkit.client.renders import Renders
 from django_craftkit.client.secret import Secret
+from django_craftkit.client.session import CraftkitSession
 from django_craftkit.client.session_options import (
     Actor,
     Callbacks,
@@ -79,19 +101,31 @@ __all__ = [
     "Actor",
     "AnchorTag",
     "AuthenticationError",
+    "BuilderTemplate",
+    "BuilderTemplateSummary",
     "Callbacks",
+    "Catalog",
+    "CatalogField",
+    "CatalogLoop",
     "CatalogRef",
     "Conflict",
     "Craftkit",
+    "CraftkitAccount",
+    "CraftkitAdmin",
     "CraftkitConnectionError",
     "CraftkitError",
+    "CraftkitHook",
+    "CraftkitSession",
     "CraftkitTimeout",
     "CreditsExhausted",
+    "DeletedProject",
     "DeletedTemplate",
     "Download",
+    "EmbedRenderPage",
     "EmbedSession",
     "Engagement",
     "EngagementEvent",
+    "FormAnswer",
     "FormOptions",
     "FormSubmission",
     "Health",
@@ -102,8 +136,14 @@ __all__ = [
     "Listed",
     "Loop",
     "Manifest",
+    "Namespace",
     "NotFound",
+    "PartnerSettings",
     "PermissionDenied",
+    "Project",
+    "ProjectKey",
+    "ProvisionedProject",
+    "PublishedCatalog",
     "PublishedTemplate",
     "RateLimited",
     "Recipient",
@@ -123,6 +163,7 @@ __all__ = [
     "Template",
     "TemplateSummary",
     "Tenant",
+    "UploadedImage",
     "Variable",
     "check_signature",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django_craftkit.client.encoding import given, is_address, path
+from django_craftkit.client.encoding import given, path
 from django_craftkit.client.errors import InvalidData
+from django_craftkit.client.limits import check_address, check_text
 from django_craftkit.client.transport import Resource
 from django_craftkit.client.types import SentEmail
 
@@ -49,10 +50,13 @@ class Emails(Resource):
                 `maybe_handled` is True. `email_not_configured` (503): Craftkit can send no mail and
                 did nothing; `maybe_handled` is False, and it is not retried.
         """
-        if not is_address(to):
-            raise InvalidData("'to' is not an e-mail address.")
-        _check_length("recipient_name", recipient_name, 200)
-        _check_length("message", message, 2_000)
+        check_address("to", to)
+        for name, text, most in (
+            ("recipient_name", recipient_name, 200),
+            ("message", message, 2_000),
+        ):
+            if text is not None:
+                check_text(name, text, 0, most)
         if expires_at is not None and expires_at.utcoffset() is None:
             raise InvalidData("'expires_at' has no time zone, so nobody knows when it is.")
         optional = given(recipientName=recipient_name, message=message, expiresAt=expires_at)
@@ -62,8 +66,3 @@ class Emails(Resource):
             lambda answer, status: SentEmail.from_json(answer),
             json={"to": to, **optional},
         )
-
-
-def _check_length(name: str, text: str | None, limit: int) -> None:
-    if text is not None and not (isinstance(text, str) and len(text) <= limit):
-        raise InvalidData(f"'{name}' is not a text of at most {limit:,} characters.")

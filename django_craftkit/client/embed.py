@@ -7,10 +7,16 @@ from datetime import datetime  # noqa: TC003 - typing.get_type_hints reads these
 from typing import TYPE_CHECKING, Self
 from uuid import UUID  # noqa: TC003
 
-from django_craftkit.client.encoding import given, path
-from django_craftkit.client.errors import InvalidData
-from django_craftkit.client.fields import Answer, Fields
-from django_craftkit.client.limits import check_mapping, refuse
+from django_craftkit.client.builder import (
+    BuilderTemplate,
+    BuilderTemplateSummary,
+    create_template,
+)
+from django_craftkit.client.catalogs import PublishedCatalog, catalog_json, check_catalog_name
+from django_craftkit.client.encoding import given, path, query
+from django_craftkit.client.errors import InvalidData, InvalidResponse
+from django_craftkit.client.fields import Answer, Fields, Listed
+from django_craftkit.client.limits import check_mapping, check_whole, refuse
 from django_craftkit.client.secret import Secret
 from django_craftkit.client.session_options import (
     FILL,
@@ -18,11 +24,13 @@ from django_craftkit.client.session_options import (
     permissions_json,
 )
 from django_craftkit.client.transport import Resource
+from django_craftkit.client.types import Render
 from django_craftkit.untrusted import JsonObject  # noqa: TC001
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from django_craftkit.client.catalogs import Catalog
     from django_craftkit.client.session_options import (
         Actor,
         Callbacks,
@@ -67,6 +75,31 @@ class EmbedSession(Answer):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedRenderPage(Answer):
+    """A part of the list of renders. Craftkit's documentation does not say what it is like.
+
+    Nothing may be concluded from what is missing in it while something is `unreadable`.
+    """
+
+    items: tuple[Render, ...]
+    """Without those whose id or status can't be read."""
+    total: int | None
+    """Of the whole list; None if Craftkit does not say."""
+    length: int
+    """Of what Craftkit listed here, be it readable or not."""
+
+    @classmethod
+    def from_json(cls, body: object) -> Self:
+        fields = Fields(body, "list")
+        return cls(
+            items=fields.rows("renders", Render.from_json),
+            length=fields.length("renders"),
+            total=fields.maybe_count("total"),
+            **fields.rest(),
+        )
+
+
 class Embed(Resource):
     """What the project that the key belongs to embeds; embedding must be enabled for it."""
 
@@ -79,7 +112,7 @@ class Embed(Resource):
         permissions: Mapping[str, bool] | None = None,
         form: FormOptions | None = None,
         catalog: CatalogRef | None = None,
-        variable_catalog: Mapping[str, object] | None = None,
+        variable_catalog: Catalog | Mapping[str, object] | None = None,
         branding: Mapping[str, object] | None = None,
         appearance: Mapping[str, object] | None = None,
         callbacks: Callbacks | None = None,
@@ -100,7 +133,7 @@ class Embed(Resource):
                 Craftkit's to decide. To send a form in, `submit_form` is needed.
             form: only with the mode `fill`.
             catalog: the variables that the builder offers. Not together with `variable_catalog`.
-            variable_catalog: the same, written out.
+            variable_catalog: the same, written out; of a mapping the names are Craftkit's.
             branding: `primaryColor`, `logoUrl`, `fontUrl`, `locale`, `ui`, `support`, as Craftkit
                 names them.
             appearance: `baseTheme` (`light`, `dark`, `auto`, `shadcn`), `variables`, `rules`,
@@ -120,6 +153,7 @@ class Embed(Resource):
             raise InvalidData("'form' is for the mode 'fill' only.")
         if catalog is not None and variable_catalog is not None:
             raise InvalidData("Of 'catalog' and 'variable_catalog', one can be given.")
+        inline = variable_catalog and catalog_json("variable_catalog", variable_catalog)
         for name, value in given(branding=branding, appearance=appearance).items():
             check_mapping(name, value)
         body = {
@@ -130,7 +164,7 @@ class Embed(Resource):
                 permissions=None if permissions is None else permissions_json(permissions),
                 form=form and form.to_json(),
                 catalogRef=catalog and catalog.to_json(),
-                variableCatalog=variable_catalog,
+                variableCatalog=inline,
                 branding=branding,
                 appearance=appearance,
                 callbacks=callbacks and callbacks.to_json(),
@@ -174,3 +208,124 @@ class Embed(Resource):
             hidden=(renewal,),
             confidential=True,
         )
+
+    def create_catalog(
+        self, name: str, catalog: Catalog | Mapping[str, object]
+    ) -> PublishedCatalog:
+        """Publish a catalog of variables, or the next version of one, which becomes the current.
+
+        Not retried but where Craftkit proved that it did nothing: twice makes two versions.
+
+        Source: https://docs.craftkit.dev/api-reference/create-catalog
+
+        Args:
+            name: 1 to 120 lower-case letters, digits and hyphens, no hyphen first. A known one
+                gets a new version.
+            catalog: the variables; of a mapping the names are Craftkit's.
+
+        Raises:
+            InvalidData: beyond a limit; it is named, and nothing was sent.
+            AuthenticationError: `invalid_credentials`: the key, or the project does not embed.
+            InvalidRequest: `invalid_request`.
+            ServerError: `internal_error`.
+        """
+        check_catalog_name("name", name)
+        return self._transport.call(
+            "POST",
+            path("v1", "embed", "catalogs"),
+            lambda answer, status: PublishedCatalog.from_json(answer),
+            json={"name": name, "catalog": catalog_json("catalog", catalog)},
+        )
+
+    def create_template(self, document_template: Mapping[str, object]) -> BuilderTemplate:
+        """Put a template into the builder, and publish it if its layout can be read.
+
+        Not retried but where Craftkit proved that it did nothing: twice makes two.
+
+        Source: https://docs.craftkit.dev/api-reference/create-builder-template
+
+        Args:
+            document_template: with Craftkit's names: `name` (`Untitled template` without one),
+                `layout`, `presetKey`; others come back as they were.
+
+        Raises:
+            InvalidData: no mapping, or no JSON; nothing was sent.
+            AuthenticationError: `missing_or_invalid_authorization`.
+            ServerError: `insert_failed`.
+        """
+        return create_template(self._transport, document_template)
+
+    def templates(self) -> Listed[BuilderTemplateSummary]:
+        """The builder's templates, the one changed last first; in one piece.
+
+        One whose id or slug can't be read is left out: it is in the list's `unreadable`.
+
+        Source: https://docs.craftkit.dev/api-reference/list-builder-templates
+
+        Raises:
+            AuthenticationError: `invalid_credentials`: the key, or the project does not embed.
+        """
+        return self._transport.get(
+            path("v1", "embed", "builder", "templates"),
+            lambda body: Listed.from_json(body, "templates", BuilderTemplateSummary.from_json),
+        )
+
+    def renders(self, *, limit: int = 50, offset: int = 0) -> EmbedRenderPage:
+        """One page of the project's renders, without Craftkit's own previews.
+
+        Craftkit's documentation names the call and nothing of it: arguments and answer are
+        what this client takes them to be.
+
+        Source: https://docs.craftkit.dev/embed/list-embed-renders
+
+        Args:
+            limit: 1 to 100.
+            offset: how many to pass over, from 0 up.
+
+        Raises:
+            InvalidData: beyond a limit; nothing was sent.
+            AuthenticationError: `invalid_credentials`: the key, or the project does not embed.
+            InvalidResponse: Craftkit lists them in another way.
+        """
+        check_whole("limit", limit, 1, 100)
+        check_whole("offset", offset, 0)
+        return self._transport.get(
+            path("v1", "embed", "renders"),
+            EmbedRenderPage.from_json,
+            query=query(limit=limit, offset=offset),
+        )
+
+    def iter_renders(self, *, page_size: int = 100) -> Iterator[Render]:
+        """The renders of all pages, each requested when it is wanted, and each render once.
+
+        While renders are being made, the pages move on: one that was passed over meanwhile may
+        be left out.
+
+        Source: https://docs.craftkit.dev/embed/list-embed-renders
+
+        Args:
+            page_size: 1 to 100.
+
+        Raises:
+            InvalidResponse: a page said nothing new and no total, so that the list would never
+                end; what came up to there has been given. And as `renders`.
+        """
+        seen: set[UUID] = set()
+        offset = 0
+        while True:
+            page = self.renders(limit=page_size, offset=offset)
+            if not page.length:
+                return
+            offset += page.length
+            fresh = [render for render in page.items if render.id not in seen]
+            seen.update(render.id for render in fresh)
+            yield from fresh
+            if page.total is not None:
+                if offset >= page.total:
+                    return
+            elif not fresh:
+                raise InvalidResponse(
+                    "Craftkit's list of renders goes on and tells nothing new.",
+                    method="GET",
+                    path=path("v1", "embed", "renders"),
+                )

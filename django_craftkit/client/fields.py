@@ -115,6 +115,10 @@ class Fields:
     def maybe_mapping(self, name: str) -> dict[str, Json] | None:
         return self._maybe(name, _object)
 
+    def part(self, name: str, read: Callable[[object], T]) -> T:
+        """What `read` makes of it; raises where it does."""
+        return self._need(name, read)
+
     def maybe_part(self, name: str, read: Callable[[object], T]) -> T | None:
         """What `read` makes of it; all of it is left out if `read` raises `InvalidResponse`."""
         return self._maybe(name, read)
@@ -126,6 +130,10 @@ class Fields:
     def rows(self, name: str, read: Callable[[object], T]) -> tuple[T, ...]:
         """As `parts`, but an entry for which `read` raises `InvalidResponse` is left out."""
         return self._rows(name, self._need(name, _items), read)
+
+    def length(self, name: str) -> int:
+        """Of a list, with the entries that can't be read."""
+        return len(self._need(name, _items))
 
     def maybe_rows(self, name: str, read: Callable[[object], T]) -> tuple[T, ...]:
         """As `rows`; no list is an empty one."""

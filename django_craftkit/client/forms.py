@@ -7,8 +7,31 @@ from datetime import datetime  # noqa: TC003 - typing.get_type_hints reads these
 from typing import Self
 from uuid import UUID  # noqa: TC003
 
+from django_craftkit.client.errors import InvalidResponse
 from django_craftkit.client.fields import Answer, Fields
+from django_craftkit.client.types import Render
 from django_craftkit.untrusted import JsonObject  # noqa: TC001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormAnswer(Answer):
+    """That Craftkit took a form.
+
+    Source: https://docs.craftkit.dev/api-reference/form-submit
+    """
+
+    render: Render | None
+    """The document that it makes of the form. None in collect mode, where the data come as the
+    webhook `form.submitted`; what Craftkit said then is in `extra`."""
+
+    @classmethod
+    def from_json(cls, body: object) -> Self:
+        fields = Fields(body, "form's answer")
+        try:
+            return cls(render=Render.from_json(body))
+        except InvalidResponse:
+            # The form was taken; what answers one in collect mode is not documented.
+            return cls(render=None, **fields.rest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

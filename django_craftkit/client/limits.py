@@ -10,15 +10,15 @@ from django_craftkit.client.encoding import is_address
 from django_craftkit.client.errors import InvalidData
 
 
-def check_text(name: str, text: object, least: int, most: int) -> None:
+def check_text(name: str, text: object, least: int, most: int | None = None) -> None:
     """Refuse what is no text of this many characters; one that must say something is not blank.
 
     Raises:
         InvalidData: it is another.
     """
-    if not (isinstance(text, str) and least <= len(text) <= most):
-        size = f"{least} to {most:,}" if least else f"at most {most:,}"
-        refuse(name, f"is not a text of {size} characters")
+    if not (isinstance(text, str) and len(text) >= least and (most is None or len(text) <= most)):
+        upper = "or more" if most is None else f"to {most:,}"
+        refuse(name, f"is not a text of {least} {upper} characters")
     if least and not text.strip():
         refuse(name, "is blank")
 
@@ -29,8 +29,12 @@ def check_whole(name: str, number: object, least: int, most: int | None = None) 
     Raises:
         InvalidData: it is another.
     """
-    is_whole = isinstance(number, int) and not isinstance(number, bool) and number >= least
-    if not (is_whole and (most is None or number <= most)):  # type: ignore[operator]
+    if not (
+        isinstance(number, int)
+        and not isinstance(number, bool)
+        and number >= least
+        and (most is None or number <= most)
+    ):
         upper = "up" if most is None else f"to {most:,}"
         refuse(name, f"is not a whole number from {least} {upper}")
 
@@ -59,6 +63,16 @@ def check_url(name: str, url: object) -> None:
         good = False
     if not good:
         refuse(name, "is not an http or https address")
+
+
+def check_flag(name: str, flag: object) -> None:
+    """Refuse what is neither True, False nor None.
+
+    Raises:
+        InvalidData: it is another.
+    """
+    if flag is not None and not isinstance(flag, bool):
+        refuse(name, "is not True, False or None")
 
 
 def check_mapping(name: str, value: object) -> None:

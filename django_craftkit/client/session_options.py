@@ -10,9 +10,11 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 from uuid import UUID  # noqa: TC003
 
+from django_craftkit.client.catalogs import check_catalog_name
 from django_craftkit.client.encoding import given
 from django_craftkit.client.limits import (
     check_address,
+    check_flag,
     check_mapping,
     check_text,
     check_url,
@@ -162,6 +164,8 @@ class FormOptions:
             check_mapping("form.prefill", self.prefill)
         if self.redirect_url is not None:
             check_url("form.redirect_url", self.redirect_url)
+        for name in ("show_preview", "show_document_after_submit", "collect"):
+            check_flag(f"form.{name}", getattr(self, name))
         return given(
             prefill=self.prefill,
             showPreview=self.show_preview,
@@ -186,7 +190,7 @@ class CatalogRef:
         Raises:
             InvalidData: beyond a limit.
         """
-        check_text("catalog.name", self.name, 1, 120)
+        check_catalog_name("catalog.name", self.name)
         if self.version is not None:
             check_whole("catalog.version", self.version, 1)
         return {"name": self.name, **given(version=self.version)}

@@ -10,8 +10,9 @@ from uuid import UUID  # noqa: TC003 - typing.get_type_hints reads these classes
 from django_craftkit.client.download import fetch
 from django_craftkit.client.encoding import checked_key, given, iso, path, query
 from django_craftkit.client.envelope import check_signature, check_text
-from django_craftkit.client.errors import InvalidData, InvalidResponse
+from django_craftkit.client.errors import InvalidResponse
 from django_craftkit.client.fields import Answer, Fields
+from django_craftkit.client.limits import check_whole
 from django_craftkit.client.transport import Resource
 from django_craftkit.untrusted import JsonObject  # noqa: TC001
 
@@ -275,8 +276,7 @@ class Signatures(Resource):
             InvalidData: another limit, or a naive moment; nothing was sent.
             InvalidRequest: Craftkit knows no such cursor (`invalid_request`).
         """
-        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 100:
-            raise InvalidData("'limit' is not a whole number from 1 to 100.")
+        check_whole("limit", limit, 1, 100)
         cursor = iso(cursor) if isinstance(cursor, datetime) else cursor
         return self._transport.get(
             path("v1", "signatures"),

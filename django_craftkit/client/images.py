@@ -1,0 +1,94 @@
+"""Images that are put into a form: what they are, by their first bytes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self
+
+from urllib3 import encode_multipart_formdata
+
+from django_craftkit.client.fields import Answer, Fields
+from django_craftkit.client.limits import check_text, refuse
+from django_craftkit.client.transport import Body
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+LARGEST: Final = 10 * 1024 * 1024
+"""Bytes of one image. Craftkit says 10 MB; should it mean 10,000,000, it refuses the rest."""
+
+#: By its content type, what an image of this kind begins with.
+_BEGINNINGS: Final = {
+    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/gif": re.compile(rb"GIF8[79]a"),
+    "image/webp": re.compile(rb"RIFF.{4}WEBP", re.S),
+    "image/tiff": re.compile(rb"II\*\0|MM\0\*"),
+    "image/svg+xml": re.compile(
+        rb"(\xef\xbb\xbf)?\s*((<\?xml|<!--|<!DOCTYPE svg).{0,4000}?)?<svg[\s>/]", re.S
+    ),
+}
+_OTHER_NAMES: Final = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/svg": "image/svg+xml",
+}
+_TYPE: Final = re.compile(r"image/[a-z0-9!#$&^_.+-]{1,100}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadedImage(Answer):
+    """An image that Craftkit keeps for a form.
+
+    Source: https://docs.craftkit.dev/api-reference/upload-form-image
+    """
+
+    url: str = field(repr=False)
+    """Open to whoever has it; goes into the form's data. As Craftkit sent it."""
+
+    @classmethod
+    def from_json(cls, body: object) -> Self:
+        fields = Fields(body, "uploaded image")
+        return cls(url=fields.url("url"), **fields.rest())
+
+
+def multipart(file: BinaryIO | bytes, content_type: str | None, filename: str | None) -> Body:
+    """An image as Craftkit takes it.
+
+    Args:
+        file, content_type, filename: as in `CraftkitSession.upload_image`.
+
+    Raises:
+        InvalidData: empty, too large, or not what it is said to be.
+    """
+    content = file.read(LARGEST + 1) if hasattr(file, "read") else file
+    if not isinstance(content, bytes):
+        refuse("file", "is not bytes, or a file that is open for reading bytes")
+    if not content:
+        refuse("file", "is empty")
+    if len(content) > LARGEST:
+        refuse("file", "is larger than 10 MB")
+    kind = _kind(content, content_type)
+    if filename is None:
+        filename = f"image.{kind.removeprefix('image/').partition('+')[0]}"
+    check_text("filename", filename, 1, 255)
+    if not filename.isprintable():
+        refuse("filename", "holds a character that can't be printed")
+    return Body(*encode_multipart_formdata({"file": (filename, content, kind)}))
+
+
+def _kind(content: bytes, declared: str | None) -> str:
+    """The content type to send: what was declared, unless the bytes say otherwise."""
+    told = next((kind for kind, begins in _BEGINNINGS.items() if begins.match(content)), None)
+    if declared is None:
+        if told is None:
+            refuse("file", "is no image of a kind that is known here: give its content_type")
+        return told
+    kind = declared.partition(";")[0].strip().lower() if isinstance(declared, str) else ""
+    if not _TYPE.fullmatch(kind):
+        refuse("content_type", "is not image/…")
+    kind = _OTHER_NAMES.get(kind, kind)
+    if kind != told and (told is not None or kind in _BEGINNINGS):
+        refuse("content_type", "is not what the file is by its first bytes")
+    return kind
