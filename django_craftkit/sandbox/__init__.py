@@ -25,6 +25,7 @@ from .core.faults import Fault, Faults  # noqa: E402
 from .core.lifecycle import Polls  # noqa: E402
 from .core.projects import Project  # noqa: E402
 from .core.renders import Render  # noqa: E402
+from .core.sessions import EmbedSession  # noqa: E402
 from .core.shares import Share  # noqa: E402
 from .core.signatures import Recipient, SignatureMail, SignatureRequest  # noqa: E402
 from .core.state import LoggedRequest  # noqa: E402
@@ -37,6 +38,7 @@ __all__ = [
     "EVENTS",
     "Attempt",
     "Delivery",
+    "EmbedSession",
     "Event",
     "Fault",
     "Faults",

@@ -14,6 +14,7 @@ from .core.checks.templates import check_content, check_slug
 from .core.state import State
 from .core.webhooks.deliveries import RETRY_DELAYS, Subscription, known_events
 from .core.webhooks.sender import attempt
+from .embed_controls import EmbedControls
 from .service import Answer, Service
 from .signature_controls import SignatureControls
 
@@ -41,7 +42,7 @@ DEFAULT_URL = "http://127.0.0.1:9100"
 _NOTHING: Mapping[str, object] = {"variables": [], "loops": []}
 
 
-class Sandbox(SignatureControls):
+class Sandbox(EmbedControls, SignatureControls):
     """A local Craftkit.
 
     Args:
@@ -155,7 +156,8 @@ class Sandbox(SignatureControls):
         """A project with all that is in it; ValueError if there is none.
 
         Its attributes `email_configured` and `signatures_configured` may be set: while they are
-        False, no e-mail and no signature request can be sent.
+        False, no e-mail and no signature request can be sent. So may `embed_enabled`,
+        `embed_suspended` and `embed_origins`, the list of origins that may embed: any if empty.
 
         Args:
             name: as `api_keys` or `add_key` named it.

@@ -17,6 +17,7 @@ from .core.state import LoggedRequest
 from .http import hosts
 from .http.answers import refused
 from .http.call import Call, SandboxRequest
+from .http.doors import enter
 from .http.routing import Route, url_map
 from .pages.frame import not_found_page, proxy_page, redirect_page
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
     from .core.faults import Fault
-    from .core.projects import Project
     from .core.state import State
 
 logger = logging.getLogger("django_craftkit.sandbox")
@@ -34,8 +34,9 @@ _URL_MAP = url_map([*api.ROUTES, *pages.ROUTES, *control.ROUTES])
 
 # What Craftkit's API host answers itself. All else there is led to its web site (section 0).
 _API: Final = ("/v1", "/health", "/api/auth")
-# The web site that it is led to, on the same address here: guests, signers, mails, files, control.
-_PAGES: Final = ("/share", "/sign", "/mail", "/files", PREFIX)
+# The web site that it is led to, on the same address here: guests, signers, mails, forms and the
+# builder, files, control.
+_PAGES: Final = ("/share", "/sign", "/mail", "/embed", "/files", PREFIX)
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Service:
         try:
             return self._run(route, request, values)
         except Refusal as refusal:
-            return refused(refusal, flat=flat)
+            return refused(refusal, status=route.statuses.get(refusal.code), flat=flat)
         except HTTPException as aborted:  # a page that says why there is no other
             return Response.force_type(aborted.get_response())
         except Exception:
@@ -145,27 +146,12 @@ class Service:
     def _run(self, route: Route, request: SandboxRequest, values: Mapping[str, object]) -> Response:
         with self.state.lock:
             self.state.settle()
-            project = self._project(request, route) if route.door in ("project", "embed") else None
-            call = Call(request, self.state, project)
+            call = Call(request, self.state, *enter(self.state, request, route.door))
             if route.door == "control":
                 admit(call)
             result = route.handler(call, **values)
             self.state.settle()
         return result if isinstance(result, Response) else result()
-
-    def _project(self, request: SandboxRequest, route: Route) -> Project:
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        embed = route.door == "embed"
-        if scheme.lower() != "bearer" or not key.strip():
-            code = "missing_authorization" if embed else "unauthorized"
-            raise Refusal(code, "Missing Bearer token.")
-        name = self.state.project_name(key.strip())
-        if name is None:
-            code = "invalid_credentials" if embed else "unauthorized"
-            raise Refusal(code, "Invalid API key.")
-        if name not in self.state.projects:
-            raise Refusal("forbidden", "The project of this key no longer exists.")
-        return self.state.projects[name]
 
 
 def _is_below(path: str, places: Iterable[str]) -> bool:

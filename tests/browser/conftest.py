@@ -171,7 +171,13 @@ def site(craftkit_server, live_server, tmp_path, monkeypatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def browser(site, tmp_path) -> Iterator[Browser]:
+def browser(site, chrome) -> Browser:
+    return Browser(chrome, site)
+
+
+@pytest.fixture
+def chrome(tmp_path) -> Iterator[Chrome]:
+    """Chromium alone, without a site; a policy that a page breaks fails the test."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and driver):
         if os.environ.get("CI_REQUIRES_ALL"):
@@ -198,7 +204,7 @@ def browser(site, tmp_path) -> Iterator[Browser]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chrome = Chrome(options=options, service=Service(executable_path=driver))
     try:
-        yield Browser(chrome, site)
+        yield chrome
         # A policy that a page breaks is told here alone.
         complaints = [entry["message"] for entry in chrome.get_log("browser")]
         assert not [line for line in complaints if "Content Security Policy" in line], complaints

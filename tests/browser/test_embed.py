@@ -1,245 +1,318 @@
-"""The script of an embedded page, beside a page that plays Craftkit's: what it does by messages."""
+"""The sandbox's form and builder in an iframe of another site, which talks to them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import base64
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.template import RequestContext, Template
-from django.test import override_settings
-from django.urls import path
+import requests
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from django_craftkit.sandbox import DEFAULT_KEY, Sandbox, SandboxServer
+from tests.browser.conftest import Browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.browser.conftest import Browser
+pytestmark = pytest.mark.timeout(240)
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.django_db(transaction=True)]
-
-PAGE = "{% load craftkit %}{% craftkit_embed '/open/' title='Crew list' close_url='/closed/' %}"
-#: It keeps what it hears, and takes each token unless it is told not to.
-FRAME = """<!DOCTYPE html><link rel=icon href=data:,><title>Craftkit</title><input name=typed>
-<script>
-window.heard = [];
-window.addEventListener("message", ({ data, source, origin }) => {
-  window.heard.push({ data, origin });
-  if (!window.isDeaf) source.postMessage({ type: "session.accepted" }, origin);
-});
-</script>"""
-LISTEN = """
-window.told = [];
-for (const name of ["form-submitted", "template-published", "closed", "session-lost"])
-  document.addEventListener(`craftkit:${name}`, ({ detail }) => window.told.push([name, detail]));
-"""
-
-
-@dataclass
-class Site:
-    """What the views of this module answer, and what they were asked."""
-
-    #: Of the embedded page: the same server by another name, and so another origin.
-    origin: str = ""
-    expires_in: int = 4 * 3600
-    statuses: dict[str, int] = field(default_factory=dict)
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    def answer(self, name: str, request: HttpRequest) -> HttpResponse:
-        self.asked.append((name, request.POST.dict()))
-        status = self.statuses.get(name, 200)
-        if status != 200:
-            return JsonResponse({"message": f"{name} says {status}"}, status=status)
-        token = f"token-{len(self.asked)}"
-        said = {
-            "url": f"{self.origin}/frame/?session_token={token}",
-            "token": token,
-            "expiresIn": self.expires_in,
-            "reference": "the reference",
-            "renewUrl": "/renew/",
-            "publishedUrl": "/published/",
+MANIFEST: dict[str, Any] = {
+    "variables": [
+        {"key": "guest.name", "label": "Guest", "dataType": "text", "required": True},
+        {"key": "guest.email", "label": "E-mail", "dataType": "email"},
+        {"key": "deposit", "label": "Deposit", "dataType": "currency", "format": "money:EUR"},
+        {"key": "handover.at", "label": "Handed over", "dataType": "datetime"},
+        {"key": "paid", "label": "Paid", "dataType": "boolean"},
+        {"key": "photo", "label": "Photo", "dataType": "image"},
+    ],
+    "loops": [
+        {
+            "key": "areas",
+            "label": "Areas",
+            "itemFields": [
+                {"key": "area", "label": "Area", "dataType": "text", "required": True},
+                {"key": "marks", "label": "Marks", "dataType": "number"},
+            ],
         }
-        return JsonResponse(said)
-
-    def count(self, name: str) -> int:
-        return sum(one == name for one, _fields in self.asked)
-
-
-site_of_tests = Site()
-
-
-def _view(name: str) -> Any:
-    def view(request: HttpRequest) -> HttpResponse:
-        return site_of_tests.answer(name, request)
-
-    view.login_required = False  # type: ignore[attr-defined]
-    return view
-
-
-def page(request: HttpRequest) -> HttpResponse:
-    html = Template(PAGE).render(RequestContext(request))
-    policy = f"default-src 'self'; img-src data:; frame-src 'self' {site_of_tests.origin}"
-    html = f"<!DOCTYPE html><link rel=icon href=data:,>{html}"
-    return HttpResponse(html, headers={"Content-Security-Policy": policy})
+    ],
+}
+PREFILL = {
+    "guest": {"name": "Eleni"},
+    "handover.at": "2026-06-05T10:00:00Z",
+    "paid": True,
+    "areas": [{"area": "Hull", "marks": 2}],
+}
+# One transparent point.
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR42mNgAAIAAAUAAen63NgAAAAASUVORK5CYII="
+)
+PAGE = """<!DOCTYPE html><html lang="en"><title>Shop</title><link rel="icon" href="data:,">
+<script>const heard = []; addEventListener("message", (event) => heard.push(event.data));</script>
+<iframe width="1000" height="900"></iframe></html>"""
 
 
-def frame(request: HttpRequest) -> HttpResponse:
-    response = HttpResponse(FRAME, headers={"Content-Security-Policy": "img-src data:"})
-    response.xframe_options_exempt = True  # type: ignore[attr-defined]
-    return response
+class Shop:
+    """A site that embeds a session's page, and hears what it says."""
 
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.driver = browser.driver
 
-def closed(request: HttpRequest) -> HttpResponse:
-    html = "<link rel=icon href=data:,>It is closed."
-    return HttpResponse(html, headers={"Content-Security-Policy": "img-src data:"})
+    def embed(self, url: str) -> None:
+        """Show a page in the iframe, and step into it."""
+        self.browser.go("/")
+        self.driver.execute_script("document.querySelector('iframe').src = arguments[0]", url)
+        self.driver.switch_to.frame(0)
+        self.browser.find("#status")
 
+    def heard(self, kind: str) -> list[dict[str, Any]]:
+        """The messages of a type so far."""
+        self.driver.switch_to.default_content()
+        messages: list[dict[str, Any]] = self.driver.execute_script("return heard")
+        self.driver.switch_to.frame(0)
+        return [message for message in messages if message["type"] == kind]
 
-for one in (page, frame, closed):
-    one.login_required = False  # type: ignore[attr-defined]
-
-urlpatterns = [
-    path("page/", page),
-    path("frame/", frame),
-    path("closed/", closed),
-    *(path(f"{name}/", _view(name)) for name in ("open", "renew", "published")),
-]
-
-
-@pytest.fixture
-def here(browser, site) -> Iterator[Site]:
-    """The site; nothing of the page is loaded yet."""
-    site_of_tests.__init__(origin=site.replace("localhost", "127.0.0.1"))  # type: ignore[misc]
-    assert site_of_tests.origin != site
-    with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"]):
-        yield site_of_tests
+    def say(self, **message: Any) -> None:
+        """Send a message into the iframe."""
+        self.driver.switch_to.default_content()
+        self.driver.execute_script("frames[0].postMessage(arguments[0], '*')", message)
+        self.driver.switch_to.frame(0)
 
 
 @pytest.fixture
-def opened(browser, here) -> Browser:
-    """The page, and in it the embedded one, where somebody has typed something."""
-    browser.go("/page/")
-    browser.driver.execute_script(LISTEN)
-    in_frame(browser, "document.querySelector('input').value = 'what was typed'")
-    return browser
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(Sandbox()) as server:
+        server.sandbox.put_template("handover", name="Charter handover", manifest=MANIFEST)
+        yield server
 
 
-def in_frame(browser: Browser, script: str) -> Any:
-    """Run a script in the embedded page, once that is there."""
-
-    def run() -> list[Any]:
-        browser.driver.switch_to.default_content()
-        browser.driver.switch_to.frame(browser.driver.find_element("tag name", "iframe"))
-        is_there = browser.driver.execute_script("return document.title") == "Craftkit"
-        return [browser.driver.execute_script(script)] if is_there else []
-
+@pytest.fixture
+def shop(chrome) -> Iterator[Shop]:
+    site = make_server("127.0.0.1", 0, Response(PAGE, mimetype="text/html"), threaded=True)
+    thread = threading.Thread(target=site.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
     try:
-        return browser.until(run)[0]
+        yield Shop(Browser(chrome, f"http://127.0.0.1:{site.server_port}"))
     finally:
-        browser.driver.switch_to.default_content()
+        site.shutdown()
+        thread.join()
+        site.server_close()
 
 
-def say(browser: Browser, **message: Any) -> None:
-    """Have the embedded page tell its parent something."""
-    in_frame(browser, f"parent.postMessage({message!r}, '*')")
+@pytest.fixture
+def call(server):
+    def call(path: str, **body: Any) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {DEFAULT_KEY}"}
+        answer = requests.post(f"{server.url}{path}", json=body, headers=headers, timeout=10)
+        assert answer.status_code == 200, answer.text
+        content: dict[str, Any] = answer.json()
+        return content
+
+    return call
 
 
-def heard(browser: Browser) -> list[Any]:
-    found: list[Any] = in_frame(browser, "return window.heard")
-    return found
+@pytest.fixture
+def mint(call, server):
+    def mint(mode: str, *permissions: str, **more: Any) -> dict[str, Any]:
+        template = server.sandbox.project().templates["handover"].id
+        session: dict[str, Any] = call(
+            "/v1/embed/sessions",
+            tenant={"externalId": "acme", "displayName": "Acme"},
+            actor={"externalId": "jane"},
+            scope={"mode": mode, **({} if mode == "create" else {"templateId": template})},
+            permissions=dict.fromkeys(permissions, True),
+            **more,
+        )
+        return session
+
+    return mint
 
 
-def told(browser: Browser) -> list[Any]:
-    found: list[Any] = browser.driver.execute_script("return window.told")
-    return found
+def pictures(browser: Browser, name: str) -> None:
+    browser.picture(name, width=1280)
+    browser.picture(f"{name}-dark", width=1280, dark=True)
+    browser.picture(f"{name}-narrow", width=390)
+    browser.picture(f"{name}-narrow-dark", width=390, dark=True)
 
 
-def typed(browser: Browser) -> str:
-    return str(in_frame(browser, "return document.querySelector('input').value"))
+def test_a_form_outlives_its_session_and_becomes_a_document(shop, server, mint, call, tmp_path):
+    page, sandbox = shop.browser, server.sandbox
+    session = mint("fill", "submitForm", form={"prefill": PREFILL})
+    page.driver.get(session["iframe_url"])
+    page.sees("Handed over")
+    pictures(page, "sandbox-form")
+    shop.embed(session["iframe_url"])
+    driver = page.driver
 
+    # The token is in no address; the prefill is in its fields.
+    assert driver.execute_script("return location.href") == f"{server.url}/embed/form"
+    assert driver.execute_script("return sessionStorage.length + localStorage.length") == 0
+    name = page.find("[data-key='guest.name']")
+    assert name.get_attribute("value") == "Eleni"
+    assert page.find("[data-key=area]").get_attribute("value") == "Hull"
+    assert page.find("[data-key=paid]").is_selected()
 
-def test_a_session_that_ends_is_renewed_and_nothing_typed_is_lost(opened, here, site):
-    say(opened, type="session.expiring")
-    opened.until(lambda: heard(opened))
-    ((message),) = heard(opened)
-    assert message == {
-        "data": {"type": "session.renewed", "sessionToken": "token-2"},
-        "origin": site,
+    # What is wrong is told at its field.
+    name.clear()
+    page.find("[data-key='guest.email']").send_keys("eleni")
+    page.find("[data-key=deposit]").send_keys("1e")
+    page.click("Add a row")
+    page.all("[data-key=marks]")[1].send_keys("3")
+    page.click("Submit")
+    page.sees("Please look at what is marked.")
+    wrong = [one.get_attribute("name") for one in page.all("[aria-invalid=true]")]
+    assert wrong == ["guest.name", "guest.email", "deposit", "area"]
+    pictures(page, "sandbox-form-wrong")
+    name.send_keys("Ada")
+    page.find("[data-key='guest.email']").send_keys("@example.com")
+    page.find("[data-key=deposit]").clear()
+    page.all("[data-key=area]")[1].send_keys("Deck")
+    file = tmp_path / "photo.png"
+    file.write_bytes(PICTURE)
+    page.find("[type=file]").send_keys(str(file))
+    page.until(lambda: page.find(".picture").is_displayed())
+
+    # Its time is up: nothing is lost but the time.
+    sandbox.expire_embed_session(session["session_id"])
+    assert shop.heard("session.expiring") == []
+    page.click("Submit")
+    page.sees("Your session has expired.")
+    (expiring,) = shop.heard("session.expiring")
+    assert expiring["sessionId"] == session["session_id"]
+
+    # Only the page around it, and only for this session, renews it.
+    renewed = call("/v1/embed/sessions/refresh", renewToken=session["renew_token"])
+    message = {"type": "session.renewed", "sessionToken": renewed["session_token"]}
+    driver.execute_script("window.postMessage(arguments[0], '*')", message)
+    shop.say(type="session.renewed", sessionToken=mint("fill", "submitForm")["session_token"])
+    page.click("Submit")
+    page.until(lambda: len(shop.heard("session.expiring")) == 2)
+    assert shop.heard("session.accepted") == []
+    shop.say(**message)
+    page.until(lambda: shop.heard("session.accepted"))
+    assert "expired" not in page.text
+
+    # A double click submits once.
+    driver.execute_script("const b = document.querySelector('.main'); b.click(); b.click();")
+    page.sees("This is your document.")
+    (render,) = sandbox.renders
+    (submitted,) = shop.heard("form.submitted")
+    assert submitted["renderId"] == render.id
+    photo = render.data.pop("photo")
+    assert requests.get(photo, timeout=10).content == PICTURE
+    assert render.data == {
+        "guest": {"name": "Ada", "email": "eleni@example.com"},
+        "handover": {"at": "2026-06-05T10:00:00.000Z"},
+        "paid": True,
+        "areas": [{"area": "Hull", "marks": 2}, {"area": "Deck", "marks": 3}],
     }
-    name, fields = here.asked[1]
-    assert name == "renew"
-    assert fields["reference"] == "the reference"
-    assert fields["csrfmiddlewaretoken"]
-    assert typed(opened) == "what was typed"
+    assert page.find(".viewer").get_attribute("src").startswith("blob:")
+    pictures(page, "sandbox-form-done")
 
 
-def test_it_is_renewed_by_itself_before_it_ends(browser, here):
-    here.expires_in = 6
-    browser.go("/page/")
-    browser.until(lambda: here.count("renew"))
-    assert [one["data"]["type"] for one in heard(browser)] == ["session.renewed"]
+def test_a_form_ends_as_its_session_says(shop, server, mint):
+    page, sandbox = shop.browser, server.sandbox
+    sandbox.subscribe("http://127.0.0.1:1/", "secret", ["form.submitted"])
+
+    def fill_in(**form: Any) -> None:
+        shop.embed(mint("fill", "submitForm", form={"prefill": PREFILL, **form})["iframe_url"])
+        page.click("Submit")
+
+    fill_in(captureMode="collect")
+    page.sees("Your data have been sent.")
+    (submitted,) = shop.heard("form.submitted")
+    assert submitted["renderId"] is None
+    (delivery,) = sandbox.deliveries
+    assert delivery.payload["data"]["guest"] == {"name": "Eleni"}
+    assert sandbox.renders == []
+
+    fill_in(showDocumentAfterSubmit=False)
+    page.sees("Your data have been sent.")
+    fill_in(redirectUrl=f"{server.url}/v1/health")
+    page.sees('"status":"ok"')
+
+    # A document that could not be made leaves the form as it was filled in.
+    sandbox.faults.add("render_failed", message="No ink")
+    fill_in()
+    page.sees("The document could not be made: No ink")
+    assert page.find("[data-key='guest.name']").get_attribute("value") == "Eleni"
+    sandbox.faults.add("cut_before", path="/v1/embed/form-submit/*")
+    page.click("Submit")
+    page.sees("The service could not be reached.")
+    page.click("Submit")
+    page.sees("This is your document.")
 
 
-def test_an_iframe_that_takes_no_token_is_loaded_anew_when_its_session_ends(opened, here):
-    here.expires_in = 4 * 3600
-    in_frame(opened, "window.isDeaf = true")
-    say(opened, type="session.expiring")
-    opened.until(lambda: heard(opened))
-    # There are hours left, in which what was typed can be sent.
-    assert typed(opened) == "what was typed"
+def test_a_template_is_built_saved_and_published(shop, server, mint):
+    page, sandbox = shop.browser, server.sandbox
+    every = ("publish", "saveDraft", "rename")
+    page.driver.get(mint("edit", *every)["iframe_url"])
+    page.sees("Edit the template")
+    pictures(page, "sandbox-builder")
+    phone = {"key": "phone", "label": "Phone", "dataType": "text", "format": "tel"}
+    catalog = {"namespaces": [{"key": "guest", "label": "Guest", "fields": [phone]}]}
+    session = mint("create", *every, variableCatalog=catalog)
+    sandbox.expire_embed_session(session["session_id"], 300)
+    shop.embed(session["iframe_url"])
 
-    here.expires_in = 6
-    opened.go("/page/")
-    in_frame(opened, "window.isDeaf = true; document.querySelector('input').value = 'x'")
-    opened.until(lambda: typed(opened) == "")
-    assert "token-" in in_frame(opened, "return location.search")
+    # Less than ten minutes are left: the page around it hears at once.
+    page.until(lambda: shop.heard("session.expiring"))
 
+    page.find("#name").clear()
+    page.find("#name").send_keys("Inspection")
+    page.click("Add a variable")
+    page.click("Publish")
+    page.sees("Please look at what is marked.")
+    (wrong,) = page.all("[aria-invalid=true]")
+    pictures(page, "sandbox-builder-wrong")
+    wrong.send_keys("guest.phone\t")  # the catalog knows the rest
+    page.click("Save draft")
+    page.sees("The draft is saved.")
+    (saved,) = shop.heard("template.saved")
+    page.click("Add a loop")
+    loop = page.find("#loops fieldset")
+    loop.find_element(By.CSS_SELECTOR, ".pair [data-part=key]").send_keys("areas")
+    loop.find_element(By.CSS_SELECTOR, ".pair [data-part=label]").send_keys("Areas")
+    page.click("Add a field")
+    row = loop.find_element(By.CSS_SELECTOR, ".row")
+    row.find_element(By.CSS_SELECTOR, "[data-part=key]").send_keys("marks")
+    row.find_element(By.CSS_SELECTOR, "[data-part=label]").send_keys("Marks")
+    Select(row.find_element(By.CSS_SELECTOR, "[data-part=dataType]")).select_by_visible_text(
+        "number"
+    )
+    row.find_element(By.CSS_SELECTOR, "[data-part=required]").click()
+    page.click("Publish")
+    page.sees("Published as version 1.")
 
-def test_others_are_not_listened_to(opened, here):
-    opened.driver.execute_script("window.postMessage({type: 'session.expiring'}, '*')")
-    opened.driver.execute_script("window.postMessage({type: 'form.submitted'}, '*')")
-    # A page of another origin that has come into the iframe.
-    opened.driver.execute_script("document.querySelector('iframe').src = '/frame/'")
-    opened.until(lambda: in_frame(opened, "return location.origin") == opened.site)
-    say(opened, type="form.submitted")
-    say(opened, type="session.expiring")
-    in_frame(opened, "return 1")
-    assert told(opened) == []
-    assert here.count("renew") == 0
+    (published,) = shop.heard("template.published")
+    template = next(one for one in sandbox.project().templates.values() if one.name == "Inspection")
+    assert saved["templateId"] == published["templateId"] == template.id
+    assert published["version"] == 1
+    marks = {"key": "marks", "label": "Marks", "dataType": "number", "required": True}
+    assert published["manifest"] == template.current.manifest
+    assert template.current.manifest == {
+        "variables": [{**phone, "key": "guest.phone"}],
+        "loops": [{"key": "areas", "label": "Areas", "itemFields": [marks]}],
+    }
 
+    page.click("Remove the loop")
+    page.click("Publish")
+    page.sees("Published as version 2.")
+    assert template.current.manifest["loops"] == []
+    page.click("Close")
+    page.until(lambda: shop.heard("close.requested"))
 
-@pytest.mark.parametrize("nonsense", ["null", "7", "'text'", "[]", "{type: {}}", "{type: 'x'}"])
-def test_what_makes_no_sense_is_passed_over(opened, here, nonsense):
-    in_frame(opened, f"parent.postMessage({nonsense}, '*')")
-    say(opened, type="form.submitted", renderId="r-1")
-    opened.until(lambda: told(opened))
-    assert told(opened) == [["form-submitted", {"renderId": "r-1"}]]
-
-
-@pytest.mark.parametrize("status", [403, 409])
-def test_whoever_may_not_go_on_is_told_and_keeps_what_they_typed(opened, here, status):
-    here.statuses["renew"] = status
-    say(opened, type="session.expiring")
-    opened.sees(f"renew says {status}")
-    assert told(opened) == [["session-lost", {"message": f"renew says {status}"}]]
-    assert typed(opened) == "what was typed"
-
-
-def test_what_is_published_is_told_to_the_site_and_closing_leaves_the_page(opened, here):
-    say(opened, type="template.published", templateId="t-1", version=2, manifest={"loops": []})
-    opened.until(lambda: told(opened))
-    detail = {"templateId": "t-1", "version": 2, "manifest": {"loops": []}}
-    assert told(opened) == [["template-published", detail]]
-    assert here.asked[1][0] == "published"
-    assert here.asked[1][1]["reference"] == "the reference"
-    say(opened, type="close.requested")
-    opened.sees("It is closed.")
-
-
-def test_a_form_that_can_not_be_opened_is_tried_again(browser, here):
-    here.statuses["open"] = 503
-    browser.go("/page/")
-    browser.sees("open says 503")
-    here.statuses.clear()
-    browser.click("Try again")
-    assert in_frame(browser, "return location.search") == "?session_token=token-2"
-    assert not browser.find("[role=alert]").is_displayed()
+    shop.embed(mint("view", *every)["iframe_url"])
+    page.sees("Look at the template")
+    assert not [
+        one
+        for one in page.all("input, select")
+        if one.is_enabled() and one.is_displayed() and not one.get_attribute("readonly")
+    ]
+    assert page.all("[data-action]") == []
+    pictures(page, "sandbox-builder-view")

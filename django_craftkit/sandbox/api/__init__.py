@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from . import emails, engagement, health, renders, shares, signatures, templates
+from . import emails, embed, engagement, health, renders, shares, signatures, templates
 
 ROUTES = [
-    each.routes for each in (health, templates, renders, shares, emails, engagement, signatures)
+    *(each.routes for each in (health, templates, renders, shares, emails, engagement, signatures)),
+    *embed.ROUTES,
 ]

@@ -53,20 +53,18 @@ def create(call: Call, slug: str) -> Response:
         filename=filename,
         key=key,
     )
-    # Queued, even if it takes no time: the first answer never shows more.
-    return json_response({**_receipt(call.state, render), **_JUST_QUEUED}, 202)
+    return json_response(queued(call.state, render), 202)
 
 
-@routes("GET", "/v1/renders/<render_id>")
+@routes("GET", "/v1/renders/<render_id>", door="poll")
 def read(call: Call, render_id: str) -> Response:
-    """The status, and what came of it."""
+    """The status, and what came of it; a session sees the renders of its own form."""
     render = renders.find(call.project, render_id)
+    session = call.session_or_none
+    if session is not None and render.session_id != session.id:
+        raise renders.not_found()
     render.progress.poll()
-    ended = render.progress.completed_at
-    body = _receipt(call.state, render)
-    body["completedAt"] = iso_or_none(ended)
-    body["durationMs"] = None if ended is None else round((ended - render.created_at) * 1000)
-    return json_response(body)
+    return json_response(as_json(call.state, render))
 
 
 @routes("GET", "/v1/renders/<render_id>/download")
@@ -99,6 +97,20 @@ def public_file(call: Call, project_id: str, render_id: str) -> Callable[[], Res
 
 
 _JUST_QUEUED = {"status": "queued", "downloadUrl": None, "errorMessage": None}
+
+
+def queued(state: State, render: Render) -> dict[str, object]:
+    """The first answer about a render: queued, even if it takes no time."""
+    return {**_receipt(state, render), **_JUST_QUEUED}
+
+
+def as_json(state: State, render: Render) -> dict[str, object]:
+    """The answer of GET /v1/renders/:id."""
+    ended = render.progress.completed_at
+    body = _receipt(state, render)
+    body["completedAt"] = iso_or_none(ended)
+    body["durationMs"] = None if ended is None else round((ended - render.created_at) * 1000)
+    return body
 
 
 def _receipt(state: State, render: Render) -> dict[str, object]:

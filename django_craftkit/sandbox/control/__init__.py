@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from . import emails, faults, overview, projects, signatures
+from . import emails, embed, faults, overview, projects, signatures
 
-ROUTES = [overview.routes, emails.routes, projects.routes, signatures.routes, faults.routes]
+ROUTES = [
+    overview.routes,
+    emails.routes,
+    projects.routes,
+    signatures.routes,
+    embed.routes,
+    faults.routes,
+]

@@ -34,7 +34,7 @@ routes = Routes(door="control")
 
 @routes("GET", PREFIX + "/")
 def show(call: Call) -> Response:
-    """Renders, share links, webhooks, faults and calls, the newest 50 of each."""
+    """Renders, links, requests, sessions, webhooks, faults and calls, the newest 50 of each."""
     return page("Craftkit sandbox", "".join([_HEAD, *_sections(call.state)]), wide=True)
 
 
@@ -89,6 +89,21 @@ def _sections(state: State) -> Iterator[str]:
                 Html(", ".join(link(who.url, who.name) for who in each.recipients)),
             )
             for each in newest(state.signatures())
+        ],
+    )
+    yield _section(
+        "Embed sessions",
+        ("Created", "Project", "Mode", "Id", "For", "Until"),
+        [
+            (
+                iso(each.created_at),
+                each.project.name,
+                each.mode,
+                each.id,
+                f"{each.new.actor.external_id} of {each.new.tenant.external_id}",
+                iso(each.expires_at) if each.active else "revoked",
+            )
+            for each in newest(state.sessions)
         ],
     )
     yield _section(

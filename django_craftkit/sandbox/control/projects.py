@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django_craftkit.sandbox.core.checks.shape import Shape
-from django_craftkit.sandbox.core.checks.urls import is_web_url
 from django_craftkit.sandbox.core.errors import Refusal
 from django_craftkit.sandbox.core.webhooks.deliveries import EVENTS, Subscription, known_events
 from django_craftkit.sandbox.http.answers import json_response
@@ -19,24 +18,25 @@ if TYPE_CHECKING:
     from django_craftkit.sandbox.core.projects import Project
     from django_craftkit.sandbox.http.call import Call
 
-_SWITCHES = ("email_configured", "signatures_configured")
+_SWITCHES = ("email_configured", "signatures_configured", "embed_enabled", "embed_suspended")
 
 routes = Routes(door="control")
 
 
 @routes("PATCH", PREFIX + "/projects/<name>")
 def switch(call: Call, name: str) -> Response:
-    """Switch the e-mails or signatures of a project off, and on again."""
+    """Switch what a project can do off, and on again; or set the origins that may embed."""
     project = _find(call, name)
     shape = Shape(call.json())
-    switches = {name: shape.boolean(name) for name in _SWITCHES}
-    if not shape.body.keys() & switches:
-        shape.wrong("", f"Expected one of {', '.join(switches)}")
+    settings: dict[str, object] = {name: shape.boolean(name) for name in _SWITCHES}
+    settings["embed_origins"] = shape.origins("embed_origins")
+    if not shape.body.keys() & settings:
+        shape.wrong("", f"Expected one of {', '.join(settings)}")
     shape.refuse()
-    for switch, to in switches.items():
+    for setting, to in settings.items():
         if to is not None:
-            setattr(project, switch, to)
-    return json_response({"name": name} | {name: getattr(project, name) for name in switches})
+            setattr(project, setting, to)
+    return json_response({"name": name} | {name: getattr(project, name) for name in settings})
 
 
 @routes("GET", PREFIX + "/projects/<name>/webhooks")
@@ -51,9 +51,7 @@ def add_webhook(call: Call, name: str) -> Response:
     """Send the events of a project, and of no other, to one URL more; all without `events`."""
     project = _find(call, name)
     shape = Shape(call.json())
-    url = shape.string("url", required=True)
-    if url is not None and not is_web_url(url):
-        shape.wrong("url", "Invalid url")
+    url = shape.url("url", required=True)
     secret = shape.string("secret", required=True, least=1)
     events = shape.choices("events", EVENTS)
     shape.refuse()

@@ -37,3 +37,8 @@ def signing_token() -> str:
 def message_id() -> str:
     """What the service that sends mails calls one."""
     return "re_" + secrets.token_urlsafe(24)
+
+
+def renew_token() -> str:
+    """What renews an embed session, once: `ert_8sR2...Xq`."""
+    return "ert_" + secrets.token_urlsafe(24)

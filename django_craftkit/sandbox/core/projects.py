@@ -11,6 +11,7 @@ from .signatures import SignatureRequests
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .catalogs import Catalog
     from .emails import Mail
     from .renders import Render
     from .shares import Share
@@ -32,11 +33,19 @@ class Project:
     mails: list[Mail] = field(default_factory=list)
     signatures: SignatureRequests = field(default_factory=SignatureRequests)
     signature_mails: list[SignatureMail] = field(default_factory=list)
+    # All versions of each name, oldest first.
+    catalogs: dict[str, list[Catalog]] = field(default_factory=dict)
     subscriptions: list[Subscription] = field(default_factory=list)
     # Without it no e-mail can be sent: 503 `email_not_configured`.
     email_configured: bool = True
     # Without it nothing can be sent out for signature: 503 `signatures_unavailable`.
     signatures_configured: bool = True
+    # Without it the embed API knows no key and no session of the project.
+    embed_enabled: bool = True
+    # 403 `partner_suspended` for the embed API.
+    embed_suspended: bool = False
+    # From where sessions may be used, as `https://shop.example.com`; none is anywhere.
+    embed_origins: list[str] = field(default_factory=list)
 
     def shares(self) -> Iterator[Share]:
         """All share links of the project, oldest render first."""
@@ -52,8 +61,12 @@ class Project:
         self.mails.clear()
         self.signatures.clear()
         self.signature_mails.clear()
+        self.catalogs.clear()
         self.email_configured = True
         self.signatures_configured = True
+        self.embed_enabled = True
+        self.embed_suspended = False
+        self.embed_origins.clear()
 
     def __repr__(self) -> str:
         return f"<Project {self.name!r}>"

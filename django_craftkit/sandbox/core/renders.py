@@ -14,6 +14,8 @@ from .lifecycle import Progress
 from .pdf import renders as pdf
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .engagement import Event
     from .projects import Project
     from .shares import Share
@@ -34,6 +36,9 @@ class Render:
     filename: str | None
     idempotency_key: str | None
     progress: Progress
+    # The embed session whose form it comes from, and what was chosen there.
+    session_id: str | None = None
+    datasets: Mapping[str, str] = field(default_factory=dict)
     shares: list[Share] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     _pdf: bytes | None = None
@@ -59,6 +64,11 @@ class Render:
     def error_message(self) -> str | None:
         """Why it failed."""
         return self.progress.error_message
+
+    @property
+    def source(self) -> str:
+        """`form`, or `api`."""
+        return "api" if self.session_id is None else "form"
 
     @property
     def title(self) -> str:
@@ -106,6 +116,8 @@ def create(
     version_number: int | None,
     filename: str | None,
     key: str | None,
+    session_id: str | None = None,
+    datasets: Mapping[str, str] | None = None,
 ) -> Render:
     """A new render of a template.
 
@@ -127,6 +139,8 @@ def create(
         filename=filename,
         idempotency_key=key,
         progress=progress,
+        session_id=session_id,
+        datasets=datasets or {},
     )
     project.renders[render.id] = render
     if key is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .faults import Faults
 from .projects import Project
+from .sessions import EmbedSessions
 from .signing import SigningFlow
 from .webhooks.deliveries import Outbox
 from .webhooks.payloads import render_payload
@@ -62,6 +63,7 @@ class State:
         self.projects: dict[str, Project] = {}
         self.faults = Faults(self.lock)
         self.outbox = Outbox(clock, self.faults, self.wake, retry_delays)
+        self.sessions = EmbedSessions(clock)
         self.signing = SigningFlow(clock, self.faults, self.outbox)
         self.requests: deque[LoggedRequest] = deque(maxlen=REQUESTS_KEPT)
         self.reset_hook: Callable[[], None] = self.clear
@@ -157,6 +159,7 @@ class State:
             for project in self.projects.values():
                 project.clear()
             self._unannounced.clear()
+            self.sessions.clear()
             self.signing.clear()
             self.outbox.clear()
             self.faults.clear()

@@ -48,6 +48,8 @@ class Template:
     id: str = field(default_factory=uuid4)
     versions: list[Version] = field(default_factory=list)
     deleted_at: float | None = None
+    # What the builder has saved and not published.
+    draft: Content | None = field(default=None, repr=False)
 
     @property
     def current(self) -> Version | None:
@@ -114,15 +116,32 @@ def publish(
     return template
 
 
+def save_draft(state: State, project: Project, template: Template, content: Content) -> None:
+    """Keep content that has been checked, for nobody but the builder to see."""
+    template.draft = content
+    template.updated_at = state.clock()
+    # As in `publish`: the order of the dict is the order of the last updates.
+    project.templates[template.slug] = project.templates.pop(template.slug)
+
+
 def free_slug(project: Project, name: str) -> str:
     """A slug for a name that no other template of the project has."""
+    slug = _slug(name)
+    return suffixed_slug(project, name) if slug in project.templates else slug
+
+
+def suffixed_slug(project: Project, name: str) -> str:
+    """A slug for a name with a random suffix, that no other template of the project has."""
+    while True:
+        slug = f"{_slug(name)}-{secrets.token_hex(2)}"
+        if slug not in project.templates:
+            return slug
+
+
+def _slug(name: str) -> str:
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     base = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[: LONGEST_SLUG - 5].strip("-")
-    base = base or "template"
-    slug = base
-    while slug in project.templates:
-        slug = f"{base}-{secrets.token_hex(2)}"
-    return slug
+    return base or "template"
 
 
 def not_found(slug: str) -> Refusal:

@@ -1,7 +1,8 @@
 """Answers that several routes give: JSON, refusals, the PDF of a render.
 
 The envelope of a refusal is that of renders-templates.md, section 12; `/v1/embed/*` answers with
-the flat one, as Craftkit does, so that a client meets both.
+the flat one, as Craftkit does, so that a client meets both. Where there are issues to be told it
+is the object on `/v1/embed/*` too: the flat one has no room for them.
 """
 
 from __future__ import annotations
@@ -18,17 +19,28 @@ if TYPE_CHECKING:
 
 #: The HTTP status of each code.
 STATUSES: Final = {
+    "bad_request": 400,
     "invalid_input_data": 400,
     "invalid_json": 400,
     "invalid_loop_key": 400,
+    "invalid_multipart": 400,
     "invalid_request": 400,
+    "missing_file": 400,
     "invalid_credentials": 401,
     "missing_authorization": 401,
+    "missing_or_invalid_authorization": 401,
+    "refresh_failed": 401,
     "unauthorized": 401,
     "signature_credits_exhausted": 402,
     "forbidden": 403,
+    "partner_suspended": 403,
+    "permission_denied": 403,
+    "wrong_mode": 403,
+    "catalog_not_found": 404,
     "not_found": 404,
+    "session_not_found": 404,
     "template_not_found": 404,
+    "template_not_resolved": 404,
     "version_not_found": 404,
     "method_not_allowed": 405,
     "conflict": 409,
@@ -36,6 +48,8 @@ STATUSES: Final = {
     "not_ready": 409,
     "slug_conflict": 409,
     "document_too_large": 413,
+    "file_too_large": 413,
+    "invalid_type": 415,
     "internal": 500,
     "email_send_failed": 502,
     "signature_provider_error": 502,
@@ -55,9 +69,9 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def refused(refusal: Refusal, *, status: int | None = None, flat: bool = False) -> Response:
-    """The answer to what is refused; `flat` is the envelope of `/v1/embed/*`."""
+    """The answer to what is refused; `flat` is the envelope of `/v1/embed/*` without issues."""
     status = STATUSES[refusal.code] if status is None else status
-    if flat:
+    if flat and refusal.issues is None:
         return json_response({"error": refusal.code}, status)
     error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
     if refusal.issues is not None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
     from django_craftkit.sandbox.core.projects import Project
+    from django_craftkit.sandbox.core.sessions import EmbedSession
     from django_craftkit.sandbox.core.state import State
 
 
@@ -49,6 +50,7 @@ class Call:
     request: Request
     state: State
     project_or_none: Project | None
+    session_or_none: EmbedSession | None = None
 
     @property
     def project(self) -> Project:
@@ -56,6 +58,13 @@ class Call:
         if self.project_or_none is None:
             raise AssertionError("this route has no key, and so no project")
         return self.project_or_none
+
+    @property
+    def session(self) -> EmbedSession:
+        """The session of the token; only for routes that ask for one."""
+        if self.session_or_none is None:
+            raise AssertionError("this route has no session token")
+        return self.session_or_none
 
     @property
     def caller(self) -> Caller:

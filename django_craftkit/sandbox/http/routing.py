@@ -7,8 +7,8 @@ returned as a function, which runs after the lock is released.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
@@ -19,34 +19,46 @@ from werkzeug.wrappers import Response
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Who may come in: `project` wants a project key, `embed` too but answers with the flat errors
-# of /v1/embed/*, `open` is for everybody, `control` for who may use the sandbox's own control.
-Door = Literal["project", "embed", "open", "control"]
+# Who may come in: `project` wants a project key, `embed` too but of a project that may embed,
+# `session` a session token, `poll` and `builder` either of them; `open` is for everybody, `control`
+# for who may use the sandbox's own control.
+Door = Literal["project", "embed", "session", "poll", "builder", "open", "control"]
 Handler = Callable[..., Response | Callable[[], Response]]
 
 
 @dataclass(frozen=True)
 class Route:
-    """A method and a path, and what answers them."""
+    """A method and a path, and what answers them.
+
+    `statuses` are those of codes that have another one here than elsewhere.
+    """
 
     method: str
     path: str
     door: Door
     handler: Handler
+    statuses: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 class Routes(list[Route]):
     """The routes of one resource: `@routes("GET", "/v1/renders/<render_id>")`."""
 
-    def __init__(self, door: Door = "project") -> None:
+    def __init__(self, door: Door = "project", statuses: Mapping[str, int] | None = None) -> None:
         super().__init__()
         self._door: Door = door
+        self._statuses = statuses or {}
 
     def __call__(
-        self, method: str, path: str, door: Door | None = None
+        self,
+        method: str,
+        path: str,
+        door: Door | None = None,
+        statuses: Mapping[str, int] | None = None,
     ) -> Callable[[Handler], Handler]:
+        own = self._statuses if statuses is None else statuses
+
         def add(handler: Handler) -> Handler:
-            self.append(Route(method, path, door or self._door, handler))
+            self.append(Route(method, path, door or self._door, handler, own))
             return handler
 
         return add

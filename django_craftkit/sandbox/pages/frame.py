@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from html import escape
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -74,10 +75,20 @@ def page(
     *,
     status: int = 200,
     script: str = "",
+    style: str = "",
+    config: object = None,
     wide: bool = False,
+    framed_by: Sequence[str] | None = None,
 ) -> Response:
-    """A whole HTML page; `body` is HTML, `title` is text. Nothing may frame it or cache it."""
+    """A whole HTML page; `body` is HTML, `title` is text. Nothing may cache it.
+
+    `config` is what the script finds as JSON in the element of this id. `framed_by` are the
+    origins that may frame the page: any if there are none on the list, and none if there is no
+    list. The address of a page that may be framed goes nowhere as a referrer.
+    """
     nonce = secrets.token_urlsafe(16)
+    ancestors = "'none'" if framed_by is None else " ".join(framed_by) or "*"
+    frames = "'self'" if framed_by is None else "'self' blob:"
     html = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -86,13 +97,14 @@ def page(
 <meta name="robots" content="noindex, nofollow">
 <title>{escape(title)}</title>
 <link rel="icon" href="data:,">
-<style nonce="{nonce}">{_STYLE}</style>
+<style nonce="{nonce}">{_STYLE}{style}</style>
 </head>
 <body>
 <main{' class="wide"' if wide else ""}>
 <p class="brand">Craftkit sandbox</p>
 {body}
 </main>
+{_json(config)}
 {f'<script nonce="{nonce}">{script}</script>' if script else ""}
 </body>
 </html>
@@ -104,15 +116,23 @@ def page(
         content_type="text/html; charset=utf-8",
         headers={
             "Cache-Control": "no-store",
-            "Referrer-Policy": "same-origin",
+            "Referrer-Policy": "same-origin" if framed_by is None else "no-referrer",
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": (
                 f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-                "img-src 'self' data:; frame-src 'self'; connect-src 'self'; form-action 'self'; "
-                "base-uri 'none'; frame-ancestors 'none'"
+                f"img-src 'self' data:; frame-src {frames}; connect-src 'self'; "
+                f"form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
             ),
         },
     )
+
+
+def _json(config: object) -> str:
+    """A block of data, in which nothing can end the block."""
+    if config is None:
+        return ""
+    text = json.dumps(config).replace("<", "\\u003c")
+    return f'<script type="application/json" id="config">{text}</script>'
 
 
 class Html(str):
@@ -147,10 +167,12 @@ def newest(items: Iterable[T]) -> list[T]:
     return list(items)[: -_SHOWN - 1 : -1]
 
 
-def notice(title: str, text: str, status: int) -> Response:
+def notice(
+    title: str, text: str, status: int, *, framed_by: Sequence[str] | None = None
+) -> Response:
     """A page that only says something."""
     body = f'<div class="card"><h1>{escape(title)}</h1><p class="faint">{escape(text)}</p></div>'
-    return page(title, body, status=status)
+    return page(title, body, status=status, framed_by=framed_by)
 
 
 def day(moment: float) -> str:

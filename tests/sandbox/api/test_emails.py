@@ -213,11 +213,8 @@ def test_email_is_switched_off_over_http_and_for_one_project(api, guest, sandbox
     def switch(to):
         return guest("PATCH", "/_sandbox/projects/default", json={"email_configured": to})
 
-    assert switch(False).json() == {
-        "name": "default",
-        "email_configured": False,
-        "signatures_configured": True,
-    }
+    switched = switch(False).json()
+    assert (switched["name"], switched["email_configured"]) == ("default", False)
     assert (status(api), status(other)) == (503, 201)
     assert switch(True).status_code == 200
     assert status(api) == 201

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django_craftkit.sandbox.core.errors import Issues
 from django_craftkit.sandbox.core.moments import parse_moment
 
+from .urls import is_web_url
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -17,6 +19,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 _EMAIL = re.compile(
     r"(?!\.)(?!.*\.\.)[A-Za-z0-9_'+\-.]*[A-Za-z0-9_+-]@(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,}"
 )
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
 
 
 def is_email(text: str) -> bool:
@@ -116,6 +120,14 @@ class Shape:
             return None
         return value
 
+    def url(self, name: str, *, required: bool = False) -> str | None:
+        """An absolute http(s) URL."""
+        value = self.string(name, required=required)
+        if value is not None and not is_web_url(value):
+            self.wrong(name, "Invalid url")
+            return None
+        return value
+
     def moment(self, name: str) -> float | None:
         """A date-time with a zone, as seconds since 1970."""
         value = self.string(name)
@@ -139,6 +151,14 @@ class Shape:
         for index, item in enumerate(value or []):
             if item not in choices:
                 self.wrong(f"{name}.{index}", "Invalid enum value")
+        return value
+
+    def origins(self, name: str) -> list[str] | None:
+        """An array of origins, as browsers send them: `https://shop.example.com`."""
+        value: list[str] | None = self._typed(name, "array", required=False)
+        for index, item in enumerate(value or []):
+            if not isinstance(item, str) or not _ORIGIN.fullmatch(item):
+                self.wrong(f"{name}.{index}", "Invalid origin")
         return value
 
     def boolean(self, name: str, *, required: bool = False) -> bool | None:

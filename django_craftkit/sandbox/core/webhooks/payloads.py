@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from django_craftkit.sandbox.core.moments import iso, iso_or_none
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django_craftkit.sandbox.core.engagement import Event
     from django_craftkit.sandbox.core.renders import Render
     from django_craftkit.sandbox.core.signatures import Recipient, SignatureRequest
@@ -63,6 +65,21 @@ def signature_payload(
     if reason is not None:
         body["reason"] = reason
     return body
+
+
+def form_payload(
+    session_id: str, slug: str, version: int, data: Mapping[str, object], submitted_at: float
+) -> dict[str, object]:
+    """The body of `form.submitted`."""
+    return {
+        "event": "form.submitted",
+        "sessionId": session_id,
+        "templateSlug": slug,
+        "templateVersion": version,
+        "renderId": None,
+        "data": data,
+        "submittedAt": iso(submitted_at),
+    }
 
 
 def recipient_json(recipient: Recipient) -> dict[str, object]:
