@@ -98,6 +98,8 @@ class Options:
     #: signed: "off"; "warn"; "refuse", which rejects a request whose texts aren't there. ``None``:
     #: "warn" where pypdf is installed.
     CHECK_ANCHORS: str | None = None
+    #: Whether a document that was made elsewhere gets a row when a webhook tells of it.
+    ADOPT: bool = False
     #: The most seconds that ``?wait=`` of the HTTP API takes.
     API_MAX_WAIT: int = 30
 

@@ -10,6 +10,7 @@ from .embed_session import EmbedSession
 from .engagement import EngagementEvent
 from .erasure import Erasure
 from .exceptions import (
+    DataUnknown,
     KeyConflict,
     NothingToRender,
     RenderFailed,
@@ -31,6 +32,7 @@ __all__ = [
     "Batch",
     "Change",
     "CraftkitError",
+    "DataUnknown",
     "EmbedSession",
     "EngagementEvent",
     "Erasure",

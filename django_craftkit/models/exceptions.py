@@ -26,6 +26,10 @@ class RenderWithdrawn(ValueError):
     """The document was withdrawn, or erased: it goes to nobody any more."""
 
 
+class DataUnknown(ValueError):
+    """The document was made elsewhere: what it was made of is not known here."""
+
+
 class RenderSuperseded(ValueError):
     """Another document takes its place already."""
 

@@ -26,6 +26,7 @@ class Kind(models.TextChoices):
     EMAIL = "email", "Share", "email", _("send the e-mail")
     ENGAGEMENT = "engagement", "Render", _("ask who opened it")
     SUPERSEDE = "supersede", "Render", _("withdraw the document that it supersedes")
+    ADOPT = "adopt", "WebhookDelivery", _("take in a document that was made elsewhere")
     ARCHIVE_RENDER = "archive render", "Render", _("keep the PDF")
     SEND_SIGNATURE = "send signature", "SignatureRequest", "signatures", _("send it to be signed")
     POLL_OR_CANCEL = "signature", "SignatureRequest", _("ask who has signed, or cancel it")

@@ -120,6 +120,10 @@ class ErrorCode(models.TextChoices):
     BODY_UNREADABLE = "body_unreadable", _("The body is not what this event has.")
     EVENT_WITHOUT_DOCUMENT = "event_without_document", _("The event names no document.")
     UNKNOWN_OBJECT = "unknown_object", _("Nothing here is known by this id.")
+    TO_BE_ADOPTED = (
+        "to_be_adopted",
+        _("Its document was not made here: a worker takes it in, and then applies this."),
+    )
 
 
 _TEXTS: dict[str, Any] = {code.value: code.label for code in ErrorCode}

@@ -18,7 +18,7 @@ from .arguments import MAX_FILENAME, check_user, document_data, may_wait
 from .batch import Batch
 from .change import Change
 from .columns import NullableMoment, RowKey, prefix_index, user_key
-from .exceptions import KeyConflict, NothingToRender, RenderFailed, RenderWithdrawn
+from .exceptions import DataUnknown, KeyConflict, NothingToRender, RenderFailed, RenderWithdrawn
 from .job import Job
 from .mirror import time_left
 from .priority import Priority
@@ -73,6 +73,10 @@ class Render(Sourced, Sendable, Supersedable):
     unconfirmed_since: NullableMoment = models.DateTimeField(null=True, blank=True, editable=False)
     #: ``None`` until they are built.
     data = models.JSONField(_("data"), null=True, blank=True, encoder=DjangoJSONEncoder)
+    #: Since when it is known here, where it was made elsewhere: its data are not known then.
+    adopted_at: NullableMoment = models.DateTimeField(
+        _("made elsewhere, known since"), null=True, blank=True
+    )
     #: The greatest number that is known of each kind of engagement event.
     counts = models.JSONField(_("engagement"), default=dict, blank=True)
     withdrawn_at: NullableMoment = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
@@ -149,10 +153,11 @@ class Render(Sourced, Sendable, Supersedable):
     def is_retriable(self) -> bool:
         """Whether it ended without a PDF, so that it can be retried.
 
-        Never once another has taken its place, or it is erased.
+        Never once another has taken its place, or it is erased; nor if it was made elsewhere.
         """
         is_lacking = self.is_final and self.status != self.Status.SUCCEEDED
-        return is_lacking and self.superseded_at is None and self.erased_at is None
+        is_ours = self.adopted_at is None and self.erased_at is None
+        return is_lacking and self.superseded_at is None and is_ours
 
     @property
     def is_unbuilt(self) -> bool:
@@ -232,6 +237,7 @@ class Render(Sourced, Sendable, Supersedable):
 
         Raises:
             RenderWithdrawn: it was erased.
+            DataUnknown: it was made elsewhere.
         """
         check_user(user)
         plain = None if data is None else document_data(data)
@@ -245,6 +251,10 @@ class Render(Sourced, Sendable, Supersedable):
             return False
         if row.erased_at is not None:
             raise RenderWithdrawn(f"{row} was erased: it has no data to be made of.")
+        if row.adopted_at is not None:
+            raise DataUnknown(
+                f"{row} was made elsewhere: its data are not known here. Request a new document."
+            )
         if not row.is_retriable:
             logger.info("Document %d is not tried again: it is %s.", row.pk, row.status)
             return False

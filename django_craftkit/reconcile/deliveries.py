@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from django.db.models import Q
 
-from django_craftkit import client, conf, untrusted
+from django_craftkit import client, conf, dispatch, untrusted
 from django_craftkit.client import InvalidResponse
 from django_craftkit.database import (
     MAX_DEPTH,
+    database,
     in_transaction,
     is_too_deep,
     sanitized,
@@ -21,6 +22,7 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import (
     Change,
     EngagementEvent,
+    Job,
     ProjectState,
     SignatureRequest,
     WebhookDelivery,
@@ -163,14 +165,19 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
         except Unusable as error:
             results[delivery.pk] = _failure(delivery, error, now)
     known = contents.apply(lease)
+    adopted: list[WebhookDelivery] = []
     for delivery in batch:
         result = results[delivery.pk]
         if result.about is None or (delivery.project, result.about) in known:
             continue
         if delivery.attempts > 1 and delivery.about is not None:
-            result = result._replace(
-                status=Status.IGNORED, problem=Problem(ErrorCode.UNKNOWN_OBJECT)
+            is_adopted = (
+                conf.options().ADOPT and (delivery.project, result.about) in contents.of_documents
             )
+            code = ErrorCode.TO_BE_ADOPTED if is_adopted else ErrorCode.UNKNOWN_OBJECT
+            result = result._replace(status=Status.IGNORED, problem=Problem(code))
+            if is_adopted:
+                adopted.append(delivery)
         else:
             # The answer that tells us this id may be on its way.
             result = result._replace(status=Status.RECEIVED, due_at=now + conf.lease())
@@ -178,6 +185,10 @@ def _apply(batch: list[WebhookDelivery], now: datetime, lease: Lease | None = No
     _note(results, batch, now)
     if contents.erased:
         _drop_bodies(results, batch, contents.erased)
+    if adopted:
+        # Last, as workers may wait for each other here.
+        Job.objects.schedule_for(Job.Kind.ADOPT, adopted)
+        dispatch.wake_on_commit(database())
 
 
 def _drop_bodies(
@@ -227,11 +238,16 @@ class Contents:
         self.forms.append((delivery, submitted))
         return submitted.session_id
 
+    @property
+    def of_documents(self) -> set[Key]:
+        """The documents that it says something of."""
+        return self.renders.keys() | self.events.keys()
+
     def apply(self, lease: Lease | None) -> set[Key]:
         """Apply all of it; return what there is a row for."""
         known: set[Key] = set()
         if self.renders or self.events:
-            rows = renders.lock_known(self.renders.keys() | self.events.keys())
+            rows = renders.lock_known(self.of_documents)
             known.update(rows)
             self._note_erased(rows)
             cause = Change.Cause.WEBHOOK

@@ -28,6 +28,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.problems import ErrorCode
 
+from .renders import adopt
 from .signatures.poll_or_cancel import GIVE_UP_AFTER
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ DUE = (
     Due(Job.Kind.SEND_SIGNATURE, _unsent_requests),
     Due(Job.Kind.POLL_OR_CANCEL, _unwanted_requests),
     Due(Job.Kind.POLL_SIGNATURES, _projects_to_poll),
+    Due(Job.Kind.ADOPT, adopt.waiting, is_indexed=False),
     Due(Job.Kind.SUPERSEDE, _superseding, project=None),
     Due(Job.Kind.ARCHIVE_SIGNATURE, _signed_but_not_kept, is_indexed=False),
     Due(Job.Kind.ARCHIVE_RENDER, _rendered_but_not_kept, is_indexed=False),

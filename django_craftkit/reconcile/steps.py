@@ -27,6 +27,7 @@ STEPS: dict[str, Callable[[Job], Result]] = {
     Job.Kind.EMAIL: shares.emails.step,
     Job.Kind.ENGAGEMENT: engagement.step,
     Job.Kind.SUPERSEDE: renders.supersede.step,
+    Job.Kind.ADOPT: renders.adopt.step,
     Job.Kind.SEND_SIGNATURE: signatures.send.step,
     Job.Kind.POLL_OR_CANCEL: signatures.poll_or_cancel.step,
     Job.Kind.POLL_SIGNATURES: signatures.poll.step,

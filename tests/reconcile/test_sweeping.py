@@ -18,6 +18,7 @@ from django_craftkit.models import (
     SignatureRequest,
 )
 from django_craftkit.models.problems import ErrorCode
+from django_craftkit.projects import get_client
 from django_craftkit.reconcile import due, sweeping
 from django_craftkit.reconcile.due import DUE
 from django_craftkit.reconcile.loop import Loop
@@ -33,7 +34,7 @@ from django_craftkit.signals import (
 )
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.forms.helpers import form_event, store
-from tests.helpers import at_once, connected, settle
+from tests.helpers import LEASE_OVER, at_once, connected, settle
 from tests.reconcile.resources import LINK
 from tests.shop.models import Order
 
@@ -110,6 +111,17 @@ def withdrawn_before_it_was_sent(craftkit, settings):
     render = Render.objects.request("invoice", {})
     render.withdraw()
     return lambda: status(render) == "cancelled"
+
+
+@state("adopt")
+def made_elsewhere(craftkit, settings):
+    settings.CRAFTKIT = {"ADOPT": True}
+    get_client().renders.render("invoice", {}, idempotency_key="1")
+    craftkit.pass_time(5)
+    craftkit.run()
+    craftkit.pass_time(LEASE_OVER)
+    craftkit.run()
+    return lambda: Render.objects.filter(status="succeeded").exists()
 
 
 @state("share")

@@ -1,5 +1,5 @@
-"""Documents: built, sent, followed to their end."""
+"""Documents: built, sent, followed to their end; taken in where they were made elsewhere."""
 
-from . import poll, send, supersede
+from . import adopt, poll, send, supersede
 
-__all__ = ["poll", "send", "supersede"]
+__all__ = ["adopt", "poll", "send", "supersede"]
