@@ -2,7 +2,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("craftkit", "0026_forms")]
+    dependencies = [("craftkit", "0027_adopted")]
 
     operations = [
         migrations.AlterModelOptions(
