@@ -94,6 +94,8 @@ class Session:
     #: Signed: who may have it renewed, as long as what it took to open it is so.
     reference: str = field(repr=False)
     expires_at: datetime
+    #: Where the page goes once its form was submitted.
+    redirect_url: str = ""
 
     @property
     def id(self) -> uuid.UUID:
@@ -114,6 +116,7 @@ class Session:
             "expiresIn": max(0, int((self.expires_at - clock.now()).total_seconds())),
             "reference": self.reference,
             "renewUrl": reverse("craftkit:embed_renew"),
+            "redirectUrl": self.redirect_url,
             "publishedUrl": reverse("craftkit:embed_published") if self.row.mode != "fill" else "",
         }
 
@@ -158,7 +161,8 @@ def create_session(
             Craftkit makes a document of it.
         show_preview: whether the form shows the document as it is filled in.
         show_document_after_submit: whether the form shows the document that Craftkit made.
-        redirect_url: where the visitor goes after that, with ``https://``.
+        redirect_url: where the visitor goes after that, with ``https://``. The page that shows the
+            form goes there, whatever Craftkit does in the iframe.
         tenant: as who this site is known to Craftkit; ``None``: the alias of the project.
         actor: as who the visitor is; ``None``: the user's primary key and name.
         catalog: the variables that the builder offers, as published at Craftkit.
@@ -232,7 +236,7 @@ def create_session(
     )
     until = 0 if renewable_until is None else int(renewable_until.timestamp())
     reference = Reference(row.pk, "" if user is None else str(user.pk), needed, until)
-    return _session(row, minted, reference)
+    return _session(row, minted, reference, redirect_url)
 
 
 def renew(row: EmbedSession, reference: Reference) -> Session:
@@ -304,13 +308,16 @@ def _call(
         refuse(project, error)
 
 
-def _session(row: EmbedSession, made: client.EmbedSession, reference: Reference) -> Session:
+def _session(
+    row: EmbedSession, made: client.EmbedSession, reference: Reference, redirect_url: str = ""
+) -> Session:
     return Session(
         row,
         url=made.url,
         token=made.token.reveal(),
         reference=reference.token,
         expires_at=clock.now() + _UNTOLD if made.expires_at is None else made.expires_at,
+        redirect_url=redirect_url,
     )
 
 

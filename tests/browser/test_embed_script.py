@@ -42,6 +42,7 @@ class Site:
     #: Of the embedded page: the same server by another name, and so another origin.
     origin: str = ""
     expires_in: int = 4 * 3600
+    redirect_url: str = ""
     statuses: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -57,6 +58,7 @@ class Site:
             "expiresIn": self.expires_in,
             "reference": "the reference",
             "renewUrl": "/renew/",
+            "redirectUrl": self.redirect_url,
             "publishedUrl": "/published/",
         }
         return JsonResponse(said)
@@ -233,6 +235,30 @@ def test_what_is_published_is_told_to_the_site_and_closing_leaves_the_page(opene
     assert here.asked[1][1]["reference"] == "the reference"
     say(opened, type="close.requested")
     opened.sees("It is closed.")
+
+
+def test_a_form_that_was_submitted_leads_on_unless_the_page_prevents_it(browser, here):
+    here.redirect_url = "/closed/"
+    browser.go("/page/")
+    prevent = "document.addEventListener('craftkit:form-submitted', (e) => e.preventDefault())"
+    browser.driver.execute_script(LISTEN + prevent)
+    say(browser, type="form.submitted")
+    browser.until(lambda: told(browser))
+    assert "/page/" in browser.driver.current_url
+    browser.go("/page/")
+    say(browser, type="session.expiring")
+    browser.until(lambda: heard(browser))
+    say(browser, type="form.submitted")
+    browser.sees("It is closed.")
+
+
+def test_the_iframe_is_as_high_as_it_asks_to_be(opened, here):
+    say(opened, type="resize", height=1234.5)
+    opened.until(lambda: opened.find("iframe").get_attribute("height") == "1235")
+    say(opened, type="resize", height="nonsense")
+    say(opened, type="form.submitted")
+    opened.until(lambda: told(opened))
+    assert opened.find("iframe").get_attribute("height") == "1235"
 
 
 def test_a_form_that_can_not_be_opened_is_tried_again(browser, here):

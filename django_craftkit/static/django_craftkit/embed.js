@@ -52,6 +52,10 @@ class Embed {
   }
 
   show(session) {
+    this.next = {
+      "form.submitted": session.redirectUrl,
+      "close.requested": this.element.dataset.craftkitClose,
+    };
     this.take(session);
     this.load();
   }
@@ -124,10 +128,9 @@ class Embed {
     const { reference, publishedUrl } = this.session;
     if (type === "template.published" && publishedUrl)
       await this.post(publishedUrl, { reference });
-    const isWanted = this.dispatch(TOLD.get(type), detail);
-    const { craftkitClose } = this.element.dataset;
-    if (type === "close.requested" && isWanted && craftkitClose)
-      window.location.assign(craftkitClose);
+    // Whoever listens may prevent that the page goes elsewhere.
+    const mayLeave = this.dispatch(TOLD.get(type), detail);
+    if (mayLeave && this.next[type]) window.location.assign(this.next[type]);
   }
 
   tell(message) {
