@@ -104,6 +104,7 @@ class Session:
 
     @property
     def project(self) -> str:
+        """The alias of the Craftkit project."""
         return self.row.project
 
     @property
