@@ -142,6 +142,7 @@ def pictures(browser: Browser, name: str) -> None:
 
 def test_a_form_outlives_its_session_and_becomes_a_document(shop, server, mint, call, tmp_path):
     page, sandbox = shop.browser, server.sandbox
+    sandbox.project().embed_origins = [page.site]
     session = mint("fill", "submitForm", form={"prefill": PREFILL})
     page.driver.get(session["iframe_url"])
     page.sees("Handed over")
@@ -215,6 +216,28 @@ def test_a_form_outlives_its_session_and_becomes_a_document(shop, server, mint, 
     pictures(page, "sandbox-form-done")
 
 
+def test_a_document_is_waited_for_longer_than_the_session_lasts(shop, server, mint, call):
+    page, sandbox = shop.browser, server.sandbox
+    sandbox.render_time = None
+    session = mint("fill", "submitForm", form={"prefill": PREFILL})
+    shop.embed(session["iframe_url"])
+    page.click("Submit")
+    page.sees("Your document is being made.")
+
+    sandbox.expire_embed_session(session["session_id"])
+
+    page.sees("Your session has expired.")
+    path = f"/v1/embed/renders/{sandbox.renders[0].id}"
+    page.until(lambda: sandbox.requests.count(("GET", path, 401)) > 2)
+    # A renew token can be used once: the page around is asked once.
+    assert len(shop.heard("session.expiring")) == 1
+    renewed = call("/v1/embed/sessions/refresh", renewToken=session["renew_token"])
+    shop.say(type="session.renewed", sessionToken=renewed["session_token"])
+    sandbox.renders[0].finish()
+    page.sees("This is your document.")
+    assert "expired" not in page.text
+
+
 def test_a_form_ends_as_its_session_says(shop, server, mint):
     page, sandbox = shop.browser, server.sandbox
     sandbox.subscribe("http://127.0.0.1:1/", "secret", ["form.submitted"])
@@ -230,6 +253,12 @@ def test_a_form_ends_as_its_session_says(shop, server, mint):
     (delivery,) = sandbox.deliveries
     assert delivery.payload["data"]["guest"] == {"name": "Eleni"}
     assert sandbox.renders == []
+
+    # Nobody has checked the prefill: the form stays usable, whatever it holds.
+    fill_in(prefill={**PREFILL, "photo": "http://[", "areas": "all", "paid": [], "guest": "Ada"})
+    page.sees("Please look at what is marked.")
+    wrong = [one.get_attribute("aria-describedby") for one in page.all("[aria-invalid=true]")]
+    assert [page.find(f"#{one}").text for one in wrong] == ["Required", "Invalid url"]
 
     fill_in(showDocumentAfterSubmit=False)
     page.sees("Your data have been sent.")

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from .state import State
 
 LARGEST_UPLOAD: Final = 10 * 1024 * 1024
+_IMAGE: Final = re.compile(r"image/[a-z0-9.+-]+", re.ASCII)
+# How deep keys may nest: a key of many dots is no way to a deeper body than JSON's.
+_DEEPEST: Final = 200
 # Names by which JavaScript would reach into the prototype of all objects.
 _STRIPPED: Final = frozenset({"__proto__", "constructor", "prototype"})
 
@@ -90,7 +93,7 @@ def upload(session: EmbedSession, content_type: str, content: bytes) -> str:
         Refusal: `invalid_type`; `file_too_large`, also if the session's own limit was set and
             is passed by all of its pictures together.
     """
-    if not content_type.startswith("image/"):
+    if not _IMAGE.fullmatch(content_type):
         raise Refusal("invalid_type", "Only images can be uploaded.")
     most = session.new.most_upload_bytes
     if len(content) > LARGEST_UPLOAD or (
@@ -104,27 +107,33 @@ def upload(session: EmbedSession, content_type: str, content: bytes) -> str:
     return name
 
 
-def expand(data: Mapping[str, object], loops: Collection[str]) -> dict[str, object]:
-    """The data with dotted keys nested, but for those of loops, which bind as they are."""
+def expand(
+    data: Mapping[str, object], loops: Collection[str], room: int = _DEEPEST
+) -> dict[str, object]:
+    """The data with dotted keys nested, but for those of loops, which bind as they are.
+
+    What would lie deeper than there is `room` for is dropped.
+    """
     expanded: dict[str, object] = {}
     for key, value in data.items():
         path = [key] if key in loops else key.split(".")
-        if _STRIPPED.intersection(path):
+        if len(path) > room or _STRIPPED.intersection(path):
             continue
-        nested = _expand_value(value)
-        for name in reversed(path):
-            nested = {name: nested}
-        if isinstance(nested, dict):
-            expanded = _merge(expanded, nested)
+        nested = _expand_value(value, room - len(path))
+        *parents, leaf = path
+        branch: dict[str, object] = {leaf: nested}
+        for name in reversed(parents):
+            branch = {name: branch}
+        expanded = _merge(expanded, branch)
     return expanded
 
 
-def _expand_value(value: object) -> object:
+def _expand_value(value: object, room: int) -> object:
     match value:
         case dict():
-            return expand(value, ())
+            return expand(value, (), room)
         case list():
-            return [_expand_value(item) for item in value]
+            return [_expand_value(item, room) for item in value]
     return value
 
 

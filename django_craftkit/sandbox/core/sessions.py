@@ -151,25 +151,26 @@ class EmbedSessions:
 
     def at(self, token: str) -> EmbedSession | None:
         """The session that a token opens now; None for one that is wrong or has expired."""
-        claims = self._signer.read(token)
-        session = None if claims is None else self._sessions.get(claims["sub"])
-        if claims is None or session is None or not session.active:
-            return None
-        return session if self._clock() < session.tokens[claims["jti"]] else None
+        session, expires_at = self._read(token)
+        return session if self._clock() < expires_at else None
 
     def seconds_left(self, token: str) -> float:
-        """How long a token that opens a session will do so."""
-        claims = self._signer.read(token)
-        session = self._sessions[claims["sub"]] if claims else None
-        if claims is None or session is None:
-            raise ValueError("no token of this sandbox")
-        return session.tokens[claims["jti"]] - self._clock()
+        """How much longer a token opens its session."""
+        return self._read(token)[1] - self._clock()
 
     def expire(self, session: EmbedSession, seconds: float = 0.0) -> None:
         """Let all tokens of a session end in some seconds at the latest; it can be renewed."""
         end = self._clock() + seconds
         for jti, expires_at in session.tokens.items():
             session.tokens[jti] = min(end, expires_at)
+
+    def _read(self, token: str) -> tuple[EmbedSession | None, float]:
+        """The session of a token, and when the token ends; long ago if it opens nothing."""
+        claims = self._signer.read(token)
+        session = None if claims is None else self._sessions.get(claims["sub"])
+        if claims is None or session is None or not session.active:
+            return None, 0.0
+        return session, session.tokens[claims["jti"]]
 
     def _grant(self, session: EmbedSession) -> Grant:
         issued_at = int(self._clock())

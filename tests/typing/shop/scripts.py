@@ -8,7 +8,7 @@ from typing import assert_type
 from django_craftkit import client
 from django_craftkit.client import Craftkit, CraftkitError
 from django_craftkit.projects import get_client
-from django_craftkit.sandbox import Sandbox, SandboxServer
+from django_craftkit.sandbox import Render, Sandbox, SandboxServer
 
 
 def fetch() -> None:
@@ -40,3 +40,5 @@ def develop() -> None:
         assert_type(server.url, str)
         (render,) = sandbox.renders
         assert render.pdf().startswith(b"%PDF-")
+        (session,) = sandbox.embed_sessions
+        assert_type(sandbox.submit_form(session.id, {"guest.name": "Ada"}), Render | None)

@@ -58,7 +58,12 @@ builder.addEventListener("change", ({ target }) => {
 
 function readVariable(row) {
   const { required, ...rest } = originals.get(row);
-  const variable = { ...rest, key: part(row, "key").value.trim(), label: part(row, "label").value.trim(), dataType: part(row, "dataType").value };
+  const variable = {
+    ...rest,
+    key: part(row, "key").value.trim(),
+    label: part(row, "label").value.trim(),
+    dataType: part(row, "dataType").value,
+  };
   if (part(row, "required").checked) variable.required = true;
   else if (required !== undefined) variable.required = false;
   return variable;
@@ -106,8 +111,13 @@ function markAll(places, errors) {
 }
 
 function clearMarks() {
-  for (const element of builder.querySelectorAll("[aria-invalid]")) element.removeAttribute("aria-invalid");
-  for (const element of builder.querySelectorAll(".error")) [element.textContent, element.hidden] = ["", true];
+  for (const element of builder.querySelectorAll("[aria-invalid]")) {
+    element.removeAttribute("aria-invalid");
+  }
+  for (const element of builder.querySelectorAll(".error")) {
+    element.textContent = "";
+    element.hidden = true;
+  }
 }
 
 async function save(action) {
@@ -152,5 +162,5 @@ for (const variable of config.manifest.variables) addVariable(variables, variabl
 for (const loop of config.manifest.loops) addLoop(loop);
 if (!mayEdit) {
   for (const input of builder.querySelectorAll("input, select")) input.disabled = true;
-  for (const button of builder.querySelectorAll("fieldset button, .add-loop")) button.hidden = true;
+  for (const each of builder.querySelectorAll("fieldset button, .add-loop")) each.hidden = true;
 }

@@ -43,13 +43,15 @@ let numbers = 0;
 function addRow(loop, values = {}) {
   const row = loop.querySelector("template").content.cloneNode(true).firstElementChild;
   const number = (numbers += 1);
-  for (const element of row.querySelectorAll("[id], [for], [aria-describedby]")) {
-    for (const name of ["id", "for", "aria-describedby"]) {
-      if (element.hasAttribute(name)) element.setAttribute(name, `${element.getAttribute(name)}-${number}`);
+  for (const name of ["id", "for", "aria-describedby"]) {
+    for (const element of row.querySelectorAll(`[${name}]`)) {
+      element.setAttribute(name, `${element.getAttribute(name)}-${number}`);
     }
   }
   loop.querySelector(".rows").append(row);
-  for (const input of row.querySelectorAll("[data-key]")) show(input, valueAt(values, input.dataset.key));
+  for (const input of row.querySelectorAll("[data-key]")) {
+    show(input, valueAt(values, input.dataset.key));
+  }
   return row;
 }
 
@@ -70,14 +72,20 @@ form.addEventListener("click", ({ target }) => {
 
 // Pictures.
 
+const UPLOAD_ERRORS = {
+  file_too_large: "This file is too large.",
+  invalid_type: "This is not a picture.",
+};
+
 function showPicture(field) {
   const url = field.querySelector("[type=hidden]").value;
   const [picture, link] = [field.querySelector("img"), field.querySelector("a")];
-  const isOurs = url && new URL(url, location).origin === location.origin;
+  // The policy of this page shows no picture from elsewhere.
+  const isOurs = url.startsWith(`${location.origin}/`);
   picture.hidden = !isOurs;
   if (isOurs) picture.src = url;
-  link.hidden = !url || isOurs;
-  if (/^https?:/i.test(url)) [link.href, link.textContent] = [url, url];
+  link.hidden = isOurs || !/^https?:/i.test(url);
+  if (!link.hidden) [link.href, link.textContent] = [url, url];
   field.querySelector(".clear").hidden = !url;
 }
 
@@ -90,13 +98,14 @@ form.addEventListener("change", async ({ target }) => {
   uploads += 1;
   enable();
   try {
-    const answer = await send(`/v1/embed/form-submit/${config.sessionId}/upload-image`, { method: "POST", body });
+    const path = `/v1/embed/form-submit/${config.sessionId}/upload-image`;
+    const answer = await send(path, { method: "POST", body });
     if (answer.ok) {
       field.querySelector("[type=hidden]").value = answer.body.url;
       showPicture(field);
       return;
     }
-    mark(field, { file_too_large: "This file is too large.", invalid_type: "This is not a picture." }[answer.code] ?? `The picture was not taken (${answer.code}).`);
+    mark(field, UPLOAD_ERRORS[answer.code] ?? `The picture was not taken (${answer.code}).`);
   } catch (error) {
     sayFailure(error);
   } finally {
@@ -171,31 +180,35 @@ function thank(title, text) {
   return done;
 }
 
-async function end(render) {
+// Asks until there is an answer: the session may be renewed, the service come back.
+async function ask(path, isWanted = () => true) {
+  let hasFailed = false;
   for (let wait = 250; ; wait = Math.min(2000, wait * 2)) {
-    await sleep(wait);
     try {
-      const answer = await send(`/v1/embed/renders/${render.id}`);
-      if (answer.ok && ["succeeded", "failed", "cancelled"].includes(answer.body.status)) return answer.body;
+      const answer = await send(path);
+      if (answer.ok ? isWanted(answer.body) : answer.status < 500) return answer;
     } catch (error) {
-      sayFailure(error); // and ask again: the session may be renewed, the service come back
+      if (!hasFailed) sayFailure(error); // once: the page around is asked for one token
+      hasFailed = true;
     }
+    await sleep(wait);
   }
 }
 
-async function showDocument(render) {
+async function showDocument({ id }) {
   const done = thank("Thank you", "Your document is being made.");
-  const ended = await end(render);
-  say("");
-  if (ended.status !== "succeeded") {
+  const hasEnded = ({ status }) => ["succeeded", "failed", "cancelled"].includes(status);
+  const render = await ask(`/v1/embed/renders/${id}`, hasEnded);
+  if (render.body.status !== "succeeded") {
     done.hidden = true;
     form.hidden = false;
-    say(`The document could not be made: ${ended.errorMessage ?? ended.status}`, true);
-    return;
+    const reason = render.body.errorMessage ?? render.body.status ?? render.code;
+    return say(`The document could not be made: ${reason}`, true);
   }
-  const answer = await send(`/embed/form/document/${render.id}`);
-  if (!answer.ok) throw new Error(answer.code);
-  const url = URL.createObjectURL(answer.body);
+  const file = await ask(`/embed/form/document/${id}`);
+  if (!file.ok) return say(`The document can't be shown (${file.code}).`, true);
+  say("");
+  const url = URL.createObjectURL(file.body);
   done.querySelector("p").textContent = "This is your document.";
   const link = done.querySelector("a");
   link.href = url;
@@ -203,6 +216,7 @@ async function showDocument(render) {
   const viewer = document.querySelector(".viewer");
   viewer.src = url;
   viewer.hidden = false;
+  return undefined;
 }
 
 async function submit() {
@@ -234,9 +248,13 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-for (const input of form.querySelectorAll("[data-key]")) show(input, valueAt(config.values, input.dataset.key));
+for (const input of form.querySelectorAll("[data-key]")) {
+  show(input, valueAt(config.values, input.dataset.key));
+}
 for (const loop of form.querySelectorAll("[data-loop]")) {
-  for (const values of config.values[loop.dataset.loop] ?? []) addRow(loop, values);
+  const rows = config.values[loop.dataset.loop];
+  // Nobody has checked the prefill.
+  if (Array.isArray(rows)) for (const values of rows) addRow(loop, values);
 }
 if (!config.maySubmit) say("This session may look at the form and not submit it.");
 enable();

@@ -51,21 +51,19 @@ window.addEventListener("message", ({ source, origin, data }) => {
   tell("session.accepted");
 });
 
-// Answers {ok, body, code, issues}; throws Expired, or whatever fetch throws without an answer.
+// Answers {ok, status, body, code, issues}; throws Expired, or what fetch throws without an answer.
 async function send(path, options = {}) {
   const headers = { ...options.headers, Authorization: `Bearer ${token}` };
   const answer = await fetch(path, { ...options, headers });
-  if (answer.status === 401) {
-    tell("session.expiring");
-    throw new Expired();
-  }
-  if (answer.ok && answer.headers.get("Content-Type") === "application/pdf") {
-    return { ok: true, body: await answer.blob() };
+  const { ok, status } = answer;
+  if (status === 401) throw new Expired();
+  if (ok && answer.headers.get("Content-Type") === "application/pdf") {
+    return { ok, status, body: await answer.blob() };
   }
   const body = await answer.json().catch(() => ({}));
   const { error } = body;
-  const code = typeof error === "string" ? error : error?.code;
-  return { ok: answer.ok, body, code: code ?? `status ${answer.status}`, issues: error?.issues };
+  const code = (typeof error === "string" ? error : error?.code) ?? `status ${status}`;
+  return { ok, status, body, code, issues: error?.issues };
 }
 
 const sendJson = (path, body) =>
@@ -75,13 +73,12 @@ const sendJson = (path, body) =>
     body: JSON.stringify(body),
   });
 
-// What is said when a call has failed without an answer that says more.
+// What is said when a call has ended without an answer that says more.
 function sayFailure(error) {
-  if (error instanceof Expired) {
-    say("Your session has expired. What you have entered is still here: please wait for the session to be renewed, then try again.", true);
-  } else {
-    say("The service could not be reached. What you have entered is still here: please try again.", true);
-  }
+  const reason =
+    error instanceof Expired ? "Your session has expired." : "The service could not be reached.";
+  say(`${reason} What you have entered is still here: please try again in a moment.`, true);
+  if (error instanceof Expired) tell("session.expiring");
 }
 
 watch(config.secondsLeft);

@@ -94,6 +94,19 @@ def test_keys_that_reach_into_javascript_are_dropped(mint, submit, sandbox):
     assert sandbox.renders[0].data == {"customer": {"name": "Ada"}, "lines": [{"what": "Rope"}]}
 
 
+def test_a_key_of_many_dots_is_no_way_to_the_depths(mint, submit, sandbox):
+    session = mint()
+    sandbox.put_any_template("invoice")
+    deepest, deeper = ".".join("a" * 200), ".".join("b" * 201)
+
+    submit(session, {deepest: 1, deeper: 1, "c": {deepest: 1, "d": 1}})
+
+    (render,) = sandbox.renders
+    assert list(render.data) == ["a", "c"]
+    assert render.data["c"] == {"d": 1}
+    assert render.pdf().startswith(b"%PDF-")
+
+
 def test_a_dotted_loop_binds_as_it_is_written(api, guest, mint, submit, sandbox):
     manifest = {**INVOICE, "loops": [{**INVOICE["loops"][0], "key": "handover.areas"}]}
     sandbox.put_template("invoice", manifest=manifest)
@@ -286,8 +299,9 @@ def test_what_is_no_upload_is_refused(guest, mint):
     assert refusal(guest.post(path, data="x", headers=parted)) == (400, "invalid_multipart")
     elsewhere = guest.post(path, files={"image": ("a.png", PNG, "image/png")}, headers=headers)
     assert refusal(elsewhere) == (400, "missing_file")
-    text = _upload(guest, session, ("a.txt", b"text", "text/plain"))
-    assert refusal(text) == (415, "invalid_type")
+    for kind in ("text/plain", "image/", "image/\N{SNOWMAN}"):
+        text = _upload(guest, session, ("a.txt", b"text", kind))
+        assert refusal(text) == (415, "invalid_type")
     assert refusal(guest.post(path)) == (401, "unauthorized")
     another = _upload(guest, {**session, "session_id": str(uuid.UUID(int=0))})
     assert refusal(another) == (404, "session_not_found")
