@@ -200,7 +200,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "read": lambda **options: Craftkit(KEY, **options).renders.get(RENDER),
     "send": lambda **options: Craftkit(KEY, **options).emails.send(RENDER, "ada@example.com"),
     "download": lambda **options: Craftkit(KEY, **options).renders.download(RENDER).read(),
-    "refresh": lambda **options: Craftkit("k", **options).embed.refresh_session(Secret(KEY)),
+    "refresh": lambda **options: Craftkit("another", **options).embed.refresh_session(Secret(KEY)),
     "hook": lambda **options: CraftkitHook(KEY, KEY, **options).render({}),
 }
 
