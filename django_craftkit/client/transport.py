@@ -182,7 +182,7 @@ class Transport:
             anonymous: send no key.
             also: whether this status with this body is an answer too, and no error; None is never.
             hidden: secrets of this call besides the key; no error shows them.
-            confidential: the answer holds a secret: of one that can't be read, nothing is kept.
+            confidential: the answer holds a secret: no error keeps its body.
             bare: the name of the field that a list without an object around it is taken for.
 
         Raises:
@@ -331,11 +331,16 @@ class Transport:
         ):
             return answered
         text = content[:ERROR_LIMIT].decode(errors="replace")
+        failure: CraftkitError
         if good:
-            kept = None if reading.confidential else presentable(text)
-            raise InvalidResponse(f"Craftkit's answer {problem}.", status=status, body=kept)
-        wait = retry.retry_after(response.headers.get("Retry-After"))
-        raise from_answer(status, text, retry_after=wait)
+            kept = presentable(text)
+            failure = InvalidResponse(f"Craftkit's answer {problem}.", status=status, body=kept)
+        else:
+            wait = retry.retry_after(response.headers.get("Retry-After"))
+            failure = from_answer(status, text, retry_after=wait)
+        if reading.confidential:
+            failure.body = None
+        raise failure
 
     def _session(self) -> Session:
         """The session of this thread, in this process: sockets survive a fork, and must not."""

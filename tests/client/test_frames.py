@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from requests.adapters import HTTPAdapter
 from urllib3.response import HTTPResponse
 
-from django_craftkit.client import Craftkit, CraftkitError, retry
+from django_craftkit.client import Craftkit, CraftkitError, CraftkitHook, Secret, retry
 
 from .conftest import KEY, RENDER, Serve, answers, failing
 from .test_download import IS_PDF, PDF
@@ -129,8 +129,8 @@ class Places:
     def adapter_begins(self, make: Callable[[], BaseException]) -> None:
         class Adapter(HTTPAdapter):
             def send(self, request: Any, *args: Any, **options: Any) -> Any:
-                headers = dict(request.headers)
-                assert KEY in repr(headers)
+                headers, body = dict(request.headers), request.body
+                assert KEY in f"{headers} {request.url} {body!r}"
                 raise make()
 
         self.adapter = Adapter
@@ -195,10 +195,13 @@ class Places:
 
 
 PLACES = [name for name in vars(Places) if not name.startswith("_")]
-CALLS: dict[str, Callable[[Craftkit], Any]] = {
-    "read": lambda craftkit: craftkit.renders.get(RENDER),
-    "send": lambda craftkit: craftkit.emails.send(RENDER, "ada@example.com"),
-    "download": lambda craftkit: craftkit.renders.download(RENDER).read(),
+#: By what is done, a call of a client with these options. Each of its secrets is the same.
+CALLS: dict[str, Callable[..., Any]] = {
+    "read": lambda **options: Craftkit(KEY, **options).renders.get(RENDER),
+    "send": lambda **options: Craftkit(KEY, **options).emails.send(RENDER, "ada@example.com"),
+    "download": lambda **options: Craftkit(KEY, **options).renders.download(RENDER).read(),
+    "refresh": lambda **options: Craftkit("another", **options).embed.refresh_session(Secret(KEY)),
+    "hook": lambda **options: CraftkitHook(KEY, KEY, **options).render({}),
 }
 
 
@@ -210,15 +213,14 @@ def test_the_key_is_in_no_frame(
     monkeypatch: pytest.MonkeyPatch,
     place: str,
     make: Callable[[], BaseException],
-    call: Callable[[Craftkit], Any],
+    call: Callable[..., Any],
 ) -> None:
     server = serve(answers(200, PDF, IS_PDF))
     places = Places(monkeypatch)
     getattr(places, place)(make)
-    craftkit = Craftkit(KEY, base_url=server.url, adapter=places.adapter, max_retries=1)
     raised = None
     try:
-        call(craftkit)
+        call(base_url=server.url, adapter=places.adapter, max_retries=1)
     except BaseException as error:
         raised = error
     # Not in its pause where nothing is tried again.

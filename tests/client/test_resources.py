@@ -14,7 +14,9 @@ from responses.matchers import header_matcher, json_params_matcher
 from django_craftkit.client import (
     Conflict,
     Craftkit,
+    CraftkitAccount,
     CraftkitError,
+    CraftkitSession,
     InvalidData,
     InvalidResponse,
     Manifest,
@@ -267,6 +269,14 @@ def test_a_proxys_503_is_not_craftkits_health(api: Api, once: Craftkit, body: st
     assert caught.value.retry_after == 5
 
 
+def guest(craftkit: Craftkit) -> CraftkitSession:
+    return CraftkitSession("token", base_url=craftkit.base_url)
+
+
+def account(craftkit: Craftkit) -> CraftkitAccount:
+    return CraftkitAccount("ck_acct_1", base_url=craftkit.base_url)
+
+
 CALLS: list[tuple[str, Callable[[Craftkit, str], Any]]] = [
     ("/v1/templates/{}", lambda craftkit, part: craftkit.templates.get(part)),
     ("/v1/templates/{}/render", lambda craftkit, part: craftkit.renders.render(part, {})),
@@ -280,6 +290,14 @@ CALLS: list[tuple[str, Callable[[Craftkit, str], Any]]] = [
     ("/v1/signatures/{}/cancel", lambda craftkit, part: craftkit.signatures.cancel(part)),
     ("/v1/signatures/{}/download", lambda craftkit, part: craftkit.signatures.signed_pdf(part)),
     ("/v1/signatures/{}/certificate", lambda craftkit, part: craftkit.signatures.certificate(part)),
+    ("/v1/embed/form-submit/{}", lambda craftkit, part: guest(craftkit).submit_form(part, {})),
+    (
+        "/v1/embed/form-submit/{}/upload-image",
+        lambda craftkit, part: guest(craftkit).upload_image(part, b"GIF89a"),
+    ),
+    ("/v1/embed/renders/{}", lambda craftkit, part: guest(craftkit).render(part)),
+    ("/v1/projects/{}", lambda craftkit, part: account(craftkit).projects.get(part)),
+    ("/v1/projects/{}/keys", lambda craftkit, part: account(craftkit).projects.create_key(part)),
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,144 +13,23 @@ from hypothesis import strategies as st
 
 from django_craftkit.client import (
     Craftkit,
-    DeletedTemplate,
-    EmbedSession,
     Engagement,
     EngagementEvent,
-    FormSubmission,
-    Health,
     InvalidResponse,
     Listed,
     Manifest,
-    PublishedTemplate,
-    Render,
-    Revocation,
     SentEmail,
-    Share,
     SignatureNotice,
     SignaturePage,
-    SignatureRecipient,
     SignatureRequest,
-    Template,
-    TemplateSummary,
-    Variable,
 )
 
-from .conftest import (
-    BASE,
-    ENGAGED,
-    LISTED,
-    MAILED,
-    MANIFEST,
-    OPENED,
-    QUEUED,
-    RENDER,
-    SHARE,
-    SHARED,
-    TEMPLATE,
-    Api,
-)
-from .embed.helpers import MINTED, SUBMITTED
-from .signatures.helpers import COMPLETED, JANE, NOTICE, RECIPIENT, SENT, page
+from .conftest import BASE, ENGAGED, LISTED, MAILED, OPENED, RENDER, SHARE, SHARED, Api
+from .signatures.helpers import JANE, NOTICE, SENT, page
 from .test_engagement import DELIVERED
 from .test_errors import JSON
+from .wholes import ANSWERS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Reader = Callable[[Any], Any]
-
-NOW = "2026-06-05T10:00:00.000Z"
-#: What reads each answer and each webhook, one that is whole, and what nobody can go on without.
-ANSWERS: dict[str, tuple[Reader, dict[str, Any], set[str]]] = {
-    "health": (
-        Health.from_json,
-        {"status": "ok", "version": "abc1234", "checks": {"database": "ok"}},
-        {"status"},
-    ),
-    "template in a list": (TemplateSummary.from_json, LISTED, {"id", "slug"}),
-    "template": (
-        Template.from_json,
-        LISTED | {"description": "d", "manifest": MANIFEST, "jsonSchema": {"type": "object"}},
-        {"id", "slug"},
-    ),
-    "published template": (
-        lambda body: PublishedTemplate.from_json(body, created=True),
-        {"id": TEMPLATE, "slug": "a", "currentVersionNumber": 1, "manifest": MANIFEST},
-        {"id", "slug"},
-    ),
-    "deleted template": (
-        DeletedTemplate.from_json,
-        {"id": TEMPLATE, "slug": "invoice", "deletedAt": NOW},
-        {"id", "slug"},
-    ),
-    "manifest": (Manifest.from_json, MANIFEST, {"variables", "loops"}),
-    "variable": (
-        Variable.from_json,
-        {"key": "a", "label": "A", "dataType": "text", "required": True, "format": "x"},
-        {"key", "dataType"},
-    ),
-    "render": (
-        Render.from_json,
-        QUEUED | {"errorMessage": "m", "completedAt": NOW, "durationMs": 3120},
-        {"id", "status"},
-    ),
-    "render event": (
-        Render.from_webhook,
-        {
-            "event": "render.succeeded",
-            "renderId": RENDER,
-            "status": "succeeded",
-            "errorMessage": None,
-            "createdAt": NOW,
-            "completedAt": NOW,
-        },
-        {"renderId", "status", "event"},
-    ),
-    "share": (
-        Share.from_json,
-        SHARED
-        | {
-            "recipientEmail": "a@example.com",
-            "message": "m",
-            "revokedAt": NOW,
-            "revokedReason": "r",
-            "clickCount": 3,
-        },
-        {"id", "shareUrl"},
-    ),
-    "revocation": (Revocation.from_json, {"id": SHARE, "revokedAt": NOW}, {"id"}),
-    "sent e-mail": (SentEmail.from_json, MAILED, {"id"}),
-    "engagement": (Engagement.from_json, ENGAGED, set()),
-    "event": (EngagementEvent.from_json, OPENED, {"id", "eventType"}),
-    "document event": (
-        EngagementEvent.from_webhook,
-        DELIVERED,
-        {"eventId", "renderId", "eventType", "event"},
-    ),
-    "signature request": (SignatureRequest.from_json, COMPLETED, {"id", "status"}),
-    "recipient": (
-        SignatureRecipient.from_json,
-        RECIPIENT | {"signedAt": NOW, "declinedAt": NOW},
-        set(),
-    ),
-    "page": (SignaturePage.from_json, page(SENT, cursor="c1", more=True), {"signatures"}),
-    "signature event": (
-        SignatureNotice.from_webhook,
-        NOTICE | {"reason": "r"},
-        {"event", "signatureRequestId"},
-    ),
-    "embed session": (
-        EmbedSession.from_json,
-        MINTED,
-        {"session_id", "session_token", "iframe_url"},
-    ),
-    "form event": (
-        FormSubmission.from_webhook,
-        SUBMITTED | {"renderId": RENDER},
-        {"event", "sessionId", "templateSlug", "data"},
-    ),
-}
 LINKS = {"pollUrl", "downloadUrl", "shareToken"}
 #: What nobody can go on without, but for the event that a webhook says and nobody reads.
 NEEDED = [
@@ -165,8 +44,18 @@ FIELDS = [
     for field in body
     if field not in needed | LINKS
 ]
-LISTS = {"variables", "loops", "signatures"}
-TEXTS = {"status", "slug", "key", "dataType", "eventType", "event", "session_token", "templateSlug"}
+LISTS = {"variables", "loops", "signatures", "renders"}
+TEXTS = {
+    "status",
+    "slug",
+    "key",
+    "dataType",
+    "eventType",
+    "event",
+    "session_token",
+    "templateSlug",
+    "apiKey",
+}
 OBJECTS = {"data"}
 #: What may open a session: not even `unreadable` keeps it.
 SECRETS = {"renew_token"}
@@ -181,6 +70,9 @@ CALLED = {
     "session_id": "id",
     "session_token": "token",
     "iframe_url": "url",
+    "_id": "id",
+    "isCustomTemplate": "is_custom",
+    "cAt": "created_at",
 }
 #: What has come and goes wrong in one field or the other.
 ODD: list[Any] = [

@@ -218,6 +218,7 @@ def test_a_session_shows_no_token() -> None:
 ODD: dict[str, Callable[[str], bytes]] = {
     "cut": lambda secret: json.dumps(MINTED).encode()[:-9],
     "page": lambda secret: f"<html>{secret}</html>".encode(),
+    "echo": lambda secret: json.dumps({"error": {"message": f"No {secret}."}}).encode(),
     "list": lambda secret: json.dumps([MINTED]).encode(),
     "no id": lambda secret: json.dumps(MINTED | {"session_id": "sess"}).encode(),
     "no token": lambda secret: json.dumps(MINTED | {"session_token": [TOKEN]}).encode(),
