@@ -80,6 +80,8 @@ class Options:
     DELIVERY_ROWS_KEEP_DAYS: int | None = None
     #: Days after which the data of a document that was ready are dropped; ``None``: never.
     DATA_KEEP_DAYS: int | None = None
+    #: Days after which the data of a submitted form are dropped; ``None``: never.
+    FORM_KEEP_DAYS: int | None = None
     #: Days after which the lines of the history go; ``None``: never.
     HISTORY_KEEP_DAYS: int | None = None
     #: Dotted path of a function that narrows the documents that a user of the HTTP API sees.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -17,7 +18,9 @@ from django_craftkit.models import (
     ArchivedFile,
     Batch,
     Change,
+    EmbedSession,
     EngagementEvent,
+    FormSubmission,
     Job,
     ProjectState,
     Render,
@@ -197,6 +200,10 @@ def rows() -> dict[Any, Any]:
         ArchivedFile.objects.create(kind="render", object_id=1, name="a.pdf", size=1),
         ArchiveWrite.objects.create(kind="render", object_id=1, name="b.pdf"),
         Batch.objects.create(template="invoice", name="May"),
+        EmbedSession.objects.create(remote_id=uuid.uuid4(), mode="fill"),
+        FormSubmission.objects.create(
+            session_id=uuid.uuid4(), template="invoice", body_hash="1", data={}
+        ),
     ]
     return {type(row): row for row in made}
 

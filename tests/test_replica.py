@@ -16,6 +16,8 @@ from django_craftkit.models import (
     ArchivedFile,
     Batch,
     Change,
+    EmbedSession,
+    FormSubmission,
     KeyConflict,
     ProjectState,
     Render,
@@ -28,6 +30,7 @@ from django_craftkit.models.identity import identify
 from django_craftkit.models.priority import Priority
 from django_craftkit.signals import share_created
 from django_craftkit.signing import AnchorTag, Recipient
+from tests.forms.helpers import form_event, minted, store
 from tests.helpers import Replica
 from tests.shop.models import Order
 from tests.test_querysets import MODELS
@@ -91,6 +94,14 @@ class Story(SimpleNamespace):
 
     def batch(self) -> Batch:
         return Render.objects.request_many("invoice", [self.order], data=lambda order: {})
+
+    def session(self) -> EmbedSession:
+        return EmbedSession.objects.note("default", minted(), source=self.order)
+
+    def submission(self) -> FormSubmission:
+        store(form_event(self.session().remote_id))
+        self.craftkit.run()
+        return self.home(FormSubmission)  # type: ignore[no-any-return]
 
     def delivery(self) -> WebhookDelivery:
         return WebhookDelivery.objects.using(HOME).latest("pk")  # type: ignore[no-any-return]
@@ -207,6 +218,20 @@ CALLS: dict[Any, dict[str, tuple[Callable[[Story], Any], Any]]] = {
             [],
         ),
         "from_recipient": (lambda s: SignatureRecipient.from_recipient(0, ADA).email, ADA.email),
+    },
+    EmbedSession: {
+        "in_schema": (lambda s: s.session().in_schema().__enter__(), None),
+        "is_about": (lambda s: s.session().is_about(identify(s.order)), True),
+        "read_source": (lambda s: s.session().read_source() == s.order, True),
+        "refuse_schema": (lambda s: s.session().refuse_schema(), None),
+        "set_source": (lambda s: s.session().set_source(s.order) == identify(s.order), True),
+    },
+    FormSubmission: {
+        "in_schema": (lambda s: s.submission().in_schema().__enter__(), None),
+        "is_about": (lambda s: s.submission().is_about(identify(s.order)), True),
+        "read_source": (lambda s: s.submission().read_source() == s.order, True),
+        "refuse_schema": (lambda s: s.submission().refuse_schema(), None),
+        "set_source": (lambda s: s.submission().set_source(s.order) == identify(s.order), True),
     },
     ArchivedFile: {"open": (lambda s: closed(s.archived().open()), b"%PDF-")},
     Change: {"replay": (lambda s: Change.objects.using(HOME).latest("pk").replay(), False)},

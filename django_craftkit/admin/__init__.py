@@ -4,7 +4,9 @@ from .batches import BatchAdmin
 from .changes import ChangeAdmin
 from .deliveries import WebhookDeliveryAdmin
 from .documents import CraftkitDocumentsMixin
+from .embed_sessions import EmbedSessionAdmin
 from .engagement import EngagementEventAdmin
+from .form_submissions import FormSubmissionAdmin
 from .jobs import JobAdmin
 from .projects import ProjectStateAdmin
 from .renders.admin import RenderAdmin
@@ -16,7 +18,9 @@ __all__ = [
     "BatchAdmin",
     "ChangeAdmin",
     "CraftkitDocumentsMixin",
+    "EmbedSessionAdmin",
     "EngagementEventAdmin",
+    "FormSubmissionAdmin",
     "JobAdmin",
     "ProjectStateAdmin",
     "RenderAdmin",

@@ -54,6 +54,7 @@ STATUSES: dict[str, Mapping[str, _StrOrPromise]] = {
         "signed": _("signed by one person"),
         "archived": _("archived"),
     },
+    Change.Kind.FORM: {"submitted": _("submitted")},
     Change.Kind.BATCH: {OPEN: _("not complete"), COMPLETED: _("complete")},
     Change.Kind.PROJECT: {RUNNING: _("running"), PAUSED: _("paused")},
 }

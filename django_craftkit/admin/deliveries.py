@@ -38,6 +38,7 @@ EVENTS = (
     "render.failed",
     *(f"document.{kind}" for kind in EngagementEvent.Type.values),
     *(f"signature.{step}" for step in _STEPS),
+    "form.submitted",
 )
 _TONES = {
     WebhookDelivery.Status.RECEIVED: "busy",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from django_craftkit.models.mirror import Mirror
+    from django_craftkit.models.source import Sourced
 
     T = TypeVar("T")
 
@@ -162,6 +163,30 @@ class RowSerializer(Named, serializers.ModelSerializer[Any]):
         """
         view = self.context.get("view")
         return view is not None and view.may(codename, row)
+
+
+class ShownSourceSerializer(Named, serializers.Serializer[dict[str, str]]):
+    """What a document is about."""
+
+    type = serializers.CharField(help_text="`app.model`")
+    id = serializers.CharField()
+    database = serializers.CharField(
+        help_text="Its alias; empty for the database of the documents."
+    )
+
+
+@extend_schema_field(ShownSourceSerializer(allow_null=True))
+class ShownSourceField(serializers.Field):  # type: ignore[type-arg]
+    """What a row is about, read-only: its type and its key."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"source": "*", "read_only": True, **options})
+
+    def to_representation(self, row: Sourced) -> dict[str, str] | None:
+        if row.source_type is None:
+            return None
+        kind = ".".join(row.source_type.natural_key())
+        return {"type": kind, "id": row.source_id, "database": row.source_db}
 
 
 @extend_schema_field(OpenApiTypes.INT)

@@ -1,21 +1,24 @@
 """Which documents somebody may see at all: ``CRAFTKIT["API_QUERYSET"]``.
 
 It names a function that gets a queryset of ``Render`` and the request, and returns the documents
-that the user may know of. Links, events and signature requests are shown if their document is.
+that the user may know of. Links, events and signature requests are shown if their document is;
+form submissions also if they are about an object of the user's (``API_OWNERS``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db.models import Exists
+from django.db.models import Exists, Q
 from django.utils.module_loading import import_string
 
 from django_craftkit import conf
-from django_craftkit.models import Render
+from django_craftkit.models import FormSubmission, Render
 from django_craftkit.permissions import owned_by
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest
 
@@ -28,9 +31,25 @@ def own_documents(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[
     ``API_OWNERS`` says whose an object is. The objects are read from their own database, which
     may be another one than that of the documents.
     """
-    objects = (one for rows in owned_by(request.user) for one in rows.only("pk"))
-    narrow: QuerySet[Render] = queryset.for_objects(objects)  # type: ignore[attr-defined]
+    narrow: QuerySet[Render] = queryset.for_objects(_own_objects(request))  # type: ignore[attr-defined]
     return narrow
+
+
+def own_submissions(queryset: QuerySet[FormSubmission], request: HttpRequest) -> Any:
+    """Narrow ``queryset`` to what is about objects of the user, or has a document of theirs.
+
+    Whose an object is, ``API_OWNERS`` says; which documents there are, ``API_QUERYSET``. Without
+    that it is all.
+    """
+    if conf.options().API_QUERYSET is None:
+        return queryset
+    mine = narrowed(Render.objects.using(queryset.db).all(), request).order_by()
+    about = FormSubmission.objects.using(queryset.db).for_objects(_own_objects(request))
+    return queryset.filter(Q(render__in=mine.values("pk")) | Q(pk__in=about.values("pk")))
+
+
+def _own_objects(request: HttpRequest) -> Iterator[Model]:
+    return (one for rows in owned_by(request.user) for one in rows.only("pk"))
 
 
 def narrowed(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Render]:

@@ -9,7 +9,6 @@ import django_filters
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
@@ -34,8 +33,8 @@ from .fields import (
     Given,
     KeyFilter,
     MomentFilter,
-    Named,
     RowSerializer,
+    ShownSourceField,
 )
 from .idempotency import check_same
 from .querysets import narrowed
@@ -57,20 +56,10 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
-class ShownSourceSerializer(Named, serializers.Serializer[dict[str, str]]):
-    """What a document is about."""
-
-    type = serializers.CharField(help_text="`app.model`")
-    id = serializers.CharField()
-    database = serializers.CharField(
-        help_text="Its alias; empty for the database of the documents."
-    )
-
-
 class RenderSerializer(RowSerializer):
     """A document in a list, without its data."""
 
-    source = serializers.SerializerMethodField(  # type: ignore[assignment]
+    source = ShownSourceField(  # type: ignore[assignment]
         help_text="What it is about, if anything."
     )
     status = serializers.CharField(
@@ -108,6 +97,7 @@ class RenderSerializer(RowSerializer):
             "accepted_at",
             "completed_at",
             "withdrawn_at",
+            "adopted_at",
             "supersedes",
             "superseded_by",
             "superseded_at",
@@ -121,13 +111,6 @@ class RenderSerializer(RowSerializer):
     def get_superseded_by(self, render: Render) -> int | None:
         pk: int | None = getattr(render, "shown_superseded_by", None)
         return pk
-
-    @extend_schema_field(ShownSourceSerializer(allow_null=True))
-    def get_source(self, render: Render) -> dict[str, str] | None:
-        if render.source_type is None:
-            return None
-        kind = ".".join(render.source_type.natural_key())
-        return {"type": kind, "id": render.source_id, "database": render.source_db}
 
 
 class RenderDetailSerializer(RenderSerializer):

@@ -30,6 +30,7 @@ from .arguments import check_user
 from .change import Change
 from .delivery import WebhookDelivery
 from .erased import LEFT, NAMING
+from .erasing_forms import erase_forms, holding
 from .erasure import AtCraftkit, Erasure
 from .job import Job
 from .leftovers import delete_erased
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from django.contrib.auth.models import AbstractBaseUser
-    from django.db.models import QuerySet
+    from django.db.models import Model, QuerySet
 
     from .render import Render
 
@@ -75,6 +76,7 @@ def erase(
     renders: QuerySet[Render],
     *,
     addresses: Iterable[str],
+    objects: Iterable[Model] = (),
     project: str | None,
     archive: bool,
     dry_run: bool,
@@ -90,6 +92,10 @@ def erase(
     using, tell = database(), on_progress or (lambda erasure: None)
     renders = renders.using(using).filter(**mine)
     result = Erasure(is_dry_run=dry_run)
+    # First: they are found by what the documents are about.
+    for erased in erase_forms(partial(_Batch, task), renders, objects, mine):
+        result.add(erased)
+        tell(result)
     for batch in _batches(renders):
         result.add(_erase_documents(task, batch))
         tell(result)
@@ -106,6 +112,8 @@ def erase(
         for batch in _batches(requests.exclude(others)):
             result.add(_erase_requests(task, batch))
             tell(result)
+    gone = result.erased.get("FormSubmission", ())
+    result.mentioned_in_forms = holding(task.addresses, gone, mine)
     ids = {str(one.remote_id).encode() for one in result.at_craftkit}
     unlinked = WebhookDelivery.objects.using(using).filter(about=None, **mine)
     # What is still to be applied is dropped by whoever applies it.
@@ -174,7 +182,7 @@ class _Batch:
         """Leave nothing in the columns of these mirrored rows, and say which they were."""
         fresh = rows.filter(erased_at=None)
         pks = list(fresh.values_list("pk", flat=True))
-        self.result.erased[name] = pks
+        self.result.erased.setdefault(name, []).extend(pks)
         self.result.counts[name] += len(pks)
         if not self.task.dry_run:
             fresh.update(erased_at=self.now)

@@ -14,7 +14,7 @@ class AtCraftkit(NamedTuple):
     """What only Craftkit's staff can delete."""
 
     project: str
-    #: ``"document"``, ``"signature request"`` or ``"link"``.
+    #: ``"document"``, ``"signature request"``, ``"link"`` or ``"embed session"``.
     what: str
     #: Craftkit's id.
     remote_id: uuid.UUID
@@ -27,7 +27,8 @@ class Erasure:
     is_dry_run: bool = False
     #: How many rows, and files, by the name of their model.
     counts: Counter[str] = field(default_factory=Counter)
-    #: Primary keys, by model: ``Render``, ``Share`` and ``SignatureRequest``.
+    #: Primary keys, by model: ``Render``, ``Share``, ``SignatureRequest``, ``FormSubmission`` and
+    #: ``EmbedSession``.
     erased: dict[str, list[int]] = field(default_factory=dict)
     #: What only Craftkit's staff can delete.
     at_craftkit: list[AtCraftkit] = field(default_factory=list)
@@ -37,6 +38,8 @@ class Erasure:
     foreign_files: list[int] = field(default_factory=list)
     #: Primary keys of documents that are not erased, and of which something went to an address.
     mentioned_in: list[int] = field(default_factory=list)
+    #: Primary keys of form submissions that are not erased, and whose data hold an address.
+    mentioned_in_forms: list[int] = field(default_factory=list)
     #: Primary keys, by model, of what is just being sent to an address: erased by the next call.
     under_way: dict[str, list[int]] = field(default_factory=dict)
     #: Files that the storage did not delete; the next call tries again.

@@ -109,6 +109,7 @@ class RenderQuerySet(SourcedQuerySet["Render"]):
         self,
         *,
         addresses: Iterable[str] = (),
+        objects: Iterable[models.Model] = (),
         project: str | None = None,
         archive: bool = False,
         dry_run: bool = False,
@@ -118,11 +119,15 @@ class RenderQuerySet(SourcedQuerySet["Render"]):
         """Erase what these documents hold about people, and withdraw them; a skeleton stays.
 
         Links are revoked, signature requests cancelled, and what Craftkit says later brings nothing
-        back. In batches, each in a transaction; who is interrupted does it again.
+        back. What was submitted by forms for the objects that they are about is erased with them,
+        and the embed sessions that it was filled in by. In batches, each in a transaction; who is
+        interrupted does it again.
 
         Args:
             addresses: e-mail addresses; links, mails and signature requests to them are erased,
                 too, whatever document they are of.
+            objects: form submissions and embed sessions about these are erased, too, where no
+                document is about them.
             project: an alias of the settings: only these documents, and addresses, of it.
             archive: whether archived signed files and certificates go as well. Archived copies of
                 the documents always do.
@@ -137,6 +142,7 @@ class RenderQuerySet(SourcedQuerySet["Render"]):
         return erase(
             self,
             addresses=addresses,
+            objects=objects,
             project=project,
             archive=archive,
             dry_run=dry_run,

@@ -15,6 +15,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.models import (
     Change,
     EngagementEvent,
+    FormSubmission,
     Render,
     Share,
     SignatureRequest,
@@ -116,6 +117,24 @@ def data() -> QuerySet[Render]:
     )
 
 
+def submitted() -> QuerySet[FormSubmission]:
+    """Return the form submissions that came so long ago that what they hold can go.
+
+    The row stays: the same body makes no other. None that a receiver has yet to hear of, or has
+    failed for: it may be what makes its document.
+    """
+    rows, days = FormSubmission.objects.writer(), conf.options().FORM_KEEP_DAYS
+    if days is None:
+        return rows.none()
+    told = (Change.Announcement.NONE, Change.Announcement.DONE)
+    untold = Change.objects.writer().filter(kind=Change.Kind.FORM, object_id=OuterRef("pk"))
+    return rows.filter(
+        ~Exists(untold.exclude(announcement__in=told)),
+        received_at__lt=database_now() - timedelta(days=days),
+        data__isnull=False,
+    )
+
+
 def deliveries() -> QuerySet[WebhookDelivery]:
     """Return the webhooks applied so long ago that nothing of them is kept.
 
@@ -156,6 +175,7 @@ KINDS = (
     Kind("addresses and browsers", people, {"ip_address": None, "user_agent": ""}),
     Kind("bodies of webhooks", bodies, {"body": b""}),
     Kind("data of documents", data, {"data": None}),
+    Kind("data of forms", submitted, {"data": None, "answer": {}}),
     Kind("webhooks", deliveries),
     Kind("lines of history", history),
 )

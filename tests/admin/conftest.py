@@ -13,7 +13,9 @@ from django.utils import timezone
 from django_craftkit.models import (
     Batch,
     Change,
+    EmbedSession,
     EngagementEvent,
+    FormSubmission,
     Job,
     ProjectState,
     Render,
@@ -33,6 +35,8 @@ MODELS = (
     Share,
     SignatureRequest,
     EngagementEvent,
+    EmbedSession,
+    FormSubmission,
     Template,
     Batch,
     WebhookDelivery,
@@ -192,6 +196,25 @@ def make_delivery(body: bytes = b'{"event": "render.queued"}', **more: Any) -> W
     )
 
 
+def make_session(**more: Any) -> EmbedSession:
+    return EmbedSession.objects.create(
+        **{"remote_id": uuid.uuid4(), "mode": "fill", "template": "handover", **more}
+    )
+
+
+def make_submission(**more: Any) -> FormSubmission:
+    return FormSubmission.objects.create(
+        **{
+            "session_id": uuid.uuid4(),
+            "template": "handover",
+            "version": 6,
+            "data": {"customer": {"name": "Ada"}},
+            "body_hash": hash_key(str(uuid.uuid4())),
+            **more,
+        }
+    )
+
+
 def make_template(slug: str = "invoice", **more: Any) -> Template:
     variable = {"key": "total", "label": "Total", "dataType": "currency", "required": True}
     field = {"key": "text", "label": "What", "dataType": "text", "required": False}
@@ -243,6 +266,8 @@ def make_rows(number: int) -> None:
             cancel_requested_by=person,
         )
         make_event(render)
+        session = make_session(source=order, created_by=person)
+        make_submission(source=order, session_id=session.remote_id, render=render)
         make_template(name, published=n % 2, gone_at=now if n % 3 else None)
         make_delivery(json.dumps({"event": name}).encode())
         Job.objects.create(

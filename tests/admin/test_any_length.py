@@ -23,7 +23,9 @@ from django_craftkit.admin.common.truncate import SHOWN, laid_out
 from django_craftkit.models import (
     Batch,
     Change,
+    EmbedSession,
     EngagementEvent,
+    FormSubmission,
     Job,
     ProjectState,
     Render,
@@ -45,7 +47,9 @@ from .conftest import (
     make_event,
     make_render,
     make_request,
+    make_session,
     make_share,
+    make_submission,
     make_template,
 )
 
@@ -62,6 +66,8 @@ LONG = {
     SignatureRequest: ("fields", "anchor_tags", "answer", "error", "field_errors"),
     EngagementEvent: ("metadata",),
     Batch: (),
+    EmbedSession: (),
+    FormSubmission: ("data", "answer"),
     Template: ("description", "manifest", "json_schema"),
     WebhookDelivery: ("body", "error"),
     Job: ("error",),
@@ -101,6 +107,8 @@ def rows() -> dict[Any, Any]:
         SignatureRequest: make_request(render, "declined", error="No."),
         EngagementEvent: make_event(render, metadata={}),
         Batch: make_batch(),
+        EmbedSession: make_session(),
+        FormSubmission: make_submission(),
         Template: make_template(),
         WebhookDelivery: make_delivery(status="failed"),
         Job: Job.objects.create(kind="render", object_id=render.pk, due_at=now),

@@ -14,6 +14,7 @@ from tests.admin.conftest import (
     make_render,
     make_request,
     make_share,
+    make_submission,
     make_template,
 )
 from tests.shop.models import Account, Desk, Order
@@ -38,6 +39,7 @@ def rows_about(source):
         "share": make_share(render),
         "signaturerequest": make_request(render),
         "engagementevent": make_event(render),
+        "formsubmission": make_submission(render=render),
     }
 
 

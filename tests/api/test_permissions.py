@@ -5,6 +5,8 @@ Whoever adds one writes here what it takes; the sweep fails until they have.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import URLResolver, get_resolver, reverse
@@ -13,6 +15,7 @@ from django_craftkit.models import (
     Batch,
     Change,
     EngagementEvent,
+    FormSubmission,
     Job,
     Render,
     Share,
@@ -24,6 +27,7 @@ from tests.admin.conftest import (
     make_render,
     make_request,
     make_share,
+    make_submission,
     make_template,
 )
 
@@ -54,6 +58,8 @@ TABLE = {
     ("get", "signaturerequest-certificate"): "download_signaturerequest",
     ("get", "engagementevent-list"): "view_engagementevent",
     ("get", "engagementevent-detail"): "view_engagementevent",
+    ("get", "formsubmission-list"): "view_formsubmission",
+    ("get", "formsubmission-detail"): "view_formsubmission",
     ("get", "batch-list"): "view_batch",
     ("get", "batch-detail"): "view_batch",
     ("post", "batch-retry"): "retry_render",
@@ -92,6 +98,7 @@ def rows():
         "share": make_share(render),
         "signaturerequest": make_request(render),
         "engagementevent": make_event(render),
+        "formsubmission": make_submission(render=render),
         "template": make_template(),
     }
 
@@ -115,7 +122,8 @@ def ask(caller, method: str, name: str, rows) -> int:
 
 def state() -> list[object]:
     """Return all that anybody could have changed."""
-    models = (Batch, Render, Share, SignatureRequest, EngagementEvent, Job, Change)
+    models: tuple[Any, ...] = (Batch, Render, Share, SignatureRequest, EngagementEvent)
+    models += (FormSubmission, Job, Change)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 

@@ -36,6 +36,7 @@ from django_craftkit.models import (
     ArchivedFile,
     Batch,
     Change,
+    EmbedSession,
     Job,
     ProjectState,
     Render,
@@ -45,6 +46,7 @@ from django_craftkit.models import (
 )
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
 from django_craftkit.signing import AnchorTag, Recipient
+from tests.forms.helpers import form_event, minted, store
 from tests.shop.models import Account, Line, Order
 
 if TYPE_CHECKING:
@@ -101,6 +103,44 @@ def scene_declaration(stage: Stage) -> Scene:
     (document,) = kit.renders
     assert (document.template, document.data["number"]) == ("invoice", "A-1")
     assert Render.objects.get().key == "invoice-A-1"
+
+
+def _submit(stage: Stage, template: str, **data: Any) -> Order:
+    """Have somebody submit a form that was shown for the order."""
+    order = _order(stage)
+    session = EmbedSession.objects.note("default", minted(), source=order)
+    store(form_event(session.remote_id, templateSlug=template, data=data))
+    _kit(stage).run()
+    return order
+
+
+@scene
+def scene_form_rows(stage: Stage) -> Scene:
+    order = _submit(stage, "charter-form", number="B-1")
+    capture = stage.getfixturevalue("capsys")
+    yield {"order": order}
+    assert "charter-form" in (said := capture.readouterr().out)
+    assert "{'number': 'B-1'}" in said
+
+
+@scene
+def scene_form_document(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    yield {}
+    order = _submit(stage, "charter-form", number="B-1")
+    _submit(stage, "address-form", number="B-2")
+    (document,) = _kit(stage).renders
+    assert (document.template, document.data["number"]) == ("charter", "B-1")
+    assert Render.objects.for_object(order).get().status == "succeeded"
+
+
+@scene
+def scene_form_receiver(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    yield {}
+    order = _submit(stage, "address-form", number="B-1")
+    order.refresh_from_db()
+    assert order.number == "B-1"
 
 
 def _batch(stage: Stage) -> Batch:

@@ -9,6 +9,7 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.db import models
 
+from django_craftkit.client.secret import Secret
 from django_craftkit.models import Render
 from django_craftkit.models.archive import archive_storage
 from django_craftkit.signing import AnchorTag, Recipient
@@ -52,6 +53,8 @@ def _all_rows() -> Iterator[Any]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Secret):
+        value = value.reveal()
     if isinstance(value, (bytes, memoryview)):
         return bytes(value).decode(errors="replace")
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)

@@ -15,7 +15,9 @@ from django.core.files.base import ContentFile
 from django_craftkit.models import (
     ArchivedFile,
     Change,
+    EmbedSession,
     EngagementEvent,
+    FormSubmission,
     Job,
     Render,
     Share,
@@ -44,6 +46,7 @@ pytestmark = pytest.mark.django_db
 #: Columns of text that stay, and why nobody is in them.
 HARMLESS = {
     "project": "an alias of the settings",
+    "mode": "a code",
     "key_hash": "keeps a used key used; not the key, but whoever can guess that can try it",
     "error_code": "a code",
     "template": "a slug",
@@ -84,19 +87,20 @@ def full_rows(order: Order) -> list[Any]:
     asked = SignatureRequest(render=render, status="completed", remote_id=uuid.uuid4())
     person = SignatureRecipient(request=asked, position=0)
     seen = EngagementEvent(render=render, event_id=uuid.uuid4(), type="viewed", actor="recipient")
-    rows: list[Any] = [render, share, asked, person, seen]
+    session = EmbedSession(remote_id=uuid.uuid4(), source=order)
+    form = FormSubmission(session_id=session.remote_id, template="handover", source=order)
+    rows: list[Any] = [render, share, asked, person, seen, session, form]
     for row in rows:
         fill(row)
     abouts = {"render": render, "share": share, "signature": asked, "engagement": seen}
+    abouts["form"] = form
     for kind, row in abouts.items():
         failed = {"app.receive": {"attempts": 8, "error": ADDRESS, "abandoned": True}}
         change = Change(kind=kind, object_id=row.pk, to_status="done", receivers=failed)
         job = Job(kind=f"announce {kind}", object_id=row.pk)
         rows += [fill(change, but=("receivers",)), fill(job)]
-    for about in (render, asked):
-        delivery = WebhookDelivery(
-            about=about.remote_id, delivery_id=uuid.uuid4(), status="processed"
-        )
+    for remote_id in (render.remote_id, asked.remote_id, session.remote_id):
+        delivery = WebhookDelivery(about=remote_id, delivery_id=uuid.uuid4(), status="processed")
         rows.append(fill(delivery))
     for kind, row in (("render", render), ("signed", asked), ("certificate", asked)):
         name = f"craftkit/default/{kind}/{row.remote_id}/{uuid.uuid4().hex}.pdf"

@@ -180,6 +180,24 @@ def test_no_retention_drops_what_is_no_row_yet(settings, status):
     assert [bytes(one.body) for one in WebhookDelivery.objects.all()] == [body, body]
 
 
+@pytest.mark.parametrize("announcement", ["", "done", "due", "abandoned"])
+def test_data_go_after_their_time_where_everybody_has_heard_of_them(
+    craftkit, settings, announcement
+):
+    store(form_event())
+    craftkit.run()
+    Change.objects.update(announcement=announcement)
+    craftkit.pass_time(timedelta(days=9).total_seconds())
+    for days, is_kept in ((None, True), (10, True), (8, announcement in ("due", "abandoned"))):
+        settings.CRAFTKIT = {"FORM_KEEP_DAYS": days}
+        list(retention.prune())
+        row = FormSubmission.objects.get()
+        assert (row.data is not None) == is_kept
+    store(form_event(row.session_id))
+    craftkit.run()
+    assert FormSubmission.objects.count() == 1
+
+
 def test_what_earlier_versions_kept_unread_is_taken_up(craftkit):
     store(form_event())
     store(b'{"event": "render.queued"}')

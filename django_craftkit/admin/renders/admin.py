@@ -14,6 +14,7 @@ from django_craftkit import conf, declarations
 from django_craftkit.admin.common.base import age_column, collapsed, json_column
 from django_craftkit.admin.common.format import Context, brief
 from django_craftkit.admin.common.lists import ProjectFilter, StateFilter, ValueFilter, is_list
+from django_craftkit.admin.common.sources import note_sources, source_link
 from django_craftkit.admin.common.truncate import LONG
 from django_craftkit.admin.shares.buttons import SharingButtons
 from django_craftkit.admin.signatures.buttons import SigningButtons
@@ -26,9 +27,7 @@ from .page import (
     document_context,
     document_timeline,
     known_of,
-    may_see_source,
     render_badges,
-    source_link,
 )
 
 if TYPE_CHECKING:
@@ -138,8 +137,7 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
         return [name for name in self.list_display if name != "open_links" or sees_links]
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[ShownRender]) -> None:
-        for render in rows:
-            render.sees_source = may_see_source(request, render)
+        note_sources(request, rows)
         if not is_list(request):
             return
         pks = [render.pk for render in rows]
@@ -163,7 +161,7 @@ class RenderAdmin(RenderButtons, SharingButtons, SigningButtons):
 
     @admin.display(description=_("about"))
     def source(self, render: ShownRender) -> str:
-        return source_link(render, self.admin_site.name)
+        return source_link(self, render)
 
     @admin.display(description=_("open links"))
     def open_links(self, render: ShownRender) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from django.contrib.admin.utils import quote
 from django.db.models import Q
-from django.urls import NoReverseMatch, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,6 +23,7 @@ from django_craftkit.admin.common.format import (
     side_by_side,
 )
 from django_craftkit.admin.common.results import can_be_shared
+from django_craftkit.admin.common.sources import source_link
 from django_craftkit.admin.common.truncate import LONG, short_name
 from django_craftkit.admin.shares.page import (
     MOST_SHARES,
@@ -65,7 +64,6 @@ if TYPE_CHECKING:
     class ShownRender(Render):
         """One as its page and its list have read it."""
 
-        sees_source: bool
         has_requests: bool
         successor_id: int | None
         is_late: bool
@@ -130,7 +128,7 @@ def document_context(site: AnyAdmin, request: HttpRequest, render: ShownRender) 
     known = known_of(site, request, render)
     page = {
         "badges": render_badges(render, is_overdue=render.is_overdue),
-        "source": source_link(render, site.admin_site.name),
+        "source": source_link(site, render),
         "age": inside(age, render.requested_at),
         "erased_at": inside(exact, render.erased_at) if render.erased_at else "",
         "asked_by": name_of(render.requested_by),
@@ -273,29 +271,6 @@ def _batch_of(site: AnyAdmin, request: HttpRequest, render: Render) -> str:
     return linked(site.address("change", batch.pk, model="batch"), short_name(batch.title))
 
 
-def may_see_source(request: HttpRequest, render: Render) -> bool:
-    """Whether the user may see what a document is about, by the permissions of its own app."""
-    if render.source_type is None:
-        return False
-    app, model = render.source_type.natural_key()
-    return any(request.user.has_perm(f"{app}.{verb}_{model}") for verb in ("view", "change"))
-
-
-def source_link(render: ShownRender, site: str) -> str:
-    """Return what a document is about, linked to its page where the user may see it."""
-    if render.source_type is None:
-        return "–"
-    label = f"{render.source_type.name} {render.source_id}{render.shown_place}"
-    if not (render.sees_source and render.is_where_its_model_is):
-        return label
-    name = f"admin:{render.source_type.app_label}_{render.source_type.model}_change"
-    try:
-        url = reverse(name, args=[quote(render.source_id)], current_app=site)
-    except NoReverseMatch:
-        url = ""
-    return linked(url, label)
-
-
 _TONES = {
     Render.Status.PENDING: "busy",
     Render.Status.QUEUED: "busy",
@@ -311,6 +286,8 @@ def render_badges(render: Render, *, is_overdue: bool) -> str:
     badges = [(render.get_status_display(), tone)]
     if is_overdue:
         badges.append((_("overdue"), "warn"))
+    if render.adopted_at is not None:
+        badges.append((_("made elsewhere"), "quiet"))
     if render.erased_at is not None:
         badges.append((_("erased"), "quiet"))
     elif render.superseded_at is not None:

@@ -12,7 +12,7 @@ from django_craftkit.models.identity import identify
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from django.db.models import Model
 
@@ -28,6 +28,8 @@ NAMES = {
     "SignatureRequest": "signature requests",
     "SignatureRecipient": "recipients",
     "EngagementEvent": "engagement events",
+    "FormSubmission": "form submissions",
+    "EmbedSession": "embed sessions",
     "WebhookDelivery": "bodies of webhooks",
     "Change": "notes",
     "Job": "errors of jobs",
@@ -111,6 +113,7 @@ class Command(BaseCommand):
             ("Signed files that are kept (--archive)", erasure.kept_files),
             ("Files that the storage has named itself, yours to delete", erasure.foreign_files),
             ("Documents that stay, and were sent to an address", erasure.mentioned_in),
+            ("Form submissions that stay, and hold an address", erasure.mentioned_in_forms),
             *(
                 (f"Being sent just now, of {NAMES[name]}", pks)
                 for name, pks in erasure.under_way.items()
@@ -137,8 +140,8 @@ def _object(text: str) -> Model:
     return source
 
 
-def _erase(objects: Iterable[Model], **how: Any) -> Erasure:
-    return Render.objects.for_objects(objects).erase(**how)
+def _erase(objects: Sequence[Model], **how: Any) -> Erasure:
+    return Render.objects.for_objects(objects).erase(objects=objects, **how)
 
 
 def _is_confirmed() -> bool:

@@ -22,7 +22,9 @@ from django.utils import timezone
 from django_craftkit.models import (
     Batch,
     Change,
+    EmbedSession,
     EngagementEvent,
+    FormSubmission,
     Job,
     ProjectState,
     Render,
@@ -40,7 +42,9 @@ from tests.admin.conftest import (
     make_event,
     make_render,
     make_request,
+    make_session,
     make_share,
+    make_submission,
     make_template,
 )
 
@@ -69,6 +73,12 @@ SHOWN = {
     ),
     Batch: "id name template project requested_at filled_at completed_at",
     EngagementEvent: "id render project event_id type actor ip_address user_agent occurred_at",
+    EmbedSession: (
+        "id mode template tenant_id actor_id collect project remote_id created_at expires_at"
+    ),
+    FormSubmission: (
+        "id template version project session_id render_remote_id submitted_at received_at body_hash"
+    ),
     WebhookDelivery: (
         "id project delivery_id event about status error error_code attempts body_hash received_at "
         "processed_at due_at"
@@ -134,6 +144,12 @@ def row_of(model: Any) -> Any:
         ),
         EngagementEvent: lambda: make_event(render, share_remote_id=uuid.uuid4()),
         Batch: lambda: make_batch(requested_by=person, completed_at=now),
+        EmbedSession: lambda: make_session(
+            source=person, created_by=person, tenant_id="t", actor_id="a", expires_at=now
+        ),
+        FormSubmission: lambda: make_submission(
+            source=person, render=render, render_remote_id=uuid.uuid4(), submitted_at=now
+        ),
         Template: lambda: make_template(created_at=now, updated_at=now),
         WebhookDelivery: lambda: make_delivery(status="failed", event="x", due_at=now),
         Job: lambda: Job.objects.create(kind="render", object_id=render.pk, due_at=now),

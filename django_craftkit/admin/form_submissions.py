@@ -1,0 +1,143 @@
+"""Form submissions: what somebody has filled in, and for what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from django_craftkit.admin.common.base import MirrorAdmin, age_column, json_column
+from django_craftkit.admin.common.format import badge, linked
+from django_craftkit.admin.common.lists import ProjectFilter
+from django_craftkit.admin.common.sources import note_sources, source_link
+from django_craftkit.admin.common.truncate import long_of, object_of, short_line, short_name
+from django_craftkit.models import EmbedSession, FormSubmission, Render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+    class ShownSubmission(FormSubmission):
+        """One as ``prepare_rows`` leaves it."""
+
+        sees_document: bool
+        session_pk: int | None
+
+
+#: Fields that a page lists.
+MOST = 300
+
+
+@admin.register(FormSubmission)
+class FormSubmissionAdmin(MirrorAdmin[FormSubmission]):
+    _SHOWN = ("shown_template", "about", "document")
+    list_display = (*_SHOWN, "project", "shown_received")
+    list_filter = (ProjectFilter,)
+    # No index has them all by another column.
+    sortable_by = ()
+    search_exact = ("template", "session_id", "render_remote_id")
+    ordering = ("-pk",)
+    wholes = ("data", "answer")
+    filterable = ("template", "version")
+    fields = (
+        *_SHOWN,
+        "shown_data",
+        "submitted_at",
+        "received_at",
+        "shown_session",
+        "project",
+        "session_id",
+        "render_remote_id",
+        "shown_answer",
+        "body_hash",
+    )
+    shown_received = age_column("received_at", _("received"))
+    shown_answer = json_column("answer", _("further data"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FormSubmission]:
+        queryset = super().get_queryset(request).select_related("render")
+        return queryset.defer(*long_of(Render, "render"), "render__counts")
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[ShownSubmission]) -> None:
+        note_sources(request, rows)
+        sees_documents = self.allows(request, "view_render")
+        sessions: dict[tuple[str, object], int] = {}
+        if self.allows(request, "view_embedsession"):
+            ids = {row.session_id for row in rows}
+            known = EmbedSession.objects.filter(remote_id__in=ids)
+            for project, remote_id, pk in known.values_list("project", "remote_id", "pk"):
+                sessions[project, remote_id] = pk
+        for row in rows:
+            row.sees_document = sees_documents
+            row.session_pk = sessions.get((row.project, row.session_id))
+
+    @admin.display(description=_("form"))
+    def shown_template(self, row: FormSubmission) -> str:
+        name = short_name(row.template)
+        if row.version is not None:
+            name = format_html("{} <small>{} {}</small>", name, _("version"), str(row.version))
+        return name if row.erased_at is None else format_html("{} {}", name, _erased())
+
+    @admin.display(description=_("about"))
+    def about(self, row: ShownSubmission) -> str:
+        return source_link(self, row)
+
+    @admin.display(description=_("document"))
+    def document(self, row: ShownSubmission) -> str:
+        if row.render is None:
+            return "–"
+        url = self.address("change", row.render.pk, model="render") if row.sees_document else ""
+        return linked(url, short_name(row.render.title))
+
+    @admin.display(description=_("session"))
+    def shown_session(self, row: ShownSubmission) -> str:
+        if row.session_pk is None:
+            return "–"
+        url = self.address("change", row.session_pk, model="embedsession")
+        return linked(url, _now("Show the session that it was filled in by"))
+
+    @admin.display(description=_("data"))
+    def shown_data(self, row: FormSubmission) -> str:
+        fields = list(_flat(object_of(row, "data"), MOST + 1))
+        if not fields:
+            return self.json_of(row, "data")
+        shown = [(short_name(path), short_line(text)) for path, text in fields[:MOST]]
+        is_cut = len(fields) > MOST or any(text.endswith("…") for _path, text in shown)
+        line = '<tr><th scope="row"><code>{}</code></th><td>{}</td></tr>'
+        return format_html(
+            '<div><table class="craftkit-table"><tbody>{}</tbody></table>{}</div>',
+            format_html_join("", line, shown),
+            self.more_of(row, "data", is_cut=is_cut),
+        )
+
+
+def _erased() -> str:
+    return badge(_("erased"), "quiet")
+
+
+def _flat(data: Mapping[str, object], most: int) -> Iterator[tuple[str, str]]:
+    """Yield the fields of nested data by their dotted paths, in their order, up to so many."""
+    left: list[tuple[str, object]] = list(data.items())[::-1]
+    while left and most:
+        path, value = left.pop()
+        if isinstance(value, dict) and value:
+            left += [(f"{path}.{name}", item) for name, item in list(value.items())[::-1]]
+        elif isinstance(value, list) and value:
+            numbered = [(f"{path}[{n}]", item) for n, item in enumerate(value[:most])]
+            left += numbered[::-1]
+        else:
+            most -= 1
+            yield path, _text(value)
+
+
+def _text(value: object) -> str:
+    if value is None or value in ({}, []):
+        return "–"
+    if isinstance(value, bool):
+        return _now("yes") if value else _now("no")
+    return str(value)

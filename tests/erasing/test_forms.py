@@ -1,0 +1,102 @@
+"""What she has submitted by forms goes, with the sessions; what comes once more brings nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from django_craftkit.models import EmbedSession, FormSubmission, Render, WebhookDelivery
+from django_craftkit.signals import form_submitted
+from tests.erasing.people import ADDRESS, NAME, erase, places, request
+from tests.forms.helpers import form_event, noted, store
+from tests.shop.models import Order
+
+if TYPE_CHECKING:
+    from django_craftkit.testing import Kit
+
+pytestmark = pytest.mark.django_db
+
+HER = {"people": [{"name": NAME, "email": ADDRESS}]}
+
+
+def submit(craftkit: Kit, session: EmbedSession | None = None, **more: object) -> bytes:
+    body = form_event(session and session.remote_id, **{"data": HER, **more})
+    store(body)
+    craftkit.run()
+    return body
+
+
+def test_with_the_documents_about_an_object_its_forms_are_erased(craftkit: Kit, order: Order):
+    request(order)
+    session = noted(source=order, actor_id=ADDRESS, tenant_id=NAME)
+    body = submit(craftkit, session)
+    erasure = erase(order)
+    assert places() == []
+    row = FormSubmission.objects.get()
+    assert erasure.erased["FormSubmission"] == [row.pk]
+    assert erasure.erased["EmbedSession"] == [session.pk]
+    assert ("embed session", session.remote_id) in {
+        (one.what, one.remote_id) for one in erasure.at_craftkit
+    }
+    store(body)
+    submit(craftkit, session, templateVersion=7)
+    assert FormSubmission.objects.count() == 2
+    assert places() == []
+
+
+def test_where_there_is_no_document_the_object_is_named(craftkit: Kit, order: Order):
+    submit(craftkit, noted(source=order))
+    Render.objects.none().erase(objects=[order])
+    assert places() == []
+    assert FormSubmission.objects.get().erased_at is not None
+
+
+def test_what_is_about_others_stays(craftkit: Kit, order: Order):
+    request(order)
+    submit(craftkit, noted(source=Order.objects.create(number="2")))
+    erase(order)
+    assert FormSubmission.objects.get().data == HER
+
+
+def test_a_submission_that_a_document_is_about_goes_with_it(craftkit: Kit, declare):
+    declare(form_submitted, sender=FormSubmission, template="charter")(data_of)
+    submit(craftkit)
+    Render.objects.for_object(FormSubmission.objects.get()).erase()
+    assert places() == []
+
+
+def data_of(submission: FormSubmission) -> dict:
+    return dict(submission.data)
+
+
+def test_by_address_submissions_that_hold_it_are_listed_and_stay(craftkit: Kit):
+    submit(craftkit, data={"email": f" {ADDRESS.upper()}"})
+    submit(craftkit, data={"remark": f"write to {ADDRESS}, please"})
+    erasure = Render.objects.none().erase(addresses=[ADDRESS])
+    first = FormSubmission.objects.order_by("pk")[0]
+    assert erasure.mentioned_in_forms == [first.pk]
+    assert first.data is not None
+    assert all(one.body for one in WebhookDelivery.objects.all())
+
+
+def test_one_that_is_erased_is_not_listed_as_well(craftkit: Kit, order: Order):
+    submit(craftkit, noted(source=order))
+    erasure = Render.objects.none().erase(objects=[order], addresses=[ADDRESS])
+    assert erasure.mentioned_in_forms == []
+
+
+def test_it_is_erased_in_its_project_alone(craftkit: Kit, order: Order, settings):
+    settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "eu": {}}
+    submit(craftkit, noted(source=order))
+    Render.objects.none().erase(objects=[order], project="eu")
+    assert FormSubmission.objects.get().data == HER
+
+
+def test_a_dry_run_counts_and_changes_nothing(craftkit: Kit, order: Order):
+    submit(craftkit, noted(source=order))
+    planned = Render.objects.none().erase(objects=[order], dry_run=True)
+    assert FormSubmission.objects.get().data == HER
+    done = Render.objects.none().erase(objects=[order])
+    assert planned.counts == done.counts
+    assert done.counts["FormSubmission"] == done.counts["EmbedSession"] == 1
