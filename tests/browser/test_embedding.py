@@ -52,9 +52,10 @@ def submission(browser: Browser) -> Any:
     return browser.until(lambda: FormSubmission.objects.first())
 
 
-def log_in(browser: Browser, to: str, *codenames: str, app: str = "craftkit") -> User:
+def log_in(browser: Browser, to: str, *permissions: tuple[str, str]) -> User:
     user = User.objects.create_user("nikos", password="his secret", is_staff=True)
-    grant(user, *codenames, app=app)
+    for app, codename in permissions:
+        grant(user, codename, app=app)
     browser.go(f"/admin/login/?next={to}")
     browser.fill("username", "nikos")
     browser.fill("password", "his secret")
@@ -80,12 +81,20 @@ def test_a_guest_fills_in_a_form_and_the_submission_is_about_the_booking(browser
     assert row.session_id == session.remote_id
     assert session.actor_id.startswith("guest-")
 
+    # Staff find it in the admin.
+    without(browser)
+    to = "/admin/craftkit/formsubmission/"
+    log_in(browser, to, ("craftkit", "view_formsubmission"), ("charter", "view_booking"))
+    browser.sees(f"booking {booking.pk}")
+    browser.find("#result_list th a").click()
+    browser.sees("By the noon ferry")
+
 
 @pytest.mark.usefixtures("crew_list")
 def test_staff_fill_in_a_form_whose_session_ends_meanwhile(browser, booking, craftkit_server):
     Booking.objects.update(status=Booking.Status.CONFIRMED)
     url = f"{booking.get_absolute_url()}crew/"
-    user = log_in(browser, url, "change_booking", app="charter")
+    user = log_in(browser, url, ("charter", "change_booking"))
     fill_in(browser)
     browser.picture("embedding-page", width=1280)
     session = EmbedSession.objects.get()
@@ -106,7 +115,7 @@ def test_staff_design_a_template_which_is_in_the_mirror_at_once(browser, craftki
     browser.until(lambda: Template.objects.filter(slug=CREW_LIST).exists())
     template = Template.objects.get(slug=CREW_LIST)
     page = f"/admin/craftkit/template/{template.pk}/change/"
-    log_in(browser, page, "view_template", "design_template")
+    log_in(browser, page, ("craftkit", "view_template"), ("craftkit", "design_template"))
     browser.click("Design")
     within(browser)
     browser.sees("Edit the template")

@@ -18,6 +18,7 @@ from tests.test_templatetags import Page
 
 pytestmark = pytest.mark.django_db
 
+
 def elements(session, arguments: str = "", **context):
     """Return the elements of a page with one tag, by their names."""
     text = f"{{% load craftkit %}}{{% craftkit_embed session {arguments} %}}"
