@@ -58,8 +58,8 @@ class EmbedSession(Answer):
     """Of the iframe, with the token in it. As Craftkit sent it, never built here."""
     expires_at: datetime | None
     """4 hours from the mint or refresh; None where Craftkit does not say."""
-    renew_token: Secret | None
-    """For one `refresh_session`. None where Craftkit sent none."""
+    renew_token: Secret
+    """For one `refresh_session`; empty, and so false, where Craftkit sent none."""
     extra: JsonObject = field(default_factory=dict, hash=False, repr=False)
 
     @classmethod
@@ -70,7 +70,7 @@ class EmbedSession(Answer):
             token=fields.secret("session_token"),
             url=fields.url("iframe_url"),
             expires_at=fields.maybe_moment("expires_at"),
-            renew_token=fields.maybe_secret("renew_token"),
+            renew_token=fields.maybe_secret("renew_token") or Secret(""),
             **fields.rest(),
         )
 
@@ -153,7 +153,9 @@ class Embed(Resource):
             raise InvalidData("'form' is for the mode 'fill' only.")
         if catalog is not None and variable_catalog is not None:
             raise InvalidData("Of 'catalog' and 'variable_catalog', one can be given.")
-        inline = variable_catalog and catalog_json("variable_catalog", variable_catalog)
+        inline = None
+        if variable_catalog is not None:
+            inline = catalog_json("variable_catalog", variable_catalog)
         for name, value in given(branding=branding, appearance=appearance).items():
             check_mapping(name, value)
         body = {

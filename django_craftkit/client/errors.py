@@ -140,9 +140,9 @@ class AuthenticationError(CraftkitError):
 
 
 class PermissionDenied(CraftkitError):
-    """403: the project of the key is gone or suspended."""
+    """403: the project of the key is gone or suspended, or the session may not do this."""
 
-    message = "Craftkit refuses this to the project of the API key."
+    message = "Craftkit refuses this to the project or session."
     maybe_handled = False
 
 

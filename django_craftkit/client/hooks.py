@@ -72,9 +72,9 @@ class CraftkitHook(Client):
             raise ValueError("The secret of the hook is empty.")
         if key.reveal() in (".", ".."):
             raise ValueError("The token of the hook is none.")
-        # As it stands in the path, and an error of the network may quote it.
-        self._hidden = (Secret(quote(key.reveal(), safe="")), *filter(None, [self._secret]))
         super().__init__(key, **options)
+        # Also as it stands in the path, and an error of the network may quote it.
+        self._hidden = (Secret(quote(key.reveal(), safe="")), *filter(None, [self._secret]))
 
     def _bearer(self, key: Secret) -> Bearer:
         return _HookToken(key, self.base_url, self._secret)

@@ -35,8 +35,9 @@ def should_retry(error: CraftkitError, *, attempt: int, max_retries: int, repeat
     """Whether a call may be retried after `attempt` tries (1 after the first).
 
     Args:
-        repeatable: doing it twice is doing it once: GET, DELETE, a render with its key. Any other
-            call is retried only where Craftkit proved that it did not act, and may act later.
+        repeatable: doing it twice is doing it once: GET, DELETE, a render with its key, another
+            name for a project. Any other call is retried only where Craftkit proved that it did not
+            act, and may act later.
     """
     if attempt > max_retries or (error.retry_after or 0.0) > LONGEST_SLEEP:
         return False

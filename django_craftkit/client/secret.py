@@ -29,7 +29,7 @@ _DEEPEST: Final = 40
 class Secret:
     """A text that does not show itself: not in a repr, not in `vars()`, not in a pickle.
 
-    `reveal()` returns it. Two of the same text are equal.
+    `reveal()` returns it. Two of the same text are equal; one of an empty text is false.
     """
 
     __slots__ = ("reveal",)
@@ -48,6 +48,9 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+    def __bool__(self) -> bool:
+        return bool(self.reveal())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):

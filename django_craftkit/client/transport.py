@@ -314,7 +314,7 @@ class Transport:
             # The status has come and is the better news; half a body says nothing certain.
             content = b""
         # Before anything else sees it: a proxy's error page may quote the headers it got.
-        content = reading.door.redact_bytes(content)
+        content = self.door.redact_bytes(content)
         if good and len(content) > JSON_LIMIT:
             raise InvalidResponse("Craftkit's answer is larger than 20 MB.", status=status)
         problem = "is no JSON"
@@ -330,7 +330,7 @@ class Transport:
             good or (reading.also and reading.also(status, answered))
         ):
             return answered
-        text = content[:ERROR_LIMIT].decode(errors="replace")
+        text = reading.door.redact(content[:ERROR_LIMIT].decode(errors="replace"))
         failure: CraftkitError
         if good:
             kept = presentable(text)

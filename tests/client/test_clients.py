@@ -83,7 +83,9 @@ def test_a_client_hides_its_credential(name: str) -> None:
 
 
 @each
-@pytest.mark.parametrize("credential", ["", "  ", None, 7, "a b", "a\nb", "kéy", Secret("")])
+@pytest.mark.parametrize(
+    "credential", ["", "  ", None, 7, "a b", "a\nb", "kéy", "\ud800", Secret("")]
+)
 def test_a_credential_that_is_none_is_refused_and_not_shown(name: str, credential: Any) -> None:
     make, _call, _answer = CLIENTS[name]
     with pytest.raises(ValueError, match=r"empty|characters") as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,10 @@ def test_the_key_shows_nowhere(craftkit: Craftkit) -> None:
     assert KEY not in f"{hidden} {hidden!r}"
     with pytest.raises(TypeError):
         pickle.dumps(hidden)
+    assert copy.deepcopy(hidden) is copy.copy(hidden) is hidden
+    assert (hidden == transport.Secret(KEY), hidden == transport.Secret("x")) == (True, False)
+    assert len({hidden, transport.Secret(KEY)}) == 1
+    assert (bool(hidden), bool(transport.Secret(""))) == (True, False)
     todo, seen = [craftkit], set()
     while todo:
         thing = todo.pop()

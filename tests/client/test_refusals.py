@@ -9,6 +9,7 @@ import requests
 
 from django_craftkit.client import (
     AuthenticationError,
+    Catalog,
     Conflict,
     Craftkit,
     CraftkitError,
@@ -21,6 +22,7 @@ from django_craftkit.client import (
 )
 
 from .conftest import BASE, ENGAGED, RENDER, Api, refusal
+from .embed.helpers import MINTED, RENEW_TOKEN, mint
 from .signatures.helpers import IDEMPOTENCY_KEY, REQUEST, SENT, create
 
 if TYPE_CHECKING:
@@ -55,6 +57,22 @@ CALLS: dict[str, tuple[str, str, Call]] = {
         "POST",
         f"signatures/{REQUEST}/cancel",
         lambda craftkit: craftkit.signatures.cancel(REQUEST),
+    ),
+    "mint": ("POST", "embed/sessions", mint),
+    "refresh": (
+        "POST",
+        "embed/sessions/refresh",
+        lambda craftkit: craftkit.embed.refresh_session(RENEW_TOKEN),
+    ),
+    "catalog": (
+        "POST",
+        "embed/catalogs",
+        lambda craftkit: craftkit.embed.create_catalog("crm", Catalog()),
+    ),
+    "builder": (
+        "POST",
+        "embed/builder/templates",
+        lambda craftkit: craftkit.embed.create_template({}),
     ),
 }
 
@@ -91,6 +109,13 @@ def answer(api: Api, name: str, **options: Any) -> Call:
         ("cancel", 404, "not_found", NotFound, False),
         ("cancel", 409, "conflict", Conflict, False),
         ("cancel", 502, "signature_provider_error", ServerError, True),
+        ("mint", 500, "internal", ServerError, True),
+        ("refresh", 500, "internal", ServerError, True),
+        ("catalog", 422, "invalid_request", InvalidRequest, False),
+        ("catalog", 500, "internal_error", ServerError, True),
+        ("builder", 401, "missing_or_invalid_authorization", AuthenticationError, False),
+        ("builder", 403, "permission_denied", PermissionDenied, False),
+        ("builder", 500, "insert_failed", ServerError, True),
     ],
 )
 def test_what_craftkit_refuses_is_called_once(
@@ -112,7 +137,9 @@ def test_what_craftkit_refuses_is_called_once(
     assert (len(api.calls), pauses) == (1, [])
 
 
-@pytest.mark.parametrize("name", ["mail", "track", "cancel"])
+@pytest.mark.parametrize(
+    "name", ["mail", "track", "cancel", "mint", "refresh", "catalog", "builder"]
+)
 @pytest.mark.parametrize(
     ("failure", "kind"),
     [
@@ -156,6 +183,8 @@ CANCELLED = SENT | {"status": "cancelled"}
             {"status": "cancelled"},
         ),
         ("cancel", LIMITED, CANCELLED, {"status": "cancelled"}),
+        ("mint", LIMITED, MINTED, {"url": MINTED["iframe_url"]}),
+        ("refresh", LIMITED, MINTED, {"url": MINTED["iframe_url"]}),
     ],
     ids=str,
 )

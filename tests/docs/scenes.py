@@ -6,6 +6,7 @@ yields the names that the snippet finds there, and gets back all the names that 
 
 from __future__ import annotations
 
+import json
 import sys
 import unittest
 from collections.abc import Callable, Generator
@@ -15,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import responses
 from celery import current_app
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Group
@@ -46,6 +48,9 @@ from django_craftkit.models import (
 )
 from django_craftkit.sandbox import Sandbox, SandboxAdapter
 from django_craftkit.signing import AnchorTag, Recipient
+from tests.client.conftest import BASE
+from tests.client.embed.helpers import IMAGE, MINTED, REFRESH_URL, SESSION, SESSIONS_URL
+from tests.client.test_account import KEYED, PROJECT, PROJECTS_URL, PROVISION_URL, PROVISIONED
 from tests.forms.helpers import form_event, minted, store
 from tests.shop.models import Account, Line, Order
 
@@ -1037,6 +1042,73 @@ def scene_maybe_handled(stage: Stage) -> Scene:
     sandbox.faults.add("cut_after", path="*/shares")
     names = yield {"craftkit": craftkit, "render": render}
     assert [found.message for found in names["shares"]] == ["Your invoice"]
+
+
+@scene
+def scene_mint(stage: Stage) -> Scene:
+    refreshed = MINTED | {"renew_token": "ert_the_next"}
+    with responses.RequestsMock() as api:
+        api.post(SESSIONS_URL, json=MINTED)
+        api.post(REFRESH_URL, json=refreshed)
+        names = yield {"craftkit": client.Craftkit("ck_test_x"), "template_id": SESSION}
+        first, second = (json.loads(call.request.body or "") for call in api.calls)
+    assert first["scope"] == {"mode": "fill", "templateId": SESSION}
+    assert first["form"]["captureMode"] == "collect"
+    assert second == {"renewToken": MINTED["renew_token"]}
+    assert MINTED["iframe_url"] in names["frame"]
+    assert names["session"].renew_token.reveal() == "ert_the_next"
+
+
+@scene
+def scene_submit(stage: Stage) -> Scene:
+    folder = stage.getfixturevalue("tmp_path")
+    stage.getfixturevalue("monkeypatch").chdir(folder)
+    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    url = f"{BASE}/v1/embed/form-submit/{SESSION}"
+    queued = {"id": SESSION, "status": "queued"}
+    with responses.RequestsMock() as api:
+        api.post(f"{url}/upload-image", json=IMAGE)
+        api.post(url, json=queued, status=202)
+        api.get(f"{BASE}/v1/embed/renders/{SESSION}", json=queued | {"status": "succeeded"})
+        names = yield {"session": client.EmbedSession.from_json(MINTED)}
+        assert json.loads(api.calls[1].request.body or "")["data"]["photo"] == IMAGE["url"]
+    assert names["render"].status == "succeeded"
+
+
+@scene
+def scene_hook(stage: Stage) -> Scene:
+    _environment(stage, CRAFTKIT_HOOK_TOKEN="whk_1", CRAFTKIT_HOOK_SECRET="whsec_1")
+    with responses.RequestsMock() as api:
+        api.post(f"{BASE}/v1/hooks/whk_1", json={"id": SESSION, "status": "queued"}, status=202)
+        names = yield {}
+        assert "X-Craftkit-Signature" in api.calls[0].request.headers
+    assert names["render"].status == "queued"
+
+
+@scene
+def scene_account(stage: Stage) -> Scene:
+    _environment(stage, CRAFTKIT_ACCOUNT_KEY="ck_acct_1")
+    with responses.RequestsMock() as api:
+        api.post(PROJECTS_URL, json=PROJECT, status=201)
+        api.post(f"{PROJECTS_URL}/{PROJECT['id']}/keys", json=KEYED, status=201)
+        names = yield {}
+    assert names["key"].reveal() == KEYED["key"]
+
+
+@scene
+def scene_provision(stage: Stage) -> Scene:
+    _environment(stage, CRAFTKIT_ADMIN_KEY="admin")
+    with responses.RequestsMock() as api:
+        api.post(PROVISION_URL, json=PROVISIONED)
+        api.patch(PROVISION_URL, json={})
+        names = yield {}
+        assert json.loads(api.calls[1].request.body or "")["emailFrom"] == "post@acme.example"
+    assert names["project"].api_key.reveal() == PROVISIONED["apiKey"]
+
+
+def _environment(stage: Stage, **values: str) -> None:
+    for name, value in values.items():
+        stage.getfixturevalue("monkeypatch").setenv(name, value)
 
 
 @scene

@@ -24,9 +24,17 @@ from tests.docs import pages
 from tests.docs.pages import PAGES, name_of
 from tests.docs.reference_page import Entry, entries
 
+CLIENTS = (
+    client.Craftkit,
+    client.CraftkitSession,
+    client.CraftkitHook,
+    client.CraftkitAccount,
+    client.CraftkitAdmin,
+)
 RESOURCES = {
     name: type(resource)
-    for name, resource in vars(client.Craftkit("ck_test_x")).items()
+    for made in CLIENTS
+    for name, resource in vars(made("ck_test_x")).items()
     if not name.startswith("_") and type(resource).__module__.startswith("django_craftkit")
 }
 MODELS = [model for name in models.__all__ if hasattr(model := getattr(models, name), "_meta")]
@@ -117,8 +125,10 @@ def test_every_view_of_the_api_is_there():
 
 
 def test_every_method_of_the_client_is_there():
-    assert described(client.Craftkit) >= public(client.Craftkit)
-    assert set(RESOURCES) == set(client.Craftkit.__annotations__) - {"base_url"}
+    for made in CLIENTS:
+        assert described(made) >= public(made)
+    resources = {*client.Craftkit.__annotations__, *client.CraftkitAccount.__annotations__}
+    assert set(RESOURCES) == resources
     for resource in RESOURCES.values():
         assert described(resource) == public(resource)
 
@@ -146,6 +156,7 @@ def test_every_method_of_a_model_that_a_page_uses_is_there(model: Any):
 
 OURS = (
     *RESOURCES.values(),
+    *CLIENTS,
     *MODELS,
     *(type(one._default_manager.all()) for one in MODELS),
     *(type(one._default_manager) for one in MODELS),
@@ -163,7 +174,7 @@ def test_every_argument_is_explained(cls: type):
     assert {name: missing for name, missing in unexplained.items() if missing} == {}
 
 
-@pytest.mark.parametrize("resource", RESOURCES.values())
+@pytest.mark.parametrize("resource", [*RESOURCES.values(), *CLIENTS])
 def test_every_call_names_craftkit_s_page_and_what_it_raises(resource: type):
     for name in public(resource):
         description = shown()[id(getattr(resource, name))].description

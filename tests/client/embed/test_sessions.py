@@ -124,6 +124,11 @@ def test_a_session_is_refreshed(api: Api, craftkit: Craftkit, token: Any) -> Non
     assert (session.id, session.token.reveal()) == (UUID(SESSION), "eyJ.new")
 
 
+def test_a_refresh_may_leave_the_renew_token_as_it_was(api: Api, craftkit: Craftkit) -> None:
+    api.post(REFRESH_URL, json=MINTED)
+    assert craftkit.embed.refresh_session(RENEW_TOKEN).renew_token.reveal() == RENEW_TOKEN
+
+
 @pytest.mark.parametrize(
     ("argument", "options"),
     [
@@ -152,6 +157,7 @@ def test_a_session_is_refreshed(api: Api, craftkit: Craftkit, token: Any) -> Non
         ("catalog.name", {"catalog": CatalogRef("")}),
         ("catalog.version", {"catalog": CatalogRef("crm", 0)}),
         ("variable_catalog", {"catalog": CatalogRef("crm"), "variable_catalog": {}}),
+        ("variable_catalog", {"variable_catalog": []}),
         ("branding", {"branding": "red"}),
         ("appearance", {"appearance": ["dark"]}),
         ("callbacks.on_close_url", {"callbacks": Callbacks(on_close_url="/closed")}),
@@ -211,7 +217,7 @@ def test_a_session_shows_no_token() -> None:
         session = EmbedSession.from_json(body)
         assert TOKEN not in repr(session)
         assert RENEW_TOKEN not in f"{session!r} {session.extra} {session.unreadable}"
-    assert session.renew_token is None
+    assert not session.renew_token
 
 
 #: Answers after which nothing may show what was sent, or what they hold.

@@ -33,6 +33,44 @@ def fetch() -> None:
         assert_type(share, client.Share)
 
 
+def embed(craftkit: Craftkit, template_id: str) -> None:
+    session = craftkit.embed.create_session(
+        client.Tenant("org_123", "Acme Corp"),
+        client.Actor("usr_456", "Ada Lovelace"),
+        scope=client.Scope("fill", template_id=template_id),
+        permissions={"submit_form": True},
+        form=client.FormOptions(prefill={"customer": {"name": "Acme Corp"}}, collect=True),
+    )
+    session = craftkit.embed.refresh_session(session.renew_token)
+    assert_type(session, client.EmbedSession)
+    assert_type(session.token.reveal(), str)
+    catalog = client.Catalog(
+        namespaces=[client.Namespace("a", "A", [client.CatalogField("b", "B", "text")])]
+    )
+    assert_type(craftkit.embed.create_catalog("crm", catalog), client.PublishedCatalog)
+    for render in craftkit.embed.iter_renders():
+        assert_type(render, client.Render)
+    guest = client.CraftkitSession(session.token, timeout=5.0, max_retries=0)
+    with open("photo.png", "rb") as file:
+        photo = guest.upload_image(session.id, file)
+    answer = guest.submit_form(session.id, {"photo": photo.url})
+    assert_type(answer.render, client.Render | None)
+
+
+def manage() -> None:
+    account = client.CraftkitAccount("ck_acct_1", base_url="https://craftkit.test")
+    project = account.projects.create("Acme")
+    assert_type(project, client.Project)
+    key = account.projects.create_key(project.id, "web").key
+    assert_type(Craftkit(key).health(), client.Health)
+    admin = client.CraftkitAdmin(os.environ["CRAFTKIT_ADMIN_KEY"])
+    provisioned = admin.provision("org_123", "Acme", email_from="a@acme.example")
+    assert_type(provisioned, client.ProvisionedProject)
+    assert_type(admin.update("org_123", email_from="b@acme.example"), client.PartnerSettings)
+    hook = client.CraftkitHook("token", os.environ.get("CRAFTKIT_HOOK_SECRET"))
+    assert_type(hook.render({"total": 42}), client.Render)
+
+
 def develop() -> None:
     sandbox = Sandbox(lenient=True, render_time=0)
     with SandboxServer(sandbox) as server:
