@@ -55,7 +55,12 @@ class EmbedSessionAdmin(MirrorAdmin[EmbedSession]):
     shown_created = age_column("created_at", _("created"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EmbedSession]:
-        return super().get_queryset(request).select_related("created_by").defer("renew_token")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("created_by", "source_type")
+            .defer("renew_token")
+        )
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         note_sources(request, rows)

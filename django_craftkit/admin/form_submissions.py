@@ -60,7 +60,7 @@ class FormSubmissionAdmin(MirrorAdmin[FormSubmission]):
     shown_answer = json_column("answer", _("further data"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FormSubmission]:
-        queryset = super().get_queryset(request).select_related("render")
+        queryset = super().get_queryset(request).select_related("render", "source_type")
         return queryset.defer(*long_of(Render, "render"), "render__counts")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[ShownSubmission]) -> None:

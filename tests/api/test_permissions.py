@@ -206,6 +206,7 @@ def test_a_permission_for_one_object_opens_that_one(person, rows, guardian, righ
     other["share"] = make_share(other["render"])
     other["signaturerequest"] = make_request(other["render"])
     other["engagementevent"] = make_event(other["render"])
+    other["formsubmission"] = make_submission(render=other["render"])
     other["batch"] = make_batch()
     other["template"] = make_template("other")
     caller = person()

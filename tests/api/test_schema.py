@@ -22,6 +22,7 @@ from tests.admin.conftest import (
     make_render,
     make_request,
     make_share,
+    make_submission,
     make_template,
 )
 
@@ -69,6 +70,7 @@ def rows(db) -> dict[str, int]:
         "shares": make_share(render).pk,
         "signature-requests": make_request(render).pk,
         "engagement": make_event(render).pk,
+        "form-submissions": make_submission(render=render).pk,
         "batches": make_batch().pk,
         "templates": make_template("invoice").pk,
     }

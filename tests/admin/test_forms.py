@@ -1,0 +1,82 @@
+"""Staff's pages of forms: data as a table, and what they belong to; no page renews a session."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from django_craftkit.models import EmbedSession, FormSubmission
+from tests.shop.models import Order
+
+from .conftest import address, make_render, make_session, make_submission
+
+pytestmark = pytest.mark.django_db
+
+
+def test_data_are_a_table_of_their_paths(staff):
+    data = {"customer": {"name": "<Ada>"}, "lines": [{"n": 1}, {"n": 2}], "agreed": True, "x": None}
+    row = make_submission(data=data)
+    page = staff("view_formsubmission").shows(address(FormSubmission, "change", row.pk))
+    for path, text in (
+        ("customer.name", "&lt;Ada&gt;"),
+        ("lines[0].n", "1"),
+        ("lines[1].n", "2"),
+        ("agreed", "yes"),
+        ("x", "–"),
+    ):
+        assert f"<code>{path}</code></th><td>{text}</td>" in page
+
+
+def test_many_fields_are_cut_and_lead_to_the_whole(staff):
+    row = make_submission(data={f"f{n}": n for n in range(1_000)})
+    desk = staff("view_formsubmission")
+    page = desk.shows(address(FormSubmission, "change", row.pk))
+    assert "<code>f299</code>" in page
+    assert "<code>f300</code>" not in page
+    assert desk.get(address(FormSubmission, "raw", row.pk) + "?of=data").json() == row.data
+
+
+def test_it_leads_to_its_document_and_its_session_as_far_as_they_may_be_seen(staff):
+    render, session = make_render(), make_session()
+    row = make_submission(render=render, session_id=session.remote_id)
+    links = [
+        f'href="/admin/craftkit/render/{render.pk}/change/"',
+        f'href="/admin/craftkit/embedsession/{session.pk}/change/"',
+    ]
+    path = address(FormSubmission, "change", row.pk)
+    plain = staff("view_formsubmission").shows(path)
+    assert not any(link in plain for link in links)
+    page = staff("view_formsubmission", "view_render", "view_embedsession").shows(path)
+    assert all(link in page for link in links)
+
+
+def test_lists_take_few_queries_however_long(staff, django_assert_max_num_queries):
+    desk = staff("view_formsubmission", "view_embedsession", "view_render")
+    for n in range(30):
+        session = make_session(source=Order.objects.create(number=str(n)))
+        make_submission(source=session.source, session_id=session.remote_id, render=make_render())
+    for model in (FormSubmission, EmbedSession):
+        desk.get(address(model))
+        with django_assert_max_num_queries(12):
+            assert desk.get(address(model)).status_code == 200
+
+
+def test_what_renews_a_session_is_on_no_page_and_found_by_no_search(staff):
+    row = make_session(renew_token="ert_8sR2Xq", remote_id=uuid.uuid4())
+    desk = staff("view_embedsession")
+    for path in (
+        address(EmbedSession),
+        address(EmbedSession, "change", row.pk),
+        address(EmbedSession, "history", row.pk),
+    ):
+        assert "ert_8sR2Xq" not in desk.shows(path)
+    assert desk.get(address(EmbedSession, "raw", row.pk) + "?of=renew_token").status_code == 404
+    assert "0 embed sessions" in desk.shows(address(EmbedSession) + "?q=ert_8sR2Xq")
+
+
+def test_a_document_that_was_made_elsewhere_says_so(staff):
+    render = make_render("succeeded", adopted_at="2026-06-05T10:00Z")
+    desk = staff("view_render")
+    for path in (address(type(render)), address(type(render), "change", render.pk)):
+        assert "made elsewhere" in desk.shows(path)
