@@ -10,7 +10,7 @@ from django.core import signing
 from django.urls import reverse
 
 from django_craftkit import clock, conf
-from django_craftkit.client import Actor
+from django_craftkit.client import Actor, FormOptions
 from django_craftkit.models import EmbedSession
 from django_craftkit.models.arguments import check_template, document_data
 from django_craftkit.models.downloading import seconds_of
@@ -117,6 +117,8 @@ def get_form_url(
     """
     conf.project(project)
     check_template(template)
+    # What Craftkit would not take is told here, and not to the guest.
+    FormOptions(redirect_url=redirect_url or None).to_json()
     options = {
         "prefill": None if prefill is None else document_data(prefill),
         "collect": collect,

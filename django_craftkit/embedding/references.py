@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.core import signing
 
-from django_craftkit import clock
+from django_craftkit import clock, conf
 from django_craftkit.models import EmbedSession, Template
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class Reference(NamedTuple):
             return None
         if self.user and (not user.is_authenticated or str(user.pk) != self.user):
             return None
-        row = EmbedSession.objects.writer().filter(pk=self.row).first()
+        rows = EmbedSession.objects.writer().filter(project__in=conf.project_aliases())
+        row = rows.filter(pk=self.row).first()
         return row if row is not None and self._permits(row, user) else None
 
     def _permits(self, row: EmbedSession, user: Any) -> bool:

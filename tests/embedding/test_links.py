@@ -36,7 +36,11 @@ class TestTheAddress:
         with pytest.raises(ValueError, match="expires"):
             url_of(expires=expires)
 
-    @pytest.mark.parametrize("wrong", [{"template": ""}, {"source": Order()}], ids=str)
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"template": ""}, {"source": Order()}, {"redirect_url": "javascript:alert(1)"}],
+        ids=str,
+    )
     def test_is_none_of_what_can_not_be(self, wrong):
         with pytest.raises(ValueError):
             url_of(**wrong)
@@ -162,6 +166,11 @@ class TestItIsGone:
     def test_once_its_object_is(self, client, order):
         url = url_of(order)
         order.delete()
+        assert client.get(url).status_code == client.post(url).status_code == 410
+
+    def test_once_its_project_is(self, form, client, order, settings):
+        url = url_of(order)
+        settings.CRAFTKIT_PROJECTS = {"other": settings.CRAFTKIT_PROJECTS["default"]}
         assert client.get(url).status_code == client.post(url).status_code == 410
 
     def test_where_somebody_has_changed_it(self, form, client, order):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 import pytest
@@ -140,6 +141,10 @@ class TestNobodyElseRenewsIt:
         assert renew(client, session).status_code == 403
         assert calls(form, REFRESH) == 0
 
+    def test_once_its_project_is_gone(self, form, session, user, settings):
+        settings.CRAFTKIT_PROJECTS = {"other": settings.CRAFTKIT_PROJECTS["default"]}
+        assert renew(browser(user), session).status_code == 403
+
     def test_once_the_row_is_gone(self, form, session, user):
         EmbedSession.objects.all().delete()
         assert renew(browser(user), session).status_code == 403
@@ -198,6 +203,18 @@ def test_two_tabs_that_renew_it_at_once_both_go_on(form, user, monkeypatch):
     assert at_once(tab, tab, tab) == [None] * 3
     assert len({one.token for one in answers}) == 3
     assert renew(browser(user), session).status_code == 200
+
+
+def test_no_log_tells_what_opens_or_renews_a_session(form, session, user, caplog):
+    caplog.set_level(logging.DEBUG)
+    secrets = {session.token, session.reference, session.row.renew_token.reveal()}
+    form.sandbox.faults.add("status", path=REFRESH, status=503)
+    assert renew(browser(user), session).status_code == 503
+    secrets.add(renew(browser(user), session).json()["token"])
+    form.sandbox.revoke_embed_session(str(session.id))
+    assert renew(browser(user), session).status_code == 409
+    assert caplog.records
+    assert not [one for one in secrets if one in caplog.text]
 
 
 class TestPublishing:
