@@ -35,7 +35,7 @@ MOST = 300
 
 @admin.register(FormSubmission)
 class FormSubmissionAdmin(MirrorAdmin[FormSubmission]):
-    _SHOWN = ("shown_template", "about", "document")
+    _SHOWN = ("shown_template", "shown_version", "about", "document", "state")
     list_display = (*_SHOWN, "project", "shown_received")
     list_filter = (ProjectFilter,)
     # No index has them all by another column.
@@ -78,10 +78,16 @@ class FormSubmissionAdmin(MirrorAdmin[FormSubmission]):
 
     @admin.display(description=_("form"))
     def shown_template(self, row: FormSubmission) -> str:
-        name = short_name(row.template)
-        if row.version is not None:
-            name = format_html("{} <small>{} {}</small>", name, _("version"), str(row.version))
-        return name if row.erased_at is None else format_html("{} {}", name, _erased())
+        return short_name(row.template)
+
+    @admin.display(description=_("version"))
+    def shown_version(self, row: FormSubmission) -> str:
+        # As code names it: it is no quantity.
+        return "–" if row.version is None else str(row.version)
+
+    @admin.display(description=_("state"))
+    def state(self, row: FormSubmission) -> str:
+        return "–" if row.erased_at is None else badge(_("erased"), "quiet")
 
     @admin.display(description=_("about"))
     def about(self, row: ShownSubmission) -> str:
@@ -94,7 +100,7 @@ class FormSubmissionAdmin(MirrorAdmin[FormSubmission]):
         url = self.address("change", row.render.pk, model="render") if row.sees_document else ""
         return linked(url, short_name(row.render.title))
 
-    @admin.display(description=_("session"))
+    @admin.display(description=_("embed session"))
     def shown_session(self, row: ShownSubmission) -> str:
         if row.session_pk is None:
             return "–"
@@ -114,10 +120,6 @@ class FormSubmissionAdmin(MirrorAdmin[FormSubmission]):
             format_html_join("", line, shown),
             self.more_of(row, "data", is_cut=is_cut),
         )
-
-
-def _erased() -> str:
-    return badge(_("erased"), "quiet")
 
 
 def _flat(data: Mapping[str, object], most: int) -> Iterator[tuple[str, str]]:

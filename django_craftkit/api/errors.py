@@ -21,6 +21,7 @@ from rest_framework.settings import api_settings
 from django_craftkit.data import message_of
 from django_craftkit.database import sanitized
 from django_craftkit.models import (
+    DataUnknown,
     KeyConflict,
     NothingToRender,
     RenderSuperseded,
@@ -125,6 +126,9 @@ def _known(error: Exception) -> exceptions.APIException | None:
             return Conflict(_("There is nothing to render."), "nothing_to_render")
         case RenderWithdrawn():
             return Conflict(_("The document was withdrawn."), "withdrawn")
+        case DataUnknown():
+            text = _("The document was made elsewhere: its data are not known here.")
+            return Conflict(text, "data_unknown")
         case RenderSuperseded():
             return Conflict(_("Another document takes its place already."), "superseded")
         case InvalidSignatureRequest():

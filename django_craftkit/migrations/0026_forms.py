@@ -117,7 +117,7 @@ class Migration(migrations.Migration):
                     "project",
                     models.CharField(default="default", max_length=64, verbose_name="project"),
                 ),
-                ("session_id", models.UUIDField(db_index=True, verbose_name="session")),
+                ("session_id", models.UUIDField(db_index=True, verbose_name="embed session")),
                 ("template", models.CharField(max_length=120, verbose_name="template")),
                 (
                     "version",

@@ -46,7 +46,7 @@ class FormSubmission(Sourced):
 
     project = models.CharField(_("project"), max_length=64, default=DEFAULT_PROJECT)
     #: Craftkit's id of the session that it was filled in by: an ``EmbedSession``'s ``remote_id``.
-    session_id = models.UUIDField(_("session"), db_index=True)
+    session_id = models.UUIDField(_("embed session"), db_index=True)
     template = models.CharField(_("template"), max_length=120)
     version: NullableVersion = models.PositiveIntegerField(_("version"), null=True, blank=True)
     #: Craftkit's id of the document that was made of it; ``None`` where only data are collected.

@@ -75,6 +75,16 @@ def test_what_renews_a_session_is_on_no_page_and_found_by_no_search(staff):
     assert "0 embed sessions" in desk.shows(address(EmbedSession) + "?q=ert_8sR2Xq")
 
 
+def test_a_document_that_was_made_elsewhere_is_not_tried_again(staff):
+    render = make_render("failed", adopted_at="2026-06-05T10:00Z")
+    desk = staff("view_render", "retry_render")
+    path = address(type(render), "retry", render.pk)
+    assert path not in desk.shows(address(type(render), "change", render.pk))
+    assert desk.post(path).status_code == 302
+    render.refresh_from_db()
+    assert (render.status, render.attempt) == ("failed", 1)
+
+
 def test_a_document_that_was_made_elsewhere_says_so(staff):
     render = make_render("succeeded", adopted_at="2026-06-05T10:00Z")
     desk = staff("view_render")

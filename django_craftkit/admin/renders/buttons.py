@@ -83,6 +83,9 @@ class RenderButtons(MirrorAdmin[Render]):
     def retry_view(self, request: HttpRequest, render: Render) -> HttpResponse:
         if render.erased_at is not None:
             return self.tell(request, render, results.erased())
+        if render.adopted_at is not None:
+            text = _("It was made elsewhere: its data are not known here.")
+            return self.tell(request, render, (messages.ERROR, text))
         if render.retry(user=user_of(request), wait=timeout()):
             self.log_change(request, render, str(self._RETRY.log))
             return self.tell(request, render, retry_result(render))

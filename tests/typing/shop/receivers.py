@@ -10,6 +10,7 @@ from django.dispatch import receiver
 from django_craftkit.models import (
     Batch,
     Change,
+    FormSubmission,
     ProjectState,
     Render,
     SignatureRecipient,
@@ -18,6 +19,7 @@ from django_craftkit.models import (
 from django_craftkit.signals import (
     batch_completed,
     document_archived,
+    form_submitted,
     project_paused,
     render_succeeded,
     signature_signed,
@@ -54,3 +56,9 @@ def file_away(instance: SignatureRequest, **kwargs: Any) -> None:
     with instance.open_signed() as pdf:
         size = len(pdf.read())
     Line.objects.get_or_create(order_id=instance.render.source_id, text=f"signed, {size} bytes")
+
+
+@receiver(form_submitted, sender=FormSubmission)
+def take_over(instance: FormSubmission, **kwargs: Any) -> None:
+    earlier = FormSubmission.objects.for_object(instance.subject).exclude(pk=instance.pk)
+    mail_admins(instance.template, f"{instance.version}: {instance.data}, {earlier.count()} before")
