@@ -26,6 +26,9 @@ from .models import Job, Template
 from .models.archive import ALIAS
 from .pdf import reading
 
+#: Where Craftkit's builder and forms are.
+#: Source: https://docs.craftkit.dev/guides/hosts-and-environments
+EMBED_ORIGIN = "https://embed.craftkit.dev"
 #: The templates of a project by slug: the current version, 0 where none is published.
 Mirror = dict[str, int]
 
@@ -49,6 +52,7 @@ def check_deployment(**kwargs: object) -> list[checks.CheckMessage]:
         return []
     return [
         *_check_urls(),
+        *_check_embedding(),
         *_check_archive(),
         *_check_extras(),
         *_check_projects_for_deployment(projects),
@@ -345,6 +349,30 @@ def _check_urls() -> Iterator[checks.CheckMessage]:
             "django_craftkit.urls is included nowhere: no webhook is heard, no badge refreshes.",
             hint='path("craftkit/", include("django_craftkit.urls"))',
             id="craftkit.W004",
+        )
+
+
+def _check_embedding() -> Iterator[checks.CheckMessage]:
+    """Find a policy of Django's own, as of Django 6, that keeps Craftkit's pages out of ours."""
+    policy = getattr(settings, "SECURE_CSP", None)
+    # Where another Craftkit has its pages, nobody knows before a session is opened.
+    is_craftkits = any(
+        isinstance(one, Mapping) and one.get("BASE_URL") in (None, "", conf.DEFAULT_BASE_URL)
+        for one in conf.projects().values()
+    )
+    if not (isinstance(policy, Mapping) and is_craftkits):
+        return
+    # As browsers look for it: each directive stands in for those before it.
+    names = [one for one in ("frame-src", "child-src", "default-src") if policy.get(one)]
+    if not names:
+        return
+    given = policy[names[0]]
+    allowed = given if isinstance(given, (list, tuple, set, frozenset)) else str(given).split()
+    if not {"*", "https:", "https://*.craftkit.dev", EMBED_ORIGIN}.intersection(allowed):
+        yield checks.Warning(
+            f"SECURE_CSP lets no page show Craftkit's builder and forms: {names[0]} lacks them.",
+            hint=f'Add them: SECURE_CSP = {{…, "frame-src": ["{EMBED_ORIGIN}"]}}.',
+            id="craftkit.W010",
         )
 
 

@@ -262,9 +262,10 @@ def refuse_transaction() -> None:
     for connection in connections.all(initialized_only=True):
         if is_in_transaction(connection) and not _is_of_test_case(connection):
             raise RuntimeError(
-                "wait() and wait=True send at once, which must not be inside a transaction "
-                f"(one is open in {connection.alias!r}): it could be rolled back. Leave the "
-                "transaction first; a view under ATOMIC_REQUESTS is non_atomic_requests."
+                "wait(), wait=True and create_session() call Craftkit at once, which must not be "
+                f"inside a transaction (one is open in {connection.alias!r}): it could be rolled "
+                "back. Leave the transaction first; a view under ATOMIC_REQUESTS is "
+                "non_atomic_requests."
             )
 
 

@@ -330,6 +330,29 @@ def test_w006_anchors_are_to_be_checked_without_pypdf(settings, monkeypatch):
     assert "craftkit.E011" in {one.id for one in found()}
 
 
+@pytest.mark.parametrize(
+    ("policy", "warns"),
+    [
+        ({"frame-src": ["https://embed.craftkit.dev"]}, False),
+        ({"frame-src": "https: data:"}, False),
+        ({"default-src": ("'self'",), "child-src": {"https://*.craftkit.dev"}}, False),
+        ({"script-src": ["'self'"]}, False),
+        ({"default-src": ["'self'"]}, True),
+        ({"default-src": ["https:"], "frame-src": ["'none'"]}, True),
+        ({"default-src": ["'self'"], "frame-src": 7}, True),
+        (None, False),
+    ],
+    ids=str,
+)
+def test_w010_a_policy_that_shows_no_page_of_craftkits(settings, policy, warns):
+    settings.SECURE_CSP = policy
+    for base_url in ("", "https://api.craftkit.dev"):
+        told = about_project(BASE_URL=base_url, deploy=True)
+        assert ("craftkit.W010" in ids(told)) is warns
+    # Nobody knows where this one has them.
+    assert "craftkit.W010" not in ids(about_project(BASE_URL="https://pdf.example", deploy=True))
+
+
 def test_e014_a_declaration_of_a_project_that_is_not_configured(declare, event):
     @declare(event, template="invoice", key=str, project="eu")
     def lost(order, **kwargs):

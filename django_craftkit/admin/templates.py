@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.http import Http404
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from django_craftkit import conf, embedding
+from django_craftkit.admin.common import buttons
 from django_craftkit.admin.common.base import age_column, json_column, text_column
-from django_craftkit.admin.common.buttons import row_action
+from django_craftkit.admin.common.buttons import Refused, row_action
 from django_craftkit.admin.common.format import badge, linked
 from django_craftkit.admin.common.lists import ProjectFilter, StateFilter
 from django_craftkit.admin.common.truncate import object_of, short_line, short_name
 from django_craftkit.admin.common.work import WorkAdmin
 from django_craftkit.models import Template
+from django_craftkit.permissions import user_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
     class ShownTemplate(Template):
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
         sees_documents: bool
 
 
+#: What it takes to open the builder.
+DESIGN = "design_template"
 #: Variables, and fields of loops, that a page shows at most.
 MOST = 300
 
@@ -73,6 +79,7 @@ class TemplateAdmin(WorkAdmin[Template]):
         "seen_at",
         "gone_at",
         "shown_button",
+        "shown_design",
     )
     shown_seen = age_column("seen_at", _("last read"))
     shown_description = text_column("description", _("description"))
@@ -82,6 +89,19 @@ class TemplateAdmin(WorkAdmin[Template]):
         sees = self.allows(request, "view_render")
         for row in rows:
             row.sees_documents = sees
+
+    def get_fields(self, request: HttpRequest, obj: Template | None = None) -> tuple[str, ...]:
+        may = obj is not None and not obj.is_gone and self.allows(request, DESIGN, obj)
+        return tuple(
+            name for name in super().get_fields(request, obj) if name != "shown_design" or may
+        )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        aliases = conf.project_aliases() if self.allows(request, DESIGN) else []
+        links = [(alias, f"{self.address('new')}?{urlencode({'of': alias})}") for alias in aliases]
+        return super().changelist_view(request, {**(extra_context or {}), "new_links": links})
 
     @admin.display(description=_("name"))
     def shown_name(self, row: Template) -> str:
@@ -123,6 +143,48 @@ class TemplateAdmin(WorkAdmin[Template]):
             format_html_join("", "<h3>{}</h3>{}", tables),
             self.more_of(row, "manifest", is_cut=is_cut),
         )
+
+    @admin.display(description=_("builder"))
+    def shown_design(self, row: Template) -> str:
+        url = self.address("design", row.pk)
+        return format_html('<a class="button" href="{}">{}</a>', url, _now("Design"))
+
+    @buttons.button("design", DESIGN, "GET", "POST")
+    def design_view(self, request: HttpRequest, row: Template) -> HttpResponse:
+        """Show a template in Craftkit's builder; a POST opens the session."""
+        if row.is_gone or row.project not in conf.project_aliases():
+            raise Refused(_now("It is not there any more."))
+        if request.method == "POST":
+            return self._open(request, row.project, row)
+        title = _now("Design %s") % short_line(row.name or row.slug)
+        return self._builder(request, row, title, self.address("change", row.pk))
+
+    @buttons.button("/new", DESIGN, "GET", "POST", name="new")
+    def new_view(self, request: HttpRequest) -> HttpResponse:
+        """Make a template in Craftkit's builder; a POST opens the session."""
+        project = request.GET.get("of", conf.DEFAULT_PROJECT)
+        if project not in conf.project_aliases():
+            raise Http404
+        if request.method == "POST":
+            return self._open(request, project, None)
+        return self._builder(request, None, _now("New template"), self.address("changelist"))
+
+    def _open(self, request: HttpRequest, project: str, row: Template | None) -> HttpResponse:
+        def mint() -> embedding.Session:
+            slug, mode = ("", "create") if row is None else (row.slug, "edit")
+            user = user_of(request)
+            session = embedding.create_session(slug, mode=mode, user=user, project=project)
+            if row is not None:
+                self.log_change(request, row, _now("Opened it in the builder."))
+            return session
+
+        return embedding.opened(mint, tells_why=True)
+
+    def _builder(
+        self, request: HttpRequest, row: Template | None, title: str, close: str
+    ) -> HttpResponse:
+        url = request.get_full_path()
+        return self.page(request, "builder.html", original=row, title=title, url=url, close=close)
 
     @row_action("read-anew", "refresh_template", _("Read the templates of these projects anew"))
     def read_anew(self, request: HttpRequest, queryset: Iterable[Template]) -> None:

@@ -45,7 +45,7 @@ class Minted(Protocol):
     def expires_at(self) -> datetime | None: ...
 
     @property
-    def renew_token(self) -> str | Secret: ...
+    def renew_token(self) -> str | Secret | None: ...
 
 
 class EmbedSessionQuerySet(SourcedQuerySet["EmbedSession"]):
@@ -102,7 +102,7 @@ class EmbedSessionManager(_Manager):
         """
         renewed = {
             "expires_at": _stored(session.expires_at),
-            "renew_token": _secret(session.renew_token),
+            "renew_token": Secret.of(session.renew_token),
         }
         row = self.model(
             project=project,
@@ -166,10 +166,6 @@ class EmbedSession(Sourced):
 def _stored(moment: datetime | None) -> datetime | None:
     """Return a moment of Craftkit's as it is stored here; one that each time zone has."""
     return None if moment is None else clock.moment(min(max(moment, EARLIEST), LATEST))
-
-
-def _secret(token: str | Secret) -> Secret:
-    return Secret(token) if isinstance(token, str) else token
 
 
 def _by_id() -> models.QuerySet[EmbedSession]:

@@ -137,7 +137,10 @@ class Template(models.Model):
     class Meta:
         verbose_name = _("template")
         verbose_name_plural = _("templates")
-        permissions = [("refresh_template", _("Can have templates read anew"))]
+        permissions = [
+            ("refresh_template", _("Can have templates read anew")),
+            ("design_template", _("Can design and publish templates in the builder")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["project", "slug"], name="craftkit_template_slug"),
         ]

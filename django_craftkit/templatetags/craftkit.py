@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django import template
@@ -11,8 +12,10 @@ from django.template.loader import get_template
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from django_craftkit.badges import describe, describe_signature, signature_token_of, token_of
+from django_craftkit.embedding import Session
 from django_craftkit.models import Render, Share, SignatureRequest
 from django_craftkit.models.render_queryset import PREFETCHED
 
@@ -215,6 +218,48 @@ def craftkit_signature(context: Context, about: object, template: str | None = N
     if request is None:
         return SafeString()
     return _badge(context, describe_signature(request), lambda: signature_token_of(request))
+
+
+@register.simple_tag(takes_context=True)
+def craftkit_embed(
+    context: Context,
+    session: Session | str,
+    *,
+    title: str = "",
+    height: int = 720,
+    close_url: str = "",
+) -> SafeString:
+    """Craftkit's builder or a form, in an iframe whose session is renewed while the page is open.
+
+    Args:
+        session: what ``embedding.create_session`` has returned; or the address of a view that
+            answers a POST with one.
+        title: what a screen reader says of the iframe; "": "Form" or "Template builder".
+        height: of the iframe, in pixels, until it asks for another; its width is that of the page.
+        close_url: where the page goes when somebody closes the builder; "": it stays.
+
+    Returns:
+        The element; of the first one in a page with its script.
+    """
+    page: Any = context.render_context.dicts[0]
+    scripted = page.get("craftkit_embed", False)
+    page["craftkit_embed"] = True
+    csrf = str(context.get("csrf_token", ""))
+    shown = {
+        "title": title or gettext("Form"),
+        "height": height,
+        "close_url": close_url,
+        "csrf": "" if csrf == "NOTPROVIDED" else csrf,
+        "script": not scripted,
+        "nonce": None if scripted else context.get("csp_nonce"),
+    }
+    if isinstance(session, Session):
+        shown["session"] = json.dumps(session.for_browser)
+        if not title and session.row.mode != "fill":
+            shown["title"] = gettext("Template builder")
+    else:
+        shown["open"] = session
+    return SafeString(get_template("craftkit/embed.html").render(shown))
 
 
 def _badge(context: Context, badge: Badge, token: Callable[[], str]) -> SafeString:

@@ -39,7 +39,12 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-CONTENT_SECURITY_POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'"
+# Craftkit shows its forms and its builder in an iframe, from https://embed.craftkit.dev; here it is
+# the sandbox.
+CRAFTKIT_EMBED_ORIGIN = env("CRAFTKIT_EMBED_ORIGIN", default="http://127.0.0.1:9100")
+CONTENT_SECURITY_POLICY = (
+    f"default-src 'self'; frame-src {CRAFTKIT_EMBED_ORIGIN}; base-uri 'none'; object-src 'none'"
+)
 
 ROOT_URLCONF = "agency.urls"
 WSGI_APPLICATION = "agency.wsgi.application"

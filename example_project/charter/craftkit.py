@@ -17,6 +17,7 @@ from django_craftkit.signing import AnchorTag, Envelope, Recipient
 
 AGREEMENT = "charter-agreement"
 HANDOVER = "charter-handover"
+CREW_LIST = "crew-list"  # a form
 DAY = "j F Y"
 # They stand in the PDF where somebody is to sign.
 GUEST_SIGNS, SKIPPER_SIGNS = "[[guest signs here]]", "[[skipper signs here]]"
@@ -45,6 +46,11 @@ def stay(booking: Booking) -> dict[str, Any]:
         "endsOn": date_format(booking.ends_on, DAY),
         "skipper": booking.skipper,
     }
+
+
+def crew(booking: Booking) -> dict[str, Any]:
+    """What the form of the crew list knows before anybody has filled it in."""
+    return {"booking": {"code": booking.code}, "skipper": booking.skipper}
 
 
 def mail_to_guest(booking: Booking) -> Mail:

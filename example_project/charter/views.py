@@ -6,17 +6,23 @@ from django.contrib.auth.decorators import login_not_required, permission_requir
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django.views.generic import DetailView, ListView
 
-from charter.craftkit import AGREEMENT
+from charter.craftkit import AGREEMENT, CREW_LIST, crew
 from charter.desk import LinkForm, desk_of, mail_of, newest_protocol
 from charter.models import Boat, Booking
+from django_craftkit.embedding import create_session, embedding_view, get_form_url
 from django_craftkit.models import ArchivedFile, Share, SignatureRequest
+
+#: Who fills in the crew list of any booking; guests fill in their own.
+CHANGE = "charter.change_booking"
+#: Seconds that a guest may leave the page of a booking open before the link on it ends.
+LINK_SECONDS = 24 * 3600
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -56,6 +62,7 @@ class BookingPage(DetailView):
             signature_request=request,
             signed=request and signed_file(request),
             mail=mail_of(self.object),
+            crew_list=crew_list_url(self.object),
             desk=desk_of(self.object, self.request.user, kwargs.pop("form", None)),
             **kwargs,
         )
@@ -74,6 +81,17 @@ class MakeLink(PermissionRequiredMixin, BookingPage):
         if form.is_valid() and form.share(newest_protocol(self.object), request.user):
             return redirect(self.object)
         return self.render_to_response(self.get_context_data(form=form), status=400)
+
+
+@embedding_view
+@permission_required(CHANGE, raise_exception=True)
+def crew_list(request: HttpRequest, token: str) -> HttpResponse:
+    """The form of the crew list, for staff who fill it in with the guest."""
+    booking = get_object_or_404(Booking, token=token)
+    session = create_session(
+        CREW_LIST, source=booking, user=request.user, permission=CHANGE, prefill=crew(booking)
+    )
+    return render(request, "charter/crew_list.html", {"booking": booking, "session": session})
 
 
 @require_POST
@@ -98,6 +116,13 @@ def signed_agreement(request: HttpRequest, token: str) -> FileResponse:
     return FileResponse(
         signed.open(), content_type="application/pdf", filename=f"agreement-{booking.code}.pdf"
     )
+
+
+def crew_list_url(booking: Booking) -> str:
+    """Where the guest fills in the crew list, until the boat is signed off."""
+    if booking.signed_off_at or booking.status != Booking.Status.CONFIRMED:
+        return ""
+    return get_form_url(CREW_LIST, source=booking, prefill=crew(booking), expires=LINK_SECONDS)
 
 
 def newest_request(booking: Booking) -> SignatureRequest | None:

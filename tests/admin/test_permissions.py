@@ -75,6 +75,8 @@ BUTTONS = {
     "share_revoke": ("post", "revoke_share"),
     "batch_retry": ("post", "retry_render"),
     "template_read_anew": ("post", "refresh_template"),
+    "template_design": ("get", "design_template"),
+    "template_new": ("get", "design_template"),
     "webhookdelivery_replay": ("post", "replay_webhookdelivery"),
     "job_take_up": ("post", "carry_out_job"),
     "change_replay": ("post", "replay_change"),

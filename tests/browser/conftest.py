@@ -148,7 +148,10 @@ def site(craftkit_server, live_server, tmp_path, monkeypatch) -> Iterator[str]:
         CRAFTKIT_PROJECTS={"default": project},
         STORAGES={**settings.STORAGES, "craftkit": storage},
         MIDDLEWARE=middleware,
-        CONTENT_SECURITY_POLICY="default-src 'self'; base-uri 'none'; object-src 'none'",
+        CONTENT_SECURITY_POLICY=(
+            f"default-src 'self'; frame-src {craftkit_server.public_url}; base-uri 'none'; "
+            "object-src 'none'"
+        ),
     ):
         # The server has read the settings when it was started, middleware included.
         server = live_server.thread

@@ -24,6 +24,7 @@ from django.core import checks
 from django.core.exceptions import PermissionDenied
 from django.db.models.signals import m2m_changed
 from django.db.utils import ConnectionHandler
+from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 from django.utils import timezone
@@ -32,6 +33,7 @@ from django.utils.module_loading import import_string
 from django_craftkit import client, declarations
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.api.throttling import MAIL, READ, WRITE
+from django_craftkit.embedding import create_session
 from django_craftkit.models import (
     ArchivedFile,
     Batch,
@@ -947,6 +949,75 @@ def scene_download_unrecorded(stage: Stage) -> Scene:
         url = render.get_download_url(guest=True, expires=60)
         assert Client().get(url).status_code == 200
     assert not render.events.exists()
+
+
+# Embedding.
+
+
+def _note(stage: Stage) -> Order:
+    """Return an order, whose delivery note is a form at Craftkit."""
+    manifest = {"variables": [{"key": "number", "label": "Number", "dataType": "text"}]}
+    _kit(stage).put_template("delivery-note", {**manifest, "loops": []})
+    return _order(stage)
+
+
+@scene
+def scene_embed_view(stage: Stage) -> Scene:
+    order, factory = _note(stage), RequestFactory()
+    names = yield {}
+    names["render"] = lambda request, template, context: HttpResponse(context["session"].url)
+    request = factory.get("/")
+    request.user = get_user_model().objects.create_user("somebody")
+    with pytest.raises(PermissionDenied):
+        names["delivery_note"](request, order.pk)
+    request.user = get_user_model().objects.create_superuser("boss")
+    answer = names["delivery_note"](request, order.pk)
+    assert b"/embed/form?" in answer.content
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    (session,) = _kit(stage).sandbox.embed_sessions
+    assert session.new.form.prefill == {"number": order.number}
+    _kit(stage).sandbox.project().embed_enabled = False
+    assert names["delivery_note"](request, order.pk).status_code == 503
+
+
+@scene
+def scene_embed_tenant(stage: Stage) -> Scene:
+    yield {"order": _note(stage)}
+    (session,) = _kit(stage).sandbox.embed_sessions
+    assert session.new.tenant.external_id == "acme"
+    assert session.new.actor.display_name == "Jane Doe"
+
+
+@scene
+def scene_embed_guest(stage: Stage) -> Scene:
+    names = yield {"order": _note(stage)}
+    assert Client().get(names["url"]).status_code == 200
+    assert Client().post(names["url"]).status_code == 200
+
+
+@scene
+def scene_embed_builder(stage: Stage) -> Scene:
+    _kit(stage).put_template("invoice", {"variables": [], "loops": []})
+    request = RequestFactory().get("/")
+    request.user = get_user_model().objects.create_superuser("boss")
+    yield {"request": request, "create_session": create_session}
+    edited, new = _kit(stage).sandbox.embed_sessions
+    assert (edited.mode, new.mode) == ("edit", "create")
+    assert edited.may("publish")
+    assert new.may("publish")
+
+
+@scene
+def scene_embed_policy(stage: Stage) -> Scene:
+    names = yield {}
+    project = {"API_KEY": "ck_live_1", "WEBHOOK_SECRETS": ["whsec"]}
+    with override_settings(CRAFTKIT_PROJECTS={"default": project}, SECURE_CSP=names["SECURE_CSP"]):
+        assert checks.run_checks(tags=["craftkit"], include_deployment_checks=True) == []
+
+
+@scene
+def scene_embed_test(stage: Stage) -> Scene:
+    yield {"craftkit": _kit(stage), "order": _order(stage)}
 
 
 @scene

@@ -18,6 +18,7 @@ from celery.bin import beat, worker
 from django.core.management import get_commands, load_command_class
 from django.template import engines
 
+from django_craftkit.embedding import create_session, get_form_url
 from django_craftkit.sandbox import Sandbox, SandboxServer, cli
 from django_craftkit.sandbox.control.faults import from_json as fault_from_json
 from tests.docs import pages
@@ -83,6 +84,7 @@ def test_every_snippet_is_run_and_every_scene_is_used():
 
 TEMPLATES = pages.blocks("django")
 DOWNLOADS = [block for block in TEMPLATES if block.page.name == "downloads.md"]
+EMBEDDED = [block for block in TEMPLATES if block.page.name == "embedding.md"]
 
 
 @pytest.mark.parametrize("block", DOWNLOADS, ids=str)
@@ -98,7 +100,21 @@ def test_a_template_has_addresses_that_are_opened(
     assert admin_client.get(own).status_code == client.get(guests).status_code == 200
 
 
-@pytest.mark.parametrize("block", [one for one in TEMPLATES if one not in DOWNLOADS], ids=str)
+@pytest.mark.parametrize("block", EMBEDDED, ids=str)
+def test_a_template_shows_a_form(block: Block, craftkit: Any, order: Order):
+    craftkit.put_template("delivery-note", {"variables": [], "loops": []})
+    session = create_session("delivery-note", source=order)
+    url = get_form_url("delivery-note", source=order, expires=60)
+    context = {"session": session, "url": url, "title": "Delivery note"}
+    html = engines["django"].from_string(block.text).render(context)
+    assert '<iframe title="Delivery note"' in html
+    assert url in html or session.reference in html
+
+
+OTHERS = [one for one in TEMPLATES if one not in [*DOWNLOADS, *EMBEDDED]]
+
+
+@pytest.mark.parametrize("block", OTHERS, ids=str)
 def test_a_template_renders(block: Block, craftkit: Any, order: Order):
     template = engines["django"].from_string(block.text)
     before = template.render({"order": order})

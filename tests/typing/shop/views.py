@@ -16,6 +16,12 @@ import django_craftkit
 from django_craftkit.api.fields import RowSerializer
 from django_craftkit.api.querysets import own_documents
 from django_craftkit.api.renders import RenderViewSet
+from django_craftkit.embedding import (
+    SessionUnavailable,
+    create_session,
+    embedding_view,
+    get_form_url,
+)
 from django_craftkit.models import Render, SignatureRequest
 
 from .models import Order
@@ -45,6 +51,19 @@ def invoice_link(request: HttpRequest, pk: int) -> HttpResponse:
     own = found.get_download_url()
     guests = found.get_download_url(guest=True, expires=timedelta(days=7))
     return HttpResponse(request.build_absolute_uri(guests or own))
+
+
+@embedding_view
+def delivery_note(request: HttpRequest, pk: int) -> HttpResponse:
+    order = get_object_or_404(Order, pk=pk)
+    user = request.user if isinstance(request.user, User) else None
+    try:
+        session = create_session("delivery-note", source=order, user=user, prefill={"n": pk})
+    except SessionUnavailable as error:
+        return HttpResponse(error.why, status=503)
+    guests = get_form_url("delivery-note", source=order, expires=timedelta(days=7))
+    context = {"session": session, "until": session.expires_at, "guests": guests}
+    return render(request, "delivery_note.html", context)
 
 
 def order_list(request: HttpRequest) -> HttpResponse:
