@@ -80,7 +80,8 @@ class Options:
     DELIVERY_ROWS_KEEP_DAYS: int | None = None
     #: Days after which the data of a document that was ready are dropped; ``None``: never.
     DATA_KEEP_DAYS: int | None = None
-    #: Days after which the data of a submitted form are dropped; ``None``: never.
+    #: Days after which the data of a submitted form are dropped, and embed sessions that ended go;
+    #: ``None``: never.
     FORM_KEEP_DAYS: int | None = None
     #: Days after which the lines of the history go; ``None``: never.
     HISTORY_KEEP_DAYS: int | None = None

@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, settings
 
 from django_craftkit import declarations, events
 from django_craftkit.models import Render
+from django_craftkit.models.archive import archive_storage
 from django_craftkit.sandbox.core.pdf import signatures as papers
+from tests.helpers import archived_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,6 +122,14 @@ def quick_papers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def event() -> Signal:
     return Signal()
+
+
+@pytest.fixture(autouse=True)
+def _archive() -> Iterator[None]:
+    """Leave no file in the archive, which is one for all tests of a process."""
+    yield
+    for name in archived_files():
+        archive_storage().delete(name)
 
 
 @pytest.fixture(autouse=True)

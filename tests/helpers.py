@@ -13,6 +13,7 @@ from django.db import connection, connections, transaction
 
 from django_craftkit import clock, declarations
 from django_craftkit.models import Job, ProjectState, WebhookDelivery
+from django_craftkit.models.archive import archive_storage
 from django_craftkit.reconcile.loop import Loop
 
 if TYPE_CHECKING:
@@ -246,3 +247,15 @@ def with_function(monkeypatch: pytest.MonkeyPatch, name: str, function: Callable
         replace(one, function=function, name=name) for one in declarations._declared[name]
     )
     monkeypatch.setitem(declarations._declared, name, others)
+
+
+def archived_files(folder: str = "") -> list[str]:
+    """Return the names of the files in the archive's storage."""
+    storage = archive_storage()
+    try:
+        folders, names = storage.listdir(folder)
+    except FileNotFoundError:
+        return []
+    path = f"{folder}/" if folder else ""
+    found = [f"{path}{name}" for name in names]
+    return found + [name for one in folders for name in archived_files(f"{path}{one}")]

@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
                         name="craftkit_session_begins",
                         opclasses=["varchar_pattern_ops", "int8_ops"],
                     ),
+                    models.Index(fields=["expires_at"], name="craftkit_session_age"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(

@@ -157,6 +157,8 @@ class EmbedSession(Sourced):
             models.Index(fields=["project", "-id"], name="craftkit_session_project"),
             models.Index(fields=["mode", "-id"], name="craftkit_session_mode"),
             prefix_index("template", "craftkit_session_begins"),
+            # What retention goes by.
+            models.Index(fields=["expires_at"], name="craftkit_session_age"),
         ]
 
     def __str__(self) -> str:

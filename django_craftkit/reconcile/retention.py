@@ -14,6 +14,7 @@ from django_craftkit.bulk import in_batches
 from django_craftkit.clock import database_now
 from django_craftkit.models import (
     Change,
+    EmbedSession,
     EngagementEvent,
     FormSubmission,
     Render,
@@ -135,6 +136,22 @@ def submitted() -> QuerySet[FormSubmission]:
     )
 
 
+def sessions() -> QuerySet[EmbedSession]:
+    """Return the embed sessions that ended so long ago that nothing is submitted in them any more.
+
+    What was submitted has its own note of what it is about. One that was erased stays: it keeps a
+    submission that comes late from being stored.
+    """
+    rows, days = EmbedSession.objects.writer(), conf.options().FORM_KEEP_DAYS
+    if days is None:
+        return rows.none()
+    before = database_now() - timedelta(days=days)
+    return rows.filter(
+        Q(expires_at__lt=before) | Q(expires_at__isnull=True, created_at__lt=before),
+        erased_at__isnull=True,
+    )
+
+
 def deliveries() -> QuerySet[WebhookDelivery]:
     """Return the webhooks applied so long ago that nothing of them is kept.
 
@@ -176,6 +193,7 @@ KINDS = (
     Kind("bodies of webhooks", bodies, {"body": b""}),
     Kind("data of documents", data, {"data": None}),
     Kind("data of forms", submitted, {"data": None, "answer": {}}),
+    Kind("embed sessions", sessions),
     Kind("webhooks", deliveries),
     Kind("lines of history", history),
 )

@@ -13,6 +13,7 @@ from django_craftkit.client.secret import Secret
 from django_craftkit.models import Render
 from django_craftkit.models.archive import archive_storage
 from django_craftkit.signing import AnchorTag, Recipient
+from tests.helpers import archived_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +41,7 @@ def _places(words: tuple[str, ...], among: Iterable[Any] | None) -> Iterator[str
         for field in row._meta.concrete_fields:
             if any(word in _text(getattr(row, field.attname)) for word in words):
                 yield f"{type(row).__name__}.{field.name}"
-    for name in files():
+    for name in archived_files():
         with archive_storage().open(name) as file:
             content = file.read()
         if any(word.encode() in content for word in words):
@@ -58,18 +59,6 @@ def _text(value: Any) -> str:
     if isinstance(value, (bytes, memoryview)):
         return bytes(value).decode(errors="replace")
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-
-
-def files(folder: str = "") -> list[str]:
-    """Return the names of the files in the archive's storage."""
-    storage = archive_storage()
-    try:
-        folders, names = storage.listdir(folder)
-    except FileNotFoundError:
-        return []
-    path = f"{folder}/" if folder else ""
-    found = [f"{path}{name}" for name in names]
-    return found + [name for one in folders for name in files(f"{path}{one}")]
 
 
 def may_hold_words(field: models.Field[Any, Any]) -> bool:

@@ -22,10 +22,9 @@ from tests.erasing.people import (
     ADA,
     TAGS,
     erase,
-    files,
     request,
 )
-from tests.helpers import Killed, elsewhere, killed, settle
+from tests.helpers import Killed, archived_files, elsewhere, killed, settle
 from tests.seams import after_committing, after_sending
 
 if TYPE_CHECKING:
@@ -59,13 +58,13 @@ def test_signed_files_stay_unless_it_is_said(craftkit: Kit, order: Order, settin
     erasure = erase(order)
     assert kept_files() == ["certificate", "signed"]
     assert len(erasure.kept_files) == 2
-    assert len(files()) == 2
+    assert len(archived_files()) == 2
     asked = SignatureRequest.objects.get()
     assert asked.open_signed().read()
     again = Render.objects.filter(pk=render.pk).erase(archive=True)
     assert (again.kept_files, again.counts["ArchivedFile"]) == ([], 2)
     assert kept_files() == []
-    assert files() == []
+    assert archived_files() == []
     with pytest.raises(FileNotFoundError):
         asked.open_signed()
     settle(craftkit)
@@ -106,10 +105,10 @@ def test_what_the_storage_does_not_delete_is_deleted_by_the_next_call(
     settle(craftkit)
     erasure = erase(order)
     assert (erasure.undeleted, erasure.is_complete) == (1, False)
-    assert len(files()) == 1
+    assert len(archived_files()) == 1
     monkeypatch.setattr(Stubborn, "is_stubborn", False)
     assert erase(order).is_complete
-    assert files() == []
+    assert archived_files() == []
     assert not ArchiveWrite.objects.exists()
 
 
@@ -124,7 +123,7 @@ def test_a_file_that_the_storage_has_named_is_left_to_the_caller(
     file = ArchivedFile.objects.get()
     erasure = erase(order)
     assert erasure.foreign_files == [file.pk]
-    assert files() == [file.name]
+    assert archived_files() == [file.name]
     file.refresh_from_db()
     assert file.name, "it tells which file it is"
 
@@ -137,13 +136,13 @@ def test_no_file_goes_with_a_transaction_that_is_rolled_back(craftkit: Kit, orde
     with transaction.atomic():
         erase(order)
         transaction.set_rollback(True)
-    assert len(files()) == 1
+    assert len(archived_files()) == 1
     render.refresh_from_db()
     assert render.erased_at is None
     with transaction.atomic():
         erase(order)
-        assert len(files()) == 1
-    assert files() == []
+        assert len(archived_files()) == 1
+    assert archived_files() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -156,10 +155,10 @@ def test_killed_before_its_files_are_deleted_the_next_call_deletes_them(
     after_committing(monkeypatch, ArchiveWrite, killed, verb="INSERT")
     with pytest.raises(Killed):
         erase(order)
-    assert len(files()) == 1
+    assert len(archived_files()) == 1
     assert Render.objects.exclude(erased_at=None).count() == 1
     erase(order)
-    assert files() == []
+    assert archived_files() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -172,7 +171,7 @@ def test_a_file_that_is_fetched_meanwhile_goes_again(
     settle(craftkit)
     render.refresh_from_db()
     assert render.erased_at is not None
-    assert (files(), kept_files()) == ([], [])
+    assert (archived_files(), kept_files()) == ([], [])
     assert not ArchiveWrite.objects.exists()
     assert not Change.objects.filter(signal="document_archived").exists()
 

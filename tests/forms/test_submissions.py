@@ -198,6 +198,26 @@ def test_data_go_after_their_time_where_everybody_has_heard_of_them(
     assert FormSubmission.objects.count() == 1
 
 
+def test_sessions_go_after_their_time_and_what_was_submitted_stays_about_its_object(
+    craftkit, settings
+):
+    order = Order.objects.create(number="1")
+    over, erased, untold = (noted(source=order) for _ in range(3))
+    EmbedSession.objects.filter(pk=erased.pk).update(erased_at=clock.now())
+    EmbedSession.objects.filter(pk=untold.pk).update(expires_at=None)
+    store(form_event(over.remote_id))
+    craftkit.run()
+    craftkit.pass_time(timedelta(days=9).total_seconds())
+    recent = noted(source=order)
+    EmbedSession.objects.filter(pk=recent.pk).update(expires_at=clock.now())
+    for days, kept in ((None, {over, erased, untold, recent}), (8, {erased, recent})):
+        settings.CRAFTKIT = {"FORM_KEEP_DAYS": days}
+        list(retention.prune())
+        assert set(EmbedSession.objects.all()) == kept
+    row = FormSubmission.objects.get()
+    assert (row.source, row.session) == (order, None)
+
+
 def test_what_earlier_versions_kept_unread_is_taken_up(craftkit):
     store(form_event())
     store(b'{"event": "render.queued"}')
