@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable  # noqa: TC003
 
 #: Characters of one text in a message, unless it says otherwise.
 LONGEST = 1_000
@@ -30,3 +31,14 @@ def get_logger(name: str) -> logging.Logger:
     logger = logging.getLogger(name)
     logger.addFilter(_fold)
     return logger
+
+
+def rewrite(name: str, change: Callable[[str], str]) -> None:
+    """Have the texts in the messages of a logger that is not the package's changed."""
+
+    def changed(record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(change(arg) if isinstance(arg, str) else arg for arg in record.args)
+        return True
+
+    logging.getLogger(name).addFilter(changed)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final, Unpack
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from django_craftkit.client.limits import check_mapping
 from django_craftkit.client.secret import Secret
 from django_craftkit.client.transport import Bearer
 from django_craftkit.client.types import Render
+from django_craftkit.log import rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,18 +109,5 @@ class CraftkitHook(Client):
         )
 
 
-class _WithoutTokens(logging.Filter):
-    """Takes the tokens of hooks out of what urllib3 logs: it notes the path of each call."""
-
-    _hooks = re.compile(r"(/v1/hooks/)[^/?#\s]+")
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                self._hooks.sub(rf"\1{_PLACE}", arg) if isinstance(arg, str) else arg
-                for arg in record.args
-            )
-        return True
-
-
-logging.getLogger("urllib3.connectionpool").addFilter(_WithoutTokens())
+# urllib3 notes the path of each call.
+rewrite("urllib3.connectionpool", partial(re.compile(r"(/v1/hooks/)[^/?#\s]+").sub, rf"\1{_PLACE}"))

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit.models import Batch, Change, Job, ProjectState, Render
+from django_craftkit.models import Batch, Change, Job, ProjectState, Render, WebhookDelivery
 
 from .base import MirrorAdmin
 from .buttons import permission_of
@@ -103,7 +103,12 @@ class TargetAdmin(WorkAdmin[M]):
         pks: dict[type[Model], set[int]] = {}
         for row in rows:
             pks.setdefault(model_of(row), set()).add(row.object_id)
-        columns = {Render: "key", ProjectState: "project", Batch: "name"}
+        columns = {
+            Render: "key",
+            ProjectState: "project",
+            Batch: "name",
+            WebhookDelivery: "event",
+        }
         keys: dict[type[Model], dict[int, str]] = {}
         for model, ids in pks.items():
             if self.allows(request, f"view_{model._meta.model_name}"):
