@@ -112,6 +112,14 @@ def _adopt(
     sent = ours.filter(remote_id=None, sent_at__lte=made_at + SKEW)
     if sent.filter(status=Status.PENDING).exists():
         return Reschedule(AGAIN, answered=True)
+    # In this order: a row is first one that is being sent, and then one that has an id.
+    if ours.filter(remote_id=said.id).exists():
+        _replay(delivery)
+        return Done(answered=True)
+    if _submissions(delivery).exclude(erased_at=None).exists():
+        # Nothing of it is to be kept here.
+        _give_up(delivery)
+        return Done(answered=True)
     if _was_ours(ours, sent, said.status, template["template"], made_at):
         _give_up(delivery)
         return Done(answered=True)
@@ -166,7 +174,7 @@ def _insert(
         accepted_at=made_at,
         **template,
     )
-    form = _submissions(delivery).filter(erased_at=None).first()
+    form = _submissions(delivery).first()
     if form is not None:
         row.source_type_id, row.source_id = form.source_type_id, form.source_id
         row.source_db, row.source_schema = form.source_db, form.source_schema

@@ -140,6 +140,34 @@ def test_an_answer_that_comes_during_the_wait_is_the_documents_own(craftkit, mon
     assert Render.objects.get().adopted_at is None
 
 
+def test_an_answer_that_comes_while_craftkit_is_asked_is_the_documents_own(
+    craftkit, made, monkeypatch
+):
+    """The call was repeated by another worker, at the same moment."""
+    render = Render.objects.request("invoice", {}, key="i-1")
+    craftkit.run()
+    craftkit.pass_time(600)
+    own = Render.objects.filter(pk=render.pk)
+    after_sending(monkeypatch, str(made.id), lambda: own.update(remote_id=made.id), method="GET")
+    settle(craftkit)
+    wait_for(craftkit)
+    assert Render.objects.get().adopted_at is None
+    assert set(WebhookDelivery.objects.filter(about=made.id).values_list("status")) == {
+        ("processed",)
+    }
+
+
+def test_the_document_of_a_form_that_was_erased_is_not_taken_in(craftkit, made):
+    order = Order.objects.create(number="1")
+    session = noted(source=order)
+    store(form_event(session.remote_id, renderId=str(made.id)))
+    craftkit.run()
+    Render.objects.none().erase(objects=[order])
+    wait_for(craftkit)
+    assert not Render.objects.exists()
+    assert WebhookDelivery.objects.get(about=made.id).error_code == "unknown_object"
+
+
 def test_what_an_earlier_attempt_has_left_is_not_taken_in(craftkit):
     craftkit.sandbox.faults.add("render_failed")
     render = Render.objects.request("invoice", {}, key="i-1")
