@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.core import signing
+from django.core.exceptions import ObjectDoesNotExist
 from django.urls import reverse
+from django.utils.connection import ConnectionDoesNotExist
 
 from django_craftkit import clock, conf
 from django_craftkit.client import Actor, FormOptions
@@ -60,7 +62,11 @@ class FormLink(NamedTuple):
         """Return the object that it is about, if it is about one; raise ``SourceGone``."""
         if self.source is None:
             return None
-        source = EmbedSession(**self.source).read_source()
+        try:
+            source = EmbedSession(**self.source).read_source()
+        except (ObjectDoesNotExist, ConnectionDoesNotExist):
+            # Of a model, or in a database, that the site has no longer.
+            raise SourceGone from None
         if source is None:
             raise SourceGone
         return source

@@ -1,10 +1,12 @@
-"""What every page with a session has in common: no cache, no transaction, no Referer."""
+"""What every page with a session has in common: no cache, no transaction, no Referer elsewhere."""
 
 from __future__ import annotations
 
 from functools import wraps
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render as page
 from django.utils.translation import gettext as _
@@ -27,7 +29,8 @@ _HEADERS = {
     # A session opens the form, or the builder, to whoever reads it.
     "Cache-Control": "private, no-store",
     "X-Robots-Tag": "noindex",
-    "Referrer-Policy": "no-referrer",
+    # Without any, browsers name no origin with a page's other forms, and Django refuses them.
+    "Referrer-Policy": "same-origin",
 }
 
 
@@ -35,21 +38,34 @@ def embedding_view(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
     """Make a view fit to mint a session in: ``create_session`` may be called, and may fail.
 
     It runs outside of any transaction, also under ``ATOMIC_REQUESTS``. Its answers are kept by no
-    cache and no search engine, and the page's address is told to nobody. Where Craftkit opens no
+    cache and no search engine, and no other site is told its address. Where Craftkit opens no
     session, the answer is 503, with the page ``craftkit/no_form.html``.
     """
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
             response = view(request, *args, **kwargs)
         except SessionUnavailable:
             response = tell(request, unavailable(), 503)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+        return awaited(request, response) if isawaitable(response) else _kept_by_nobody(response)
 
+    async def awaited(request: HttpRequest, answer: Any) -> HttpResponseBase:
+        try:
+            response = await answer
+        except SessionUnavailable:
+            response = await sync_to_async(tell)(request, unavailable(), 503)
+        return _kept_by_nobody(response)
+
+    if iscoroutinefunction(view):
+        markcoroutinefunction(guarded)
     return non_atomic(guarded)
+
+
+def _kept_by_nobody(response: HttpResponseBase) -> HttpResponseBase:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
 
 
 def unavailable() -> str:

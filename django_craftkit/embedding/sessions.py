@@ -330,9 +330,9 @@ def _granted(mode: str, *, designs: bool) -> dict[str, bool]:
 def _actor(user: AbstractBaseUser | None) -> Actor:
     if user is None:
         return Actor("guest")
-    full_name = getattr(user, "get_full_name", user.get_username)()
-    name = one_line(full_name or user.get_username(), _LONGEST_NAME)
-    return Actor(str(user.pk), display_name=name or None)
+    # A user's name for logging in may be an e-mail address, and none is told.
+    full_name = getattr(user, "get_full_name", str)()
+    return Actor(str(user.pk), display_name=one_line(full_name, _LONGEST_NAME) or None)
 
 
 def _scope(mode: str, remote_id: uuid.UUID | None) -> Scope:

@@ -21,7 +21,7 @@ from django_craftkit.models.exceptions import WrongSchema
 from .errors import SessionLost
 from .links import FormLink, SourceGone
 from .pages import embedding_view, opened, tell, tell_script
-from .references import Reference
+from .references import DESIGN, Reference
 from .sessions import renew
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ def published(request: HttpRequest) -> HttpResponseBase:
     found = _session_of(request)
     if isinstance(found, HttpResponse):
         return found
-    row, _reference = found
+    row, reference = found
+    if DESIGN not in reference.permissions:
+        return _refused()
     Template.objects.refresh(row.project)
     return HttpResponse(status=204)
 

@@ -22,8 +22,8 @@ Status = WebhookDelivery.Status
 AT_ONCE = 100
 #: Webhooks that are a worker's: it has them locked first, and leaves nothing of what was erased.
 TO_BE_APPLIED = (Status.RECEIVED, Status.FAILED)
-#: Webhooks that are linked to nothing, and that nobody applies any more.
-UNUSED = (Status.IGNORED, Status.ABANDONED)
+#: Webhooks that are linked to nothing, and that nobody applies any more, or may ever be able to.
+UNUSED = (Status.IGNORED, Status.ABANDONED, Status.FAILED)
 #: Events of attempts of documents.
 OF_DOCUMENTS = ("render.succeeded", "render.failed")
 

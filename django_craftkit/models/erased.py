@@ -49,7 +49,13 @@ LEFT: dict[str, dict[str, Any]] = {
     },
     "SignatureRecipient": {"first_name": "", "last_name": "", "email": ""},
     "EngagementEvent": {"ip_address": None, "user_agent": "", "metadata": None},
-    "EmbedSession": {**_ABOUT, "tenant_id": "", "actor_id": "", "renew_token": ""},
+    "EmbedSession": {
+        **_ABOUT,
+        "tenant_id": "",
+        "actor_id": "",
+        "created_by": None,
+        "renew_token": "",
+    },
     "FormSubmission": {**_ABOUT, "data": None, "answer": {}},
     # Of receivers that failed, also what they said: see ``erasing.py``.
     "Change": {"note": ""},

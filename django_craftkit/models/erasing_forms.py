@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
@@ -39,18 +40,30 @@ def erase_forms(
 ) -> Iterator[Erasure]:
     """Erase submissions and sessions that are about what documents, or objects, are; yield each.
 
-    So are submissions that a document was made of, and those of a session that is erased.
+    So are submissions that a document was made of, those of a session that is erased, those and
+    sessions that are named themselves, and the sessions that a named user has opened.
     ``make_batch`` makes what is erased in one transaction; ``mine`` narrows rows to a project.
     """
+    objects = list(objects)
     known = (identify_if_known(one) for one in objects)
     named = any_of(one for one in known if one is not None)
     submissions = _rows("FormSubmission").filter(**mine)
     sessions = _rows("EmbedSession").filter(**mine)
     found = submissions.filter(
-        named | _about_same(renders) | Q(render__in=renders.values("pk")) | _made_into(renders)
+        named
+        | _about_same(renders)
+        | Q(render__in=renders.values("pk"))
+        | _made_into(renders)
+        | _are("pk", submissions.model, objects)
     )
     of_found = found.filter(project=OuterRef("project"), session_id=OuterRef("remote_id"))
-    chosen = sessions.filter(named | _about_same(renders) | Exists(of_found))
+    chosen = sessions.filter(
+        named
+        | _about_same(renders)
+        | Exists(of_found)
+        | _are("pk", sessions.model, objects)
+        | _are("created_by", get_user_model(), objects)
+    )
     # Read at once: what they are found by is about to go.
     pks, done = list(found.order_by("pk").values_list("pk", flat=True)), set[int]()
     for part in _parts(list(chosen.order_by("pk").values_list("pk", flat=True))):
@@ -90,6 +103,11 @@ def _about_same(renders: QuerySet[Any]) -> Exists:
             **{name: OuterRef(name) for name in _SOURCE},
         )
     )
+
+
+def _are(column: str, model: type[Model], objects: Iterable[Model]) -> Q:
+    """Return a condition: a column has the key of one of those objects that are of a model."""
+    return Q(**{f"{column}__in": [one.pk for one in objects if isinstance(one, model)]})
 
 
 def _made_into(renders: QuerySet[Any]) -> Q:

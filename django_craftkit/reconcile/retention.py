@@ -23,6 +23,7 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.models.render_manager import OVERDUE
+from django_craftkit.privacy import FORM_SUBMITTED
 
 from .archive import ARCHIVED
 
@@ -140,13 +141,19 @@ def sessions() -> QuerySet[EmbedSession]:
     """Return the embed sessions that ended so long ago that nothing is submitted in them any more.
 
     What was submitted has its own note of what it is about. One that was erased stays: it keeps a
-    submission that comes late from being stored.
+    submission that comes late from being stored. None goes while a form of its project waits to be
+    read, by a later version perhaps: of one that can't be read, nobody knows the session.
     """
     rows, days = EmbedSession.objects.writer(), conf.options().FORM_KEEP_DAYS
     if days is None:
         return rows.none()
     before = database_now() - timedelta(days=days)
+    unread = WebhookDelivery.objects.writer().filter(
+        project=OuterRef("project"), event__in=("", FORM_SUBMITTED)
+    )
+    unread = unread.exclude(status=Status.PROCESSED).exclude(body=b"")
     return rows.filter(
+        ~Exists(unread),
         Q(expires_at__lt=before) | Q(expires_at__isnull=True, created_at__lt=before),
         erased_at__isnull=True,
     )

@@ -44,11 +44,15 @@ class Site:
     expires_in: int = 4 * 3600
     redirect_url: str = ""
     statuses: dict[str, int] = field(default_factory=dict)
+    #: Whether something before the site answers in its place.
+    is_behind_a_proxy: bool = False
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def answer(self, name: str, request: HttpRequest) -> HttpResponse:
         self.asked.append((name, request.POST.dict()))
         status = self.statuses.get(name, 200)
+        if self.is_behind_a_proxy:
+            return HttpResponse("<p>No.</p>", status=status)
         if status != 200:
             return JsonResponse({"message": f"{name} says {status}"}, status=status)
         token = f"token-{len(self.asked)}"
@@ -218,11 +222,29 @@ def test_what_makes_no_sense_is_passed_over(opened, here, nonsense):
 
 
 @pytest.mark.parametrize("status", [403, 409])
-def test_whoever_may_not_go_on_is_told_and_keeps_what_they_typed(opened, here, status):
+def test_whoever_may_not_go_on_is_told_at_the_end_and_keeps_what_they_typed(browser, here, status):
+    here.expires_in = 12
+    here.statuses["renew"] = status
+    browser.go("/page/")
+    browser.driver.execute_script(LISTEN)
+    in_frame(browser, "document.querySelector('input').value = 'what was typed'")
+    browser.until(lambda: here.count("renew"))
+    assert told(browser) == []
+    browser.sees(f"renew says {status}")
+    assert told(browser) == [["session-lost", {"message": f"renew says {status}"}]]
+    assert here.count("renew") == 1
+    assert typed(browser) == "what was typed"
+
+
+@pytest.mark.parametrize("status", [200, 403, 404])
+def test_what_a_proxy_answers_decides_nothing(opened, here, status):
+    here.is_behind_a_proxy = True
     here.statuses["renew"] = status
     say(opened, type="session.expiring")
-    opened.sees(f"renew says {status}")
-    assert told(opened) == [["session-lost", {"message": f"renew says {status}"}]]
+    opened.until(lambda: here.count("renew"))
+    say(opened, type="form.submitted")
+    opened.until(lambda: told(opened))
+    assert told(opened) == [["form-submitted", {}]]
     assert typed(opened) == "what was typed"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.core import signing
 from django.db import connection
 from django.test import Client
@@ -80,7 +81,7 @@ class TestThePage:
         for url in (url_of(order), url_of(order, expires=1e-9)):
             headers = client.get(url).headers
             assert headers["Cache-Control"] == "private, no-store"
-            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["Referrer-Policy"] == "same-origin"
             assert headers["X-Robots-Tag"] == "noindex"
 
     def test_is_a_projects_own_where_it_has_one(self, form, client, order, settings, tmp_path):
@@ -167,6 +168,19 @@ class TestItIsGone:
         url = url_of(order)
         order.delete()
         assert client.get(url).status_code == client.post(url).status_code == 410
+
+    def test_once_its_model_is(self, client, order):
+        kind = ContentType.objects.create(app_label="shop", model="gone")
+        source = {
+            "source_type_id": kind.pk,
+            "source_id": "1",
+            "source_db": "",
+            "source_schema": None,
+        }
+        kind.delete()
+        ContentType.objects.clear_cache()
+        token = FormLink("default", "crew-list", source, 9e9, {}).token
+        assert client.get(f"/craftkit/forms/{token}/").status_code == 410
 
     def test_once_its_project_is(self, form, client, order, settings):
         url = url_of(order)

@@ -234,6 +234,8 @@ class TestPublishing:
         assert renew(browser(), designs, PUBLISHED).status_code == 403
         assert not Job.objects.filter(kind=Job.Kind.TEMPLATES).exists()
 
-    def test_is_no_address_of_a_forms_page(self, form, session, designs):
+    def test_is_no_address_of_a_forms_page(self, form, session, designs, user):
         assert session.for_browser["publishedUrl"] == ""
+        assert renew(browser(user), session, PUBLISHED).status_code == 403
+        assert not Job.objects.filter(kind=Job.Kind.TEMPLATES).exists()
         assert designs.for_browser["publishedUrl"] == PUBLISHED

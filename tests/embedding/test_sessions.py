@@ -52,6 +52,12 @@ class TestAForm:
         row = EmbedSession.objects.get()
         assert (row.tenant_id, row.actor_id) == ("default", str(user.pk))
 
+    def test_tells_no_name_that_logs_in(self, form, user):
+        user.first_name = user.last_name = ""
+        user.username = "ada@example.com"
+        embedding.create_session("crew-list", user=user)
+        assert minted(form).new.actor.display_name is None
+
     def test_takes_another_tenant_and_actor(self, form):
         tenant, actor = client.Tenant("acme", "Acme"), client.Actor("7", email="jo@example.com")
         embedding.create_session("crew-list", tenant=tenant, actor=actor)

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from django.template import Context, RequestContext, Template
@@ -105,7 +106,26 @@ class TestAViewThatMintsASession:
     def test_is_kept_by_no_cache_and_told_to_nobody(self, form):
         answer = self.page(mint=lambda: embedding.create_session("crew-list"))
         assert answer.headers["Cache-Control"] == "private, no-store"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+
+    def test_has_forms_that_can_be_posted(self, form):
+        """Of a page without a Referer a browser names no origin, and Django refuses it."""
+        answer = self.page(mint=lambda: embedding.create_session("crew-list"))
+        assert answer.headers["Referrer-Policy"] not in ("no-referrer", "origin")
+
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_may_be_async(self, form, is_there):
+        form.sandbox.project().embed_enabled = is_there
+
+        @embedding.embedding_view
+        async def view(request):
+            await sync_to_async(embedding.create_session)("crew-list")
+            return HttpResponse("the page")
+
+        assert iscoroutinefunction(view)
+        answer = async_to_sync(view)(RequestFactory().get("/"))
+        assert answer.status_code == (200 if is_there else 503)
+        assert answer.headers["Cache-Control"] == "private, no-store"
 
     def test_says_so_where_there_is_none(self, form):
         form.sandbox.project().embed_enabled = False

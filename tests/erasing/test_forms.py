@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
+from django.contrib.auth.models import User
 
 from django_craftkit.models import (
     EmbedSession,
@@ -109,6 +110,29 @@ def test_by_address_submissions_that_hold_it_are_listed_and_stay(craftkit: Kit):
     assert erasure.mentioned_in_forms == [first.pk]
     assert first.data is not None
     assert all(one.body for one in WebhookDelivery.objects.all())
+    # Whoever has looked at it names it.
+    Render.objects.none().erase(objects=[first])
+    first.refresh_from_db()
+    assert (first.data, first.erased_at is None) == (None, False)
+    assert Render.objects.none().erase(addresses=[ADDRESS]).mentioned_in_forms == []
+
+
+def test_the_sessions_that_she_has_opened_go_with_her(craftkit: Kit, order: Order):
+    user = User.objects.create_user("her")
+    opened, other = noted(source=order, user=user, actor_id=str(user.pk)), noted(source=order)
+    erasure = Render.objects.none().erase(objects=[user])
+    assert erasure.erased["EmbedSession"] == [opened.pk]
+    opened.refresh_from_db()
+    assert (opened.created_by, opened.actor_id, opened.source) == (None, "", None)
+    assert EmbedSession.objects.get(pk=other.pk).erased_at is None
+
+
+def test_a_form_that_can_not_be_read_is_dropped_where_it_holds_her_address(craftkit: Kit):
+    store(form_event(None, data={"email": ADDRESS}, sessionId=None))
+    craftkit.run()
+    assert WebhookDelivery.objects.get().status == "failed"
+    Render.objects.none().erase(addresses=[ADDRESS])
+    assert places() == []
 
 
 def test_one_that_is_erased_is_not_listed_as_well(craftkit: Kit, order: Order):

@@ -218,6 +218,17 @@ def test_sessions_go_after_their_time_and_what_was_submitted_stays_about_its_obj
     assert (row.source, row.session) == (order, None)
 
 
+def test_no_session_goes_while_a_form_waits_to_be_read(craftkit, settings):
+    """A later version may read it, and look for its session then."""
+    settings.CRAFTKIT = {"FORM_KEEP_DAYS": 0}
+    noted()
+    store(form_event(None, sessionId=None))
+    craftkit.run()
+    craftkit.pass_time(timedelta(days=9).total_seconds())
+    list(retention.prune())
+    assert EmbedSession.objects.exists()
+
+
 def test_what_earlier_versions_kept_unread_is_taken_up(craftkit):
     store(form_event())
     store(b'{"event": "render.queued"}')

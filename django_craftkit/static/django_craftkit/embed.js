@@ -62,6 +62,7 @@ class Embed {
 
   // Not by `src`: what is loaded anew would be a step of its own in the browser's history.
   load() {
+    this.heldUntil = this.end;
     this.frame.contentWindow.location.replace(this.session.url);
   }
 
@@ -81,33 +82,37 @@ class Embed {
   }
 
   async renew() {
-    if (this.isRenewing || this.isLost) return;
+    if (this.isRenewing || this.isRefused) return;
     this.isRenewing = true;
-    const end = this.end;
     const { reference, renewUrl } = this.session;
     const { status, body } = await this.post(renewUrl, { reference });
     this.isRenewing = false;
     if (status === 200) {
+      this.say("");
       this.soonest = Date.now() + SOONEST;
       this.take(body);
-      this.handOver(end);
-    } else if ((status >= 400 && status < 500 && status !== 429) || Date.now() > end) {
-      this.lose(body.message);
+      this.handOver();
+    } else if (status === 403 || status === 409) {
+      this.isRefused = true;
+      // Until then, what the iframe has is as good as before.
+      setTimeout(() => this.lose(body.message), Math.max(this.end - Date.now(), 0));
     } else {
+      // Nobody has decided anything: the network is away after a sleep, say.
       this.plan(Date.now() + AGAIN);
+      this.retry = () => this.plan(0);
+      if (Date.now() > this.end) this.say(body.message);
     }
   }
 
-  handOver(end) {
+  handOver() {
     clearTimeout(this.reload);
     this.tell({ type: "session.renewed", sessionToken: this.session.token });
     // What was typed would be gone: only where it is going to be of no use.
-    const wait = Math.max(end - LAST - Date.now(), ACCEPTED);
+    const wait = Math.max(this.heldUntil - LAST - Date.now(), ACCEPTED);
     this.reload = setTimeout(() => this.load(), wait);
   }
 
   lose(message) {
-    this.isLost = true;
     // The iframe stays: somebody may want to copy what they have typed.
     this.retry = () => window.location.reload();
     this.say(message);
@@ -117,8 +122,10 @@ class Embed {
   hear({ source, origin, data }) {
     if (source !== this.frame.contentWindow || origin !== this.origin) return;
     const { type, ...detail } = Object(data);
-    if (type === "session.accepted") clearTimeout(this.reload);
-    else if (type === "session.expiring") this.plan(0);
+    if (type === "session.accepted") {
+      this.heldUntil = this.end;
+      clearTimeout(this.reload);
+    } else if (type === "session.expiring") this.plan(0);
     else if (type === "resize" && detail.height > 0)
       this.frame.height = Math.min(Math.ceil(detail.height), HIGHEST);
     else if (TOLD.has(type)) this.pass(type, detail);
@@ -152,9 +159,11 @@ class Embed {
     const body = new URLSearchParams({ csrfmiddlewaretoken: craftkitCsrf, ...fields });
     const failed = { message: craftkitFailed };
     try {
-      const answer = await fetch(url, { method: "POST", body, redirect: "error" });
+      const answer = await fetch(url, { method: "POST", body, redirect: "error", keepalive: true });
       const isJson = answer.headers.get("Content-Type")?.startsWith("application/json");
-      return { status: answer.status, body: isJson ? await answer.json() : failed };
+      // A proxy's page says nothing of the session, whatever its status.
+      if (!isJson) return { status: 0, body: failed };
+      return { status: answer.status, body: await answer.json() };
     } catch (error) {
       // Nobody is there, or the answer broke off: another time, perhaps.
       console.warn("craftkit embed:", error);
