@@ -109,5 +109,6 @@ class CraftkitHook(Client):
         )
 
 
-# urllib3 notes the path of each call.
-rewrite("urllib3.connectionpool", partial(re.compile(r"(/v1/hooks/)[^/?#\s]+").sub, rf"\1{_PLACE}"))
+# urllib3 notes the path of each call, and of each that an adapter of one's own repeats.
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    rewrite(_name, partial(re.compile(r"(/v1/hooks/)[^/?#\s'\"]+").sub, rf"\1{_PLACE}"))

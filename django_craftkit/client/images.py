@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 LARGEST: Final = 10 * 1024 * 1024
 """Bytes of one image. Craftkit says 10 MB; should it mean 10,000,000, it refuses the rest."""
 
+_SVG: Final = "image/svg+xml"
+_NO_BYTES: Final = "is not bytes, or a file that is open for reading bytes"
 #: By its content type, what an image of this kind begins with.
 _BEGINNINGS: Final = {
     "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
@@ -25,14 +28,14 @@ _BEGINNINGS: Final = {
     "image/gif": re.compile(rb"GIF8[79]a"),
     "image/webp": re.compile(rb"RIFF.{4}WEBP", re.S),
     "image/tiff": re.compile(rb"II\*\0|MM\0\*"),
-    "image/svg+xml": re.compile(
-        rb"(\xef\xbb\xbf)?\s*((<\?xml|<!--|<!DOCTYPE svg).{0,4000}?)?<svg[\s>/]", re.S
+    _SVG: re.compile(
+        rb"(\xef\xbb\xbf)?\s*((<\?xml|<!--|<!DOCTYPE svg).{0,4000}?)?<svg[\s>/]", re.S | re.I
     ),
 }
 _OTHER_NAMES: Final = {
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
-    "image/svg": "image/svg+xml",
+    "image/svg": _SVG,
 }
 _TYPE: Final = re.compile(r"image/[a-z0-9!#$&^_.+-]{1,100}", re.ASCII)
 
@@ -62,9 +65,7 @@ def multipart(file: BinaryIO | bytes, content_type: str | None, filename: str | 
     Raises:
         InvalidData: empty, too large, or not what it is said to be.
     """
-    content = file.read(LARGEST + 1) if hasattr(file, "read") else file
-    if not isinstance(content, bytes):
-        refuse("file", "is not bytes, or a file that is open for reading bytes")
+    content = file if isinstance(file, bytes) else _read(file)
     if not content:
         refuse("file", "is empty")
     if len(content) > LARGEST:
@@ -73,9 +74,24 @@ def multipart(file: BinaryIO | bytes, content_type: str | None, filename: str | 
     if filename is None:
         filename = f"image.{kind.removeprefix('image/').partition('+')[0]}"
     check_text("filename", filename, 1, 255)
-    if not filename.isprintable():
-        refuse("filename", "holds a character that can't be printed")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in filename):
+        refuse("filename", "holds a control character, or half of one")
     return Body(*encode_multipart_formdata({"file": (filename, content, kind)}))
+
+
+def _read(file: BinaryIO) -> bytes:
+    """Read a file, which may be a pipe, and no further than to see that it is too large."""
+    if not hasattr(file, "read"):
+        refuse("file", _NO_BYTES)
+    content = bytearray()
+    while len(content) <= LARGEST:
+        part = file.read(LARGEST + 1 - len(content))
+        if not isinstance(part, bytes):
+            refuse("file", _NO_BYTES)
+        if not part:
+            break
+        content += part
+    return bytes(content)
 
 
 def _kind(content: bytes, declared: str | None) -> str:
@@ -89,6 +105,8 @@ def _kind(content: bytes, declared: str | None) -> str:
     if not _TYPE.fullmatch(kind):
         refuse("content_type", "is not image/…")
     kind = _OTHER_NAMES.get(kind, kind)
-    if kind != told and (told is not None or kind in _BEGINNINGS):
+    # An SVG may begin with anything that XML may.
+    is_known = kind in _BEGINNINGS and kind != _SVG
+    if kind != told and (told is not None or is_known):
         refuse("content_type", "is not what the file is by its first bytes")
     return kind

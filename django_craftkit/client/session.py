@@ -67,6 +67,8 @@ class CraftkitSession(Client):
         parts = urlsplit(origin)
         if f"{parts.scheme}://{parts.netloc}" != origin or "@" in origin:
             refuse("origin", "is not a scheme, a host and perhaps a port alone")
+        if not origin.isascii():
+            refuse("origin", "is not as browsers send it: the host in punycode (xn--…)")
         self._origin = origin
         super().__init__(secret, **options)
 

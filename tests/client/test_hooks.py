@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from typing import Any
 from uuid import UUID
 
 import pytest
 import requests
 from responses.matchers import json_params_matcher
+from urllib3.util import Retry
 
 from django_craftkit.client import (
     AuthenticationError,
@@ -23,7 +25,7 @@ from django_craftkit.client import (
     ServerError,
 )
 
-from .conftest import BASE, QUEUED, RENDER, Api, Serve, answers, refusal
+from .conftest import BASE, QUEUED, RENDER, Api, Serve, answers, nobody, refusal
 
 TOKEN = "whk_0123456789"
 SECRET = "whsec_abcdef"
@@ -47,6 +49,18 @@ def test_a_hook_with_a_secret_signs_the_bytes_that_it_sends(api: Api) -> None:
     assert isinstance(request.body, bytes)
     mac = hmac.new(SECRET.encode(), request.body, hashlib.sha256).hexdigest()
     assert request.headers["X-Craftkit-Signature"] == mac
+
+
+def test_an_adapter_that_repeats_calls_logs_no_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    retry = Retry(1, backoff_factor=0, allowed_methods=None)
+    hook = CraftkitHook(
+        TOKEN, base_url=nobody(), adapter=lambda: requests.adapters.HTTPAdapter(max_retries=retry)
+    )
+    with pytest.raises(CraftkitError):
+        hook.render({})
+    assert "Incremented Retry" in caplog.text
+    assert TOKEN not in caplog.text
 
 
 def test_a_token_stays_one_part_of_the_path(serve: Serve) -> None:

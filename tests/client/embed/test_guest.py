@@ -132,7 +132,15 @@ def test_the_origin_can_be_ones_own(api: Api) -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["", "example.com", "https://example.com/", "https://a@example.com", "https://a\r\nX: y", None],
+    [
+        "",
+        "example.com",
+        "https://example.com/",
+        "https://a@example.com",
+        "https://a\r\nX: y",
+        "https://k\u00f6ln.example",
+        None,
+    ],
 )
 def test_an_origin_that_is_none_is_refused(origin: Any) -> None:
     with pytest.raises(ValueError, match="origin"):
@@ -177,6 +185,35 @@ def test_a_file_is_read_from_where_it_stands(api: Api, guest: CraftkitSession) -
     assert parts(api) == ("a %22b%22.png", "image/png", PNG)
 
 
+def test_a_file_that_comes_in_pieces_is_sent_whole(api: Api, guest: CraftkitSession) -> None:
+    class Pipe(io.RawIOBase):
+        left = PNG + b"\0" * 100
+
+        def read(self, size: int | None = -1) -> bytes:
+            part, self.left = self.left[:10], self.left[10:]
+            return part
+
+    api.post(UPLOAD_URL, json=IMAGE)
+    guest.upload_image(SESSION, Pipe())
+    assert parts(api)[2] == PNG + b"\0" * 100
+
+
+@pytest.mark.parametrize(
+    "name", ["Screenshot 9.41.00\u202fAM.png", "caf\u00ad\u00e9.png", "\U0001f468\u200d\U0001f4bb"]
+)
+def test_a_file_may_be_called_as_files_are(api: Api, guest: CraftkitSession, name: str) -> None:
+    api.post(UPLOAD_URL, json=IMAGE)
+    guest.upload_image(SESSION, PNG, filename=name)
+    assert parts(api)[0] == name
+
+
+def test_an_svg_may_have_a_long_head(api: Api, guest: CraftkitSession) -> None:
+    api.post(UPLOAD_URL, json=IMAGE)
+    file = b"<!--" + b"x" * 9000 + b"--><svg/>"
+    guest.upload_image(SESSION, file, content_type="image/svg+xml")
+    assert parts(api)[1] == "image/svg+xml"
+
+
 def test_a_kind_that_is_not_known_here_is_craftkits_to_judge(
     api: Api, guest: CraftkitSession
 ) -> None:
@@ -203,6 +240,7 @@ def test_a_kind_that_is_not_known_here_is_craftkits_to_judge(
         ("content_type", PNG, {"content_type": "image/png\r\nX: y"}),
         ("filename", PNG, {"filename": ""}),
         ("filename", PNG, {"filename": "a\r\nb"}),
+        ("filename", PNG, {"filename": "a\ud800"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
