@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.core import signing
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _SALT = "django_craftkit.embedding"
 #: What it takes to publish and save in the builder; of templates, and not of a session's source.
 DESIGN = "craftkit.design_template"
+#: How long after its end a session is still renewed: a machine may sleep with the page over night.
+LATEST = timedelta(hours=24)
 
 
 class Reference(NamedTuple):
@@ -48,7 +51,9 @@ class Reference(NamedTuple):
             return None
         rows = EmbedSession.objects.writer().filter(project__in=conf.project_aliases())
         row = rows.filter(pk=self.row).first()
-        return row if row is not None and self._permits(row, user) else None
+        if row is None or (row.expires_at is not None and clock.now() > row.expires_at + LATEST):
+            return None
+        return row if self._permits(row, user) else None
 
     def _permits(self, row: EmbedSession, user: Any) -> bool:
         if not self.permissions:

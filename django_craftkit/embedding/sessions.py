@@ -169,7 +169,8 @@ def create_session(
         catalog: the variables that the builder offers, as published at Craftkit.
         branding, appearance: how it looks, in Craftkit's words.
         project: an alias of ``CRAFTKIT_PROJECTS``.
-        renewable_until: when it is not renewed any more; None: as long as a page is open.
+        renewable_until: when it is not renewed any more; None: as long as a page is open, and up to
+            a day after the session has ended.
 
     Raises:
         SessionUnavailable: Craftkit opens none; its message says why, for staff.

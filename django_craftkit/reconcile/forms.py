@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Value
+from django.db.models.functions import Coalesce
+
 from django_craftkit import bulk
 from django_craftkit.database import lock, sanitized
 from django_craftkit.models import Change, EmbedSession, FormSubmission, Render, WebhookDelivery
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 #: What the history calls it.
 SUBMITTED = "submitted"
+#: What is looked at of a document that was made of a form.
+_OF_RENDER = ("project", "remote_id", "erased_at", "adopted_at")
 #: What a submission has of its session's source.
 _SOURCE = ("source_type_id", "source_id", "source_db", "source_schema")
 
@@ -45,9 +50,7 @@ def apply(found: Sequence[Submitted], lease: Lease | None = None) -> set[Key]:
     """
     # Whoever erases a session has it locked first.
     sessions = _by_key(lock(EmbedSession.objects.writer()).order_by("pk"), _sessions(found))
-    renders = _by_key(
-        Render.objects.writer().only("project", "remote_id", "erased_at"), _renders(found)
-    )
+    renders = _by_key(Render.objects.writer().only(*_OF_RENDER), _renders(found))
     origins = _origins([delivery.pk for delivery, _said in found])
     hashes = [body_hash for body_hash, _received_at in origins.values()]
     rows = FormSubmission.objects.writer().filter(bulk.among("body_hash", hashes))
@@ -64,7 +67,22 @@ def apply(found: Sequence[Submitted], lease: Lease | None = None) -> set[Key]:
         if row.erased_at is not None:
             erased.add((row.project, row.session_id))
     _insert(list(new.values()), lease)
+    for row in new.values():
+        _tell_adopted(row)
     return erased
+
+
+def _tell_adopted(row: FormSubmission) -> None:
+    """Let a document that was taken in before its form be about what the form is about.
+
+    As it would be if the form had come first: see ``renders/adopt.py``.
+    """
+    render = row.render
+    if render is None or render.adopted_at is None or row.erased_at is not None:
+        return
+    values = {name: getattr(row, name) for name in _SOURCE}
+    adopted = Render.objects.writer().filter(pk=render.pk, source_type=None, erased_at=None)
+    adopted.update(**values, version=Coalesce("version", Value(row.version)))
 
 
 def _sessions(found: Sequence[Submitted]) -> set[Key]:

@@ -78,6 +78,10 @@ class TestItIsRenewed:
         form.pass_time(5 * 3600)
         assert renew(browser(user), session).status_code == 200
 
+    def test_and_not_for_ever(self, form, session, user):
+        form.pass_time(29 * 3600)
+        assert renew(browser(user), session).status_code == 403
+
     def test_for_whoever_has_the_page_of_a_guest(self, form):
         assert renew(browser(), embedding.create_session("crew-list")).status_code == 200
 

@@ -256,6 +256,18 @@ def test_a_form_that_made_one_says_what_it_is_about(craftkit, made):
     assert FormSubmission.objects.get().render == row
 
 
+def test_a_form_that_comes_after_its_document_says_so_as_well(craftkit, made):
+    order = Order.objects.create(number="1")
+    session = noted(source=order)
+    wait_for(craftkit)
+    assert Render.objects.get().source is None
+    store(form_event(session.remote_id, renderId=str(made.id), templateVersion=3))
+    craftkit.run()
+    row = Render.objects.for_object(order).get()
+    assert (row.remote_id, row.version) == (made.id, 3)
+    assert FormSubmission.objects.get().render == row
+
+
 def test_a_template_that_nobody_knows_is_its_id(craftkit, made):
     store(render_event(made.id))
     craftkit.sandbox.faults.add("webhook_dropped", times=None)
