@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .adapter import SandboxAdapter
-from .core import templates
+from .core import projects, templates
 from .core.checks.shape import Shape
 from .core.checks.templates import check_content, check_slug
 from .core.projects import DEFAULT_ACCOUNT
@@ -214,7 +214,7 @@ class Sandbox(EmbedControls, SignatureControls):
     def remove_project(self, name: str) -> None:
         """The project `name` goes, its keys stay and get a 403; KeyError if it isn't there."""
         with self.state.lock:
-            del self.state.projects[name]
+            projects.delete(self.state, self.state.projects[name])
 
     def put_template(
         self,

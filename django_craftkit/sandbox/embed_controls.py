@@ -64,12 +64,12 @@ class EmbedControls:
             The render, or None if the data are only collected.
 
         Raises:
-            ValueError: no such session, or none to fill in; it was revoked; the template does not
-                take the data.
+            ValueError: no such session, or none to fill in; it was revoked, or its project embeds
+                no more; the template does not take the data.
         """
         with self._session(session_id) as session:
-            if not session.active:
-                raise ValueError("this session was revoked")
+            if not session.active or not self.state.embeds(session.project):
+                raise ValueError("this session was revoked, or its project embeds no more")
             forms.check_mode(session)
             submission = forms.submit(self.state, session, data, {})
             self.state.settle()

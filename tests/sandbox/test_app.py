@@ -61,6 +61,8 @@ def test_a_key_whose_project_is_gone_is_forbidden(api, sandbox):
     answer = api.get("/v1/templates")
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+    sandbox.reset()
+    assert api.get("/v1/templates").status_code == 200
 
 
 def test_an_id_may_be_written_in_capitals(api):

@@ -56,8 +56,8 @@ def submit(call: Call, session_id: str) -> Response:
     shape = Shape(call.json())
     data = shape.object("data", required=True)
     shape.refuse()
-    if not session.active:
-        raise Refusal("conflict", "The session was revoked.")
+    if not session.active or not call.state.embeds(session.project):
+        raise Refusal("conflict", "The session was revoked, or its project embeds no more.")
     forms.check_mode(session)
     render = forms.submit(call.state, session, data or {}, {}).render
     return json_response({"renderId": render.id if render else None}, 202)

@@ -93,6 +93,11 @@ class State:
             raise ValueError(f"no such project: {name!r}")
         return self.projects[name]
 
+    def embeds(self, project: Project) -> bool:
+        """Whether a project is there, embeds, and is not suspended."""
+        is_there = project in self.projects.values()
+        return is_there and project.embed_enabled and not project.embed_suspended
+
     def renders(self) -> Iterator[Render]:
         """The renders of all projects, in the order in which they came."""
         renders = [r for project in self.projects.values() for r in project.renders.values()]

@@ -42,12 +42,19 @@ def create(call: Call) -> Response:
     document = shape.object("documentTemplate", required=True) or {}
     fields = Shape(document, shape.issues, "documentTemplate")
     name = fields.string("name", least=1, most=120) or builder.UNTITLED
-    layout = fields.object("layout")
+    # Not validated: what can't be read is kept, and not published.
+    layout = document.get("layout")
     preset = document.get("presetKey")
     if preset is not None:
         fields.string("presetKey")
     shape.refuse()
-    template = builder.create(call.state, call.project, name, layout, may_publish=may_publish)
+    template = builder.create(
+        call.state,
+        call.project,
+        name,
+        layout if isinstance(layout, dict) else None,
+        may_publish=may_publish,
+    )
     answer = {
         "design": None,
         **document,

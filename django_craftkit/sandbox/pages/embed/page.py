@@ -38,12 +38,12 @@ def script(name: str) -> str:
 def open_session(call: Call) -> EmbedSession:
     """The session of the address; without one that opens now the page is answered here."""
     session = call.state.sessions.at(call.request.args.get("session_token", ""))
-    if session is None:
+    if session is None or not call.state.embeds(session.project):
         abort(
             notice(
                 "This session has ended",
-                "It is not known, or its time is up. Please open the page anew from where it is "
-                "embedded.",
+                "It is not known, its time is up, or its project embeds no more. Please open the "
+                "page anew from where it is embedded.",
                 401,
                 framed_by=(),
             )

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.sandbox.api.embed.conftest import REFRESH, SHOP, bearer, refusal
-from tests.sandbox.conftest import INVOICE
+from tests.sandbox.conftest import DATA, INVOICE
 
 BUILDER = "/embed/builder"
 
@@ -128,6 +128,19 @@ def test_a_page_that_can_not_be_opened_says_why(api, guest, mint, sandbox, clock
     clock.advance(4 * 3600)
     assert (status(fill), status(edit, "builder")) == (401, 401)
     assert guest.get("/embed/other").status_code == 404
+
+
+@pytest.mark.parametrize("why", ["disabled", "suspended", "gone"])
+def test_no_page_opens_for_a_project_that_embeds_no_more(guest, mint, sandbox, why):
+    session = mint()
+    sandbox.project().embed_enabled = why != "disabled"
+    sandbox.project().embed_suspended = why == "suspended"
+    if why == "gone":
+        sandbox.remove_project("default")
+
+    assert guest.get(session["iframe_url"]).status_code == 401
+    with pytest.raises(ValueError, match="embeds no more"):
+        sandbox.submit_form(session["session_id"], DATA)
 
 
 def test_a_page_knows_how_long_its_token_lasts(guest, mint, sandbox, clock):
