@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 - typing.get_type_hints reads these classes
 from typing import Self
@@ -22,16 +23,17 @@ class FormAnswer(Answer):
 
     render: Render | None
     """The document that it makes of the form. None in collect mode, where the data come as the
-    webhook `form.submitted`; what Craftkit said then is in `extra`."""
+    webhook `form.submitted`; what Craftkit said then is in `extra`. None also where `unreadable`
+    has the `id`: Craftkit took the form, and nobody can say what it made of it."""
 
     @classmethod
     def from_json(cls, body: object) -> Self:
         fields = Fields(body, "form's answer")
-        try:
-            return cls(render=Render.from_json(body))
-        except InvalidResponse:
-            # The form was taken; what answers one in collect mode is not documented.
-            return cls(render=None, **fields.rest())
+        if fields.maybe_uuid("id") is not None:
+            with suppress(InvalidResponse):
+                return cls(render=Render.from_json(body))
+        # Never an error: the form was taken. What answers one in collect mode is not documented.
+        return cls(render=None, **fields.rest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

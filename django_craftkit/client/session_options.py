@@ -114,7 +114,8 @@ class Scope:
     """One of `MODES`."""
     _: KW_ONLY
     template_id: UUID | str | None = None
-    """Craftkit's id of a template. `fill` needs one."""
+    """Craftkit's id of a template. `fill` needs one. It is sent by both names: the documentation
+    has this one for tokens, and the other one for requests."""
     template_external_id: str | None = None
     """Of a template: 1 to 160 characters. For `fill` it must be the template's id."""
 
@@ -130,11 +131,12 @@ class Scope:
             check_text("scope.template_external_id", self.template_external_id, 1, 160)
         if self.mode == FILL and self.template_id is None and self.template_external_id is None:
             refuse("scope.template_id", "is missing: whose form is to be filled in?")
+        remote_id = None if self.template_id is None else str(self.template_id)
         return {
             "mode": self.mode,
             **given(
-                templateId=None if self.template_id is None else str(self.template_id),
-                templateExternalId=self.template_external_id,
+                templateId=remote_id,
+                templateExternalId=self.template_external_id or remote_id,
             ),
         }
 

@@ -217,7 +217,7 @@ def create_session(
             lambda craftkit: craftkit.embed.create_session(
                 tenant,
                 actor,
-                scope=_scope(mode, _remote_id(craftkit, template, known)),
+                scope=Scope(mode, template_id=_remote_id(craftkit, template, known)),
                 permissions=granted,
                 form=form,
                 catalog=catalog,
@@ -334,13 +334,6 @@ def _actor(user: AbstractBaseUser | None) -> Actor:
     # A user's name for logging in may be an e-mail address, and none is told.
     full_name = getattr(user, "get_full_name", str)()
     return Actor(str(user.pk), display_name=one_line(full_name, _LONGEST_NAME) or None)
-
-
-def _scope(mode: str, remote_id: uuid.UUID | None) -> Scope:
-    # The documentation of requests has the one name, that of tokens both; to fill in a form, the
-    # one must be an id as well.
-    external_id = None if remote_id is None else str(remote_id)
-    return Scope(mode, template_id=remote_id, template_external_id=external_id)
 
 
 def _remote_id(craftkit: client.Craftkit, slug: str, known: Template | None) -> uuid.UUID | None:

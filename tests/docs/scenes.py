@@ -1078,7 +1078,7 @@ def scene_mint(stage: Stage) -> Scene:
         api.post(REFRESH_URL, json=refreshed)
         names = yield {"craftkit": client.Craftkit("ck_test_x"), "template_id": SESSION}
         first, second = (json.loads(call.request.body or "") for call in api.calls)
-    assert first["scope"] == {"mode": "fill", "templateId": SESSION}
+    assert first["scope"]["templateExternalId"] == SESSION
     assert first["form"]["captureMode"] == "collect"
     assert second == {"renewToken": MINTED["renew_token"]}
     assert MINTED["iframe_url"] in names["frame"]

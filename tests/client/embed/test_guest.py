@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -61,13 +62,23 @@ def test_a_form_is_sent_in_with_the_sessions_token(api: Api, guest: CraftkitSess
     assert answer.extra == {}
 
 
-@pytest.mark.parametrize("body", [{}, {"status": "accepted"}, {"id": "sub_1", "status": "taken"}])
+@pytest.mark.parametrize("body", [{}, {"status": "accepted"}, {"id": None, "status": "taken"}])
 def test_a_form_that_is_only_collected_has_no_render(
     api: Api, guest: CraftkitSession, body: dict[str, str]
 ) -> None:
     api.post(SUBMIT_URL, json=body, status=202)
     answer = guest.submit_form(SESSION, {})
-    assert (answer.render, answer.extra) == (None, body)
+    assert (answer.render, answer.unreadable) == (None, {})
+    assert answer.extra == {name: value for name, value in body.items() if value is not None}
+
+
+def test_a_form_that_was_taken_is_no_error_whatever_is_said_of_it(
+    api: Api, guest: CraftkitSession
+) -> None:
+    for body, unreadable in (({"id": "rnd_1"}, {"id": "rnd_1"}), ({"id": RENDER}, {})):
+        api.post(SUBMIT_URL, json=body, status=202)
+        answer = guest.submit_form(SESSION, {})
+        assert (answer.render, answer.unreadable) == (None, unreadable)
 
 
 @pytest.mark.parametrize("selection", [{"ships": 1}, {1: "ship"}, "ships"])
@@ -259,5 +270,7 @@ def test_the_largest_image_is_sent(api: Api, guest: CraftkitSession) -> None:
 
 def test_numbers_of_the_data_keep_their_digits(api: Api, guest: CraftkitSession) -> None:
     api.post(SUBMIT_URL, json=QUEUED)
-    guest.submit_form(SESSION, {"id": UUID(SESSION)})
-    assert json.loads(api.calls[0].request.body or "")["data"] == {"id": SESSION}
+    digits = "12345678901234567890.1234567890"
+    guest.submit_form(SESSION, {"price": Decimal(digits), "number": 10**30})
+    sent = json.loads(api.calls[0].request.body or "", parse_float=str)["data"]
+    assert sent == {"price": digits, "number": 10**30}

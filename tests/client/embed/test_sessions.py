@@ -98,7 +98,11 @@ def test_a_form_is_minted_with_all_that_can_be_said_of_it(api: Api, craftkit: Cr
             "branding": {"primaryColor": "#123456"},
         },
         "actor": {"externalId": "usr_456", "avatarUrl": "https://example.com/ada.png"},
-        "scope": {"mode": "fill", "templateId": TEMPLATE},
+        "scope": {
+            "mode": "fill",
+            "templateId": TEMPLATE,
+            "templateExternalId": TEMPLATE,
+        },
         "permissions": {"submitForm": True, "saveFormDraft": False},
         "form": {
             "prefill": {"customer": {"name": "Acme"}},
