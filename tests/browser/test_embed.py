@@ -166,7 +166,7 @@ def test_a_form_outlives_its_session_and_becomes_a_document(shop, server, mint, 
     page.all("[data-key=marks]")[1].send_keys("3")
     page.click("Submit")
     page.sees("Please look at what is marked.")
-    wrong = [one.get_attribute("name") for one in page.all("[aria-invalid=true]")]
+    wrong = [one.get_attribute("data-key") for one in page.all("[aria-invalid=true]")]
     assert wrong == ["guest.name", "guest.email", "deposit", "area"]
     pictures(page, "sandbox-form-wrong")
     name.send_keys("Ada")
@@ -275,6 +275,19 @@ def test_a_form_ends_as_its_session_says(shop, server, mint):
     page.sees("The service could not be reached.")
     page.click("Submit")
     page.sees("This is your document.")
+
+
+def test_a_variable_may_be_called_as_what_a_page_is_made_of(shop, server, mint):
+    page, keys = shop.browser, ("hidden", "querySelectorAll", "toString", "constructor")
+    variables = [{"key": key, "label": key, "dataType": "text"} for key in keys]
+    server.sandbox.put_template("handover", manifest={"variables": variables, "loops": []})
+    shop.embed(mint("fill", "submitForm", form={"captureMode": "collect"})["iframe_url"])
+    inputs = [page.find(f"[data-key={key}]") for key in keys]
+    assert {one.get_attribute("value") for one in inputs} == {""}
+    inputs[0].send_keys("a value")
+    page.click("Submit")
+    page.sees("Your data have been sent.")
+    assert not page.find("form").is_displayed()
 
 
 def test_a_template_is_built_saved_and_published(shop, server, mint):

@@ -47,7 +47,8 @@ builder.addEventListener("click", ({ target }) => {
 
 // A key of the catalog brings its label and type along.
 builder.addEventListener("change", ({ target }) => {
-  const known = target.dataset.part === "key" ? config.catalog[target.value] : undefined;
+  const isKnown = target.dataset.part === "key" && Object.hasOwn(config.catalog, target.value);
+  const known = isKnown ? config.catalog[target.value] : undefined;
   const row = target.closest(".row");
   if (!known || !row || part(row, "label").value) return;
   part(row, "label").value = known.label;

@@ -33,7 +33,8 @@ function read(input) {
 }
 
 function valueAt(data, key) {
-  return key.split(".").reduce((node, name) => node?.[name], data);
+  const step = (node, name) => (node && Object.hasOwn(node, name) ? node[name] : undefined);
+  return key.split(".").reduce(step, data);
 }
 
 // Rows of loops.
@@ -92,14 +93,18 @@ function showPicture(field) {
 form.addEventListener("change", async ({ target }) => {
   if (target.type !== "file" || !target.files.length) return;
   const field = target.closest(".field");
+  // Of two pictures, the one that was chosen last counts, whichever answer comes first.
+  const isLast = () => field.chosen === body;
   const body = new FormData();
   body.append("file", target.files[0]);
+  field.chosen = body;
   mark(field, "");
   uploads += 1;
   enable();
   try {
     const path = `/v1/embed/form-submit/${config.sessionId}/upload-image`;
     const answer = await send(path, { method: "POST", body });
+    if (!isLast()) return;
     if (answer.ok) {
       field.querySelector("[type=hidden]").value = answer.body.url;
       showPicture(field);

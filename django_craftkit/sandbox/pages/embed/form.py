@@ -117,7 +117,8 @@ def _field(variable: Variable, name: str) -> str:
     label = escape(variable["label"] + (f" ({unit})" if unit else "")) + mark
     needed = ' aria-required="true"' if required else ""
     common = f'id="{name}" aria-describedby="{name}e"{needed}'
-    bound = f'name="{key}" data-key="{key}"'
+    # No name: one that is called "hidden", say, would hide that of the <form>.
+    bound = f'data-key="{key}"'
     error = f'<p class="error" id="{name}e" hidden></p>'
     match data_type:
         case "boolean":
