@@ -163,6 +163,16 @@ class Sourced(models.Model):
         return known
 
     @property
+    def source_values(self) -> dict[str, Any]:
+        """What another row holds that is about the same."""
+        return {
+            "source_type_id": self.source_type_id,
+            "source_id": self.source_id,
+            "source_db": self.source_db,
+            "source_schema": self.source_schema,
+        }
+
+    @property
     def source_columns(self) -> Columns:
         return self.source_db, self.source_schema, self.source_type_id, self.source_id
 

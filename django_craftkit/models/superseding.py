@@ -198,10 +198,7 @@ def _completed(wanted: dict[str, Any], old: Render) -> dict[str, Any]:
         "version": version,
         "filename": old.filename if filename is None else filename,
         "project": old.project,
-        "source_type_id": old.source_type_id,
-        "source_id": old.source_id,
-        "source_db": old.source_db,
-        "source_schema": old.source_schema,
+        **old.source_values,
         "supersedes_id": old.pk,
     }
 

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 SUBMITTED = "submitted"
 #: What is looked at of a document that was made of a form.
 _OF_RENDER = ("project", "remote_id", "erased_at", "adopted_at")
-#: What a submission has of its session's source.
-_SOURCE = ("source_type_id", "source_id", "source_db", "source_schema")
 
 
 def apply(found: Sequence[Submitted], lease: Lease | None = None) -> set[Key]:
@@ -80,9 +78,8 @@ def _tell_adopted(row: FormSubmission) -> None:
     render = row.render
     if render is None or render.adopted_at is None or row.erased_at is not None:
         return
-    values = {name: getattr(row, name) for name in _SOURCE}
     adopted = Render.objects.writer().filter(pk=render.pk, source_type=None, erased_at=None)
-    adopted.update(**values, version=Coalesce("version", Value(row.version)))
+    adopted.update(**row.source_values, version=Coalesce("version", Value(row.version)))
 
 
 def _sessions(found: Sequence[Submitted]) -> set[Key]:
@@ -130,10 +127,8 @@ def _row(
         data=sanitized(said.data),
         answer=kept(said),
         submitted_at=from_utc(said.submitted_at),
+        **({} if session is None else session.source_values),
     )
-    if session is not None:
-        for name in _SOURCE:
-            setattr(row, name, getattr(session, name))
     row.erased_at = next(
         (one.erased_at for one in (session, render) if one is not None and one.erased_at), None
     )

@@ -161,6 +161,7 @@ def _insert(
     now: datetime,
 ) -> Render:
     """Insert the row, and have Craftkit asked for as long as it is under way."""
+    form = _submissions(delivery).first()
     row = Render(
         project=delivery.project,
         key="",
@@ -173,11 +174,8 @@ def _insert(
         attempted_at=made_at,
         accepted_at=made_at,
         **template,
+        **({} if form is None else form.source_values),
     )
-    form = _submissions(delivery).first()
-    if form is not None:
-        row.source_type_id, row.source_id = form.source_type_id, form.source_id
-        row.source_db, row.source_schema = form.source_db, form.source_schema
     known = insert_or_get(row, _BY_KEY, "project", "key_hash")
     if known is row:
         Job.objects.start(Job.Kind.RENDER, row.pk, row.project, row.priority)
