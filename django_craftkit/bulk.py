@@ -53,6 +53,11 @@ def in_batches(rows: models.QuerySet[Any, T], size: int) -> Iterator[list[T]]:
         last = part[-1].pk if isinstance(part[-1], models.Model) else part[-1]
 
 
+def parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield what is in memory, so much at a time."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
 def among(name: str, keys: Collection[object]) -> Among:
     """Return a condition: this column has one of these numbers, UUIDs, or hashes."""
     return Among(F(name), keys)

@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, OuterRef
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock
+from django_craftkit import bulk, clock
 from django_craftkit.conf import DEFAULT_PROJECT
 from django_craftkit.database import (
     database,
@@ -203,7 +203,7 @@ class Batch(models.Model):
         if of is not None:
             failed = failed.filter(pk__in=of.using(renders.db).order_by().values("pk"))
         pks = list(failed.values_list("pk", flat=True))
-        parts = (pks[start : start + TOGETHER] for start in range(0, len(pks), TOGETHER))
+        parts = bulk.parts(pks, TOGETHER)
         return sum(len(renders.model.objects.retry_all(part, user=user)) for part in parts)
 
     @in_transaction

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     #: Who listens to a signal of a sender, by their names.
     Live = Callable[[str, type[Model]], Mapping[str, Receiver]]
 
-T = TypeVar("T")
 
 logger = get_logger(__name__)
 
@@ -78,9 +77,9 @@ class Announcements:
         told = _Told()
         # Looked up once for all: to find them takes longer than to call a quick one.
         live = cache(_live)
-        for some in _parts(jobs, TOGETHER):
+        for some in bulk.parts(jobs, TOGETHER):
             due = {} if budget.is_spent else dict(_read(some))
-            for few in _parts(some, BEGIN):
+            for few in bulk.parts(some, BEGIN):
                 begun: set[Job] = set()
                 if not budget.is_spent:
                     ended, begun = told.note(few)
@@ -207,10 +206,6 @@ def _read(jobs: Sequence[Job]) -> Iterator[tuple[Job, Due]]:
                 for change in due.get(key, ())
             ],
         )
-
-
-def _parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def _kind(job: Job) -> str:

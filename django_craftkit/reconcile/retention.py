@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, Window
 from django.db.models.functions import RowNumber
 
 from django_craftkit import conf
-from django_craftkit.bulk import in_batches
+from django_craftkit.bulk import in_batches, parts
 from django_craftkit.clock import database_now
 from django_craftkit.models import (
     Change,
@@ -226,6 +226,6 @@ def _drop(kind: Kind) -> Iterator[int]:
 def _drop_repeats() -> Iterator[int]:
     # Found once: which of them is the first is not to be decided anew in each batch.
     repeated = list(repeats().order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(repeated), BATCH):
+    for pks in parts(repeated, BATCH):
         # Those that staff have not had applied once more meanwhile.
-        yield _applied(0).filter(pk__in=repeated[start : start + BATCH]).delete()[0]
+        yield _applied(0).filter(pk__in=pks).delete()[0]
