@@ -20,6 +20,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from django_craftkit import conf
+from django_craftkit.bulk import parts
 from django_craftkit.database import database, in_transaction, lock, update_many
 
 from .arguments import check_user
@@ -68,7 +69,7 @@ def erase(
     renders = renders.using(using).filter(**mine)
     result = Erasure(is_dry_run=dry_run)
     # First: they are found by what the documents are about.
-    for erased in erase_forms(partial(ErasingBatch, task), renders, objects, mine):
+    for erased in erase_forms(task, renders, objects, mine):
         result.add(erased)
         tell(result)
     for batch in batches(renders):
@@ -146,8 +147,8 @@ def _forget(task: Task, result: Erasure) -> None:
         pks = result.erased.get(erased, [])
         left = {column: LEFT[name][column] for column in FOUND_BY[name]}
         is_to = _is_to("email", task) if name == "SignatureRecipient" else Q()
-        for start in range(0, len(pks), BATCH):
-            some = Q(**{f"{chosen_by}__in": pks[start : start + BATCH]})
+        for part in parts(pks, BATCH):
+            some = Q(**{f"{chosen_by}__in": part})
             model_of(name).objects.writer().filter(some, is_to).update(**left)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Exists, OuterRef, Q, Value
@@ -18,22 +17,23 @@ from django_craftkit.database import database, in_transaction, lock
 
 from .change import Change
 from .erased import FOUND_BY
+from .erasing_batch import BATCH, ErasingBatch, Task, model_of
 from .identity import any_of, identify_if_known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from django.db.models import Model, QuerySet
 
     from .erasure import Erasure
 
-#: Rows of a transaction, and submissions whose data are in memory at a time.
-BATCH, DATA = 500, 100
+#: Submissions whose data are in memory at a time.
+DATA = 100
 _SOURCE = ("source_type", "source_id", "source_db")
 
 
 def erase_forms(
-    make_batch: Callable[[], Any],
+    task: Task,
     renders: QuerySet[Any],
     objects: Iterable[Model],
     mine: dict[str, Any],
@@ -42,7 +42,7 @@ def erase_forms(
 
     So are submissions that a document was made of, those of a session that is erased, those and
     sessions that are named themselves, and the sessions that a named user has opened.
-    ``make_batch`` makes what is erased in one transaction; ``mine`` narrows rows to a project.
+    ``mine`` narrows rows to a project.
     """
     objects = list(objects)
     known = (identify_if_known(one) for one in objects)
@@ -66,12 +66,12 @@ def erase_forms(
     )
     # Read at once: what they are found by is about to go.
     pks, done = list(found.order_by("pk").values_list("pk", flat=True)), set[int]()
-    for part in _parts(list(chosen.order_by("pk").values_list("pk", flat=True))):
-        erased = _erase_sessions(make_batch, part)
+    for part in bulk.parts(list(chosen.order_by("pk").values_list("pk", flat=True)), BATCH):
+        erased = _erase_sessions(task, part)
         done.update(erased.erased["FormSubmission"])
         yield erased
-    for part in _parts([pk for pk in pks if pk not in done]):
-        yield _erase_submissions(make_batch, part)
+    for part in bulk.parts([pk for pk in pks if pk not in done], BATCH):
+        yield _erase_submissions(task, part)
 
 
 def holding(addresses: Iterable[str], but: Iterable[int], mine: dict[str, Any]) -> list[int]:
@@ -90,8 +90,7 @@ def holding(addresses: Iterable[str], but: Iterable[int], mine: dict[str, Any]) 
 
 
 def _rows(name: str) -> Any:
-    # By its name: the models lie above.
-    return apps.get_model("craftkit", name).objects.writer()
+    return model_of(name).objects.writer()
 
 
 def _about_same(renders: QuerySet[Any]) -> Exists:
@@ -112,18 +111,17 @@ def _are(column: str, model: type[Model], objects: Iterable[Model]) -> Q:
 
 def _made_into(renders: QuerySet[Any]) -> Q:
     """Return a condition: a submission is what one of these documents is about."""
-    model = apps.get_model("craftkit", "FormSubmission")
-    kind = ContentType.objects.db_manager(database()).get_for_model(model)
+    kind = ContentType.objects.db_manager(database()).get_for_model(model_of("FormSubmission"))
     ids = renders.filter(source_type=kind).values_list("source_id", flat=True)
     return Q(pk__in=[int(pk) for pk in ids])
 
 
 @in_transaction
-def _erase_sessions(make_batch: Callable[[], Any], pks: list[int]) -> Erasure:
+def _erase_sessions(task: Task, pks: Sequence[int]) -> Erasure:
     """Erase sessions, with all that was submitted in them, in one transaction."""
-    batch = make_batch()
+    batch = ErasingBatch(task)
     sessions = _rows("EmbedSession").filter(pk__in=pks)
-    if not batch.task.dry_run:
+    if not task.dry_run:
         # Whoever writes a submission of one locks it first.
         list(lock(sessions).order_by("pk").values_list("pk"))
     of_these = sessions.filter(project=OuterRef("project"), remote_id=OuterRef("session_id"))
@@ -132,19 +130,19 @@ def _erase_sessions(make_batch: Callable[[], Any], pks: list[int]) -> Erasure:
     batch.erase_bodies(batch.note_remote("embed session", sessions))
     batch.erase_log("EmbedSession", sessions)
     batch.erase("EmbedSession", sessions, but=FOUND_BY["EmbedSession"])
-    return batch.result  # type: ignore[no-any-return]
+    return batch.result
 
 
 @in_transaction
-def _erase_submissions(make_batch: Callable[[], Any], pks: list[int]) -> Erasure:
+def _erase_submissions(task: Task, pks: Sequence[int]) -> Erasure:
     """Erase submissions, in one transaction."""
-    batch = make_batch()
+    batch = ErasingBatch(task)
     rows = _erase_rows(batch, pks)
     batch.erase_bodies(list(rows.values_list("session_id", flat=True)))
-    return batch.result  # type: ignore[no-any-return]
+    return batch.result
 
 
-def _erase_rows(batch: Any, pks: list[int]) -> QuerySet[Any]:
+def _erase_rows(batch: ErasingBatch, pks: Sequence[int]) -> QuerySet[Any]:
     submissions: QuerySet[Any]
     submissions = _rows("FormSubmission").filter(pk__in=pks)
     batch.erase_history(Change.Kind.FORM, "FormSubmission", submissions)
@@ -166,7 +164,3 @@ def _texts(data: object) -> set[str]:
         elif isinstance(value, list):
             left += value
     return found
-
-
-def _parts(pks: list[int]) -> Iterator[list[int]]:
-    return (pks[start : start + BATCH] for start in range(0, len(pks), BATCH))
