@@ -32,6 +32,7 @@ PROJECT_KEYS = frozenset({"API_KEY", "WEBHOOK_SECRETS", "BASE_URL", "TIMEOUT", "
 CHOICES = {
     "ENGAGEMENT_STORE_IP": ("full", "truncated", "none"),
     "CHECK_ANCHORS": ("off", "warn", "refuse"),
+    "WAKE": ("celery", "tasks", "none"),
 }
 #: Of what kind an option is whose default is ``None``.
 KINDS: dict[str, type] = {
@@ -39,6 +40,8 @@ KINDS: dict[str, type] = {
     "API_OWNERS": dict,
     "CHECK_ANCHORS": str,
     "DOWNLOAD_PERMISSION": str,
+    "PROJECT_RESOLVER": str,
+    "TENANTS": str,
 }
 
 
@@ -103,6 +106,12 @@ class Options:
     CHECK_ANCHORS: str | None = None
     #: Whether a document that was made elsewhere gets a row when a webhook tells of it.
     ADOPT: bool = False
+    #: Dotted path of the class that knows the projects which ``CRAFTKIT_PROJECTS`` does not name.
+    PROJECT_RESOLVER: str | None = None
+    #: Dotted path of the class that enters and lists tenants, where each has tables of its own.
+    TENANTS: str | None = None
+    #: What tells a worker that something is due at once: "celery", "tasks", "none".
+    WAKE: str = "celery"
     #: The most seconds that ``?wait=`` of the HTTP API takes.
     API_MAX_WAIT: int = 30
 
