@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,7 @@ class Site:
     """A process of Uvicorn's, on the database of the test."""
 
     def __init__(self, folder: Path, base_url: str) -> None:
-        self._log = folder / "uvicorn.log"
+        self._log = folder / f"{uuid.uuid4()}.log"
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = "http://127.0.0.1:{1}".format(*self._socket.getsockname())
         descriptor = self._socket.fileno()
@@ -70,15 +72,59 @@ class Site:
         self._socket.close()
 
 
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
     with SandboxServer(Sandbox(api_keys=["ck_test_sandbox"], lenient=True)) as server:
-        yield server.sandbox
+        yield server
 
 
 @pytest.fixture
-def site(transactional_db: None, sandbox: Sandbox, tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path, sandbox.public_url)
-    yield site
-    site.stop()
-    assert "Error" not in site.log(), site.log()
+def sandbox(server: SandboxServer) -> Iterator[Sandbox]:
+    yield server.sandbox
+    server.sandbox.reset()
+    server.sandbox.render_time = 0.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "archive").mkdir()
+    return folder
+
+
+@pytest.fixture
+def archive(folder: Path) -> Path:
+    return folder / "archive"
+
+
+@contextmanager
+def _running(folder: Path, server: SandboxServer) -> Iterator[Site]:
+    site = Site(folder, server.url)
+    try:
+        yield site
+    finally:
+        site.stop()
+    assert "Traceback" not in site.log(), site.log()
+
+
+@pytest.fixture(scope="module")
+def running(
+    django_db_setup: None, django_db_blocker: Any, folder: Path, server: SandboxServer
+) -> Iterator[Site]:
+    with django_db_blocker.unblock(), _running(folder, server) as site:
+        yield site
+
+
+@pytest.fixture
+def site(transactional_db: None, sandbox: Sandbox, running: Site) -> Site:
+    """A site that has answered others before."""
+    return running
+
+
+@pytest.fixture
+def cold_site(
+    transactional_db: None, sandbox: Sandbox, folder: Path, server: SandboxServer
+) -> Iterator[Site]:
+    """A site that nobody has called yet."""
+    with _running(folder, server) as site:
+        yield site

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from django_craftkit.models import ArchivedFile, Change, ProjectState, Render, WebhookDelivery
 from django_craftkit.webhooks.signature import sign
@@ -21,7 +23,7 @@ from tests.admin.conftest import (
     make_submission,
 )
 from tests.asgi.twins import TWINS
-from tests.helpers import until
+from tests.helpers import TIMEOUT, until
 from tests.shop.models import Order
 
 if TYPE_CHECKING:
@@ -39,20 +41,19 @@ def order() -> Order:
 
 
 @pytest.fixture
-def signed(order: Order, tmp_path: Path) -> None:
+def agreement(order: Order, archive: Path) -> None:
     """A document about the order that was signed; its files are in the archive."""
     render = make_render(source=order, key="agreement")
     request = make_request(render, "completed", remote_id=uuid.uuid4())
     make_share(render)
     for kind in ("signed", "certificate"):
-        (tmp_path / "archive").mkdir(exist_ok=True)
-        (tmp_path / "archive" / f"{kind}.pdf").write_bytes(b"%PDF-1.7")
+        (archive / f"{kind}.pdf").write_bytes(b"%PDF-1.7")
         ArchivedFile.objects.create(
             kind=kind, object_id=request.pk, name=f"{kind}.pdf", size=8, sha256="0" * 64
         )
 
 
-def test_a_view_awaits_every_twin(site: Site, signed: None, order: Order):
+def test_a_view_awaits_every_twin(site: Site, agreement: None, order: Order):
     session = make_session()
     session.set_source(order)
     session.save()
@@ -90,17 +91,17 @@ def test_a_view_awaits_every_twin(site: Site, signed: None, order: Order):
     }
 
 
-def test_a_cold_process_reads_rows(site: Site, signed: None, order: Order):
+def test_a_cold_process_reads_rows(cold_site: Site, agreement: None, order: Order):
     """Nothing is in the process's caches: content types, lookups, routers."""
     Render.objects.request("invoice", {}, source=order, key="i-1")
     make_delivery()
-    answer = site.get("/rows/").json()
+    answer = cold_site.get("/rows/").json()
     assert answer["sources"] == ["A-1", "A-1"]
     assert len(answer["names"]) >= 8
 
 
-def test_a_cold_process_shows_badges(site: Site, signed: None, order: Order):
-    html = site.get(f"/badges/{order.pk}/").text
+def test_a_cold_process_shows_badges(cold_site: Site, agreement: None, order: Order):
+    html = cold_site.get(f"/badges/{order.pk}/").text
     assert html.count("craftkit-badge") >= 2
     assert "/craftkit/documents/" in html
     assert "https://craftkit.dev/s/" in html
@@ -147,26 +148,73 @@ def test_the_loop_goes_on_while_somebody_waits(site: Site, sandbox: Sandbox):
         assert waits.result().json()["status"] == "succeeded"
 
 
-def webhook(body: bytes) -> dict[str, Any]:
-    headers = {
+def test_somebody_who_leaves_holds_up_nobody(site: Site, sandbox: Sandbox):
+    """What was requested goes on in its thread; the loop doesn't wait for that."""
+    sandbox.render_time = None
+    connection = http.client.HTTPConnection(site.url.removeprefix("http://"), timeout=TIMEOUT)
+    connection.request("GET", "/documents/i-1/")
+    until(lambda: sandbox.renders)
+    connection.close()
+    for _ in range(20):
+        site.get("/about/")
+    sandbox.renders[0].finish()
+    until(lambda: Render.objects.get(key="i-1").status == "succeeded")
+
+
+WEBHOOKS = "/craftkit/webhooks/default/"
+BODY = b'{"event": "render.queued"}'
+
+
+def signed(body: bytes) -> dict[str, str]:
+    return {
         "X-Craftkit-Signature": sign(body, b"whsec-tests"),
         "X-Craftkit-Timestamp": str(int(time.time())),
         "X-Craftkit-Delivery-Id": str(uuid.uuid4()),
     }
-    return {"data": body, "headers": headers}
+
+
+def kept() -> list[bytes]:
+    return sorted(bytes(one.body) for one in WebhookDelivery.objects.all())
 
 
 def test_webhooks_are_taken_in_as_they_come(site: Site):
-    bodies = [json.dumps({"event": "render.queued", "id": n}).encode() for n in range(20)]
+    bodies = sorted(json.dumps({"event": "render.queued", "n": n}).encode() for n in range(20))
 
-    def send(body: bytes) -> int:
-        return site.request("POST", "/craftkit/webhooks/default/", **webhook(body)).status_code
+    def send(body: bytes) -> None:
+        site.request("POST", WEBHOOKS, data=body, headers=signed(body))
 
     with ThreadPoolExecutor(8) as senders:
-        assert list(senders.map(send, bodies)) == [200] * len(bodies)
-    chunked = webhook(bodies[0])
-    chunked["data"] = iter([bodies[0][:5], bodies[0][5:]])
-    site.request("POST", "/craftkit/webhooks/default/", **chunked)
-    kept = {bytes(one.body) for one in WebhookDelivery.objects.all()}
-    assert kept == set(bodies)
-    assert WebhookDelivery.objects.count() == len(bodies) + 1
+        list(senders.map(send, bodies))
+    assert kept() == bodies
+
+
+def test_a_webhook_in_chunks_is_taken_in_whole(site: Site):
+    chunks = iter([BODY[:5], BODY[5:]])
+    site.request("POST", WEBHOOKS, data=chunks, headers=signed(BODY))
+    assert kept() == [BODY]
+
+
+@pytest.mark.parametrize("is_chunked", [True, False])
+def test_a_webhook_that_is_too_large_is_refused(site: Site, is_chunked: bool):
+    body = json.dumps({"event": "render.queued", "more": "x" * 10_000}).encode()
+    data = iter([body[:9_000], body[9_000:]]) if is_chunked else body
+    answer = requests.post(
+        f"{site.url}{WEBHOOKS}", data=data, headers=signed(body), timeout=TIMEOUT
+    )
+    assert answer.status_code == 413
+    assert kept() == []
+
+
+def test_a_body_that_comes_slowly_holds_up_nobody(site: Site):
+    connection = http.client.HTTPConnection(site.url.removeprefix("http://"), timeout=TIMEOUT)
+    connection.putrequest("POST", WEBHOOKS)
+    for name, value in (signed(BODY) | {"Content-Length": str(len(BODY))}).items():
+        connection.putheader(name, value)
+    connection.endheaders(BODY[:5])
+    for _ in range(5):
+        site.request("POST", WEBHOOKS, data=BODY, headers=signed(BODY))
+    assert kept() == [BODY] * 5
+    connection.send(BODY[5:])
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert kept() == [BODY] * 6
