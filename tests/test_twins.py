@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 import threading
@@ -18,6 +19,7 @@ from django_craftkit.models import Render
 from django_craftkit.twins import async_twin, in_thread
 from tests.asgi.twins import OWNERS, TWINS, find, original_of
 from tests.docs import pages
+from tests.helpers import TIMEOUT
 from tests.shop.models import Order
 from tests.test_querysets import rows  # noqa: F401 - a fixture
 
@@ -174,6 +176,28 @@ def test_what_is_requested_in_a_transaction_shares_its_fate():
     with pytest.raises(Undone):
         async_to_sync(order)()
     assert not Render.objects.exists()
+
+
+def test_what_is_cancelled_goes_on_to_its_end():
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    @in_thread
+    def slow() -> None:
+        begun.set()
+        assert go_on.wait(TIMEOUT)
+        ended.set()
+
+    async def leave() -> None:
+        task = asyncio.create_task(slow())
+        await asyncio.to_thread(begun.wait, TIMEOUT)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not ended.is_set()
+
+    asyncio.run(leave())
+    go_on.set()
+    assert ended.wait(TIMEOUT)
 
 
 # Attributes.
