@@ -13,9 +13,11 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
+from django.test import TestCase
 from django.utils import timezone, translation
 
 from django_craftkit.models import Render
+from django_craftkit.testing import Kit
 from django_craftkit.twins import async_twin, in_thread
 from tests.asgi.twins import OWNERS, TWINS, find, original_of
 from tests.docs import pages
@@ -198,6 +200,16 @@ def test_what_is_cancelled_goes_on_to_its_end():
     asyncio.run(leave())
     go_on.set()
     assert ended.wait(TIMEOUT)
+
+
+class TestAsDjangoRunsIt(TestCase):
+    async def test_an_async_test_sees_what_it_has_written(self):
+        with Kit() as craftkit:
+            render = await Render.objects.arequest("invoice", {}, key="i-1")
+            await sync_to_async(craftkit.run)()
+            await render.arefresh_from_db()
+            assert render.status == "succeeded"
+            assert [one.key async for one in Render.objects.all()] == ["i-1"]
 
 
 # Attributes.
