@@ -34,7 +34,7 @@ class Site:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-W", "error::RuntimeWarning", "-W", "error::UserWarning"),
+                    *(sys.executable, "-W", "error", "-W", "ignore::ResourceWarning"),
                     *("-m", "uvicorn", "tests.asgi.app:application", "--fd", str(descriptor)),
                     *("--no-access-log", "--lifespan", "off"),
                 ],
