@@ -44,6 +44,35 @@ def measured(file: BinaryIO) -> int:
     return size
 
 
+class _Shared:
+    """A file that one thread may close while another one reads it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._reading = threading.Lock()
+        self._is_closed = False
+
+    def read(self, size: int) -> bytes:
+        try:
+            with self._reading:
+                if self._is_closed:
+                    raise ValueError("The file is closed.")
+                return self._file.read(size)
+        finally:
+            # Whoever has left meanwhile could not close it under the read.
+            if self._is_closed:
+                self._file.close()
+
+    def close(self) -> None:
+        """Close it, at once or as soon as the read that is under way has ended."""
+        self._is_closed = True
+        if self._reading.acquire(blocking=False):
+            try:
+                self._file.close()
+            finally:
+                self._reading.release()
+
+
 class Chunks:
     """What is left of a file, up to ``size`` bytes. Fewer are an error, and never look like an end.
 
@@ -52,32 +81,23 @@ class Chunks:
 
     def __init__(self, file: BinaryIO, size: int | None, what: str) -> None:
         """``size``: ``None`` if it is not known; ``what``: the file, for the log."""
-        self._file, self._left, self._what = file, size, what
-        self._reading = threading.Lock()
-        self._is_closed = False
+        self._file, self._left, self._what = _Shared(file), size, what
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
         try:
-            with self._reading:
-                chunk = self._read()
+            chunk = self._read()
         except Exception as error:
             # The server breaks the connection off: whoever downloads sees that it failed.
             logger.warning("A download of %s broke off: %s", self._what, _told(error))
             raise
-        finally:
-            # Whoever has left meanwhile could not close it under the read.
-            if self._is_closed:
-                self._file.close()
         if not chunk:
             raise StopIteration
         return chunk
 
     def _read(self) -> bytes:
-        if self._is_closed:
-            raise ValueError("The download is closed.")
         if self._left is None:
             return self._file.read(CHUNK)
         chunk = self._file.read(min(CHUNK, self._left)) if self._left else b""
@@ -88,12 +108,7 @@ class Chunks:
 
     def close(self) -> None:
         """Close the file, at once or as soon as the read that is under way has ended."""
-        self._is_closed = True
-        if self._reading.acquire(blocking=False):
-            try:
-                self._file.close()
-            finally:
-                self._reading.release()
+        self._file.close()
 
 
 def _told(error: Exception) -> str:
@@ -124,3 +139,44 @@ class StreamedFile(StreamingHttpResponse):
         finally:
             # The client may have gone away: then Django doesn't always close the response.
             self._chunks.close()
+
+
+class AsyncFile:
+    """A binary file for async code: what ``aopen`` and the like return.
+
+    It is read in threads that look after files alone. ``async with`` closes it; ``async for`` gives
+    chunks of up to 64 KiB, so that it may be handed to a ``StreamingHttpResponse``.
+
+    Attributes:
+        size: in bytes; None where Craftkit did not say.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.size: int | None = getattr(file, "content_length", None)
+        if is_seekable(file):
+            self.size = measured(file)
+        self._file = _Shared(file)
+
+    async def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes, or all that is left; ``b""`` at the end.
+
+        Raises:
+            ValueError: it is closed.
+            CraftkitError: it comes from Craftkit, and broke off.
+            OSError: it comes from the archive, and can't be read.
+        """
+        return await get_running_loop().run_in_executor(_READERS, self._file.read, size)
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        while chunk := await self.read(CHUNK):
+            yield chunk
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await get_running_loop().run_in_executor(_READERS, self.close)
+
+    def close(self) -> None:
+        """Close it, at once or as soon as the read that is under way has ended."""
+        self._file.close()

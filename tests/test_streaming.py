@@ -15,11 +15,12 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
+from django.http import StreamingHttpResponse
 from django.test import RequestFactory
 
 from django_craftkit.models import ArchivedFile, Render
 from django_craftkit.models.archive import OpenFile
-from django_craftkit.streaming import CHUNK, Chunks, IncompleteFile, StreamedFile
+from django_craftkit.streaming import CHUNK, AsyncFile, Chunks, IncompleteFile, StreamedFile
 from tests.admin.conftest import make_render
 from tests.helpers import TIMEOUT, until
 
@@ -145,6 +146,66 @@ def test_middleware_of_djangos_leaves_it_a_stream(middleware: str):
 
     asyncio.run(begin())
     assert file.reads < 40
+
+
+# What async code opens.
+
+
+def test_a_file_is_read_by_chunks_or_by_a_number_of_bytes():
+    async def read() -> list[int]:
+        async with AsyncFile(Made(3 * CHUNK)) as file:
+            assert file.size is None
+            sizes = [len(await file.read(5)), *[len(chunk) async for chunk in file]]
+            assert await file.read() == b""
+        return sizes
+
+    assert asyncio.run(read()) == [5, CHUNK, CHUNK, CHUNK - 5]
+
+
+def test_all_of_a_file_is_read_at_once():
+    async def read() -> int:
+        file = AsyncFile(io.BytesIO(bytes(2 * CHUNK)))
+        whole = await file.read()
+        assert file.size == len(whole)
+        return len(whole)
+
+    assert asyncio.run(read()) == 2 * CHUNK
+
+
+def test_what_breaks_off_and_what_is_closed_are_errors():
+    async def read() -> None:
+        made = Made(9 * CHUNK, fail_at(3))
+        async with AsyncFile(made) as file:
+            with pytest.raises(OSError, match="network"):
+                [chunk async for chunk in file]
+        assert made.closed
+        with pytest.raises(ValueError, match="closed"):
+            await file.read()
+
+    asyncio.run(read())
+
+
+def test_the_loop_goes_on_while_a_file_is_read_and_whoever_leaves_closes_it():
+    reading, go_on = threading.Event(), threading.Event()
+
+    def wait(read: int) -> None:
+        reading.set()
+        assert go_on.wait(TIMEOUT)
+
+    made = Made(3 * CHUNK, wait)
+
+    async def leave() -> None:
+        file = AsyncFile(made)
+        task = asyncio.create_task(file.read(5))
+        await asyncio.to_thread(reading.wait, TIMEOUT)
+        task.cancel()
+        file.close()
+        assert not made.closed, "it was closed under the read"
+        go_on.set()
+
+    asyncio.run(leave())
+    until(lambda: made.closed)
+    assert made.reads == 1
 
 
 # Over ASGI.
@@ -313,6 +374,19 @@ class TestASite:
         file = Made(2 * CHUNK)
         monkeypatch.setattr(Render, "_open_remote", lambda self, timeout: file)
         assert over_asgi(link(render)) == 2 * CHUNK
+        assert file.closed
+
+    def test_streams_what_a_view_of_ones_own_has_opened(self, monkeypatch):
+        render = make_render(remote_id=uuid.uuid4())
+        file = Made(2 * CHUNK)
+        monkeypatch.setattr(Render, "_open_remote", lambda self, timeout: file)
+
+        async def view(request: Any) -> StreamingHttpResponse:
+            pdf = await (await Render.objects.aget(pk=render.pk)).aopen()
+            return StreamingHttpResponse(pdf, content_type="application/pdf")
+
+        monkeypatch.setattr(ASGIHandler, "resolve_request", lambda self, request: (view, (), {}))
+        assert over_asgi("/") == 2 * CHUNK
         assert file.closed
 
     def test_answers_head_and_words_over_asgi(self, link):

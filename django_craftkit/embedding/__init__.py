@@ -10,14 +10,16 @@ browser gets the address of an iframe, and nothing that outlives the page. The t
 """
 
 from .errors import SessionLost, SessionUnavailable
-from .links import get_form_url
+from .links import aget_form_url, get_form_url
 from .pages import embedding_view, opened
-from .sessions import Session, create_session
+from .sessions import Session, acreate_session, create_session
 
 __all__ = [
     "Session",
     "SessionLost",
     "SessionUnavailable",
+    "acreate_session",
+    "aget_form_url",
     "create_session",
     "embedding_view",
     "get_form_url",

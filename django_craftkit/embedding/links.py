@@ -17,6 +17,7 @@ from django_craftkit.models import EmbedSession
 from django_craftkit.models.arguments import check_template, document_data
 from django_craftkit.models.downloading import seconds_of
 from django_craftkit.models.identity import identify
+from django_craftkit.twins import async_twin
 
 from .sessions import Session, create_session
 
@@ -142,3 +143,6 @@ def get_form_url(
             "prefill= is too long. Fill in the form in a page of your own instead."
         )
     return url
+
+
+aget_form_url = async_twin(get_form_url)

@@ -32,6 +32,7 @@ from django_craftkit.models import EmbedSession, Template
 from django_craftkit.models.arguments import check_template, check_user, document_data
 from django_craftkit.models.identity import identify
 from django_craftkit.projects import get_client, time_limit
+from django_craftkit.twins import async_twin
 
 from .errors import SessionLost, SessionUnavailable, refuse
 from .references import DESIGN, Reference, permits
@@ -239,6 +240,9 @@ def create_session(
     until = 0 if renewable_until is None else int(renewable_until.timestamp())
     reference = Reference(row.pk, "" if user is None else str(user.pk), needed, until)
     return _session(row, minted, reference, redirect_url)
+
+
+acreate_session = async_twin(create_session)
 
 
 def renew(row: EmbedSession, reference: Reference) -> Session:

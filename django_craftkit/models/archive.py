@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
 from django_craftkit.log import get_logger
-from django_craftkit.streaming import IncompleteFile, is_seekable, measured
+from django_craftkit.streaming import AsyncFile, IncompleteFile, is_seekable, measured
+from django_craftkit.twins import async_twin, in_thread
 
 from .rows import RowManager, RowQuerySet
 
@@ -57,6 +58,8 @@ class ArchivedFileManager(RowManager["ArchivedFile"]):
             object_id: the primary key of the ``Render``, or of the ``SignatureRequest``.
         """
         return self.writer().filter(kind=kind, object_id=object_id).first()
+
+    aof = async_twin(of)
 
     def open(
         self,
@@ -145,6 +148,11 @@ class ArchivedFile(models.Model):
         if not self.name:
             raise FileNotFoundError("This file was erased.")
         return cast("BinaryIO", archive_storage().open(self.name))
+
+    @in_thread
+    def aopen(self) -> AsyncFile:
+        """Async version of ``open``; reading is awaited, too."""
+        return AsyncFile(self.open())
 
     def _open_whole(self) -> BinaryIO:
         """Open it; raise where the storage has it no more, or has only some of it."""

@@ -20,6 +20,7 @@ from django_craftkit.database import (
 )
 from django_craftkit.log import one_line
 from django_craftkit.statements import Lookup
+from django_craftkit.twins import async_twin, in_thread
 
 from .arguments import MAX_NAME, check_user, hash_key
 from .columns import NullableMoment, prefix_index, user_key
@@ -172,15 +173,30 @@ class Batch(models.Model):
         """
         return count_by_status(self._renders(), [self.pk])[self.pk]
 
+    @in_thread
+    def acounts(self) -> Counts:
+        """Async version of ``counts``: a method."""
+        return self.counts
+
     @property
     def total(self) -> int:
         """How many documents it has by now: one query."""
         return self._renders().count()
 
+    @in_thread
+    def atotal(self) -> int:
+        """Async version of ``total``: a method."""
+        return self.total
+
     @property
     def is_complete(self) -> bool:
         """Whether all of its documents were requested, and have ended: one query."""
         return Batch.objects.writer().complete().filter(pk=self.pk).exists()
+
+    @in_thread
+    def ais_complete(self) -> bool:
+        """Async version of ``is_complete``: a method."""
+        return self.is_complete
 
     def retry_failed(
         self, *, user: AbstractBaseUser | None = None, of: RenderQuerySet | None = None
@@ -205,6 +221,8 @@ class Batch(models.Model):
         pks = list(failed.values_list("pk", flat=True))
         parts = bulk.parts(pks, TOGETHER)
         return sum(len(renders.model.objects.retry_all(part, user=user)) for part in parts)
+
+    aretry_failed = async_twin(retry_failed)
 
     @in_transaction
     def fill(self) -> None:

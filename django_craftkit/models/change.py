@@ -12,6 +12,7 @@ from django_craftkit import bulk, clock
 from django_craftkit.database import database, in_transaction, lock, update_many
 from django_craftkit.log import one_line
 from django_craftkit.signals import SIGNALS
+from django_craftkit.twins import async_twin
 
 from .columns import RowKey, user_key
 from .job import Job
@@ -155,3 +156,5 @@ class Change(models.Model):
     def replay(self) -> bool:
         """Have receivers that failed after 8 tries called again; ``False`` where none has."""
         return bool(Change.objects.replay([self.pk], priority=Priority.URGENT))
+
+    areplay = async_twin(replay)

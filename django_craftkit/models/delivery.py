@@ -14,6 +14,7 @@ from django_craftkit.database import database, in_transaction, update_many
 from django_craftkit.log import one_line
 from django_craftkit.privacy import kept_body
 from django_craftkit.statements import insert_values
+from django_craftkit.twins import async_twin
 
 from .claims import Leased, LeasedQuerySet
 
@@ -175,6 +176,8 @@ class WebhookDelivery(Leased):
     def replay(self) -> bool:
         """Have it processed once more; ``False`` where its body is gone, or a worker has it."""
         return bool(WebhookDelivery.objects.replay([self.pk]))
+
+    areplay = async_twin(replay)
 
     def ended(self, **values: Any) -> WebhookDelivery:
         """Return a copy to be released, with these values."""

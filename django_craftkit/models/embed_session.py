@@ -16,6 +16,7 @@ from django_craftkit.conf import DEFAULT_PROJECT
 from django_craftkit.database import in_transaction, insert_or_get
 from django_craftkit.log import one_line
 from django_craftkit.statements import Lookup
+from django_craftkit.twins import async_twin
 
 from .arguments import EARLIEST, LATEST, MAX_SLUG, check_text, check_user
 from .columns import NullableMoment, SecretText, prefix_index, user_key
@@ -122,6 +123,8 @@ class EmbedSessionManager(_Manager):
             for name, value in renewed.items():
                 setattr(known, name, value)
         return known
+
+    anote = async_twin(note)
 
 
 class EmbedSession(Sourced):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import clock
 from django_craftkit.conf import DEFAULT_PROJECT
 from django_craftkit.log import one_line
+from django_craftkit.twins import in_thread
 
 from .columns import NullableMoment, NullableUUID, RowKey
 from .embed_session import EmbedSession
@@ -100,8 +101,18 @@ class FormSubmission(Sourced):
         """What a document that is made of it is about: its source, itself where it has none."""
         return self.source or self
 
+    @in_thread
+    def asubject(self) -> models.Model:
+        """Async version of ``subject``: a method."""
+        return self.subject
+
     @property
     def session(self) -> EmbedSession | None:
         """The session that it was filled in by, with one query; ``None``: it is not known here."""
         rows = EmbedSession.objects.using(self._state.db)
         return rows.filter(project=self.project, remote_id=self.session_id).first()
+
+    @in_thread
+    def asession(self) -> EmbedSession | None:
+        """Async version of ``session``: a method."""
+        return self.session

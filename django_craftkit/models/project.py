@@ -19,6 +19,7 @@ from django_craftkit.database import (
     retried_after_deadlock,
     sanitized,
 )
+from django_craftkit.twins import async_twin
 
 from .rows import RowQuerySet
 
@@ -244,3 +245,5 @@ class ProjectState(models.Model):
         is_paused = bool(paused.update(probe_at=None))
         dispatch.wake_on_commit(database())
         return is_paused
+
+    atry_again = async_twin(try_again)

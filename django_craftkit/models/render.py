@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.log import get_logger, one_line
+from django_craftkit.streaming import AsyncFile
+from django_craftkit.twins import async_twin, in_thread
 
 from .archive import ArchivedFile, OpenFile
 from .arguments import MAX_FILENAME, check_user, document_data, may_wait
@@ -201,6 +203,11 @@ class Render(Sourced, Sendable, Supersedable):
             return False
         return Render.objects.writer().overdue().filter(pk=self.pk).exists()
 
+    @in_thread
+    def ais_overdue(self) -> bool:
+        """Async version of ``is_overdue``: a method."""
+        return self.is_overdue
+
     def check_same(self, template: str, source: Identity | None) -> None:
         """Raise ``KeyConflict`` where another document is requested under this one's key."""
         if self.template != template:
@@ -242,6 +249,8 @@ class Render(Sourced, Sendable, Supersedable):
         check_user(user)
         plain = None if data is None else document_data(data)
         return self._requested(lambda: self._request_retry(plain, user), wait)
+
+    aretry = async_twin(retry)
 
     @in_transaction
     def _request_retry(self, data: dict[str, Any] | None, user: AbstractBaseUser | None) -> bool:
@@ -316,6 +325,8 @@ class Render(Sourced, Sendable, Supersedable):
         self._reread()
         return bool(withdrawn.pks)
 
+    awithdraw = async_twin(withdraw)
+
     def open(self, *, timeout: float | None = None) -> BinaryIO:
         """Return the PDF as a binary file object: from the archive, else streamed from Craftkit.
 
@@ -333,6 +344,11 @@ class Render(Sourced, Sendable, Supersedable):
             CraftkitError: Craftkit does not give it.
         """
         return self.open_file(timeout=timeout).file
+
+    @in_thread
+    def aopen(self, *, timeout: float | None = None) -> AsyncFile:
+        """Async version of ``open``; reading is awaited, too. ``timeout`` is as there."""
+        return AsyncFile(self.open(timeout=timeout))
 
     def open_file(self, *, timeout: float | None = None) -> OpenFile:
         """Open the PDF as ``open`` does, and tell its size.
@@ -373,6 +389,8 @@ class Render(Sourced, Sendable, Supersedable):
         is_ready = rows.filter(status=self.Status.SUCCEEDED).exists()
         kind = Job.Kind.ENGAGEMENT if is_ready else Job.Kind.RENDER
         return self._carry_out_job(kind, timeout)
+
+    arefresh = async_twin(refresh)
 
     def _carry_out(self, timeout: float) -> None:
         dispatch.carry_out(Job.Kind.RENDER, self.pk, timeout=timeout, until=self._has_ended)
@@ -416,3 +434,5 @@ class Render(Sourced, Sendable, Supersedable):
         if self.status != self.Status.SUCCEEDED:
             raise RenderFailed(self)
         return self
+
+    await_ready = async_twin(wait, name="await_ready")

@@ -17,6 +17,7 @@ from django_craftkit.database import (
     update_many,
 )
 from django_craftkit.statements import Lookup
+from django_craftkit.twins import async_twin
 
 from .arguments import (
     MAX_NAME,
@@ -149,6 +150,8 @@ class RenderManager(_Manager):
             render._carry_out(timeout)
         return render
 
+    arequest = async_twin(request)
+
     def request_many(
         self,
         template: str,
@@ -197,6 +200,8 @@ class RenderManager(_Manager):
         return request_many(
             batch, objects, version=check_version(version), data=data, key=key, filename=filename
         )
+
+    arequest_many = async_twin(request_many)
 
     def declare(
         self,

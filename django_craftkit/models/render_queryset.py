@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from django.db import models
 
 from django_craftkit import clock, conf
+from django_craftkit.twins import async_twin
 
 from .erasing import erase
 from .identity import Identity, any_of, identify_if_known
@@ -60,6 +61,8 @@ class RenderQuerySet(SourcedQuerySet["Render"]):
         for render in renders.defer("data", "answer").prefetch_related(*more):
             for one in by_row.get(render.source_columns, ()):
                 getattr(one, PREFETCHED).append(render)
+
+    aprefetch_for = async_twin(prefetch_for)
 
     def under_way(self) -> Self:
         """Return the documents that are still coming: pending, queued or rendering."""
@@ -149,3 +152,5 @@ class RenderQuerySet(SourcedQuerySet["Render"]):
             user=user,
             on_progress=on_progress,
         )
+
+    aerase = async_twin(erase)

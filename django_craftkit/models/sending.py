@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.urls import reverse
 
+from django_craftkit.twins import async_twin
+
 from .downloading import GuestLink, seconds_of
 from .exceptions import RenderWithdrawn
 
@@ -85,6 +87,8 @@ class Sendable(models.Model):
         )
         return self.shares.request(wanted, key=key, user=user, wait=wait)
 
+    ashare = async_twin(share)
+
     def email(
         self,
         to: str,
@@ -123,6 +127,8 @@ class Sendable(models.Model):
             by_mail=True,
         )
         return self.shares.request(wanted, key=key, user=user, wait=wait)
+
+    aemail = async_twin(email)
 
     def send_for_signature(
         self,
@@ -174,6 +180,8 @@ class Sendable(models.Model):
             wait=wait,
         )
 
+    asend_for_signature = async_twin(send_for_signature)
+
     def get_download_url(
         self, *, guest: bool = False, expires: float | timedelta | None = None
     ) -> str:
@@ -216,3 +224,5 @@ class Sendable(models.Model):
             ValueError: another kind, no JSON, or a document that nobody can have seen yet.
         """
         self.events.request(kind, metadata)
+
+    arecord = async_twin(record)

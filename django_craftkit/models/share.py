@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, dispatch
 from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.twins import async_twin
 
 from .arguments import check_user, may_wait
 from .change import Change
@@ -186,6 +187,8 @@ class Share(Mirror):
         self._reread()
         return is_requested
 
+    arevoke = async_twin(revoke)
+
     @in_transaction
     def _request_revocation(self, user: AbstractBaseUser | None) -> bool:
         revocable = Share.objects.writer().filter(pk=self.pk).revocable()
@@ -208,6 +211,8 @@ class Share(Mirror):
         """
         check_user(user)
         return self._requested(lambda: self._request_retry(user), wait)
+
+    aretry = async_twin(retry)
 
     @in_transaction
     def _request_retry(self, user: AbstractBaseUser | None) -> bool:
@@ -250,6 +255,8 @@ class Share(Mirror):
             self._reread()
         return confirmed
 
+    aconfirm_mailed = async_twin(confirm_mailed)
+
     @in_transaction
     def _confirm_mailed(self, user: AbstractBaseUser | None) -> bool:
         row = lock(Share.objects.writer()).get(pk=self.pk)
@@ -284,6 +291,8 @@ class Share(Mirror):
         """Have a worker do soon what is due for it, also where its job was quarantined."""
         kind = self.kind if self.status == self.Status.PENDING else Job.Kind.SHARE
         Job.objects.request(kind, [self.pk], self.project)
+
+    arefresh = async_twin(refresh)
 
     def _carry_out(self, timeout: float) -> None:
         left = time_left(timeout)

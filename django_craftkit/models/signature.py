@@ -13,6 +13,8 @@ from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.failures import is_in_transaction
 from django_craftkit.log import one_line
 from django_craftkit.signing import AnchorTag, SignatureField
+from django_craftkit.streaming import AsyncFile
+from django_craftkit.twins import async_twin, in_thread
 
 from .archive import ArchivedFile, OpenFile
 from .arguments import check_text, check_user, may_wait
@@ -259,6 +261,8 @@ class SignatureRequest(Attempted):
         self._reread()
         return is_requested
 
+    acancel = async_twin(cancel)
+
     def cancel_for_next_attempt(self) -> None:
         """Request its cancellation: the next attempt of its document has a request of its own."""
         self._request_cancellation(MADE_ANEW, None, self.CancelCode.MADE_ANEW)
@@ -290,6 +294,8 @@ class SignatureRequest(Attempted):
         """
         check_user(user)
         return self._requested(lambda: self._request_retry(user, check=check), wait)
+
+    aretry = async_twin(retry)
 
     @in_transaction
     def _request_retry(self, user: AbstractBaseUser | None, *, check: bool) -> bool:
@@ -325,6 +331,8 @@ class SignatureRequest(Attempted):
         self._reread()
         return self._carry_out_job(self._next_kind(), timeout)
 
+    arefresh = async_twin(refresh)
+
     def open_signed(self, *, timeout: float | None = None) -> BinaryIO:
         """Return the signed PDF as a binary file object: from the archive, else from Craftkit.
 
@@ -336,6 +344,11 @@ class SignatureRequest(Attempted):
         """
         return self.open_file(ArchivedFile.Kind.SIGNED, timeout=timeout).file
 
+    @in_thread
+    def aopen_signed(self, *, timeout: float | None = None) -> AsyncFile:
+        """Async version of ``open_signed``; reading is awaited, too. ``timeout`` is as there."""
+        return AsyncFile(self.open_signed(timeout=timeout))
+
     def open_certificate(self, *, timeout: float | None = None) -> BinaryIO:
         """Return the certificate of completion, which tells who signed when.
 
@@ -344,6 +357,11 @@ class SignatureRequest(Attempted):
         ``timeout``, and what is raised, are as in ``open_signed``.
         """
         return self.open_file(ArchivedFile.Kind.CERTIFICATE, timeout=timeout).file
+
+    @in_thread
+    def aopen_certificate(self, *, timeout: float | None = None) -> AsyncFile:
+        """Async version of ``open_certificate``, as ``aopen_signed``. ``timeout`` is as there."""
+        return AsyncFile(self.open_certificate(timeout=timeout))
 
     def open_file(self, kind: str, *, timeout: float | None = None) -> OpenFile:
         """Open a file as ``open_signed`` and ``open_certificate`` do, and tell its size.

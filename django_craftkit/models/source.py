@@ -11,6 +11,7 @@ from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit.database import database
+from django_craftkit.twins import in_thread
 
 from . import identity
 from .columns import RowKey
@@ -154,6 +155,12 @@ class Sourced(models.Model):
 
     class Meta:
         abstract = True
+
+    @in_thread
+    def asource(self) -> models.Model | None:
+        """Async version of ``source``: a method."""
+        source: models.Model | None = self.source
+        return source
 
     def set_source(self, source: models.Model) -> Identity:
         """Say what the document is about; the object must have been saved."""

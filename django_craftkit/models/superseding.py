@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import in_transaction, insert_or_get, lock
+from django_craftkit.twins import async_twin, in_thread
 
 from .arguments import (
     MAX_KEY,
@@ -80,6 +81,11 @@ class Supersedable(Attempted):
         """
         return next(iter(self.successors.all()), None)
 
+    @in_thread
+    def asuperseded_by(self) -> Render | None:
+        """Async version of ``superseded_by``: a method."""
+        return self.superseded_by
+
     def supersede(
         self,
         data: dict[str, Any],
@@ -145,6 +151,8 @@ class Supersedable(Attempted):
             )
             self._reread()
         return render
+
+    asupersede = async_twin(supersede)
 
     def _key_of_successor(self, data: Any, template: str | None) -> str:
         # With the data in it: what differs must not pass for what was requested before.

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import clock
 from django_craftkit.database import in_transaction
 from django_craftkit.log import one_line
+from django_craftkit.twins import async_twin
 
 from .columns import prefix_index
 from .job import Job
@@ -64,6 +65,8 @@ class TemplateManager(_Manager):
         rows = self.writer().known().filter(project=project, slug=slug)
         return rows.defer("description", "json_schema").first()
 
+    aget_known = async_twin(get_known)
+
     @in_transaction
     def refresh(self, project: str = "default") -> None:
         """Have a worker read the templates of a project anew now.
@@ -80,6 +83,8 @@ class TemplateManager(_Manager):
         states = ProjectState.objects.writer().filter(pk=state.pk)
         states.update(templates_read_at=None)
         Job.objects.request(Job.Kind.TEMPLATES, [state.pk], project)
+
+    arefresh = async_twin(refresh)
 
     @in_transaction
     def refresh_soon(self, project: str) -> None:

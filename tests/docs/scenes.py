@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import responses
+from asgiref.sync import async_to_sync
 from celery import current_app
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Group
@@ -25,6 +26,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models.signals import m2m_changed
 from django.db.utils import ConnectionHandler
 from django.http import HttpResponse
+from django.template import engines
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 from django.utils import timezone
@@ -453,6 +455,43 @@ def scene_view(stage: Stage) -> Scene:
     response = names["document"](visit, render.pk)
     assert b"".join(response).startswith(b"%PDF-")
     response.close()
+
+
+@scene
+def scene_async_view(stage: Stage) -> Scene:
+    _order(stage)
+    _kit(stage)
+    names = yield {}
+    request = RequestFactory().get("/")
+    answer = json.loads(async_to_sync(names["create_invoice"])(request, number="A-1").content)
+    share = Share.objects.get()
+    assert answer == {"status": "pending", "url": share.url}
+    assert (share.status, share.message) == ("active", "Your invoice")
+
+
+@scene
+def scene_async_list(stage: Stage) -> Scene:
+    _ready(stage)
+    names = yield {}
+    page = engines["django"].from_string(
+        "{% load craftkit %}{% for order in orders %}{% craftkit_status order %}{% endfor %}"
+    )
+    names["render"] = lambda request, name, context: HttpResponse(page.render(context, request))
+    answer = async_to_sync(names["order_list"])(RequestFactory().get("/"))
+    assert "craftkit-badge--succeeded" in answer.content.decode()
+
+
+@scene
+def scene_async_file(stage: Stage) -> Scene:
+    render = _ready(stage)
+    names = yield {}
+
+    async def body() -> bytes:
+        response = await names["invoice"](RequestFactory().get("/"), pk=render.pk)
+        return b"".join([chunk async for chunk in response])
+
+    assert async_to_sync(body)() == _kit(stage).renders[0].pdf()
+    assert async_to_sync(names["first_bytes"])(render).startswith(b"%PDF-")
 
 
 @scene

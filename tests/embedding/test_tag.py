@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from django.template import Context, RequestContext, Template
@@ -119,7 +119,7 @@ class TestAViewThatMintsASession:
 
         @embedding.embedding_view
         async def view(request):
-            await sync_to_async(embedding.create_session)("crew-list")
+            await embedding.acreate_session("crew-list")
             return HttpResponse("the page")
 
         assert iscoroutinefunction(view)
