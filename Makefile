@@ -26,7 +26,11 @@ demo: $(READY)  ## show the whole way of a document; ONCE=1 ends when it is ther
 	@$(BIN)/python example_project/demo.py $(if $(ONCE),--once)
 
 .PHONY: test
-test: $(READY)  ## run the suite on embedded defaults
+test: $(READY)  ## run the suite on embedded defaults, but for what is slow
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+.PHONY: test-all
+test-all: $(READY)  ## run all of the suite on embedded defaults
 	$(BIN)/python -m pytest -n auto
 
 .PHONY: lint

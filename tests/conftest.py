@@ -37,9 +37,37 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
-@pytest.hookimpl(trylast=True)
+#: Of tests: what starts processes of its own, a browser or an older version, and what tries each
+#: step of a road with each mishap. All of it together takes longer than all the rest.
+SLOW = (
+    "browser",
+    "example",
+    "process",
+    "upgrade",
+    "test_any_length.py",
+    "test_archive_s3.py",
+    "test_archive_storages.py",
+    "test_batches_disturbed.py",
+    "test_log_people.py",
+    "test_lookups.py",
+    "test_migrations.py",
+    "test_moments.py",
+    "test_numbers.py",
+    "test_odd_answers.py",
+    "test_passing.py",
+    "test_reference_page.py",
+    "test_taken_back.py",
+    "test_tolerance.py",
+)
+
+
+# First of all: what is deselected is deselected by its marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that wait for a lease: beside them the others have the cores."""
+    """Mark what is slow, and begin with what waits for a lease: others have the cores beside it."""
+    for item in items:
+        if not set(SLOW).isdisjoint(item.path.parts):
+            item.add_marker("slow")
     items.sort(key=lambda item: "process" not in item.path.parts)
 
 
