@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Mapping
 
+    from django_craftkit.models import Render
     from django_craftkit.models.claims import Lease, LeasedQuerySet, Watermark
 
     from .states import RemoteState
@@ -258,8 +259,10 @@ class Contents:
     def apply(self, lease: Lease | None) -> set[Key]:
         """Apply all of it; return what there is a row for. ``applied`` is closed by the caller."""
         known: set[Key] = set()
-        if self.renders or self.events:
-            rows = renders.lock_known(self.of_documents)
+        rows: dict[Key, Render] = {}
+        # Those that forms name with the others: whoever locks two of them does so in one order.
+        if named := self.of_documents | forms.renders_of(self.forms):
+            rows = renders.lock_known(named)
             known.update(rows)
             self._note_erased(rows)
             cause = Change.Cause.WEBHOOK
@@ -277,7 +280,7 @@ class Contents:
         if self.forms:
             # Each is its own row, whether its session is known here or not.
             known.update((delivery.project, said.session_id) for delivery, said in self.forms)
-            self.erased |= forms.apply(self.forms, lease)
+            self.erased |= forms.apply(self.forms, rows, lease)
         return known
 
     def _note_erased(self, rows: Mapping[Key, Any]) -> None:
