@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Value
 from django.db.models.functions import Coalesce
 
-from django_craftkit import bulk
+from django_craftkit import bulk, conf
 from django_craftkit.database import lock, sanitized
 from django_craftkit.models import Change, EmbedSession, FormSubmission, Render, WebhookDelivery
 from django_craftkit.models.arguments import MAX_SLUG
@@ -20,11 +20,12 @@ from django_craftkit.signals import form_submitted
 
 from .answers import kept
 from .moments import from_utc
+from .renders import adopt, states
 from .states import MAX_COUNT
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from django_craftkit import client
     from django_craftkit.models.claims import Lease
@@ -47,6 +48,7 @@ def apply(
     """
     # Whoever erases a session has it locked first; documents are locked before it.
     sessions = _lock_sessions(found)
+    renders = {**renders, **_taken_in(renders_of(found) - renders.keys())}
     origins = _origins([delivery.pk for delivery, _said in found])
     hashes = [body_hash for body_hash, _received_at in origins.values()]
     rows = FormSubmission.objects.writer().filter(bulk.among("body_hash", hashes))
@@ -84,6 +86,17 @@ def renders_of(found: Iterable[Submitted]) -> set[Key]:
     """Return which documents were made of what was submitted, by project and Craftkit's id."""
     named = ((delivery.project, said.render_id) for delivery, said in found)
     return {(project, remote_id) for project, remote_id in named if remote_id is not None}
+
+
+def _taken_in(keys: Collection[Key]) -> Mapping[Key, Render]:
+    """Lock documents that were taken in since others were locked, and let none be until the end.
+
+    Whoever takes one in later finds what was submitted.
+    """
+    if not (keys and conf.options().ADOPT):
+        return {}
+    adopt.exclude({project for project, _remote_id in keys})
+    return states.lock_known(keys)
 
 
 def _lock_sessions(found: Sequence[Submitted]) -> dict[Key, EmbedSession]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +21,7 @@ from django_craftkit.signals import form_submitted
 from tests.erasing.people import ADDRESS, NAME, erase, places, request
 from tests.forms.helpers import form_event, noted, store
 from tests.helpers import Elsewhere, Killed, elsewhere, killed, until, work
-from tests.seams import after_reading, before_committing, statements
+from tests.seams import after_reading, before_committing, waits_for_lock
 from tests.shop.models import Order
 
 if TYPE_CHECKING:
@@ -106,19 +105,12 @@ def test_what_comes_while_its_document_is_erased_waits_for_that(
     craftkit.run()
     render.refresh_from_db()
     store(form_event(data=HER, renderId=str(render.remote_id)))
-    seen, here = statements(monkeypatch), threading.get_ident()
+    waits = waits_for_lock(monkeypatch, Render)
     workers = []
-
-    def waits() -> bool:
-        locks = ("FOR UPDATE", "FOR NO KEY UPDATE")
-        return any(
-            thread != here and Render._meta.db_table in sql and sql.endswith(locks)
-            for thread, sql in seen
-        )
 
     def begin() -> None:
         workers.append(Elsewhere(work))
-        until(lambda: waits() or not workers[0].is_alive())
+        until(lambda: waits(workers[0]))
 
     before_committing(monkeypatch, Render, begin)
     erase(order)
