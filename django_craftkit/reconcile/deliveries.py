@@ -31,6 +31,7 @@ from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem, Step
 from django_craftkit.privacy import FORM_SUBMITTED
 
 from . import engagement, forms
+from .due import slice_of
 from .renders import states as renders
 from .results import retry_delay
 from .signatures import states as signatures
@@ -136,12 +137,14 @@ def _process(
     return len(batch)
 
 
-def take_up() -> int:
+def take_up(part: int) -> int:
     """Have webhooks processed that no earlier version could read; return how many, for a start.
 
-    A worker that is older than this one ignores them once more, until it is replaced.
+    A worker that is older than this one ignores them once more, until it is replaced. They are
+    among all that are ignored, and no index finds them: ``part`` is the slice to look at, beside
+    the newest.
     """
-    unread = WebhookDelivery.objects.writer().filter(
+    unread = slice_of(WebhookDelivery.objects.writer(), part).filter(
         status=Status.IGNORED, about=None, event__in=_READERS
     )
     pks = list(unread.exclude(body=b"").order_by("pk").values_list("pk", flat=True)[:BATCH])

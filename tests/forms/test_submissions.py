@@ -21,7 +21,7 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.privacy import kept_body
-from django_craftkit.reconcile import deliveries, retention, sweeping
+from django_craftkit.reconcile import deliveries, due, retention, sweeping
 from django_craftkit.signals import form_submitted
 from tests.forms.helpers import DATA, form_event, noted, store
 from tests.helpers import at_once, connected
@@ -252,7 +252,18 @@ def test_what_earlier_versions_kept_unread_is_taken_up(craftkit):
         "processed",
         "ignored",
     ]
-    assert deliveries.take_up() == 0
+    assert deliveries.take_up(0) == 0
+
+
+def test_they_are_looked_for_slice_by_slice(craftkit, monkeypatch):
+    """What is ignored grows for ever; a look costs as much, however much there is."""
+    monkeypatch.setattr(due, "SLICE", 3)
+    for _ in range(12):
+        store(form_event())
+    WebhookDelivery.objects.update(
+        status="ignored", event="form.submitted", due_at=None, processed_at=clock.now()
+    )
+    assert [deliveries.take_up(part) for part in range(4)] == [6, 3, 3, 0]
 
 
 def test_of_an_erased_session_nothing_is_stored(craftkit):
