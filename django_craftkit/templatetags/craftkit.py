@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.forms.utils import flatatt
 from django.template.loader import get_template
 from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -240,7 +241,17 @@ def craftkit_embed(
 
     Returns:
         The element; of the first one in a page with its script.
+
+    Raises:
+        TemplateSyntaxError: the session is neither: the context has no variable of that name, say.
     """
+    is_address = isinstance(session, (str, Promise)) and bool(str(session).strip())
+    if not (isinstance(session, Session) or is_address):
+        # To embed an empty address would be to have the page post to itself.
+        raise template.TemplateSyntaxError(
+            f"'craftkit_embed' got {session!r:.80}, a {type(session).__name__}: pass what "
+            "create_session() has returned, or the address of a view that answers a POST with one."
+        )
     page: Any = context.render_context.dicts[0]
     scripted = page.get("craftkit_embed", False)
     page["craftkit_embed"] = True
