@@ -47,7 +47,8 @@ class Reference(NamedTuple):
         """Return the session where this visitor may still have it renewed."""
         if self.until and clock.now().timestamp() >= self.until:
             return None
-        if self.user and (not user.is_authenticated or str(user.pk) != self.user):
+        is_there = user.is_authenticated and user.is_active
+        if self.user and not (is_there and str(user.pk) == self.user):
             return None
         rows = EmbedSession.objects.writer().filter(project__in=conf.project_aliases())
         row = rows.filter(pk=self.row).first()
