@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.core import signing
+from django.views.decorators.debug import sensitive_variables
 
 from django_craftkit import clock, conf
 from django_craftkit.models import EmbedSession, Template
@@ -34,6 +35,7 @@ class Reference(NamedTuple):
     until: int
 
     @classmethod
+    @sensitive_variables("token")
     def read(cls, token: str) -> Self:
         """Return what a page has sent; raise ``BadSignature`` for what no page of ours has."""
         row, user, permissions, until = signing.loads(token, salt=_SALT)

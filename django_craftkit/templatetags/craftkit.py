@@ -38,6 +38,15 @@ if TYPE_CHECKING:
 register = template.Library()
 
 
+class _Hidden(str):
+    """A text for a template that an error page, which shows what templates are given, doesn't."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
 def _newest_render(about: Model, slug: str | None) -> Render | None:
     if isinstance(about, Render):
         return about if not slug or slug == about.template else None
@@ -260,12 +269,12 @@ def craftkit_embed(
         "title": title or gettext("Form"),
         "height": height,
         "close_url": close_url,
-        "csrf": "" if csrf == "NOTPROVIDED" else csrf,
+        "csrf": _Hidden("" if csrf == "NOTPROVIDED" else csrf),
         "script": not scripted,
         "nonce": None if scripted else context.get("csp_nonce"),
     }
     if isinstance(session, Session):
-        shown["session"] = json.dumps(session.for_browser)
+        shown["session"] = _Hidden(json.dumps(session.for_browser))
         if not title and session.row.mode != "fill":
             shown["title"] = gettext("Template builder")
     else:
@@ -285,5 +294,5 @@ def _badge(context: Context, badge: Badge, token: Callable[[], str]) -> SafeStri
         page["craftkit_badges"] = True
         # Of a policy that lets scripts run by a nonce, as of Django 6's context processor.
         nonce = None if scripted else context.get("csp_nonce")
-        badge |= {"token": token(), "url": url, "script": not scripted, "nonce": nonce}
+        badge |= {"token": _Hidden(token()), "url": url, "script": not scripted, "nonce": nonce}
     return SafeString(get_template("craftkit/badge.html").render(badge))
