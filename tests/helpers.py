@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import Permission
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 #: Seconds that one thread waits for another at most: only a failing test does.
 TIMEOUT = 45
+#: What no link can expire after.
+NEVER: list[Any] = [
+    *(0, -1, -1e300, float("nan"), float("inf"), True, "60", None),
+    *(1e300, 10**400, 9e11, timedelta.max, timedelta.min, timedelta(0)),
+]
 #: Seconds after which a lease is over, by any clock.
 LEASE_OVER = 130
 

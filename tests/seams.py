@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from django_craftkit import client
     from django_craftkit.models import Change, Render, Share
+    from tests.helpers import Elsewhere
 
 
 class _Moment:
@@ -345,6 +346,26 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
         monkeypatch, before=lambda _, sql, params: seen.append((threading.get_ident(), sql))
     )
     return seen
+
+
+def waits_for_lock(
+    monkeypatch: pytest.MonkeyPatch, *models: type[Model]
+) -> Callable[[Elsewhere], bool]:
+    """Return what says whether somebody has asked to lock rows of a model, or has ended.
+
+    Whoever does this while the rows are locked knows by then that it is waited for.
+    """
+    seen, here = statements(monkeypatch), threading.get_ident()
+    locks = ("FOR UPDATE", "FOR NO KEY UPDATE")
+    tables = [model._meta.db_table for model in models]
+
+    def has_come(somebody: Elsewhere) -> bool:
+        return not somebody.is_alive() or any(
+            thread != here and sql.endswith(locks) and any(table in sql for table in tables)
+            for thread, sql in seen
+        )
+
+    return has_come
 
 
 def _at_each_statement(

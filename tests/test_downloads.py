@@ -25,7 +25,7 @@ from django_craftkit.models import ArchivedFile, EngagementEvent, Render, Render
 from django_craftkit.models.archive import archive_storage
 from django_craftkit.models.downloading import GuestLink
 from tests.admin.conftest import make_render
-from tests.helpers import grant
+from tests.helpers import NEVER, grant
 from tests.seams import before_writing
 from tests.shop.models import Account, Order
 
@@ -100,7 +100,7 @@ class TestTheAddress:
             "/craftkit/documents/guest/"
         )
 
-    @pytest.mark.parametrize("expires", [None, 0, -1, float("nan"), float("inf"), True, "60"])
+    @pytest.mark.parametrize("expires", NEVER, ids=lambda one: f"{one!r:.40}")
     def test_of_a_guest_expires(self, ready, expires):
         with pytest.raises(ValueError, match="expires"):
             ready.get_download_url(guest=True, expires=expires)

@@ -14,7 +14,7 @@ from django_craftkit.admin.common.format import badge, linked
 from django_craftkit.admin.common.lists import ProjectFilter
 from django_craftkit.admin.common.sources import note_sources, source_link
 from django_craftkit.admin.common.truncate import long_of, object_of, short_line, short_name
-from django_craftkit.models import EmbedSession, FormSubmission, Render
+from django_craftkit.models import FormSubmission, Render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         """One as ``prepare_rows`` leaves it."""
 
         sees_document: bool
-        session_pk: int | None
+        sees_session: bool
 
 
 #: Fields that a page lists.
@@ -66,15 +66,9 @@ class FormSubmissionAdmin(MirrorAdmin[FormSubmission]):
     def prepare_rows(self, request: HttpRequest, rows: Sequence[ShownSubmission]) -> None:
         note_sources(request, rows)
         sees_documents = self.allows(request, "view_render")
-        sessions: dict[tuple[str, object], int] = {}
-        if self.allows(request, "view_embedsession"):
-            ids = {row.session_id for row in rows}
-            known = EmbedSession.objects.filter(remote_id__in=ids)
-            for project, remote_id, pk in known.values_list("project", "remote_id", "pk"):
-                sessions[project, remote_id] = pk
+        sees_sessions = self.allows(request, "view_embedsession")
         for row in rows:
-            row.sees_document = sees_documents
-            row.session_pk = sessions.get((row.project, row.session_id))
+            row.sees_document, row.sees_session = sees_documents, sees_sessions
 
     @admin.display(description=_("form"))
     def shown_template(self, row: FormSubmission) -> str:
@@ -102,9 +96,11 @@ class FormSubmissionAdmin(MirrorAdmin[FormSubmission]):
 
     @admin.display(description=_("embed session"))
     def shown_session(self, row: ShownSubmission) -> str:
-        if row.session_pk is None:
+        # On a row's own page alone: no list looks for sessions.
+        session = row.session if row.sees_session else None
+        if session is None:
             return "–"
-        url = self.address("change", row.session_pk, model="embedsession")
+        url = self.address("change", session.pk, model="embedsession")
         return linked(url, _now("Show the session that it was filled in by"))
 
     @admin.display(description=_("data"))

@@ -39,12 +39,13 @@ class SessionLost(Exception):
 
 def refuse(project: str, error: CraftkitError) -> NoReturn:
     """Raise ``SessionUnavailable`` for what Craftkit said, and log it in one line."""
-    code, why = _reason(project, error)
+    code, why = reason(project, error)
     logger.warning("Project %r has no embed session (%s): %s", project, code, error)
     raise SessionUnavailable(code, why, is_passing=error.is_outage) from None
 
 
-def _reason(project: str, error: CraftkitError) -> tuple[str, str]:
+def reason(project: str, error: CraftkitError) -> tuple[str, str]:
+    """Return why Craftkit doesn't embed: as ``SessionUnavailable.code``, and in words for staff."""
     said = {"project": project, "error": error}
     if error.is_outage:
         return "unreachable", _("Craftkit can't be reached at the moment: %(error)s") % said

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.core import signing
+from django.views.decorators.debug import sensitive_variables
 
 from django_craftkit import clock, conf
 from django_craftkit.models import EmbedSession, Template
@@ -34,6 +35,7 @@ class Reference(NamedTuple):
     until: int
 
     @classmethod
+    @sensitive_variables("token")
     def read(cls, token: str) -> Self:
         """Return what a page has sent; raise ``BadSignature`` for what no page of ours has."""
         row, user, permissions, until = signing.loads(token, salt=_SALT)
@@ -47,7 +49,8 @@ class Reference(NamedTuple):
         """Return the session where this visitor may still have it renewed."""
         if self.until and clock.now().timestamp() >= self.until:
             return None
-        if self.user and (not user.is_authenticated or str(user.pk) != self.user):
+        is_there = user.is_authenticated and user.is_active
+        if self.user and not (is_there and str(user.pk) == self.user):
             return None
         rows = EmbedSession.objects.writer().filter(project__in=conf.project_aliases())
         row = rows.filter(pk=self.row).first()

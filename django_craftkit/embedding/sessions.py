@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_craftkit import clock, conf, dispatch
@@ -29,7 +31,13 @@ from django_craftkit.client.session_options import MODES, PERMISSIONS
 from django_craftkit.data import FindingCode, check
 from django_craftkit.log import get_logger, one_line
 from django_craftkit.models import EmbedSession, Template
-from django_craftkit.models.arguments import check_template, check_user, document_data
+from django_craftkit.models.arguments import (
+    EARLIEST,
+    LATEST,
+    check_template,
+    check_user,
+    document_data,
+)
 from django_craftkit.models.identity import identify
 from django_craftkit.projects import get_client, time_limit
 from django_craftkit.twins import async_twin
@@ -40,7 +48,6 @@ from .references import DESIGN, Reference, permits
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from django.contrib.auth.models import AbstractBaseUser
     from django.db.models import Model
@@ -170,8 +177,8 @@ def create_session(
         catalog: the variables that the builder offers, as published at Craftkit.
         branding, appearance: how it looks, in Craftkit's words.
         project: an alias of ``CRAFTKIT_PROJECTS``.
-        renewable_until: when it is not renewed any more; None: as long as a page is open, and up to
-            a day after the session has ended.
+        renewable_until: the moment after which it is not renewed any more; None: as long as a page
+            is open, and up to a day after the session has ended.
 
     Raises:
         SessionUnavailable: Craftkit opens none; its message says why, for staff.
@@ -193,6 +200,7 @@ def create_session(
     if source is not None:
         identify(source)  # no row could be about one that isn't saved
     user = check_user(user)
+    until = _seconds_of(renewable_until)
     known = Template.objects.get_known(project, template) if template else None
     if permission and not permits(user, permission, source):
         raise PermissionDenied
@@ -237,7 +245,6 @@ def create_session(
         user=user,
         collect=collect and mode == "fill",
     )
-    until = 0 if renewable_until is None else int(renewable_until.timestamp())
     reference = Reference(row.pk, "" if user is None else str(user.pk), needed, until)
     return _session(row, minted, reference, redirect_url)
 
@@ -255,7 +262,7 @@ def renew(row: EmbedSession, reference: Reference) -> Session:
     Source: https://docs.craftkit.dev/api-reference/refresh-session
 
     Raises:
-        SessionLost: Craftkit does not renew it any more.
+        SessionLost: Craftkit does not renew it any more, or has answered with another one.
         SessionUnavailable: Craftkit does not renew it now, or can't be reached.
     """
     dispatch.refuse_transaction()
@@ -267,6 +274,15 @@ def renew(row: EmbedSession, reference: Reference) -> Session:
             except SessionLost:
                 token = _noted_since(row, token)
                 continue
+            if renewed.id != row.remote_id:
+                # What is submitted in it would be about nothing.
+                logger.error(
+                    "Project %r: Craftkit renewed session %s by another, %s.",
+                    row.project,
+                    row.remote_id,
+                    renewed.id,
+                )
+                raise SessionLost
             row = EmbedSession.objects.note(row.project, renewed)
             return _session(row, renewed, reference)
     raise SessionLost
@@ -325,6 +341,19 @@ def _session(
         expires_at=clock.now() + _UNTOLD if made.expires_at is None else made.expires_at,
         redirect_url=redirect_url,
     )
+
+
+def _seconds_of(moment: datetime | None) -> int:
+    """Return a moment in seconds since 1970; 0: there is none."""
+    if moment is None:
+        return 0
+    if not isinstance(moment, datetime):
+        raise TypeError(f"renewable_until= is a {type(moment).__name__}: write a datetime.")
+    if settings.USE_TZ and timezone.is_naive(moment):
+        raise ValueError("renewable_until= must be aware: a naive time means another moment there.")
+    if not EARLIEST.year < moment.year < LATEST.year:
+        raise ValueError(f"renewable_until= is in the year {moment.year}: None stands for no end.")
+    return int(moment.timestamp())
 
 
 def _granted(mode: str, *, designs: bool) -> dict[str, bool]:

@@ -12,6 +12,7 @@ from django.shortcuts import render as page
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views import View
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from django_craftkit import conf
@@ -73,6 +74,7 @@ class Form(View):
 
 @login_not_required
 @embedding_view
+@sensitive_post_parameters("reference")
 @require_POST
 def renewed(request: HttpRequest) -> HttpResponseBase:
     """Answer with the renewed session that a page has told the reference of.
@@ -91,6 +93,7 @@ def renewed(request: HttpRequest) -> HttpResponseBase:
 
 @login_not_required
 @embedding_view
+@sensitive_post_parameters("reference")
 @require_POST
 def published(request: HttpRequest) -> HttpResponseBase:
     """Have the templates of a project read: one was published in the builder.

@@ -10,6 +10,8 @@ from django.core import signing
 
 from django_craftkit import clock
 
+from .arguments import LATEST
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -64,6 +66,10 @@ def seconds_of(expires: object) -> float:
     """Return for how long a link is to work; raise ``ValueError``."""
     seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not is_number or not 0 < (number := float(cast("float", seconds))) < math.inf:
+    if not is_number or not 0 < cast("float", seconds) < math.inf:
         raise ValueError(f"A guest's link expires after seconds or a timedelta, not {expires!r}.")
-    return number
+    if cast("float", seconds) > LATEST.timestamp() - clock.seconds():
+        raise ValueError(
+            f"expires= leads beyond {LATEST:%Y-%m-%d}, which not every time zone has: write less."
+        )
+    return float(cast("float", seconds))

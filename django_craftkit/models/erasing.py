@@ -30,7 +30,7 @@ from .default_key import renamed_from_labels
 from .delivery import WebhookDelivery
 from .erased import FOUND_BY, LEFT
 from .erasing_batch import BATCH, ErasingBatch, Kind, Task, batches, model_of
-from .erasing_forms import erase_forms, holding
+from .erasing_forms import erase_forms, erase_late_forms, holding
 from .erasure import Erasure
 from .job import Job
 from .leftovers import delete_erased
@@ -187,6 +187,7 @@ def _erase_documents(task: Task, pks: list[int]) -> Erasure:
     if not task.dry_run:
         update_many(renamed_from_labels(renders), ["key_hash"])
     _end_unknown(batch, shares)
+    erase_late_forms(batch, pks)
     for name, rows in (("Render", renders), ("Share", shares), ("SignatureRequest", requests)):
         batch.erase_log(name, rows)
         batch.erase(name, rows, but=FOUND_BY["Render"])

@@ -116,20 +116,25 @@ def _made_into(renders: QuerySet[Any]) -> Q:
     return Q(pk__in=[int(pk) for pk in ids])
 
 
+def erase_late_forms(batch: ErasingBatch, renders: Sequence[int]) -> None:
+    """Erase what came since ``erase_forms`` has looked, of documents that are locked by now.
+
+    Whoever writes a submission has its document locked first, and leaves nothing of one that was
+    erased.
+    """
+    late = _rows("FormSubmission").filter(render__in=renders, erased_at=None)
+    if batch.task.dry_run or not (pks := list(late.values_list("pk", flat=True))):
+        return
+    of_late = late.filter(project=OuterRef("project"), session_id=OuterRef("remote_id"))
+    sessions = _rows("EmbedSession").filter(Exists(of_late))
+    _erase(batch, list(sessions.values_list("pk", flat=True)), pks)
+
+
 @in_transaction
 def _erase_sessions(task: Task, pks: Sequence[int]) -> Erasure:
     """Erase sessions, with all that was submitted in them, in one transaction."""
     batch = ErasingBatch(task)
-    sessions = _rows("EmbedSession").filter(pk__in=pks)
-    if not task.dry_run:
-        # Whoever writes a submission of one locks it first.
-        list(lock(sessions).order_by("pk").values_list("pk"))
-    of_these = sessions.filter(project=OuterRef("project"), remote_id=OuterRef("session_id"))
-    pks_of_these = _rows("FormSubmission").filter(Exists(of_these)).values_list("pk", flat=True)
-    _erase_rows(batch, list(pks_of_these))
-    batch.erase_bodies(batch.note_remote("embed session", sessions))
-    batch.erase_log("EmbedSession", sessions)
-    batch.erase("EmbedSession", sessions, but=FOUND_BY["EmbedSession"])
+    _erase(batch, pks, ())
     return batch.result
 
 
@@ -137,18 +142,29 @@ def _erase_sessions(task: Task, pks: Sequence[int]) -> Erasure:
 def _erase_submissions(task: Task, pks: Sequence[int]) -> Erasure:
     """Erase submissions, in one transaction."""
     batch = ErasingBatch(task)
-    rows = _erase_rows(batch, pks)
-    batch.erase_bodies(list(rows.values_list("session_id", flat=True)))
+    _erase(batch, (), pks)
     return batch.result
 
 
-def _erase_rows(batch: ErasingBatch, pks: Sequence[int]) -> QuerySet[Any]:
-    submissions: QuerySet[Any]
-    submissions = _rows("FormSubmission").filter(pk__in=pks)
-    batch.erase_history(Change.Kind.FORM, "FormSubmission", submissions)
-    batch.erase_log("FormSubmission", submissions)
-    batch.erase("FormSubmission", submissions, but=FOUND_BY["FormSubmission"])
-    return submissions
+def _erase(batch: ErasingBatch, sessions: Sequence[int], submissions: Iterable[int]) -> None:
+    """Erase sessions with all that was submitted in them, and these submissions."""
+    opened = _rows("EmbedSession").filter(pk__in=sessions)
+    pks = set(submissions)
+    if sessions:
+        if not batch.task.dry_run:
+            # Whoever writes a submission of one locks it first.
+            list(lock(opened).order_by("pk").values_list("pk"))
+        of_these = opened.filter(project=OuterRef("project"), remote_id=OuterRef("session_id"))
+        pks.update(_rows("FormSubmission").filter(Exists(of_these)).values_list("pk", flat=True))
+    rows = _rows("FormSubmission").filter(pk__in=pks)
+    batch.erase_history(Change.Kind.FORM, "FormSubmission", rows)
+    batch.erase_log("FormSubmission", rows)
+    batch.erase("FormSubmission", rows, but=FOUND_BY["FormSubmission"])
+    ids = {*rows.values_list("session_id", flat=True), *batch.note_remote("embed session", opened)}
+    batch.erase_bodies(ids)
+    if sessions:
+        batch.erase_log("EmbedSession", opened)
+        batch.erase("EmbedSession", opened, but=FOUND_BY["EmbedSession"])
 
 
 def _texts(data: object) -> set[str]:

@@ -109,7 +109,7 @@ class FormSubmission(Sourced):
     @property
     def session(self) -> EmbedSession | None:
         """The session that it was filled in by, with one query; ``None``: it is not known here."""
-        rows = EmbedSession.objects.using(self._state.db)
+        rows = EmbedSession.objects.using(self._state.db).defer("renew_token")
         return rows.filter(project=self.project, remote_id=self.session_id).first()
 
     @in_thread

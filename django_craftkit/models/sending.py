@@ -198,7 +198,8 @@ class Sendable(models.Model):
         Raises:
             NoReverseMatch: ``django_craftkit.urls`` is included nowhere.
             RenderWithdrawn: a guest's link is requested of a document that was withdrawn.
-            ValueError: ``expires`` is missing, not above 0, or there without ``guest``.
+            ValueError: ``expires`` is missing, not above 0, later than any calendar has, or there
+                without ``guest``.
         """
         if not guest:
             if expires is not None:

@@ -259,6 +259,9 @@ def _result(stuck: Mapping[str, str]) -> Result:
 
 def _announce(change: Change, instance: Any, stuck: dict[str, str], live: Live) -> None:
     """Call the receivers of one change that have yet to succeed; note on it who is stuck."""
+    if _is_void(change, instance):
+        change.announcement, change.receivers = Change.Announcement.NONE, None
+        return
     signal = SIGNALS[change.signal]
     receivers = live(change.signal, change.sender) if instance is not None else {}
     failed: dict[str, Any] = dict(change.receivers or {})
@@ -292,6 +295,13 @@ def _announce(change: Change, instance: Any, stuck: dict[str, str], live: Live) 
     else:
         change.announcement = Change.Announcement.DONE
     change.receivers = failed
+
+
+def _is_void(change: Change, instance: Any) -> bool:
+    """Whether nothing is left to tell: what was submitted is all that its signal is about."""
+    return (
+        change.kind == Change.Kind.FORM and instance is not None and instance.erased_at is not None
+    )
 
 
 def _call(

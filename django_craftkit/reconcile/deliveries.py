@@ -31,6 +31,7 @@ from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem, Step
 from django_craftkit.privacy import FORM_SUBMITTED
 
 from . import engagement, forms
+from .due import slice_of
 from .renders import states as renders
 from .results import retry_delay
 from .signatures import states as signatures
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Mapping
 
+    from django_craftkit.models import Render
     from django_craftkit.models.claims import Lease, LeasedQuerySet, Watermark
 
     from .states import RemoteState
@@ -135,12 +137,14 @@ def _process(
     return len(batch)
 
 
-def take_up() -> int:
+def take_up(part: int) -> int:
     """Have webhooks processed that no earlier version could read; return how many, for a start.
 
-    A worker that is older than this one ignores them once more, until it is replaced.
+    A worker that is older than this one ignores them once more, until it is replaced. They are
+    among all that are ignored, and no index finds them: ``part`` is the slice to look at, beside
+    the newest.
     """
-    unread = WebhookDelivery.objects.writer().filter(
+    unread = slice_of(WebhookDelivery.objects.writer(), part).filter(
         status=Status.IGNORED, about=None, event__in=_READERS
     )
     pks = list(unread.exclude(body=b"").order_by("pk").values_list("pk", flat=True)[:BATCH])
@@ -258,8 +262,10 @@ class Contents:
     def apply(self, lease: Lease | None) -> set[Key]:
         """Apply all of it; return what there is a row for. ``applied`` is closed by the caller."""
         known: set[Key] = set()
-        if self.renders or self.events:
-            rows = renders.lock_known(self.of_documents)
+        rows: dict[Key, Render] = {}
+        # Those that forms name with the others: whoever locks two of them does so in one order.
+        if named := self.of_documents | forms.renders_of(self.forms):
+            rows = renders.lock_known(named)
             known.update(rows)
             self._note_erased(rows)
             cause = Change.Cause.WEBHOOK
@@ -277,7 +283,7 @@ class Contents:
         if self.forms:
             # Each is its own row, whether its session is known here or not.
             known.update((delivery.project, said.session_id) for delivery, said in self.forms)
-            self.erased |= forms.apply(self.forms, lease)
+            self.erased |= forms.apply(self.forms, rows, lease)
         return known
 
     def _note_erased(self, rows: Mapping[Key, Any]) -> None:

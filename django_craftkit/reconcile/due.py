@@ -62,7 +62,7 @@ class Due:
         """
         rows = self.rows()
         if part is not None and not self.is_indexed:
-            rows = _slice(rows, part)
+            rows = slice_of(rows, part)
         jobs = Job.objects.writer().filter(kind=self.kind, object_id=OuterRef("of"))
         rows = rows.order_by().annotate(
             of=F(self.object_id), whose=F(self.project) if self.project else Value("")
@@ -71,7 +71,8 @@ class Due:
         return lost.distinct()
 
 
-def _slice(rows: QuerySet[Any], part: int) -> QuerySet[Any]:
+def slice_of(rows: QuerySet[Any], part: int) -> QuerySet[Any]:
+    """Return the newest of these rows, and those of a slice: another one for each number."""
     ends = rows.model.objects.writer().aggregate(
         first=Coalesce(Min("pk"), 0), last=Coalesce(Max("pk"), 0)
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Value
 from django.db.models.functions import Coalesce
 
-from django_craftkit import bulk
+from django_craftkit import bulk, conf
 from django_craftkit.database import lock, sanitized
 from django_craftkit.models import Change, EmbedSession, FormSubmission, Render, WebhookDelivery
 from django_craftkit.models.arguments import MAX_SLUG
@@ -20,13 +20,12 @@ from django_craftkit.signals import form_submitted
 
 from .answers import kept
 from .moments import from_utc
+from .renders import adopt, states
 from .states import MAX_COUNT
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Collection, Mapping, Sequence
-
-    from django.db.models import QuerySet
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from django_craftkit import client
     from django_craftkit.models.claims import Lease
@@ -37,18 +36,19 @@ if TYPE_CHECKING:
 
 #: What the history calls it.
 SUBMITTED = "submitted"
-#: What is looked at of a document that was made of a form.
-_OF_RENDER = ("project", "remote_id", "erased_at", "adopted_at")
 
 
-def apply(found: Sequence[Submitted], lease: Lease | None = None) -> set[Key]:
+def apply(
+    found: Sequence[Submitted], renders: Mapping[Key, Render], lease: Lease | None = None
+) -> set[Key]:
     """Write what was submitted, inside a transaction; return whose rows hold nothing of it.
 
     These are sessions, by project and Craftkit's id, that were erased, or of which something was.
+    ``renders`` are the documents that were made of it, locked: see ``renders_of``.
     """
-    # Whoever erases a session has it locked first.
-    sessions = _by_key(lock(EmbedSession.objects.writer()).order_by("pk"), _sessions(found))
-    renders = _by_key(Render.objects.writer().only(*_OF_RENDER), _renders(found))
+    # Whoever erases a session has it locked first; documents are locked before it.
+    sessions = _lock_sessions(found)
+    renders = {**renders, **_taken_in(renders_of(found) - renders.keys())}
     origins = _origins([delivery.pk for delivery, _said in found])
     hashes = [body_hash for body_hash, _received_at in origins.values()]
     rows = FormSubmission.objects.writer().filter(bulk.among("body_hash", hashes))
@@ -82,21 +82,27 @@ def _tell_adopted(row: FormSubmission) -> None:
     adopted.update(**row.source_values, version=Coalesce("version", Value(row.version)))
 
 
-def _sessions(found: Sequence[Submitted]) -> set[Key]:
-    return {(delivery.project, said.session_id) for delivery, said in found}
-
-
-def _renders(found: Sequence[Submitted]) -> set[Key]:
+def renders_of(found: Iterable[Submitted]) -> set[Key]:
+    """Return which documents were made of what was submitted, by project and Craftkit's id."""
     named = ((delivery.project, said.render_id) for delivery, said in found)
     return {(project, remote_id) for project, remote_id in named if remote_id is not None}
 
 
-def _by_key(rows: QuerySet[Any], keys: Collection[Key]) -> Mapping[Key, Any]:
-    """Return the rows that these projects' ids stand for."""
-    if not keys:
+def _taken_in(keys: Collection[Key]) -> Mapping[Key, Render]:
+    """Lock documents that were taken in since others were locked, and let none be until the end.
+
+    Whoever takes one in later finds what was submitted.
+    """
+    if not (keys and conf.options().ADOPT):
         return {}
-    named = rows.filter(bulk.among("remote_id", {remote_id for _project, remote_id in keys}))
-    return {(row.project, row.remote_id): row for row in named}
+    adopt.exclude({project for project, _remote_id in keys})
+    return states.lock_known(keys)
+
+
+def _lock_sessions(found: Sequence[Submitted]) -> dict[Key, EmbedSession]:
+    ids = {said.session_id for _delivery, said in found}
+    rows = lock(EmbedSession.objects.writer()).filter(bulk.among("remote_id", ids))
+    return {(row.project, row.remote_id): row for row in rows.order_by("pk")}
 
 
 def _origins(pks: Sequence[int]) -> dict[int, tuple[str, Any]]:

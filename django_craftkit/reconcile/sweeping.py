@@ -33,10 +33,11 @@ def sweep() -> None:
     """
     now = database_now()
     if note_sweep(now):
-        restore_jobs(int(now.timestamp()) // RESTORE_EVERY)
+        part = int(now.timestamp()) // RESTORE_EVERY
+        restore_jobs(part)
         templates.schedule_due(now)
         note_overdue()
-        deliveries.take_up()
+        deliveries.take_up(part)
 
 
 def note_sweep(now: datetime | None = None) -> bool:

@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.forms.utils import flatatt
 from django.template.loader import get_template
 from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -35,6 +36,15 @@ if TYPE_CHECKING:
 
 
 register = template.Library()
+
+
+class _Hidden(str):
+    """A text for a template that an error page, which shows what templates are given, doesn't."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
 
 
 def _newest_render(about: Model, slug: str | None) -> Render | None:
@@ -240,7 +250,17 @@ def craftkit_embed(
 
     Returns:
         The element; of the first one in a page with its script.
+
+    Raises:
+        TemplateSyntaxError: the session is neither: the context has no variable of that name, say.
     """
+    is_address = isinstance(session, (str, Promise)) and bool(str(session).strip())
+    if not (isinstance(session, Session) or is_address):
+        # To embed an empty address would be to have the page post to itself.
+        raise template.TemplateSyntaxError(
+            f"'craftkit_embed' got {session!r:.80}, a {type(session).__name__}: pass what "
+            "create_session() has returned, or the address of a view that answers a POST with one."
+        )
     page: Any = context.render_context.dicts[0]
     scripted = page.get("craftkit_embed", False)
     page["craftkit_embed"] = True
@@ -249,12 +269,12 @@ def craftkit_embed(
         "title": title or gettext("Form"),
         "height": height,
         "close_url": close_url,
-        "csrf": "" if csrf == "NOTPROVIDED" else csrf,
+        "csrf": _Hidden("" if csrf == "NOTPROVIDED" else csrf),
         "script": not scripted,
         "nonce": None if scripted else context.get("csp_nonce"),
     }
     if isinstance(session, Session):
-        shown["session"] = json.dumps(session.for_browser)
+        shown["session"] = _Hidden(json.dumps(session.for_browser))
         if not title and session.row.mode != "fill":
             shown["title"] = gettext("Template builder")
     else:
@@ -274,5 +294,5 @@ def _badge(context: Context, badge: Badge, token: Callable[[], str]) -> SafeStri
         page["craftkit_badges"] = True
         # Of a policy that lets scripts run by a nonce, as of Django 6's context processor.
         nonce = None if scripted else context.get("csp_nonce")
-        badge |= {"token": token(), "url": url, "script": not scripted, "nonce": nonce}
+        badge |= {"token": _Hidden(token()), "url": url, "script": not scripted, "nonce": nonce}
     return SafeString(get_template("craftkit/badge.html").render(badge))

@@ -17,7 +17,7 @@ from charter.craftkit import AGREEMENT, CREW_LIST, crew
 from charter.desk import LinkForm, desk_of, mail_of, newest_protocol
 from charter.models import Boat, Booking
 from django_craftkit.embedding import create_session, embedding_view, get_form_url
-from django_craftkit.models import ArchivedFile, Share, SignatureRequest
+from django_craftkit.models import ArchivedFile, FormSubmission, Share, SignatureRequest
 
 #: Who fills in the crew list of any booking; guests fill in their own.
 CHANGE = "charter.change_booking"
@@ -62,6 +62,7 @@ class BookingPage(DetailView):
             signature_request=request,
             signed=request and signed_file(request),
             mail=mail_of(self.object),
+            crew=submitted_crew(self.object),
             crew_list=crew_list_url(self.object),
             desk=desk_of(self.object, self.request.user, kwargs.pop("form", None)),
             **kwargs,
@@ -123,6 +124,12 @@ def crew_list_url(booking: Booking) -> str:
     if booking.signed_off_at or booking.status != Booking.Status.CONFIRMED:
         return ""
     return get_form_url(CREW_LIST, source=booking, prefill=crew(booking), expires=LINK_SECONDS)
+
+
+def submitted_crew(booking: Booking) -> FormSubmission | None:
+    """The crew list as it was submitted last; whoever fills it in anew replaces it."""
+    submitted = FormSubmission.objects.for_object(booking).filter(template=CREW_LIST)
+    return submitted.filter(data__isnull=False).first()
 
 
 def newest_request(booking: Booking) -> SignatureRequest | None:

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from charter.craftkit import CREW_LIST
 from charter.models import Booking
 from django_craftkit.models import EmbedSession, FormSubmission, Template
+from tests.browser.test_booking import LOOKS
 from tests.example.conftest import booking as booking
 from tests.helpers import grant
 
@@ -81,8 +82,12 @@ def test_a_guest_fills_in_a_form_and_the_submission_is_about_the_booking(browser
     assert row.session_id == session.remote_id
     assert session.actor_id.startswith("guest-")
 
-    # Staff find it in the admin.
+    # The guest finds it on the page of the booking, and staff in the admin.
     without(browser)
+    browser.go(booking.get_absolute_url())
+    browser.sees("By the noon ferry")
+    for name, width, dark in LOOKS:
+        browser.picture(f"booking-crew{name}", width=width, dark=dark)
     to = "/admin/craftkit/formsubmission/"
     log_in(browser, to, ("craftkit", "view_formsubmission"), ("charter", "view_booking"))
     browser.sees(f"booking {booking.pk}")

@@ -21,11 +21,11 @@ from asgiref.sync import async_to_sync
 from celery import current_app
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Group
-from django.core import checks
+from django.core import checks, signing
 from django.core.exceptions import PermissionDenied
 from django.db.models.signals import m2m_changed
 from django.db.utils import ConnectionHandler
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.template import engines
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
@@ -41,6 +41,7 @@ from django_craftkit.models import (
     Batch,
     Change,
     EmbedSession,
+    FormSubmission,
     Job,
     ProjectState,
     Render,
@@ -1032,6 +1033,42 @@ def scene_embed_guest(stage: Stage) -> Scene:
     names = yield {"order": _note(stage)}
     assert Client().get(names["url"]).status_code == 200
     assert Client().post(names["url"]).status_code == 200
+
+
+@scene
+def scene_embed_once(stage: Stage) -> Scene:
+    order, factory = _note(stage), RequestFactory()
+    names = yield {}
+    shown: list[str] = []
+    names["render"] = lambda request, template, status=200: (
+        shown.append(template) or HttpResponse(status=status)
+    )
+    token = signing.dumps(order.pk, salt="survey")
+    _kit(stage).put_template("survey", {"variables": [], "loops": []})
+    assert names["survey"](factory.get("/"), token).status_code == 200
+    assert _kit(stage).sandbox.embed_sessions == []
+    assert names["survey"](factory.post("/"), token).status_code == 200
+    (session,) = _kit(stage).sandbox.embed_sessions
+    _kit(stage).sandbox.submit_form(session.id, {})
+    _kit(stage).run()
+    for request in (factory.get("/"), factory.post("/")):
+        assert names["survey"](request, token).status_code == 410
+    assert shown == ["survey.html", "thanks.html", "thanks.html"]
+    with pytest.raises(Http404):
+        names["survey"](factory.get("/"), "x")
+
+
+@scene
+def scene_embed_first(stage: Stage) -> Scene:
+    stage.getfixturevalue("quiet")
+    yield {}
+    order = _submit(stage, "survey", stars=5)
+    session = EmbedSession.objects.note("default", minted(), source=order)
+    store(form_event(session.remote_id, templateSlug="survey", data={"stars": 1}))
+    _kit(stage).run()
+    assert FormSubmission.objects.for_object(order).count() == 2
+    (document,) = _kit(stage).renders
+    assert document.data == {"stars": 5}
 
 
 @scene

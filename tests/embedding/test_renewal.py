@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_craftkit import embedding
+from django_craftkit.client.embed import Embed
 from django_craftkit.embedding import sessions
 from django_craftkit.embedding.references import Reference
 from django_craftkit.models import EmbedSession, Job, Template
@@ -102,6 +104,17 @@ class TestNobodyElseRenewsIt:
             assert renew(client, session).status_code == 403
             assert renew(browser(), session).status_code == 403
 
+    def test_once_the_user_is_locked_out_whose_login_still_works(
+        self, form, session, user, settings
+    ):
+        settings.AUTHENTICATION_BACKENDS = [
+            "django.contrib.auth.backends.AllowAllUsersModelBackend"
+        ]
+        client = browser(user)
+        assert renew(client, session).status_code == 200
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        assert renew(client, session).status_code == 403
+
     def test_once_their_permission_was_taken_away(self, form, user, order):
         grant(user, "change_order", app="shop")
         user = User.objects.get(pk=user.pk)
@@ -170,6 +183,20 @@ class TestItIsLost:
                 sessions.renew(session.row, Reference.read(session.reference))
         assert renew(browser(user), session).status_code == 409
 
+    def test_where_craftkit_renews_another(self, form, session, user, monkeypatch, caplog):
+        other = embedding.create_session("crew-list")
+        refresh = Embed.refresh_session
+        monkeypatch.setattr(
+            Embed,
+            "refresh_session",
+            lambda self, token: replace(refresh(self, token), id=other.id),
+        )
+        before = EmbedSession.objects.get(pk=other.row.pk).renew_token
+        assert renew(browser(user), session).status_code == 409
+        assert EmbedSession.objects.get(pk=other.row.pk).renew_token == before
+        own = [one for one in caplog.records if one.name == sessions.logger.name]
+        assert [one.levelname for one in own] == ["ERROR"]
+
     def test_where_its_row_holds_nothing_to_renew_it_with(self, form, session, user):
         EmbedSession.objects.update(renew_token="")
         assert renew(browser(user), session).status_code == 409
@@ -192,6 +219,22 @@ class TestItIsTriedAgain:
     def test_while_embedding_is_switched_off(self, form, session, user):
         form.sandbox.project().embed_enabled = False
         assert renew(browser(user), session).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("until", "error"),
+    [
+        (datetime(2040, 1, 1), ValueError),  # noqa: DTZ001
+        (datetime.max.replace(tzinfo=UTC), ValueError),
+        (datetime.min.replace(tzinfo=UTC), ValueError),
+        (timedelta(days=1), TypeError),
+        (1e300, TypeError),
+    ],
+)
+def test_until_when_it_is_renewed_is_a_moment(form, until, error):
+    with pytest.raises(error, match="renewable_until"):
+        embedding.create_session("crew-list", renewable_until=until)
+    assert not form.sandbox.embed_sessions
 
 
 @pytest.mark.django_db(transaction=True)

@@ -9,8 +9,9 @@ import pytest
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.http import HttpResponse
 from django.middleware.csrf import get_token
-from django.template import Context, RequestContext, Template
+from django.template import Context, RequestContext, Template, TemplateSyntaxError
 from django.test import RequestFactory
+from django.urls import reverse_lazy
 from django.utils import translation
 
 from django_craftkit import embedding
@@ -68,6 +69,23 @@ def test_a_view_may_open_the_session_later():
     assert found["div"]["data-craftkit-open"] == "/orders/7/form/?a=1&b=2"
     assert found["div"]["data-craftkit-close"] == "/orders/7/"
     assert "data-craftkit-session" not in found["div"]
+
+
+@pytest.mark.parametrize("missing", ["", " ", None, 7, b"/open/"], ids=repr)
+def test_what_is_neither_a_session_nor_an_address_is_said(missing):
+    with pytest.raises(TemplateSyntaxError, match="craftkit_embed"):
+        elements(missing)
+
+
+def test_a_variable_that_is_not_there_is_said():
+    text = "{% load craftkit %}{% craftkit_embed sesion %}"
+    with pytest.raises(TemplateSyntaxError, match="create_session"):
+        Template(text).render(Context({"session": "/open/"}))
+
+
+def test_an_address_may_be_lazy():
+    found = elements(reverse_lazy("craftkit:embed_renew"))
+    assert found["div"]["data-craftkit-open"] == "/craftkit/embed/renew/"
 
 
 def test_numbers_of_other_languages_are_no_attributes(form, settings):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from django_craftkit.models import (
     EmbedSession,
@@ -19,8 +20,8 @@ from django_craftkit.models import (
 from django_craftkit.signals import form_submitted
 from tests.erasing.people import ADDRESS, NAME, erase, places, request
 from tests.forms.helpers import form_event, noted, store
-from tests.helpers import Killed, killed
-from tests.seams import before_committing
+from tests.helpers import Elsewhere, Killed, elsewhere, killed, until, work
+from tests.seams import after_reading, before_committing, waits_for_lock
 from tests.shop.models import Order
 
 if TYPE_CHECKING:
@@ -74,6 +75,47 @@ def test_interrupted_half_way_the_next_call_tells_of_all(craftkit: Kit, order: O
     done = Render.objects.none().erase(objects=[order])
     assert done.erased["EmbedSession"] == [session.pk for session in sessions]
     assert done.counts["FormSubmission"] == 1
+    assert places() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_comes_after_forms_were_looked_for_goes_with_its_document(
+    craftkit: Kit, order: Order, monkeypatch
+):
+    render = request(order)
+    craftkit.run()
+    render.refresh_from_db()
+    session = noted(actor_id=ADDRESS)
+    store(form_event(session.remote_id, data=HER, renderId=str(render.remote_id)))
+    after_reading(monkeypatch, EmbedSession, lambda: elsewhere(work))
+    erasure = erase(order)
+    row = FormSubmission.objects.get()
+    assert (erasure.erased["FormSubmission"], row.render) == ([row.pk], render)
+    assert erasure.erased["EmbedSession"] == [session.pk]
+    assert places() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_comes_while_its_document_is_erased_waits_for_that(
+    craftkit: Kit, order: Order, monkeypatch
+):
+    if connection.vendor == "sqlite":
+        pytest.skip("Whoever writes is the only one.")
+    render = request(order)
+    craftkit.run()
+    render.refresh_from_db()
+    store(form_event(data=HER, renderId=str(render.remote_id)))
+    waits = waits_for_lock(monkeypatch, Render)
+    workers = []
+
+    def begin() -> None:
+        workers.append(Elsewhere(work))
+        until(lambda: waits(workers[0]))
+
+    before_committing(monkeypatch, Render, begin)
+    erase(order)
+    workers[0].wait()
+    assert FormSubmission.objects.get().erased_at is not None
     assert places() == []
 
 

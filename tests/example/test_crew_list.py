@@ -9,7 +9,7 @@ import pytest
 from charter.craftkit import CREW_LIST, crew
 from charter.models import Booking
 from django_craftkit.data import check
-from django_craftkit.models import EmbedSession
+from django_craftkit.models import EmbedSession, Render
 from tests.example.conftest import templates
 from tests.helpers import grant
 
@@ -40,6 +40,54 @@ def test_a_guest_opens_the_form_from_the_page_of_the_booking(client, confirmed, 
 def test_the_form_knows_nothing_that_its_template_has_no_field_for(booking):
     findings = check(crew(booking), templates()[CREW_LIST]["manifest"])
     assert findings == []
+
+
+DATA = {
+    "skipper": "Jo <Doe>",
+    "arrival": "By the noon ferry",
+    "crew": [{"name": "Jo Doe", "born": "1990-04-01"}, {"name": "Kai Doe"}],
+}
+
+
+def submit(client, booking: Booking, craftkit, **more: object) -> None:
+    client.post(link(client, booking))
+    craftkit.sandbox.submit_form(str(EmbedSession.objects.latest("pk").remote_id), DATA | more)
+    craftkit.run()
+
+
+def test_what_was_submitted_last_is_on_the_page_of_the_booking(client, confirmed, craftkit):
+    submit(client, confirmed, craftkit, wishes="No salt")
+    submit(client, confirmed, craftkit)
+    page = client.get(confirmed.get_absolute_url()).text
+    assert "Jo &lt;Doe&gt;" in page
+    assert "By the noon ferry" in page
+    assert re.findall(r'<th scope="row">(\w+ Doe)</th>', page) == ["Jo Doe", "Kai Doe"]
+    assert "No salt" not in page
+    assert link(client, confirmed)
+
+
+def test_when_people_are_born_is_for_staff(client, confirmed, craftkit, django_user_model):
+    submit(client, confirmed, craftkit)
+    assert "1990-04-01" not in client.get(confirmed.get_absolute_url()).text
+    user = django_user_model.objects.create_user("nikos")
+    grant(user, "view_booking", app="charter")
+    client.force_login(user)
+    assert "1990-04-01" in client.get(confirmed.get_absolute_url()).text
+
+
+def test_what_was_submitted_stays_when_the_form_is_over(client, confirmed, craftkit):
+    submit(client, confirmed, craftkit)
+    Booking.objects.update(status=Booking.Status.CANCELLED)
+    assert "By the noon ferry" in client.get(confirmed.get_absolute_url()).text
+    assert link(client, confirmed) == ""
+
+
+def test_nothing_is_left_of_it_on_the_page_once_it_was_erased(client, confirmed, craftkit):
+    submit(client, confirmed, craftkit)
+    Render.objects.none().erase(objects=[confirmed])
+    page = client.get(confirmed.get_absolute_url()).text
+    assert "Doe" not in page
+    assert "who sails" in page
 
 
 @pytest.mark.parametrize("status", [Booking.Status.OPTION, Booking.Status.CANCELLED])

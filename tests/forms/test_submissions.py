@@ -12,9 +12,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_craftkit import clock
-from django_craftkit.models import Change, EmbedSession, FormSubmission, Render, WebhookDelivery
+from django_craftkit.models import (
+    Change,
+    EmbedSession,
+    FormSubmission,
+    Job,
+    Render,
+    WebhookDelivery,
+)
 from django_craftkit.privacy import kept_body
-from django_craftkit.reconcile import deliveries, retention, sweeping
+from django_craftkit.reconcile import deliveries, due, retention, sweeping
 from django_craftkit.signals import form_submitted
 from tests.forms.helpers import DATA, form_event, noted, store
 from tests.helpers import at_once, connected
@@ -245,7 +252,18 @@ def test_what_earlier_versions_kept_unread_is_taken_up(craftkit):
         "processed",
         "ignored",
     ]
-    assert deliveries.take_up() == 0
+    assert deliveries.take_up(0) == 0
+
+
+def test_they_are_looked_for_slice_by_slice(craftkit, monkeypatch):
+    """What is ignored grows for ever; a look costs as much, however much there is."""
+    monkeypatch.setattr(due, "SLICE", 3)
+    for _ in range(12):
+        store(form_event())
+    WebhookDelivery.objects.update(
+        status="ignored", event="form.submitted", due_at=None, processed_at=clock.now()
+    )
+    assert [deliveries.take_up(part) for part in range(4)] == [6, 3, 3, 0]
 
 
 def test_of_an_erased_session_nothing_is_stored(craftkit):
@@ -262,6 +280,47 @@ def test_of_an_erased_session_nothing_is_stored(craftkit):
 
 
 # Told
+
+
+def _raising(instance, **kwargs):
+    raise LookupError("not yet")
+
+
+@pytest.mark.parametrize("heard_of", [False, True], ids=["never told", "a receiver failed"])
+def test_what_was_erased_before_it_was_told_is_not_told(craftkit, heard_of):
+    heard = []
+    session = noted(source=Order.objects.create(number="1"))
+    store(form_event(session.remote_id))
+    with connected(_raising, form_submitted, sender=FormSubmission):
+        if heard_of:
+            craftkit.run()
+        else:
+            process_webhooks(timezone.now())
+        Render.objects.none().erase(objects=[session.source])
+        with connected(lambda instance, **kwargs: heard.append(instance), form_submitted):
+            craftkit.pass_time(3600)
+            craftkit.run()
+    change = Change.objects.get(kind="form")
+    assert (change.announcement, change.receivers, heard) == ("", None, [])
+    assert not Job.objects.exists()
+
+
+def test_nor_is_it_when_staff_have_receivers_called_again(craftkit):
+    heard = []
+    session = noted(source=Order.objects.create(number="1"))
+    store(form_event(session.remote_id))
+    with connected(_raising, form_submitted, sender=FormSubmission):
+        for _ in range(10):
+            craftkit.run()
+            craftkit.pass_time(3600)
+    change = Change.objects.get(kind="form")
+    assert change.announcement == "abandoned"
+    Render.objects.none().erase(objects=[session.source])
+    with connected(lambda instance, **kwargs: heard.append(instance), form_submitted):
+        assert change.replay()
+        craftkit.run()
+    change.refresh_from_db()
+    assert (change.announcement, heard) == ("", [])
 
 
 def test_a_receiver_that_raises_is_called_again(craftkit):

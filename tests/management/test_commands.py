@@ -12,11 +12,14 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from django_craftkit.management.commands import craftkit_doctor
-from django_craftkit.models import Job, ProjectState, Render, WebhookDelivery
+from django_craftkit.models import FormSubmission, Job, ProjectState, Render, WebhookDelivery
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.pulse import Pulse, note_worker
 from django_craftkit.reconcile.sweeping import note_sweep
+from django_craftkit.signals import form_submitted
+from tests.forms.helpers import noted
+from tests.helpers import connected
 from tests.shop.models import Order
 
 DAY, MINUTE = timezone.timedelta(days=1), timezone.timedelta(minutes=1)
@@ -93,6 +96,31 @@ def test_the_doctor_tells_a_template_that_is_not_published(well):
     text, is_well = doctor()
     assert not is_well
     assert "the template invoice is published: it is there, but not published" in text
+
+
+EMBEDDING = "default: embedding is on"
+
+
+def test_the_doctor_asks_for_embedding_where_a_session_was_opened(well):
+    well.sandbox.project().embed_enabled = False
+    assert "embedding" not in doctor()[0]
+    noted()
+    text, is_well = doctor()
+    assert not is_well
+    assert f"mend  {EMBEDDING}" in text
+    well.sandbox.project().embed_enabled = True
+    text, is_well = doctor()
+    assert is_well
+    assert f"ok    {EMBEDDING}" in text
+
+
+def test_the_doctor_asks_for_embedding_where_something_waits_for_forms(well, settings):
+    well.sandbox.project().embed_enabled = False
+    with connected(lambda **kwargs: None, form_submitted, sender=FormSubmission):
+        assert f"mend  {EMBEDDING}" in doctor()[0]
+        # Which of two projects has the forms, nobody knows.
+        settings.CRAFTKIT_PROJECTS = {**settings.CRAFTKIT_PROJECTS, "eu": {}}
+        assert EMBEDDING not in doctor()[0]
 
 
 def test_the_doctor_tells_missing_webhook_secrets(well, settings):

@@ -16,12 +16,14 @@ from django_craftkit import conf, dispatch
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
 from django_craftkit.clock import database_now
 from django_craftkit.declarations import declared, templates_of, templates_of_some
+from django_craftkit.embedding.errors import reason
 from django_craftkit.management.missing import expecting
 from django_craftkit.management.samples import bindings
-from django_craftkit.models import Job, ProjectState
+from django_craftkit.models import EmbedSession, FormSubmission, Job, ProjectState
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import pauses
 from django_craftkit.reconcile.sweeping import lost_jobs
+from django_craftkit.signals import form_submitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -89,6 +91,8 @@ def _findings(chosen: list[str] | None, *, deploy: bool) -> Iterator[Finding]:
         yield from _check_samples(chosen)
     yield _check_broker()
     try:
+        for alias in aliases:
+            yield from _check_embedding(alias)
         yield from _check_work(aliases, is_all=not chosen)
     except DatabaseError as error:
         yield Finding("the tables of Craftkit can be read", str(error), "Run manage.py migrate.")
@@ -154,6 +158,31 @@ def _check_template(alias: str, client: Craftkit, slug: str) -> Finding:
     # None: Craftkit does not say.
     is_missing = template.published is False
     return Finding(what, "it is there, but not published" if is_missing else "", "Publish it.")
+
+
+def _check_embedding(alias: str) -> Iterator[Finding]:
+    """Yield whether embedding is on for a project that uses it: only those are told templates."""
+    if not _embeds(alias):
+        return
+    try:
+        get_client(alias, max_retries=0).embed.templates()
+    except (ImproperlyConfigured, ValueError):
+        return  # which was said
+    except CraftkitError as error:
+        if not error.is_outage:
+            _code, why = reason(alias, error)
+            yield Finding(f"{alias}: embedding is on", why)
+        return
+    yield Finding(f"{alias}: embedding is on")
+
+
+def _embeds(alias: str) -> bool:
+    """Whether sessions were opened, forms have come, or the one project there is waits for them."""
+    rows = (EmbedSession.objects, FormSubmission.objects)
+    if any(one.writer().filter(project=alias).exists() for one in rows):
+        return True
+    listens = form_submitted.receivers_of(FormSubmission)
+    return bool(listens) and conf.project_aliases() == [alias]
 
 
 def _check_webhook_address(alias: str) -> Finding:

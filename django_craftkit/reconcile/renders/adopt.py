@@ -7,14 +7,23 @@ are of one document.
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from django_craftkit import conf, untrusted
 from django_craftkit.client import NotFound
 from django_craftkit.clock import database_now
-from django_craftkit.database import in_transaction, insert_or_get
+from django_craftkit.database import in_transaction, insert_or_get, lock
 from django_craftkit.log import get_logger
-from django_craftkit.models import Change, FormSubmission, Job, Render, Template, WebhookDelivery
+from django_craftkit.models import (
+    Change,
+    FormSubmission,
+    Job,
+    ProjectState,
+    Render,
+    Template,
+    WebhookDelivery,
+)
 from django_craftkit.models.arguments import MAX_SLUG, hash_key
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem
 from django_craftkit.projects import get_client
@@ -26,7 +35,7 @@ from django_craftkit.statements import Lookup
 from .states import Status, apply_one, state_of
 
 if TYPE_CHECKING:
-    import uuid
+    from collections.abc import Iterable
     from datetime import datetime
 
     from django.db.models import QuerySet
@@ -61,6 +70,13 @@ def step(job: Job) -> Result:
     if not conf.options().ADOPT:
         _give_up(delivery)
         return Done()
+    template = _template_of(delivery)
+    # Nor is Craftkit asked before anything can be decided: it was made before that was told.
+    left = (delivery.received_at + SKEW - database_now()).total_seconds()
+    if left >= 0:
+        return Reschedule(left + 1.0)
+    if template is None:
+        return Reschedule(AGAIN)
     craftkit = get_client(delivery.project, max_retries=0)
     try:
         said = craftkit.renders.get(delivery.about)
@@ -71,24 +87,31 @@ def step(job: Job) -> Result:
         return Done(answered=True)
     if said.id != delivery.about:
         return Failed(Problem(ErrorCode.OTHER_ANSWERED, str(said.id)))
-    return _adopt(delivery, said, _template_of(delivery, craftkit))
+    return _adopt(delivery, said, template)
 
 
-def _template_of(delivery: WebhookDelivery, craftkit: client.Craftkit) -> dict[str, Any]:
+def _template_of(delivery: WebhookDelivery) -> dict[str, Any] | None:
     """Return what is known of a document's template: its slug, else Craftkit's id of it.
 
-    Craftkit says only the id, and of the version nothing; a form says both.
+    Craftkit says only the id, and of the version nothing; a form says both. ``None``: the templates
+    are to be read anew first, once for all that wait for it.
     """
-    forms = _submissions(delivery).values("template", "version")
-    if form := forms.first():
-        return dict(form)
-    payload = untrusted.loads(bytes(delivery.body)) if delivery.body else {}
-    remote_id = str(payload.get("templateId") or "").lower()
-    templates = Template.objects.writer().filter(project=delivery.project)
-    slugs = {str(pk): slug for pk, slug in templates.values_list("remote_id", "slug")}
-    if remote_id and remote_id not in slugs:
-        slugs = {str(one.id): one.slug for one in craftkit.templates.list()}
-    return {"template": slugs.get(remote_id, remote_id)[:MAX_SLUG]}
+    if form := _submissions(delivery).defer("data", "answer").first():
+        return _said_of_form(form)
+    said = str(untrusted.loads(bytes(delivery.body)).get("templateId") or "")
+    try:
+        remote_id = uuid.UUID(said)
+    except ValueError:
+        return {"template": said[:MAX_SLUG]}
+    templates = Template.objects.writer().filter(project=delivery.project, remote_id=remote_id)
+    slug = templates.order_by("-seen_at").values_list("slug", flat=True).first()
+    if slug is not None:
+        return {"template": slug}
+    read_at = ProjectState.objects.of(delivery.project).templates_read_at
+    if read_at is None or read_at < delivery.received_at:
+        Template.objects.refresh_soon(delivery.project)
+        return None
+    return {"template": str(remote_id)}
 
 
 def _submissions(delivery: WebhookDelivery) -> QuerySet[FormSubmission]:
@@ -97,11 +120,26 @@ def _submissions(delivery: WebhookDelivery) -> QuerySet[FormSubmission]:
     )
 
 
+def _said_of_form(form: FormSubmission) -> dict[str, Any]:
+    return {"template": form.template, "version": form.version, **form.source_values}
+
+
+def exclude(projects: Iterable[str]) -> None:
+    """Have no document of these projects taken in until this transaction is over.
+
+    Whoever links rows to a document that may just be taken in comes first, or finds it.
+    """
+    for project in sorted(projects):
+        state = ProjectState.objects.of(project)
+        lock(ProjectState.objects.writer()).filter(pk=state.pk).values("pk").first()
+
+
 @in_transaction
 def _adopt(
     delivery: WebhookDelivery, said: client.Render, template: dict[str, Any]
 ) -> Done | Reschedule:
     """Write the row of a document that was made elsewhere, as soon as it can be no other."""
+    exclude([delivery.project])
     now = database_now()
     made_at = from_utc(said.created_at) or delivery.received_at
     # A call that begins later and is answered with this one is refused: see ``calls.refused``.
@@ -116,14 +154,17 @@ def _adopt(
     if ours.filter(remote_id=said.id).exists():
         _replay(delivery)
         return Done(answered=True)
-    if _submissions(delivery).exclude(erased_at=None).exists():
+    # Locked: whoever erases one meanwhile comes later, and finds the document.
+    submissions = list(lock(_submissions(delivery).defer("data", "answer")).order_by("pk"))
+    if any(one.erased_at is not None for one in submissions):
         # Nothing of it is to be kept here.
         _give_up(delivery)
         return Done(answered=True)
     if _was_ours(ours, sent, said.status, template["template"], made_at):
         _give_up(delivery)
         return Done(answered=True)
-    row = _insert(delivery, said, template, made_at, now)
+    known = _said_of_form(submissions[0]) if submissions else template
+    row = _insert(delivery, said, known, made_at, now)
     apply_one(row, state_of(said), Change.Cause.POLL)
     _submissions(delivery).filter(render=None).update(render=row)
     _replay(delivery)
@@ -156,12 +197,11 @@ def _was_ours(
 def _insert(
     delivery: WebhookDelivery,
     said: client.Render,
-    template: dict[str, Any],
+    known: dict[str, Any],
     made_at: datetime,
     now: datetime,
 ) -> Render:
     """Insert the row, and have Craftkit asked for as long as it is under way."""
-    form = _submissions(delivery).first()
     row = Render(
         project=delivery.project,
         key="",
@@ -173,13 +213,12 @@ def _insert(
         requested_at=made_at,
         attempted_at=made_at,
         accepted_at=made_at,
-        **template,
-        **({} if form is None else form.source_values),
+        **known,
     )
-    known = insert_or_get(row, _BY_KEY, "project", "key_hash")
-    if known is row:
+    there = insert_or_get(row, _BY_KEY, "project", "key_hash")
+    if there is row:
         Job.objects.start(Job.Kind.RENDER, row.pk, row.project, row.priority)
-    return known
+    return there
 
 
 def adopted_key(remote_id: uuid.UUID) -> str:

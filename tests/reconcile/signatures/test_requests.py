@@ -208,6 +208,7 @@ def test_a_key_stands_for_one_request_only(craftkit, ready, other):
         ("expires_in_hours", [GUEST], {"expires_in": timedelta(0)}),
         ("expires_in_hours", [GUEST], {"expires_in": timedelta(days=-1)}),
         ("expires_in_hours", [GUEST], {"expires_in": timedelta(days=366)}),
+        ("expires_in_hours", [GUEST], {"expires_in": timedelta.max}),
     ],
 )
 def test_what_craftkit_would_refuse_is_refused_before_the_first_query(
