@@ -103,6 +103,19 @@ class TestSending:
         assert Render.objects.count() == 5
         assert caplog.text.count("No message got through") == 1
 
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("name", ["celery", "tasks", "pigeon"])
+    def test_a_library_that_is_missing_costs_a_request_nothing(
+        self, tasks, settings, monkeypatch, caplog, name
+    ):
+        settings.CRAFTKIT = {"WAKE": name}
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, f"django_craftkit.waking.by_{name}", None)
+            for number in range(5):
+                Render.objects.request("invoice", {}, key=str(number))
+        assert Render.objects.count() == 5
+        assert caplog.text.count("No message got through") == 1
+
 
 class TestDelays:
     def test_a_backend_that_can_keeps_the_message(self, tasks):
