@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
-from django_craftkit import conf, dispatch
+from django_craftkit import conf, waking
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
 from django_craftkit.clock import database_now
 from django_craftkit.declarations import declared, templates_of, templates_of_some
@@ -32,11 +32,17 @@ if TYPE_CHECKING:
     from django_craftkit.client import Craftkit
     from django_craftkit.declarations import Declaration
 
-#: Seconds for the broker to answer.
-BROKER_TIMEOUT = 3
 #: Objects without a document that are counted.
 MOST_MISSING = 1000
 SCHEDULE = "CELERY_BEAT_SCHEDULE = {**django_craftkit.beat_schedule()}"
+BEAT = f"Start beat with {SCHEDULE}."
+SWEEP = "Start manage.py craftkit_work, or have its --once run by cron, once a minute."
+#: What to start where no worker is running, and where nothing sweeps, by ``CRAFTKIT["WAKE"]``.
+STARTS = {
+    "celery": (f"Start a Celery worker, or manage.py craftkit_work. Is beat running? {BEAT}", BEAT),
+    "tasks": (f"Start the worker of the backend in TASKS, say manage.py db_worker. {SWEEP}", SWEEP),
+    "none": (SWEEP, SWEEP),
+}
 
 
 class Finding(NamedTuple):
@@ -89,7 +95,7 @@ def _findings(chosen: list[str] | None, *, deploy: bool) -> Iterator[Finding]:
     yield from _check_missing(chosen)
     if deploy:
         yield from _check_samples(chosen)
-    yield _check_broker()
+    yield Finding(*waking.probe())
     try:
         for alias in aliases:
             yield from _check_embedding(alias)
@@ -245,26 +251,6 @@ def _named(some: Iterable[Declaration]) -> str:
     return ", ".join(f"{one.name} ({one.place})" for one in some)
 
 
-def _check_broker() -> Finding:
-    app = dispatch.celery_app()
-    if app is None:
-        return Finding("no Celery app: manage.py craftkit_work has to run")
-    what = "the broker answers"
-    try:
-        with app.connection_for_write(connect_timeout=BROKER_TIMEOUT) as connection:
-            what = f"the broker {connection.as_uri()} answers"
-            connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT)
-    except Exception as error:
-        # A broker's client may raise anything, also where the client itself is not installed.
-        return Finding(
-            what,
-            f"{type(error).__name__}: {error}",
-            "Start it, install its client, or mend CELERY_BROKER_URL. Until then only a sweep "
-            "carries requests out.",
-        )
-    return Finding(what)
-
-
 def _check_work(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
     """Yield what the database knows of these projects; ``is_all``: there are no others."""
     states = list(ProjectState.objects.writer().order_by("project", "capability"))
@@ -284,6 +270,8 @@ def _check_work(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
 def _check_workers(
     aliases: list[str], states: list[ProjectState], now: datetime
 ) -> Iterator[Finding]:
+    wake = conf.options().WAKE
+    start_worker, start_sweep = STARTS.get(wake, STARTS["none"])
     wholes = {state.project: state for state in states if not state.capability}
     for alias in aliases:
         state = wholes.get(alias, ProjectState(project=alias))
@@ -295,12 +283,11 @@ def _check_workers(
             yield Finding(
                 what,
                 f"no worker has been seen for {seen}" if seen else "no worker has run yet",
-                "Start a Celery worker, or manage.py craftkit_work. If beat runs, its messages "
-                f"wait for a worker; if it does not, start it as well, with {SCHEDULE}.",
+                start_worker,
             )
             continue
         yield Finding(f"{what}: last seen {seen} ago")
-        what = f"{alias}: beat is running"
+        what = f"{alias}: beat is running" if wake == "celery" else f"{alias}: something sweeps"
         if state.has_sweep(now):
             yield Finding(f"{what}: last sweep {swept} ago")
             continue
@@ -308,8 +295,8 @@ def _check_workers(
         yield Finding(
             what,
             f"a worker is running, but there has been no sweep {for_long}",
-            f"Start beat with {SCHEDULE}. Without it, work whose message was lost waits until the "
-            "next document is requested.",
+            f"{start_sweep} Without it, work whose message was lost waits until the next document "
+            "is requested.",
         )
 
 
