@@ -37,7 +37,7 @@ class Renders(Resource):
             slug: of the template.
             data: values by the manifest's keys; unknown keys are dropped, without a word; up to
                 10,000 rows a loop. Decimals, UUIDs and dates may be in it.
-            idempotency_key: 1 to 200 printable ASCII characters. The same key is the same render,
+            idempotency_key: printable ASCII characters. The same key is the same render,
                 for ever, whatever the data, even if it failed. Without one the call is retried
                 only where Craftkit proved that it did nothing.
             version: a published version; the current one if None.
