@@ -20,7 +20,7 @@ class Deadline:
     __slots__ = ("_end", "seconds")
 
     def __init__(self, seconds: float) -> None:
-        """`seconds`: from now on."""
+        """`seconds`: from now on; they stay what it was given, also when it is restarted."""
         self.seconds = seconds
         self.restart(seconds)
 
@@ -60,7 +60,10 @@ def within(seconds: float) -> Iterator[None]:
 def of_call(seconds: float) -> Deadline:
     """The deadline of a call that begins now and may take `seconds`, or as long as is left."""
     waiting = _waiting.get()
-    return Deadline(seconds if waiting is None else min(seconds, waiting.left()))
+    deadline = Deadline(seconds if waiting is None else min(seconds, waiting.seconds))
+    if waiting is not None:
+        deadline.restart(min(deadline.seconds, waiting.left()))
+    return deadline
 
 
 # Python bounds a TLS handshake, and the reading of a TLS record, as a whole. The sockets of gevent
