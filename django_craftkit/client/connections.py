@@ -127,8 +127,9 @@ def _restore(pool: HTTPConnectionPool) -> None:
 def _urlopen(call: Callable[..., T], *args: Any, **options: Any) -> T:
     # By name from requests, by place from urllib3 itself, which goes on with what it was given.
     if isinstance(retries := options.get("retries"), Retry):
+        kind: Any = type(retries)
         options["retries"] = timely = copy(retries)
-        timely.__class__ = _timely_kind(type(retries))
+        timely.__class__ = _timely_kind(kind)
     return call(*args, **options)
 
 
