@@ -6,14 +6,21 @@ Source: https://docs.craftkit.dev/api-reference/create-catalog
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence  # noqa: TC003 - typing.get_type_hints reads these
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final, Self
 from uuid import UUID  # noqa: TC003
 
 from django_craftkit.client.encoding import given
 from django_craftkit.client.fields import Answer, Fields
-from django_craftkit.client.limits import check_flag, check_mapping, check_text, refuse
+from django_craftkit.client.limits import (
+    check_flag,
+    check_mapping,
+    check_parts,
+    check_scalar,
+    check_text,
+    refuse,
+)
 from django_craftkit.untrusted import Json, JsonObject  # noqa: TC001
 
 DATA_TYPES: Final = (
@@ -75,6 +82,8 @@ class CatalogField:
         for name, most in (("format", 60), ("description", 280)):
             if (text := getattr(self, name)) is not None:
                 check_text(f"{where}.{name}", text, 0, most)
+        if self.preview_data is not None:
+            check_scalar(f"{where}.preview_data", self.preview_data)
         return {
             "key": self.key,
             "label": self.label,
@@ -108,8 +117,10 @@ class Namespace:
         Raises:
             InvalidData: beyond a limit.
         """
-        check_text(f"{where}.key", self.key, 1, 160)
-        check_text(f"{where}.label", self.label, 1, 160)
+        check_text(f"{where}.key", self.key)
+        check_text(f"{where}.label", self.label)
+        if self.icon is not None:
+            check_text(f"{where}.icon", self.icon)
         return {
             "key": self.key,
             "label": self.label,
@@ -139,10 +150,9 @@ class CatalogLoop:
         Raises:
             InvalidData: beyond a limit.
         """
-        check_text(f"{where}.key", self.key, 1, 160)
-        check_text(f"{where}.label", self.label, 1, 160)
-        if len(self.preview_data) > MOST_ROWS:
-            refuse(f"{where}.preview_data", f"has more than {MOST_ROWS} rows")
+        check_text(f"{where}.key", self.key)
+        check_text(f"{where}.label", self.label)
+        _check_rows(f"{where}.preview_data", self.preview_data)
         return {
             "key": self.key,
             "label": self.label,
@@ -160,21 +170,26 @@ class Catalog:
     allow_custom: bool = False
     """Whether who edits a template may add variables of their own."""
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self, where: str) -> dict[str, Json]:
         """As Craftkit takes it.
+
+        Args:
+            where: what messages call it.
 
         Raises:
             InvalidData: beyond a limit.
         """
-        check_flag("catalog.allow_custom", self.allow_custom)
+        check_flag(f"{where}.allow_custom", self.allow_custom)
+        check_parts(f"{where}.namespaces", self.namespaces, Namespace)
+        check_parts(f"{where}.loops", self.loops, CatalogLoop)
         return {
-            "allowCustom": self.allow_custom,
+            **given(allowCustom=self.allow_custom),
             "namespaces": [
-                one.to_json(f"catalog.namespaces[{number}]")
+                one.to_json(f"{where}.namespaces[{number}]")
                 for number, one in enumerate(self.namespaces)
             ],
             "loops": [
-                one.to_json(f"catalog.loops[{number}]") for number, one in enumerate(self.loops)
+                one.to_json(f"{where}.loops[{number}]") for number, one in enumerate(self.loops)
             ],
         }
 
@@ -212,7 +227,7 @@ def catalog_json(name: str, catalog: Catalog | Mapping[str, object]) -> JsonObje
         InvalidData: beyond a limit, or neither.
     """
     if isinstance(catalog, Catalog):
-        return catalog.to_json()
+        return catalog.to_json(name)
     check_mapping(name, catalog)
     return catalog
 
@@ -233,6 +248,14 @@ def check_catalog_name(where: str, name: object) -> None:
 
 
 def _fields(where: str, fields: Sequence[CatalogField]) -> list[dict[str, Json]]:
-    if not fields:
-        refuse(where, "is empty: give at least one CatalogField")
+    check_parts(where, fields, CatalogField, least=1)
     return [one.to_json(f"{where}[{number}]") for number, one in enumerate(fields)]
+
+
+def _check_rows(where: str, rows: object) -> None:
+    if not isinstance(rows, Sequence) or isinstance(rows, str | bytes | bytearray):
+        refuse(where, "is not a list of rows")
+    if len(rows) > MOST_ROWS:
+        refuse(where, f"has more than {MOST_ROWS} rows")
+    for number, row in enumerate(rows):
+        check_mapping(f"{where}[{number}]", row)

@@ -11,13 +11,16 @@ from __future__ import annotations
 import io
 import threading
 from contextlib import nullcontext
-from functools import lru_cache
+from copy import copy
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection
+from urllib3.util import Retry
 
+from django_craftkit.client import retry
 from django_craftkit.client.deadline import Deadline, alarm
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     import requests
     from _typeshed import WriteableBuffer
-    from urllib3 import HTTPConnectionPool
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
 T = TypeVar("T")
 Option = tuple[int, int, int | bytes]
@@ -83,37 +86,71 @@ def watched(pool: HTTPConnectionPool | None, deadline: Deadline, send: Callable[
     if pool is None:
         return send()
     before, _call.deadline = _call.deadline, deadline
-    _replace_class(pool)
+    _replace(pool)
     try:
         return send()
     finally:
-        _restore_class(pool)
+        _restore(pool)
         _call.deadline = before
 
 
-# How many calls are under way in a pool, and what made its connections before. Threads share a
-# pool where a project's adapters are one.
-_watching: WeakKeyDictionary[HTTPConnectionPool, tuple[int, type | None]] = WeakKeyDictionary()
+#: What makes the connections of a pool, and what makes its tries.
+_REPLACED: Final = ("ConnectionCls", "urlopen")
+# How many calls are under way in a pool, and which of these it had of its own before. Threads share
+# a pool where a project's adapters are one.
+_watching: WeakKeyDictionary[HTTPConnectionPool, tuple[int, dict[str, Any]]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def _replace_class(pool: HTTPConnectionPool) -> None:
+def _replace(pool: HTTPConnectionPool) -> None:
     # During calls only: tests replace the class that pools make their connections of.
     with _lock:
-        count, own = _watching.get(pool, (0, vars(pool).get("ConnectionCls")))
-        _watching[pool] = (count + 1, own)
+        count, own = _watching.get(pool, (0, {}))
+        if not count:
+            own = {name: vars(pool)[name] for name in _REPLACED if name in vars(pool)}
+            vars(pool)["urlopen"] = partial(_urlopen, pool.urlopen)
         pool.ConnectionCls = _watching_kind(pool.ConnectionCls)
+        _watching[pool] = (count + 1, own)
 
 
-def _restore_class(pool: HTTPConnectionPool) -> None:
+def _restore(pool: HTTPConnectionPool) -> None:
     with _lock:
         count, own = _watching.pop(pool)
         if count > 1:
             _watching[pool] = (count - 1, own)
-        elif own is None:
-            vars(pool).pop("ConnectionCls", None)
-        else:
-            pool.ConnectionCls = own
+            return
+        for name in _REPLACED:
+            vars(pool).pop(name, None)
+        vars(pool).update(own)
+
+
+def _urlopen(call: Callable[..., T], *args: Any, **options: Any) -> T:
+    # By name from requests, by place from urllib3 itself, which goes on with what it was given.
+    if isinstance(retries := options.get("retries"), Retry):
+        kind: Any = type(retries)
+        options["retries"] = timely = copy(retries)
+        timely.__class__ = _timely_kind(kind)
+    return call(*args, **options)
+
+
+class _Timely(Retry):
+    """The tries of a project's own adapter: no pause between two lasts beyond the deadline."""
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        if _call.deadline is None:
+            super().sleep(response)
+            return
+        asked = response is not None and self.respect_retry_after_header
+        pause = (asked and self.get_retry_after(response)) or self.get_backoff_time()  # type: ignore[arg-type]
+        if pause >= _call.deadline.left():
+            raise TimeoutError("no time is left for another try")
+        if pause > 0:
+            retry.sleep(pause)
+
+
+@lru_cache(maxsize=32)
+def _timely_kind(kind: type) -> type:
+    return kind if issubclass(kind, _Timely) else type(kind.__name__, (_Timely, kind), {})
 
 
 @lru_cache(maxsize=32)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager, nullcontext
-from contextvars import ContextVar
+from contextlib import nullcontext
+from contextvars import ContextVar, Token
 from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from types import ModuleType
 
@@ -20,7 +19,7 @@ class Deadline:
     __slots__ = ("_end", "seconds")
 
     def __init__(self, seconds: float) -> None:
-        """`seconds`: from now on."""
+        """`seconds`: from now on; they stay what it was given, also when it is restarted."""
         self.seconds = seconds
         self.restart(seconds)
 
@@ -47,20 +46,30 @@ class Deadline:
 _waiting: ContextVar[Deadline | None] = ContextVar("craftkit_waiting", default=None)
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
+class _Within:
+    # Not `contextmanager`, which writes to whatever is raised: an exception may forbid it.
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._token: Token[Deadline | None] = _waiting.set(of_call(self._seconds))
+
+    def __exit__(self, *raised: object) -> None:
+        _waiting.reset(self._token)
+
+
+def within(seconds: float) -> AbstractContextManager[None]:
     """Let the calls in here be over together in `seconds`, however long each might take alone."""
-    token = _waiting.set(of_call(seconds))
-    try:
-        yield
-    finally:
-        _waiting.reset(token)
+    return _Within(seconds)
 
 
 def of_call(seconds: float) -> Deadline:
     """The deadline of a call that begins now and may take `seconds`, or as long as is left."""
     waiting = _waiting.get()
-    return Deadline(seconds if waiting is None else min(seconds, waiting.left()))
+    deadline = Deadline(seconds if waiting is None else min(seconds, waiting.seconds))
+    if waiting is not None:
+        deadline.restart(min(deadline.seconds, waiting.left()))
+    return deadline
 
 
 # Python bounds a TLS handshake, and the reading of a TLS record, as a whole. The sockets of gevent

@@ -46,9 +46,9 @@ class Download(io.RawIOBase):
     `CraftkitConnectionError`. Every read after more than `max_bytes` came raises `InvalidResponse`.
     Where `content_length` is None, only HTTP's own framing vouches.
 
-    It may take longer than the client's `timeout`, which is its reserve: waiting for Craftkit uses
-    it up, and each byte that comes gives back 20 µs. So less than 50 kB a second in the long run
-    raise `CraftkitTimeout`.
+    Its beginning comes within the client's `timeout`, as the answer does. The rest may take longer:
+    the `timeout` is its reserve, waiting for Craftkit uses that up, and each byte that comes gives
+    back 20 µs. So less than 50 kB a second in the long run raise `CraftkitTimeout`.
 
     Attributes:
         content_type: `application/pdf`.
@@ -71,7 +71,8 @@ class Download(io.RawIOBase):
     ) -> None:
         super().__init__()
         self._deadline = deadline or Deadline(math.inf)
-        self._reserve = self._deadline.seconds
+        # Until the beginning has come; then it is that of the rest.
+        self._reserve = self._deadline.left()
         self._door = door or Door(Secret(""))
         self._response = response
         self._path = path
@@ -88,6 +89,7 @@ class Download(io.RawIOBase):
             self._refuse(failure)
         if not self._begins_as_pdf():
             self._refuse(InvalidResponse("What Craftkit sent does not begin as a PDF does."))
+        self._reserve = self._deadline.seconds
 
     def __repr__(self) -> str:
         return f"<Download {self.content_type}, {self.content_length} bytes, {self._path}>"

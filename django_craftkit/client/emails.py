@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django_craftkit.client.encoding import given, path
-from django_craftkit.client.errors import InvalidData
-from django_craftkit.client.limits import check_address, check_text
+from django_craftkit.client.limits import check_address, check_moment, check_text
 from django_craftkit.client.transport import Resource
 from django_craftkit.client.types import SentEmail
 
@@ -57,8 +56,8 @@ class Emails(Resource):
         ):
             if text is not None:
                 check_text(name, text, 0, most)
-        if expires_at is not None and expires_at.utcoffset() is None:
-            raise InvalidData("'expires_at' has no time zone, so nobody knows when it is.")
+        if expires_at is not None:
+            check_moment("expires_at", expires_at)
         optional = given(recipientName=recipient_name, message=message, expiresAt=expires_at)
         return self._transport.call(
             "POST",

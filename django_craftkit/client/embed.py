@@ -16,29 +16,33 @@ from django_craftkit.client.catalogs import PublishedCatalog, catalog_json, chec
 from django_craftkit.client.encoding import given, path, query
 from django_craftkit.client.errors import InvalidData, InvalidResponse
 from django_craftkit.client.fields import Answer, Fields, Listed
-from django_craftkit.client.limits import check_mapping, check_whole, refuse
+from django_craftkit.client.limits import (
+    check_kind,
+    check_mapping,
+    check_text,
+    check_whole,
+    refuse,
+)
 from django_craftkit.client.secret import Secret
 from django_craftkit.client.session_options import (
     FILL,
+    Actor,
+    Callbacks,
+    CatalogRef,
+    FormOptions,
     Scope,
+    SessionLimits,
+    Tenant,
     permissions_json,
 )
 from django_craftkit.client.transport import Resource
 from django_craftkit.client.types import Render
-from django_craftkit.untrusted import JsonObject  # noqa: TC001
+from django_craftkit.untrusted import Json, JsonObject  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from django_craftkit.client.catalogs import Catalog
-    from django_craftkit.client.session_options import (
-        Actor,
-        Callbacks,
-        CatalogRef,
-        FormOptions,
-        SessionLimits,
-        Tenant,
-    )
 
 SHORTEST_RENEW_TOKEN = 8
 
@@ -110,6 +114,7 @@ class Embed(Resource):
         *,
         scope: Scope | None = None,
         permissions: Mapping[str, bool] | None = None,
+        permissions_preset: str | None = None,
         form: FormOptions | None = None,
         catalog: CatalogRef | None = None,
         variable_catalog: Catalog | Mapping[str, object] | None = None,
@@ -131,6 +136,8 @@ class Embed(Resource):
             scope: to do what, with which template; None is to edit.
             permissions: what they may do, by the names of `PERMISSIONS`; what is not named is
                 Craftkit's to decide. To send a form in, `submit_form` is needed.
+            permissions_preset: up to 60 characters. Craftkit takes it and has reserved it for
+                later: it grants nothing.
             form: only with the mode `fill`.
             catalog: the variables that the builder offers. Not together with `variable_catalog`.
             variable_catalog: the same, written out; of a mapping the names are Craftkit's.
@@ -142,17 +149,25 @@ class Embed(Resource):
             limits: of what the session may do.
 
         Raises:
-            InvalidData: beyond a limit; it is named, and nothing was sent.
+            InvalidData: beyond a limit, or of another class; it is named, and nothing was sent.
             AuthenticationError: `invalid_credentials`: the key, or the project does not embed.
             PermissionDenied: `partner_suspended`.
             NotFound: `catalog_not_found`.
             InvalidRequest: `invalid_request`.
         """
         scope = Scope() if scope is None else scope
+        for name, part, kind in (
+            ("tenant", tenant, Tenant),
+            ("actor", actor, Actor),
+            ("scope", scope, Scope),
+        ):
+            check_kind(name, part, kind)
         if form is not None and scope.mode != FILL:
             raise InvalidData("'form' is for the mode 'fill' only.")
         if catalog is not None and variable_catalog is not None:
             raise InvalidData("Of 'catalog' and 'variable_catalog', one can be given.")
+        if permissions_preset is not None:
+            check_text("permissions_preset", permissions_preset, 0, 60)
         inline = None
         if variable_catalog is not None:
             inline = catalog_json("variable_catalog", variable_catalog)
@@ -164,13 +179,14 @@ class Embed(Resource):
             "scope": scope.to_json(),
             **given(
                 permissions=None if permissions is None else permissions_json(permissions),
-                form=form and form.to_json(),
-                catalogRef=catalog and catalog.to_json(),
+                permissionsPreset=permissions_preset,
+                form=_json("form", form, FormOptions),
+                catalogRef=_json("catalog", catalog, CatalogRef),
                 variableCatalog=inline,
                 branding=branding,
                 appearance=appearance,
-                callbacks=callbacks and callbacks.to_json(),
-                limits=limits and limits.to_json(),
+                callbacks=_json("callbacks", callbacks, Callbacks),
+                limits=_json("limits", limits, SessionLimits),
             ),
         }
         return self._transport.call(
@@ -331,3 +347,13 @@ class Embed(Resource):
                     method="GET",
                     path=path("v1", "embed", "renders"),
                 )
+
+
+def _json(
+    name: str, part: FormOptions | CatalogRef | Callbacks | SessionLimits | None, kind: type
+) -> dict[str, Json] | None:
+    """As Craftkit takes it, if it is of the class that it has to be, or not given."""
+    if part is None:
+        return None
+    check_kind(name, part, kind)
+    return part.to_json()

@@ -99,11 +99,11 @@ def checked_key(key: str) -> str:
     """An idempotency key that may stand in a header.
 
     Raises:
-        InvalidData: it is not 1 to 200 printable ASCII characters.
+        InvalidData: it is not one or more printable ASCII characters, without blanks around them.
     """
-    good = isinstance(key, str) and 0 < len(key) <= 200 and key.isascii() and key.isprintable()
+    good = isinstance(key, str) and key and key.isascii() and key.isprintable()
     if not (good and key.strip() == key):
-        raise InvalidData("An idempotency key is 1 to 200 printable ASCII characters.")
+        raise InvalidData("An idempotency key is one or more printable ASCII characters.")
     return key
 
 

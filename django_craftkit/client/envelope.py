@@ -110,7 +110,7 @@ class Recipient(_Part):
     designation: str = SIGNER
     """`Signer`, `Approver` or `CC`."""
     order: int | None = None
-    """From 1 up, each once, given for all or for none; None is the place in the list."""
+    """From 1 to the number of recipients, each once; None is the place in the list, from 1 up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,18 +234,15 @@ def _check_recipient(where: str, recipient: Recipient) -> None:
 
 
 def _check_orders(recipients: Sequence[Recipient]) -> None:
-    orders = [recipient.order for recipient in recipients]
-    if all(order is None for order in orders):
-        return
     seen = set()
-    for number, order in enumerate(orders):
-        where = f"recipients[{number}].order"
-        if order is None:
-            _refuse(where, "is missing: give an order to all recipients, or to none")
-        if not _is_whole(order, 1, len(orders)):
-            _refuse(where, f"is not a whole number from 1 to {len(orders)}, the recipients' number")
+    for number, recipient in enumerate(recipients):
+        where, most = f"recipients[{number}].order", len(recipients)
+        order = number + 1 if recipient.order is None else recipient.order
+        if not _is_whole(order, 1, most):
+            _refuse(where, f"is not a whole number from 1 to {most}, the recipients' number")
         if order in seen:
-            _refuse(where, "is there twice: give each recipient an order of its own")
+            what = "is there twice" if recipient.order is not None else "is missing"
+            _refuse(where, f"{what}, and {order} is another's: give each recipient one of its own")
         seen.add(order)
 
 

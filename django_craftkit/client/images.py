@@ -37,7 +37,7 @@ _OTHER_NAMES: Final = {
     "image/pjpeg": "image/jpeg",
     "image/svg": _SVG,
 }
-_TYPE: Final = re.compile(r"image/[a-z0-9!#$&^_.+-]{1,100}", re.ASCII)
+_TYPE: Final = re.compile(r"image/[a-z0-9!#$&^_.+-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,33 +65,59 @@ def multipart(file: BinaryIO | bytes, content_type: str | None, filename: str | 
     Raises:
         InvalidData: empty, too large, or not what it is said to be.
     """
+    # Before anything is read of a file that can't be read twice.
+    declared = None if content_type is None else _declared(content_type)
+    if filename is not None:
+        _check_filename(filename)
     content = file if isinstance(file, bytes) else _read(file)
     if not content:
         refuse("file", "is empty")
     if len(content) > LARGEST:
         refuse("file", "is larger than 10 MB")
-    kind = _kind(content, content_type)
+    kind = _kind(content, declared)
     if filename is None:
         filename = f"image.{kind.removeprefix('image/').partition('+')[0]}"
-    check_text("filename", filename, 1, 255)
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in filename):
-        refuse("filename", "holds a control character, or half of one")
     return Body(*encode_multipart_formdata({"file": (filename, content, kind)}))
 
 
+def _check_filename(filename: object) -> None:
+    # Of no characters it would be a field of the form, and no file.
+    check_text("filename", filename, 1)
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in str(filename)):
+        refuse("filename", "holds a control character, or half of one")
+
+
 def _read(file: BinaryIO) -> bytes:
-    """Read a file, which may be a pipe, and no further than to see that it is too large."""
+    """Read a file, which may be a pipe, and no further than to see that it is too large.
+
+    One that can go back is left where it was: the call may be refused, and made once more.
+    """
     if not hasattr(file, "read"):
         refuse("file", _NO_BYTES)
+    start = file.tell() if hasattr(file, "seekable") and file.seekable() else None
     content = bytearray()
-    while len(content) <= LARGEST:
-        part = file.read(LARGEST + 1 - len(content))
-        if not isinstance(part, bytes):
-            refuse("file", _NO_BYTES)
-        if not part:
-            break
-        content += part
+    try:
+        while len(content) <= LARGEST:
+            part = file.read(LARGEST + 1 - len(content))
+            if not isinstance(part, bytes):
+                refuse("file", _NO_BYTES)
+            if not part:
+                break
+            content += part
+    finally:
+        if start is not None:
+            file.seek(start)
     return bytes(content)
+
+
+def _declared(content_type: str) -> str:
+    """What was declared, in Craftkit's spelling."""
+    kind = ""
+    if isinstance(content_type, str):
+        kind = content_type.partition(";")[0].strip().lower()
+    if not _TYPE.fullmatch(kind):
+        refuse("content_type", "is not image/…")
+    return _OTHER_NAMES.get(kind, kind)
 
 
 def _kind(content: bytes, declared: str | None) -> str:
@@ -101,12 +127,8 @@ def _kind(content: bytes, declared: str | None) -> str:
         if told is None:
             refuse("file", "is no image of a kind that is known here: give its content_type")
         return told
-    kind = declared.partition(";")[0].strip().lower() if isinstance(declared, str) else ""
-    if not _TYPE.fullmatch(kind):
-        refuse("content_type", "is not image/…")
-    kind = _OTHER_NAMES.get(kind, kind)
     # An SVG may begin with anything that XML may.
-    is_known = kind in _BEGINNINGS and kind != _SVG
-    if kind != told and (told is not None or is_known):
+    is_known = declared in _BEGINNINGS and declared != _SVG
+    if declared != told and (told is not None or is_known):
         refuse("content_type", "is not what the file is by its first bytes")
-    return kind
+    return declared

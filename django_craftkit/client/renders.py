@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django_craftkit.client.deadline import within
 from django_craftkit.client.download import fetch
 from django_craftkit.client.encoding import given, path
 from django_craftkit.client.errors import AuthenticationError, NotFound, PermissionDenied
@@ -37,7 +38,7 @@ class Renders(Resource):
             slug: of the template.
             data: values by the manifest's keys; unknown keys are dropped, without a word; up to
                 10,000 rows a loop. Decimals, UUIDs and dates may be in it.
-            idempotency_key: 1 to 200 printable ASCII characters. The same key is the same render,
+            idempotency_key: printable ASCII characters. The same key is the same render,
                 for ever, whatever the data, even if it failed. Without one the call is retried
                 only where Craftkit proved that it did nothing.
             version: a published version; the current one if None.
@@ -94,13 +95,17 @@ class Renders(Resource):
             InvalidResponse: what came is no PDF, or is larger, be it found out while reading.
         """
         first = path("v1", "renders", id, "download")
-        try:
-            return fetch(self._transport, first, max_bytes)
-        except NotFound as error:
-            unknown = error
-        try:
-            return fetch(self._transport, path("v1", "embed", "renders", id, "download"), max_bytes)
-        except (AuthenticationError, PermissionDenied, NotFound):
-            # Says that the project does not embed; the first route took this key and knew nothing.
-            pass
+        second = path("v1", "embed", "renders", id, "download")
+        # Two calls, in the time of one.
+        with within(self._transport.timeout):
+            try:
+                return fetch(self._transport, first, max_bytes)
+            except NotFound as error:
+                unknown = error
+            try:
+                return fetch(self._transport, second, max_bytes)
+            except (AuthenticationError, PermissionDenied, NotFound):
+                # Says that the project does not embed; the first route took this key and knew
+                # nothing.
+                pass
         raise unknown

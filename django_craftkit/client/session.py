@@ -134,11 +134,13 @@ class CraftkitSession(Client):
 
         Args:
             session_id: of the session that the token belongs to.
-            file: the image, or a file from whose place it is read: 1 byte to 10 MB. The session's
-                own limit, `SessionLimits.max_upload_bytes`, may be lower.
+            file: the image, or a file from whose place it is read: 1 byte to 10 MB. A file that can
+                go back is left where it was, so that the same call can be made once more; one that
+                can't, a pipe, is read once all other arguments are right. All images of a session
+                have a limit together: `SessionLimits.max_upload_bytes`.
             content_type: `image/…`. Without it the first bytes tell: PNG, JPEG, GIF, WebP, TIFF
                 and SVG are known.
-            filename: 1 to 255 characters; without it `image` with an ending.
+            filename: without it `image` with an ending.
 
         Raises:
             InvalidData: empty, too large, no image, or another one than `content_type` says;

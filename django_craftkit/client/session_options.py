@@ -117,7 +117,7 @@ class Scope:
     """Craftkit's id of a template. `fill` needs one. It is sent by both names: the documentation
     has this one for tokens, and the other one for requests."""
     template_external_id: str | None = None
-    """Of a template: 1 to 160 characters. For `fill` it must be the template's id."""
+    """Of a template. For `fill` it must be the template's id."""
 
     def to_json(self) -> dict[str, Json]:
         """As Craftkit takes it.
@@ -128,8 +128,8 @@ class Scope:
         if self.mode not in MODES:
             refuse("scope.mode", f"is not one of {', '.join(MODES)}")
         if self.template_external_id is not None:
-            check_text("scope.template_external_id", self.template_external_id, 1, 160)
-        if self.mode == FILL and self.template_id is None and self.template_external_id is None:
+            check_text("scope.template_external_id", self.template_external_id)
+        if self.mode == FILL and not (self.template_id or self.template_external_id):
             refuse("scope.template_id", "is missing: whose form is to be filled in?")
         remote_id = None if self.template_id is None else str(self.template_id)
         return {
@@ -184,7 +184,7 @@ class CatalogRef:
     name: str
     """As in `Embed.create_catalog`."""
     version: int | None = None
-    """From 1 up; None is the current one."""
+    """None is the current one."""
 
     def to_json(self) -> dict[str, Json]:
         """As Craftkit takes it.
@@ -194,7 +194,7 @@ class CatalogRef:
         """
         check_catalog_name("catalog.name", self.name)
         if self.version is not None:
-            check_whole("catalog.version", self.version, 1)
+            check_whole("catalog.version", self.version)
         return {"name": self.name, **given(version=self.version)}
 
 
@@ -222,21 +222,21 @@ class SessionLimits:
     """What a session may do at most; of what is None Craftkit decides."""
 
     max_publishes: int | None = None
-    """From 0 up; 10 if None."""
+    """10 if None."""
     max_save_drafts: int | None = None
-    """From 0 up; 200 if None."""
+    """200 if None."""
     max_upload_bytes: int | None = None
-    """Of all uploads, from 0 up; 5 MiB if None."""
+    """Of all uploads together; 5 MiB if None."""
 
     def to_json(self) -> dict[str, Json]:
         """As Craftkit takes it.
 
         Raises:
-            InvalidData: one is no whole number from 0 up.
+            InvalidData: one is no whole number.
         """
         for name in ("max_publishes", "max_save_drafts", "max_upload_bytes"):
             if (number := getattr(self, name)) is not None:
-                check_whole(f"limits.{name}", number, 0)
+                check_whole(f"limits.{name}", number)
         return given(
             maxPublishes=self.max_publishes,
             maxSaveDrafts=self.max_save_drafts,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django_craftkit.client.encoding import given, iso, path
+from django_craftkit.client.encoding import given, path
 from django_craftkit.client.errors import InvalidData
 from django_craftkit.client.fields import Listed
+from django_craftkit.client.limits import check_moment
 from django_craftkit.client.transport import Resource
 from django_craftkit.client.types import Revocation, Share
 
@@ -48,11 +49,9 @@ class Shares(Resource):
         """
         if channel == "email" and not recipient_email:
             raise InvalidData("A share by e-mail needs the recipient's address.")
-        optional = given(
-            recipientEmail=recipient_email,
-            message=message,
-            expiresAt=None if expires_at is None else iso(expires_at),
-        )
+        if expires_at is not None:
+            check_moment("expires_at", expires_at)
+        optional = given(recipientEmail=recipient_email, message=message, expiresAt=expires_at)
         return self._transport.call(
             "POST",
             path("v1", "renders", render_id, "shares"),

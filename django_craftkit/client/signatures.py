@@ -209,7 +209,7 @@ class Signatures(Resource):
             anchor_tags: up to 200 texts of the PDF.
             name: 1 to 255 characters; without it Craftkit makes one of the render's id.
             expires_in_hours: 1 to 8,760; without it the signature service's, which is 168.
-            idempotency_key: 1 to 200 printable ASCII characters. The same key is the same
+            idempotency_key: printable ASCII characters. The same key is the same
                 request, for ever: the answer is `replayed`, and nobody is mailed again.
 
         Raises:

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from django_craftkit.client.encoding import given, path
 from django_craftkit.client.fields import Listed
+from django_craftkit.client.limits import check_mapping, check_parts
 from django_craftkit.client.transport import Resource
 from django_craftkit.client.types import (
     DeletedTemplate,
+    Loop,
     Manifest,
     PublishedTemplate,
     Template,
     TemplateSummary,
+    Variable,
 )
 
 if TYPE_CHECKING:
@@ -66,13 +69,14 @@ class Templates(Resource):
 
         Args:
             name: 1 to 120 characters.
-            manifest: what the template takes.
+            manifest: what the template takes; of a mapping the names are Craftkit's.
             slug: kebab-case, up to 120; without it Craftkit derives one from the name.
             description: up to 280.
             layout: Craftkit's `contentJson`; without it a plain one is made from the manifest.
             page_config: `format`, `orientation`, `margin`, `printBackground`; else A4 portrait.
 
         Raises:
+            InvalidData: the manifest is neither, or has parts of another class; nothing was sent.
             InvalidRequest: `invalid_request`, `invalid_loop_key`.
             Conflict: the slug is taken (`slug_conflict`).
         """
@@ -104,6 +108,7 @@ class Templates(Resource):
             manifest, layout, page_config: of this version; as for `create`.
 
         Raises:
+            InvalidData: as for `create`.
             InvalidRequest: `invalid_request`, `invalid_loop_key`.
         """
         return self._transport.call(
@@ -137,6 +142,17 @@ def _body(
 ) -> dict[str, object]:
     return {
         "name": name,
-        "manifest": manifest.to_json() if isinstance(manifest, Manifest) else manifest,
+        "manifest": _manifest_json(manifest),
         **given(description=description, layout=layout, pageConfig=page_config),
     }
+
+
+def _manifest_json(manifest: Manifest | Mapping[str, object]) -> object:
+    if not isinstance(manifest, Manifest):
+        check_mapping("manifest", manifest)
+        return manifest
+    check_parts("manifest.variables", manifest.variables, Variable)
+    check_parts("manifest.loops", manifest.loops, Loop)
+    for number, loop in enumerate(manifest.loops):
+        check_parts(f"manifest.loops[{number}].item_fields", loop.item_fields, Variable, least=1)
+    return manifest.to_json()

@@ -29,7 +29,8 @@ from django_craftkit.pdf.reading import is_available
 from django_craftkit.pdf.signed import inspect
 from django_craftkit.projects import get_client
 
-from .results import Done, Reschedule, Result, look_delay, result_of_open
+from .renewal import CHUNK, Renewal, TakenOver
+from .results import Done, Later, Reschedule, Result, look_delay, result_of_open
 
 if TYPE_CHECKING:
     import uuid
@@ -47,8 +48,6 @@ ARCHIVED = "archived"
 T = TypeVar("T")
 Kind = ArchivedFile.Kind
 
-#: Bytes that are in memory at a time.
-CHUNK = 64 * 1024
 #: Seconds to the next try for a file that isn't there yet, at least and at most.
 MIN_WAIT, MAX_WAIT = 5.0, 6 * 3600.0
 #: Files that are read back at most, to find one that a worker has left.
@@ -70,7 +69,7 @@ def keep_signed(job: Job) -> Result:
         return Done()
     signatures = get_client(request.project, max_retries=0).signatures
     fetches = {Kind.SIGNED: signatures.signed_pdf, Kind.CERTIFICATE: signatures.certificate}
-    return _keep(request, Change.Kind.SIGNATURE, fetches)
+    return _keep(job, request, Change.Kind.SIGNATURE, fetches)
 
 
 def keep_render(job: Job) -> Result:
@@ -81,11 +80,14 @@ def keep_render(job: Job) -> Result:
     if render.erased_at is not None:
         return Done()
     fetch = get_client(render.project, max_retries=0).renders.download
-    return _keep(render, Change.Kind.RENDER, {Kind.RENDER: fetch})
+    return _keep(job, render, Change.Kind.RENDER, {Kind.RENDER: fetch})
 
 
-def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Download]]) -> Result:
+def _keep(
+    job: Job, row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Download]]
+) -> Result:
     """Fetch and store the files of a row that are not stored yet, each on its own."""
+    renewal = Renewal(job)
     waiting: Exception | None = None
     failed: Exception | None = None
     is_answered = is_erased = False
@@ -98,7 +100,7 @@ def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Down
             continue
         try:
             with fetch(row.remote_id) as download:
-                archived = _store(what, row, download)
+                archived = _store(what, row, download, renewal)
             is_answered = True
             # Meanwhile, perhaps.
             is_erased |= not archived.name
@@ -109,6 +111,9 @@ def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Down
                 waiting = error
         except time_limits():
             raise
+        except TakenOver:
+            # Which is noted of no job any more.
+            return Later()
         except Exception as error:
             # A storage may raise anything; the other file is fetched all the same.
             failed = failed or error
@@ -125,14 +130,16 @@ def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Down
     return Done(answered=is_answered)
 
 
-def _store(what: Kind, row: Any, download: Download) -> ArchivedFile:
+def _store(what: Kind, row: Any, download: Download, renewal: Renewal) -> ArchivedFile:
     """Write a download to the storage, then the row that vouches for it, and return that.
 
     One without a name is there where the file was erased meanwhile: it goes again.
     """
     storage = archive_storage()
     with tempfile.TemporaryFile() as file:
-        content = _measure(download, copy=file)
+        renewal.copy(download, file)
+        file.seek(0)
+        content = _measure(file)
         says = _inspect(what, file)
         write = _find(storage, what, row.pk, content)
         if write is None:
@@ -213,14 +220,12 @@ def _read_back(storage: Storage, name: str) -> Content:
         return Content(0, "")
 
 
-def _measure(source: Any, *, copy: IO[bytes] | None = None) -> Content:
+def _measure(source: Any) -> Content:
     """Return what is in a file, read chunk by chunk."""
     digest, size = hashlib.sha256(), 0
     while chunk := source.read(CHUNK):
         digest.update(chunk)
         size += len(chunk)
-        if copy is not None:
-            copy.write(chunk)
     return Content(size, digest.hexdigest())
 
 

@@ -195,7 +195,7 @@ class Sandbox(EmbedControls, SignatureControls):
         self.state.render_time = render_time
 
     def add_key(self, key: str, project: str = DEFAULT_PROJECT) -> None:
-        """Let a key open a project, which is made if need be.
+        """Let a key open a project, which is made if need be, anew where it was deleted.
 
         Args:
             key: no key of an account, and not the admin key.

@@ -15,7 +15,7 @@ from .control.access import PREFIX, admit
 from .core.errors import Refusal
 from .core.state import LoggedRequest
 from .http import hosts
-from .http.answers import refused
+from .http.answers import refused, unreadable
 from .http.call import Call, SandboxRequest
 from .http.doors import enter
 from .http.routing import Route, url_map
@@ -139,8 +139,11 @@ class Service:
             return self._run(route, request, values)
         except Refusal as refusal:
             return refused(refusal, status=route.statuses.get(refusal.code), flat=flat)
-        except HTTPException as aborted:  # a page that says why there is no other
-            return Response.force_type(aborted.get_response())
+        except HTTPException as error:
+            # A page that says why there is no other, or what can't be read of a body.
+            if error.response is None and _is_below(request.path, _API):
+                return refused(unreadable(error), flat=flat)
+            return Response.force_type(error.get_response())
         except Exception:
             # A sandbox that breaks answers as a service that breaks, and shows where.
             logger.exception("%s broke the sandbox", _named(request))

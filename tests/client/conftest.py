@@ -112,6 +112,14 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock of deadlines, which stands still unless it is moved."""
+    moment = [0.0]
+    monkeypatch.setattr("django_craftkit.client.deadline.monotonic", lambda: moment[0])
+    return moment
+
+
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):

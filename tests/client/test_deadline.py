@@ -25,9 +25,8 @@ from django_craftkit.client import (
     CraftkitTimeout,
     RateLimited,
     ServerError,
-    download,
 )
-from django_craftkit.client.deadline import Deadline, within
+from django_craftkit.client.deadline import within
 
 from .conftest import BASE, KEY, QUEUED, RENDER, Api, Serve, answers
 from .dripping import (
@@ -68,14 +67,6 @@ def meet() -> Iterator[Meet]:
     yield start
     for peer in peers:
         peer.close()
-
-
-@pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The clock of deadlines, which stands still unless it is moved."""
-    moment = [0.0]
-    monkeypatch.setattr("django_craftkit.client.deadline.monotonic", lambda: moment[0])
-    return moment
 
 
 @pytest.fixture(autouse=True)
@@ -506,28 +497,6 @@ def test_a_download_is_read_on_in_another_thread_after_the_wait(serve: Serve) ->
     time.sleep(SECONDS)
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(document.read).result() == PDF
-
-
-def test_a_download_has_no_more_in_reserve_than_the_timeout(now: list[float]) -> None:
-    """It has 10 s, and 50 kB are a second: what came fast in the beginning is no reserve."""
-
-    def chunks(*args: Any, **options: Any) -> Iterator[bytes]:
-        yield b"%PDF-".ljust(5_000_000)
-        for _ in range(5):
-            now[0] += 5.0  # of 10, of 9, of 8 …
-            yield bytes(200_000)  # gives back 4 s
-        now[0] += 5.1  # of 5
-        yield bytes(200_000)
-
-    answer = requests.Response()
-    answer.status_code = 200
-    answer.headers["Content-Type"] = "application/pdf"
-    raw: Any = types.SimpleNamespace(stream=chunks, close=lambda: None)
-    answer.raw = raw
-    document = download.Download(answer, "/v1/x", deadline=Deadline(10.0))
-    assert len(document.read(6_000_000)) == 6_000_000
-    with pytest.raises(CraftkitTimeout):
-        document.read(1)
 
 
 # Adapters

@@ -89,6 +89,7 @@ def test_what_is_not_one_address_is_refused(craftkit: Craftkit, to: Any) -> None
         ("message", "x" * 2_001),
         ("message", b"x"),
         ("expires_at", datetime(2026, 12, 31)),  # noqa: DTZ001
+        ("expires_at", "2026-12-31T00:00:00Z"),
     ],
 )
 def test_what_is_beyond_a_limit_is_named_and_not_sent(

@@ -84,14 +84,14 @@ class Recorder(BaseAdapter):
         pass
 
 
-def clients(calls: list[Endpoint]) -> dict[str, Client]:
+def clients(calls: list[Endpoint], kind: type[Recorder]) -> dict[str, Client]:
     """A client for each kind of credential, as the docs call it."""
     return {
-        "craftkit": Craftkit(KEY, adapter=lambda: Recorder(calls)),
-        "session": CraftkitSession("token", adapter=lambda: Recorder(calls)),
-        "hook": CraftkitHook(":token", adapter=lambda: Recorder(calls)),
-        "account": CraftkitAccount(KEY, adapter=lambda: Recorder(calls)),
-        "admin": CraftkitAdmin(KEY, adapter=lambda: Recorder(calls)),
+        "craftkit": Craftkit(KEY, adapter=lambda: kind(calls)),
+        "session": CraftkitSession("token", adapter=lambda: kind(calls)),
+        "hook": CraftkitHook(":token", adapter=lambda: kind(calls)),
+        "account": CraftkitAccount(KEY, adapter=lambda: kind(calls)),
+        "admin": CraftkitAdmin(KEY, adapter=lambda: kind(calls)),
     }
 
 
@@ -117,7 +117,7 @@ def called() -> dict[str, list[Endpoint]]:
     """Which endpoints each method calls."""
     calls: list[Endpoint] = []
     found: dict[str, list[Endpoint]] = {}
-    for client, reached in clients(calls).items():
+    for client, reached in clients(calls, Recorder).items():
         for name, method in methods(reached, client):
             calls.clear()
             with contextlib.suppress(NotFound):

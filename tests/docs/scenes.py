@@ -1131,6 +1131,7 @@ def scene_client(stage: Stage) -> Scene:
     monkeypatch.chdir(stage.getfixturevalue("tmp_path"))
     monkeypatch.setenv("CRAFTKIT_API_KEY", "ck_test_sandbox")
     monkeypatch.setattr(client, "Craftkit", _client(stage, sandbox))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     yield {}
     path = stage.getfixturevalue("tmp_path") / "invoice.pdf"
     assert path.read_bytes() == sandbox.renders[0].pdf()

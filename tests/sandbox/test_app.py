@@ -65,6 +65,21 @@ def test_a_key_whose_project_is_gone_is_forbidden(api, sandbox):
     assert api.get("/v1/templates").status_code == 200
 
 
+def test_no_key_of_a_project_that_is_gone_opens_another_of_its_name(api, sandbox):
+    render_id = api.render().json()["id"]
+    sandbox.remove_project("default")
+    sandbox.add_key("ck_test_new")
+    new = Api(sandbox.session(), BASE, "ck_test_new")
+
+    assert api.get("/v1/templates").status_code == 403
+    assert new.get("/v1/templates").json() == {"templates": []}
+    assert new.get(f"/v1/renders/{render_id}").status_code == 404
+    sandbox.reset()
+    # The new one has come in the place of the old.
+    assert api.get("/v1/templates").status_code == 401
+    assert new.get("/v1/templates").status_code == 200
+
+
 def test_an_id_may_be_written_in_capitals(api):
     render_id = api.render({"customer": {"name": "Ada"}}).json()["id"]
     assert api.get(f"/v1/renders/{render_id.upper()}").json()["id"] == render_id

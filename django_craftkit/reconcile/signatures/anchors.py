@@ -6,10 +6,9 @@ dies here looks no second time. Whatever goes wrong with the check, it stops no 
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
@@ -22,10 +21,13 @@ from django_craftkit.pdf import reading
 from django_craftkit.pdf.anchors import Answer, Finding, cannot_tell, look_for
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.renders.states import remote_id_of
+from django_craftkit.reconcile.renewal import Renewal, TakenOver
 from django_craftkit.reconcile.results import Paused, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from django_craftkit.models import Job
 
 logger = get_logger(__name__)
 
@@ -35,7 +37,7 @@ def is_to_be_prepared(request: SignatureRequest) -> bool:
     return _is_due(request) or refusal(request) is not None
 
 
-def prepare(request: SignatureRequest) -> bool:
+def prepare(job: Job, request: SignatureRequest) -> bool:
     """Look a request's anchors up where that is due, and note on it what was found.
 
     Raises what pauses the project. ``False``: the request is another's by now.
@@ -43,7 +45,10 @@ def prepare(request: SignatureRequest) -> bool:
     if not _is_due(request):
         return True
     texts = [tag["anchorString"] for tag in request.anchor_tags]
-    findings = _find(request, texts)
+    try:
+        findings = _find(job, request, texts)
+    except TakenOver:
+        return False
     request.anchors_checked_at = database_now()
     request.anchor_findings = [asdict(finding) for finding in findings]
     rows = SignatureRequest.objects.writer().filter(pk=request.pk, sent_at=None, erased_at=None)
@@ -84,9 +89,11 @@ def _is_due(request: SignatureRequest) -> bool:
     )
 
 
-def _find(request: SignatureRequest, texts: Sequence[str]) -> list[Finding]:
+def _find(job: Job, request: SignatureRequest, texts: Sequence[str]) -> list[Finding]:
     try:
-        return look_for(texts, _read(request))
+        return look_for(texts, _read(job, request))
+    except TakenOver:
+        raise
     except time_limits():
         raise
     except reading.Unreadable as error:
@@ -101,11 +108,10 @@ def _find(request: SignatureRequest, texts: Sequence[str]) -> list[Finding]:
     return cannot_tell(texts)
 
 
-def _read(request: SignatureRequest) -> list[str]:
+def _read(job: Job, request: SignatureRequest) -> list[str]:
     renders = get_client(request.project, max_retries=0).renders
     with tempfile.TemporaryFile() as file:
         with renders.download(remote_id_of(request.render)) as download:
-            source: Any = download
-            shutil.copyfileobj(source, file)
+            Renewal(job).copy(download, file)
         file.seek(0)
         return reading.read_pages(file)

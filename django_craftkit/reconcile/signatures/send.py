@@ -59,7 +59,7 @@ def step(job: Job) -> Result:
         return decide(request, Status.REJECTED, why)
     if not _is_ready(render):
         return wait_for(render)
-    if not anchors.prepare(request):
+    if not anchors.prepare(job, request):
         return Reschedule(0.0)
     if (problem := anchors.refusal(request)) is not None:
         return decide(request, Status.REJECTED, problem)

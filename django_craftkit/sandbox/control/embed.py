@@ -73,7 +73,7 @@ def _find(call: Call, session_id: str) -> EmbedSession:
 def _as_json(session: EmbedSession) -> dict[str, object]:
     return {
         "id": session.id,
-        "project": session.project.name,
+        "project": session.project.slug,
         "mode": session.mode,
         "template_id": session.template_id,
         "tenant": session.new.tenant.external_id,

@@ -97,7 +97,7 @@ def _sections(state: State) -> Iterator[str]:
         [
             (
                 iso(each.created_at),
-                each.project.name,
+                each.project.slug,
                 each.mode,
                 each.id,
                 f"{each.new.actor.external_id} of {each.new.tenant.external_id}",

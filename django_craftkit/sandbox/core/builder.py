@@ -101,7 +101,7 @@ def _content_of(name: str, layout: Mapping[str, object] | None) -> Content | Non
         found = sorted(set().union(*(handlebars.names(text) for text in _texts(layout))))
         variables = [{"key": key, "label": key, "dataType": "text"} for key in found]
         body = {"name": name, "manifest": {"variables": variables, "loops": []}}
-        return check_content(Shape(body))
+        return check_content(Shape(body), from_builder=True)
     except ValueError:  # what is between the braces is more than names
         return None
 

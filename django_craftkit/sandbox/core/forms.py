@@ -62,8 +62,9 @@ def submit(
     template = session.template()
     version = version_of(template, None)
     loops = {loop["key"] for loop in version.manifest["loops"]}
-    prefill = expand(session.new.form.prefill, loops)
-    merged = _without_empty(_merge(prefill, expand(data, loops)))
+    merged = expand(session.new.form.prefill, loops)
+    _merge_into(merged, expand(data, loops))
+    merged = _without_empty(merged)
     if not session.new.form.collects:
         render = renders.create(
             state,
@@ -90,15 +91,13 @@ def upload(session: EmbedSession, content_type: str, content: bytes) -> str:
     """Keep a picture for as long as the sandbox runs; the name that it is found by.
 
     Raises:
-        Refusal: `invalid_type`; `file_too_large`, also if the session's own limit was set and
-            is passed by all of its pictures together.
+        Refusal: `invalid_type`; `file_too_large`, also if all pictures of the session together
+            pass its own limit.
     """
     if not _IMAGE.fullmatch(content_type):
         raise Refusal("invalid_type", "Only images can be uploaded.")
-    most = session.new.most_upload_bytes
-    if len(content) > LARGEST_UPLOAD or (
-        most is not None and session.uploaded_bytes + len(content) > most
-    ):
+    whole = session.uploaded_bytes + len(content)
+    if len(content) > LARGEST_UPLOAD or whole > session.new.most_upload_bytes:
         raise Refusal("file_too_large", "The file is too large.")
     guessed = mimetypes.guess_extension(content_type)
     extension = guessed or "." + (re.sub(r"[^a-z0-9]", "", content_type[6:])[:10] or "img")
@@ -124,7 +123,7 @@ def expand(
         branch: dict[str, object] = {leaf: nested}
         for name in reversed(parents):
             branch = {name: branch}
-        expanded = _merge(expanded, branch)
+        _merge_into(expanded, branch)
     return expanded
 
 
@@ -137,13 +136,14 @@ def _expand_value(value: object, room: int) -> object:
     return value
 
 
-def _merge(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
-    merged = dict(below)
+def _merge_into(below: dict[str, object], above: Mapping[str, object]) -> None:
+    """Put objects of `expand` over others, which nobody else holds."""
     for key, value in above.items():
-        old = merged.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
-    return merged
+        old = below.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            _merge_into(old, value)
+        else:
+            below[key] = value
 
 
 def _without_empty(data: Mapping[str, object]) -> dict[str, object]:

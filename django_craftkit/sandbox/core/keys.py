@@ -18,7 +18,7 @@ class Keys:
         self._owners: dict[str, tuple[Kind, str]] = {}
 
     def add(self, key: str, kind: Kind, owner: str) -> None:
-        """Let a key in as its owner: the slug of a project, the name of an account, or anything.
+        """Let a key in as its owner: the id of a project, the name of an account, or anything.
 
         Raises:
             ValueError: it is a key of another kind.
@@ -36,10 +36,6 @@ class Keys:
         """Whose key this is; None for a wrong one, and for one of another kind."""
         known, owner = self._owners.get(_hash(key), (None, None))
         return owner if known == kind else None
-
-    def owners(self, kind: Kind) -> set[str]:
-        """All who have a key of this kind."""
-        return {owner for known, owner in self._owners.values() if known == kind}
 
     def forget(self, kind: Kind, owners: Collection[str]) -> None:
         """Revoke all keys of some owners."""

@@ -128,7 +128,7 @@ def find(state: State, account: str, project_id: str) -> Project:
 def create(state: State, name: str, *, account: str | None) -> Project:
     """A new project without templates. Slugs are never used again, not even of deleted ones."""
     deleted = {project.slug for project in state.deleted_projects}
-    taken = state.projects.keys() | deleted | state.keys.owners("project")
+    taken = state.projects.keys() | deleted
     base = slug = slug_of(name) or "project"
     numbers = count(1)
     while slug in taken:
@@ -141,7 +141,7 @@ def create(state: State, name: str, *, account: str | None) -> Project:
 def create_key(state: State, project: Project, name: str) -> ApiKey:
     """One more key of a project, which works at once."""
     api_key = ApiKey(name, project_key(), state.clock())
-    state.keys.add(api_key.key, "project", project.slug)
+    state.keys.add(api_key.key, "project", project.id)
     return api_key
 
 
@@ -161,7 +161,7 @@ def restore(state: State) -> None:
     """Back to the projects that were configured, as new; a key of another one is wrong again."""
     projects = [*state.deleted_projects, *state.projects.values()]
     kept = [project for project in projects if project.configured]
-    state.keys.forget("project", {project.slug for project in projects if project not in kept})
+    state.keys.forget("project", {project.id for project in projects if project not in kept})
     state.deleted_projects.clear()
     state.projects.clear()
     for project in sorted(kept, key=lambda project: project.created_at):

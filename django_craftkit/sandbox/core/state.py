@@ -76,22 +76,33 @@ class State:
         self._unannounced: dict[str, Render] = {}
 
     def add_key(self, key: str, project: str) -> None:
-        """Let a key open a project, which is made if it isn't there."""
+        """Let a key open a project, which is made if it isn't there.
+
+        Of a deleted one of this slug it has nothing, and no key of that one opens it.
+        """
         with self.lock:
-            self.keys.add(key, "project", project)
-            if project not in self.projects:
-                self.projects[project] = Project(
-                    project,
-                    account=DEFAULT_ACCOUNT,
-                    configured=True,
-                    created_at=self.clock(),
-                )
+            opened = self.projects.get(project) or Project(
+                project,
+                account=DEFAULT_ACCOUNT,
+                configured=True,
+                created_at=self.clock(),
+            )
+            self.keys.add(key, "project", opened.id)
+            self.projects[project] = opened
+            for deleted in self.deleted_projects:
+                # What a reset brings back is the new one.
+                deleted.configured &= deleted.slug != project
 
     def project(self, name: str) -> Project:
         """A project by its slug; ValueError if there is none."""
         if name not in self.projects:
             raise ValueError(f"no such project: {name!r}")
         return self.projects[name]
+
+    def project_of(self, key: str) -> Project | None:
+        """The project that a key opens; None for a wrong key, and if the project is gone."""
+        owner = self.keys.owner(key, "project")
+        return next((each for each in self.projects.values() if each.id == owner), None)
 
     def embeds(self, project: Project) -> bool:
         """Whether a project is there, embeds, and is not suspended."""

@@ -13,8 +13,11 @@ from urllib.parse import quote
 
 from werkzeug.wrappers import Response
 
+from django_craftkit.sandbox.core.errors import Refusal
+
 if TYPE_CHECKING:
-    from django_craftkit.sandbox.core.errors import Refusal
+    from werkzeug.exceptions import HTTPException
+
     from django_craftkit.sandbox.core.renders import Render
 
 #: The HTTP status of each code.
@@ -79,6 +82,12 @@ def refused(refusal: Refusal, *, status: int | None = None, flat: bool = False) 
     if refusal.issues is not None:
         error["issues"] = refusal.issues
     return json_response({"error": error}, status)
+
+
+def unreadable(error: HTTPException) -> Refusal:
+    """What is said of a body that werkzeug does not take: text of a form that is too long, say."""
+    code = "file_too_large" if error.code == STATUSES["file_too_large"] else "bad_request"
+    return Refusal(code, error.description or "The request can't be read.")
 
 
 def pdf_response(render: Render, disposition: str, cache_control: str = "no-store") -> Response:

@@ -64,7 +64,7 @@ def enter(
         )
     if door in ("account", "admin"):
         return None, None, owner
-    project = session.project if session else state.projects.get(str(owner))
+    project = session.project if session else state.project_of(secret)
     if project is None or project not in state.projects.values():
         raise Refusal("forbidden", "The project of this key no longer exists.")
     if session is not None or door in ("embed", "builder"):

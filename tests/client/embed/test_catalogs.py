@@ -116,11 +116,34 @@ FIELD = r"catalog\.namespaces\[0\]\.fields\[0\]"
         (rf"{FIELD}\.format", one_field("a", "A", "text", format="x" * 61)),
         (rf"{FIELD}\.description", one_field("a", "A", "text", description="x" * 281)),
         (r"catalog\.namespaces\[0\]\.fields", Catalog(namespaces=[Namespace("a", "A", [])])),
-        (r"catalog\.namespaces\[0\]\.key", Catalog(namespaces=[Namespace("", "A", [NAME])])),
+        *(
+            (rf"{FIELD}\.preview_data", one_field("a", "A", "text", preview_data=value))
+            for value in ({"a": 1}, ["a"], object(), float("nan"))
+        ),
+        (r"catalog\.namespaces", Catalog(namespaces={"key": "a"})),  # type: ignore[arg-type]
+        (r"catalog\.namespaces\[0\]", Catalog(namespaces=[{"key": "a"}])),  # type: ignore[list-item]
+        (r"catalog\.namespaces\[0\]\.key", Catalog(namespaces=[Namespace(7, "A", [NAME])])),  # type: ignore[arg-type]
+        (
+            r"catalog\.namespaces\[0\]\.icon",
+            Catalog(namespaces=[Namespace("a", "A", [NAME], icon=7)]),
+        ),  # type: ignore[arg-type]
+        (
+            r"catalog\.namespaces\[0\]\.fields\[1\]",
+            Catalog(namespaces=[Namespace("a", "A", [NAME, {"key": "a"}])]),  # type: ignore[list-item]
+        ),
+        (r"catalog\.loops\[0\]", Catalog(loops=[Namespace("a", "A", [NAME])])),  # type: ignore[list-item]
         (r"catalog\.loops\[0\]\.item_fields", Catalog(loops=[CatalogLoop("a", "A", [])])),
         (
             r"catalog\.loops\[0\]\.preview_data",
             Catalog(loops=[CatalogLoop("a", "A", [NAME], preview_data=[{}] * 11)]),
+        ),
+        (
+            r"catalog\.loops\[0\]\.preview_data",
+            Catalog(loops=[CatalogLoop("a", "A", [NAME], preview_data={"name": "Widget"})]),  # type: ignore[arg-type]
+        ),
+        (
+            r"catalog\.loops\[0\]\.preview_data\[1\]",
+            Catalog(loops=[CatalogLoop("a", "A", [NAME], preview_data=[{}, "Widget"])]),  # type: ignore[list-item]
         ),
         (r"catalog\.allow_custom", Catalog(allow_custom=1)),  # type: ignore[arg-type]
     ],
@@ -130,3 +153,8 @@ def test_what_is_beyond_a_limit_is_named_and_not_sent(
 ) -> None:
     with pytest.raises(InvalidData, match=f"^'{where}'"):
         craftkit.embed.create_catalog("crm", catalog)
+
+
+def test_a_catalog_of_a_session_is_named_as_the_argument_is(craftkit: Craftkit) -> None:
+    with pytest.raises(InvalidData, match=r"^'variable_catalog\.loops\[0\]\.item_fields'"):
+        mint(craftkit, variable_catalog=Catalog(loops=[CatalogLoop("a", "A", [])]))

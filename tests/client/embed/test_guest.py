@@ -209,8 +209,69 @@ def test_a_file_that_comes_in_pieces_is_sent_whole(api: Api, guest: CraftkitSess
     assert parts(api)[2] == PNG + b"\0" * 100
 
 
+class Stream(io.BytesIO):
+    """What comes once: a pipe, say."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *args: Any) -> int:
+        raise io.UnsupportedOperation
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+
 @pytest.mark.parametrize(
-    "name", ["Screenshot 9.41.00\u202fAM.png", "caf\u00ad\u00e9.png", "\U0001f468\u200d\U0001f4bb"]
+    "options",
+    [
+        {"filename": ""},
+        {"filename": "a\r\nb"},
+        {"content_type": "application/pdf"},
+        {"session_id": ""},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", [io.BytesIO, Stream])
+def test_a_file_is_whole_after_a_refusal_of_another_argument(
+    api: Api, guest: CraftkitSession, kind: type[io.BytesIO], options: dict[str, str]
+) -> None:
+    file = kind(PNG)
+    with pytest.raises(InvalidData):
+        guest.upload_image(**({"session_id": SESSION} | options), file=file)
+    api.post(UPLOAD_URL, json=IMAGE)
+    guest.upload_image(SESSION, file)
+    assert parts(api)[2] == PNG
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [({"content_type": "image/gif"}, None), ({}, 503), ({}, 401)],
+    ids=["by its bytes", "by a failure", "by Craftkit"],
+)
+def test_a_file_that_can_go_back_is_where_it_was_after_a_refusal(
+    api: Api, guest: CraftkitSession, options: dict[str, str], status: int | None
+) -> None:
+    file = io.BytesIO(b"head" + PNG)
+    file.seek(4)
+    if status is not None:
+        api.post(UPLOAD_URL, json=refusal("internal"), status=status)
+    with pytest.raises(CraftkitError):
+        guest.upload_image(SESSION, file, **options)
+    api.reset()
+    api.post(UPLOAD_URL, json=IMAGE)
+    guest.upload_image(SESSION, file)
+    assert parts(api)[2] == PNG
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a" * 300 + ".png",
+        "Screenshot 9.41.00\u202fAM.png",
+        "caf\u00ad\u00e9.png",
+        "\U0001f468\u200d\U0001f4bb",
+    ],
 )
 def test_a_file_may_be_called_as_files_are(api: Api, guest: CraftkitSession, name: str) -> None:
     api.post(UPLOAD_URL, json=IMAGE)

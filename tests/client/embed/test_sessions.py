@@ -89,6 +89,7 @@ def test_a_form_is_minted_with_all_that_can_be_said_of_it(api: Api, craftkit: Cr
         branding={"locale": "de"},
         appearance={"baseTheme": "dark"},
         callbacks=Callbacks(on_close_url="https://example.com/closed"),
+        permissions_preset="reviewer",
         limits=SessionLimits(max_publishes=0, max_upload_bytes=1_000),
     )
     assert json.loads(api.calls[0].request.body or "") == {
@@ -104,6 +105,7 @@ def test_a_form_is_minted_with_all_that_can_be_said_of_it(api: Api, craftkit: Cr
             "templateExternalId": TEMPLATE,
         },
         "permissions": {"submitForm": True, "saveFormDraft": False},
+        "permissionsPreset": "reviewer",
         "form": {
             "prefill": {"customer": {"name": "Acme"}},
             "showPreview": True,
@@ -138,7 +140,7 @@ def test_a_refresh_may_leave_the_renew_token_as_it_was(api: Api, craftkit: Craft
     [
         ("tenant.external_id", {"tenant": Tenant("", "Acme")}),
         ("tenant.external_id", {"tenant": Tenant("x" * 161, "Acme")}),
-        ("tenant.display_name", {"tenant": Tenant("org", " ")}),
+        ("tenant.display_name", {"tenant": Tenant("org", "")}),
         ("tenant.display_name", {"tenant": Tenant("org", "x" * 201)}),
         ("tenant.branding", {"tenant": Tenant("org", "Acme", branding="red")}),  # type: ignore[arg-type]
         ("actor.external_id", {"actor": Actor("x" * 161)}),
@@ -147,7 +149,9 @@ def test_a_refresh_may_leave_the_renew_token_as_it_was(api: Api, craftkit: Craft
         ("actor.avatar_url", {"actor": Actor("ada", avatar_url="javascript:alert(1)")}),
         ("scope.mode", {"scope": Scope("fly")}),
         ("scope.template_id", {"scope": Scope("fill")}),
-        ("scope.template_external_id", {"scope": Scope(template_external_id="x" * 161)}),
+        ("scope.template_external_id", {"scope": Scope(template_external_id=7)}),  # type: ignore[arg-type]
+        ("scope.template_id", {"scope": Scope("fill", template_external_id="")}),
+        ("permissions_preset", {"permissions_preset": "x" * 61}),
         ("permissions", {"permissions": {"submit_from": True}}),
         ("permissions.publish", {"permissions": {"publish": "yes"}}),
         ("form", {"form": FormOptions()}),
@@ -159,13 +163,13 @@ def test_a_refresh_may_leave_the_renew_token_as_it_was(api: Api, craftkit: Craft
             },
         ),
         ("catalog.name", {"catalog": CatalogRef("")}),
-        ("catalog.version", {"catalog": CatalogRef("crm", 0)}),
+        ("catalog.version", {"catalog": CatalogRef("crm", 1.5)}),
         ("variable_catalog", {"catalog": CatalogRef("crm"), "variable_catalog": {}}),
         ("variable_catalog", {"variable_catalog": []}),
         ("branding", {"branding": "red"}),
         ("appearance", {"appearance": ["dark"]}),
         ("callbacks.on_close_url", {"callbacks": Callbacks(on_close_url="/closed")}),
-        ("limits.max_publishes", {"limits": SessionLimits(max_publishes=-1)}),
+        ("limits.max_publishes", {"limits": SessionLimits(max_publishes="1")}),
         ("limits.max_save_drafts", {"limits": SessionLimits(max_save_drafts=True)}),
     ],
 )
@@ -175,6 +179,22 @@ def test_what_is_beyond_a_limit_is_named_and_not_sent(
     people: dict[str, Any] = {"tenant": ACME, "actor": ADA}
     with pytest.raises(InvalidData, match=f"'{argument}'"):
         craftkit.embed.create_session(**(people | options))
+
+
+@pytest.mark.parametrize(
+    "argument", ["tenant", "actor", "scope", "form", "catalog", "callbacks", "limits"]
+)
+@pytest.mark.parametrize("value", [{"externalId": "org_123"}, [], "x", 7])
+def test_what_is_of_another_class_is_named_and_not_sent(
+    craftkit: Craftkit, argument: str, value: Any
+) -> None:
+    options: dict[str, Any] = {
+        "tenant": ACME,
+        "actor": ADA,
+        "scope": Scope("fill", template_id=TEMPLATE),
+    }
+    with pytest.raises(InvalidData, match=f"^'{argument}' is not a "):
+        craftkit.embed.create_session(**(options | {argument: value}))
 
 
 def test_a_renew_token_that_is_none_is_not_sent(craftkit: Craftkit) -> None:

@@ -122,7 +122,8 @@ def test_a_name_beyond_its_limit_is_refused(value: Any) -> None:
         ([1, 3], 1),
         ([0, 1], 0),
         ([2, None], 1),
-        ([None, 2], 0),
+        ([None, 1], 1),
+        ([3, None, None], 2),
         ([1, True], 1),
         ([1.0, 2], 0),
         (["1", 2], 0),
@@ -130,13 +131,14 @@ def test_a_name_beyond_its_limit_is_refused(value: Any) -> None:
         ([3, 1, 1], 2),
     ],
 )
-def test_orders_are_given_to_all_or_none_each_once(orders: list[Any], at: int) -> None:
+def test_orders_are_given_each_once(orders: list[Any], at: int) -> None:
     error = refused([but(JANE, order=order) for order in orders], [AT_A_PLACE])
     assert error.field == f"recipients[{at}].order"
 
 
-def test_orders_may_come_in_any_order() -> None:
-    check_signature([but(JANE, order=order) for order in (3, 1, 2)], [AT_A_PLACE])
+@pytest.mark.parametrize("orders", [(3, 1, 2), (None, 2, None), (3, None, 1), (None, None, None)])
+def test_who_has_no_order_has_that_of_their_place(orders: tuple[int | None, ...]) -> None:
+    check_signature([but(JANE, order=order) for order in orders], [AT_A_PLACE])
 
 
 @pytest.mark.parametrize("value", [None, JANE, "Jane", b"x", 7, {"a": JANE}, iter([JANE])])
@@ -178,7 +180,7 @@ def test_the_first_fault_is_told() -> None:
     calls: list[Any] = [
         ([bad, bad], [place], [tag], "", 0),
         ([JANE, bad], [place], [tag], "", 0),
-        ([JANE, but(JANE, order=2)], [place], [tag], "", 0),
+        ([JANE, but(JANE, order=1)], [place], [tag], "", 0),
         ([JANE], [place], [tag], "", 0),
         ([JANE], [], [tag], "", 0),
         ([JANE], [], [], "", 0),
@@ -188,7 +190,7 @@ def test_the_first_fault_is_told() -> None:
     assert [refused(*arguments).field for arguments in calls] == [
         "recipients[0].first_name",
         "recipients[1].first_name",
-        "recipients[0].order",
+        "recipients[1].order",
         "fields[0].page",
         "anchor_tags[0].anchor_string",
         "fields",

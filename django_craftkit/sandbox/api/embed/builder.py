@@ -41,7 +41,7 @@ def create(call: Call) -> Response:
     shape = Shape(call.json())
     document = shape.object("documentTemplate", required=True) or {}
     fields = Shape(document, shape.issues, "documentTemplate")
-    name = fields.string("name", least=1, most=120) or builder.UNTITLED
+    name = fields.string("name") or builder.UNTITLED
     # Not validated: what can't be read is kept, and not published.
     layout = document.get("layout")
     preset = document.get("presetKey")

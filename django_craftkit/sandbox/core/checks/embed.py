@@ -1,8 +1,8 @@
 """What the calls of the embed API may say (signatures-webhooks-embed.md, sections 4.1 and 4.4).
 
 The documentation does not say what a permission is that isn't sent: here it isn't given.
-`branding`, `appearance`, `callbacks` and the limits of saving and publishing are taken and do
-nothing.
+`branding`, `appearance`, `callbacks`, `permissionsPreset`, `allowCustom` and the limits of saving
+and publishing are taken and do nothing; so are the permissions that docs/sandbox.md lists.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ PERMISSIONS: Final = {
 }
 THEMES: Final = ("light", "dark", "auto", "shadcn")
 MOST_PREVIEW_ROWS: Final = 10
+#: Bytes of a session's uploads together, unless its limits say otherwise.
+MOST_UPLOADED: Final = 5 * 1024 * 1024
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 _KEY: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.]*")
 
@@ -81,7 +83,7 @@ class NewSession:
     catalog: Mapping[str, Any] | None
     catalog_name: str | None
     catalog_version: int | None
-    most_upload_bytes: int | None
+    most_upload_bytes: int
 
 
 def check_session(body: Mapping[str, object]) -> NewSession:
@@ -92,8 +94,9 @@ def check_session(body: Mapping[str, object]) -> NewSession:
     actor = _part(shape, "actor", required=True)
     scope = _part(shape, "scope")
     limits = _part(shape, "limits")
-    limits.integer("maxPublishes", least=0)
-    limits.integer("maxSaveDrafts", least=0)
+    limits.integer("maxPublishes", least=None)
+    limits.integer("maxSaveDrafts", least=None)
+    most_uploaded = limits.integer("maxUploadsBytes", least=None)
     shape.string("permissionsPreset", most=60)
     shape.object("branding")
     _part(shape, "appearance").choice("baseTheme", THEMES)
@@ -117,14 +120,14 @@ def check_session(body: Mapping[str, object]) -> NewSession:
         scope=Scope(
             scope.choice("mode", MODES) or "edit",
             scope.uuid("templateId"),
-            scope.string("templateExternalId", least=1, most=160),
+            scope.string("templateExternalId"),
         ),
         permissions=frozenset(name for name in PERMISSIONS if permissions.boolean(name)),
         form=_form(_part(shape, "form")),
         catalog=_inline_catalog(shape),
         catalog_name=reference.string("name", required=named, least=1, most=120),
-        catalog_version=reference.integer("version"),
-        most_upload_bytes=limits.integer("maxUploadsBytes", least=0),
+        catalog_version=reference.integer("version", least=None),
+        most_upload_bytes=MOST_UPLOADED if most_uploaded is None else most_uploaded,
     )
     if named and "variableCatalog" in body:
         shape.wrong("catalogRef", "Only one of catalogRef and variableCatalog may be given")
@@ -182,13 +185,13 @@ def _inline_catalog(shape: Shape) -> Mapping[str, Any] | None:
 def _check_catalog(catalog: Shape) -> None:
     catalog.boolean("allowCustom")
     for namespace in catalog.objects("namespaces"):
-        namespace.string("key", required=True, least=1)
-        namespace.string("label", required=True, least=1)
+        namespace.string("key", required=True)
+        namespace.string("label", required=True)
         namespace.string("icon")
         _check_fields(namespace.objects("fields", required=True, least=1))
     for loop in catalog.objects("loops"):
-        loop.string("key", required=True, least=1)
-        loop.string("label", required=True, least=1)
+        loop.string("key", required=True)
+        loop.string("label", required=True)
         _check_fields(loop.objects("itemFields", required=True, least=1))
         loop.objects("previewData", most=MOST_PREVIEW_ROWS)
 

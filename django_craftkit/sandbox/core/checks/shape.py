@@ -167,7 +167,7 @@ class Shape:
         return value
 
     def integer(
-        self, name: str, *, required: bool = False, least: int = 1, most: int | None = None
+        self, name: str, *, required: bool = False, least: int | None = 1, most: int | None = None
     ) -> int | None:
         """A whole number from `least` to `most`; `3.0` is one, as in JavaScript."""
         value: float | None = self._typed(name, "number", required)
@@ -176,7 +176,7 @@ class Shape:
         if value != value // 1:
             self.wrong(name, "Expected integer, received float")
             return None
-        if value < least:
+        if least is not None and value < least:
             self.wrong(name, f"Number must be greater than or equal to {least}")
             return None
         if most is not None and value > most:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 LONGEST_SLUG: Final = 120
+#: Of what the API makes; the builder's names have no limit in the documentation.
+LONGEST_NAME: Final = 120
 MOST_ITEMS: Final = 10_000
 DATA_TYPES: Final = (
     "text",
@@ -84,13 +86,14 @@ def check_content(shape: Shape, *, from_builder: bool = False) -> Content:
     """The content of a template from the body that publishes it.
 
     Fields of the manifest that the documentation doesn't name are kept: its schema of a variable
-    isn't complete. `from_builder` takes what only Craftkit's own builder can make: dots in the
-    keys of loops, and `layoutTexts`. The API has no word for these and leaves them unread.
+    isn't complete. `from_builder` takes what only Craftkit's own builder can make: names of any
+    length, dots in the keys of loops, and `layoutTexts`. The API has no word for the last and
+    leaves them unread.
 
     Raises:
         Refusal: `invalid_request`; `invalid_loop_key`, when the key of a loop holds a dot.
     """
-    name = shape.string("name", required=True, least=1, most=120)
+    name = shape.string("name", required=True, least=1, most=None if from_builder else LONGEST_NAME)
     description = shape.string("description", most=280)
     shape.object("layout")
     page_config = shape.object("pageConfig")

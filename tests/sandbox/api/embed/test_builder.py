@@ -38,10 +38,31 @@ def test_a_template_is_made_of_its_layout_and_published(api, sandbox):
     assert [each["key"] for each in manifest["variables"]] == ["customer.name", "total"]
 
 
-def test_what_is_left_out_has_a_default(api):
-    made = api.post(TEMPLATES, {"documentTemplate": {}}).json()["documentTemplate"]
+@pytest.mark.parametrize("fields", [{}, {"name": ""}])
+def test_what_is_left_out_has_a_default(api, fields):
+    made = api.post(TEMPLATES, {"documentTemplate": fields}).json()["documentTemplate"]
 
     assert (made["name"], made["layout"], made["presetKey"]) == ("Untitled template", None, None)
+
+
+def test_a_name_has_no_limit(api, guest, mint):
+    name = "Handover " * 50
+
+    made = api.post(TEMPLATES, document(name=name)).json()["documentTemplate"]
+
+    (listed, _) = api.get("/v1/templates").json()["templates"]
+    assert (made["name"], listed["name"], listed["published"]) == (name, name, True)
+    # And it can be edited.
+    token = mint(
+        "edit",
+        scope={"mode": "edit", "templateExternalId": made["_id"]},
+        permissions={"publish": True},
+    )["session_token"]
+    manifest = {"variables": [], "loops": []}
+    saved = guest.post(
+        "/embed/builder/publish", {"name": name, "manifest": manifest}, headers=bearer(token)
+    )
+    assert saved.json()["version"] == 2
 
 
 @pytest.mark.parametrize(

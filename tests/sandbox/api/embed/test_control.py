@@ -31,6 +31,22 @@ def do(request, guest, sandbox):
     return do
 
 
+def test_a_project_is_shown_by_its_slug(guest, mint, sandbox):
+    mint()
+    sandbox.project().name = "Renamed"
+
+    (session,) = guest.get(CONTROL).json()["sessions"]
+
+    assert session["project"] == "default"
+    row = (
+        guest.get("/_sandbox/")
+        .text.partition("<h2>Embed sessions</h2>")[2]
+        .partition("</table>")[0]
+    )
+    assert "default" in row
+    assert "Renamed" not in row
+
+
 def test_an_expired_session_can_be_renewed(api, do, mint, submit):
     session = mint()
 

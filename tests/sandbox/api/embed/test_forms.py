@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 import uuid
 
 import pytest
 
+from django_craftkit.sandbox.core.forms import expand
 from tests.sandbox.api.embed.conftest import SAMPLE, SESSIONS, SHOP, bearer, refusal
 from tests.sandbox.conftest import INVOICE
 
@@ -105,6 +107,19 @@ def test_a_key_of_many_dots_is_no_way_to_the_depths(mint, submit, sandbox):
     assert list(render.data) == ["a", "c"]
     assert render.data["c"] == {"d": 1}
     assert render.pdf().startswith(b"%PDF-")
+
+
+def test_many_fields_take_no_more_time_than_as_many_forms():
+    """Twice as many take about twice as long, and not four times."""
+
+    def seconds(count: int) -> float:
+        data = {f"field{number}.name": number for number in range(count)}
+        began = time.process_time()
+        assert len(expand(data, ())) == count
+        return time.process_time() - began
+
+    few, many = (min(seconds(count) for _ in range(3)) for count in (1_000, 16_000))
+    assert many < 64 * few
 
 
 def test_a_dotted_loop_binds_as_it_is_written(api, guest, mint, submit, sandbox):
@@ -307,13 +322,45 @@ def test_what_is_no_upload_is_refused(guest, mint):
     assert refusal(another) == (404, "session_not_found")
 
 
-def test_a_picture_has_10_megabytes_at_most(guest, mint):
+@pytest.mark.parametrize(
+    ("fields", "files"),
+    [
+        # More text than fits in memory, and more parts than anybody reads.
+        ({"file": "0" * 600_000}, {"other": b""}),
+        ({f"field{number}": "x" for number in range(1_001)}, {"file": ("a.png", PNG, "image/png")}),
+    ],
+    ids=["text", "parts"],
+)
+def test_a_form_that_is_too_large_is_refused_as_the_api_refuses(guest, mint, fields, files):
     session = mint()
+
+    answer = guest.post(
+        f"{path_of(session)}/upload-image",
+        data=fields,
+        files=files,
+        headers=bearer(session["session_token"]),
+    )
+
+    assert refusal(answer) == (413, "file_too_large")
+
+
+def test_a_picture_has_10_megabytes_at_most(guest, mint):
+    session = mint(limits={"maxUploadsBytes": 10**9})
     most = 10 * 1024 * 1024
 
     assert _upload(guest, session, ("a.png", b"0" * most, "image/png")).status_code == 200
     larger = _upload(guest, session, ("a.png", b"0" * (most + 1), "image/png"))
     assert refusal(larger) == (413, "file_too_large")
+
+
+def test_all_pictures_of_a_session_have_5_mebibytes_together(guest, mint):
+    session = mint()
+    half = b"0" * (5 * 1024 * 1024 // 2)
+
+    sizes = [half, half, b"0"]
+    statuses = [_upload(guest, session, ("a.png", one, "image/png")).status_code for one in sizes]
+
+    assert statuses == [200, 200, 413]
 
 
 def test_a_session_may_have_a_limit_of_its_own_for_all_pictures(guest, mint):

@@ -5,10 +5,15 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 import uuid
+from pathlib import Path
 
 import pytest
 
+from django_craftkit import sandbox as package
+from django_craftkit.sandbox.core.checks.embed import PERMISSIONS
+from tests.docs import pages
 from tests.sandbox.api.embed.conftest import REFRESH, SAMPLE, SESSIONS, refusal
 
 HOURS = 3600
@@ -137,6 +142,17 @@ def test_all_that_the_documentation_lists_is_taken(api, template_id):
     }
 
     assert api.post(SESSIONS, body).status_code == 200
+
+
+def test_the_docs_list_the_permissions_that_nobody_asks_for():
+    sources = Path(str(package.__file__)).parent.rglob("*.py")
+    code = "".join(path.read_text() for path in sources if path.name != "embed.py")
+    asked = {name for name in PERMISSIONS if re.search(rf'(may|without)\(.*"{name}"', code)}
+    told = re.search(r"does not ask for them: (.*?)\.\n", pages.read("docs/sandbox.md"), re.DOTALL)
+
+    assert asked
+    assert told is not None
+    assert re.findall(r"`(\w+)`", told[1]) == [each for each in PERMISSIONS if each not in asked]
 
 
 def test_a_renewal_is_for_one_use(api, mint, clock, submit):
