@@ -58,7 +58,7 @@ def acme(craftkit, settings, monkeypatch) -> Organization:
 
 def key_of(organization: Organization) -> str:
     organization.refresh_from_db()
-    return organizations.unseal(organization.craftkit)["API_KEY"]
+    return organizations.unseal(organization.sealed)["API_KEY"]
 
 
 def request(number: int) -> Render:
@@ -70,8 +70,8 @@ def statuses() -> list[str]:
 
 
 def test_an_organization_has_a_project_once_it_has_signed_up(craftkit, acme):
-    assert isinstance(acme.craftkit_project, UUID)
-    assert key_of(acme).encode() not in bytes(acme.craftkit)
+    assert isinstance(acme.remote_project, UUID)
+    assert key_of(acme).encode() not in bytes(acme.sealed)
     assert list(credentials.project_aliases()) == ["default", "acme"]
     request(1)
     settle(craftkit)
@@ -80,11 +80,11 @@ def test_an_organization_has_a_project_once_it_has_signed_up(craftkit, acme):
 
 
 def test_a_task_that_died_before_its_row_was_written_goes_on_with_the_same_project(craftkit, acme):
-    first = acme.craftkit_project
-    Organization.objects.update(craftkit=None, craftkit_project=None)
+    first = acme.remote_project
+    Organization.objects.update(sealed=None, remote_project=None)
     organizations.give_project(acme.pk)
     acme.refresh_from_db()
-    assert acme.craftkit_project == first
+    assert acme.remote_project == first
     organizations.give_project(acme.pk)
     assert len(organizations.get_account().projects.list()) == 2
 
@@ -120,10 +120,10 @@ def test_a_key_that_was_revoked_too_early_pauses_and_the_new_one_resumes_by_itse
     craftkit.run()
     assert statuses() == ["pending"]
     assert ProjectState.objects.paused().get().project == "acme"
-    key = organizations.get_account().projects.create_key(acme.craftkit_project, "2027").key
+    key = organizations.get_account().projects.create_key(acme.remote_project, "2027").key
     # Somebody else stores it: nobody here is told.
-    sealed = organizations.seal({**organizations.unseal(acme.craftkit), "API_KEY": key.reveal()})
-    Organization.objects.update(craftkit=sealed)
+    sealed = organizations.seal({**organizations.unseal(acme.sealed), "API_KEY": key.reveal()})
+    Organization.objects.update(sealed=sealed)
     settle(craftkit)
     assert statuses() == ["succeeded"]
     assert not ProjectState.objects.paused().exists()

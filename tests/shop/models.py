@@ -126,9 +126,9 @@ class Organization(models.Model):
     #: The alias of its Craftkit project, too: letters, digits, - and _, up to 64.
     slug = models.SlugField(max_length=64, unique=True)
     #: Its credentials, sealed; empty until it has a project.
-    craftkit = models.BinaryField(null=True)
+    sealed = models.BinaryField(null=True)
     #: Craftkit's id of the project, to make further keys by.
-    craftkit_project = models.UUIDField(null=True)
+    remote_project = models.UUIDField(null=True)
 
     def __str__(self) -> str:
         return self.slug

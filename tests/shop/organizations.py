@@ -36,11 +36,11 @@ class OrganizationProjects:
     """What CRAFTKIT["PROJECT_RESOLVER"] names."""
 
     def get(self, alias: str) -> dict[str, Any] | None:
-        sealed = Organization.objects.filter(slug=alias).values_list("craftkit", flat=True).first()
+        sealed = Organization.objects.filter(slug=alias).values_list("sealed", flat=True).first()
         return None if sealed is None else unseal(sealed)
 
     def aliases(self) -> Iterable[str]:
-        found = Organization.objects.filter(craftkit__isnull=False)
+        found = Organization.objects.filter(sealed__isnull=False)
         return found.values_list("slug", flat=True).iterator()
 
 
@@ -52,13 +52,13 @@ def get_account() -> CraftkitAccount:
 def give_project(pk: int) -> None:
     """Give an organization a project of its own; run again, it goes on with what is missing."""
     organization = Organization.objects.get(pk=pk)
-    if organization.craftkit is not None:
+    if organization.sealed is not None:
         return
     projects = get_account().projects
     known = {project.name: project for project in projects.list()}
     project = known.get(organization.slug) or projects.create(organization.slug)
     key = projects.create_key(project.id, "first").key
-    organization.craftkit_project = project.id
+    organization.remote_project = project.id
     store(
         organization,
         {"API_KEY": key.reveal(), "BASE_URL": os.environ["CRAFTKIT_URL"], "WEBHOOK_SECRETS": []},
@@ -66,8 +66,8 @@ def give_project(pk: int) -> None:
 
 
 def store(organization: Organization, credentials: Mapping[str, Any]) -> None:
-    organization.craftkit = seal(credentials)
-    organization.save(update_fields=["craftkit", "craftkit_project"])
+    organization.sealed = seal(credentials)
+    organization.save(update_fields=["sealed", "remote_project"])
     transaction.on_commit(lambda: forget(organization.slug))
 
 
@@ -79,17 +79,17 @@ def sign_up(slug: str) -> Organization:
 
 def replace_key(organization: Organization, name: str) -> None:
     """Have everything call with a new key; the old one is good until you revoke it."""
-    key = get_account().projects.create_key(organization.craftkit_project, name).key
-    store(organization, {**unseal(organization.craftkit), "API_KEY": key.reveal()})
+    key = get_account().projects.create_key(organization.remote_project, name).key
+    store(organization, {**unseal(organization.sealed), "API_KEY": key.reveal()})
 
 
 def add_webhook_secret(organization: Organization, secret: str) -> None:
     """Let a new secret verify webhooks, beside those that do."""
-    credentials = unseal(organization.craftkit)
+    credentials = unseal(organization.sealed)
     secrets = [secret, *credentials["WEBHOOK_SECRETS"]]
     store(organization, {**credentials, "WEBHOOK_SECRETS": secrets})
 
 
 def keep_newest_webhook_secret(organization: Organization) -> None:
-    credentials = unseal(organization.craftkit)
+    credentials = unseal(organization.sealed)
     store(organization, {**credentials, "WEBHOOK_SECRETS": credentials["WEBHOOK_SECRETS"][:1]})
