@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -162,10 +163,8 @@ def check_project(alias: str) -> None:
 
     A request is written all the same: who carries it out asks again.
     """
-    try:
+    with suppress(ProjectUnavailable):
         project(alias)
-    except ProjectUnavailable as error:
-        logger.warning("Whether there is a project %r is left to a worker: %s", alias, error)
 
 
 def has_project(alias: str) -> bool:

@@ -8,9 +8,12 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from django_craftkit import credentials
+from django_craftkit.credentials import ProjectUnavailable
+from django_craftkit.embedding import SessionUnavailable, create_session
 from django_craftkit.models import Change, Job, ProjectState, Render
 from django_craftkit.models.project import RESOLVED
 from django_craftkit.reconcile import pauses, templates
@@ -18,6 +21,7 @@ from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.pool import Pool
 from django_craftkit.reconcile.sweeping import note_sweep
 from django_craftkit.sandbox import SandboxAdapter
+from django_craftkit.signing import AnchorTag, Recipient
 from tests.helpers import settle, until
 from tests.reconcile.test_pool import Gate
 from tests.shop.models import Order
@@ -210,6 +214,57 @@ class TestAResolverThatIsDown:
         store.before = down
         craftkit.run()
         assert statuses() == {("acme", "pending"), ("default", "succeeded")}
+
+    @pytest.mark.django_db
+    def test_says_so_to_whoever_waits(self, craftkit, tenants, store, admin_client):
+        tenants("acme")
+        (render,) = ask("acme")
+        settle(craftkit)
+        render.refresh_from_db()
+        credentials.forget()
+
+        def down() -> None:
+            raise ConnectionError("vault:s3cret@host")
+
+        store.before = down
+        with pytest.raises(ProjectUnavailable):
+            render.open()
+        with pytest.raises(SessionUnavailable) as raised:
+            create_session("invoice", project="acme")
+        assert (raised.value.code, raised.value.is_passing) == ("unreachable", True)
+        answer = admin_client.get(reverse("craftkit:download", args=[render.pk]))
+        assert answer.status_code == 503
+        assert "s3cret" not in answer.content.decode()
+
+    @pytest.mark.django_db
+    def test_has_no_request_sent_without_the_look_at_its_pdf(
+        self, craftkit, tenants, store, settings
+    ):
+        settings.CRAFTKIT = {**settings.CRAFTKIT, "CHECK_ANCHORS": "refuse"}
+        tenants("acme")
+        (render,) = ask("acme")
+        settle(craftkit)
+        render.refresh_from_db()
+        request = render.send_for_signature(
+            [Recipient("Ada", "Lovelace", "ada@example.com")],
+            anchor_tags=[AnchorTag("{{not there}}", "signature")],
+            key="s-1",
+        )
+        credentials.forget()
+
+        def down() -> None:
+            raise ConnectionError
+
+        store.before = down
+        craftkit.run()
+        request.refresh_from_db()
+        assert (request.status, request.anchors_checked_at) == ("pending", None)
+        store.before = bool
+        credentials.forget()
+        settle(craftkit)
+        request.refresh_from_db()
+        assert (request.status, request.error_code) == ("rejected", "anchors_missing")
+        assert craftkit.signatures == []
 
     @pytest.mark.django_db
     def test_has_templates_wait_for_their_turn(self, tenants, store):
