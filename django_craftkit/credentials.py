@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -234,10 +234,14 @@ def forget(alias: str | None = None) -> None:
 
 
 def renew(alias: str) -> None:
-    """Have the resolver asked anew for one project, unless it has been just now."""
-    said = _cache.get(_place(alias))
+    """Have the resolver asked anew for one project, unless it has been just now.
+
+    What it said before holds where it can't tell.
+    """
+    place = _place(alias)
+    said = _cache.get(place)
     if said is not None and time.monotonic() - said.asked_at >= RENEW_EVERY:
-        forget(alias)
+        _cache.put(place, replace(said, until=0.0), _cache.number)
 
 
 def refusal(path: str) -> str:

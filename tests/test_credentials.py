@@ -12,10 +12,10 @@ from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
 
 from django_craftkit import conf, credentials, tenants
-from django_craftkit.client import Craftkit
+from django_craftkit.client import Craftkit, Secret
 from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.models import Render
-from django_craftkit.projects import forget, get_client
+from django_craftkit.projects import forget, get_client, is_replaced
 from tests.resolvers import PATH
 
 SECRET = "open-sesame"
@@ -149,6 +149,20 @@ class TestTheResolver:
         store.before = bool
         clock.now += 5
         assert not credentials.has_project("acme")
+
+    def test_holds_by_what_it_said_where_craftkit_refused_the_key_and_it_fails(self, store, clock):
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        refused = Secret("ck_1").fingerprint
+        get_client("acme")
+        clock.now += 1
+        store.before = failing(ConnectionError())
+        assert not is_replaced("acme", refused)
+        assert credentials.project("acme").api_key == "ck_1"
+        clock.now += 5
+        store.before, store.entries["acme"] = bool, {"API_KEY": "ck_2"}
+        assert is_replaced("acme", refused)
+        assert not is_replaced("acme", "")
+        assert not is_replaced("nobody", refused)
 
     def test_that_can_not_tell_of_a_new_project_says_nothing_of_its_secrets(
         self, store, clock, caplog
