@@ -167,8 +167,10 @@ def projects() -> Mapping[str, object]:
 def outlasts(lease: object, timeout: Any) -> bool:
     """Whether a lease is longer than any call with this ``TIMEOUT``; unless one can't be used."""
     timeout = timeout or DEFAULT_TIMEOUT
-    longest = sum(timeout) if isinstance(timeout, (list, tuple)) else 2 * timeout
-    return not isinstance(lease, int) or lease <= 0 or lease > longest
+    parts = timeout if isinstance(timeout, (list, tuple)) else (timeout, timeout)
+    if not isinstance(lease, int) or lease <= 0:
+        return True
+    return not all(isinstance(part, (int, float)) for part in parts) or lease > sum(parts)
 
 
 def is_list_of_secrets(value: object) -> bool:

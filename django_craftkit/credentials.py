@@ -310,6 +310,8 @@ def _ask(path: str, place: _Place, before: _Said | None) -> _Said:
     entry, failure = None, "it is down"
     if began >= _cache.down_until.get(path, 0.0):
         entry, failure = _answer(path, place[2])
+        if failure:
+            logger.warning("%s could not tell of the project %r: %s.", path, place[2], failure)
     now = time.monotonic()
     if now - began >= SLOW:
         logger.warning("%s took %.1f s to tell of the project %r.", path, now - began, place[2])
@@ -318,7 +320,6 @@ def _ask(path: str, place: _Place, before: _Said | None) -> _Said:
     if not failure:
         said = _Said(entry, began, now + (KEPT_MISSING if entry is None else KEPT))
     else:
-        logger.warning("%s could not tell of the project %r: %s.", path, place[2], failure)
         known = before and before.entry
         said = _Said(known, began, now + KEPT_FAILED, failure if known is None else "")
     _cache.put(place, said, number)

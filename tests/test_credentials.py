@@ -81,6 +81,7 @@ class TestAProjectOfTheResolver:
             ("ck_live_open-sesame", "no dict"),
             ({"APIKEY": SECRET}, "'APIKEY'"),
             ({"API_KEY": SECRET, "TIMEOUT": 500}, "LEASE"),
+            ({"API_KEY": SECRET, "TIMEOUT": ("1", "2")}, "timeout"),
             ({"API_KEY": SECRET, "ADAPTER": "no.such.module"}, "ADAPTER"),
             ({"API_KEY": SECRET, "BASE_URL": "ftp://craftkit.dev"}, "base_url"),
             ({"API_KEY": "", "WEBHOOK_SECRETS": [SECRET]}, "API_KEY"),

@@ -131,7 +131,7 @@ def with_new_key(job: Job, result: Result) -> Result:
     So each process that still has the old one notices by itself, and the project is not paused.
     """
     if isinstance(result, Paused) and is_replaced(job.project, result.fingerprint):
-        logger.warning("%s goes on with the new API key of project %r.", job, job.project)
+        logger.info("%s goes on with the new API key of project %r.", job, job.project)
         return Reschedule(0.0)
     return result
 
