@@ -129,6 +129,12 @@ class ProjectStateQuerySet(RowQuerySet["ProjectState"]):
         now = clock.database_moment()
         return self.filter(Q(paused_at__isnull=False) | Q(catching_up_until__gt=now))
 
+    @retried_after_deadlock
+    def excuse_resolved(self, until: datetime) -> None:
+        """Give what waits in the projects of the resolver until then to catch up."""
+        mine = self.using(database()).filter(capability="").exclude(project__in=signed_projects())
+        mine.update(catching_up_until=until)
+
     @in_transaction
     def pause(
         self,

@@ -54,10 +54,13 @@ def note_sweep(now: datetime | None = None) -> bool:
     minute = now.replace(second=0, microsecond=0)
     aliases = signed_projects()
     states = ProjectState.objects.sign("swept_at", aliases, now, at_least=minute, also=also)
-    return any(
+    is_first = any(
         state.project == aliases[0] and (state.swept_at is None or state.swept_at < minute)
         for state in states
     )
+    if is_first and also and options.PROJECT_RESOLVER:
+        ProjectState.objects.excuse_resolved(also["catching_up_until"])
+    return is_first
 
 
 def restore_jobs(part: int) -> int:

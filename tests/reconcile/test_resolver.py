@@ -299,6 +299,23 @@ def test_a_project_without_a_key_or_that_is_gone_waits_for_it(craftkit, tenants,
     assert statuses() == {("acme", "succeeded"), ("bolt", "succeeded")}
 
 
+@pytest.mark.django_db
+def test_what_waited_for_the_setting_paused_is_not_late_when_that_ends(
+    craftkit, tenants, store, settings
+):
+    tenants("acme")
+    ask("acme")
+    ProjectState.objects.of("acme")
+    settings.CRAFTKIT = {**settings.CRAFTKIT, "PAUSED": True}
+    craftkit.pass_time(3600)
+    note_sweep()
+    settings.CRAFTKIT = {**settings.CRAFTKIT, "PAUSED": False}
+    craftkit.pass_time(600)
+    assert not Render.objects.overdue().exists()
+    craftkit.pass_time(600)
+    assert Render.objects.overdue().count() == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_project_that_hangs_holds_up_no_other(craftkit, tenants, monkeypatch):
     tenants("slow", "quick")
