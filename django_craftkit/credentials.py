@@ -37,8 +37,6 @@ KEPT, KEPT_MISSING, KEPT_FAILED = 60.0, 2.0, 5.0
 MOST, MOST_MISSING = 4096, 1024
 #: Seconds after which a resolver is slow: workers wait for it meanwhile, and so do visitors.
 SLOW = 1.0
-#: Seconds between two questions for the key of a project whose last one Craftkit has refused.
-RENEW_EVERY = 1.0
 
 
 class ProjectResolver(Protocol):
@@ -233,14 +231,14 @@ def forget(alias: str | None = None) -> None:
     _cache.forget(alias)
 
 
-def renew(alias: str) -> None:
-    """Have the resolver asked anew for one project, unless it has been just now.
+def renew(alias: str, since: float) -> None:
+    """Have the resolver asked anew for one project, unless it has been since then.
 
-    What it said before holds where it can't tell.
+    What it said before holds where it can't tell. ``since`` is by ``time.monotonic()``.
     """
     place = _place(alias)
     said = _cache.get(place)
-    if said is not None and time.monotonic() - said.asked_at >= RENEW_EVERY:
+    if said is not None and said.asked_at <= since:
         _cache.put(place, replace(said, until=0.0), _cache.number)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +22,8 @@ __all__ = ["ProjectUnavailable", "call", "forget", "get_client", "is_replaced", 
 
 T = TypeVar("T")
 
+#: Seconds between two questions for a project that has no key yet.
+WITHOUT_KEY = 1.0
 #: What all projects at one host are called by, in each thread.
 _sessions = Sessions()
 
@@ -47,7 +50,7 @@ def get_client(alias: str = conf.DEFAULT_PROJECT, *, max_retries: int = 2) -> Cr
     project = credentials.project(alias)
     where = credentials.place_of(alias)
     if not project.api_key:
-        credentials.renew(alias)
+        credentials.renew(alias, time.monotonic() - WITHOUT_KEY)
         raise ImproperlyConfigured(
             f"{where} has no API_KEY. Make one in Craftkit's dashboard under Project, API keys, "
             "and put it there from an environment variable, or from wherever you keep secrets."
@@ -67,25 +70,23 @@ def call(alias: str, act: Callable[[Craftkit], T], *, max_retries: int = 2) -> T
     try:
         return act(get_client(alias, max_retries=max_retries))
     except AuthenticationError as error:
-        if not is_replaced(alias, error.fingerprint):
+        if not is_replaced(alias, error):
             raise
     return act(get_client(alias, max_retries=max_retries))
 
 
-def is_replaced(alias: str, fingerprint: str) -> bool:
+def is_replaced(alias: str, error: AuthenticationError) -> bool:
     """Whether a project has another API key by now than the one that Craftkit has refused.
 
-    Asks the resolver anew, once a second at most.
-
-    Args:
-        fingerprint: of that key, ``AuthenticationError.fingerprint``.
+    Asks the resolver anew, unless it has been asked since that call began: one of many calls that
+    are refused at a time does.
     """
-    if not fingerprint:
+    if not error.fingerprint:
         return False
     try:
-        if _fingerprint(alias) == fingerprint:
-            credentials.renew(alias)
-        return _fingerprint(alias) not in ("", fingerprint)
+        if _fingerprint(alias) == error.fingerprint:
+            credentials.renew(alias, error.called_at)
+        return _fingerprint(alias) not in ("", error.fingerprint)
     except (ImproperlyConfigured, ProjectUnavailable):
         return False
 

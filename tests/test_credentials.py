@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
 
 from django_craftkit import conf, credentials, tenants
-from django_craftkit.client import Craftkit, Secret
+from django_craftkit.client import AuthenticationError, Craftkit, Secret
 from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.models import Render
 from django_craftkit.projects import forget, get_client, is_replaced
@@ -34,6 +34,12 @@ def failing(error: BaseException):
         raise error
 
     return fail
+
+
+def refused(key: str, called_at: float) -> AuthenticationError:
+    error = AuthenticationError()
+    error.fingerprint, error.called_at = Secret(key).fingerprint, called_at
+    return error
 
 
 class TestAProjectOfTheResolver:
@@ -151,19 +157,29 @@ class TestTheResolver:
         clock.now += 5
         assert not credentials.has_project("acme")
 
+    def test_is_asked_once_for_many_calls_that_are_refused(self, store, clock):
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        get_client("acme")
+        # Both began after that; the second is refused when the resolver was asked for the first.
+        calls = [refused("ck_1", clock.now + 1), refused("ck_1", clock.now + 2)]
+        clock.now += 3
+        assert not is_replaced("acme", calls[0])
+        assert not is_replaced("acme", calls[1])
+        assert store.questions("acme") == 2
+        store.entries["acme"] = {"API_KEY": "ck_2"}
+        assert is_replaced("acme", refused("ck_1", clock.now))
+        assert is_replaced("acme", calls[1])
+        assert store.questions("acme") == 3
+        assert not is_replaced("nobody", calls[1])
+        assert not is_replaced("acme", AuthenticationError())
+
     def test_holds_by_what_it_said_where_craftkit_refused_the_key_and_it_fails(self, store, clock):
         store.entries["acme"] = {"API_KEY": "ck_1"}
-        refused = Secret("ck_1").fingerprint
         get_client("acme")
-        clock.now += 1
         store.before = failing(ConnectionError())
-        assert not is_replaced("acme", refused)
+        assert not is_replaced("acme", refused("ck_1", clock.now))
+        assert store.questions("acme") == 2
         assert credentials.project("acme").api_key == "ck_1"
-        clock.now += 5
-        store.before, store.entries["acme"] = bool, {"API_KEY": "ck_2"}
-        assert is_replaced("acme", refused)
-        assert not is_replaced("acme", "")
-        assert not is_replaced("nobody", refused)
 
     def test_that_can_not_tell_of_a_new_project_says_nothing_of_its_secrets(
         self, store, clock, caplog

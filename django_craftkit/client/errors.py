@@ -146,11 +146,13 @@ class AuthenticationError(CraftkitError):
     Attributes:
         fingerprint: `Secret.fingerprint` of the key or token that was refused; `""` if it belongs
             to no call.
+        called_at: when the call began, by `time.monotonic()`.
     """
 
     message = "Craftkit does not accept the API key or token."
     maybe_handled = False
     fingerprint: str = ""
+    called_at: float = 0.0
 
 
 class PermissionDenied(CraftkitError):

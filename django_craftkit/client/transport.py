@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -193,13 +194,15 @@ class Transport:
         self, once: Callable[[Deadline], T], method: str, path: str, *, repeatable: bool
     ) -> T:
         handled = False
-        deadline = of_call(self.timeout)
+        began, deadline = time.monotonic(), of_call(self.timeout)
         attempt = 1
         while True:
             try:
                 return once(deadline)
             except CraftkitError as error:
                 error.method, error.path = method, path
+                if isinstance(error, AuthenticationError):
+                    error.fingerprint, error.called_at = self._key.fingerprint, began
                 # What an earlier try may have done stays done.
                 handled = error.maybe_handled = handled or error.maybe_handled
                 if not retry.should_retry(
@@ -297,8 +300,6 @@ class Transport:
             failure = from_answer(status, text, retry_after=wait)
         if reading.confidential:
             failure.body = None
-        if isinstance(failure, AuthenticationError):
-            failure.fingerprint = self._key.fingerprint
         raise failure
 
 

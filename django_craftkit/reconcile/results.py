@@ -74,8 +74,8 @@ class Paused:
     reason: str
     after: float | None = None
     capability: str = ""
-    #: Of the API key, where Craftkit has refused that.
-    fingerprint: str = ""
+    #: What Craftkit said where it has refused the API key.
+    refusal: AuthenticationError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ def result_of(error: CraftkitError) -> Failed | Paused:
     ):
         return Failed(Problem.of(error), error.retry_after)
     code = error.code or str(error.status)
-    fingerprint = error.fingerprint if isinstance(error, AuthenticationError) else ""
-    return Paused(code, str(error), error.retry_after, capability or "", fingerprint)
+    refusal = error if isinstance(error, AuthenticationError) else None
+    return Paused(code, str(error), error.retry_after, capability or "", refusal)
 
 
 def with_new_key(job: Job, result: Result) -> Result:
@@ -130,7 +130,8 @@ def with_new_key(job: Job, result: Result) -> Result:
 
     So each process that still has the old one notices by itself, and the project is not paused.
     """
-    if isinstance(result, Paused) and is_replaced(job.project, result.fingerprint):
+    refusal = result.refusal if isinstance(result, Paused) else None
+    if refusal is not None and is_replaced(job.project, refusal):
         logger.info("%s goes on with the new API key of project %r.", job, job.project)
         return Reschedule(0.0)
     return result
