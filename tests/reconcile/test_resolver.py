@@ -22,7 +22,7 @@ from django_craftkit.reconcile.pool import Pool
 from django_craftkit.reconcile.sweeping import note_sweep
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signing import AnchorTag, Recipient
-from tests.helpers import settle, until
+from tests.helpers import Elsewhere, settle, until
 from tests.reconcile.test_pool import Gate
 from tests.shop.models import Order
 
@@ -320,14 +320,13 @@ def test_a_project_that_hangs_holds_up_no_other(craftkit, tenants, monkeypatch):
     monkeypatch.setattr(SandboxAdapter, "send", hang)
     quick = Render.objects.filter(project="quick", remote_id__isnull=False)
     loop = Loop(threads=4, wake=None)
-    thread = threading.Thread(target=loop.run)
-    thread.start()
+    worker = Elsewhere(loop.run)
     try:
         until(lambda: quick.count() == 6)
         assert not Render.objects.filter(project="slow", remote_id__isnull=False).exists()
     finally:
         over.set()
-        thread.join()
+        worker.wait()
     assert Render.objects.filter(remote_id=None).count() == 0
 
 
