@@ -135,7 +135,8 @@ def _secrets(project: str) -> tuple[list[bytes], str]:
     try:
         known = credentials.webhook_secrets(project)
     except conf.UnknownProject:
-        _strangers.note()
+        if conf.options().PROJECT_RESOLVER:
+            _strangers.note()
         return [], "there is no such project"
     except ImproperlyConfigured as error:
         return [], str(error).rstrip(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.test import override_settings
 
 from django_craftkit import credentials
 from django_craftkit.models import WebhookDelivery
@@ -69,6 +70,15 @@ def test_of_strangers_ask_the_resolver_a_hundred_times_at_most(send, store, refu
     assert send(path="/craftkit/webhooks/default", secret=b"whsec-tests").status_code == 200
     assert send(path=PATH, secret=b"new").status_code == 503, "and comes again"
     monkeypatch.setattr(views, "STRANGE_SECONDS", 0.0)
+    assert send(path=PATH, secret=b"new").status_code == 200
+
+
+def test_are_counted_only_where_somebody_is_asked(send, settings, monkeypatch):
+    monkeypatch.setattr(views, "MOST_STRANGE", 5)
+    without = {**settings.CRAFTKIT, "PROJECT_RESOLVER": None}
+    with override_settings(CRAFTKIT=without):
+        for number in range(10):
+            assert send(path=f"/craftkit/webhooks/none-{number}/").status_code == 401
     assert send(path=PATH, secret=b"new").status_code == 200
 
 
