@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, connections, router
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from . import conf, declarations
+from . import conf, credentials, declarations
 from .client import Craftkit
 from .database import database, drop_broken
 from .failures import is_in_transaction
@@ -40,6 +40,7 @@ def check_settings(**kwargs: object) -> list[checks.CheckMessage]:
         *_check_options(),
         *_check_database(),
         *_check_declarations(),
+        *_check_resolver(),
         *_check_api(),
         *_check_downloads(),
     ]
@@ -77,7 +78,7 @@ def check_templates(
 
 def _check_projects() -> Iterator[checks.CheckMessage]:
     projects = conf.projects()
-    if not projects:
+    if not projects and not conf.options_or_defaults().PROJECT_RESOLVER:
         yield checks.Error(
             "CRAFTKIT_PROJECTS is missing, empty or no dict.",
             hint='CRAFTKIT_PROJECTS = {"default": {"API_KEY": env("CRAFTKIT_API_KEY")}}',
@@ -120,19 +121,12 @@ def _check_projects() -> Iterator[checks.CheckMessage]:
                 hint=f"Leave it out for {conf.DEFAULT_TIMEOUT}.",
                 id="craftkit.E009",
             )
-        elif not _outlasts(conf.options_or_defaults().LEASE, project.get("TIMEOUT")):
+        elif not conf.outlasts(conf.options_or_defaults().LEASE, project.get("TIMEOUT")):
             yield checks.Error(
                 f"{where}['TIMEOUT'] is no shorter than CRAFTKIT['LEASE'].",
                 hint="A call that outlasts its lease is taken for a dead worker's: raise LEASE.",
                 id="craftkit.E012",
             )
-
-
-def _outlasts(lease: object, timeout: Any) -> bool:
-    timeout = timeout or conf.DEFAULT_TIMEOUT
-    longest = sum(timeout) if isinstance(timeout, (list, tuple)) else 2 * timeout
-    # What is of no use another check tells.
-    return not isinstance(lease, int) or lease <= 0 or lease > longest
 
 
 def _refusal(**options: Any) -> str:
@@ -212,8 +206,21 @@ def _check_database() -> Iterator[checks.CheckMessage]:
         )
 
 
+def _check_resolver() -> Iterator[checks.CheckMessage]:
+    # Looked at, and not asked: it may use a database, or a store of secrets.
+    path = conf.options_or_defaults().PROJECT_RESOLVER
+    if isinstance(path, str) and (wrong := credentials.refusal(path)):
+        yield checks.Error(
+            f"CRAFTKIT['PROJECT_RESOLVER'] can't be used: {wrong}",
+            hint="It names a class that is made without arguments, with get(alias) and aliases().",
+            id="craftkit.E018",
+        )
+
+
 def _check_declarations() -> Iterator[checks.CheckMessage]:
     projects = conf.projects()
+    if conf.options_or_defaults().PROJECT_RESOLVER:
+        return  # only it knows which others there are, and it is not asked
     for one in declarations.declared():
         # If there is none, E001 tells; what a function returns is checked at the event.
         if projects and isinstance(one.project, str) and one.project not in projects:
@@ -258,8 +265,11 @@ def _read_mirrors(using: str) -> dict[str, Mirror]:
 def _check_template(
     one: declarations.Declaration, mirrors: Mapping[str, Mirror]
 ) -> Iterator[checks.CheckMessage]:
-    # Where a function names the project, only what is so in each of them is known.
-    aliases = [one.project] if isinstance(one.project, str) else conf.project_aliases()
+    # Where a function names the project, only what is so in each of them is known, and which there
+    # are.
+    aliases = [one.project] if isinstance(one.project, str) else list(conf.projects())
+    if not isinstance(one.project, str) and conf.options_or_defaults().PROJECT_RESOLVER:
+        return
     if not aliases or any(alias not in mirrors for alias in aliases):
         return
     known = [mirrors[alias][one.template] for alias in aliases if one.template in mirrors[alias]]
@@ -396,7 +406,7 @@ def _check_projects_for_deployment(
             continue
         where = f"CRAFTKIT_PROJECTS[{alias!r}]"
         is_list = conf.is_list_of_secrets(project.get("WEBHOOK_SECRETS"))
-        if is_list and not conf.webhook_secrets(alias):
+        if is_list and not credentials.webhook_secrets(alias):
             yield checks.Warning(
                 f"{where} has no WEBHOOK_SECRETS: every webhook is refused, documents are polled "
                 "for.",

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +45,7 @@ KINDS: dict[str, type] = {
 
 
 class UnknownProject(ImproperlyConfigured):
-    """``CRAFTKIT_PROJECTS`` has no such alias."""
+    """Neither ``CRAFTKIT_PROJECTS`` nor the resolver knows such an alias."""
 
 
 # Not frozen: one is made for each webhook, and each would take six times as long to make.
@@ -118,7 +117,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """One entry of ``CRAFTKIT_PROJECTS``."""
+    """One entry of ``CRAFTKIT_PROJECTS``, or what the resolver says of a project."""
 
     alias: str
     api_key: str = field(repr=False)
@@ -165,54 +164,13 @@ def projects() -> Mapping[str, object]:
     return given if isinstance(given, Mapping) else {}
 
 
-def project_aliases() -> list[str]:
-    return list(projects())
-
-
-def project(alias: str) -> Project:
-    """Return the settings of a Craftkit project, but for its webhook secrets.
-
-    A missing key is no error here. Raises ``UnknownProject``, and ``ImproperlyConfigured`` where
-    the settings are of the wrong kind.
-    """
-    adapter = _project(alias).get("ADAPTER")
-    if isinstance(adapter, str):
-        adapter = import_string(adapter)
-    # What may raise is above this line: error pages show locals, and these hold the key.
-    given = _project(alias)
-    timeout = given.get("TIMEOUT") or DEFAULT_TIMEOUT
-    return Project(
-        alias=alias,
-        api_key=str(given.get("API_KEY") or "").strip(),
-        base_url=given.get("BASE_URL") or DEFAULT_BASE_URL,
-        timeout=tuple(timeout) if isinstance(timeout, (list, tuple)) else (timeout, timeout),
-        adapter=adapter,
-    )
-
-
-def webhook_secrets(alias: str) -> list[bytes]:
-    """Return the secrets that verify a project's webhooks; raises as ``project`` does."""
-    given = _project(alias).get("WEBHOOK_SECRETS")
-    if is_list_of_secrets(given):
-        return [secret.strip().encode() for secret in given or () if secret and secret.strip()]
-    del given  # error pages show locals
-    # Of one string, each character would be a secret, for anybody to guess.
-    raise ImproperlyConfigured(
-        f"CRAFTKIT_PROJECTS[{alias!r}]['WEBHOOK_SECRETS'] is no list of strings."
-    )
-
-
-def _project(alias: str) -> Mapping[str, Any]:
-    given = projects().get(alias)
-    if isinstance(given, Mapping):
-        return given
-    del given  # error pages show locals, and it may be the key
-    if alias in projects():
-        raise ImproperlyConfigured(f"CRAFTKIT_PROJECTS[{alias!r}] is no dict.")
-    raise UnknownProject(
-        f"CRAFTKIT_PROJECTS has no project {alias!r}. Add it, or name one of: "
-        f"{', '.join(map(str, project_aliases())) or 'none is configured'}."
-    )
+def outlasts(lease: object, timeout: Any) -> bool:
+    """Whether a lease is longer than any call with this ``TIMEOUT``; unless one can't be used."""
+    timeout = timeout or DEFAULT_TIMEOUT
+    parts = timeout if isinstance(timeout, (list, tuple)) else (timeout, timeout)
+    if not isinstance(lease, int) or lease <= 0:
+        return True
+    return not all(isinstance(part, (int, float)) for part in parts) or lease > sum(parts)
 
 
 def is_list_of_secrets(value: object) -> bool:

@@ -18,7 +18,7 @@ from django.db.models.signals import ModelSignal, m2m_changed, post_save, pre_sa
 from django.dispatch import Signal
 from django.utils.translation import get_supported_language_variant
 
-from . import conf
+from . import credentials
 from .conf import ALIAS, DEFAULT_PROJECT
 from .functions import is_same, kind_of, origin_of, run_of
 from .relations import is_table_between
@@ -275,7 +275,7 @@ class Declaration:
                 f"project= of {self.name} returned a {kind_of(alias)}. Return an alias of "
                 "CRAFTKIT_PROJECTS."
             )
-        conf.project(alias)
+        credentials.check_project(alias)
         return alias
 
     def is_for(self, template: str, project: str) -> bool:

@@ -13,6 +13,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from django_craftkit.client import NotFound
+from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.log import get_logger
 from django_craftkit.models import CraftkitError, RenderFailed
 from django_craftkit.streaming import Chunks, StreamedFile, is_seekable
@@ -124,7 +125,7 @@ def _opened(open_file: Callable[[], OpenFile], row: Model) -> OpenFile:
         return open_file()
     except (Error, RenderFailed):
         raise
-    except (CraftkitError, ImproperlyConfigured) as error:
+    except (CraftkitError, ImproperlyConfigured, ProjectUnavailable) as error:
         logger.warning("A file of %s could not be opened: %s", what, error)
         # What is wrong with settings is no business of whoever reads documents.
         why = error.message if isinstance(error, CraftkitError) else ""

@@ -18,7 +18,9 @@ from django_craftkit import declarations, events
 from django_craftkit.models import Render
 from django_craftkit.models.archive import archive_storage
 from django_craftkit.sandbox.core.pdf import signatures as papers
+from tests import resolvers
 from tests.helpers import archived_files
+from tests.resolvers import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -183,3 +185,12 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     yield render_on
     for made in set(declarations.declared()) - before:
         made.signal.disconnect(sender=made.sender, dispatch_uid=made)
+
+
+@pytest.fixture
+def store(settings: Any, monkeypatch: pytest.MonkeyPatch) -> type[Store]:
+    """Projects that a resolver knows, and the settings don't: none yet."""
+    for name, value in (("entries", {}), ("asked", []), ("listed", []), ("before", bool)):
+        monkeypatch.setattr(Store, name, value)
+    settings.CRAFTKIT = {**settings.CRAFTKIT, "PROJECT_RESOLVER": resolvers.PATH}
+    return Store

@@ -545,3 +545,31 @@ def _refuse(*args: object) -> None:
 def test_who_may_download_is_said_by_a_function(given, expected):
     with override_settings(CRAFTKIT_PROJECTS={"eu": GOOD}, CRAFTKIT={"DOWNLOAD_PERMISSION": given}):
         assert ids(found()) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, []),
+        ("tests.resolvers.Store", []),
+        # It is not made: that may need a store of secrets, or the database.
+        ("tests.resolvers.Refuses", []),
+        ("nowhere.Store", ["craftkit.E018"]),
+        ("tests.resolvers.NoList", ["craftkit.E018"]),
+        ("tests.resolvers.PATH", ["craftkit.E018"]),
+        (7, ["craftkit.E011"]),
+    ],
+)
+def test_projects_are_looked_up_by_a_class(given, expected):
+    with override_settings(CRAFTKIT_PROJECTS={"eu": GOOD}, CRAFTKIT={"PROJECT_RESOLVER": given}):
+        assert ids(found()) == expected
+
+
+def test_a_resolver_is_enough_and_no_check_asks_it(declare, event, store, settings):
+    @declare(event, template="invoice", project="acme")
+    def invoice(sender, **kwargs):
+        """Make nothing."""
+
+    settings.CRAFTKIT_PROJECTS = {}
+    assert ids(found()) == []
+    assert (store.asked, store.listed) == ([], [])

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from django_craftkit import conf
+from django_craftkit import conf, credentials
 from django_craftkit.projects import get_client
 
 SECRET = "open-sesame"
@@ -16,7 +16,7 @@ SECRET = "open-sesame"
 
 def project(**given) -> conf.Project:
     with override_settings(CRAFTKIT_PROJECTS={"default": given}):
-        return conf.project("default")
+        return credentials.project("default")
 
 
 class TestOptions:
@@ -74,13 +74,13 @@ class TestProject:
     )
     def test_strips_its_secrets_and_drops_empty_ones(self, given, secrets):
         with override_settings(CRAFTKIT_PROJECTS={"default": {"WEBHOOK_SECRETS": given}}):
-            assert conf.webhook_secrets("default") == list(secrets)
+            assert credentials.webhook_secrets("default") == list(secrets)
 
     @pytest.mark.parametrize("given", ["whsec", b"whsec", 7, {"a": 1}, [b"whsec"], [7], [["a"]]])
     def test_refuses_secrets_that_are_no_list_of_strings(self, given):
         wrong = override_settings(CRAFTKIT_PROJECTS={"default": {"WEBHOOK_SECRETS": given}})
         with wrong, pytest.raises(ImproperlyConfigured, match="WEBHOOK_SECRETS"):
-            conf.webhook_secrets("default")
+            credentials.webhook_secrets("default")
 
     @pytest.mark.parametrize("given", [None, "", "  "])
     def test_takes_an_empty_key_for_none(self, given):
@@ -102,29 +102,29 @@ class TestProject:
     @pytest.mark.parametrize("projects", [None, {}, [], "default", 7, ["ck_live_open-sesame"]])
     def test_is_unknown_where_there_is_none(self, projects):
         with override_settings(CRAFTKIT_PROJECTS=projects):
-            assert conf.project_aliases() == []
+            assert list(credentials.project_aliases()) == []
             with pytest.raises(conf.UnknownProject, match="'default'") as raised:
-                conf.project("default")
+                credentials.project("default")
             assert SECRET not in str(raised.value)
 
     def test_is_unknown_where_the_setting_is_missing(self, settings):
         del settings.CRAFTKIT_PROJECTS
-        assert conf.project_aliases() == []
+        assert list(credentials.project_aliases()) == []
         with pytest.raises(conf.UnknownProject, match="'default'"):
-            conf.project("default")
+            credentials.project("default")
 
     def test_that_is_unknown_names_the_others(self):
         with (
             override_settings(CRAFTKIT_PROJECTS={"eu": {}, "us": {}}),
             pytest.raises(conf.UnknownProject, match=r"'default'.*: eu, us"),
         ):
-            conf.project("default")
+            credentials.project("default")
 
     @pytest.mark.parametrize("given", [None, "ck_live_open-sesame", []])
     def test_that_is_no_dict_is_refused(self, given):
         with override_settings(CRAFTKIT_PROJECTS={"default": given}):
             with pytest.raises(ImproperlyConfigured, match="'default'") as raised:
-                conf.project("default")
+                credentials.project("default")
             assert SECRET not in str(raised.value)
 
 
@@ -150,7 +150,7 @@ class TestSecrets:
         given = {"API_KEY": SECRET, "WEBHOOK_SECRETS": [SECRET], **wrong}
         with override_settings(CRAFTKIT_PROJECTS={"default": given}):
             # Which of them are wrapped is the caller's business.
-            read = conf.webhook_secrets if "WEBHOOK_SECRETS" in wrong else get_client
+            read = credentials.webhook_secrets if "WEBHOOK_SECRETS" in wrong else get_client
             with pytest.raises(Exception) as raised:
                 read("default")
             frames = [frame for frame, _ in traceback.walk_tb(raised.tb)][1:]
@@ -179,7 +179,7 @@ def test_a_key_that_was_changed_makes_another_client():
 @pytest.fixture
 def nothing_is_left():
     yield
-    assert conf.webhook_secrets("default") == [b"whsec-tests"]
+    assert credentials.webhook_secrets("default") == [b"whsec-tests"]
     assert conf.options() == conf.Options(CHECK_ANCHORS="off")
 
 
@@ -187,4 +187,4 @@ def test_settings_are_given_back_that_the_kit_and_a_test_took_in_turns(
     nothing_is_left, settings, craftkit
 ):
     settings.CRAFTKIT = {"THREADS": 1}
-    assert conf.webhook_secrets("default") == [b"webhook secret of default"]
+    assert credentials.webhook_secrets("default") == [b"webhook secret of default"]

@@ -16,6 +16,7 @@ from django_craftkit.admin.common.lists import StateFilter, is_list
 from django_craftkit.admin.common.truncate import LONGEST_LINE, short_line
 from django_craftkit.admin.common.work import WorkAdmin
 from django_craftkit.models import ProjectState
+from django_craftkit.models.project import RESOLVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +83,8 @@ class ProjectStateAdmin(WorkAdmin[ProjectState]):
         return badge(_("running"), "good") if state.paused_at is None else badge(_("paused"), "bad")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProjectState]:
-        queryset = super().get_queryset(request)
+        # It is on the front page, and is no project.
+        queryset = super().get_queryset(request).exclude(project=RESOLVED)
         if not is_list(request):
             return queryset
         return queryset.annotate(reason_start=Left("pause_reason", LONGEST_LINE + 1))

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from django_craftkit import conf, embedding
+from django_craftkit import conf, credentials, embedding
 from django_craftkit.admin.common import buttons
 from django_craftkit.admin.common.base import age_column, json_column, text_column
 from django_craftkit.admin.common.buttons import Refused, row_action
@@ -22,6 +22,7 @@ from django_craftkit.admin.common.lists import ProjectFilter, StateFilter
 from django_craftkit.admin.common.truncate import object_of, short_line, short_name
 from django_craftkit.admin.common.work import WorkAdmin
 from django_craftkit.models import Template
+from django_craftkit.models.project import known_projects
 from django_craftkit.permissions import user_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class TemplateAdmin(WorkAdmin[Template]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        aliases = conf.project_aliases() if self.allows(request, DESIGN) else []
+        aliases = known_projects() if self.allows(request, DESIGN) else []
         links = [(alias, f"{self.address('new')}?{urlencode({'of': alias})}") for alias in aliases]
         return super().changelist_view(request, {**(extra_context or {}), "new_links": links})
 
@@ -152,7 +153,7 @@ class TemplateAdmin(WorkAdmin[Template]):
     @buttons.button("design", DESIGN, "GET", "POST")
     def design_view(self, request: HttpRequest, row: Template) -> HttpResponse:
         """Show a template in Craftkit's builder; a POST opens the session."""
-        if row.is_gone or row.project not in conf.project_aliases():
+        if row.is_gone or not credentials.has_project(row.project):
             raise Refused(_now("It is not there any more."))
         if request.method == "POST":
             return self._open(request, row.project, row)
@@ -163,7 +164,7 @@ class TemplateAdmin(WorkAdmin[Template]):
     def new_view(self, request: HttpRequest) -> HttpResponse:
         """Make a template in Craftkit's builder; a POST opens the session."""
         project = request.GET.get("of", conf.DEFAULT_PROJECT)
-        if project not in conf.project_aliases():
+        if not credentials.has_project(project):
             raise Http404
         if request.method == "POST":
             return self._open(request, project, None)

@@ -10,7 +10,7 @@ from django.db import router
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from django_craftkit import conf
+from django_craftkit import conf, credentials
 from django_craftkit.models.arguments import MAX_VERSION, check_filename, check_template
 from django_craftkit.models.identity import MAX_PK, stored_key
 from django_craftkit.permissions import may_see, owns
@@ -75,7 +75,7 @@ class RenderInputSerializer(InputSerializer):
         return checked(check_filename, filename)
 
     def validate_project(self, alias: str) -> str:
-        if alias not in conf.project_aliases():
+        if not credentials.has_project(alias):
             raise serializers.ValidationError(_("There is no such project."))
         return alias
 

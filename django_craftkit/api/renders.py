@@ -14,7 +14,6 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.response import Response
 
-from django_craftkit import conf
 from django_craftkit.bulk import among
 from django_craftkit.database import database
 from django_craftkit.models import Render, Share
@@ -227,7 +226,7 @@ class RenderViewSet(CraftkitViewSet[Render]):
                 raise AnotherBody(["source"])
             # A row is known by its key in its project, and a key stands for one row.
             renders = Render.objects.writer()
-            named = renders.filter(project__in=conf.project_aliases(), key_hash=render.key_hash)
+            named = renders.filter(key=render.key, key_hash=render.key_hash)
             if named.exclude(pk=render.pk).exists():
                 raise AnotherBody(["project"])
             if not narrowed(renders.all(), request).filter(pk=render.pk).exists():

@@ -54,6 +54,7 @@ from django_craftkit.client.fields import Listed
 from django_craftkit.client.forms import FormAnswer, FormSubmission
 from django_craftkit.client.hooks import CraftkitHook
 from django_craftkit.client.images import UploadedImage
+from django_craftkit.client.pooling import Sessions
 from django_craftkit.client.provisioning import (
     CraftkitAdmin,
     PartnerSettings,
@@ -154,6 +155,7 @@ __all__ = [
     "SentEmail",
     "ServerError",
     "SessionLimits",
+    "Sessions",
     "Share",
     "SignatureField",
     "SignatureNotice",
@@ -187,6 +189,8 @@ class Craftkit(Client):
         max_download_bytes: of one PDF; a larger one is refused.
         adapter: makes the requests adapter that each session mounts for `base_url`. One that is
             no `requests.adapters.HTTPAdapter` must keep to the `timeout` that it is given.
+        sessions: of other clients, whose connections it shares where they call the same address by
+            the same adapter; None for its own. The key is no part of them.
 
     Raises:
         ValueError: one of these can't be used.

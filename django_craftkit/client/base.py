@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from requests.exceptions import RequestException
 
 from django_craftkit.client.download import DOWNLOAD_LIMIT
+from django_craftkit.client.pooling import Adapter, Sessions  # noqa: TC001 - of a TypedDict
 from django_craftkit.client.secret import Secret
-from django_craftkit.client.transport import Adapter, Bearer, Timeout, Transport
+from django_craftkit.client.transport import Bearer, Timeout, Transport
 
 BASE_URL = "https://api.craftkit.dev"
 
@@ -23,6 +24,7 @@ class Options(TypedDict, total=False):
     max_retries: int
     max_download_bytes: int
     adapter: Adapter | None
+    sessions: Sessions | None
 
 
 class Client:
@@ -45,6 +47,7 @@ class Client:
         max_retries: int = 2,
         max_download_bytes: int = DOWNLOAD_LIMIT,
         adapter: Adapter | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         # First of all, since error pages show the locals of every frame.
         key, api_key = Secret.of(api_key), ""
@@ -62,6 +65,7 @@ class Client:
                 max_retries=max_retries,
                 max_download_bytes=max_download_bytes,
                 adapter=adapter,
+                sessions=sessions,
             )
         except RequestException:
             raise ValueError("base_url is not an address that can be called.") from None

@@ -142,10 +142,17 @@ class CraftkitTimeout(CraftkitConnectionError):
 class AuthenticationError(CraftkitError):
     """401: the key is missing, unknown, revoked, or belongs to another environment or API; the
     session or its renew token is over.
+
+    Attributes:
+        fingerprint: `Secret.fingerprint` of the key or token that was refused; `""` if it belongs
+            to no call.
+        called_at: when the call began, by `time.monotonic()`.
     """
 
     message = "Craftkit does not accept the API key or token."
     maybe_handled = False
+    fingerprint: str = ""
+    called_at: float = 0.0
 
 
 class PermissionDenied(CraftkitError):

@@ -9,6 +9,7 @@ without the objects that hang on it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import hmac
 import traceback
 from types import GetSetDescriptorType, MemberDescriptorType
@@ -45,6 +46,12 @@ class Secret:
         if isinstance(value, Secret):
             return value
         return cls(value.strip() if isinstance(value, str) else "")
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells it from others and nothing of itself: 16 hexadecimal digits of its hash."""
+        value = self.reveal()
+        return hashlib.sha256(value.encode()).hexdigest()[:16] if value else ""
 
     def __repr__(self) -> str:
         return "Secret(…)"

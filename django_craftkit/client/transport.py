@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import BaseAdapter
-from requests.structures import CaseInsensitiveDict
-
-import django_craftkit
 from django_craftkit.client import retry
 from django_craftkit.client.connections import pool_of, watched
 from django_craftkit.client.deadline import Deadline, of_call
 from django_craftkit.client.encoding import checked_key, dumps
 from django_craftkit.client.errors import (
+    AuthenticationError,
     CraftkitConnectionError,
     CraftkitError,
     CraftkitTimeout,
@@ -29,13 +23,16 @@ from django_craftkit.client.errors import (
     presentable,
 )
 from django_craftkit.client.failures import NETWORK_ERRORS, of_preparing, of_reading, of_sending
+from django_craftkit.client.pooling import Adapter, Sessions, as_called
 from django_craftkit.client.secret import Door, Secret
 from django_craftkit.log import get_logger
 from django_craftkit.untrusted import JsonObject
 
+if TYPE_CHECKING:
+    import requests
+
 T = TypeVar("T")
 Timeout = float | tuple[float, float]
-Adapter = Callable[[], BaseAdapter]
 Also = Callable[[int, JsonObject], bool]
 
 JSON_LIMIT: Final = 20 * 1024 * 1024
@@ -65,46 +62,6 @@ class Bearer:
         request.headers["Authorization"] = f"Bearer {key}"
 
 
-class Session(requests.Session):
-    """A session that calls one address, and knows no redirects: their targets are not parsed.
-
-    What its calls have in common is made once. Of a call that requests makes, more than half is
-    reading proxies and certificates in the environment, and taking addresses apart.
-    """
-
-    def __init__(self, url: str, adapter: BaseAdapter | None) -> None:
-        """`url` is from `as_called`; without an adapter of its own it has that of requests."""
-        super().__init__()
-        self.headers["User-Agent"] = f"django-craftkit/{django_craftkit.__version__}"
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        if adapter is not None:
-            self.mount(url, adapter)
-        self._url = url
-        # Of the environment: proxies, unless NO_PROXY has this host, and certificates.
-        self.settings = self.merge_environment_settings(url, {}, True, None, None)
-
-    def prepared(
-        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> requests.PreparedRequest:
-        """What `prepare_request` would make of a call that is known to need no preparing.
-
-        Args:
-            target: from `encoding.path` and `encoding.query`, which quote as requests does.
-        """
-        request = requests.PreparedRequest()
-        request.method = method
-        request.url = self._url + target
-        common: Mapping[str, Any] = self.headers
-        request.headers = CaseInsensitiveDict({**common, **headers})
-        request.body = body or None
-        if body or method not in ("GET", "HEAD"):
-            request.headers["Content-Length"] = str(len(body or b""))
-        return request
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None
-
-
 @dataclass(frozen=True, slots=True)
 class Body:
     """What is sent that is no JSON."""
@@ -130,6 +87,7 @@ class Transport:
         max_retries: int,
         max_download_bytes: int,
         adapter: Adapter | None,
+        sessions: Sessions | None,
     ) -> None:
         self.connect_timeout, self.timeout = (
             timeout if isinstance(timeout, tuple) else (timeout, timeout)
@@ -141,7 +99,7 @@ class Transport:
         self._called = as_called(base_url)
         self._bearer = bearer
         self.door = Door(key)
-        self._local = threading.local()
+        self._sessions = Sessions() if sessions is None else sessions
 
     def get(self, path: str, read: Callable[[JsonObject], T], *, query: str = "") -> T:
         """GET a JSON object and hand it to `read`; see `call`."""
@@ -236,13 +194,15 @@ class Transport:
         self, once: Callable[[Deadline], T], method: str, path: str, *, repeatable: bool
     ) -> T:
         handled = False
-        deadline = of_call(self.timeout)
+        began, deadline = time.monotonic(), of_call(self.timeout)
         attempt = 1
         while True:
             try:
                 return once(deadline)
             except CraftkitError as error:
                 error.method, error.path = method, path
+                if isinstance(error, AuthenticationError):
+                    error.fingerprint, error.called_at = self._key.fingerprint, began
                 # What an earlier try may have done stays done.
                 handled = error.maybe_handled = handled or error.maybe_handled
                 if not retry.should_retry(
@@ -270,7 +230,7 @@ class Transport:
         if left <= 0:
             raise CraftkitTimeout("No time was left to call Craftkit.", maybe_handled=False)
         try:
-            session = self._session()
+            session = self._sessions.get(self._called, self._adapter)
             request = session.prepared(method, target, body, headers)
             if not anonymous:
                 request = self._bearer(request)
@@ -342,14 +302,6 @@ class Transport:
             failure.body = None
         raise failure
 
-    def _session(self) -> Session:
-        """The session of this thread, in this process: sockets survive a fork, and must not."""
-        session: Session | None = getattr(self._local, "session", None)
-        if session is None or self._local.pid != os.getpid():
-            session = Session(self._called, self._adapter and self._adapter())
-            self._local.session, self._local.pid = session, os.getpid()
-        return session
-
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
@@ -388,15 +340,6 @@ def _read(response: requests.Response, limit: int, deadline: Deadline) -> bytes:
     except NETWORK_ERRORS as error:
         failure = of_reading(error)
     raise failure
-
-
-def as_called(url: str) -> str:
-    """A base URL as requests calls it, without a slash at its end.
-
-    Raises:
-        RequestException: it can't be called.
-    """
-    return (requests.Request("GET", url).prepare().url or "").rstrip("/")
 
 
 def _origin(url: str | bytes | None) -> tuple[str, str, int | None]:

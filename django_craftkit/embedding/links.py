@@ -11,7 +11,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.urls import reverse
 from django.utils.connection import ConnectionDoesNotExist
 
-from django_craftkit import clock, conf
+from django_craftkit import clock, conf, credentials
 from django_craftkit.client import Actor, FormOptions
 from django_craftkit.models import EmbedSession
 from django_craftkit.models.arguments import check_template, document_data
@@ -122,7 +122,7 @@ def get_form_url(
         UnknownProject: the project is not configured.
         django.urls.NoReverseMatch: ``django_craftkit.urls`` is not included.
     """
-    conf.project(project)
+    credentials.check_project(project)
     check_template(template)
     # What Craftkit would not take is told here, and not to the guest.
     FormOptions(redirect_url=redirect_url or None).to_json()

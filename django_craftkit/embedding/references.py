@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from django.core import signing
 from django.views.decorators.debug import sensitive_variables
 
-from django_craftkit import clock, conf
+from django_craftkit import clock, credentials
 from django_craftkit.models import EmbedSession, Template
 
 if TYPE_CHECKING:
@@ -52,9 +52,10 @@ class Reference(NamedTuple):
         is_there = user.is_authenticated and user.is_active
         if self.user and not (is_there and str(user.pk) == self.user):
             return None
-        rows = EmbedSession.objects.writer().filter(project__in=conf.project_aliases())
-        row = rows.filter(pk=self.row).first()
-        if row is None or (row.expires_at is not None and clock.now() > row.expires_at + LATEST):
+        row = EmbedSession.objects.writer().filter(pk=self.row).first()
+        if row is None or not credentials.has_project(row.project):
+            return None
+        if row.expires_at is not None and clock.now() > row.expires_at + LATEST:
             return None
         return row if self._permits(row, user) else None
 

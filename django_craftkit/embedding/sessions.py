@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_craftkit import clock, conf, dispatch
+from django_craftkit import clock, conf, credentials, dispatch, projects
 from django_craftkit.client import (
     Actor,
     CraftkitError,
@@ -28,6 +28,7 @@ from django_craftkit.client import (
 )
 from django_craftkit.client.secret import Secret
 from django_craftkit.client.session_options import MODES, PERMISSIONS
+from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.data import FindingCode, check
 from django_craftkit.log import get_logger, one_line
 from django_craftkit.models import EmbedSession, Template
@@ -39,7 +40,7 @@ from django_craftkit.models.arguments import (
     document_data,
 )
 from django_craftkit.models.identity import identify
-from django_craftkit.projects import get_client, time_limit
+from django_craftkit.projects import time_limit
 from django_craftkit.twins import async_twin
 
 from .errors import SessionLost, SessionUnavailable, refuse
@@ -188,7 +189,7 @@ def create_session(
         RuntimeError: a transaction is open: Craftkit would be called inside of it.
         UnknownProject: the project is not configured.
     """
-    conf.project(project)
+    credentials.check_project(project)
     dispatch.refuse_transaction()
     if mode not in MODES:
         raise ValueError(f"mode= is {mode!r}: write one of {', '.join(MODES)}.")
@@ -321,7 +322,10 @@ def _call(
         why = _("CRAFTKIT['PAUSED'] is set: nothing is sent to Craftkit.")
         raise SessionUnavailable("paused", why, is_passing=True)
     try:
-        return call(get_client(project, max_retries=1))
+        return projects.call(project, call, max_retries=1)
+    except ProjectUnavailable as error:
+        why = _("The project's credentials can't be looked up at the moment: %s") % error
+        raise SessionUnavailable("unreachable", why, is_passing=True) from None
     except InvalidData:
         raise  # our caller's fault, and nothing was sent
     except CraftkitError as error:

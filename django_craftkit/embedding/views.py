@@ -15,7 +15,7 @@ from django.views import View
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from django_craftkit import conf
+from django_craftkit import conf, credentials
 from django_craftkit.models import Template
 from django_craftkit.models.exceptions import WrongSchema
 
@@ -51,7 +51,7 @@ class Form(View):
         if link.has_expired:
             return self.gone(_("This link has expired."))
         try:
-            conf.project(link.project)
+            credentials.check_project(link.project)
             source = link.find_source()
         except (SourceGone, WrongSchema, conf.UnknownProject):
             return self.gone(_("This form is not available any more."))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import Q
 
-from django_craftkit import conf
+from django_craftkit import credentials
 from django_craftkit.bulk import parts
 from django_craftkit.database import database, in_transaction, lock, update_many
 
@@ -35,6 +35,7 @@ from .erasure import Erasure
 from .job import Job
 from .leftovers import delete_erased
 from .problems import ErrorCode
+from .project import ProjectState
 
 if TYPE_CHECKING:
     import uuid
@@ -63,7 +64,9 @@ def erase(
     task = Task(_checked(addresses), archive, dry_run, check_user(user))
     mine: Any = {}
     if project is not None:
-        conf.project(project)
+        # A customer's who has left is erased when nobody knows its project any more.
+        if not ProjectState.objects.writer().filter(project=project).exists():
+            credentials.check_project(project)
         mine = {"project": project}
     using, tell = database(), on_progress or (lambda erasure: None)
     renders = renders.using(using).filter(**mine)

@@ -13,7 +13,7 @@ from django_craftkit import clock, dispatch
 from django_craftkit.conf import DEFAULT_PROJECT
 from django_craftkit.data import worded
 from django_craftkit.database import database
-from django_craftkit.projects import get_client, time_limit
+from django_craftkit.projects import call, time_limit
 
 from .arguments import may_wait
 from .change import Change
@@ -140,9 +140,9 @@ class Attempted(Mirror):
     def _download(self, fetch: Callable[[Craftkit], Any], timeout: float | None) -> BinaryIO:
         """Return a file of Craftkit's: by one try within ``timeout`` seconds, if there are any."""
         if timeout is None:
-            return cast("BinaryIO", fetch(get_client(self.project)))
+            return cast("BinaryIO", call(self.project, fetch))
         with time_limit(timeout):
-            return cast("BinaryIO", fetch(get_client(self.project, max_retries=0)))
+            return cast("BinaryIO", call(self.project, fetch, max_retries=0))
 
 
 def time_left(seconds: float) -> Callable[[], float]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from django.db import connections, models, transaction
 from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
@@ -40,6 +41,31 @@ NO_WORKER_OF_CRON = timedelta(seconds=150)
 #: long queue a sweep's turn comes when the messages before it have expired (``waking.EXPIRES``)
 #: and the task under way has ended.
 NO_SWEEP = timedelta(seconds=300)
+
+
+#: How many projects that the settings do not name are offered in lists.
+MOST_KNOWN = 50
+#: Stands for all projects of ``PROJECT_RESOLVER`` in what workers note: there may be thousands.
+RESOLVED = ""
+
+
+def signed_projects() -> list[str]:
+    """Return what workers give their signs of life for."""
+    resolved = [RESOLVED] if conf.options().PROJECT_RESOLVER else []
+    return [*conf.projects(), *resolved]
+
+
+def known_projects() -> list[str]:
+    """Return the projects of the settings, and up to ``MOST_KNOWN`` others that were used here.
+
+    The resolver is not asked: staff read this on pages.
+    """
+    known = list(conf.projects())
+    if conf.options().PROJECT_RESOLVER:
+        others = ProjectState.objects.writer().exclude(project__in=signed_projects())
+        names = others.order_by("project").values_list("project", flat=True).distinct()
+        known += names[:MOST_KNOWN]
+    return known
 
 
 class ProjectStateQuerySet(RowQuerySet["ProjectState"]):
@@ -105,6 +131,12 @@ class ProjectStateQuerySet(RowQuerySet["ProjectState"]):
         """Return what is paused, or catches up: what waits for it is not overdue yet."""
         now = clock.database_moment()
         return self.filter(Q(paused_at__isnull=False) | Q(catching_up_until__gt=now))
+
+    @retried_after_deadlock
+    def excuse_resolved(self, until: datetime) -> None:
+        """Give what waits in the projects of the resolver until then to catch up."""
+        mine = self.using(database()).filter(capability="").exclude(project__in=signed_projects())
+        mine.update(catching_up_until=until)
 
     @in_transaction
     def pause(
@@ -222,9 +254,14 @@ class ProjectState(models.Model):
         ]
 
     def __str__(self) -> str:
-        return (
-            f"{self.project} ({self.get_capability_display()})" if self.capability else self.project
-        )
+        if self.capability:
+            return f"{self.project} ({self.get_capability_display()})"
+        return self.shown_project
+
+    @property
+    def shown_project(self) -> str:
+        """Return its alias, or what stands for all that the resolver knows."""
+        return self.project or gettext("all of the resolver")
 
     @property
     def last_sign_at(self) -> datetime | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import models, transaction
 
-from django_craftkit import clock, conf, dispatch
+from django_craftkit import clock, conf, credentials, dispatch
 from django_craftkit.database import (
     IsCurrent,
     database,
@@ -134,7 +134,7 @@ class RenderManager(_Manager):
             TypeError: one of these is of another type.
             UnknownProject: the project is not configured.
         """
-        conf.project(project)
+        credentials.check_project(project)
         timeout = may_wait(wait)
         wanted = {
             "project": project,
@@ -189,7 +189,7 @@ class RenderManager(_Manager):
             note (PEP 678) that names the object. Nothing of its
                 chunk is requested then, unless its data are large.
         """
-        conf.project(project)
+        credentials.check_project(project)
         batch = Batch(
             project=project,
             template=check_template(template),

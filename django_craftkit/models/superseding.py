@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import clock, conf, dispatch
+from django_craftkit import clock, credentials, dispatch
 from django_craftkit.database import in_transaction, insert_or_get, lock
 from django_craftkit.twins import async_twin, in_thread
 
@@ -129,7 +129,7 @@ class Supersedable(Attempted):
             TypeError: one of these is of another type.
             UnknownProject: its project is not configured any more.
         """
-        conf.project(self.project)
+        credentials.check_project(self.project)
         timeout = may_wait(wait)
         plain = document_data(data)
         wanted = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django_craftkit import client, clock, conf
+from django_craftkit import client, clock, conf, credentials
 from django_craftkit.client import Conflict, CraftkitError, InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import in_transaction, update_many
@@ -168,7 +168,7 @@ def seconds_until_over(project: str) -> float:
     An adapter of the project's own may count connecting apart. By then its lease is over, too.
     """
     lease = conf.options().LEASE
-    return max(lease, lease / 2 + sum(conf.project(project).timeout) + 1)
+    return max(lease, lease / 2 + sum(credentials.project(project).timeout) + 1)
 
 
 def is_over(project: str, since: datetime, now: datetime) -> bool:

@@ -26,7 +26,7 @@ from .executor import Answer, Call, Executor, ThreadExecutor
 from .noting import Noting, Probe
 from .pauses import NEEDS, free_jobs, paused_by, pauses
 from .pool import Pool
-from .results import Done, Later, Paused, Reschedule, Result, result_of
+from .results import Done, Later, Paused, Reschedule, Result, result_of, with_new_key
 from .single import Single, wake_later
 from .steps import BATCHES, STEPS, apply, plan
 from .timings import Budget
@@ -341,6 +341,7 @@ class Loop:
         with uncollected():
             ended = [one for batch, some in answers.items() for one in apply(batch, some)]
             connecting.drop_broken()
+            ended = [(job, with_new_key(job, result)) for job, result in ended]
             self._noting.note_all(ended)
         return ended
 

@@ -10,7 +10,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from django_craftkit import conf
+from django_craftkit import conf, credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,8 +24,8 @@ LEFT = 2
 class Pool:
     """Makes calls in turn, the most urgent first; so many at a time, whoever asks for them.
 
-    One project gets all of its threads but two, where the settings have several: an answer that is
-    long in coming holds up nobody else.
+    One project gets all of its threads but two, where there are several: an answer that is long in
+    coming holds up nobody else.
     """
 
     def __init__(self, size: int | None = None) -> None:
@@ -105,7 +105,7 @@ class Pool:
         if self._running.total() + self._guests >= self.size:
             return None
         most = self.size
-        if len(conf.project_aliases()) > 1:
+        if credentials.has_several():
             most = max(1, most - LEFT)
         passed, found = [], None
         while self._waiting and found is None:
@@ -121,4 +121,6 @@ class Pool:
     def _leave(self, project: str) -> None:
         with self._lock:
             self._running[project] -= 1
+            if not self._running[project]:
+                del self._running[project]  # there may be thousands
             self._left.notify()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from django.db import Error, connections
 
-from django_craftkit import conf
 from django_craftkit.clock import database_now
 from django_craftkit.log import get_logger
 from django_craftkit.models import ProjectState
+from django_craftkit.models.project import signed_projects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,5 +71,5 @@ class Pulse:
 
 
 def note_worker() -> None:
-    """Note for each project of the settings that a worker is running."""
-    ProjectState.objects.sign("worker_seen_at", conf.project_aliases(), database_now())
+    """Note for each project of the settings, and once for the resolver's, that a worker runs."""
+    ProjectState.objects.sign("worker_seen_at", signed_projects(), database_now())

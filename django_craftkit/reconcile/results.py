@@ -18,6 +18,7 @@ from django_craftkit.client.retry import backoff
 from django_craftkit.failures import is_outage, time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem, StepError
+from django_craftkit.projects import is_replaced
 
 if TYPE_CHECKING:
     from django_craftkit.models import Job
@@ -72,6 +73,8 @@ class Paused:
     reason: str
     after: float | None = None
     capability: str = ""
+    #: What Craftkit said where it has refused the API key.
+    refusal: AuthenticationError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,20 @@ def result_of(error: CraftkitError) -> Failed | Paused:
     ):
         return Failed(Problem.of(error), error.retry_after)
     code = error.code or str(error.status)
-    return Paused(code, str(error), error.retry_after, capability or "")
+    refusal = error if isinstance(error, AuthenticationError) else None
+    return Paused(code, str(error), error.retry_after, capability or "", refusal)
+
+
+def with_new_key(job: Job, result: Result) -> Result:
+    """Have a job go on at once whose project has another API key than the one that was refused.
+
+    So each process that still has the old one notices by itself, and the project is not paused.
+    """
+    refusal = result.refusal if isinstance(result, Paused) else None
+    if refusal is not None and is_replaced(job.project, refusal):
+        logger.info("%s goes on with the new API key of project %r.", job, job.project)
+        return Reschedule(0.0)
+    return result
 
 
 def result_of_open(error: CraftkitError) -> Failed | Paused:

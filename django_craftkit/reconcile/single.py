@@ -21,11 +21,10 @@ from django_craftkit.models.priority import Priority
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import time_limit
 
-from . import connecting
+from . import connecting, pauses
 from .exclusion import Exclusion
 from .noting import Noting
-from .pauses import paused_by, pauses
-from .results import Done, Later, Reschedule, Result, result_of_error
+from .results import Done, Later, Reschedule, Result, result_of_error, with_new_key
 from .steps import STEPS
 
 if TYPE_CHECKING:
@@ -84,6 +83,7 @@ class Single:
             result = result_of_error(job, error)
         # A connection that broke in the step must not keep its end from being noted.
         connecting.drop_broken()
+        result = with_new_key(job, result)
         self._noting.note(job, result)
         return result
 
@@ -109,7 +109,8 @@ def is_paused(kind: str, object_id: int) -> bool:
     if conf.options().PAUSED:
         return True
     jobs = Job.objects.writer().filter(kind=kind, object_id=object_id)
-    return any(jobs.filter(paused_by(*pause)).exists() for pause in pauses())
+    project = jobs.values_list("project", flat=True).first()
+    return project is not None and pauses.is_paused(project, kind)
 
 
 def wake_later(delay: float, wake: Callable[[float], None] = dispatch.wake) -> None:

@@ -12,6 +12,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.database import in_transaction, lock
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, ProjectState, Render
+from django_craftkit.models.project import signed_projects
 from django_craftkit.models.render_manager import OVERDUE
 
 from . import deliveries, templates
@@ -41,7 +42,7 @@ def sweep() -> None:
 
 
 def note_sweep(now: datetime | None = None) -> bool:
-    """Note for each project that somebody sweeps, which doctors and staff are shown.
+    """Note that somebody sweeps, as ``note_worker`` does; doctors and staff are shown it.
 
     Returns whether this is the first sweep of its minute, of all processes.
     """
@@ -52,12 +53,15 @@ def note_sweep(now: datetime | None = None) -> bool:
         # What waits until the setting is off is not late at that moment.
         also["catching_up_until"] = now + timedelta(seconds=options.OVERDUE_AFTER)
     minute = now.replace(second=0, microsecond=0)
-    aliases = conf.project_aliases()
+    aliases = signed_projects()
     states = ProjectState.objects.sign("swept_at", aliases, now, at_least=minute, also=also)
-    return any(
+    is_first = any(
         state.project == aliases[0] and (state.swept_at is None or state.swept_at < minute)
         for state in states
     )
+    if is_first and also and options.PROJECT_RESOLVER:
+        ProjectState.objects.excuse_resolved(also["catching_up_until"])
+    return is_first
 
 
 def restore_jobs(part: int) -> int:

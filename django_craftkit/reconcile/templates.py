@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import time
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q
 
-from django_craftkit import bulk, conf
+from django_craftkit import bulk, conf, credentials
 from django_craftkit.client import CraftkitError, InvalidResponse, NotFound
 from django_craftkit.clock import database_now
+from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.database import database, in_transaction, lock, sanitized, update_many
 from django_craftkit.log import get_logger
 from django_craftkit.models import Job, ProjectState, Template
@@ -42,6 +44,8 @@ logger = get_logger(__name__)
 
 #: How long after the templates of a project were listed a sweep has them listed again.
 EVERY = timedelta(hours=1)
+#: Projects whose turn begins in one minute, at most.
+MOST_DUE = 200
 #: Templates that are written together.
 TOGETHER = 20
 #: What a slug may be: no two of these are one to the database.
@@ -65,15 +69,29 @@ COLUMNS = (
 
 
 def schedule_due(now: datetime) -> None:
-    """Write the jobs that read the templates of projects whose last turn was an hour ago."""
+    """Write the jobs that read the templates of projects whose last turn was an hour ago.
+
+    Of the resolver's, those that it lists and that were used here. They take turns: thousands at
+    once would hold up documents.
+    """
+    try:
+        aliases = set(credentials.project_aliases())
+    except ProjectUnavailable as error:
+        logger.warning("Templates wait for their turn: %s", error)
+        aliases = set(conf.projects())
     jobs = Job.objects.writer().filter(kind=Job.Kind.TEMPLATES, object_id=OuterRef("pk"))
     states = ProjectState.objects.writer().filter(
         Q(templates_read_at=None) | ~Q(templates_read_at__range=(now - EVERY, now)),
         ~Exists(jobs),
-        project__in=[alias for alias in conf.project_aliases() if has_key(alias)],
         capability="",
     )
-    for pk, project in states.values_list("pk", "project"):
+    due = states.order_by(F("templates_read_at").asc(nulls_first=True), "pk")
+    usable = (
+        (pk, project)
+        for pk, project in due.values_list("pk", "project")
+        if project in aliases and (project not in conf.projects() or has_key(project))
+    )
+    for pk, project in islice(usable, MOST_DUE):
         # One that is there by now goes on as it is: it may have failed, and wait.
         Job.objects.restore(Job.Kind.TEMPLATES, [pk], project)
 
@@ -81,8 +99,8 @@ def schedule_due(now: datetime) -> None:
 def has_key(alias: str) -> bool:
     """Whether a project can be called: a site without a key has still to be set up."""
     try:
-        return bool(conf.project(alias).api_key)
-    except ImproperlyConfigured:
+        return bool(credentials.project(alias).api_key)
+    except (ImproperlyConfigured, ProjectUnavailable):
         return False  # who makes a document is told
 
 

@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 
-from django_craftkit import clock, conf
+from django_craftkit import clock, conf, credentials
 from django_craftkit.database import database
 from django_craftkit.models import (
     Change,
@@ -22,6 +22,7 @@ from django_craftkit.models import (
     SignatureRequest,
     WebhookDelivery,
 )
+from django_craftkit.models.project import signed_projects
 from django_craftkit.permissions import allows
 from django_craftkit.words import ago, grouped, inside, since, why_paused
 
@@ -37,6 +38,9 @@ register = template.Library()
 
 #: What is counted ends there: "1,000+" says as much as the number would.
 MOST = 1000
+
+#: Paused projects of the resolver's that a page tells of; the list of projects has them all.
+MOST_PAUSED = 20
 
 #: What a template shows.
 Shown = dict[str, object]
@@ -171,13 +175,23 @@ def _count(querysets: Sequence[QuerySet[Model]]) -> list[int]:
         return [int(number) for number in cursor.fetchone()]
 
 
+def _read_states() -> list[Any]:
+    """Return the states of the settings' projects, and of a few others that are paused."""
+    ordered: Any = ProjectState.objects.writer().order_by("project", "capability")
+    rows = ordered.annotate(read_at=clock.database_now_expression())
+    if not conf.options().PROJECT_RESOLVER:
+        return list(rows)
+    mine = signed_projects()
+    others = rows.paused().exclude(project__in=mine)
+    return [*rows.filter(project__in=mine), *others[:MOST_PAUSED]]
+
+
 def _states(context: Context) -> tuple[list[ProjectState], datetime]:
     """Read what is known of the projects, and the database's time; once a page."""
     request = context.get("request")
     found: tuple[list[ProjectState], datetime] | None = getattr(request, "craftkit_states", None)
     if found is None:
-        rows: Any = ProjectState.objects.writer().order_by("project", "capability")
-        states = list(rows.annotate(read_at=clock.database_now_expression()))
+        states = _read_states()
         found = (states, clock.moment(states[0].read_at if states else None))
         if request is not None:
             request.craftkit_states = found
@@ -226,10 +240,10 @@ def _problems(states: list[ProjectState], now: datetime, *, sees_settings: bool)
             kind, moment = "no_sweep", whole.swept_at
         else:
             continue
-        problems.append({"kind": kind, "project": whole.project, "ago": _ago(moment, now)})
+        problems.append({"kind": kind, "project": whole.shown_project, "ago": _ago(moment, now)})
     problems += [
         {"kind": "no_secret", "project": alias}
-        for alias in conf.project_aliases()
+        for alias in conf.projects()
         if not _has_secret(alias)
     ]
     return problems
@@ -239,7 +253,7 @@ def _projects(states: list[ProjectState], now: datetime, *, sees_settings: bool)
     """Return which workers each configured project has, and what of it is paused."""
     return [
         {
-            "alias": whole.project,
+            "alias": whole.shown_project,
             "seen": _ago(whole.last_sign_at, now) or _("never"),
             "swept": _ago(whole.swept_at, now) or _("never"),
             "has_worker": whole.has_worker(now),
@@ -259,9 +273,12 @@ def _projects(states: list[ProjectState], now: datetime, *, sees_settings: bool)
 
 
 def _configured(states: list[ProjectState]) -> list[ProjectState]:
-    """Return the state of each project that settings name: a new one where it has none yet."""
+    """Return the state of each project that settings name: a new one where it has none yet.
+
+    One more stands for those of the resolver.
+    """
     wholes = {state.project: state for state in states if not state.capability}
-    return [wholes.get(alias, ProjectState(project=alias)) for alias in conf.project_aliases()]
+    return [wholes.get(alias, ProjectState(project=alias)) for alias in signed_projects()]
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:
@@ -270,6 +287,6 @@ def _ago(moment: datetime | None, now: datetime) -> str:
 
 def _has_secret(alias: str) -> bool:
     try:
-        return bool(conf.webhook_secrets(alias))
+        return bool(credentials.webhook_secrets(alias))
     except ImproperlyConfigured:
         return False

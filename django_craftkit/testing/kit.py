@@ -41,7 +41,7 @@ class Kit:
 
     def __init__(self, settings: Any = None) -> None:
         """``settings`` is where ``CRAFTKIT_PROJECTS`` is set; ``None``: over Django's own."""
-        aliases = conf.project_aliases() or [conf.DEFAULT_PROJECT]
+        aliases = list(conf.projects()) or [conf.DEFAULT_PROJECT]
         keys = {alias: f"ck_test_{alias}" for alias in aliases}
         secrets = {alias: f"webhook secret of {alias}" for alias in aliases}
         self._offset = timedelta(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from django_craftkit import clock, conf
+from django_craftkit import clock, conf, credentials
 from django_craftkit.database import non_atomic
 from django_craftkit.log import get_logger
 from django_craftkit.models import WebhookDelivery
@@ -25,6 +25,10 @@ logger = get_logger(__name__)
 
 #: Seconds between two log lines about one project.
 INTERVAL = 60.0
+#: Projects that it is remembered of when they were logged last.
+MOST = 1000
+#: How many calls for projects that there are not ask the resolver, in so many seconds.
+MOST_STRANGE, STRANGE_SECONDS = 100, 10.0
 #: Stands in where a project has no secret: its answer must not come sooner than another's.
 _NOBODYS_SECRET = secrets.token_bytes(32)
 
@@ -33,12 +37,12 @@ class Refusals:
     """Logs why webhooks were refused: one line a minute and project, which counts the rest.
 
     Strangers who know the address can be refused as often as they like, so the log must not grow
-    with it, nor memory: ``bucket`` is an alias that is configured, or None for all that aren't.
+    with it, nor memory: ``bucket`` is an alias that is known, or None for all that aren't.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._next: dict[str | None, float] = {}
+        self._next: OrderedDict[str | None, float] = OrderedDict()
         self._unsaid: dict[str | None, Counter[str]] = {}
 
     def note(self, bucket: str | None, project: str, why: str) -> None:
@@ -49,6 +53,9 @@ class Refusals:
                 self._unsaid.setdefault(bucket, Counter())[why] += 1
                 return
             self._next[bucket] = now + INTERVAL
+            self._next.move_to_end(bucket)
+            if len(self._next) > MOST:
+                self._unsaid.pop(self._next.popitem(last=False)[0], None)
             unsaid = self._unsaid.pop(bucket, Counter())
         text = f"{why}."
         if unsaid:
@@ -58,7 +65,29 @@ class Refusals:
         logger.warning("A webhook for the project %r was refused: %s", project[:64], text)
 
 
+class Strangers:
+    """Counts calls for projects that there are not: each asks the resolver, which may be slow."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._began = self._number = 0.0
+
+    def note(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if now - self._began > STRANGE_SECONDS:
+                self._began, self._number = now, 0
+            self._number += 1
+
+    @property
+    def are_too_many(self) -> bool:
+        """Whether the resolver is asked for nobody who is not known, for some seconds."""
+        is_now = time.monotonic() - self._began <= STRANGE_SECONDS
+        return is_now and self._number >= MOST_STRANGE
+
+
 _refusals = Refusals()
+_strangers = Strangers()
 
 
 # Each for a reason: Craftkit has no CSRF token, no session (LoginRequiredMiddleware), and a
@@ -79,7 +108,12 @@ def receive(request: HttpRequest, project: str) -> HttpResponse:
         body = read_body(request, options.WEBHOOK_MAX_BYTES)
     except UnusableBody as error:
         return _refuse(project, error.status, error.answer, error.why)
-    known, why = _secrets(project)
+    if options.PROJECT_RESOLVER and _strangers.are_too_many and not credentials.is_known(project):
+        return _refuse(project, 503, "Try again later", "too many unknown projects were called")
+    try:
+        known, why = _secrets(project)
+    except credentials.ProjectUnavailable as error:
+        return _refuse(project, 503, "Try again later", str(error).rstrip("."))
     # Not request.headers: it reads all of them for three.
     signature = request.META.get("HTTP_X_CRAFTKIT_SIGNATURE", "")
     if not is_genuine(body, signature, known or [_NOBODYS_SECRET]) or not known:
@@ -99,19 +133,21 @@ def receive(request: HttpRequest, project: str) -> HttpResponse:
 def _secrets(project: str) -> tuple[list[bytes], str]:
     """Return a project's secrets, and why a signature that none of them made is refused."""
     try:
-        known = conf.webhook_secrets(project)
+        known = credentials.webhook_secrets(project)
     except conf.UnknownProject:
-        return [], "CRAFTKIT_PROJECTS has no such project"
+        if conf.options().PROJECT_RESOLVER:
+            _strangers.note()
+        return [], "there is no such project"
     except ImproperlyConfigured as error:
         return [], str(error).rstrip(".")
     if not known:
-        return [], f"CRAFTKIT_PROJECTS[{project!r}] has no WEBHOOK_SECRETS"
+        return [], f"{credentials.place_of(project)} has no WEBHOOK_SECRETS"
     return known, "no secret of the project made its signature"
 
 
 def _refuse(project: str, status: int, answer: str, why: str) -> HttpResponse:
     """Answer in words that tell nothing of the settings; the log gets the reason."""
-    _refusals.note(project if project in conf.project_aliases() else None, project, why)
+    _refusals.note(project if credentials.is_known(project) else None, project, why)
     response = HttpResponse(f"{answer}.\n", status=status, content_type="text/plain")
     # Else Django logs each of them once more (django.utils.log.log_response).
     response._has_been_logged = True  # type: ignore[attr-defined]

@@ -27,6 +27,7 @@ from django_craftkit.client import (
     RateLimited,
     ServerError,
     encoding,
+    pooling,
     transport,
 )
 
@@ -182,7 +183,7 @@ def test_a_call_is_what_requests_would_make_of_it(
     except InvalidData:
         return
     url = Craftkit(KEY, base_url=base).base_url
-    session = transport.Session(transport.as_called(url), None)
+    session = pooling.Session(pooling.as_called(url), None)
     ours = session.prepared(method, target, body, headers)
     theirs = session.prepare_request(
         requests.Request(method, url + target, headers=headers, data=body, auth=lambda made: made)

@@ -32,7 +32,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_craftkit import client, declarations
+from django_craftkit import client, credentials, declarations
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.api.throttling import MAIL, READ, WRITE
 from django_craftkit.embedding import create_session
@@ -55,6 +55,7 @@ from tests.client.conftest import BASE
 from tests.client.embed.helpers import IMAGE, MINTED, REFRESH_URL, SESSION, SESSIONS_URL
 from tests.client.test_account import KEYED, PROJECT, PROJECTS_URL, PROVISION_URL, PROVISIONED
 from tests.forms.helpers import form_event, minted, store
+from tests.shop import organizations
 from tests.shop.models import Account, Line, Order
 
 if TYPE_CHECKING:
@@ -862,6 +863,19 @@ def scene_tasks_settings(stage: Stage) -> Scene:
     with override_settings(CRAFTKIT=names["CRAFTKIT"], TASKS=names["TASKS"]):
         found = checks.run_checks(tags=["craftkit"], include_deployment_checks=True)
     assert [one.msg for one in found if "TASKS" in one.msg] == []
+
+
+@scene
+def scene_resolver_settings(stage: Stage) -> Scene:
+    names = yield {}
+    # Where the reader's app is.
+    patch = stage.getfixturevalue("monkeypatch")
+    patch.setitem(sys.modules, "accounts", ModuleType("accounts"))
+    patch.setitem(sys.modules, "accounts.organizations", organizations)
+    given = {name: names[name] for name in ("CRAFTKIT_PROJECTS", "CRAFTKIT")}
+    with override_settings(**given):
+        assert checks.run_checks(tags=["craftkit"]) == []
+        assert list(credentials.project_aliases()) == []
 
 
 @scene

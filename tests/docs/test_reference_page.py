@@ -113,7 +113,8 @@ def test_every_public_name_of_a_room_is_there(room: Any):
 
 
 @pytest.mark.parametrize(
-    "function", [render_on, django_craftkit.beat_schedule, projects.get_client]
+    "function",
+    [render_on, django_craftkit.beat_schedule, projects.get_client, projects.forget],
 )
 def test_every_public_function_is_there(function: Any):
     assert shown()[id(function)].is_described

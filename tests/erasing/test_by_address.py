@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from django_craftkit.clock import database_now
+from django_craftkit.conf import UnknownProject
 from django_craftkit.models import (
     EngagementEvent,
     Job,
+    ProjectState,
     Render,
     Share,
     SignatureRecipient,
@@ -169,6 +171,17 @@ def test_only_of_one_project(craftkit: Kit, ready: Render):
     assert other.counts["Share"] == 1
     Share.objects.update(project="eu")
     assert not Render.objects.none().erase(addresses=[ADDRESS], project="default").counts
+
+
+def test_of_a_project_that_nobody_knows_any_more(craftkit: Kit, ready: Render):
+    ready.email(ADDRESS)
+    Render.objects.update(project="left")
+    Share.objects.update(project="left")
+    with pytest.raises(UnknownProject):
+        Render.objects.none().erase(addresses=[ADDRESS], project="left")
+    ProjectState.objects.of("left")
+    erased = Render.objects.none().erase(addresses=[ADDRESS], project="left", dry_run=True)
+    assert erased.counts["Share"] == 1
 
 
 @pytest.mark.parametrize(

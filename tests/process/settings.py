@@ -17,7 +17,10 @@ CRAFTKIT_PROJECTS = {
         "TIMEOUT": (1, _patience),
     }
 }
-CRAFTKIT = {"LEASE": _patience + 2}
+CRAFTKIT = {
+    "LEASE": _patience + 2,
+    "PROJECT_RESOLVER": env("CRAFTKIT_RESOLVER", default=None),
+}
 
 STORAGES = {
     **STORAGES,

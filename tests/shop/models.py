@@ -120,3 +120,15 @@ class Fingerprint(models.Model):
 
     def __str__(self) -> str:
         return "a fingerprint"
+
+
+class Organization(models.Model):
+    #: The alias of its Craftkit project, too: letters, digits, - and _, up to 64.
+    slug = models.SlugField(max_length=64, unique=True)
+    #: Its credentials, sealed; empty until it has a project.
+    sealed = models.BinaryField(null=True)
+    #: Craftkit's id of the project, to make further keys by.
+    remote_project = models.UUIDField(null=True)
+
+    def __str__(self) -> str:
+        return self.slug

@@ -19,9 +19,9 @@ from django.utils.functional import cached_property, lazy
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import conf
 from django_craftkit.database import sanitized
 from django_craftkit.models.arguments import EARLIEST, LATEST
+from django_craftkit.models.project import known_projects
 
 from .buttons import not_as_written, pk_of
 
@@ -316,7 +316,7 @@ class ProjectFilter(ValueFilter):
     parameter_name = "project"
 
     def values(self) -> Iterable[str]:
-        return conf.project_aliases()
+        return known_projects()
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from django_craftkit import conf, declarations
+from django_craftkit import declarations
 from django_craftkit.admin.common.base import age_column, collapsed, json_column
 from django_craftkit.admin.common.format import Context, brief
 from django_craftkit.admin.common.lists import ProjectFilter, StateFilter, ValueFilter, is_list
@@ -47,9 +47,7 @@ class TemplateFilter(ValueFilter):
     parameter_name = "template"
 
     def values(self) -> Iterable[str]:
-        aliases = conf.project_aliases()
-        known = declarations.templates_of_some()
-        return sorted(known.union(*map(declarations.templates_of, aliases)))
+        return sorted({one.template for one in declarations.declared()})
 
 
 class RenderState(StateFilter):

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import conf
 from django_craftkit.admin.common.buttons import timeout
+from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.log import get_logger
 from django_craftkit.models import CraftkitError, Render, RenderFailed
 from django_craftkit.models.mirror import time_left
@@ -156,7 +157,7 @@ def _read(render: Render) -> tuple[list[str] | None, str]:
         logger.info("The PDF of render %s can't be read for a form: %s", render.pk, error)
         why = str(error)
         return None, why if why in _NOTES else "unreadable"
-    except (CraftkitError, RenderFailed, ImproperlyConfigured) as error:
+    except (CraftkitError, RenderFailed, ImproperlyConfigured, ProjectUnavailable) as error:
         logger.warning("The PDF of render %s was not got for a form: %s", render.pk, error)
     except Exception:
         # A disk that is full, a storage that raises what it likes: the form needs no PDF.

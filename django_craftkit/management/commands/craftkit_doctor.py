@@ -12,14 +12,16 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
-from django_craftkit import conf, waking
+from django_craftkit import conf, credentials, waking
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
 from django_craftkit.clock import database_now
+from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.declarations import declared, templates_of, templates_of_some
 from django_craftkit.embedding.errors import reason
 from django_craftkit.management.missing import expecting
 from django_craftkit.management.samples import bindings
 from django_craftkit.models import EmbedSession, FormSubmission, Job, ProjectState
+from django_craftkit.models.project import RESOLVED, signed_projects
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import pauses
 from django_craftkit.reconcile.sweeping import lost_jobs
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from django_craftkit.client import Craftkit
     from django_craftkit.declarations import Declaration
 
+#: Projects of the resolver that are looked at, unless they are named.
+FEW = 5
 #: Objects without a document that are counted.
 MOST_MISSING = 1000
 SCHEDULE = "CELERY_BEAT_SCHEDULE = {**django_craftkit.beat_schedule()}"
@@ -82,11 +86,17 @@ class Command(BaseCommand):
 
 
 def _findings(chosen: list[str] | None, *, deploy: bool) -> Iterator[Finding]:
-    """Yield the findings of the projects that were chosen; of all, where none was."""
-    known = conf.project_aliases()
-    aliases = chosen or known
-    if not known:
+    """Yield the findings of the projects that were chosen.
+
+    Where none was, of those of the settings, and of the first few that the resolver lists.
+    """
+    aliases = chosen or list(conf.projects())
+    if not (aliases or conf.options().PROJECT_RESOLVER):
         yield Finding("CRAFTKIT_PROJECTS names a project", "it names none", "See manage.py check.")
+    if not chosen and conf.options().PROJECT_RESOLVER:
+        found, some = _check_resolver()
+        yield found
+        aliases = [*aliases, *some]
     for alias in aliases:
         yield from _check_project(alias)
     for alias in aliases:
@@ -104,11 +114,28 @@ def _findings(chosen: list[str] | None, *, deploy: bool) -> Iterator[Finding]:
         yield Finding("the tables of Craftkit can be read", str(error), "Run manage.py migrate.")
 
 
+def _check_resolver() -> tuple[Finding, list[str]]:
+    """Return whether the resolver lists its projects, and the first few of them."""
+    what = f"{conf.options().PROJECT_RESOLVER} lists its projects"
+    try:
+        number, some = 0, []
+        for alias in credentials.project_aliases():
+            if alias not in conf.projects():
+                number += 1
+                some += [alias] if number <= FEW else []
+    except (ImproperlyConfigured, ProjectUnavailable) as error:
+        fix = "What it does not tell waits, and is asked again. See manage.py check."
+        return Finding(what, str(error), fix), []
+    more = f", the first {FEW} are looked at, --project looks at others" if number > FEW else ""
+    return Finding(f"{what}: {number}{more}"), some
+
+
 def _check_project(alias: str) -> Iterator[Finding]:
     try:
-        project = conf.project(alias)
+        project = credentials.project(alias)
         client = get_client(alias, max_retries=0)
-    except (ImproperlyConfigured, ValueError) as error:
+        secrets = credentials.webhook_secrets(alias)
+    except (ImproperlyConfigured, ProjectUnavailable, ValueError) as error:
         yield Finding(f"project {alias}", str(error))
         return
     what = f"{alias}: {project.base_url} answers"
@@ -123,7 +150,7 @@ def _check_project(alias: str) -> Iterator[Finding]:
     yield from _check_key(alias, client)
     yield Finding(
         f"{alias}: webhook secrets",
-        "" if conf.webhook_secrets(alias) else "there is none, so every webhook is refused",
+        "" if secrets else "there is none, so every webhook is refused",
         "Make a webhook in Craftkit's dashboard and put its secret into WEBHOOK_SECRETS.",
     )
 
@@ -155,7 +182,7 @@ def _check_template(alias: str, client: Craftkit, slug: str) -> Finding:
     except CraftkitError as error:
         if not isinstance(error, NotFound) or error.is_passing:
             return Finding(what, str(error))
-        if slug not in templates_of(alias) and len(conf.project_aliases()) > 1:
+        if slug not in templates_of(alias) and credentials.has_several():
             # A function says in which project it is rendered, and may never name this one.
             return Finding(f"{alias}: the template {slug} is not there, if project= names it")
         names = _named(one for one in declared() if one.is_for(slug, alias))
@@ -172,7 +199,7 @@ def _check_embedding(alias: str) -> Iterator[Finding]:
         return
     try:
         get_client(alias, max_retries=0).embed.templates()
-    except (ImproperlyConfigured, ValueError):
+    except (ImproperlyConfigured, ProjectUnavailable, ValueError):
         return  # which was said
     except CraftkitError as error:
         if not error.is_outage:
@@ -188,7 +215,7 @@ def _embeds(alias: str) -> bool:
     if any(one.writer().filter(project=alias).exists() for one in rows):
         return True
     listens = form_submitted.receivers_of(FormSubmission)
-    return bool(listens) and conf.project_aliases() == [alias]
+    return bool(listens) and not credentials.has_several()
 
 
 def _check_webhook_address(alias: str) -> Finding:
@@ -202,12 +229,12 @@ def _check_webhook_address(alias: str) -> Finding:
 
 def _check_declarations(chosen: list[str] | None) -> Iterator[Finding]:
     named = {one.project for one in declared() if isinstance(one.project, str)}
-    missing = named.difference(conf.project_aliases())
+    missing = {alias for alias in named if not credentials.has_project(alias)}
     for alias in sorted(missing if chosen is None else missing & set(chosen)):
         names = _named(one for one in declared() if one.project == alias)
         yield Finding(
             f"the project {alias} of declarations is configured",
-            "CRAFTKIT_PROJECTS has no such alias, so their documents wait for ever",
+            "there is no such project, so their documents wait for ever",
             f"Add it, or mend project= in the declaration: {names}.",
         )
 
@@ -256,13 +283,18 @@ def _check_work(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
     states = list(ProjectState.objects.writer().order_by("project", "capability"))
     # After them, so that no sign is of a time to come.
     now = database_now()
-    known = conf.project_aliases()
-    configured = [alias for alias in known if alias in aliases]
-    # The projects that settings don't name, and that this database knows.
-    left_over = {state.project for state in states}.difference(known)
-    yield from _check_workers(configured, states, now)
-    yield from _check_pauses([state for state in states if state.project in configured], now)
-    yield from _check_left_over(left_over if is_all else left_over.intersection(aliases), states)
+    mine = {alias for alias in aliases if credentials.has_project(alias)}
+    others = {state.project for state in states}.difference(signed_projects(), mine)
+    is_resolved = is_all or bool(mine.difference(conf.projects()))
+    # Workers give one sign for all projects of the resolver.
+    signed = [one for one in signed_projects() if one in mine or (one == RESOLVED and is_resolved)]
+    yield from _check_workers(signed, states, now)
+    yield from _check_pauses([state for state in states if state.project in mine], now)
+    if is_all and conf.options().PROJECT_RESOLVER:
+        # Which of them are left over, only the resolver knows: it would be asked for each.
+        yield from _check_pauses_of_others([one for one in states if one.project in others])
+    else:
+        yield from _check_left_over(others if is_all else others.intersection(aliases), states)
     yield from _check_oldest(None if is_all else aliases, now)
     yield from _check_jobs()
 
@@ -273,8 +305,8 @@ def _check_workers(
     wake = conf.options().WAKE
     start_worker, start_sweep = STARTS.get(wake, STARTS["none"])
     wholes = {state.project: state for state in states if not state.capability}
-    for alias in aliases:
-        state = wholes.get(alias, ProjectState(project=alias))
+    for state in [wholes.get(alias, ProjectState(project=alias)) for alias in aliases]:
+        alias = state.shown_project
         seen, swept = (
             moment and _long(now - moment) for moment in (state.last_sign_at, state.swept_at)
         )
@@ -324,6 +356,17 @@ def _check_pauses(states: list[ProjectState], now: datetime) -> Iterator[Finding
         )
 
 
+def _check_pauses_of_others(states: list[ProjectState]) -> Iterator[Finding]:
+    """Yield how many projects of the resolver are paused, and the first few reasons."""
+    paused = [state for state in states if state.paused_at is not None]
+    some = "; ".join(f"{state}: {state.pause_reason}" for state in paused[:FEW])
+    yield Finding(
+        "no other project is paused",
+        f"{len(paused)} are, such as {some}" if paused else "",
+        "craftkit_doctor --project looks at one of them.",
+    )
+
+
 def _check_left_over(aliases: set[str], states: list[ProjectState]) -> Iterator[Finding]:
     reasons = {one.project: one.pause_reason for one in states if one.paused_at is not None}
     for alias in sorted(aliases):
@@ -332,7 +375,7 @@ def _check_left_over(aliases: set[str], states: list[ProjectState]) -> Iterator[
         if alias in reasons:
             waits = f"{waits}, and it is paused: {reasons[alias]}"
         yield Finding(
-            f"nothing waits for the project {alias}, which CRAFTKIT_PROJECTS does not name",
+            f"nothing waits for the project {alias}, which is not configured",
             waits if number else "",
             "Add the project to CRAFTKIT_PROJECTS, with the API_KEY that it had, and restart the "
             "workers. If it was renamed, keep the old alias as well: its documents have it.",

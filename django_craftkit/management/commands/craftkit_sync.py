@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_craftkit import conf
+from django_craftkit import conf, credentials
 from django_craftkit.database import describe
 from django_craftkit.failures import breaks_transaction
 from django_craftkit.management.missing import FAILED, count_missing, expecting, request_missing
@@ -47,13 +47,15 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
     def handle(self, *args: object, **options: Any) -> None:
-        aliases = conf.project_aliases()
         for alias in options["project"] or ():
-            if alias not in aliases:
-                raise CommandError(
-                    f"CRAFTKIT_PROJECTS has no {alias!r}; it has: {', '.join(aliases)}."
-                )
-        projects = options["project"] or aliases
+            try:
+                credentials.check_project(alias)
+            except conf.UnknownProject as error:
+                raise CommandError(str(error)) from None
+        try:
+            projects = options["project"] or list(credentials.project_aliases())
+        except credentials.ProjectUnavailable as error:
+            raise CommandError(f"{error} Name projects with --project.") from None
         if options["missing"]:
             self._missing(projects, is_dry=options["dry_run"])
         else:
@@ -75,7 +77,8 @@ class Command(BaseCommand):
                 if is_dry:
                     numbers = count_missing(one)
                 else:
-                    numbers = counted(request_missing(one, projects, self._tell), self.stderr)
+                    found = request_missing(one, frozenset(projects), self._tell)
+                    numbers = counted(found, self.stderr)
             except Exception as error:
                 if breaks_transaction(error):
                     raise

@@ -12,6 +12,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from django_craftkit.client import CraftkitError, InvalidRequest, NotFound
 from django_craftkit.conf import DEFAULT_PROJECT
+from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.database import database
 from django_craftkit.declarations import declared
 from django_craftkit.failures import is_in_transaction
@@ -74,7 +75,7 @@ class Command(BaseCommand):
                 self._push(options["dir"], options["slug"], force=options["force"])
             else:
                 self._check(options["dir"], options["slug"])
-        except (ImproperlyConfigured, NoTemplate) as error:
+        except (ImproperlyConfigured, NoTemplate, ProjectUnavailable) as error:
             raise CommandError(str(error)) from None
         except CraftkitError as error:
             raise CommandError(_told(error)) from None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
+from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.failures import time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.models import SignatureRequest
@@ -92,7 +93,7 @@ def _is_due(request: SignatureRequest) -> bool:
 def _find(job: Job, request: SignatureRequest, texts: Sequence[str]) -> list[Finding]:
     try:
         return look_for(texts, _read(job, request))
-    except TakenOver:
+    except (TakenOver, ProjectUnavailable):
         raise
     except time_limits():
         raise
