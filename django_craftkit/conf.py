@@ -42,6 +42,7 @@ KINDS: dict[str, type] = {
     "DOWNLOAD_PERMISSION": str,
     "PROJECT_RESOLVER": str,
     "TENANTS": str,
+    "VISIBLE": str,
 }
 
 
@@ -88,7 +89,10 @@ class Options:
     FORM_KEEP_DAYS: int | None = None
     #: Days after which the lines of the history go; ``None``: never.
     HISTORY_KEEP_DAYS: int | None = None
-    #: Dotted path of a function that narrows the documents that a user of the HTTP API sees.
+    #: Dotted path of a function that narrows the documents that a visitor may know of at all: in
+    #: the admin, the HTTP API, downloads and template tags.
+    VISIBLE: str | None = None
+    #: Dotted path of another one, which narrows what the HTTP API shows of these.
     API_QUERYSET: str | None = None
     #: For the rules ``own_documents``: from a model's label to the path of its user.
     API_OWNERS: Mapping[str, str] | None = None

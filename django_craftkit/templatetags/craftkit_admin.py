@@ -23,6 +23,7 @@ from django_craftkit.models import (
     WebhookDelivery,
 )
 from django_craftkit.permissions import allows
+from django_craftkit.visibility import visible
 from django_craftkit.words import ago, grouped, inside, since, why_paused
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def craftkit_front_page(context: Context) -> Shown:
     """Return what the front page shows above the list of models, as far as the user may see it."""
     lists = _lists(context)
     shown = [figure for figure in _figures() if figure.rows.model in lists]
-    numbers = _count([figure.rows for figure in shown])
+    using, request = database(), context["request"]
+    numbers = _count([visible(figure.rows.using(using), request) for figure in shown], using)
     return {
         "figures": [
             {
@@ -149,13 +151,12 @@ def _figures() -> Iterator[_Figure]:
     yield _Figure(received, "status__exact=received", "", label)
 
 
-def _count(querysets: Sequence[QuerySet[Model]]) -> list[int]:
+def _count(querysets: Sequence[QuerySet[Model]], using: str) -> list[int]:
     """Count up to ``MOST`` and one rows of each, with one query for all."""
-    using = database()
     connection = connections[using]
     parts, params = [], []
     for rows in querysets:
-        few = rows.using(using).order_by().values("pk")[: MOST + 1]
+        few = rows.order_by().values("pk")[: MOST + 1]
         try:
             sql, values = few.query.get_compiler(using).as_sql()
         except EmptyResultSet:
