@@ -162,8 +162,10 @@ def _check_options() -> Iterator[checks.CheckMessage]:
     for option in fields(conf.Options):
         value = options.get(option.name, option.default)
         if hint := _what_fits(option, value):
+            # One that is no text may be a token all the same.
+            shown = repr(value) if option.repr else f"a {type(value).__name__}"
             yield checks.Error(
-                f"CRAFTKIT[{option.name!r}] can't be {value!r}.", hint=hint, id="craftkit.E011"
+                f"CRAFTKIT[{option.name!r}] can't be {shown}.", hint=hint, id="craftkit.E011"
             )
 
 

@@ -40,6 +40,7 @@ KINDS: dict[str, type] = {
     "API_OWNERS": dict,
     "CHECK_ANCHORS": str,
     "DOWNLOAD_PERMISSION": str,
+    "HEALTH_TOKEN": str,
     "PROJECT_RESOLVER": str,
     "TENANTS": str,
     "VISIBLE": str,
@@ -116,6 +117,8 @@ class Options:
     TENANTS: str | None = None
     #: What tells a worker that something is due at once: "celery", "tasks", "none".
     WAKE: str = "celery"
+    #: What a monitor sends to be told of the health; ``None``: only users with the permission are.
+    HEALTH_TOKEN: str | None = field(default=None, repr=False)
     #: The most seconds that ``?wait=`` of the HTTP API takes.
     API_MAX_WAIT: int = 30
 
@@ -141,6 +144,7 @@ def options() -> Options:
         raise ImproperlyConfigured("CRAFTKIT is no dict.")
     if not given.keys() <= OPTION_NAMES:
         unknown = sorted(map(str, given.keys() - OPTION_NAMES))
+        del given  # error pages show locals, and it holds a token
         raise ImproperlyConfigured(f"CRAFTKIT has no key {', '.join(unknown)}.")
     return Options(**given)
 

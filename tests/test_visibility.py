@@ -87,7 +87,7 @@ def member(django_user_model, organisation: str, **more):
 
 def rows_of(organisation: str, user) -> SimpleNamespace:
     """Make one row of everything about an order; each text of theirs begins with their name."""
-    now, name = timezone.now(), f"{organisation}-{uuid.uuid4()}"
+    now, name = timezone.now(), f"{organisation}-{uuid.uuid4().hex[:12]}"
     order = Order.objects.create(number=name)
     batch = make_batch(name, requested_by=user)
     render = make_render(

@@ -860,6 +860,67 @@ def scene_api_queryset(stage: Stage) -> Scene:
     assert names["documents"](Render.objects.all(), request).count() == 1
 
 
+def _rules(stage: Stage, **functions: object) -> None:
+    """Put functions where ``shop.rules`` would have them."""
+    module = ModuleType("shop.rules")
+    vars(module).update(functions)
+    stage.getfixturevalue("monkeypatch").setitem(sys.modules, module.__name__, module)
+    shop = ModuleType("shop")
+    stage.getfixturevalue("monkeypatch").setitem(sys.modules, shop.__name__, shop)
+
+
+def _accounts() -> tuple[Any, Render, Render]:
+    """Return a clerk, and a document of the clerk's group and one of another's."""
+    users = get_user_model().objects
+    clerk, *owners = (users.create_user(name) for name in ("clerk", "one", "another"))
+    group = Group.objects.create(name="One")
+    clerk.groups.add(group)
+    owners[0].groups.add(group)
+    accounts = [Account.objects.create(owner=owner) for owner in owners]
+    mine, others = (Render.objects.request("invoice", {}, source=one) for one in accounts)
+    return clerk, mine, others
+
+
+@scene
+def scene_visible_rule(stage: Stage) -> Scene:
+    names = yield {}
+    clerk, mine, _ = _accounts()
+    boss = get_user_model().objects.create_superuser("boss")
+    renders = Render.objects.all()
+    request = RequestFactory().get("/")
+    for user, expected in ((clerk, [mine]), (AnonymousUser(), [])):
+        request.user = user
+        assert list(names["visible"](renders, request)) == expected
+    request.user = boss
+    assert names["visible"](renders, request) is renders
+
+
+@scene
+def scene_visible_settings(stage: Stage) -> Scene:
+    names = yield {}
+    _rules(stage, visible=lambda queryset, request: queryset)
+    with override_settings(CRAFTKIT=names["CRAFTKIT"]):
+        assert checks.run_checks(tags=["craftkit"]) == []
+
+
+@scene
+def scene_visible_view(stage: Stage) -> Scene:
+    _kit(stage)
+    names = yield {}
+    clerk, mine, others = _accounts()
+    shares = [render.share() for render in (mine, others)]
+    Share.objects.update(status="active")
+    request = RequestFactory().get("/")
+    request.user = clerk
+    with override_settings(CRAFTKIT={"VISIBLE": "django_craftkit.visibility.own_documents"}):
+        assert list(names["overview"](request, [mine.source])) == []
+    _rules(stage, visible=lambda queryset, request: queryset.filter(pk=mine.pk))
+    accounts = [mine.source, others.source]
+    with override_settings(CRAFTKIT={"VISIBLE": "shop.rules.visible"}):
+        assert list(names["overview"](request, accounts)) == shares[:1]
+    assert [len(one._craftkit_renders) for one in accounts] == [1, 0]
+
+
 @scene
 def scene_api_viewset(stage: Stage) -> Scene:
     names = yield {}
