@@ -13,7 +13,7 @@ from django_craftkit import conf, untrusted
 from django_craftkit.client import NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import in_transaction, insert_or_get
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Change, FormSubmission, Job, Render, Template, WebhookDelivery
 from django_craftkit.models.arguments import MAX_SLUG, hash_key
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem
@@ -128,7 +128,11 @@ def _adopt(
     _submissions(delivery).filter(render=None).update(render=row)
     _replay(delivery)
     logger.info(
-        "Document %d of project %r was made elsewhere: %s.", row.pk, row.project, row.remote_id
+        "Document %d of project %r was made elsewhere: %s.",
+        row.pk,
+        row.project,
+        row.remote_id,
+        extra=about(row),
     )
     return Done(answered=True)
 

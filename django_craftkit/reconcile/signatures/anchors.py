@@ -16,7 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import SignatureRequest
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.pdf import reading
@@ -91,14 +91,28 @@ def _find(request: SignatureRequest, texts: Sequence[str]) -> list[Finding]:
     except SoftTimeLimitExceeded:
         raise
     except reading.Unreadable as error:
-        logger.info("The PDF for signature request %s can't be read: %s", request.pk, error)
+        logger.info(
+            "The PDF for signature request %s can't be read: %s",
+            request.pk,
+            error,
+            extra=about(request),
+        )
     except CraftkitError as error:
         if isinstance(result_of(error), Paused):
             raise
-        logger.warning("The PDF for signature request %s was not got: %s", request.pk, error)
+        logger.warning(
+            "The PDF for signature request %s was not got: %s",
+            request.pk,
+            error,
+            extra=about(request),
+        )
     except Exception:
         # A disk that is full, or a mistake of ours: to send without a look is what was asked for.
-        logger.exception("The anchors of signature request %s could not be checked.", request.pk)
+        logger.exception(
+            "The anchors of signature request %s could not be checked.",
+            request.pk,
+            extra=about(request),
+        )
     return cannot_tell(texts)
 
 
