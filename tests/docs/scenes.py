@@ -20,7 +20,7 @@ import responses
 from celery import current_app
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Group
-from django.core import checks
+from django.core import checks, mail
 from django.core.exceptions import PermissionDenied
 from django.db.models.signals import m2m_changed
 from django.db.utils import ConnectionHandler
@@ -30,7 +30,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_craftkit import client, declarations
+from django_craftkit import client, declarations, signals
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.api.throttling import MAIL, READ, WRITE
 from django_craftkit.embedding import create_session
@@ -879,6 +879,21 @@ def _accounts() -> tuple[Any, Render, Render]:
     accounts = [Account.objects.create(owner=owner) for owner in owners]
     mine, others = (Render.objects.request("invoice", {}, source=one) for one in accounts)
     return clerk, mine, others
+
+
+@scene
+def scene_mail_pdf(stage: Stage) -> Scene:
+    receivers = signals.render_succeeded.receivers[:]
+    yield {}
+    try:
+        _ready(stage)
+        (message,) = mail.outbox
+        ((name, content, kind),) = message.attachments
+        assert (name, kind) == ("invoice.pdf", "application/pdf")
+        assert content.startswith(b"%PDF-")
+    finally:
+        signals.render_succeeded.receivers = receivers
+        signals.render_succeeded.sender_receivers_cache.clear()
 
 
 @scene
