@@ -7,6 +7,8 @@ yields the names that the snippet finds there, and gets back all the names that 
 from __future__ import annotations
 
 import json
+import logging
+import logging.config
 import sys
 import unittest
 from collections.abc import Callable, Generator
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import responses
-from celery import current_app
+from celery import Celery, current_app
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Group
 from django.core import checks, mail
@@ -30,9 +32,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_craftkit import client, declarations, signals
+from django_craftkit import beat_schedule, client, declarations, signals
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.api.throttling import MAIL, READ, WRITE
+from django_craftkit.database import database
 from django_craftkit.embedding import create_session
 from django_craftkit.models import (
     ArchivedFile,
@@ -46,11 +49,13 @@ from django_craftkit.models import (
     SignatureRequest,
     Template,
 )
+from django_craftkit.models.archive import archive_storage
 from django_craftkit.sandbox import Sandbox, SandboxAdapter, SandboxServer
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.client.conftest import BASE
 from tests.client.embed.helpers import IMAGE, MINTED, REFRESH_URL, SESSION, SESSIONS_URL
 from tests.client.test_account import KEYED, PROJECT, PROJECTS_URL, PROVISION_URL, PROVISIONED
+from tests.docs import pages
 from tests.forms.helpers import form_event, minted, store
 from tests.shop.models import Account, Line, Order
 
@@ -894,6 +899,81 @@ def scene_mail_pdf(stage: Stage) -> Scene:
     finally:
         signals.render_succeeded.receivers = receivers
         signals.render_succeeded.sender_receivers_cache.clear()
+
+
+@scene
+def scene_queue(stage: Stage) -> Scene:
+    names = yield {}
+    app = Celery("documented", set_as_current=False)
+    app.conf.task_routes = names["CELERY_TASK_ROUTES"]
+    tasks = {one["task"] for one in beat_schedule().values()} | {"craftkit.advance"}
+    queues = {app.amqp.router.route({}, task)["queue"].name for task in tasks}
+    assert queues == {"craftkit"}
+    assert tasks <= {name for name in current_app.tasks if name.startswith("craftkit.")}
+
+
+@scene
+def scene_s3(stage: Stage) -> Scene:
+    names = yield {}
+    with override_settings(STORAGES=names["STORAGES"]):
+        assert archive_storage().bucket_name == "my-project"
+
+
+@scene
+def scene_replica(stage: Stage) -> Scene:
+    names = yield {}
+    with override_settings(DATABASE_ROUTERS=[names["ReplicaRouter"]()]):
+        assert Render.objects.all().db == "replica"
+        assert Render.objects.writer().db == database() == "default"
+
+
+@scene
+def scene_health(stage: Stage) -> Scene:
+    names = yield {}
+    with override_settings(CRAFTKIT=names["CRAFTKIT"]):
+        assert checks.run_checks(tags=["craftkit"]) == []
+        headers = {"Authorization": f"Bearer {names['CRAFTKIT']['HEALTH_TOKEN']}"}
+        answer = Client().get(reverse("craftkit:health"), headers=headers)
+        assert answer.status_code == 503
+        shown = pages.blocks("json")
+        (told,) = [json.loads(one.text) for one in shown if one.page.name == "monitoring.md"]
+        assert answer.json().keys() == told.keys()
+        assert answer.json()["projects"]["default"].keys() == told["projects"]["default"].keys()
+
+
+@scene
+def scene_metrics(stage: Stage) -> Scene:
+    names = yield {}
+    assert names["numbers"].health.problems
+
+
+@scene
+def scene_prometheus(stage: Stage) -> Scene:
+    names = yield {}
+    module = ModuleType("documented_metrics")
+    module.urlpatterns = names["urlpatterns"]  # type: ignore[attr-defined]
+    with override_settings(ROOT_URLCONF=module):
+        answer = Client().get("/metrics/")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert "craftkit_problems 1.0" in answer.content.decode()
+
+
+@scene
+def scene_logging(stage: Stage) -> Scene:
+    names = yield {}
+    kit, capture = _kit(stage), stage.getfixturevalue("capsys")
+    package = logging.getLogger("django_craftkit")
+    before = (package.handlers[:], package.level, package.propagate)
+    logging.config.dictConfig(names["LOGGING"])
+    try:
+        kit.sandbox.faults.add("status", status=400, code="invalid_request", path="*/render")
+        render = _asked(_order(stage))
+        kit.run()
+        said = capture.readouterr().err
+    finally:
+        package.handlers, package.level, package.propagate = before
+    start = f"project=default kind=render object={render.pk} attempt=1 Document {render.pk}"
+    assert f"WARNING django_craftkit.reconcile.renders.states {start}" in said
 
 
 @scene
