@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from django_craftkit import conf, metrics
 from django_craftkit.clock import database_now
+from django_craftkit.management.doctor import Check
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.models.priority import Priority
 from django_craftkit.prometheus import GAUGES, CraftkitCollector
@@ -100,6 +101,8 @@ def test_whatever_somebody_must_act_on_is_503(client, change, found):
     sign()
     change()
     assert problems() == found
+    # By the names that the doctor has for them.
+    assert {check for check, _project in found} <= set(Check)
     answer = ask(client)
     assert answer.status_code == (503 if found else 200)
     assert {(one["check"], one["project"]) for one in answer.json()["problems"]} == found

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import responses
 from celery import Celery, current_app
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Group
 from django.core import checks, mail
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models.signals import m2m_changed
 from django.db.utils import ConnectionHandler
 from django.http import HttpResponse
@@ -996,6 +997,21 @@ def scene_visible_settings(stage: Stage) -> Scene:
     _rules(stage, visible=lambda queryset, request: queryset)
     with override_settings(CRAFTKIT=names["CRAFTKIT"]):
         assert checks.run_checks(tags=["craftkit"]) == []
+
+
+@scene
+def scene_visible_form(stage: Stage) -> Scene:
+    names = yield {}
+    clerk, mine, others = _accounts()
+    request = RequestFactory().get("/")
+    request.user = clerk
+    _rules(stage, visible=lambda queryset, request: queryset.filter(pk=mine.pk))
+    form = names["FiledAdmin"](Share, admin.site)
+    with override_settings(CRAFTKIT={"VISIBLE": "shop.rules.visible"}):
+        field = form.formfield_for_foreignkey(Share._meta.get_field("render"), request)
+        assert field.clean(mine.pk) == mine
+        with pytest.raises(ValidationError):
+            field.clean(others.pk)
 
 
 @scene
