@@ -149,7 +149,7 @@ def _aimed(rows: Rows, mine: Documents, request: HttpRequest) -> Rows:
     for model in by_model.keys() - set(OF_NO_DOCUMENT):
         targets: QuerySet[Any] = model._default_manager.using(rows.db).all()
         known = mine if model is Render else _FOLLOW[model](targets, mine, request)
-        found |= Q(Exists(known.filter(pk=OuterRef("object_id"))), kind__in=by_model[model])
+        found |= Q(kind__in=by_model[model], object_id__in=known.values("pk"))
     return rows.filter(found)
 
 
