@@ -156,8 +156,10 @@ def _check_options() -> Iterator[checks.CheckMessage]:
     for option in fields(conf.Options):
         value = options.get(option.name, option.default)
         if hint := _what_fits(option, value):
+            # One that is no text may be a token all the same.
+            shown = repr(value) if option.repr else f"a {type(value).__name__}"
             yield checks.Error(
-                f"CRAFTKIT[{option.name!r}] can't be {value!r}.", hint=hint, id="craftkit.E011"
+                f"CRAFTKIT[{option.name!r}] can't be {shown}.", hint=hint, id="craftkit.E011"
             )
 
 
@@ -302,13 +304,15 @@ def _some(slugs: Sequence[str], most: int = 10) -> str:
 
 def _check_api() -> Iterator[checks.CheckMessage]:
     options = conf.options_or_defaults()
-    path, owners = options.API_QUERYSET, options.API_OWNERS
-    if isinstance(path, str) and (wrong := _no_function(path)):
-        yield checks.Error(
-            f"CRAFTKIT['API_QUERYSET'] names no function: {wrong}",
-            hint='"django_craftkit.api.querysets.own_documents" is one.',
-            id="craftkit.E015",
-        )
+    for name in ("VISIBLE", "API_QUERYSET"):
+        path = getattr(options, name)
+        if isinstance(path, str) and (wrong := _no_function(path)):
+            yield checks.Error(
+                f"CRAFTKIT[{name!r}] names no function: {wrong}",
+                hint='"django_craftkit.visibility.own_documents" is one.',
+                id="craftkit.E015",
+            )
+    owners = options.API_OWNERS
     for label, owner in owners.items() if isinstance(owners, dict) else ():
         if wrong := _no_owner(label, owner):
             yield checks.Error(

@@ -39,8 +39,10 @@ KINDS: dict[str, type] = {
     "API_OWNERS": dict,
     "CHECK_ANCHORS": str,
     "DOWNLOAD_PERMISSION": str,
+    "HEALTH_TOKEN": str,
     "PROJECT_RESOLVER": str,
     "TENANTS": str,
+    "VISIBLE": str,
 }
 
 
@@ -87,7 +89,10 @@ class Options:
     FORM_KEEP_DAYS: int | None = None
     #: Days after which the lines of the history go; ``None``: never.
     HISTORY_KEEP_DAYS: int | None = None
-    #: Dotted path of a function that narrows the documents that a user of the HTTP API sees.
+    #: Dotted path of a function that narrows the documents that a visitor may know of at all: in
+    #: the admin, the HTTP API, downloads and template tags.
+    VISIBLE: str | None = None
+    #: Dotted path of another one, which narrows what the HTTP API shows of these.
     API_QUERYSET: str | None = None
     #: For the rules ``own_documents``: from a model's label to the path of its user.
     API_OWNERS: Mapping[str, str] | None = None
@@ -111,6 +116,8 @@ class Options:
     TENANTS: str | None = None
     #: What tells a worker that something is due at once: "celery", "tasks", "none".
     WAKE: str = "celery"
+    #: What a monitor sends to be told of the health; ``None``: only users with the permission are.
+    HEALTH_TOKEN: str | None = field(default=None, repr=False)
     #: The most seconds that ``?wait=`` of the HTTP API takes.
     API_MAX_WAIT: int = 30
 
@@ -136,6 +143,7 @@ def options() -> Options:
         raise ImproperlyConfigured("CRAFTKIT is no dict.")
     if not given.keys() <= OPTION_NAMES:
         unknown = sorted(map(str, given.keys() - OPTION_NAMES))
+        del given  # error pages show locals, and it holds a token
         raise ImproperlyConfigured(f"CRAFTKIT has no key {', '.join(unknown)}.")
     return Options(**given)
 

@@ -10,6 +10,7 @@ from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from django.apps import apps
+from django.core.exceptions import EmptyResultSet
 from django.db import Error, connections, models, router, transaction
 
 from . import bulk
@@ -52,6 +53,29 @@ def database() -> str:
 @cache
 def _job() -> type[models.Model]:
     return apps.get_model("craftkit", "Job")
+
+
+def count_some(querysets: Iterable[models.QuerySet[Any]], most: int) -> list[int]:
+    """Count the rows of each, up to ``most`` and one, with one query for all."""
+    using = database()
+    connection = connections[using]
+    parts: list[str] = []
+    params: list[Any] = []
+    for rows in querysets:
+        few = rows.using(using).order_by().values("pk")[: most + 1]
+        try:
+            sql, values = few.query.get_compiler(using).as_sql()
+        except EmptyResultSet:
+            parts.append("0")
+            continue
+        parts.append(f"(SELECT COUNT(*) FROM ({sql}) craftkit_{len(parts)})")  # noqa: S608
+        params += values
+    if not parts:
+        return []
+    with connection.cursor() as cursor:
+        suffix = connection.features.bare_select_suffix
+        cursor.execute(f"SELECT {', '.join(parts)}{suffix}", params)
+        return [int(number) for number in cursor.fetchone()]
 
 
 def non_atomic(view: View) -> View:

@@ -29,6 +29,7 @@ from .files import SECONDS, FileUnavailable, streamed
 from .models import EngagementEvent, Render, RenderFailed
 from .models.downloading import GuestLink
 from .permissions import allows, owns_source
+from .visibility import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -145,7 +146,8 @@ class Download(AccessMixin, _Download):
     source = "site"
 
     def get(self, request: HttpRequest, pk: str) -> HttpResponseBase:
-        found = _read(int(pk))
+        # What the visitor may not know of is as if there were none.
+        found = _read(int(pk), request)
         try:
             check_access(request, found)
         except PermissionDenied:
@@ -189,8 +191,11 @@ def record(render: Render, source: str) -> None:
         render.record(downloaded.value, {"source": source})
 
 
-def _read(pk: int) -> Render | None:
-    return Render.objects.writer().defer("data", "answer").filter(pk=pk).first()
+def _read(pk: int, request: HttpRequest | None = None) -> Render | None:
+    rows = Render.objects.writer()
+    if request is not None:
+        rows = visible(rows, request)
+    return rows.defer("data", "answer").filter(pk=pk).first()
 
 
 def _has_login() -> bool:

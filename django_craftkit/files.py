@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from django_craftkit.client import NotFound
 from django_craftkit.credentials import ProjectUnavailable
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import CraftkitError, RenderFailed
 from django_craftkit.streaming import Chunks, StreamedFile, is_seekable
 
@@ -126,14 +126,14 @@ def _opened(open_file: Callable[[], OpenFile], row: Model) -> OpenFile:
     except (Error, RenderFailed):
         raise
     except (CraftkitError, ImproperlyConfigured, ProjectUnavailable) as error:
-        logger.warning("A file of %s could not be opened: %s", what, error)
+        logger.warning("A file of %s could not be opened: %s", what, error, extra=about(row))
         # What is wrong with settings is no business of whoever reads documents.
         why = error.message if isinstance(error, CraftkitError) else ""
         is_gone = isinstance(error, NotFound) and not error.is_passing
         raise FileUnavailable(why, is_gone=is_gone) from error
     except Exception as error:
         # A storage raises what it likes, a file that was moved away included.
-        logger.exception("The archive did not hand out a file of %s.", what)
+        logger.exception("The archive did not hand out a file of %s.", what, extra=about(row))
         why = _("This site's archive did not hand it out.")
         raise FileUnavailable(why, is_gone=isinstance(error, FileNotFoundError)) from error
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import django_craftkit
-from django_craftkit.log import LONGEST, get_logger
+from django_craftkit.log import FIELDS, LONGEST, about, get_logger
 from django_craftkit.models import (
     Change,
     EngagementEvent,
+    Job,
     Render,
     RenderFailed,
     SignatureRecipient,
@@ -47,6 +48,32 @@ def test_a_text_has_an_end(caplog):
 def test_a_logger_says_where_it_was_called(caplog):
     get_logger("django_craftkit.any").warning("%s", "here")
     assert Path(caplog.records[0].pathname) == Path(__file__)
+
+
+def test_a_line_has_the_fields_of_the_row_that_it_names(caplog):
+    logger = get_logger("django_craftkit.any")
+    job = Job(kind="archive render", object_id=7, project="eu", attempts=2)
+    change = Change(kind="share", object_id=3, attempt=4, to_status="active")
+    logger.warning("%s stopped: %s", job, ValueError("no"))
+    logger.warning("%s", change)
+    logger.warning("%d rows", 3)
+    logger.warning("A template", extra={"project": "eu"})
+    found = [tuple(getattr(one, name) for name in FIELDS) for one in caplog.records]
+    assert found == [
+        ("eu", "archive render", 7, 2),
+        ("", "share", 3, 4),
+        ("", "", None, None),
+        ("eu", "", None, None),
+    ]
+
+
+@pytest.mark.django_db
+def test_nothing_is_read_for_a_field(django_assert_num_queries):
+    pk = Render.objects.request("invoice", {}).pk
+    render = Render.objects.only("status").get(pk=pk)
+    with django_assert_num_queries(0):
+        told = about(render)
+    assert told == {"project": "", "kind": "render", "object": pk, "attempt": None}
 
 
 def test_every_module_logs_so():

@@ -15,9 +15,11 @@ from django_craftkit.admin.common.base import MirrorAdmin, age_column
 from django_craftkit.admin.common.buttons import button
 from django_craftkit.admin.common.format import Context, age, brief, name_of, side_by_side
 from django_craftkit.admin.common.lists import ProjectFilter, StateFilter
+from django_craftkit.database import database
 from django_craftkit.models import Batch, Render
 from django_craftkit.models.batch import count_by_status
 from django_craftkit.permissions import user_of
+from django_craftkit.visibility import visible, visible_documents
 from django_craftkit.words import grouped, inside
 
 if TYPE_CHECKING:
@@ -70,7 +72,8 @@ class BatchAdmin(MirrorAdmin[Batch]):
         return super().get_queryset(request).select_related("requested_by")
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[ShownBatch]) -> None:
-        counts = count_by_status(Render.objects.all(), [row.pk for row in rows])
+        documents = visible(Render.objects.all(), request)
+        counts = count_by_status(documents, [row.pk for row in rows])
         for row in rows:
             row.numbers = counts[row.pk]
 
@@ -127,7 +130,8 @@ class BatchAdmin(MirrorAdmin[Batch]):
 
     @button("retry", "retry_render")
     def retry_view(self, request: HttpRequest, batch: Batch) -> HttpResponse:
-        number = batch.retry_failed(user=user_of(request))
+        of = visible_documents(request, database())
+        number = batch.retry_failed(user=user_of(request), of=of)
         if not number:
             text = _now("It was left as it is: none of its documents has failed.")
             return self.tell(request, batch, (messages.WARNING, text))

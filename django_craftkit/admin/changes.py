@@ -16,10 +16,12 @@ from django_craftkit.admin.common.truncate import loads, short_line, short_name
 from django_craftkit.admin.common.work import KindFilter, TargetAdmin
 from django_craftkit.models import Change, Render, Share, SignatureRequest
 from django_craftkit.models.batch import COMPLETED, OPEN
+from django_craftkit.models.erased import NAMING
 from django_craftkit.models.problems import Problem
 from django_craftkit.models.project import PAUSED, RUNNING
 from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
 from django_craftkit.models.superseding import CORRECTED, SUPERSEDED, SUPERSEDES
+from django_craftkit.visibility import is_narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,11 +117,14 @@ class ChangeAdmin(TargetAdmin[Change]):
 
     def get_filterable(self, request: HttpRequest) -> Sequence[str]:
         sees = all(self.allows(request, permission) for permission in NOTES.values())
+        sees = sees and not is_narrowed(request)
         columns = super().get_filterable(request)
         return [*columns, "note"] if sees else columns
 
     def get_wholes(self, request: HttpRequest, obj: Change) -> Sequence[str]:
         sees = obj.kind not in NOTES or self.allows(request, NOTES[obj.kind])
+        # Whoever sees some documents alone is not told the key of another.
+        sees = sees and not (obj.to_status in NAMING and is_narrowed(request))
         return [name for name in self.wholes if name != "note" or sees]
 
     def get_fields(self, request: HttpRequest, obj: Change | None = None) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from django_craftkit.admin.common.lists import ProjectFilter, ValueFilter
 from django_craftkit.admin.common.truncate import SHOWN, body_of, laid_out, shown
 from django_craftkit.admin.common.work import WorkAdmin
 from django_craftkit.models import EngagementEvent, Render, SignatureRequest, WebhookDelivery
+from django_craftkit.visibility import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,7 +114,7 @@ class WebhookDeliveryAdmin(WorkAdmin[WebhookDelivery]):
         for model, key in models.items():
             name = str(model._meta.model_name)
             if ids and self.allows(request, f"view_{name}"):
-                known = model._default_manager.filter(remote_id__in=ids)
+                known = visible(model._default_manager.filter(remote_id__in=ids), request)
                 columns = known.values_list("project", "remote_id", "pk", key)
                 for project, remote_id, pk, label in columns:
                     found[project, remote_id] = (self.address("change", pk, model=name), label)

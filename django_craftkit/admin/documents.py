@@ -14,6 +14,7 @@ from django_craftkit.admin.common.format import Context, age_by
 from django_craftkit.admin.common.truncate import LONG, short_name
 from django_craftkit.models import Render
 from django_craftkit.permissions import permitted, permitted_among
+from django_craftkit.visibility import visible
 
 from .renders.buttons import RenderButtons
 from .renders.page import document_buttons, render_badges
@@ -60,7 +61,7 @@ class CraftkitDocumentsMixin(_ModelAdmin):
 
     def _documents_of(self, request: HttpRequest, source: Model) -> Context | None:
         """Return what the page shows of an object's documents; ``None`` for who may see none."""
-        user, rows = request.user, Render.objects.for_object(source)
+        user, rows = request.user, visible(Render.objects.for_object(source), request)
         rows = rows.defer(*LONG[Render]).select_related("requested_by")
         mine = permitted(user, "view_render", rows)
         renders = list((rows if mine is None else mine)[: MOST + 1])

@@ -15,6 +15,7 @@ from django_craftkit.admin.common.lists import ProjectFilter
 from django_craftkit.admin.common.sources import note_sources, source_link
 from django_craftkit.admin.common.truncate import long_of, object_of, short_line, short_name
 from django_craftkit.models import FormSubmission, Render
+from django_craftkit.visibility import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     class ShownSubmission(FormSubmission):
         """One as ``prepare_rows`` leaves it."""
 
+        knows_document: bool
         sees_document: bool
         sees_session: bool
 
@@ -67,8 +69,15 @@ class FormSubmissionAdmin(MirrorAdmin[FormSubmission]):
         note_sources(request, rows)
         sees_documents = self.allows(request, "view_render")
         sees_sessions = self.allows(request, "view_embedsession")
+        # What is about an object of the user's own may have another's document all the same.
+        pks = {row.render_id for row in rows if row.render_id is not None}
+        renders = Render.objects.filter(pk__in=pks)
+        mine = visible(renders, request)
+        known = pks if mine is renders else set(mine.values_list("pk", flat=True))
         for row in rows:
-            row.sees_document, row.sees_session = sees_documents, sees_sessions
+            row.sees_document = sees_documents and row.render_id in known
+            row.knows_document = row.render_id in known
+            row.sees_session = sees_sessions
 
     @admin.display(description=_("form"))
     def shown_template(self, row: FormSubmission) -> str:
@@ -89,7 +98,7 @@ class FormSubmissionAdmin(MirrorAdmin[FormSubmission]):
 
     @admin.display(description=_("document"))
     def document(self, row: ShownSubmission) -> str:
-        if row.render is None:
+        if row.render is None or not row.knows_document:
             return "–"
         url = self.address("change", row.render.pk, model="render") if row.sees_document else ""
         return linked(url, short_name(row.render.title))

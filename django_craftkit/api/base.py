@@ -116,7 +116,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
     serializer_classes: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
     #: What one row and several of them are called where OpenAPI describes the view.
     nouns: ClassVar[tuple[str, str]] = ("a row", "rows")
-    #: Whether its rows are documents or about one, so that ``API_QUERYSET`` narrows them.
+    #: Whether its rows are documents or about one, so that the project's rule narrows them.
     is_of_document: ClassVar[bool] = True
     #: Actions that mail people.
     mails: ClassVar[frozenset[str]] = frozenset()
@@ -182,7 +182,7 @@ class CraftkitViewSet(GenericViewSet[Row]):
         return self._row
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the rows that the user may know of: those that ``API_QUERYSET`` leaves."""
+        """Return the rows that the user may know of, as ``VISIBLE`` and ``API_QUERYSET`` say."""
         rows: QuerySet[Any] = super().get_queryset()
         if getattr(self, "swagger_fake_view", False):
             return rows

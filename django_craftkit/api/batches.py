@@ -14,6 +14,7 @@ from django_craftkit.models import Batch, Render
 from django_craftkit.models.arguments import MAX_NAME, MAX_SLUG
 from django_craftkit.models.batch import count_by_status
 from django_craftkit.permissions import user_of
+from django_craftkit.visibility import visible_documents
 
 from .base import CraftkitViewSet
 from .fields import Named
@@ -72,8 +73,8 @@ class BatchFilter(django_filters.FilterSet):
 class BatchViewSet(CraftkitViewSet[Batch]):
     """Batches, with how far each has come.
 
-    Where ``API_QUERYSET`` narrows the documents, there are the batches that have one of those, and
-    nothing else is counted, or retried.
+    Where a rule of this site narrows the documents, there are the batches that have one of those,
+    and nothing else is counted, or retried.
     """
 
     queryset = Batch.objects.all()
@@ -85,10 +86,7 @@ class BatchViewSet(CraftkitViewSet[Batch]):
 
     def get_queryset(self) -> QuerySet[Batch]:
         rows = super().get_queryset()
-        if getattr(self, "swagger_fake_view", False) or conf.options().API_QUERYSET is None:
-            return rows
-        mine = self.get_documents(rows.db).filter(batch__isnull=False)
-        return rows.filter(pk__in=mine.order_by().values("batch"))
+        return rows if getattr(self, "swagger_fake_view", False) else narrowed(rows, self.request)
 
     def get_documents(self, using: str) -> RenderQuerySet:
         """Return the documents of any batch that the user may know of."""
@@ -110,8 +108,7 @@ class BatchViewSet(CraftkitViewSet[Batch]):
         Those that were withdrawn stay as they are. Without any, nothing is done.
         """
         batch = self.get_object()
-        is_narrowed = conf.options().API_QUERYSET is not None
-        of = self.get_documents(database()) if is_narrowed else None
+        of = visible_documents(request, database(), conf.options().API_QUERYSET)
         batch.retry_failed(user=user_of(request), of=of)
         batch.refresh_from_db()
         return self.answer(self.prepare([batch])[0])

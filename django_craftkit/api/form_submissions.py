@@ -12,7 +12,7 @@ from django_craftkit.models.arguments import MAX_SLUG
 
 from .base import CraftkitViewSet
 from .fields import DataField, KeyFilter, Named, ShownSourceField
-from .querysets import own_submissions
+from .querysets import narrowed
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -66,7 +66,7 @@ class FormSubmissionFilter(django_filters.FilterSet):
 class FormSubmissionViewSet(CraftkitViewSet[FormSubmission]):
     """Form submissions, the last one received first.
 
-    Where ``API_QUERYSET`` narrows the documents, there are those that are about an object of the
+    Where a rule of this site narrows the documents, there are those that are about an object of the
     user's, or whose document the user may know of.
     """
 
@@ -85,5 +85,4 @@ class FormSubmissionViewSet(CraftkitViewSet[FormSubmission]):
             return rows
         if self.action == "list":
             rows = rows.defer("answer", "data")
-        narrowed: QuerySet[FormSubmission] = own_submissions(rows, self.request)
-        return narrowed
+        return narrowed(rows, self.request)

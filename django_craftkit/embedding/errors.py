@@ -40,7 +40,9 @@ class SessionLost(Exception):
 def refuse(project: str, error: CraftkitError) -> NoReturn:
     """Raise ``SessionUnavailable`` for what Craftkit said, and log it in one line."""
     code, why = reason(project, error)
-    logger.warning("Project %r has no embed session (%s): %s", project, code, error)
+    logger.warning(
+        "Project %r has no embed session (%s): %s", project, code, error, extra={"project": project}
+    )
     raise SessionUnavailable(code, why, is_passing=error.is_outage) from None
 
 

@@ -90,6 +90,7 @@ class ArchivedFileManager(RowManager["ArchivedFile"]):
                     "The archive did not hand out its file of %s %d, so Craftkit is asked for it.",
                     kind,
                     object_id,
+                    extra={"kind": kind, "object": object_id},
                 )
         file = at_craftkit()
         return OpenFile(file, getattr(file, "content_length", None))

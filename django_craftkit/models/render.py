@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import database, in_transaction, lock
-from django_craftkit.log import get_logger, one_line
+from django_craftkit.log import about, get_logger, one_line
 from django_craftkit.streaming import AsyncFile
 from django_craftkit.twins import async_twin, in_thread
 
@@ -265,7 +265,9 @@ class Render(Sourced, Sendable, Supersedable):
                 f"{row} was made elsewhere: its data are not known here. Request a new document."
             )
         if not row.is_retriable:
-            logger.info("Document %d is not tried again: it is %s.", row.pk, row.status)
+            logger.info(
+                "Document %d is not tried again: it is %s.", row.pk, row.status, extra=about(row)
+            )
             return False
         row.begin_attempt(data, user)
         if data is not None:

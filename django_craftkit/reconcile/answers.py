@@ -49,6 +49,7 @@ def warn_of_unreadable(rows: str, project: str, said: Said) -> bool:
             len(left_out) if isinstance(left_out, list) else "All",
             rows,
             project,
+            extra={"project": project},
         )
     return bool(left_out)
 

@@ -18,7 +18,7 @@ from django_craftkit.database import (
     sanitized,
 )
 from django_craftkit.failures import is_outage
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import (
     Change,
     EngagementEvent,
@@ -128,7 +128,11 @@ def _process(
             try:
                 _apply([delivery], now)
             except Exception as error:
-                logger.exception("The webhook %s could not be applied.", delivery.delivery_id)
+                logger.exception(
+                    "The webhook %s could not be applied.",
+                    delivery.delivery_id,
+                    extra=about(delivery),
+                )
                 _note_failure(delivery, error, now)
     for project in {delivery.project for delivery in batch}:
         state = ProjectState.objects.of(project)
@@ -342,6 +346,7 @@ def _note(results: dict[int, DeliveryResult], batch: list[WebhookDelivery], now:
                 delivery.delivery_id,
                 delivery.project,
                 delivery.attempts,
+                extra=about(delivery),
             )
         values = result._asdict() | result.problem.columns
         del values["problem"], values["link"]

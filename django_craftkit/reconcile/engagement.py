@@ -12,7 +12,7 @@ from django_craftkit import clock
 from django_craftkit.client import InvalidRequest, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock, sanitized, update_many
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Change, EngagementEvent, Job, Render, Share
 from django_craftkit.models.erased import blank
 from django_craftkit.models.problems import Problem
@@ -88,7 +88,12 @@ def _tell(render: Render, craftkit: client.Craftkit) -> None:
         except InvalidRequest as error:
             if error.is_passing:
                 raise
-            logger.warning("Craftkit does not take an event of document %s: %s", render.pk, error)
+            logger.warning(
+                "Craftkit does not take an event of document %s: %s",
+                render.pk,
+                error,
+                extra=about(render),
+            )
         # Craftkit's own event takes its place: it has an id.
         event.delete(using=database())
 

@@ -15,7 +15,7 @@ from django.db import Error
 from django_craftkit.clock import database_now
 from django_craftkit.database import in_transaction, sanitized
 from django_craftkit.failures import is_outage
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Change, Job, ProjectState
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.models.project import PAUSED, RUNNING
@@ -214,7 +214,10 @@ class Noting:
                 state = ProjectState.objects.of(project, capability)
                 _record(state, RUNNING, Change.Cause.ANSWER, "")
                 logger.warning(
-                    "Craftkit project %r (%s) goes on.", project, capability or "all of it"
+                    "Craftkit project %r (%s) goes on.",
+                    project,
+                    capability or "all of it",
+                    extra=about(state),
                 )
 
     def _pause(self, job: Job, pause: Paused, now: datetime) -> None:
@@ -241,6 +244,7 @@ class Noting:
                 pause.capability or "all of it",
                 # Craftkit's words may quote what was sent: the project's row has them.
                 pause.reason if is_ours else pause.code,
+                extra=about(state),
             )
 
 

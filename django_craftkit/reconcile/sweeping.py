@@ -81,6 +81,7 @@ def restore_jobs(part: int) -> int:
                 due.kind.value,
                 project,
                 object_ids[:10],
+                extra={"project": project, "kind": due.kind.value},
             )
             Job.objects.restore(due.kind, object_ids, project)
             restored += len(object_ids)

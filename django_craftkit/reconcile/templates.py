@@ -20,7 +20,7 @@ from django_craftkit.client import CraftkitError, InvalidResponse, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.database import database, in_transaction, lock, sanitized, update_many
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Job, ProjectState, Template
 from django_craftkit.models.problems import ErrorCode, StepError
 from django_craftkit.models.template import PAUSE
@@ -119,7 +119,12 @@ def step(job: Job) -> Result:
     is_whole = not warn_of_unreadable("templates", job.project, listed)
     summaries = {said.slug: said for said in reversed(listed) if SLUG.fullmatch(said.slug)}
     if odd := len(listed) - len(summaries):
-        logger.warning("%d templates of project %r have no slug of their own.", odd, job.project)
+        logger.warning(
+            "%d templates of project %r have no slug of their own.",
+            odd,
+            job.project,
+            extra=about(job),
+        )
     changed = _note_listed(state, asked_at, summaries, is_whole)
     return _Reading(state, craftkit).read(changed, end)
 
@@ -150,7 +155,9 @@ def _note_listed(
     if is_whole:
         left = Template.objects.known().filter(pk__in=gone).using(database())
         if number := left.update(gone_at=asked_at):
-            logger.info("%d templates of project %r are gone.", number, state.project)
+            logger.info(
+                "%d templates of project %r are gone.", number, state.project, extra=about(state)
+            )
     if same:
         bulk.update_by_pk(Template, same, database(), seen_at=asked_at, gone_at=None)
     # Craftkit names those first that were changed last.
@@ -178,7 +185,9 @@ class _Reading:
             try:
                 self._read_one(slug)
             except (InvalidResponse, StepError) as error:
-                logger.warning("The template %r can't be read: %s", slug, error)
+                logger.warning(
+                    "The template %r can't be read: %s", slug, error, extra=about(self._state)
+                )
                 odd = odd or error
             except CraftkitError:
                 self._write()
@@ -229,7 +238,10 @@ def _apply(state: ProjectState, read: Mapping[str, Read]) -> None:
         is_unreadable = values["published"] and values["manifest"] is None
         if is_unreadable:
             logger.warning(
-                "The manifest of template %r in project %r can't be read.", slug, state.project
+                "The manifest of template %r in project %r can't be read.",
+                slug,
+                state.project,
+                extra=about(state),
             )
         if row is None:
             new.append(Template(project=state.project, slug=slug, **values))

@@ -1,4 +1,8 @@
-"""``{% load craftkit %}``: links, statuses and signatures. No tag ever calls Craftkit."""
+"""``{% load craftkit %}``: links, statuses and signatures. No tag ever calls Craftkit.
+
+What a tag looks up itself is what the visitor of the page may know of (``CRAFTKIT["VISIBLE"]``).
+What the view hands it, a document or what ``prefetch_for`` has read, is the view's choice.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from django_craftkit.badges import describe, describe_signature, signature_token
 from django_craftkit.embedding import Session
 from django_craftkit.models import Render, Share, SignatureRequest
 from django_craftkit.models.render_queryset import PREFETCHED
+from django_craftkit.visibility import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from django.template.context import Context
 
     from django_craftkit.badges import Badge
+    from django_craftkit.models.render_queryset import RenderQuerySet
 
     class Prefetched(Render):
         """As ``Render.objects.prefetch_for`` has read it."""
@@ -47,49 +53,56 @@ class _Hidden(str):
         return "'…'"
 
 
-def _newest_render(about: Model, slug: str | None) -> Render | None:
+def _documents(context: Context, about: Model, slug: str | None) -> RenderQuerySet:
+    """Return the documents about an object that the page's visitor may know of."""
+    renders: RenderQuerySet = Render.objects.for_object(about).defer("data", "answer")
+    if slug:
+        renders = renders.filter(template=slug)
+    # A mail is made without a request: it has no visitor.
+    request = context.get("request")
+    return renders if request is None else visible(renders, request)
+
+
+def _newest_render(context: Context, about: Model, slug: str | None) -> Render | None:
     if isinstance(about, Render):
         return about if not slug or slug == about.template else None
     if (prefetched := _prefetched(about, slug)) is not None:
         return next(iter(prefetched), None)
-    renders = Render.objects.for_object(about).defer("data", "answer")
-    render: Render | None = (renders.filter(template=slug) if slug else renders).first()
+    render: Render | None = _documents(context, about, slug).first()
     return render
 
 
-def _newest_download(about: Model, slug: str | None) -> Render | None:
+def _newest_download(context: Context, about: Model, slug: str | None) -> Render | None:
     """Return the newest document that is ready and was not withdrawn."""
     ready = Render.Status.SUCCEEDED
     if isinstance(about, Render):
         is_one = about.status == ready and about.withdrawn_at is None
-        return _newest_render(about, slug) if is_one else None
+        return _newest_render(context, about, slug) if is_one else None
     if (prefetched := _prefetched(about, slug)) is not None:
         known = (one for one in prefetched if one.status == ready and one.withdrawn_at is None)
         return next(known, None)
-    renders = Render.objects.for_object(about).filter(status=ready, withdrawn_at=None)
-    render: Render | None = (
-        (renders.filter(template=slug) if slug else renders).defer("data", "answer").first()
-    )
+    renders = _documents(context, about, slug).filter(status=ready, withdrawn_at=None)
+    render: Render | None = renders.first()
     return render
 
 
-def _newest_link(about: Model, slug: str | None) -> Share | None:
+def _newest_link(context: Context, about: Model, slug: str | None) -> Share | None:
     """Return the newest open link that is for anybody."""
     if (prefetched := _prefetched(about, slug)) is not None:
         links = [share for render in prefetched for share in render.open_links]
         return max(links, key=lambda share: (share.requested_at, share.pk), default=None)
+    renders: RenderQuerySet
     if isinstance(about, Render):
         renders = Render.objects.filter(pk=about.pk)
+        renders = renders.filter(template=slug) if slug else renders
     else:
-        renders = Render.objects.for_object(about).order_by()
-    if slug:
-        renders = renders.filter(template=slug)
+        renders = _documents(context, about, slug).order_by()
     shares = Share.objects.to_hand_out().filter(render__in=renders.values("pk"))
     share: Share | None = shares.only("url").first()
     return share
 
 
-def _newest_request(about: Model, slug: str | None) -> SignatureRequest | None:
+def _newest_request(context: Context, about: Model, slug: str | None) -> SignatureRequest | None:
     if isinstance(about, SignatureRequest):
         return about if not slug or slug == about.render.template else None
     prefetched = _prefetched(about, slug)
@@ -100,10 +113,12 @@ def _newest_request(about: Model, slug: str | None) -> SignatureRequest | None:
         requests = SignatureRequest.objects.filter(render=about.pk).order_by("-requested_at", "-pk")
     else:
         requests = SignatureRequest.objects.for_object(about)
+        if (request := context.get("request")) is not None:
+            requests = visible(requests, request)
     if slug:
         requests = requests.filter(render__template=slug)
-    request: SignatureRequest | None = requests.only("status").with_signers().first()
-    return request
+    newest: SignatureRequest | None = requests.only("status").with_signers().first()
+    return newest
 
 
 def _prefetched(about: Model, slug: str | None) -> list[Prefetched] | None:
@@ -114,8 +129,8 @@ def _prefetched(about: Model, slug: str | None) -> list[Prefetched] | None:
     return [render for render in renders if render.template == slug]
 
 
-@register.simple_tag
-def craftkit_share_url(about: object, template: str | None = None) -> str:
+@register.simple_tag(takes_context=True)
+def craftkit_share_url(context: Context, about: object, template: str | None = None) -> str:
     """The URL of the newest open link made for handing out, never one made for one person.
 
     Args:
@@ -133,13 +148,17 @@ def craftkit_share_url(about: object, template: str | None = None) -> str:
         return about.url if not template or about.render.template == template else ""
     if not isinstance(about, Model) or about.pk is None:
         return ""
-    share = _newest_link(about, template)
+    share = _newest_link(context, about, template)
     return share.url if share else ""
 
 
-@register.simple_block_tag
+@register.simple_block_tag(takes_context=True)
 def craftkit_share_link(
-    content: str, about: object, template: str | None = None, **attributes: object
+    context: Context,
+    content: str,
+    about: object,
+    template: str | None = None,
+    **attributes: object,
 ) -> SafeString:
     """An ``<a>`` around the block's content, to the link that ``craftkit_share_url`` gives.
 
@@ -151,15 +170,16 @@ def craftkit_share_link(
     Returns:
         The element; "" if there is no such link.
     """
-    url = craftkit_share_url(about, template)
+    url = craftkit_share_url(context, about, template)
     if not url:
         return SafeString()
     shown = {name.replace("_", "-"): one for name, one in attributes.items()}
     return format_html("<a{}>{}</a>", flatatt({**shown, "href": url}), content)
 
 
-@register.simple_tag
+@register.simple_tag(takes_context=True)
 def craftkit_download_url(
+    context: Context,
     about: object,
     template: str | None = None,
     *,
@@ -178,7 +198,7 @@ def craftkit_download_url(
         The address, without scheme and host; "" if there is no such document.
     """
     subject = _subject(about)
-    render = None if subject is None else _newest_download(subject, template)
+    render = None if subject is None else _newest_download(context, subject, template)
     if render is None:
         return ""
     try:
@@ -206,7 +226,7 @@ def craftkit_status(context: Context, about: object, template: str | None = None
         The badge; "" if there is no document.
     """
     subject = _subject(about)
-    render = None if subject is None else _newest_render(subject, template)
+    render = None if subject is None else _newest_render(context, subject, template)
     if render is None:
         return SafeString()
     return _badge(context, describe(render), lambda: token_of(render))
@@ -224,7 +244,7 @@ def craftkit_signature(context: Context, about: object, template: str | None = N
         The badge; "" if there is no signature request.
     """
     subject = _subject(about)
-    request = None if subject is None else _newest_request(subject, template)
+    request = None if subject is None else _newest_request(context, subject, template)
     if request is None:
         return SafeString()
     return _badge(context, describe_signature(request), lambda: signature_token_of(request))

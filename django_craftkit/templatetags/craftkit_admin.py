@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django import template
-from django.core.exceptions import EmptyResultSet, ImproperlyConfigured
-from django.db import connections
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 
 from django_craftkit import clock, conf, credentials
-from django_craftkit.database import database
+from django_craftkit.database import count_some, database
 from django_craftkit.models import (
     Change,
     Job,
@@ -24,10 +23,11 @@ from django_craftkit.models import (
 )
 from django_craftkit.models.project import signed_projects
 from django_craftkit.permissions import allows
+from django_craftkit.visibility import visible
 from django_craftkit.words import ago, grouped, inside, since, why_paused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime
 
     from django.db.models import Model, QuerySet
@@ -72,7 +72,9 @@ def craftkit_front_page(context: Context) -> Shown:
     """Return what the front page shows above the list of models, as far as the user may see it."""
     lists = _lists(context)
     shown = [figure for figure in _figures() if figure.rows.model in lists]
-    numbers = _count([figure.rows for figure in shown])
+    using, request = database(), context["request"]
+    rows = [visible(figure.rows.using(using), request) for figure in shown]
+    numbers = count_some(rows, MOST)
     return {
         "figures": [
             {
@@ -151,28 +153,6 @@ def _figures() -> Iterator[_Figure]:
     received = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.RECEIVED)
     label = ngettext_lazy("webhook waiting", "webhooks waiting")
     yield _Figure(received, "status__exact=received", "", label)
-
-
-def _count(querysets: Sequence[QuerySet[Model]]) -> list[int]:
-    """Count up to ``MOST`` and one rows of each, with one query for all."""
-    using = database()
-    connection = connections[using]
-    parts, params = [], []
-    for rows in querysets:
-        few = rows.using(using).order_by().values("pk")[: MOST + 1]
-        try:
-            sql, values = few.query.get_compiler(using).as_sql()
-        except EmptyResultSet:
-            parts.append("0")
-            continue
-        parts.append(f"(SELECT COUNT(*) FROM ({sql}) craftkit_{len(parts)})")  # noqa: S608
-        params += values
-    if not parts:
-        return []
-    with connection.cursor() as cursor:
-        suffix = connection.features.bare_select_suffix
-        cursor.execute(f"SELECT {', '.join(parts)}{suffix}", params)
-        return [int(number) for number in cursor.fetchone()]
 
 
 def _read_states() -> list[Any]:

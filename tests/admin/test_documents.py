@@ -117,6 +117,17 @@ def test_they_are_shown_newest_first_with_what_they_are(boss, order):
     assert "invoice" in html
 
 
+def nothing(queryset, request):
+    return queryset.none()
+
+
+def test_a_document_that_is_not_visible_is_not_there(boss, order, settings):
+    make_render(source=order, key="first")
+    assert "first" in section(boss, order)
+    settings.CRAFTKIT = {"VISIBLE": f"{__name__}.nothing"}
+    assert "first" not in section(boss, order)
+
+
 def test_the_page_is_the_projects_own_and_has_our_stylesheet(boss, order):
     page = boss.get(f"/backoffice/shop/order/{order.pk}/change/").content.decode()
     assert "<p>ours</p>" in page

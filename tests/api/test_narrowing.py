@@ -43,9 +43,10 @@ def rows_about(source):
     }
 
 
-@pytest.fixture
-def own(settings):
-    settings.CRAFTKIT = OWN
+@pytest.fixture(params=["API_QUERYSET", "VISIBLE"])
+def own(settings, request):
+    """Customers see what is their own: in the API, or everywhere."""
+    settings.CRAFTKIT = {request.param: OWN["API_QUERYSET"], "API_OWNERS": OWN["API_OWNERS"]}
 
 
 def test_what_is_not_ones_own_is_not_there(person, own):
@@ -215,6 +216,8 @@ def test_nobody_is_told_more_by_narrowing_nothing(person):
         ({"API_QUERYSET": "django_craftkit.api.querysets.nothing"}, "E015"),
         ({"API_QUERYSET": "django_craftkit.api.querysets"}, "E015"),
         ({"API_QUERYSET": "odd"}, "E015"),
+        ({"VISIBLE": "nowhere.rule"}, "E015"),
+        ({"VISIBLE": 7}, "E011"),
         ({"API_OWNERS": {"shop.nothing": "user"}}, "E016"),
         ({"API_OWNERS": {"odd": "user"}}, "E016"),
         ({"API_OWNERS": {7: "user"}}, "E016"),

@@ -7,6 +7,8 @@ yields the names that the snippet finds there, and gets back all the names that 
 from __future__ import annotations
 
 import json
+import logging
+import logging.config
 import sys
 import unittest
 from collections.abc import Callable, Generator
@@ -18,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import responses
 from asgiref.sync import async_to_sync
-from celery import current_app
+from celery import Celery, current_app
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Group
-from django.core import checks, signing
-from django.core.exceptions import PermissionDenied
+from django.core import checks, mail, signing
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models.signals import m2m_changed
 from django.db.utils import ConnectionHandler
 from django.http import Http404, HttpResponse
@@ -32,9 +35,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_craftkit import client, credentials, declarations
+from django_craftkit import beat_schedule, client, credentials, declarations, signals
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.api.throttling import MAIL, READ, WRITE
+from django_craftkit.database import database
 from django_craftkit.embedding import create_session
 from django_craftkit.models import (
     ArchivedFile,
@@ -49,11 +53,13 @@ from django_craftkit.models import (
     SignatureRequest,
     Template,
 )
+from django_craftkit.models.archive import archive_storage
 from django_craftkit.sandbox import Sandbox, SandboxAdapter, SandboxServer
 from django_craftkit.signing import AnchorTag, Recipient
 from tests.client.conftest import BASE
 from tests.client.embed.helpers import IMAGE, MINTED, REFRESH_URL, SESSION, SESSIONS_URL
 from tests.client.test_account import KEYED, PROJECT, PROJECTS_URL, PROVISION_URL, PROVISIONED
+from tests.docs import pages
 from tests.forms.helpers import form_event, minted, store
 from tests.shop import organizations
 from tests.shop.models import Account, Line, Order
@@ -921,6 +927,172 @@ def scene_api_queryset(stage: Stage) -> Scene:
     assert not names["documents"](Render.objects.all(), request).exists()
     request.user.groups.create(name="Back office")
     assert names["documents"](Render.objects.all(), request).count() == 1
+
+
+def _rules(stage: Stage, **functions: object) -> None:
+    """Put functions where ``shop.rules`` would have them."""
+    module = ModuleType("shop.rules")
+    vars(module).update(functions)
+    stage.getfixturevalue("monkeypatch").setitem(sys.modules, module.__name__, module)
+    shop = ModuleType("shop")
+    stage.getfixturevalue("monkeypatch").setitem(sys.modules, shop.__name__, shop)
+
+
+def _accounts() -> tuple[Any, Render, Render]:
+    """Return a clerk, and a document of the clerk's group and one of another's."""
+    users = get_user_model().objects
+    clerk, *owners = (users.create_user(name) for name in ("clerk", "one", "another"))
+    group = Group.objects.create(name="One")
+    clerk.groups.add(group)
+    owners[0].groups.add(group)
+    accounts = [Account.objects.create(owner=owner) for owner in owners]
+    mine, others = (Render.objects.request("invoice", {}, source=one) for one in accounts)
+    return clerk, mine, others
+
+
+@scene
+def scene_mail_pdf(stage: Stage) -> Scene:
+    receivers = signals.render_succeeded.receivers[:]
+    yield {}
+    try:
+        _ready(stage)
+        (message,) = mail.outbox
+        ((name, content, kind),) = message.attachments
+        assert (name, kind) == ("invoice.pdf", "application/pdf")
+        assert content.startswith(b"%PDF-")
+    finally:
+        signals.render_succeeded.receivers = receivers
+        signals.render_succeeded.sender_receivers_cache.clear()
+
+
+@scene
+def scene_queue(stage: Stage) -> Scene:
+    names = yield {}
+    app = Celery("documented", set_as_current=False)
+    app.conf.task_routes = names["CELERY_TASK_ROUTES"]
+    tasks = {one["task"] for one in beat_schedule().values()} | {"craftkit.advance"}
+    queues = {app.amqp.router.route({}, task)["queue"].name for task in tasks}
+    assert queues == {"craftkit"}
+    assert tasks <= {name for name in current_app.tasks if name.startswith("craftkit.")}
+
+
+@scene
+def scene_s3(stage: Stage) -> Scene:
+    names = yield {}
+    with override_settings(STORAGES=names["STORAGES"]):
+        assert archive_storage().bucket_name == "my-project"
+
+
+@scene
+def scene_replica(stage: Stage) -> Scene:
+    names = yield {}
+    with override_settings(DATABASE_ROUTERS=[names["ReplicaRouter"]()]):
+        assert Render.objects.all().db == "replica"
+        assert Render.objects.writer().db == database() == "default"
+
+
+@scene
+def scene_health(stage: Stage) -> Scene:
+    names = yield {}
+    with override_settings(CRAFTKIT=names["CRAFTKIT"]):
+        assert checks.run_checks(tags=["craftkit"]) == []
+        headers = {"Authorization": f"Bearer {names['CRAFTKIT']['HEALTH_TOKEN']}"}
+        answer = Client().get(reverse("craftkit:health"), headers=headers)
+        assert answer.status_code == 503
+        shown = pages.blocks("json")
+        (told,) = [json.loads(one.text) for one in shown if one.page.name == "monitoring.md"]
+        assert answer.json().keys() == told.keys()
+        assert answer.json()["projects"]["default"].keys() == told["projects"]["default"].keys()
+
+
+@scene
+def scene_metrics(stage: Stage) -> Scene:
+    names = yield {}
+    assert names["numbers"].health.problems
+
+
+@scene
+def scene_prometheus(stage: Stage) -> Scene:
+    names = yield {}
+    module = ModuleType("documented_metrics")
+    module.urlpatterns = names["urlpatterns"]  # type: ignore[attr-defined]
+    with override_settings(ROOT_URLCONF=module):
+        answer = Client().get("/metrics/")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert "craftkit_problems 1.0" in answer.content.decode()
+
+
+@scene
+def scene_logging(stage: Stage) -> Scene:
+    names = yield {}
+    kit, capture = _kit(stage), stage.getfixturevalue("capsys")
+    package = logging.getLogger("django_craftkit")
+    before = (package.handlers[:], package.level, package.propagate)
+    logging.config.dictConfig(names["LOGGING"])
+    try:
+        kit.sandbox.faults.add("status", status=400, code="invalid_request", path="*/render")
+        render = _asked(_order(stage))
+        kit.run()
+        said = capture.readouterr().err
+    finally:
+        package.handlers, package.level, package.propagate = before
+    start = f"project=default kind=render object={render.pk} attempt=1 Document {render.pk}"
+    assert f"WARNING django_craftkit.reconcile.renders.states {start}" in said
+
+
+@scene
+def scene_visible_rule(stage: Stage) -> Scene:
+    names = yield {}
+    clerk, mine, _ = _accounts()
+    boss = get_user_model().objects.create_superuser("boss")
+    renders = Render.objects.all()
+    request = RequestFactory().get("/")
+    for user, expected in ((clerk, [mine]), (AnonymousUser(), [])):
+        request.user = user
+        assert list(names["visible"](renders, request)) == expected
+    request.user = boss
+    assert names["visible"](renders, request) is renders
+
+
+@scene
+def scene_visible_settings(stage: Stage) -> Scene:
+    names = yield {}
+    _rules(stage, visible=lambda queryset, request: queryset)
+    with override_settings(CRAFTKIT=names["CRAFTKIT"]):
+        assert checks.run_checks(tags=["craftkit"]) == []
+
+
+@scene
+def scene_visible_form(stage: Stage) -> Scene:
+    names = yield {}
+    clerk, mine, others = _accounts()
+    request = RequestFactory().get("/")
+    request.user = clerk
+    _rules(stage, visible=lambda queryset, request: queryset.filter(pk=mine.pk))
+    form = names["FiledAdmin"](Share, admin.site)
+    with override_settings(CRAFTKIT={"VISIBLE": "shop.rules.visible"}):
+        field = form.formfield_for_foreignkey(Share._meta.get_field("render"), request)
+        assert field.clean(mine.pk) == mine
+        with pytest.raises(ValidationError):
+            field.clean(others.pk)
+
+
+@scene
+def scene_visible_view(stage: Stage) -> Scene:
+    _kit(stage)
+    names = yield {}
+    clerk, mine, others = _accounts()
+    shares = [render.share() for render in (mine, others)]
+    Share.objects.update(status="active")
+    request = RequestFactory().get("/")
+    request.user = clerk
+    with override_settings(CRAFTKIT={"VISIBLE": "django_craftkit.visibility.own_documents"}):
+        assert list(names["overview"](request, [mine.source])) == []
+    _rules(stage, visible=lambda queryset, request: queryset.filter(pk=mine.pk))
+    accounts = [mine.source, others.source]
+    with override_settings(CRAFTKIT={"VISIBLE": "shop.rules.visible"}):
+        assert list(names["overview"](request, accounts)) == shares[:1]
+    assert [len(one._craftkit_renders) for one in accounts] == [1, 0]
 
 
 @scene

@@ -7,7 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
+from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db.models.signals import post_save
 from django.db.utils import ProgrammingError
@@ -15,10 +18,14 @@ from django.dispatch import Signal
 from django.test import override_settings
 from django.utils import translation
 from django.utils.translation import gettext_lazy
+from moto.core import set_initial_no_auth_action_count
+from moto.server import ThreadedMotoServer
+from storages.backends.s3 import S3Storage
 
 from django_craftkit.events import render_on
 from django_craftkit.models import Render
 from django_craftkit.reconcile.loop import Loop
+from tests.docs import pages
 from tests.shop.models import Order
 
 if TYPE_CHECKING:
@@ -81,3 +88,50 @@ def test_a_worker_ends_with_what_waiting_does_not_mend(monkeypatch: pytest.Monke
     monkeypatch.setattr(signal, "signal", lambda *given: None)
     with pytest.raises(ProgrammingError):
         call_command("craftkit_work")
+
+
+def test_the_rights_at_s3_are_enough_and_no_more(settings, monkeypatch: pytest.MonkeyPatch):
+    for proxy in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+        monkeypatch.delenv(proxy.upper(), raising=False)
+    (policy,) = [one.text for one in pages.blocks("json") if one.page.name == "deploying.md"]
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        options = {"endpoint_url": f"http://{host}:{port}", "region_name": "eu-central-1"}
+        root = {**options, "aws_access_key_id": "root", "aws_secret_access_key": "root"}
+        place = {"LocationConstraint": options["region_name"]}
+        boto3.client("s3", **root).create_bucket(
+            Bucket="my-project", CreateBucketConfiguration=place
+        )
+        iam = boto3.client("iam", **root)
+        iam.create_user(UserName="worker")
+        iam.put_user_policy(UserName="worker", PolicyName="archive", PolicyDocument=policy)
+        key = iam.create_access_key(UserName="worker")["AccessKey"]
+        storage = S3Storage(
+            bucket_name="my-project",
+            access_key=key["AccessKeyId"],
+            secret_key=key["SecretAccessKey"],
+            file_overwrite=True,
+            **options,
+        )
+        with_rights(storage)
+    finally:
+        server.stop()
+
+
+@set_initial_no_auth_action_count(0)
+def with_rights(storage: S3Storage) -> None:
+    """Do what the archive does, with a large file as well; from here on rights are checked."""
+    content = b"%PDF-" + b"0" * storage.transfer_config.multipart_threshold
+    name = storage.save("craftkit/one.pdf", ContentFile(content))
+    assert storage.size(name) == len(content)
+    assert storage.open(name).read() == content
+    storage.delete(name)
+    for forbidden in (
+        lambda: storage.save("other/one.pdf", ContentFile(b"%PDF-")),
+        lambda: storage.listdir("craftkit"),
+    ):
+        with pytest.raises(ClientError, match=r"Access ?Denied"):
+            forbidden()

@@ -14,9 +14,11 @@ from django.apps import apps
 from django.contrib import admin
 from django.core.management import get_commands
 
-from django_craftkit import client, conf, models, signals, signing
+from django_craftkit import client, conf, models, prometheus, signals, signing
 from django_craftkit.client import CraftkitError
 from django_craftkit.events import render_on
+from django_craftkit.log import FIELDS
+from django_craftkit.management.doctor import Check
 from django_craftkit.models.render import RenderManager
 from django_craftkit.reconcile import deliveries
 from django_craftkit.reconcile.renders.states import RANK
@@ -55,6 +57,21 @@ def test_every_system_check_is_documented():
     assert set(table("docs/settings.md", "id", "means")) == in_code
     for page in PAGES:
         assert set(re.findall(r"craftkit\.[EW]\d{3}", page.read_text())) <= in_code, name_of(page)
+
+
+def test_every_check_of_the_doctor_has_a_heading():
+    headings = re.findall(r"^### `(\w+)`$", pages.read("docs/doctor.md"), re.M)
+    assert headings == [check.value for check in Check]
+
+
+def test_every_gauge_is_documented_with_its_labels():
+    rows = table("docs/monitoring.md", "gauge", "labels")
+    labels = {name: tuple(re.findall(r"`(\w+)`", row["labels"])) for name, row in rows.items()}
+    assert labels == {name: of for name, (_text, of) in prometheus.GAUGES.items()}
+
+
+def test_every_field_of_a_log_line_is_documented():
+    assert set(table("docs/operations.md", "field", "says")) == set(FIELDS)
 
 
 def test_every_permission_is_documented():
@@ -129,7 +146,7 @@ def test_every_command_is_documented():
     named = set(re.findall(r"\bcraftkit_[a-z_]+\b", told))
     assert ours <= named
     of_benchmarks = {"craftkit_fill"}
-    known = ours | of_benchmarks | set(tags.register.tags)
+    known = ours | of_benchmarks | set(tags.register.tags) | set(prometheus.GAUGES)
     assert named <= known, "these are neither commands nor tags"
 
 

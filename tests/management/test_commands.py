@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.dispatch import Signal
 from django.utils import timezone
 
-from django_craftkit.management.commands import craftkit_doctor
+from django_craftkit.management.doctor import declarations
 from django_craftkit.models import FormSubmission, Job, ProjectState, Render, WebhookDelivery
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.loop import Loop
@@ -347,7 +347,7 @@ def test_a_template_whose_project_a_function_says_is_not_there_where_no_project_
 
 
 def test_the_doctor_tells_how_many_objects_have_no_document(well, declare, event, monkeypatch):
-    monkeypatch.setattr(craftkit_doctor, "MOST_MISSING", 2)
+    monkeypatch.setattr(declarations, "MOST_MISSING", 2)
 
     @declare(
         [event, Signal()], template="invoice", key=str, queryset=Order.objects.filter(total__gt=0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from django_craftkit.log import FIELDS
 from django_craftkit.models import Render, WebhookDelivery
 from django_craftkit.reconcile import deliveries
 from django_craftkit.signing import AnchorTag, Recipient
@@ -116,6 +117,17 @@ def test_there_is_one_line(
     assert len(lines) == 1
     assert why in lines[0]
     assert not any(word in lines[0] for word in (NAME, ADDRESS, MESSAGE, "Ada"))
+    # Machines find it by its fields; the first number of the line is the row's.
+    (fields,) = [{name: getattr(one, name) for name in FIELDS} for one in records]
+    kind = make.__name__.rpartition("_")[2]
+    kinds = {"document": "render", "link": "share", "mail": "share", "request": "signature"}
+    assert (fields["project"], fields["kind"]) == ("default", kinds.get(kind, "webhookdelivery"))
+    if kind == "webhook":
+        assert fields["object"] == WebhookDelivery.objects.latest("pk").pk
+        assert fields["attempt"] == deliveries.MAX_ATTEMPTS
+    else:
+        assert f" {fields['object']} " in start
+        assert fields["attempt"] == (None if kinds[kind] == "share" else 1)
 
 
 def test_it_names_the_fields_that_are_wrong_and_not_what_is_in_them(craftkit: Kit, caplog):

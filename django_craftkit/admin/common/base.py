@@ -22,6 +22,7 @@ from django_craftkit.database import database
 from django_craftkit.models import RenderWithdrawn
 from django_craftkit.models.problems import Problem
 from django_craftkit.permissions import allows, user_of
+from django_craftkit.visibility import visible
 
 from .buttons import MOST, button, buttons_of, permission_of, timeout, too_many
 from .format import Context, age
@@ -81,7 +82,8 @@ class MirrorAdmin(IndexedSearch[M]):
         if url_name(request).endswith("_change"):
             queryset = queryset.annotate(**{f"{name}_text": as_text(name) for name in deep})
         # What is acted upon is read where it is written: a replica may be behind.
-        return queryset if _only_shows(request) else queryset.using(database())
+        rows = queryset if _only_shows(request) else queryset.using(database())
+        return visible(rows, request)
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         # Django 6.1 says where they are shown, and looks for this argument; earlier ones know one

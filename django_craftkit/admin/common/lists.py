@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit.database import sanitized
 from django_craftkit.models.arguments import EARLIEST, LATEST
 from django_craftkit.models.project import known_projects
+from django_craftkit.visibility import visible
 
 from .buttons import not_as_written, pk_of
 
@@ -226,9 +227,9 @@ class IndexedSearch(BoundedList[M]):
         lookups = [(path, f"{path}__startswith") for path in self.search_prefixes]
         for path, lookup in (*lookups, *((path, path) for path in self.search_exact)):
             if _fits(get_fields_from_path(self.model, path)[-1], text, queryset.db):
-                yield self._arm(path, lookup, text, queryset.db)
+                yield self._arm(request, path, lookup, text, queryset.db)
 
-    def _arm(self, path: str, lookup: str, text: str, using: str) -> Arm:
+    def _arm(self, request: HttpRequest, path: str, lookup: str, text: str, using: str) -> Arm:
         means = models.Q((lookup, text))
         if "__" not in path:
             return Arm(means, means)
@@ -236,7 +237,8 @@ class IndexedSearch(BoundedList[M]):
         # What is found beyond a key is found first: a join may be begun at the wrong end.
         model: Any = self.opts.get_field(key).related_model
         rows = model._default_manager.using(using).filter(**{beyond: text})
-        pks = _pks(rows, slice(SEARCHED + 1))
+        # How many others' rows match is nobody's to be told.
+        pks = _pks(visible(rows, request), slice(SEARCHED + 1))
         return Arm(means, models.Q((f"{key}__in", pks)), is_all=len(pks) <= SEARCHED)
 
     def _search_help(self) -> str:

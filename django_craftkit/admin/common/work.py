@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit.models import Batch, Change, Job, ProjectState, Render, WebhookDelivery
+from django_craftkit.visibility import visible
 
 from .base import MirrorAdmin
 from .buttons import permission_of
@@ -83,7 +84,8 @@ class TargetAdmin(WorkAdmin[M]):
             yield Arm(number, number)
         if not self.allows(request, "view_render"):
             return  # which key a document has, is the document's to tell
-        renders = list(Render.objects.filter(key=text).values_list("pk", flat=True)[:50])
+        named = visible(Render.objects.filter(key=text), request)
+        renders = list(named.values_list("pk", flat=True)[:50])
         if renders:
             model: Any = self.model
             kinds = [kind for kind in self.kinds if model_of(model(kind=kind)) is Render]
@@ -112,7 +114,7 @@ class TargetAdmin(WorkAdmin[M]):
         keys: dict[type[Model], dict[int, str]] = {}
         for model, ids in pks.items():
             if self.allows(request, f"view_{model._meta.model_name}"):
-                targets = model._default_manager.filter(pk__in=ids)
+                targets = visible(model._default_manager.filter(pk__in=ids), request)
                 keys[model] = dict(targets.values_list("pk", columns.get(model, "render__key")))
         for row in rows:
             row.target_key = keys.get(model_of(row), {}).get(row.object_id)

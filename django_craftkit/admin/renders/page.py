@@ -44,6 +44,7 @@ from django_craftkit.models import Change, EngagementEvent, Render
 from django_craftkit.models.erased import NAMING
 from django_craftkit.models.render_manager import OVERDUE, WITHDRAWN
 from django_craftkit.models.superseding import CORRECTED, SUPERSEDED, SUPERSEDES
+from django_craftkit.visibility import is_narrowed, visible
 from django_craftkit.words import inside
 
 from .chart import DAYS, KINDS, chart, legend
@@ -113,7 +114,7 @@ def document_timeline(
     shares, requests = known.shares[:MOST_SHARES], known.requests[:MOST_REQUESTS]
     firsts = {share.pk: share.first_opened for share in shares if share.first_opened}
     changes = changes_of(render, shares, requests)
-    if not site.allows(request, "view_render"):
+    if not site.allows(request, "view_render") or is_narrowed(request):
         # Who may see this document alone is not told the key of another.
         for change in changes:
             if change.to_status in NAMING:
@@ -183,16 +184,19 @@ def _related(site: AnyAdmin, request: HttpRequest, render: ShownRender) -> Conte
     """Return the document that it supersedes, and the one that supersedes it, as links."""
     pks = [pk for pk in (render.supersedes_id, render.successor_id) if pk is not None]
     found = Render.objects.defer(*LONG[Render]).in_bulk(pks)
+    renders = Render.objects.filter(pk__in=pks)
+    mine = visible(renders, request)
+    known = set(pks) if mine is renders else set(mine.values_list("pk", flat=True))
     old, new = found.get(render.supersedes_id or 0), found.get(render.successor_id or 0)
     return {
-        "supersedes": old and _link_to(site, request, old),
+        "supersedes": old and _link_to(site, request, old, known),
         "has_superseded": old is not None and old.superseded_at is not None,
-        "superseded_by": new and _link_to(site, request, new),
+        "superseded_by": new and _link_to(site, request, new, known),
     }
 
 
-def _link_to(site: AnyAdmin, request: HttpRequest, render: Render) -> str:
-    if not site.allows(request, "view_render", render):
+def _link_to(site: AnyAdmin, request: HttpRequest, render: Render, known: set[int]) -> str:
+    if render.pk not in known or not site.allows(request, "view_render", render):
         return _("another document")
     return linked(site.address("change", render.pk), short_name(render.title))
 

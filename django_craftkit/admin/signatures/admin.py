@@ -15,6 +15,7 @@ from django_craftkit.admin.common.format import Context, age_by, brief, linked, 
 from django_craftkit.admin.common.lists import SEARCHED, Arm, ProjectFilter, StateFilter, is_list
 from django_craftkit.admin.common.truncate import LONG, long_of
 from django_craftkit.models import Render, SignatureRecipient, SignatureRequest
+from django_craftkit.visibility import visible
 
 from .buttons import SignatureButtons
 from .page import (
@@ -107,6 +108,7 @@ class SignatureRequestAdmin(SignatureButtons):
     ) -> Iterable[Arm]:
         yield from super().search_arms(request, queryset, text)
         people = SignatureRecipient.objects.using(queryset.db).filter(email__startswith=text)
+        people = visible(people, request)
         found = list(people.order_by().values_list("request", flat=True)[: SEARCHED + 1])
         means = Q(recipients__email__startswith=text)
         yield Arm(means, Q(pk__in=set(found)), is_all=len(found) <= SEARCHED)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import conf
 from django_craftkit.admin.common.buttons import timeout
 from django_craftkit.credentials import ProjectUnavailable
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import CraftkitError, Render, RenderFailed
 from django_craftkit.models.mirror import time_left
 from django_craftkit.pdf import reading
@@ -154,14 +154,23 @@ def _read(render: Render) -> tuple[list[str] | None, str]:
             file.seek(0)
             return reading.read_pages(file, seconds=left()), ""
     except reading.Unreadable as error:
-        logger.info("The PDF of render %s can't be read for a form: %s", render.pk, error)
+        logger.info(
+            "The PDF of render %s can't be read for a form: %s",
+            render.pk,
+            error,
+            extra=about(render),
+        )
         why = str(error)
         return None, why if why in _NOTES else "unreadable"
     except (CraftkitError, RenderFailed, ImproperlyConfigured, ProjectUnavailable) as error:
-        logger.warning("The PDF of render %s was not got for a form: %s", render.pk, error)
+        logger.warning(
+            "The PDF of render %s was not got for a form: %s", render.pk, error, extra=about(render)
+        )
     except Exception:
         # A disk that is full, a storage that raises what it likes: the form needs no PDF.
-        logger.exception("The PDF of render %s could not be read for a form.", render.pk)
+        logger.exception(
+            "The PDF of render %s could not be read for a form.", render.pk, extra=about(render)
+        )
     return None, "unavailable"
 
 

@@ -14,7 +14,7 @@ from django_craftkit import conf, untrusted
 from django_craftkit.client import NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import in_transaction, insert_or_get, lock
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import (
     Change,
     FormSubmission,
@@ -169,7 +169,11 @@ def _adopt(
     _submissions(delivery).filter(render=None).update(render=row)
     _replay(delivery)
     logger.info(
-        "Document %d of project %r was made elsewhere: %s.", row.pk, row.project, row.remote_id
+        "Document %d of project %r was made elsewhere: %s.",
+        row.pk,
+        row.project,
+        row.remote_id,
+        extra=about(row),
     )
     return Done(answered=True)
 

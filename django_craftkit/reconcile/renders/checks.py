@@ -13,7 +13,7 @@ from django_craftkit.client import CraftkitError
 from django_craftkit.data import check, codes_of
 from django_craftkit.data.manifest import Fields, read
 from django_craftkit.failures import time_limits
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Template
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
@@ -76,7 +76,9 @@ def refusal(render: Render) -> RemoteState | None:
     except CraftkitError as error:
         if isinstance(result_of(error), Paused):
             raise
-        logger.warning("Template %s could not be read: %s", render.template, error)
+        logger.warning(
+            "Template %s could not be read: %s", render.template, error, extra=about(render)
+        )
         return None
     if said.manifest is None or render.version not in (None, said.current_version_number):
         return None
@@ -95,7 +97,9 @@ def _check(render: Render, fields: Fields) -> list[Finding]:
         raise
     except Exception:
         # A mistake of ours: Craftkit judges them as well.
-        logger.exception("The data of document %d could not be checked.", render.pk)
+        logger.exception(
+            "The data of document %d could not be checked.", render.pk, extra=about(render)
+        )
         return []
 
 
@@ -112,4 +116,5 @@ def _warn(render: Render, findings: Iterable[Finding]) -> None:
                 one.code,
                 one.where or "the whole",
                 render.pk,
+                extra=about(render),
             )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import bulk, conf
 from django_craftkit.database import database, in_transaction, lock
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Change, Job, Render, Share, SignatureRequest, Template
 from django_craftkit.reconcile.answers import kept, why
 from django_craftkit.reconcile.results import PARKED, Reschedule
@@ -81,7 +81,9 @@ class DocumentStates(States[Render, RemoteState]):
         )
         if row.status in (Status.FAILED, Status.REJECTED):
             line = "Document %d (%s) of project %r is %s: %s"
-            logger.warning(line, row.pk, row.template, row.project, row.status, why(row))
+            logger.warning(
+                line, row.pk, row.template, row.project, row.status, why(row), extra=about(row)
+            )
 
     def follow(self, moved: Sequence[tuple[Render, Mapping[str, Any]]]) -> None:
         """Schedule what waits for the end of documents; delete the jobs that it makes needless."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
@@ -54,7 +54,9 @@ def _unsure(share: Share, error: CraftkitError) -> ShareUpdate:
     if error.code == "email_send_failed":
         # Craftkit's provider did not take it. Its link may be there: it is adopted, and revoked.
         return rejected(share, job=Job.Kind.ENGAGEMENT, **refusal(error))
-    logger.warning("The e-mail of share %s may have been sent: %s", share.pk, error)
+    logger.warning(
+        "The e-mail of share %s may have been sent: %s", share.pk, error, extra=about(share)
+    )
     return _to_settle(share, Change.Cause.ANSWER, Problem(detail=str(error))).then(Done())
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django_craftkit import client
 from django_craftkit.client import CraftkitError, NotFound
 from django_craftkit.clock import database_now
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Change, Share
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.projects import get_client
@@ -70,7 +70,7 @@ def _make(share: Share) -> ShareCall:
 
 
 def _unsure(share: Share, error: CraftkitError) -> ShareUpdate:
-    logger.warning("Share %s may have been made: %s", share.pk, error)
+    logger.warning("Share %s may have been made: %s", share.pk, error, extra=about(share))
     update = decided(share, Status.UNKNOWN, Change.Cause.ANSWER, error=str(error))
     return update.then(Reschedule(LOOK_AGAIN, Problem.of(error)))
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from django_craftkit.client import NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Change, EngagementEvent, Job, Share
 from django_craftkit.models.arguments import LATEST
 from django_craftkit.models.problems import ErrorCode, Problem
@@ -219,7 +219,11 @@ def _leave_to_staff(share: Share, why: ErrorCode) -> Result:
         return Done(answered=True)
     share.error_code, share.error = ErrorCode.MAIL_UNPROVEN, why
     share.save(using=database())
-    logger.error("Nobody knows whether the e-mail of share %s was sent: staff decide.", share.pk)
+    logger.error(
+        "Nobody knows whether the e-mail of share %s was sent: staff decide.",
+        share.pk,
+        extra=about(share),
+    )
     # What was requested meanwhile is done to the link.
     is_unwanted = share.revoke_requested_at is not None and share.remote_id is not None
     return Reschedule(0.0, answered=True) if is_unwanted else Done(answered=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django_craftkit import clock
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Change, Job, Share
 from django_craftkit.reconcile.answers import kept, why
 from django_craftkit.reconcile.moments import from_utc
@@ -90,7 +90,16 @@ class ShareStates(States[Share, Transition]):
         if row.status == Status.REJECTED:
             line = "%s %d to document %d of project %r is %s: %s"
             what = "E-mail" if row.by_mail else "Link"
-            logger.warning(line, what, row.pk, row.render_id, row.project, row.status, why(row))
+            logger.warning(
+                line,
+                what,
+                row.pk,
+                row.render_id,
+                row.project,
+                row.status,
+                why(row),
+                extra=about(row),
+            )
         return self.history(row, before, row.error)
 
     def history(self, row: Share, before: str, note: str) -> list[Change]:

@@ -15,7 +15,7 @@ from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
 from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.failures import time_limits
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import SignatureRequest
 from django_craftkit.models.problems import ErrorCode, Problem
 from django_craftkit.pdf import reading
@@ -98,14 +98,28 @@ def _find(job: Job, request: SignatureRequest, texts: Sequence[str]) -> list[Fin
     except time_limits():
         raise
     except reading.Unreadable as error:
-        logger.info("The PDF for signature request %s can't be read: %s", request.pk, error)
+        logger.info(
+            "The PDF for signature request %s can't be read: %s",
+            request.pk,
+            error,
+            extra=about(request),
+        )
     except CraftkitError as error:
         if isinstance(result_of(error), Paused):
             raise
-        logger.warning("The PDF for signature request %s was not got: %s", request.pk, error)
+        logger.warning(
+            "The PDF for signature request %s was not got: %s",
+            request.pk,
+            error,
+            extra=about(request),
+        )
     except Exception:
         # A disk that is full, or a mistake of ours: to send without a look is what was asked for.
-        logger.exception("The anchors of signature request %s could not be checked.", request.pk)
+        logger.exception(
+            "The anchors of signature request %s could not be checked.",
+            request.pk,
+            extra=about(request),
+        )
     return cannot_tell(texts)
 
 

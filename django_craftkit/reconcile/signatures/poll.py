@@ -16,7 +16,7 @@ from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
 from django_craftkit.failures import time_limits
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.problems import Problem
 from django_craftkit.projects import get_client
@@ -104,7 +104,7 @@ class _Round:
             raise
         except Exception as error:
             # A mistake of ours about one of them must not hold up the others.
-            logger.exception("Polling %s raised.", request.remote_id)
+            logger.exception("Polling %s raised.", request.remote_id, extra=about(request))
             result = Failed(Problem.of(error))
         if isinstance(result, Paused):
             return result
@@ -122,12 +122,19 @@ class _Round:
                 if isinstance(result_of_open(error), Paused):
                     raise
                 # One request on it that can't be read must not hold up the others.
-                logger.warning("A page of Craftkit's signature requests did not come: %s", error)
+                logger.warning(
+                    "A page of Craftkit's signature requests did not come: %s",
+                    error,
+                    extra=about(self._job),
+                )
                 self._by_page = False
             except time_limits():
                 raise
             except Exception:
-                logger.exception("A page of Craftkit's signature requests could not be applied.")
+                logger.exception(
+                    "A page of Craftkit's signature requests could not be applied.",
+                    extra=about(self._job),
+                )
                 self._by_page = False
             if self._by_page:
                 return Done(answered=True)
@@ -137,7 +144,9 @@ class _Round:
         """Reschedule a request that could not be polled, so that others are."""
         problem = failure.problem
         why = problem.code or "no code"
-        logger.warning("Craftkit did not tell of %s: %s", request.remote_id, why)
+        logger.warning(
+            "Craftkit did not tell of %s: %s", request.remote_id, why, extra=about(request)
+        )
         self._failures += 1
         poll_at = database_now() + timedelta(seconds=MAX_POLL)
         # One that a webhook has told of meanwhile stays due.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django_craftkit.client import Conflict, CraftkitError, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.erasing import erase_late
 from django_craftkit.models.problems import ErrorCode, Problem
@@ -197,7 +197,9 @@ def _unknown(request: SignatureRequest, asked_at: datetime) -> Result:
     now = database_now()
     if row.unknown_since is None:
         row.unknown_since = now
-        logger.error("Craftkit does not know the signature request %s.", row.remote_id)
+        logger.error(
+            "Craftkit does not know the signature request %s.", row.remote_id, extra=about(row)
+        )
     row.error_code, row.error = ErrorCode.UNKNOWN_AT_CRAFTKIT, ""
     if not is_told(row, asked_at, now):
         row.poll_at = now + POLL_UNKNOWN if now - row.unknown_since < GIVE_UP_AFTER else None

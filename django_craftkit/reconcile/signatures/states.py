@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, sanitized, update_many
-from django_craftkit.log import get_logger
+from django_craftkit.log import about, get_logger
 from django_craftkit.models import (
     Change,
     Job,
@@ -135,7 +135,9 @@ class RequestStates(States[SignatureRequest, RemoteState]):
             one.save(using=database())
         if row.status != before and row.status in SignatureRequest.LOST:
             line = "Signature request %d for document %d of project %r is %s: %s"
-            logger.warning(line, row.pk, row.render_id, row.project, row.status, why(row))
+            logger.warning(
+                line, row.pk, row.render_id, row.project, row.status, why(row), extra=about(row)
+            )
         fresh = [one for one in mine if one.signed_at and one.position not in signed]
         return self._history(row, before, fresh)
 

@@ -22,7 +22,9 @@ from django_craftkit.embedding import (
     embedding_view,
     get_form_url,
 )
+from django_craftkit.metrics import snapshot
 from django_craftkit.models import Render, SignatureRequest
+from django_craftkit.visibility import visible
 
 from .models import Order
 
@@ -37,6 +39,19 @@ CELERY_BEAT_SCHEDULE = {**django_craftkit.beat_schedule()}
 def document(request: HttpRequest, pk: int) -> FileResponse:
     found = get_object_or_404(Render, pk=pk, status=Render.Status.SUCCEEDED)
     return FileResponse(found.open(), content_type="application/pdf")
+
+
+def overview(request: HttpRequest) -> HttpResponse:
+    orders = list(Order.objects.all()[:100])
+    visible(Render.objects.all(), request).prefetch_for(orders)
+    numbers: dict[str, int] = {"late": snapshot().overdue_renders, **snapshot().due_jobs}
+    return render(request, "orders.html", {"orders": orders, "numbers": numbers})
+
+
+def of_my_own(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[Render]:
+    if isinstance(request.user, User) and request.user.is_superuser:
+        return queryset
+    return queryset.filter(requested_by=request.user.pk)
 
 
 def signed_agreement(request: HttpRequest, pk: int) -> FileResponse:
