@@ -12,7 +12,22 @@ from .client import Craftkit
 from .client.deadline import within
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
+
+    StandIn = Callable[[conf.Project], conf.Project]
+
+_stand_in: StandIn | None = None
+
+
+def set_stand_in(stand_in: StandIn | None) -> StandIn | None:
+    """Let a test say where the calls of each project go, whatever its settings say.
+
+    ``None`` gives that back to the settings. Return what stood in before.
+    """
+    global _stand_in
+    before, _stand_in = _stand_in, stand_in
+    return before
 
 
 def time_limit(seconds: float) -> AbstractContextManager[None]:
@@ -32,6 +47,8 @@ def get_client(alias: str = conf.DEFAULT_PROJECT, *, max_retries: int = 2) -> Cr
         ImproperlyConfigured: the project has no ``API_KEY``, or a setting that can't be used.
     """
     project = conf.project(alias)
+    if _stand_in is not None:
+        project = _stand_in(project)
     if not project.api_key:
         raise ImproperlyConfigured(
             f"CRAFTKIT_PROJECTS[{alias!r}] has no API_KEY. Make one in Craftkit's dashboard "

@@ -32,7 +32,7 @@ def test_an_agreement(craftkit: Kit, order: Order) -> None:
     request = render.send_for_signature([ADA], anchor_tags=[AnchorTag("[[here]]", "signature")])
     craftkit.run()
     craftkit.pass_time(90)
-    (mail,) = craftkit.mails
+    (mail,) = craftkit.outbox
     assert mail.to == "ada@example.com"
     assert craftkit.open(mail).status_code == craftkit.open(share).status_code == 200
     craftkit.sign(SignatureRequest.objects.for_object(order).get())
