@@ -98,7 +98,7 @@ def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Down
             continue
         try:
             with fetch(row.remote_id) as download:
-                archived = _store(what, row, download)
+                archived = store(what, row, download)
             is_answered = True
             # Meanwhile, perhaps.
             is_erased |= not archived.name
@@ -121,11 +121,11 @@ def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Down
         age = (now - (row.completed_at or row.accepted_at or now)).total_seconds()
         return Reschedule(look_delay(age, MIN_WAIT, MAX_WAIT), Problem.of(waiting), answered=True)
     if not is_erased:
-        _announce(row, kind)
+        announce(row, kind)
     return Done(answered=is_answered)
 
 
-def _store(what: Kind, row: Any, download: Download) -> ArchivedFile:
+def store(what: Kind, row: Any, download: Download | IO[bytes]) -> ArchivedFile:
     """Write a download to the storage, then the row that vouches for it, and return that.
 
     One without a name is there where the file was erased meanwhile: it goes again.
@@ -225,7 +225,7 @@ def _measure(source: Any, *, copy: IO[bytes] | None = None) -> Content:
 
 
 @in_transaction
-def _announce(row: Any, kind: str) -> None:
+def announce(row: Any, kind: str) -> None:
     """Note that all of it is kept, once."""
     # Whoever comes second waits here, and finds what the first has noted.
     lock(type(row).objects.writer()).filter(pk=row.pk).values("pk").get()
