@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory, override_settings
@@ -210,6 +210,8 @@ def _signature_body(request_id: str, render_id: str, what: str) -> dict[str, obj
 def _id(row: Render | RemoteRender | Share | SignatureRequest) -> str:
     if isinstance(row, RemoteRender):
         return row.id
-    if row.remote_id is None:
-        raise ValueError(f"{row} is {row.status}: Craftkit doesn't know it yet.")
-    return str(row.remote_id)
+    rows: Any = type(row).objects.writer().filter(pk=row.pk)
+    remote_id = row.remote_id or rows.values_list("remote_id", flat=True).get()
+    if remote_id is None:
+        raise ValueError(f"{row} has no id at Craftkit yet: let the worker run() first.")
+    return str(remote_id)

@@ -39,7 +39,7 @@ def suite(rounds: int, tests: int = 100) -> list[Figure]:
 
 
 def _round(tests: int) -> tuple[float, float]:
-    """Return the seconds of CPU that tests spend in the kit, and those of them that its worker works."""
+    """Return the seconds of CPU that tests spend in the kit, and those in its worker."""
     kit, worker = _Watch(), _Watch()
     with prepared(), mock.patch.object(Loop, "run", worker.timed(Loop.run)):
         timed = {

@@ -136,7 +136,7 @@ def test_of_a_form(craftkit):
 
 
 def test_what_craftkit_does_not_know_yet_it_tells_nothing_of(craftkit):
-    with pytest.raises(ValueError, match="is pending"):
+    with pytest.raises(ValueError, match="no id at Craftkit yet"):
         craftkit.webhook("render.succeeded", Render.objects.request("invoice", {}))
 
 

@@ -112,6 +112,7 @@ def _saved(
     if share.revoke_requested_at is not None:
         columns = {"revoke_requested_at": share.revoke_requested_at, **columns}
     settle(share, Change.Kind.SHARE, done, **columns)
+    share.render = render
     return share
 
 
@@ -197,4 +198,6 @@ def _counted(render: Render, share: Share | None, said: client.EngagementEvent) 
     render.counts = row.counts
     if share is not None:
         share.refresh_from_db(using=row._state.db)
+        share.render = render
+    event.render = render
     return event

@@ -180,6 +180,7 @@ def _saved(render: Render, said: _Said, key: str, columns: dict[str, Any]) -> Si
             keep_file(what, request)
         archive.announce(request, Change.Kind.SIGNATURE)
     settle(request, Change.Kind.SIGNATURE, done, **columns)
+    request.render = render
     return request
 
 
