@@ -31,7 +31,6 @@ from .core.signatures import Recipient, SignatureMail, SignatureRequest  # noqa:
 from .core.state import LoggedRequest  # noqa: E402
 from .core.templates import InboundHook, Template, Version  # noqa: E402
 from .core.webhooks.deliveries import EVENTS, Attempt, Delivery, Subscription, sign  # noqa: E402
-from .http.answers import STATUSES  # noqa: E402
 from .server import SandboxServer, serve  # noqa: E402
 
 __all__ = [
@@ -39,7 +38,6 @@ __all__ = [
     "DEFAULT_ADMIN_KEY",
     "DEFAULT_KEY",
     "EVENTS",
-    "STATUSES",
     "Attempt",
     "Delivery",
     "EmbedSession",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from django_craftkit.sandbox import STATUSES
+from django_craftkit.sandbox.http.answers import STATUSES
 
 if TYPE_CHECKING:
     from django_craftkit.sandbox import Sandbox

@@ -12,6 +12,9 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+# A busy machine is no fault.
+pytestmark = pytest.mark.timeout(400)
+
 SETTINGS = """
 SECRET_KEY = "for tests"
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django_craftkit"]
@@ -69,7 +72,7 @@ def run(folder: Path, test: str, *options: str, conftest: str = "", django: str 
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     return done.stdout + done.stderr
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from django_craftkit import models, testing
 from django_craftkit.models import Render
+from django_craftkit.testing import factories
 from django_craftkit.testing.failures import CALLS
 from tests.docs import pages
 
@@ -45,22 +46,12 @@ def test_no_name_is_that_of_a_model():
     assert not {seen.__name__ for seen in SHOWN.values()} & set(dir(models))
 
 
-def test_every_method_of_the_kit_is_documented():
-    rows = pages.table("docs/testing.md", "name", "does")
-    told = {re.match(r"craftkit\.(\w+)", name)[1] for name in rows}
-    kit = {name for name in dir(testing.Kit) if not name.startswith("_")} | {"sandbox"}
-    assert told == kit - {"arun"}
-    assert "arun()" in pages.read("docs/testing.md")
-
-
 def test_every_call_that_can_fail_is_documented():
     page = pages.read("docs/testing.md")
     assert all(f"`{name}`" in page for name in CALLS)
 
 
 def test_every_factory_is_documented():
-    from django_craftkit.testing import factories
-
     assert {*pages.table("docs/testing.md", "factory", "makes")} == {*factories.__all__}
 
 
