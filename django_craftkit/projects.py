@@ -27,6 +27,8 @@ def set_stand_in(stand_in: StandIn | None) -> StandIn | None:
     """
     global _stand_in
     before, _stand_in = _stand_in, stand_in
+    # Else the Craftkits of many tests would stay in memory.
+    _client.cache_clear()
     return before
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import unittest
+import weakref
 from typing import Any
 
 import pytest
@@ -239,6 +241,16 @@ def test_one_kit_in_another(craftkit):
     Render.objects.request("receipt", {})
     craftkit.run()
     assert [one.template for one in craftkit.renders] == ["receipt"]
+
+
+def test_a_craftkit_goes_with_its_test(db):
+    with Kit() as kit:
+        Render.objects.request("invoice", {})
+        kit.run()
+        sandbox = weakref.ref(kit.sandbox)
+    del kit
+    gc.collect()
+    assert sandbox() is None
 
 
 @pytest.mark.django_db(transaction=True)
