@@ -40,10 +40,11 @@ _MOMENTS = {
 _stand_in: Callable[[], datetime] | None = None
 
 
-def set_clock(stand_in: Callable[[], datetime] | None) -> None:
-    """Let a test move the time; ``None`` gives it back."""
+def set_clock(stand_in: Callable[[], datetime] | None) -> Callable[[], datetime] | None:
+    """Let a test move the time; ``None`` gives it back. Return what stood in before."""
     global _stand_in
-    _stand_in = stand_in
+    before, _stand_in = _stand_in, stand_in
+    return before
 
 
 def now() -> datetime:

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
+_is_silent = False
 _carry_out: Callable[..., bool] | None = None
+
+
+def set_silent(is_silent: bool) -> bool:
+    """Wake nobody: a test does itself what is due. Return whether it was so before."""
+    global _is_silent
+    before, _is_silent = _is_silent, is_silent
+    return before
 
 
 def wake_on_commit(using: str) -> None:
@@ -25,7 +33,8 @@ def wake_on_commit(using: str) -> None:
 
 def wake(delay: float = 0.0) -> None:
     """Have a worker look at what is due, in ``delay`` seconds; waits for nobody."""
-    waking.wake(delay)
+    if not _is_silent:
+        waking.wake(delay)
 
 
 def register(carry_out: Callable[..., bool]) -> None:

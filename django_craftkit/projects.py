@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    StandIn = Callable[[conf.Project], conf.Project]
+
 __all__ = ["ProjectUnavailable", "call", "forget", "get_client", "is_replaced", "time_limit"]
 
 T = TypeVar("T")
@@ -26,6 +28,20 @@ T = TypeVar("T")
 WITHOUT_KEY = 1.0
 #: What all projects at one host are called by, in each thread.
 _sessions = Sessions()
+_stand_in: StandIn | None = None
+
+
+def set_stand_in(stand_in: StandIn | None) -> StandIn | None:
+    """Let a test say where the calls of each project go, whatever its settings say.
+
+    ``None`` gives that back to the settings. Return what stood in before.
+    """
+    global _sessions, _stand_in
+    before, _stand_in = _stand_in, stand_in
+    # Else the Craftkits of many tests would stay in memory.
+    _client.cache_clear()
+    _sessions = Sessions()
+    return before
 
 
 def time_limit(seconds: float) -> AbstractContextManager[None]:
@@ -47,7 +63,7 @@ def get_client(alias: str = conf.DEFAULT_PROJECT, *, max_retries: int = 2) -> Cr
         ImproperlyConfigured: the project has no ``API_KEY``, or a setting that can't be used.
         ProjectUnavailable: the resolver could not tell for now.
     """
-    project = credentials.project(alias)
+    project = _project(alias)
     where = credentials.place_of(alias)
     if not project.api_key:
         credentials.renew(alias, time.monotonic() - WITHOUT_KEY)
@@ -92,7 +108,12 @@ def is_replaced(alias: str, error: AuthenticationError) -> bool:
 
 
 def _fingerprint(alias: str) -> str:
-    return Secret.of(credentials.project(alias).api_key).fingerprint
+    return Secret.of(_project(alias).api_key).fingerprint
+
+
+def _project(alias: str) -> conf.Project:
+    project = credentials.project(alias)
+    return project if _stand_in is None else _stand_in(project)
 
 
 @lru_cache(maxsize=1024)

@@ -71,7 +71,7 @@ def test_a_key_that_names_a_link_is_in_nobodys_way_when_that_is_left_behind(craf
     assert mailed.retry()
     assert Share.objects.get(adopted=True).revoke_requested_at is not None
     settle(craftkit)
-    assert len(craftkit.mails) == 2
+    assert len(craftkit.outbox) == 2
 
 
 @BOTH

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shutil
 import tempfile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -100,7 +101,7 @@ def _keep(
             continue
         try:
             with fetch(row.remote_id) as download:
-                archived = _store(what, row, download, renewal)
+                archived = store(what, row, download, renewal)
             is_answered = True
             # Meanwhile, perhaps.
             is_erased |= not archived.name
@@ -126,18 +127,23 @@ def _keep(
         age = (now - (row.completed_at or row.accepted_at or now)).total_seconds()
         return Reschedule(look_delay(age, MIN_WAIT, MAX_WAIT), Problem.of(waiting), answered=True)
     if not is_erased:
-        _announce(row, kind)
+        announce(row, kind)
     return Done(answered=is_answered)
 
 
-def _store(what: Kind, row: Any, download: Download, renewal: Renewal) -> ArchivedFile:
+def store(
+    what: Kind, row: Any, download: Download | IO[bytes], renewal: Renewal | None = None
+) -> ArchivedFile:
     """Write a download to the storage, then the row that vouches for it, and return that.
 
     One without a name is there where the file was erased meanwhile: it goes again.
     """
     storage = archive_storage()
     with tempfile.TemporaryFile() as file:
-        renewal.copy(download, file)
+        if renewal is None:
+            shutil.copyfileobj(download, file)
+        else:
+            renewal.copy(download, file)
         file.seek(0)
         content = _measure(file)
         says = _inspect(what, file)
@@ -230,7 +236,7 @@ def _measure(source: Any) -> Content:
 
 
 @in_transaction
-def _announce(row: Any, kind: str) -> None:
+def announce(row: Any, kind: str) -> None:
     """Note that all of it is kept, once."""
     # Whoever comes second waits here, and finds what the first has noted.
     lock(type(row).objects.writer()).filter(pk=row.pk).values("pk").get()

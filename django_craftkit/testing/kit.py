@@ -2,84 +2,102 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from django.test import RequestFactory, override_settings
+from asgiref.sync import sync_to_async
+from django.test import override_settings
 from django.utils import timezone
 
-from django_craftkit import clock, conf
-from django_craftkit.database import database
-from django_craftkit.models import Share, SignatureRequest
+from django_craftkit import clock, conf, dispatch, projects
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.renders import poll
 from django_craftkit.reconcile.sweeping import note_overdue
-from django_craftkit.sandbox import Mail, Sandbox, SandboxAdapter
-from django_craftkit.sandbox import Render as SandboxRender
-from django_craftkit.sandbox import Share as SandboxShare
-from django_craftkit.sandbox import SignatureRequest as SandboxSignatureRequest
-from django_craftkit.webhooks.views import receive
+from django_craftkit.sandbox import Sandbox, SandboxAdapter
+
+from .failures import Failures
+from .people import People
+from .remote import RemoteRender, RemoteShare, RemoteSignatureRequest, SentEmail
+from .rendered import Assertions
+from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from requests import Response
-
-#: A signature request, here or at Craftkit.
-AnyRequest = SignatureRequest | SandboxSignatureRequest
-
 BASE_URL = "http://craftkit.sandbox"
-#: Where guests call from; an address that is nobody's.
-GUEST = "203.0.113.7"
 
 
-class Kit:
+class Kit(People, Failures, Webhooks, Assertions):
     """Stands in for Craftkit, the worker and the passing of time.
 
     Templates that nobody has put there take any data; ``put_template`` makes one that checks.
+
+    Attributes:
+        sandbox: the sandbox behind it all, for what this class has no word for.
     """
 
     def __init__(self, settings: Any = None) -> None:
         """``settings`` is where ``CRAFTKIT_PROJECTS`` is set; ``None``: over Django's own."""
-        aliases = list(conf.projects()) or [conf.DEFAULT_PROJECT]
-        keys = {alias: f"ck_test_{alias}" for alias in aliases}
-        secrets = {alias: f"webhook secret of {alias}" for alias in aliases}
         self._offset = timedelta(0)
         self._standing: datetime | None = None
+        self._aliases: set[str] = set()
+        self._settings = settings
+        self._entered = ExitStack()
         self.sandbox = Sandbox(
-            api_keys={key: alias for alias, key in keys.items()},
-            public_url=BASE_URL,
-            clock=self._timestamp,
-            lenient=True,
+            api_keys={}, account_keys={}, public_url=BASE_URL, clock=self._timestamp, lenient=True
         )
-        for alias, secret in secrets.items():
-            self.sandbox.subscribe(f"{BASE_URL}/to/{alias}", secret, project=alias)
-        self._projects = {
+
+    def __enter__(self) -> Self:
+        aliases = list(conf.projects()) or [conf.DEFAULT_PROJECT]
+        configured = {
             alias: {
-                "API_KEY": keys[alias],
-                "WEBHOOK_SECRETS": [secrets[alias]],
+                "API_KEY": self._add(alias),
+                "WEBHOOK_SECRETS": [f"webhook secret of {alias}"],
                 "BASE_URL": BASE_URL,
-                "ADAPTER": lambda: SandboxAdapter(self.sandbox),
             }
             for alias in aliases
         }
-        self._settings = settings
-        self._override = override_settings(CRAFTKIT_PROJECTS=self._projects)
-
-    def __enter__(self) -> Self:
         if self._settings is None:
-            self._override.enable()
+            override = override_settings(CRAFTKIT_PROJECTS=configured)
+            override.enable()
+            self._entered.callback(override.disable)
         else:
-            self._settings.CRAFTKIT_PROJECTS = self._projects
-        clock.set_clock(self._now)
+            self._settings.CRAFTKIT_PROJECTS = configured
+        self._entered.callback(projects.set_stand_in, projects.set_stand_in(self._reached))
+        self._entered.callback(dispatch.set_silent, dispatch.set_silent(True))
+        self._entered.callback(clock.set_clock, clock.set_clock(self._now))
         # What other tests have seen of a template is none of this one's.
         poll.forget()
         return self
 
     def __exit__(self, *error: object) -> None:
-        clock.set_clock(None)
-        if self._settings is None:
-            self._override.disable()
+        self._entered.close()
+
+    def _reached(self, project: conf.Project) -> conf.Project:
+        """Have the calls of a project end up here, even where a test has set it up anew."""
+        key = self._add(project.alias)
+        return replace(
+            project,
+            api_key=key if project.api_key else "",
+            base_url=BASE_URL,
+            adapter=self._adapter,
+        )
+
+    def _adapter(self) -> SandboxAdapter:
+        return SandboxAdapter(self.sandbox)
+
+    def _add(self, alias: str) -> str:
+        """Have Craftkit know a project; return its key."""
+        key = f"ck_test_{alias}"
+        with self.sandbox.state.lock:
+            if alias not in self._aliases:
+                self._aliases.add(alias)
+                self.sandbox.add_key(key, alias)
+                # Signed anew when it is sent, with what settings say by then.
+                self.sandbox.subscribe(f"{BASE_URL}/to/{alias}", "", project=alias)
+        return key
 
     def _now(self) -> datetime:
         return self._standing or timezone.now() + self._offset
@@ -91,96 +109,24 @@ class Kit:
         return now.timestamp()
 
     @property
-    def renders(self) -> list[SandboxRender]:
+    def renders(self) -> list[RemoteRender]:
         """The documents that Craftkit has, oldest first."""
-        return self.sandbox.renders
+        return list(map(RemoteRender.of, self.sandbox.renders))
 
     @property
-    def shares(self) -> list[SandboxShare]:
-        """The links that Craftkit has made."""
-        return self.sandbox.shares
+    def shares(self) -> list[RemoteShare]:
+        """The links that Craftkit has made, by document, revoked ones too."""
+        return list(map(RemoteShare.of, self.sandbox.shares))
 
     @property
-    def mails(self) -> list[Mail]:
-        """The e-mails that Craftkit has sent, oldest first."""
-        return self.sandbox.mails
+    def outbox(self) -> list[SentEmail]:
+        """The e-mails that Craftkit has sent with a link, oldest first."""
+        return list(map(SentEmail.of, self.sandbox.mails))
 
     @property
-    def signatures(self) -> list[SandboxSignatureRequest]:
+    def signatures(self) -> list[RemoteSignatureRequest]:
         """The signature requests that Craftkit has, oldest first."""
-        return self.sandbox.signatures
-
-    def open(self, what: Share | SandboxShare | Mail, *, ip: str = GUEST) -> Response:
-        """Open the page of a link, or read a mail, as a guest does; return what the browser gets.
-
-        Args:
-            what: a link, here or at Craftkit, or a mail.
-            ip: whose address Craftkit sees; it counts one guest once in five minutes.
-
-        Raises:
-            ValueError: the link has not been made yet.
-        """
-        if isinstance(what, Share):
-            what.refresh_from_db(using=database())
-        if not what.url:
-            raise ValueError(f"{what} has no link yet: let the worker run() first.")
-        with SandboxAdapter(self.sandbox, ip).session() as browser:
-            if isinstance(what, Mail):
-                browser.get(f"{what.url}/pixel.png")
-            return browser.get(what.url)
-
-    def sign(self, request: AnyRequest, email: str | None = None) -> SandboxSignatureRequest:
-        """Sign, or approve; the last signer completes the request. Return it as Craftkit has it.
-
-        Args:
-            request: here or at Craftkit.
-            email: the signer's; None is all who have still to sign or approve.
-
-        Raises:
-            ValueError: there is nothing to sign.
-        """
-        there = self._there(request)
-        if email is None:
-            return self.sandbox.sign_all(there.id)
-        return self.sandbox.sign(there.id, email)
-
-    def decline(
-        self, request: AnyRequest, email: str | None = None, reason: str = ""
-    ) -> SandboxSignatureRequest:
-        """Decline to sign. Return the request as Craftkit has it.
-
-        Args:
-            request: here or at Craftkit.
-            email: the signer's; None is the next one to act.
-            reason: what they write.
-
-        Raises:
-            ValueError: nobody is left to sign.
-        """
-        there = self._there(request)
-        return self.sandbox.decline(there.id, email or _next_of(there), reason or None)
-
-    def view(self, request: AnyRequest, email: str | None = None) -> SandboxSignatureRequest:
-        """Open the signing page. Return the request as Craftkit has it.
-
-        Args:
-            request: here or at Craftkit.
-            email: the signer's; None is the next one to act.
-
-        Raises:
-            ValueError: nobody is left to sign.
-        """
-        there = self._there(request)
-        return self.sandbox.view_signature(there.id, email or _next_of(there))
-
-    def _there(self, request: AnyRequest) -> SandboxSignatureRequest:
-        if isinstance(request, SandboxSignatureRequest):
-            return request
-        request.refresh_from_db(using=database())
-        for one in self.signatures:
-            if one.id == str(request.remote_id):
-                return one
-        raise ValueError(f"{request} is {request.status}: let the worker run() first.")
+        return list(map(RemoteSignatureRequest.of, self.sandbox.signatures))
 
     def put_template(self, slug: str, manifest: Mapping[str, object], **options: Any) -> None:
         """Publish a template that checks its data, as Craftkit does.
@@ -202,30 +148,19 @@ class Kit:
         self._standing = self._now()
         try:
             note_overdue()
-            while done := Loop(threads=1, wake=None).run() + self.deliver():
-                total += done
+            while True:
+                total += Loop(threads=1, wake=None).run()
+                # A loop ends when nothing is due: only a webhook can bring something more.
+                if not (sent := self.deliver()):
+                    return total
+                total += sent
         finally:
             self._standing = None
-        return total
 
-    def deliver(self) -> int:
-        """Send the webhooks that are due, without processing them; return how many."""
-        return self.sandbox.deliver_due(self._send)
+    async def arun(self) -> int:
+        """Do as ``run`` does, in async tests."""
+        return await sync_to_async(self.run)()
 
     def pass_time(self, seconds: float) -> None:
         """Let ``seconds`` pass, here and at Craftkit; ``run`` then does what has become due."""
         self._offset += timedelta(seconds=seconds)
-
-    def _send(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        request = RequestFactory().post(
-            url, body, content_type="application/json", headers=dict(headers)
-        )
-        return receive(request, project=url.rpartition("/")[2]).status_code
-
-
-def _next_of(request: SandboxSignatureRequest) -> str:
-    """Return the address of who is to act next."""
-    waiting = [one for one in request.recipients if one.acts and not one.acted]
-    if not waiting:
-        raise ValueError(f"nobody is left to sign: {request.status}")
-    return min(waiting, key=lambda one: one.order).email

@@ -79,7 +79,7 @@ class TestAnotherForm:
         given = {"message": "", "expires": "7", "token": TOKEN, "once_more": "on"}
         for to in everybody:
             boss.post(address(Render, "email", render.pk), {**given, "to": to})
-        assert sorted(mail.to for mail in craftkit.mails) == sorted(everybody * 2)
+        assert sorted(mail.to for mail in craftkit.outbox) == sorted(everybody * 2)
 
 
 class TestTheRecipient:

@@ -446,7 +446,7 @@ def test_an_e_mail(craftkit, boss):
     assert (made["by_mail"], made["recipient_email"]) == (True, "max@example.com")
     assert made["mailed_at"] is not None
     assert boss.sent(f"renders/{render.pk}/email/", body) == made
-    assert [mail.to for mail in craftkit.mails] == ["max@example.com"]
+    assert [mail.to for mail in craftkit.outbox] == ["max@example.com"]
 
 
 def test_a_signature_request_and_its_files(craftkit, boss):

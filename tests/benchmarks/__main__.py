@@ -47,11 +47,12 @@ def main() -> int:
     parser.add_argument("--batches", action="store_true", help="a month's end alone")
     parser.add_argument("--signatures", action="store_true", help="signature requests alone")
     parser.add_argument("--downloads", action="store_true", help="memory of downloads alone")
+    parser.add_argument("--kit", action="store_true", help="the test kit alone")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     django.setup()
-    alone = (options.pages, options.api, options.signatures, options.batches, options.downloads)
-    every = options.documents is None and not any(alone)
+    alone = ("pages", "api", "signatures", "batches", "downloads", "kit")
+    every = options.documents is None and not any(getattr(options, name) for name in alone)
     documents = DOCUMENTS if every or options.documents == [] else options.documents or ()
     pages, api = every or options.pages, every or options.api
     with _databases(few_and_many=pages or api):
@@ -64,6 +65,8 @@ def main() -> int:
         if documents:
             with _broker() as queue:
                 figures += _of_documents(documents, queue, quick=options.quick)
+        if every or options.kit:
+            figures += _of_the_kit(quick=options.quick)
         if every or options.batches:
             figures += _of_batches(quick=options.quick)
         if every or options.signatures:
@@ -124,6 +127,12 @@ def _of_downloads(*, quick: bool) -> list[Any]:
     return downloads.downloads(40 if quick else 200)
 
 
+def _of_the_kit(*, quick: bool) -> list[Any]:
+    from . import kit
+
+    return kit.suite(1 if quick else 5)
+
+
 def _of_pages(*, quick: bool, admin: bool, api: bool) -> list[Any]:
     from . import api as of_api
     from . import pages
@@ -177,6 +186,7 @@ def _broker() -> Iterator[Any]:
 def _machine() -> str:
     from django.db import connection
 
+    connection.ensure_connection()
     server: Any = connection.connection.info
     major, minor = divmod(server.server_version, 10000)
     return (

@@ -249,7 +249,7 @@ def test_every_kind_and_setting_of_a_fault_is_documented():
 def test_everything_of_the_kit_is_documented():
     rows = table("docs/testing.md", "name", "does")
     named = {re.sub(r"\(.*", "", name).removeprefix("craftkit.") for name in rows}
-    assert named == {name for name in (*vars(Kit), "sandbox") if not name.startswith("_")}
+    assert named == {name for name in (*dir(Kit), "sandbox") if not name.startswith("_")}
 
 
 # Links.

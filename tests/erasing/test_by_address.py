@@ -129,14 +129,14 @@ def _viewed(render: Render, share: Share, event: EngagementEvent) -> bytes:
 
 def test_the_same_mail_is_not_sent_again(craftkit: Kit):
     render = others(craftkit)
-    mails = len(craftkit.mails)
+    mails = len(craftkit.outbox)
     Render.objects.none().erase(addresses=[ADDRESS])
     assert render.email(ADDRESS, recipient_name=NAME).erased_at is not None
     asked = render.send_for_signature([ADA, BOB], anchor_tags=TAGS)
     assert asked.erased_at is not None
     assert not asked.retry()
     craftkit.run()
-    assert (len(craftkit.mails), len(craftkit.signatures)) == (mails, 2)
+    assert (len(craftkit.outbox), len(craftkit.signatures)) == (mails, 2)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -68,7 +68,7 @@ def test_it_is_never_sent_and_nothing_of_it_stays(
     assert row.status in ("revoked", "cancelled")
     assert row.erased_at is not None
     assert places() == []
-    assert (craftkit.shares, craftkit.mails, craftkit.signatures) == ([], [], [])
+    assert (craftkit.shares, craftkit.outbox, craftkit.signatures) == ([], [], [])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -87,7 +87,7 @@ def test_nor_does_it_where_the_transaction_really_is_open(
     assert places() != []
     settle(craftkit)
     assert places() == []
-    assert (craftkit.shares, craftkit.mails, craftkit.signatures) == ([], [], [])
+    assert (craftkit.shares, craftkit.outbox, craftkit.signatures) == ([], [], [])
 
 
 @ALL

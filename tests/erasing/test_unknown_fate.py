@@ -37,7 +37,7 @@ def unproven(craftkit: Kit, ready: Render, settings: Any) -> Share:
     craftkit.pass_time(3600)
     craftkit.run()
     share.refresh_from_db()
-    assert (share.is_unsettled, share.remote_id, len(craftkit.mails)) == (True, None, 1)
+    assert (share.is_unsettled, share.remote_id, len(craftkit.outbox)) == (True, None, 1)
     craftkit.sandbox.faults.clear()
     return share
 

@@ -181,7 +181,7 @@ def test_the_guest_gets_one_mail(craftkit, client, booking, staff):
     booking.save()
     craftkit.run()
 
-    (mail,) = craftkit.mails
+    (mail,) = craftkit.outbox
     assert (mail.to, mail.recipient_name) == ("eleni@example.com", "Ελένη Παπαδοπούλου")
     assert "Nereid" in mail.message
     page = block(client, booking)

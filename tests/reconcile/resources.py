@@ -150,7 +150,7 @@ def open_there(craftkit: Kit) -> list[str]:
 
 
 def is_nothing_there(craftkit: Kit) -> bool:
-    return not (craftkit.shares or craftkit.mails or craftkit.signatures)
+    return not (craftkit.shares or craftkit.outbox or craftkit.signatures)
 
 
 def check_made(craftkit: Kit, resource: Resource, *rows: Any) -> None:
@@ -166,9 +166,9 @@ def check_made(craftkit: Kit, resource: Resource, *rows: Any) -> None:
         return
     assert sorted(open_there(craftkit)) == ids
     assert len(craftkit.shares) + len(craftkit.signatures) == len(rows)
-    assert sorted(mail.share.id for mail in craftkit.mails) == (ids if resource is MAIL else [])
+    assert sorted(mail.share.id for mail in craftkit.outbox) == (ids if resource is MAIL else [])
     if resource is SIGNATURE:
-        keys = {one.idempotency_key: one.id for one in craftkit.signatures}
+        keys = {one.idempotency_key: one.id for one in craftkit.sandbox.signatures}
         assert keys == {wire_key(row): str(row.remote_id) for row in rows}
         assert craftkit.sandbox.billed_signatures == len(rows)
         mails = len(craftkit.sandbox.signature_mails)
@@ -187,6 +187,6 @@ def check_ended(craftkit: Kit, resource: Resource, row: Any, *, made: bool) -> N
         return
     assert open_there(craftkit) == []
     assert len(craftkit.shares) + len(craftkit.signatures) == made
-    assert len(craftkit.mails) == (made and resource is MAIL)
+    assert len(craftkit.outbox) == (made and resource is MAIL)
     if isinstance(row, Share):
         assert row.revoked_at is not None

@@ -422,7 +422,7 @@ def test_two_that_find_everything_stored_announce_it_once(
     before_writing(monkeypatch, Change, meet, verb="INSERT", times=None)
     job = Job.objects.get(kind=Job.Kind.ARCHIVE_SIGNATURE)
     archive_later(work)
-    errors = at_once(*[lambda: archive._announce(completed, "signature")] * 2)
+    errors = at_once(*[lambda: archive.announce(completed, "signature")] * 2)
     assert errors == [None, None]
     take_step(job)
     settle(craftkit)

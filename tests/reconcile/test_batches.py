@@ -277,7 +277,7 @@ def test_each_of_a_batch_ends_as_it_would_alone(
     mine = {str(row.remote_id) for name, row in found.items() if name not in rejected}
     there = [one.id for one in craftkit.renders] if resource is DOCUMENT else open_there(craftkit)
     assert (set(there), len(there)) == (mine, len(mine))
-    assert sorted(mail.message for mail in craftkit.mails) == (
+    assert sorted(mail.message for mail in craftkit.outbox) == (
         sorted(set(faults) - rejected) if resource is MAIL else []
     )
     if is_share:

@@ -222,7 +222,7 @@ def test_what_guests_do_is_counted_as_craftkit_counts_it(craftkit, ready, fault)
     craftkit.run()
     for number in range(6):
         craftkit.open(shares[number % 2], ip=f"198.51.100.{number}")
-    craftkit.open(craftkit.mails[0])
+    craftkit.open(craftkit.outbox[0])
     shares[0].revoke()
     settle(craftkit)
     craftkit.pass_time(3600)
@@ -236,7 +236,7 @@ def test_what_guests_do_is_counted_as_craftkit_counts_it(craftkit, ready, fault)
         "share_created": 2,
         "share_revoked": 1,
     }
-    assert EngagementEvent.objects.count() == len(craftkit.renders[0].events) == 11
+    assert EngagementEvent.objects.count() == len(craftkit.sandbox.renders[0].events) == 11
     for share in shares:
         share.refresh_from_db()
         assert share.click_count == 3
@@ -369,7 +369,7 @@ def test_an_event_that_comes_before_its_document_is_known_is_applied(craftkit, m
     from django_craftkit.projects import get_client
 
     def be_faster():
-        document = craftkit.renders[0]
+        document = craftkit.sandbox.renders[0]
         get_client().shares.create(document.id)
         get_client().engagement.track(document.id, "viewed")
         craftkit.deliver()
@@ -476,7 +476,7 @@ def test_what_this_site_has_seen_is_told_once_whatever_goes_wrong(craftkit, read
     craftkit.sandbox.faults.add(**{"times": 2, **trouble, **TRACK})
     ready.record("viewed", {"page": 3})
     settle(craftkit)
-    (told,) = craftkit.renders[0].events
+    (told,) = craftkit.sandbox.renders[0].events
     assert (told.type, told.actor, told.metadata) == ("viewed", "partner", {"page": 3})
     event = EngagementEvent.objects.get()
     assert (str(event.event_id), event.metadata) == (told.id, {"page": 3})
@@ -495,7 +495,7 @@ def test_a_loop_that_dies_while_it_tells_tells_once(craftkit, ready, monkeypatch
         work()
     monkeypatch.undo()
     settle(craftkit)
-    assert [event.type for event in craftkit.renders[0].events] == ["printed"]
+    assert [event.type for event in craftkit.sandbox.renders[0].events] == ["printed"]
     assert EngagementEvent.objects.get().event_id is not None
 
 
@@ -517,7 +517,7 @@ def test_what_craftkit_refuses_to_be_told_is_dropped_with_a_warning(
     ready.record("viewed")
     ready.record("downloaded")
     settle(craftkit)
-    assert [event.type for event in craftkit.renders[0].events] == ["downloaded"]
+    assert [event.type for event in craftkit.sandbox.renders[0].events] == ["downloaded"]
     (line,) = [one for one in caplog.records if one.levelname == "WARNING"]
     assert str(status) in line.getMessage()
     assert not EngagementEvent.objects.to_be_told().exists()
@@ -541,7 +541,7 @@ def test_a_document_that_craftkit_does_not_know_keeps_what_is_to_be_told(craftki
     craftkit.sandbox.faults.add("status", status=404, code="not_found", times=3, **TRACK)
     ready.record("viewed")
     settle(craftkit, minutes=60)
-    assert len(craftkit.renders[0].events) == 1
+    assert len(craftkit.sandbox.renders[0].events) == 1
 
 
 def test_one_that_was_deleted_there_is_asked_for_ever_less(craftkit, ready):
@@ -561,6 +561,6 @@ def test_an_event_that_is_recorded_while_others_are_told_is_told_too(craftkit, r
     after_sending(monkeypatch, "/events", lambda: elsewhere(lambda: ready.record("printed")))
     work()
     settle(craftkit)
-    assert [event.type for event in craftkit.renders[0].events] == ["viewed", "printed"]
+    assert [event.type for event in craftkit.sandbox.renders[0].events] == ["viewed", "printed"]
     assert EngagementEvent.objects.filter(event_id=None).count() == 0
     assert EngagementEvent.objects.annotate(document=F("render")).count() == 2

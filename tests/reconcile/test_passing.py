@@ -172,7 +172,7 @@ def test_what_is_passing_decides_nothing_and_the_true_answer_does(craftkit, read
     assert not telling.exists()
     if isinstance(row, Share):
         assert len(craftkit.shares) == 1
-        assert len(craftkit.mails) == row.by_mail
+        assert len(craftkit.outbox) == row.by_mail
     assert len(craftkit.renders) == Render.objects.count()
     if step is STEPS["keep"]:
         assert ArchivedFile.objects.count() == 1
@@ -296,7 +296,7 @@ def test_a_page_that_hides_a_mail_that_was_sent_has_it_sent_once(craftkit, ready
     settle(craftkit)
     share.refresh_from_db()
     assert (share.status, share.error) == ("active", "")
-    assert [mail.share.id for mail in craftkit.mails] == [str(share.remote_id)]
+    assert [mail.share.id for mail in craftkit.outbox] == [str(share.remote_id)]
 
 
 def noted(row: Any) -> Any:

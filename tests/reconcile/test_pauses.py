@@ -213,7 +213,7 @@ def test_a_mail_that_gets_through_ends_both_pauses(craftkit):
     pause(capability="email")
     ready.email("ada@example.com")
     assert seconds_until_resumed(craftkit, 600) <= MAX_PROBE_DELAY
-    assert len(craftkit.mails) == 1
+    assert len(craftkit.outbox) == 1
 
 
 @pytest.mark.parametrize("capability", ["", "email"])
@@ -223,11 +223,11 @@ def test_a_person_has_a_pause_tried_again_at_once(craftkit, capability):
     pause(probe_at=timezone.now() + timedelta(hours=1), capability=capability)
     ready.email("ada@example.com")
     craftkit.run()
-    assert craftkit.mails == []
+    assert craftkit.outbox == []
     state = ProjectState.objects.paused().get()
     assert state.try_again()
     craftkit.run()
-    assert len(craftkit.mails) == 1
+    assert len(craftkit.outbox) == 1
     assert not ProjectState.objects.paused().exists()
     assert not state.try_again(), "there is nothing to try"
 

@@ -152,7 +152,7 @@ def to_be_revoked(craftkit, settings):
 def a_mail_that_is_unwanted_before_it_was_sent(craftkit, settings):
     share = ready(craftkit).email("ada@example.com")
     share.revoke()
-    return lambda: status(share) == "revoked" and craftkit.mails == []
+    return lambda: status(share) == "revoked" and craftkit.outbox == []
 
 
 @state("share")
@@ -168,21 +168,22 @@ def a_mail_that_nobody_knows_of_and_nobody_wants(craftkit, settings):
 @state("email")
 def unsent_mail(craftkit, settings):
     share = ready(craftkit).email("ada@example.com")
-    return lambda: status(share) == "active" and len(craftkit.mails) == 1
+    return lambda: status(share) == "active" and len(craftkit.outbox) == 1
 
 
 @state("email")
 def whose_worker_died_in_the_call(craftkit, settings):
     share = ready(craftkit).email("ada@example.com")
     Share.objects.update(sending_since=timezone.now())
-    return lambda: status(share) == "active" and len(craftkit.mails) == 1
+    return lambda: status(share) == "active" and len(craftkit.outbox) == 1
 
 
 @state("engagement")
 def seen_here(craftkit, settings):
     ready(craftkit).record("viewed")
     return lambda: (
-        not EngagementEvent.objects.to_be_told().exists() and len(craftkit.renders[0].events) == 1
+        not EngagementEvent.objects.to_be_told().exists()
+        and len(craftkit.sandbox.renders[0].events) == 1
     )
 
 

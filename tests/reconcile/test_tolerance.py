@@ -424,7 +424,7 @@ def test_a_lost_mail_that_may_be_listed_is_left_to_a_person(
             craftkit.run()
             craftkit.pass_time(60)
     share.refresh_from_db()
-    assert len(craftkit.mails) == 1
+    assert len(craftkit.outbox) == 1
     assert (share.status, share.is_unsettled) == ("unknown", True)
 
 
@@ -435,7 +435,7 @@ def test_a_mail_that_goes_out_without_an_address_of_its_link_is_sent_once(
         share = ready.email("ada@example.com")
         craftkit.run()
     share.refresh_from_db()
-    assert (share.status, share.url, len(craftkit.mails)) == ("active", "", 1)
+    assert (share.status, share.url, len(craftkit.outbox)) == ("active", "", 1)
     ready.refresh()
     settle(craftkit)
     share.refresh_from_db()

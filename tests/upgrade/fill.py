@@ -143,8 +143,7 @@ def main(url: str, out: Path) -> None:
     call_command("migrate", run_syncdb=True, verbosity=0)
     Recorder.calls = []
     kit = Kit()
-    for project in kit._projects.values():
-        project["ADAPTER"] = lambda: Recorder(kit.sandbox)
+    kit._adapter = lambda: Recorder(kit.sandbox)  # type: ignore[method-assign]
     with kit:
         fill(kit)
         left_at = kit._timestamp()

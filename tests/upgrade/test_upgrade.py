@@ -136,7 +136,7 @@ def test_what_was_open_comes_to_its_end(kit):
     assert base.withdraw()
     work(kit)
     assert not base.shares.exclude(status="revoked").exists()
-    assert all(share.revoked for share in kit.shares if share.render.id == str(base.remote_id))
+    assert all(share.revoked for share in kit.shares if share.render_id == str(base.remote_id))
 
 
 def test_a_link_that_was_found_at_craftkit_is_still_nobody_s_to_hand_out(kit):

@@ -63,7 +63,7 @@ def test_it_is_told_once_and_that_it_is_ready_after_all(craftkit, told, caplog):
     assert (change.from_status, change.to_status, change.cause) == ("queued", "overdue", "here")
     assert (change.object_id, Render.objects.get().status) == (render.pk, "queued")
     assert Render.objects.get().is_overdue
-    craftkit.renders[0].finish()
+    craftkit.sandbox.renders[0].finish()
     settle(craftkit)
     sweep(craftkit)
     assert told[1:] == [("i-1", 1, "render_succeeded", "queued")]

@@ -106,7 +106,7 @@ def test_a_project_without_a_key_waits_for_one(craftkit, settings):
 def test_a_paused_project_holds_up_no_other(craftkit, settings):
     settings.CRAFTKIT_PROJECTS = {
         **settings.CRAFTKIT_PROJECTS,
-        "eu": {**settings.CRAFTKIT_PROJECTS["default"], "API_KEY": "ck_test_wrong"},
+        "eu": {**settings.CRAFTKIT_PROJECTS["default"], "API_KEY": ""},
     }
     mine, theirs = ask("1"), ask("2", project="eu")
     craftkit.run()
@@ -191,7 +191,7 @@ def test_what_is_left_of_an_earlier_attempt_is_ignored(craftkit):
     craftkit.sandbox.faults.add("render_failed", message="No.")
     render = ask()
     craftkit.run()
-    first = craftkit.renders[0]
+    first = craftkit.sandbox.renders[0]
     render.refresh_from_db()
     render.retry()
     craftkit.sandbox.render_time = None
@@ -445,7 +445,7 @@ def test_a_pinned_version_is_the_one_that_is_rendered(craftkit):
     craftkit.put_template("invoice", manifest)
     ask(version=1)
     craftkit.run()
-    assert craftkit.renders[0].version.number == 1
+    assert craftkit.sandbox.renders[0].version.number == 1
 
 
 def test_polls_go_by_the_moment_craftkit_accepted(craftkit, silent):

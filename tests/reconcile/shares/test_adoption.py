@@ -245,7 +245,7 @@ def test_an_answer_that_comes_too_late_and_a_refresh_find_one_link_once(
 
 def test_what_is_odd_about_a_found_link_is_kept_or_cut(craftkit, ready, dashboard, monkeypatch):
     dashboard.shares.create(ready.remote_id)
-    link = craftkit.shares[0]
+    link = craftkit.sandbox.shares[0]
     link.channel, link.recipient_email = "telegram-channel", "a" * 300 + "@example.com"
     link.message = "no \0 ink" + "x" * 5000
     settle(craftkit)
@@ -291,7 +291,7 @@ def test_a_colleagues_mail_is_left_open_though_newer_events_hide_that_it_was_sen
     craftkit.deliver()
     Share.objects.filter(key__startswith="found").delete()
     for number in range(30):
-        craftkit.open(craftkit.mails[0], ip=f"203.0.113.{number}")
+        craftkit.open(craftkit.outbox[0], ip=f"203.0.113.{number}")
     ready.refresh()
     settle(craftkit)
     assert [link.revoked for link in craftkit.shares] == [False]

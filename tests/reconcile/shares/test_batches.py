@@ -59,7 +59,7 @@ def test_mails_of_a_dead_worker_that_nothing_tells_of_are_for_staff(
     for _ in range(5):
         craftkit.pass_time(3600)
         craftkit.run()
-    assert (MAIL.posts(craftkit), craftkit.mails) == (4, [])
+    assert (MAIL.posts(craftkit), craftkit.outbox) == (4, [])
 
 
 @locks_rows
@@ -86,7 +86,7 @@ def test_mails_that_were_not_taken_wait_for_nobody_who_withdraws_a_document(
         worker.wait()
     assert {Share.objects.get(pk=share.pk).status for share in shares} == {"rejected"}
     settle(craftkit)
-    assert (open_there(craftkit), craftkit.mails) == ([], [])
+    assert (open_there(craftkit), craftkit.outbox) == ([], [])
 
 
 @each_share

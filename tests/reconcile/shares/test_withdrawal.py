@@ -79,7 +79,7 @@ def test_a_link_that_is_asked_for_while_the_document_is_withdrawn_is_never_made(
     for row in (share, mail):
         row.refresh_from_db()
         assert row.status == "revoked"
-    assert (craftkit.shares, craftkit.mails) == ([], [])
+    assert (craftkit.shares, craftkit.outbox) == ([], [])
 
 
 def can_overtake() -> bool:

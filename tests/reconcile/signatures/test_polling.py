@@ -39,7 +39,7 @@ HOUR = 3600.0
 def made(craftkit, count: int, *, ago: float, every: float = 0.0) -> list[Envelope]:
     """Put requests into Craftkit that were made some seconds ago, oldest first."""
     state = craftkit.sandbox.state
-    render = craftkit.renders[0]
+    render = craftkit.sandbox.renders[0]
     now = round(state.clock())
     envelopes = []
     for number in range(count):

@@ -13,7 +13,7 @@ import re
 import tempfile
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from font_roboto import Roboto, RobotoBold  # type: ignore[import-untyped]
 from fpdf import FPDF
@@ -24,6 +24,8 @@ from . import fallback_font
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from .places import Placed
 
 _INK: Final = (28, 32, 40)
 _FAINT: Final = (110, 118, 130)
@@ -49,16 +51,6 @@ _MOST_COLUMNS: Final = 12
 _LONGEST_VALUE: Final = 20_000
 # HTML prints these as one blank, wherever a line is not to break.
 _WHITE_SPACE: Final = re.compile(r"[ \t\n\r\f]+")
-
-
-class Placed(NamedTuple):
-    """One line of text at a place: percent of the page from its top left corner, points."""
-
-    page: int
-    x: float
-    y: float
-    text: str
-    size: float
 
 
 class Document(FPDF):

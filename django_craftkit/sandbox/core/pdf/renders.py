@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django_craftkit.sandbox.core import handlebars
 from django_craftkit.sandbox.core.moments import moment_in_utc
 
-from .document import Document, Placed, clean
+from .places import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from django_craftkit.sandbox.core.checks.templates import Loop, Variable
     from django_craftkit.sandbox.core.renders import Render
     from django_craftkit.sandbox.core.templates import Version
+
+    from .document import Document
 
 Row = tuple[str, str]
 Table = tuple[str, list[str], list[list[str]]]
@@ -53,6 +55,9 @@ def lay_out(render: Render, more_text: str = "") -> Document:
     created = moment_in_utc(render.created_at)
     placed = _placed(version, render.data)
     characters = _characters(render.title, rows, tables, placed)
+    # Half a second for what draws: most tests of a project look at no PDF.
+    from .document import Document, clean
+
     document = Document(version.page_config, characters + more_text, placed)
     document.set_title(clean(render.title))
     document.add_page()

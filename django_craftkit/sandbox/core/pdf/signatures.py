@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from django_craftkit.sandbox.core.moments import moment_in_utc
 
-from .document import Document
 from .renders import lay_out
 
 if TYPE_CHECKING:
     from django_craftkit.sandbox.core.signatures import SignatureRequest
+
+    from .document import Document
 
 
 def signed(request: SignatureRequest) -> bytes:
@@ -36,6 +37,9 @@ def signed(request: SignatureRequest) -> bytes:
 
 def certificate(request: SignatureRequest) -> bytes:
     """The certificate of completion, with everything that happened to the request."""
+    # When it is first wanted, as in `renders.py`.
+    from .document import Document
+
     document = Document({}, _text(request))
     document.set_title("Certificate of completion")
     document.add_page()
