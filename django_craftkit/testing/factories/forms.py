@@ -10,6 +10,7 @@ from django_craftkit import client, conf
 from django_craftkit.database import in_transaction
 from django_craftkit.models import Change, EmbedSession, FormSubmission, WebhookDelivery
 from django_craftkit.reconcile import forms
+from django_craftkit.reconcile.renders.states import lock_known
 from django_craftkit.testing.moments import as_text
 
 from .base import at_moment, new_id, settle
@@ -72,7 +73,8 @@ def _submitted(project: str, body: dict[str, Any], now: datetime) -> FormSubmiss
     delivery_id = new_id()
     WebhookDelivery.objects.store(project, delivery_id, json.dumps(body).encode())
     delivery = WebhookDelivery.objects.writer().get(project=project, delivery_id=delivery_id)
-    forms.apply([(delivery, client.FormSubmission.from_webhook(body))])
+    submitted = [(delivery, client.FormSubmission.from_webhook(body))]
+    forms.apply(submitted, lock_known(forms.renders_of(submitted)))
     row = FormSubmission.objects.writer().get(project=project, body_hash=delivery.body_hash)
     # It is the only copy: no body stays, as after ``DELIVERY_ROWS_KEEP_DAYS``.
     delivery.delete()
