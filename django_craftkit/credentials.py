@@ -16,13 +16,12 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from . import conf, tenants
-from .failures import breaks_transaction
+from .failures import breaks_transaction, time_limits
 from .log import get_logger
 
 if TYPE_CHECKING:
@@ -202,7 +201,7 @@ def project_aliases() -> Iterator[str]:
         for alias in _resolver(path).aliases():
             if alias not in known:
                 yield alias
-    except SoftTimeLimitExceeded:
+    except time_limits():
         raise
     except Exception as error:
         if breaks_transaction(error):
@@ -330,7 +329,7 @@ def _answer(path: str, alias: str) -> tuple[object, str]:
     try:
         given = _resolver(path).get(alias)
         return (dict(given) if isinstance(given, Mapping) else given), ""
-    except SoftTimeLimitExceeded:
+    except time_limits():
         # It is not about this project: the worker is about to be ended.
         raise
     except Exception as error:
