@@ -33,7 +33,7 @@ class Gate:
             self.begun.append(name)
             assert self._open.acquire(timeout=TIMEOUT)
 
-        self.pool.submit(make, project=project, priority=priority)
+        self.pool.submit(make, owner=("", project), priority=priority)
 
     def let(self, number: int) -> None:
         self._open.release(number)
@@ -95,7 +95,7 @@ def test_a_step_that_calls_has_the_place_of_one_of_its_threads():
     seated = threading.Event()
 
     def step():
-        with gate.pool.seat("default"):
+        with gate.pool.seat(("", "default")):
             seated.set()
             until(lambda: len(gate.begun) == 3)
 
