@@ -16,10 +16,10 @@ class CraftkitConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import dispatch
+        from . import waking
 
-        # For what they register: system checks, Celery's tasks, what callers wait for.
-        for name in ("checks", "tasks", "reconcile.single"):
+        # For what they register: system checks, what callers wait for, Celery's tasks.
+        for name in ("checks", "reconcile.single", *(("tasks",) if waking.is_by_celery() else ())):
             import_module(f"{self.name}.{name}")
-        dispatch.remember_celery_app()
+        waking.prepare()
         autodiscover_modules("craftkit")

@@ -9,14 +9,13 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import NotSupportedError, ProgrammingError, models, transaction
 from django.utils import translation
 
 from . import clock, declarations
 from .database import database, describe, lock
-from .failures import breaks_transaction, is_outage
+from .failures import breaks_transaction, is_outage, time_limits
 from .log import get_logger
 from .mailing import mails_of
 from .models import Share, SignatureRequest
@@ -177,7 +176,9 @@ def call(
                 )
             envelope.check()
         return Built(data, declaration.version, filename, envelope, mails)
-    except (NotConfirmed, SoftTimeLimitExceeded):
+    except NotConfirmed:
+        raise
+    except time_limits():
         raise
     except Exception as error:
         # A savepoint that is gone (MySQL's after a deadlock) protects nobody's transaction.

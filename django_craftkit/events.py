@@ -9,7 +9,6 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections, models, router, transaction
 from django.db.models.signals import m2m_changed, post_save
 
@@ -18,7 +17,7 @@ from .builders import BuilderError
 from .conf import DEFAULT_PROJECT
 from .database import database, describe
 from .declarations import Builder, Declaration, SignWith
-from .failures import breaks_transaction
+from .failures import breaks_transaction, time_limits
 from .log import get_logger
 from .models import Render
 from .models.arguments import check_filename, check_template, check_version
@@ -211,7 +210,7 @@ def _business_goes_on(name: str) -> Iterator[None]:
     """Log what goes wrong with a document, where the event's rows are none the worse for it."""
     try:
         yield
-    except SoftTimeLimitExceeded:
+    except time_limits():
         raise  # the task that the event is in
     except Exception as error:
         if breaks_transaction(error):

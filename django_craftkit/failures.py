@@ -1,9 +1,10 @@
-"""What a failure means: a race that was lost, an outage, a transaction that is broken."""
+"""What a failure means: a lost race, an outage, a broken transaction, a worker that is to end."""
 
 from __future__ import annotations
 
 import errno
 import sqlite3
+import sys
 import traceback
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,23 @@ _OUTAGES = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
 )
+
+#: What task queues raise in the middle of anything, of a worker that they end soon: the module that
+#: has it, and its name.
+_TIME_LIMITS = (
+    ("billiard.exceptions", "SoftTimeLimitExceeded"),  # Celery's
+    ("rq.timeouts", "BaseTimeoutException"),
+)
+
+
+def time_limits() -> tuple[type[Exception], ...]:
+    """Return the exceptions that are about no step, but about its worker: it is ended soon.
+
+    Nothing is imported: what is raised is of a module that is loaded. So ask when it was raised,
+    ``except time_limits():``, and not before.
+    """
+    modules = ((sys.modules.get(module), name) for module, name in _TIME_LIMITS)
+    return tuple(getattr(module, name) for module, name in modules if hasattr(module, name))
 
 
 def is_lost_race(error: BaseException) -> bool:

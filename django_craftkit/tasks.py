@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from celery import shared_task
 
-from . import dispatch
+from . import waking
 from .models.claims import Watermarks
 from .reconcile import retention
 from .reconcile.exclusion import Exclusion
@@ -36,7 +36,7 @@ def advance(self: Task[[], int]) -> int:
 # Expires on the task, not in beat's schedule: some schedulers keep nothing but the schedule. Twice
 # as late as the messages that wake a worker: on a long queue all of those are dropped before their
 # turn, and the sweeps must not be.
-@shared_task(name="craftkit.sweep", bind=True, ignore_result=True, expires=2 * dispatch.EXPIRES)
+@shared_task(name="craftkit.sweep", bind=True, ignore_result=True, expires=2 * waking.EXPIRES)
 def sweep(self: Task[[], int]) -> int:
     """Carry out what is due, whether or not anybody said so; run by beat."""
     return _loop(self).sweep(SECONDS)

@@ -6,12 +6,15 @@ import errno
 import socket
 import sqlite3
 import ssl
+import sys
 import threading
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import (
     DataError,
     Error,
@@ -34,7 +37,7 @@ from django_craftkit.client import (
     ServerError,
 )
 from django_craftkit.database import database, in_transaction, retried_after_deadlock
-from django_craftkit.failures import is_lost_race, is_outage
+from django_craftkit.failures import is_lost_race, is_outage, time_limits
 from django_craftkit.models import EngagementEvent, Job, Render
 from tests.helpers import TIMEOUT, at_once, kill_connection
 from tests.seams import before_writing
@@ -366,3 +369,26 @@ def test_a_connection_that_died_is_let_go_of_where_nothing_is_run_again():
     assert not connection.in_atomic_block
     with transaction.atomic():
         Order.objects.create(number="1")
+
+
+def test_a_time_limit_is_known_however_late_its_library_is_loaded(monkeypatch):
+    class OutOfTime(Exception):
+        pass
+
+    libraries = {
+        "billiard.exceptions": "SoftTimeLimitExceeded",
+        "rq.timeouts": "BaseTimeoutException",
+    }
+    for module in libraries:
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    assert time_limits() == ()
+    for module, name in libraries.items():
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{name: OutOfTime}))
+        try:
+            raise OutOfTime
+        except time_limits():
+            monkeypatch.delitem(sys.modules, module)
+
+
+def test_celerys_time_limit_is_one():
+    assert SoftTimeLimitExceeded in time_limits()

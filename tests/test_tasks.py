@@ -7,12 +7,12 @@ from datetime import datetime
 import pytest
 from kombu import Queue
 
-from django_craftkit import beat_schedule, dispatch
+from django_craftkit import beat_schedule, waking
 from tests import app
 
 ENTRIES = beat_schedule()
 #: Seconds: on a queue that is longer than messages live which wake a worker, a sweep has its turn.
-LIVES = {"craftkit.sweep": (1.5 * dispatch.EXPIRES, 120), "craftkit.prune": (0, 3600)}
+LIVES = {"craftkit.sweep": (1.5 * waking.EXPIRES, 120), "craftkit.prune": (0, 3600)}
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, NamedTuple, cast
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.files.storage import storages
 from django.db import Error, models
@@ -13,6 +12,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
+from django_craftkit.failures import time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.streaming import IncompleteFile, is_seekable, measured
 
@@ -75,7 +75,9 @@ class ArchivedFileManager(RowManager["ArchivedFile"]):
         if archived is not None:
             try:
                 return OpenFile(archived._open_whole(), archived.size, archived.sha256)
-            except (Error, SoftTimeLimitExceeded):
+            except Error:
+                raise
+            except time_limits():
                 raise
             except Exception:
                 # A storage raises what it likes.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models import Exists, OuterRef
 
 from django_craftkit.bulk import in_batches
+from django_craftkit.failures import time_limits
 from django_craftkit.log import get_logger
 
 from .archive import ArchivedFile, ArchiveWrite, archive_storage
@@ -81,7 +81,7 @@ def ask(question: Callable[..., T], *about: object) -> T | None:
     """Return what a storage answers; ``None`` where it does not, whatever it raises."""
     try:
         return question(*about)
-    except SoftTimeLimitExceeded:
+    except time_limits():
         raise
     except Exception as error:
         logger.info("The archive's storage did not answer: %s", type(error).__name__)

@@ -34,7 +34,7 @@ SIGN_EVERY = timedelta(seconds=5)
 #: How long without a sign of a worker until none is taken to be running.
 NO_WORKER = timedelta(seconds=60)
 #: How long without a sweep until beat is taken not to be running, beside a worker that is. On a
-#: long queue a sweep's turn comes when the messages before it have expired (``dispatch.EXPIRES``)
+#: long queue a sweep's turn comes when the messages before it have expired (``waking.EXPIRES``)
 #: and the task under way has ended.
 NO_SWEEP = timedelta(seconds=300)
 

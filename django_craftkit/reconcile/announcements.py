@@ -10,8 +10,6 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from celery.exceptions import SoftTimeLimitExceeded
-
 from django_craftkit import bulk, clock
 from django_craftkit.database import (
     database,
@@ -20,7 +18,7 @@ from django_craftkit.database import (
     update_many,
 )
 from django_craftkit.dispatch import isolated
-from django_craftkit.failures import is_outage
+from django_craftkit.failures import is_outage, time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRecipient
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem
@@ -309,7 +307,7 @@ def _call(
                 previous_status=change.from_status,
                 change=change,
             )
-    except SoftTimeLimitExceeded:
+    except time_limits():
         raise
     except Exception as error:
         # A receiver may raise anything; it is called again, alone, and shown to staff.

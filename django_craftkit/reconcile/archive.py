@@ -14,12 +14,12 @@ import secrets
 import tempfile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files import File
 
 from django_craftkit.client import Conflict, CraftkitError, NotFound
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.failures import time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.models import ArchivedFile, Change, Job, Render, SignatureRequest
 from django_craftkit.models.archive import NAME_LENGTH, ArchiveWrite, archive_storage
@@ -107,7 +107,7 @@ def _keep(row: Any, kind: str, fetches: Mapping[Kind, Callable[[uuid.UUID], Down
                 failed = failed or error
             else:
                 waiting = error
-        except SoftTimeLimitExceeded:
+        except time_limits():
             raise
         except Exception as error:
             # A storage may raise anything; the other file is fetched all the same.

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections
 
 from django_craftkit import conf, tenants
+from django_craftkit.failures import time_limits
 from django_craftkit.models.priority import Priority
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def made(call: Call) -> Answer:
     """Make a call in this thread, and return its answer."""
     try:
         return Answer(call, call.make())
-    except SoftTimeLimitExceeded:
+    except time_limits():
         # It is not about this call: the worker is about to be ended.
         raise
     except Exception as error:

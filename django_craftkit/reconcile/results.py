@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ImproperlyConfigured
 
 from django_craftkit.client import (
@@ -16,7 +15,7 @@ from django_craftkit.client import (
     RateLimited,
 )
 from django_craftkit.client.retry import backoff
-from django_craftkit.failures import is_outage
+from django_craftkit.failures import is_outage, time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.models.problems import NO_PROBLEM, ErrorCode, Problem, StepError
 
@@ -93,7 +92,7 @@ def result_of_error(job: Job, error: BaseException) -> Failed | Paused:
     Raises it where it is not about the job: the worker is about to be ended, and the lease leaves
     the job to another.
     """
-    if isinstance(error, SoftTimeLimitExceeded) or not isinstance(error, Exception):
+    if isinstance(error, time_limits()) or not isinstance(error, Exception):
         raise error
     if isinstance(error, CraftkitError):
         return result_of(error)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery.exceptions import SoftTimeLimitExceeded
-
+from django_craftkit.failures import time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.models import Job
 
@@ -53,7 +52,7 @@ def plan(batch: Batch, jobs: Sequence[Job], budget: Budget) -> Sequence[Call | E
     """Return what a batch plans; the jobs themselves where one of them breaks it."""
     try:
         return list(batch.plan(jobs, budget))
-    except SoftTimeLimitExceeded:
+    except time_limits():
         raise
     except Exception:
         logger.exception("A batch of %d jobs is taken apart.", len(jobs))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections
 from django.db.models import Model
 
 from django_craftkit import bulk
 from django_craftkit.clock import database_now
 from django_craftkit.database import in_transaction, lock
+from django_craftkit.failures import time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.models import Render, WebhookDelivery
 
@@ -121,7 +121,7 @@ class Answered(Generic[U]):
             return {}
         try:
             return self.apply_together(updates)
-        except SoftTimeLimitExceeded:
+        except time_limits():
             raise
         except Exception:
             logger.exception("%d updates are applied one by one.", len(updates))

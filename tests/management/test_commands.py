@@ -106,11 +106,11 @@ def test_the_doctor_tells_missing_webhook_secrets(well, settings):
 def test_the_doctor_tells_a_broker_that_is_down(well, monkeypatch):
     from celery import Celery
 
-    from django_craftkit import dispatch
+    from django_craftkit.waking import by_celery
 
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers it
     down = Celery("down", broker="amqp://guest:hidden@127.0.0.1:9//", set_as_current=False)
-    monkeypatch.setattr(dispatch, "celery_app", lambda: down)
+    monkeypatch.setattr(by_celery, "celery_app", lambda: down)
     text, is_well = doctor()
     assert not is_well
     assert "mend CELERY_BROKER_URL" in text

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from django_craftkit import dispatch
 from django_craftkit.models import WebhookDelivery
 from django_craftkit.privacy import kept_body
+from django_craftkit.waking import by_celery, waker
 from django_craftkit.webhooks import signature, views
 from django_craftkit.webhooks.signature import sign
 from django_craftkit.webhooks.views import receive
@@ -468,26 +469,23 @@ class TestStoring:
 
     def test_a_storm_is_one_message_now_and_one_for_the_rest(self, send, monkeypatch):
         messages: list[float] = []
-        task = SimpleNamespace(
-            apply_async=lambda countdown=0.0, **options: messages.append(countdown)
-        )
-        app = SimpleNamespace(
-            conf=SimpleNamespace(task_always_eager=False), tasks={dispatch.TASK: task}
+        way = SimpleNamespace(
+            is_inline=lambda: False, send=lambda arguments, countdown: messages.append(countdown)
         )
         clock = SimpleNamespace(monotonic=lambda: 1_000.0)
-        monkeypatch.setattr(dispatch, "celery_app", lambda: app)
-        monkeypatch.setattr(dispatch, "time", clock)
-        waker = dispatch.Waker()
-        monkeypatch.setattr(dispatch, "_current", waker)
+        monkeypatch.setattr(by_celery, "way", lambda: way)
+        monkeypatch.setattr(waker, "time", clock)
+        one = waker.Waker()
+        monkeypatch.setattr(waker, "_current", one)
 
         for _ in range(30):
             assert send().status_code == 200
 
         assert stored() == 30
         monkeypatch.undo()
-        assert waker.flush(30)
+        assert one.flush(30)
         assert messages[0] == 0.0
-        assert [0 < later <= 2 * dispatch.INTERVAL for later in messages[1:]] == [True]
+        assert [0 < later <= 2 * waker.INTERVAL for later in messages[1:]] == [True]
 
 
 def fail_afterwards(get_response):

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
-from django_craftkit import conf, dispatch
+from django_craftkit import conf, waking
 from django_craftkit.client import AuthenticationError, CraftkitError, NotFound, PermissionDenied
 from django_craftkit.clock import database_now
 from django_craftkit.declarations import declared, templates_of, templates_of_some
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from django_craftkit.client import Craftkit
     from django_craftkit.declarations import Declaration
 
-#: Seconds for the broker to answer.
-BROKER_TIMEOUT = 3
 #: Objects without a document that are counted.
 MOST_MISSING = 1000
 SCHEDULE = "CELERY_BEAT_SCHEDULE = {**django_craftkit.beat_schedule()}"
@@ -87,7 +85,7 @@ def _findings(chosen: list[str] | None, *, deploy: bool) -> Iterator[Finding]:
     yield from _check_missing(chosen)
     if deploy:
         yield from _check_samples(chosen)
-    yield _check_broker()
+    yield Finding(*waking.probe())
     try:
         yield from _check_work(aliases, is_all=not chosen)
     except DatabaseError as error:
@@ -214,26 +212,6 @@ def _check_samples(chosen: list[str] | None) -> Iterator[Finding]:
 
 def _named(some: Iterable[Declaration]) -> str:
     return ", ".join(f"{one.name} ({one.place})" for one in some)
-
-
-def _check_broker() -> Finding:
-    app = dispatch.celery_app()
-    if app is None:
-        return Finding("no Celery app: manage.py craftkit_work has to run")
-    what = "the broker answers"
-    try:
-        with app.connection_for_write(connect_timeout=BROKER_TIMEOUT) as connection:
-            what = f"the broker {connection.as_uri()} answers"
-            connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT)
-    except Exception as error:
-        # A broker's client may raise anything, also where the client itself is not installed.
-        return Finding(
-            what,
-            f"{type(error).__name__}: {error}",
-            "Start it, install its client, or mend CELERY_BROKER_URL. Until then only a sweep "
-            "carries requests out.",
-        )
-    return Finding(what)
 
 
 def _check_work(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:

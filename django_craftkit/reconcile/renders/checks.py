@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from celery.exceptions import SoftTimeLimitExceeded
-
 from django_craftkit import conf, tenants
 from django_craftkit.client import CraftkitError
 from django_craftkit.data import check, codes_of
 from django_craftkit.data.manifest import Fields, read
+from django_craftkit.failures import time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.models import Template
 from django_craftkit.models.problems import ErrorCode, Problem
@@ -92,7 +91,7 @@ def refusal(render: Render) -> RemoteState | None:
 def _check(render: Render, fields: Fields) -> list[Finding]:
     try:
         return check(render.data or {}, fields, strict=conf.options().STRICT_DATA)
-    except SoftTimeLimitExceeded:
+    except time_limits():
         raise
     except Exception:
         # A mistake of ours: Craftkit judges them as well.

@@ -11,11 +11,10 @@ import tempfile
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from celery.exceptions import SoftTimeLimitExceeded
-
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
+from django_craftkit.failures import time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.models import SignatureRequest
 from django_craftkit.models.problems import ErrorCode, Problem
@@ -88,7 +87,7 @@ def _is_due(request: SignatureRequest) -> bool:
 def _find(request: SignatureRequest, texts: Sequence[str]) -> list[Finding]:
     try:
         return look_for(texts, _read(request))
-    except SoftTimeLimitExceeded:
+    except time_limits():
         raise
     except reading.Unreadable as error:
         logger.info("The PDF for signature request %s can't be read: %s", request.pk, error)

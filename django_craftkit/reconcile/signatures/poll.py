@@ -12,11 +12,10 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from celery.exceptions import SoftTimeLimitExceeded
-
 from django_craftkit import conf
 from django_craftkit.client import CraftkitError
 from django_craftkit.clock import database_now
+from django_craftkit.failures import time_limits
 from django_craftkit.log import get_logger
 from django_craftkit.models import Change, Job, SignatureRequest
 from django_craftkit.models.problems import Problem
@@ -101,7 +100,7 @@ class _Round:
             result = self._by_page_or_id(request)
         except CraftkitError as error:
             result = result_of_open(error)
-        except SoftTimeLimitExceeded:
+        except time_limits():
             raise
         except Exception as error:
             # A mistake of ours about one of them must not hold up the others.
@@ -125,7 +124,7 @@ class _Round:
                 # One request on it that can't be read must not hold up the others.
                 logger.warning("A page of Craftkit's signature requests did not come: %s", error)
                 self._by_page = False
-            except SoftTimeLimitExceeded:
+            except time_limits():
                 raise
             except Exception:
                 logger.exception("A page of Craftkit's signature requests could not be applied.")

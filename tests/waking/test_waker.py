@@ -8,30 +8,36 @@ import subprocess
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 from celery import Celery
 from django.db import connection, transaction
 
 from django_craftkit import clock, dispatch
-from django_craftkit.dispatch import HANGING, INTERVAL, PAUSE, SENDERS, STUCK, Waker
 from django_craftkit.models import Job, Render
+from django_craftkit.waking import by_celery, waker
+from django_craftkit.waking.waker import HANGING, INTERVAL, PAUSE, SENDERS, STUCK, Waker
 from tests import app as project_app
 from tests.helpers import until
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class Broker:
-    """Stands in for the Celery app: counts messages, and can be told to fail or hang."""
+    """Stands in for what takes messages: counts them, and can be told to fail or hang."""
 
     def __init__(self) -> None:
         self.sent: list[float] = []
         self.error: Exception | None = None
         self.hang = threading.Event()
         self.hang.set()
-        self.tasks = {dispatch.TASK: self}
 
-    def apply_async(self, countdown: float, **options: object) -> None:
-        assert options["retry"] is False
+    def is_inline(self) -> bool:
+        return False
+
+    def send(self, arguments: Mapping[str, object], countdown: float) -> None:
         self.hang.wait(60)
         if self.error:
             raise self.error
@@ -41,8 +47,8 @@ class Broker:
 class Flushed(Waker):
     """Sends at once, for tests that let its clock stand still."""
 
-    def wake(self, app, delay):
-        super().wake(app, delay)
+    def wake(self, way, arguments, delay):
+        super().wake(way, arguments, delay)
         until(lambda: self.flush(0))
 
 
@@ -50,7 +56,7 @@ class Flushed(Waker):
 def now(monkeypatch):
     """A monotonic clock that stands still until it is moved."""
     moment = [1000.0]
-    monkeypatch.setattr(dispatch.time, "monotonic", lambda: moment[0])
+    monkeypatch.setattr(waker.time, "monotonic", lambda: moment[0])
 
     def move(seconds: float) -> None:
         moment[0] += seconds
@@ -59,60 +65,60 @@ def now(monkeypatch):
 
 
 def test_a_burst_wakes_once_at_its_beginning_and_once_after_it(now):
-    waker, broker = Flushed(), Broker()
+    one, broker = Flushed(), Broker()
     for _ in range(100):
-        waker.wake(broker, 0.0)
+        one.wake(broker, {}, 0.0)
     assert broker.sent[0] == 0.0
     assert len(broker.sent) == 2
     assert 0 < broker.sent[1] <= 2 * INTERVAL, "what came after the first message is seen too"
 
 
 def test_a_steady_stream_wakes_once_an_interval(now):
-    waker, broker = Flushed(), Broker()
+    one, broker = Flushed(), Broker()
     for _ in range(1000):
-        waker.wake(broker, 0.0)
+        one.wake(broker, {}, 0.0)
         now(0.01)
     assert len(broker.sent) <= 10 / INTERVAL + 2
 
 
 def test_every_wish_is_followed_by_a_wake(now):
     """No wish is stored after the last message that could have found it."""
-    waker, broker = Flushed(), Broker()
-    start, moment = dispatch.time.monotonic(), 0.0
+    one, broker = Flushed(), Broker()
+    start, moment = waker.time.monotonic(), 0.0
     wakes: list[float] = []
     for step in (0.0, 0.1, 0.3, 0.05, 0.6, 0.2, 0.2, 0.2, 2.0, 0.4):
         now(step)
-        moment = dispatch.time.monotonic() - start
+        moment = waker.time.monotonic() - start
         before = len(broker.sent)
-        waker.wake(broker, 0.0)
+        one.wake(broker, {}, 0.0)
         wakes += [moment + countdown for countdown in broker.sent[before:]]
         assert max(wakes) >= moment - 1e-6
         assert min(w for w in wakes if w >= moment - 1e-6) - moment <= 2 * INTERVAL + 1e-6
 
 
 def test_jobs_due_in_the_same_moment_share_a_message(now):
-    waker, broker = Flushed(), Broker()
+    one, broker = Flushed(), Broker()
     for delay in (2.0, 2.0, 2.1, 1.9):
-        waker.wake(broker, delay)
+        one.wake(broker, {}, delay)
     assert len(broker.sent) <= 2
     assert min(broker.sent) >= 1.9
 
 
 def test_a_broker_that_refuses_is_left_alone_for_a_while(now, caplog):
-    waker, broker = Flushed(), Broker()
+    one, broker = Flushed(), Broker()
     broker.error = ConnectionRefusedError("no")
     for _ in range(10):
-        waker.wake(broker, 0.0)
+        one.wake(broker, {}, 0.0)
         now(INTERVAL)
     assert "The sweep carries on" in caplog.text
-    assert caplog.text.count("took no message") == 1
+    assert caplog.text.count("No message got through") == 1
 
     broker.error = None
     now(PAUSE)
-    waker.wake(broker, 0.0)
+    one.wake(broker, {}, 0.0)
     until(lambda: broker.sent)
     now(INTERVAL)
-    waker.wake(broker, 0.0)
+    one.wake(broker, {}, 0.0)
     until(lambda: len(broker.sent) == 2)
 
 
@@ -125,11 +131,11 @@ def test_nobody_waits_for_a_broker_that_hangs(monkeypatch):
             waited.append(timeout)
         return wait(self, timeout)
 
-    waker, broker = Waker(), Broker()
+    one, broker = Waker(), Broker()
     broker.hang.clear()
     try:
         monkeypatch.setattr(threading.Condition, "wait", count)
-        took = [_took(waker.wake, broker, 0.0) for _ in range(5)]
+        took = [_took(one.wake, broker, {}, 0.0) for _ in range(5)]
     finally:
         monkeypatch.undo()
         broker.hang.set()
@@ -139,15 +145,15 @@ def test_nobody_waits_for_a_broker_that_hangs(monkeypatch):
 
 def test_a_first_message_gets_the_time_that_a_first_message_needs(now, caplog):
     """The imports, and the connection: it is no fault of the broker's."""
-    waker, broker = Waker(), Broker()
+    one, broker = Waker(), Broker()
     broker.hang.clear()
     try:
-        waker.wake(broker, 0.0)
+        one.wake(broker, {}, 0.0)
         now(HANGING * 0.9)
-        waker.wake(broker, 0.0)
+        one.wake(broker, {}, 0.0)
     finally:
         broker.hang.set()
-    until(lambda: waker.flush(0))
+    until(lambda: one.flush(0))
     assert len(broker.sent) == 2
     assert caplog.text == ""
 
@@ -157,32 +163,32 @@ def senders() -> set[threading.Thread]:
 
 
 def test_a_broker_that_accepts_and_never_answers_holds_a_few_threads_at_most(now, caplog):
-    waker, broker = Waker(), Broker()
+    one, broker = Waker(), Broker()
     broker.hang.clear()
     before = senders()
     try:
         for _ in range(1000):
-            waker.wake(broker, 0.0)
+            one.wake(broker, {}, 0.0)
             now(PAUSE)
         assert len(senders() - before) == SENDERS
-        assert caplog.text.count("took no message") == 1
+        assert caplog.text.count("No message got through") == 1
     finally:
         broker.hang.set()
-    until(lambda: waker.flush(0))
+    until(lambda: one.flush(0))
     now(PAUSE)
     sent = len(broker.sent)
-    waker.wake(broker, 0.0)
+    one.wake(broker, {}, 0.0)
     until(lambda: len(broker.sent) > sent)
 
 
 def test_a_thread_that_a_broker_holds_for_ever_is_given_up(now):
-    waker, broker = Waker(), Broker()
+    one, broker = Waker(), Broker()
     broker.hang.clear()
     try:
-        waker.wake(broker, 0.0)
+        one.wake(broker, {}, 0.0)
         now(STUCK + PAUSE)
         working = Broker()
-        waker.wake(working, 0.0)
+        one.wake(working, {}, 0.0)
         until(lambda: working.sent)
     finally:
         broker.hang.set()
@@ -191,22 +197,20 @@ def test_a_thread_that_a_broker_holds_for_ever_is_given_up(now):
 def test_a_script_that_ends_after_its_wish_has_sent_its_message(tmp_path):
     script = """
 import time
-from types import SimpleNamespace
 import sys
 sys.path[:0] = %r
 import django.conf
 django.conf.settings.configure()
 from django_craftkit import dispatch
+from django_craftkit.waking import by_celery
 
-def slow(**options):
+def slow(self, arguments, countdown):
     time.sleep(0.2)
     open("sent", "w").close()
 
-app = SimpleNamespace(
-    conf=SimpleNamespace(task_always_eager=False),
-    tasks={dispatch.TASK: SimpleNamespace(apply_async=slow)},
-)
-dispatch.celery_app = lambda: app
+by_celery.celery_app = object
+by_celery.CeleryWay.is_inline = lambda self: False
+by_celery.CeleryWay.send = slow
 dispatch.wake()
 """
     subprocess.run([sys.executable, "-c", script % (sys.path,)], cwd=tmp_path, check=True)
@@ -214,19 +218,19 @@ dispatch.wake()
 
 
 def test_a_fork_gets_a_waker_of_its_own(monkeypatch):
-    before = dispatch._waker()
-    assert dispatch._waker() is before
+    before = waker.current_waker()
+    assert waker.current_waker() is before
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    assert dispatch._waker() is not before
+    assert waker.current_waker() is not before
 
 
 def test_the_projects_celery_app_is_found_in_every_thread():
     found = []
-    thread = threading.Thread(target=lambda: found.append(dispatch.celery_app()))
+    thread = threading.Thread(target=lambda: found.append(by_celery.celery_app()))
     thread.start()
     thread.join()
     assert found == [project_app]
-    assert dispatch.TASK in project_app.tasks
+    assert by_celery.TASK in project_app.tasks
 
 
 @pytest.mark.django_db(transaction=True)
@@ -250,10 +254,10 @@ def test_a_request_pays_next_to_nothing_for_a_broker_that_is_down_or_hangs(monke
         port = silent.getsockname()[1]
         app = Celery("held", broker=f"amqp://127.0.0.1:{port}//", set_as_current=False)
         app.conf.broker_connection_timeout = 60
-        app.tasks.register(project_app.tasks[dispatch.TASK])
+        app.tasks.register(project_app.tasks[by_celery.TASK])
         app.finalize(auto=True)
-        monkeypatch.setattr(dispatch, "celery_app", lambda: app)
-        monkeypatch.setattr(dispatch, "_current", Waker())
+        monkeypatch.setattr(by_celery, "celery_app", lambda: app)
+        monkeypatch.setattr(waker, "_current", Waker())
         took = [_took(Render.objects.request, "invoice", {"number": number}) for number in range(4)]
     # It gives up after a minute: nobody has waited for that.
     assert sum(took) < 30
@@ -263,11 +267,11 @@ def test_a_request_pays_next_to_nothing_for_a_broker_that_is_down_or_hangs(monke
 def test_in_eager_mode_the_work_is_done_on_the_spot(craftkit, settings, monkeypatch):
     monkeypatch.setitem(project_app.conf, "task_always_eager", True)
     # Whoever woke a worker a moment ago, in another test, has not woken this one.
-    monkeypatch.setattr(dispatch, "_current", None)
+    monkeypatch.setattr(waker, "_current", None)
     settings.CRAFTKIT = {"THREADS": 1}
     Render.objects.request("invoice", {})
     Render.objects.request("receipt", {})
-    assert dispatch.celery_app() is project_app
+    assert by_celery.celery_app() is project_app
     dispatch.wake()
     # What is left says why: not due by this clock, held up, failed, or never looked at.
     assert len(craftkit.renders) == 2, (clock.now(), list(Job.objects.values()))
