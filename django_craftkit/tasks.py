@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from celery import shared_task
 
 from . import waking
-from .models.claims import Watermarks
 from .reconcile import retention
-from .reconcile.exclusion import Exclusion
 from .reconcile.loop import Loop
-from .reconcile.pool import Pool
-from .reconcile.pulse import Pulse
+from .reconcile.worker import SECONDS, Worker, work_here
 
 if TYPE_CHECKING:
     from celery import Task
 
-#: Seconds that one task runs at most, before it hands over to the next.
-SECONDS = 20.0
-#: What all tasks of this process share: a pool of threads runs several at once.
-_exclusion = Exclusion()
-_pool = Pool()
-_pulse = Pulse()
-_watermarks = Watermarks()
+#: What all tasks of this process share.
+_worker = Worker()
 
 
 @shared_task(name="craftkit.advance", bind=True, ignore_result=True)
-def advance(self: Task[[], int]) -> int:
-    """Carry out what is due; sent by whoever writes a request or stores a webhook."""
-    return _loop(self).run(SECONDS)
+def advance(self: Task[..., int], tenant: str = "") -> int:
+    """Carry out what is due of a tenant; sent by whoever writes a request or stores a webhook."""
+    # An eager task runs in its caller, which is no worker.
+    return work_here(tenant) if self.request.is_eager else _worker.advance(tenant)
 
 
 # Expires on the task, not in beat's schedule: some schedulers keep nothing but the schedule. Twice
@@ -38,19 +30,13 @@ def advance(self: Task[[], int]) -> int:
 # turn, and the sweeps must not be.
 @shared_task(name="craftkit.sweep", bind=True, ignore_result=True, expires=2 * waking.EXPIRES)
 def sweep(self: Task[[], int]) -> int:
-    """Carry out what is due, whether or not anybody said so; run by beat."""
-    return _loop(self).sweep(SECONDS)
+    """Carry out what is due of all tenants, whether or not anybody said so; run by beat."""
+    return Loop(threads=1).sweep(SECONDS) if self.request.is_eager else _worker.sweep()
 
 
 @shared_task(name="craftkit.prune", bind=True, ignore_result=True, expires=3600.0)
 def prune(self: Task[[], int]) -> int:
     """Drop what settings say is not kept any longer; run by beat, once a day."""
-    with nullcontext() if self.request.is_eager else _pulse.beat():
+    if self.request.is_eager:
         return sum(number for _name, number in retention.prune())
-
-
-def _loop(task: Task[[], int]) -> Loop:
-    # An eager task runs in its caller, which is no worker, and whose transaction no thread sees.
-    if task.request.is_eager:
-        return Loop(threads=1)
-    return Loop(exclusion=_exclusion, pool=_pool, pulse=_pulse, watermarks=_watermarks)
+    return _worker.prune()

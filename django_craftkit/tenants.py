@@ -128,16 +128,15 @@ class DjangoTenants(Tenants):
     def _with_tables(self) -> models.QuerySet[Any]:
         # One that is being made, or is kept without a schema, has none.
         table = apps.get_model("craftkit", "Job")._meta.db_table
-        has_table = RawSQL(  # noqa: S611
+        has_table = RawSQL(
             "to_regclass(format('%%I.%%I', schema_name, %s::text)) IS NOT NULL",
             [table],
             output_field=BooleanField(),
         )
-        tenants = apps.get_model(settings.TENANT_MODEL)._base_manager
-        return tenants.using(self._connection.alias).filter(has_table)
+        return _rows(self._connection.alias).filter(has_table)
 
 
-class _Tenant(SimpleLazyObject):
+class _Tenant(SimpleLazyObject[Any]):
     """A tenant of django-tenants: its row is read where more is wanted of it than its schema."""
 
     def __init__(self, name: str) -> None:
@@ -146,9 +145,25 @@ class _Tenant(SimpleLazyObject):
 
 
 def _read_tenant(name: str) -> Any:
-    alias = getattr(settings, "TENANT_DB_ALIAS", DEFAULT_DB_ALIAS)
-    tenants = apps.get_model(settings.TENANT_MODEL)._base_manager
-    return tenants.using(alias).get(schema_name=name)
+    return _rows(getattr(settings, "TENANT_DB_ALIAS", DEFAULT_DB_ALIAS)).get(schema_name=name)
+
+
+def _rows(alias: str) -> models.QuerySet[Any]:
+    model: Any = apps.get_model(getattr(settings, "TENANT_MODEL", ""))
+    tenants: models.QuerySet[Any] = model._base_manager.using(alias)
+    return tenants
+
+
+def are_overlooked() -> bool:
+    """Whether django-tenants keeps Craftkit's tables in each schema, and no setting says so."""
+    if are_used() or not hasattr(settings, "TENANT_MODEL"):
+        return False
+    types: dict[str, Any] = getattr(settings, "TENANT_TYPES", {})
+    apps_of_tenants = [
+        *getattr(settings, "TENANT_APPS", ()),
+        *(path for one in types.values() for path in one.get("APPS", ())),
+    ]
+    return any(map(_is_craftkit, apps_of_tenants))
 
 
 def _shared_apps(public: str) -> list[str]:
@@ -237,7 +252,7 @@ def select(
     some: Sequence[str],
     sql: str,
     tables: Mapping[str, type[models.Model]],
-    params: Callable[[str], Sequence[object]],
+    params: Callable[[str], Sequence[Any]],
 ) -> Iterator[tuple[str, list[Row] | None]]:
     """Yield what a SELECT finds in the tables of each of these tenants, with the tenant's name.
 
@@ -264,7 +279,7 @@ def _select_together(
     part: Sequence[str],
     sql: str,
     named: Sequence[Mapping[str, str | None]],
-    params: Callable[[str], Sequence[object]],
+    params: Callable[[str], Sequence[Any]],
 ) -> Iterator[tuple[str, list[Row]]]:
     found: dict[str, list[Row]] = {name: [] for name in part}
     selects = [
@@ -282,7 +297,7 @@ def _select_alone(
     name: str,
     sql: str,
     tables: Mapping[str, type[models.Model]],
-    params: Callable[[str], Sequence[object]],
+    params: Callable[[str], Sequence[Any]],
 ) -> list[Row] | None:
     with enter(name):
         connection = connections[database()]

@@ -131,9 +131,9 @@ class Loop:
     def turns(self, seconds: float) -> Generator[None, None, int]:
         """Do what ``run`` does, a little at each turn, and wait for no answer.
 
-        Whoever has loops of several tenants goes on with another while this one ``is_waiting``.
+        Whoever has loops of several tenants goes on with another while this one ``is_waiting``, and
+        has renewed its connections.
         """
-        connecting.renew()
         return (yield from self._turns(seconds, idle=0.0))
 
     def _work(self, seconds: float) -> int:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
@@ -18,6 +18,7 @@ from django_craftkit.clock import database_now
 from django_craftkit.declarations import declared, templates_of, templates_of_some
 from django_craftkit.management.missing import expecting
 from django_craftkit.management.samples import bindings
+from django_craftkit.management.tenants import TenantCommand
 from django_craftkit.models import Job, ProjectState
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile import pauses
@@ -43,10 +44,11 @@ class Finding(NamedTuple):
     fix: str = ""
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
     help = "Looks at keys, hosts, templates, webhook secrets, broker, worker and beat."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("--project", action="append", help="look at this project only")
         parser.add_argument(
             "--deploy",
@@ -55,7 +57,7 @@ class Command(BaseCommand):
             "template; nothing of it is kept",
         )
 
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle_tenant(self, **options: Any) -> None:
         problems = 0
         # Each is shown as soon as it is known: some take seconds.
         for what, problem, fix in _findings(options["project"], deploy=options["deploy"]):

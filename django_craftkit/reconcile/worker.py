@@ -1,0 +1,110 @@
+"""What one process has for its work, whoever has it work: a task queue, or a command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import Error
+
+from django_craftkit import dispatch, tenants
+from django_craftkit.log import get_logger
+from django_craftkit.models.claims import Watermarks
+
+from . import connecting, retention
+from .exclusion import Exclusion
+from .loop import Loop
+from .pool import Pool
+from .pulse import Pulse
+from .rounds import Rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+logger = get_logger(__name__)
+
+#: Seconds that one call works at most, before it hands over to the next.
+SECONDS = 20.0
+
+
+class Worker:
+    """Carries out what is due, in whichever tenant it is.
+
+    Threads may have it do so side by side: they share what the process has.
+    """
+
+    def __init__(
+        self,
+        *,
+        wake: Callable[[float], None] | None = dispatch.wake,
+        only: Collection[str] = (),
+    ) -> None:
+        """``wake`` has somebody go on with what is left; ``only`` these tenants are served."""
+        self._wake, self._only = wake, only
+        self._exclusion = Exclusion()
+        self._pool = Pool()
+        self._pulse = Pulse()
+        self._watermarks = Watermarks()
+        self._rounds = Rounds(self._loop, only=only, wake=wake)
+        self._is_stopped = False
+        self._loops: set[Loop] = set()
+
+    def stop(self) -> None:
+        """End after the steps under way."""
+        self._is_stopped = True
+        self._rounds.stop()
+        for loop in tuple(self._loops):
+            loop.stop()
+
+    def advance(self, tenant: str = "") -> int:
+        """Carry out what is due of a tenant; of all, where there are some and none is named.
+
+        Returns how many deliveries and jobs that were.
+        """
+        if not tenants.are_used():
+            return self._alone(Loop.run)
+        return self._rounds.run(tenant, SECONDS) if tenant else self._rounds.sweep(SECONDS)
+
+    def sweep(self) -> int:
+        """Carry out what is due, of all tenants, whether or not anybody said so."""
+        return self._rounds.sweep(SECONDS) if tenants.are_used() else self._alone(Loop.sweep)
+
+    def prune(self) -> int:
+        """Drop what settings say is not kept any longer; return how many rows that were."""
+        dropped = 0
+        for name in self._only or tenants.names():
+            with tenants.enter(name):
+                try:
+                    with self._pulse.beat():
+                        dropped += sum(number for _name, number in retention.prune())
+                except Error:
+                    if not tenants.are_used():
+                        raise
+                    # The others have tables of their own.
+                    logger.exception("Nothing more is dropped of the tenant %r today.", name)
+                    connecting.drop_broken()
+        return dropped
+
+    def _alone(self, work: Callable[[Loop, float], int]) -> int:
+        loop = self._loop()
+        self._loops.add(loop)
+        try:
+            if self._is_stopped:
+                loop.stop()
+            return work(loop, SECONDS)
+        finally:
+            self._loops.discard(loop)
+
+    def _loop(self) -> Loop:
+        return Loop(
+            wake=self._wake,
+            exclusion=self._exclusion,
+            pool=self._pool,
+            pulse=self._pulse,
+            watermarks=self._watermarks,
+        )
+
+
+def work_here(tenant: str = "") -> int:
+    """Carry out what is due in the thread of somebody who is no worker, and in a transaction."""
+    with tenants.enter(tenant or tenants.current()):
+        return Loop(threads=1).run(SECONDS)
