@@ -136,7 +136,7 @@ class DjangoTenants(Tenants):
         return _rows(self._connection.alias).filter(has_table)
 
 
-class _Tenant(SimpleLazyObject[Any]):
+class _Tenant(SimpleLazyObject):  # type: ignore[type-arg]
     """A tenant of django-tenants: its row is read where more is wanted of it than its schema."""
 
     def __init__(self, name: str) -> None:
@@ -155,8 +155,8 @@ def _rows(alias: str) -> models.QuerySet[Any]:
 
 
 def are_overlooked() -> bool:
-    """Whether django-tenants keeps Craftkit's tables in each schema, and no setting says so."""
-    if are_used() or not hasattr(settings, "TENANT_MODEL"):
+    """Whether django-tenants keeps Craftkit's tables in each schema, where no setting says so."""
+    if not hasattr(settings, "TENANT_MODEL"):
         return False
     types: dict[str, Any] = getattr(settings, "TENANT_TYPES", {})
     apps_of_tenants = [
