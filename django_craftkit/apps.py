@@ -19,7 +19,10 @@ class CraftkitConfig(AppConfig):
         from . import waking
 
         # For what they register: system checks, what callers wait for, Celery's tasks.
-        for name in ("checks", "reconcile.single", *(("tasks",) if waking.is_by_celery() else ())):
+        registering = ["checks", "waking.checks", "reconcile.single"]
+        if waking.is_by_celery():
+            registering.append("tasks")
+        for name in registering:
             import_module(f"{self.name}.{name}")
         waking.prepare()
         autodiscover_modules("craftkit")

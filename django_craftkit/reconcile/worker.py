@@ -1,7 +1,11 @@
-"""What one process has for its work, whoever has it work: a task queue, or a command."""
+"""What one process has for its work; and what a task does, whoever carries its messages.
+
+``tasks.py``, ``background.py`` and the command ``craftkit_work`` are thin.
+"""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from django.db import Error
@@ -42,9 +46,9 @@ class Worker:
         self._wake, self._only = wake, only
         self._exclusion = Exclusion()
         self._pool = Pool()
-        self._pulse = Pulse()
+        self.pulse = Pulse()
         self._watermarks = Watermarks()
-        self._rounds = Rounds(self._loop, only=only, wake=wake)
+        self._rounds = Rounds(self.loop, only=only, wake=wake)
         self._is_stopped = False
         self._loops: set[Loop] = set()
 
@@ -74,7 +78,7 @@ class Worker:
         for name in self._only or tenants.names():
             with tenants.enter(name):
                 try:
-                    with self._pulse.beat():
+                    with self.pulse.beat():
                         dropped += sum(number for _name, number in retention.prune())
                 except Error:
                     if not tenants.are_used():
@@ -85,7 +89,7 @@ class Worker:
         return dropped
 
     def _alone(self, work: Callable[[Loop, float], int]) -> int:
-        loop = self._loop()
+        loop = self.loop()
         self._loops.add(loop)
         try:
             if self._is_stopped:
@@ -94,17 +98,38 @@ class Worker:
         finally:
             self._loops.discard(loop)
 
-    def _loop(self) -> Loop:
+    def loop(self) -> Loop:
+        """Return a loop of the current tenant."""
         return Loop(
             wake=self._wake,
             exclusion=self._exclusion,
             pool=self._pool,
-            pulse=self._pulse,
+            pulse=self.pulse,
             watermarks=self._watermarks,
         )
 
 
-def work_here(tenant: str = "") -> int:
-    """Carry out what is due in the thread of somebody who is no worker, and in a transaction."""
-    with tenants.enter(tenant or tenants.current()):
+#: What all tasks of this process share.
+_worker = Worker()
+
+
+def advance(tenant: str = "", *, is_inline: bool) -> int:
+    """Carry out what is due of a tenant; ``is_inline``: in whoever sent the message, which is no
+    worker, and whose transaction no thread sees.
+    """
+    if not is_inline:
+        return _worker.advance(tenant)
+    with tenants.enter(tenant) if tenant else nullcontext():
         return Loop(threads=1).run(SECONDS)
+
+
+def sweep(*, is_inline: bool) -> int:
+    """Carry out what is due, and look for what no message told of."""
+    return Loop(threads=1).sweep(SECONDS) if is_inline else _worker.sweep()
+
+
+def prune(*, is_inline: bool) -> int:
+    """Drop what settings say is not kept any longer; return how much that was."""
+    if is_inline:
+        return sum(number for _name, number in retention.prune())
+    return _worker.prune()

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from django_craftkit import conf, tenants
 
-from .waker import EXPIRES, current_waker
+from .waker import EXPIRES, current_waker, flush
 
 if TYPE_CHECKING:
     from .waker import Way
 
-__all__ = ["EXPIRES", "is_by_celery", "prepare", "probe", "wake"]
+__all__ = ["EXPIRES", "flush", "is_by_celery", "module", "prepare", "probe", "wake"]
 
 
 def wake(delay: float = 0.0) -> None:
@@ -53,7 +53,7 @@ def probe() -> tuple[str, str, str]:
     if name == "none":
         return 'no messages (CRAFTKIT["WAKE"] is "none"): a sweep does all work', "", ""
     try:
-        found: tuple[str, str, str] = _module().probe()
+        found: tuple[str, str, str] = module(name).probe()
     except ImportError as error:
         return f'messages by CRAFTKIT["WAKE"] = {name!r}', str(error), "See manage.py check."
     return found
@@ -77,12 +77,13 @@ def _arguments(tenant: str) -> dict[str, Any]:
 
 def _way() -> Way | None:
     """Return how messages get to a worker; ``None`` where none does."""
-    if conf.options().WAKE == "none":
+    name = conf.options().WAKE
+    if name == "none":
         return None
-    way: Way | None = _module().way()
+    way: Way | None = module(name).way()
     return way
 
 
-def _module() -> Any:
-    """Return the module of the way that the settings name; raises where its library is missing."""
-    return import_module(f"{__name__}.by_{conf.options().WAKE}")
+def module(name: str) -> Any:
+    """Return what carries messages by a name of ``WAKE``; raises where its library is missing."""
+    return import_module(f"{__name__}.by_{name}")

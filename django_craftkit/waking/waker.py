@@ -10,6 +10,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from django.db import connections
+
 from django_craftkit.log import get_logger
 
 if TYPE_CHECKING:
@@ -194,7 +196,12 @@ class _Sender:
             way, arguments, countdown = self._messages.get()
             problem = ""
             try:
-                way.send(arguments, countdown)
+                try:
+                    way.send(arguments, countdown)
+                finally:
+                    # Those of a backend that keeps its tasks in a database: nobody needs them until
+                    # the next message.
+                    connections.close_all()
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
             self._note(problem)
@@ -209,8 +216,8 @@ _current_lock = threading.Lock()
 
 
 @atexit.register
-def _send_the_last() -> None:
-    """Let a script that ends right after its request wake the worker all the same."""
+def flush() -> None:
+    """Wait for messages, but not for long: a script that ends now is to wake the worker, too."""
     if _current is not None and _current.pid == os.getpid():
         _current.flush(LAST)
 
