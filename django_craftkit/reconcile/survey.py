@@ -7,11 +7,12 @@ of them; else one in each.
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections, models
+from django.db import Error, connections, models
 
 from django_craftkit import conf, tenants
 from django_craftkit.clock import database_now
@@ -20,10 +21,10 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import Job, ProjectState, WebhookDelivery
 from django_craftkit.models.priority import Priority
 
-from . import sweeping
+from . import connecting, sweeping
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 logger = get_logger(__name__)
 
@@ -123,7 +124,7 @@ class Upkeep:
         due = [one for one in surveys if not one.is_kept_up and one.name not in self._done_until]
         for one in due[:MOST_UPKEEP]:
             self._done_until[one.name] = started + period / 2
-            with tenants.enter(one.name):
+            with tenants.enter(one.name), _alone(one.name):
                 # Another process may be at it.
                 if sweeping.note_sweep(now, since=one.turn):
                     sweeping.look_after(now, int(now.timestamp() // period))
@@ -143,7 +144,7 @@ def _sign(names: Sequence[str], now: datetime) -> None:
         tenants.table(name, ProjectState) for name in names
     ):
         for name in names:
-            with tenants.enter(name):
+            with tenants.enter(name), _alone(name):
                 sweeping.note_sweep(now)
         return
     values = sweeping.signs(now)
@@ -155,8 +156,19 @@ def _sign(names: Sequence[str], now: datetime) -> None:
             f"(SELECT id FROM {table} WHERE capability = '' FOR UPDATE SKIP LOCKED))"
             for number, table in enumerate(tenants.table(name, ProjectState) for name in part)
         )
-        with connection.cursor() as cursor:
+        # One whose tables are gone by now takes the signs of the others along, to the next survey.
+        with _alone(f"{part[0]}, or one of {len(part)}"), connection.cursor() as cursor:
             cursor.execute(f"WITH {updates} SELECT 1", [*values.values()] * len(part))
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Let what the database says of one tenant's tables hold up no other."""
+    try:
+        yield
+    except Error:
+        logger.exception("The tenant %r could not be seen to.", name)
+        connecting.drop_broken()
 
 
 def busy(names: Sequence[str], upkeep: Upkeep | None = None) -> list[str]:
