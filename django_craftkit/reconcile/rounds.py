@@ -31,8 +31,9 @@ logger = get_logger(__name__)
 CLAIMING, SERVED = 4, 16
 #: Seconds after which a loop leaves its place to a tenant that waits for one.
 SLICE = 2.0
-#: Seconds between two looks at all tenants, while there is work.
-LOOK_EVERY = 5.0
+#: Seconds between two looks at all tenants, while there is work: where messages tell of what is new,
+#: and where none do.
+LOOK_EVERY, LOOK_UNTOLD = 5.0, 1.0
 #: Seconds without a look at the loops while all of them wait.
 IDLE = 0.02
 
@@ -73,7 +74,11 @@ class Rounds:
         if not tenants.has(name):
             logger.warning("There is no tenant %r any more: its message is dropped.", name)
             return 0
-        return self._serve([name], seconds, look_at=time.monotonic() + LOOK_EVERY)
+        return self._serve([name], seconds, look_at=time.monotonic() + self._look_every)
+
+    @property
+    def _look_every(self) -> float:
+        return LOOK_UNTOLD if self._wake is None else LOOK_EVERY
 
     def _serve(self, names: Iterable[str], seconds: float, look_at: float) -> int:
         deadline = time.monotonic() + seconds
@@ -85,7 +90,7 @@ class Rounds:
                 is_over = self._stop.is_set() or now >= deadline
                 if now >= look_at and not is_over:
                     waiting += self._look(waiting, served)
-                    look_at = time.monotonic() + LOOK_EVERY
+                    look_at = time.monotonic() + self._look_every
                 if not is_over:
                     self._begin(waiting, served, deadline)
                 if not served:

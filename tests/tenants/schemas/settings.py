@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from django_craftkit import beat_schedule
 from tests.settings import *  # noqa: F403
 from tests.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE, STORAGES, env
 
@@ -31,6 +34,9 @@ TENANT_LIMIT_SET_CALLS = True
 
 CRAFTKIT = {"TENANTS": "django_craftkit.tenants.DjangoTenants", "CHECK_ANCHORS": "off"}
 
+#: Of this run alone; the workers that it starts are told.
+CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default=f"tenants-{os.getpid()}")
+
 if _url := env.str("CRAFTKIT_BASE_URL", default=""):
     # A worker that a test has started.
     DATABASES["default"]["NAME"] = env("CRAFTKIT_DATABASE")
@@ -47,4 +53,4 @@ if _url := env.str("CRAFTKIT_BASE_URL", default=""):
             "OPTIONS": {"location": env("CRAFTKIT_ARCHIVE")},
         },
     }
-    CELERY_TASK_DEFAULT_QUEUE = env("CELERY_QUEUE")
+    CELERY_BEAT_SCHEDULE = beat_schedule()
