@@ -170,6 +170,8 @@ class Loop:
         looked = claimed = 0.0
         some = is_full = True
         while some or executor.under_way or self._is_staying():
+            # Whoever stays for something looks once more, however late the next turn comes.
+            yield
             answers = executor.answers(0.0 if some else idle)
             is_over = self._stop.is_set() or time.monotonic() >= deadline
             if self._stop.is_set() or time.monotonic() >= deadline + GRACE:
@@ -195,7 +197,6 @@ class Loop:
             done += webhooks + ended
             some = bool(webhooks or begun or ended)
             self._look_at = 0.0 if some else time.monotonic() + IDLE
-            yield
         if self._wake:
             left = self._stay_until - time.monotonic()
             if time.monotonic() >= deadline:

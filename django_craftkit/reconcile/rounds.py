@@ -31,8 +31,8 @@ logger = get_logger(__name__)
 CLAIMING, SERVED = 4, 16
 #: Seconds after which a loop leaves its place to a tenant that waits for one.
 SLICE = 2.0
-#: Seconds between two looks at all tenants, while there is work: where messages tell of what is new,
-#: and where none do.
+#: Seconds between two looks at all tenants, while there is work: where messages tell of what is
+#: new, and where none do.
 LOOK_EVERY, LOOK_UNTOLD = 5.0, 1.0
 #: Seconds without a look at the loops while all of them wait.
 IDLE = 0.02
