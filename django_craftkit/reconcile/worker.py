@@ -88,13 +88,13 @@ class Worker:
                     connecting.drop_broken()
         return dropped
 
-    def _alone(self, work: Callable[[Loop, float], int]) -> int:
+    def _alone(self, work: Callable[[Loop], int]) -> int:
         loop = self.loop()
         self._loops.add(loop)
         try:
             if self._is_stopped:
                 loop.stop()
-            return work(loop, SECONDS)
+            return work(loop)
         finally:
             self._loops.discard(loop)
 
@@ -120,12 +120,12 @@ def advance(tenant: str = "", *, is_inline: bool) -> int:
     if not is_inline:
         return _worker.advance(tenant)
     with tenants.enter(tenant) if tenant else nullcontext():
-        return Loop(threads=1).run(SECONDS)
+        return Loop(threads=1).run()
 
 
 def sweep(*, is_inline: bool) -> int:
     """Carry out what is due, and look for what no message told of."""
-    return Loop(threads=1).sweep(SECONDS) if is_inline else _worker.sweep()
+    return Loop(threads=1).sweep() if is_inline else _worker.sweep()
 
 
 def prune(*, is_inline: bool) -> int:

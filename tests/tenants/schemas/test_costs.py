@@ -57,7 +57,7 @@ def ask(number: int) -> None:
     Render.objects.request("invoice", {"number": number}, key=f"i-{number}")
 
 
-def alone(worker: Worker, work: Callable[[Loop, float], int]) -> Callable[[], int]:
+def alone(worker: Worker, work: Callable[[Loop], int]) -> Callable[[], int]:
     """Return what works as if there were no other tenants than the first."""
 
     def run() -> int:
