@@ -83,7 +83,7 @@ def warm(sweep: Callable[[], int]) -> None:
 
 
 @pytest.mark.usefixtures("_many")
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(120 + 5 * MORE)
 class TestManyTenants:
     def test_all_documents_in_one_of_them(self, worker, record_property):
         def measured(sweep: Callable[[], int], first: int) -> int:

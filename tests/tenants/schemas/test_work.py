@@ -187,6 +187,24 @@ def test_a_tenant_whose_craftkit_hangs_holds_up_no_other(craftkit: Kit, worker, 
     thread.wait()
 
 
+def test_who_has_thousands_leaves_its_place_to_who_waits(craftkit, worker, slow, monkeypatch):
+    monkeypatch.setattr(rounds, "CLAIMING", 1)
+    monkeypatch.setattr(rounds, "SLICE", 0.2)
+    slow["lph"] = slow["bet"] = slow["amm"] = 0.05
+
+    def ask() -> None:
+        orders = Order.objects.bulk_create(Order(number=str(n)) for n in range(120))
+        data = {"tenant": tenants.current()}
+        Render.objects.request_many("invoice", orders, data=lambda order: data)
+
+    everywhere(ask)
+    worker.sweep()
+    made = [one.data["tenant"] for one in craftkit.renders]
+    assert len(made) == 360
+    firsts = sorted(made.index(name) for name in NAMES)
+    assert firsts[-1] < 240, "the last began before two others were through"
+
+
 # Messages
 
 
