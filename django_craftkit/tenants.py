@@ -41,20 +41,31 @@ TOGETHER = 200
 
 
 class Tenants:
-    """What ``CRAFTKIT["TENANTS"]`` names a class of, made without arguments.
+    """What ``CRAFTKIT["TENANTS"]`` names a class of: made once a process, without arguments.
 
-    ``current``, ``enter`` and ``names`` are a project's to write; the others may be.
+    ``current``, ``enter`` and ``names`` are a project's to write; the others may be. The name of a
+    tenant is any text but ``""``; it is part of links, messages and logs, and should never change.
     """
 
     #: What ``current`` returns where no tenant was entered: in a new thread, in a command.
     outside = ""
 
     def current(self) -> str:
-        """Return the name of the tenant whose tables queries of this thread, or task, reach now."""
+        """Return the name of the tenant whose tables queries of this thread, or task, reach now.
+
+        It is called often, and queries nothing.
+        """
         raise NotImplementedError
 
     def enter(self, name: str) -> AbstractContextManager[object]:
-        """Let queries of this thread, or task, reach a tenant's tables while it is entered."""
+        """Return a context manager in which queries of this thread, or task, reach one's tables.
+
+        Left, it leads back to where it was entered from. It may be entered in any thread, and
+        within another.
+
+        Args:
+            name: one that ``names`` has returned, or another thread's ``current``.
+        """
         raise NotImplementedError
 
     def names(self) -> Iterable[str]:
@@ -66,10 +77,15 @@ class Tenants:
         return name in self.names()
 
     def table(self, name: str, table: str) -> str | None:
-        """Return the SQL name of a tenant's table, quoted, for a statement that no tenant entered.
+        """Return the quoted SQL name of a tenant's table, for statements outside of all tenants.
 
-        ``None`` where a connection reaches the tables of one tenant only: then each is asked by
-        statements of its own.
+        Args:
+            name: the tenant's.
+            table: the name that Django has of it.
+
+        Returns:
+            ``None`` where a connection reaches the tables of one tenant only: then each is asked by
+            statements of its own.
         """
         return None
 
@@ -159,9 +175,10 @@ def are_overlooked() -> bool:
     if not hasattr(settings, "TENANT_MODEL"):
         return False
     types: dict[str, Any] = getattr(settings, "TENANT_TYPES", {})
+    public = getattr(settings, "PUBLIC_SCHEMA_NAME", "public")
     apps_of_tenants = [
         *getattr(settings, "TENANT_APPS", ()),
-        *(path for one in types.values() for path in one.get("APPS", ())),
+        *(path for name, one in types.items() if name != public for path in one.get("APPS", ())),
     ]
     return any(map(_is_craftkit, apps_of_tenants))
 
@@ -217,7 +234,11 @@ def has(name: str) -> bool:
 
 
 def bound(function: Callable[P, R]) -> Callable[P, R]:
-    """Return a function that works on the tables that are used now, in whatever thread it runs."""
+    """Return a function that works on the tables that are used now, in whatever thread it runs.
+
+    Args:
+        function: what a thread of yours runs, say.
+    """
     if not are_used():
         return function
     name = current()

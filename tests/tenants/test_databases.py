@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.db import OperationalError, connections
 from django.dispatch import Signal
 
 from django_craftkit import tenants
+from django_craftkit.api.throttling import READ, CraftkitThrottle
 from django_craftkit.clock import database_now
 from django_craftkit.models import Job, ProjectState, Render
 from django_craftkit.reconcile import survey
@@ -126,6 +128,14 @@ def test_a_survey_asks_each_database(settings):
 def test_all_tenants_are_told_that_somebody_sweeps(craftkit: Kit, worker):
     worker.sweep()
     assert all(everywhere(lambda: ProjectState.objects.get().swept_at).values())
+
+
+def test_users_of_two_tenants_are_throttled_apart():
+    throttle = CraftkitThrottle()
+    throttle.scope = READ
+    request = SimpleNamespace(user=SimpleNamespace(is_authenticated=True, pk=1))
+    keys = everywhere(lambda: throttle.get_cache_key(request, None))
+    assert keys["north"] != keys["south"]
 
 
 def test_a_command_works_in_all_databases(capsys):
