@@ -42,6 +42,12 @@ lint: $(READY)  ## style, types, import rules
 docs: $(READY)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
+.PHONY: road
+road: $(READY)  ## follow the installation with a built wheel: by Celery, by Django's tasks, by neither
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/python .ci/road.py dist/*.whl
+
 .PHONY: schema
 schema: $(READY)  ## renew the OpenAPI document of the HTTP API, docs/openapi.yaml
 	PYTHONPATH=example_project $(BIN)/python -m tests.api.schema

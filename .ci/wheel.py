@@ -36,7 +36,7 @@ package = importlib.util.find_spec("django_craftkit").submodule_search_locations
 for name in ("py.typed", "templates/craftkit/badge.html", "static/django_craftkit/badges.js"):
     assert Path(package, name).is_file(), f"{name} is not in the wheel"
 of_the_api = ("rest_framework", "django_filters", "drf_spectacular")
-for extra in ("werkzeug", "fpdf", "pytest", *of_the_api):
+for extra in ("werkzeug", "fpdf", "pytest", "django_tasks", *of_the_api):
     assert importlib.util.find_spec(extra) is None, f"{extra} is no dependency of the core"
 with contextlib.suppress(ModuleNotFoundError):
     importlib.import_module("django_craftkit.api.urls")

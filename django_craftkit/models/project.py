@@ -33,6 +33,8 @@ RUNNING, PAUSED = "running", "paused"
 SIGN_EVERY = timedelta(seconds=5)
 #: How long without a sign of a worker until none is taken to be running.
 NO_WORKER = timedelta(seconds=60)
+#: The same without Celery: what sweeps may be cron, which comes once a minute.
+NO_WORKER_OF_CRON = timedelta(seconds=150)
 #: How long without a sweep until beat is taken not to be running, beside a worker that is. On a
 #: long queue a sweep's turn comes when the messages before it have expired (``waking.EXPIRES``)
 #: and the task under way has ended.
@@ -231,10 +233,11 @@ class ProjectState(models.Model):
 
     def has_worker(self, now: datetime) -> bool:
         """Whether a worker is running for this project."""
-        return self.last_sign_at is not None and now - self.last_sign_at <= NO_WORKER
+        most = NO_WORKER if conf.options().WAKE == "celery" else NO_WORKER_OF_CRON
+        return self.last_sign_at is not None and now - self.last_sign_at <= most
 
     def has_sweep(self, now: datetime) -> bool:
-        """Whether beat is running: without sweeps work whose message was lost waits."""
+        """Whether beat, or what stands in for it, is running: without it, lost messages wait."""
         return self.swept_at is not None and now - self.swept_at <= NO_SWEEP
 
     @in_transaction

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.core import checks
 
 from django_craftkit import conf
@@ -59,7 +59,7 @@ def _check_waking() -> Iterator[checks.CheckMessage]:
         return
     if name != "tasks":
         return
-    if not settings.is_overridden("TASKS"):  # type: ignore[misc]
+    if getattr(settings, "TASKS", None) is getattr(global_settings, "TASKS", None):
         # Django's default is the backend that runs tasks in whoever enqueues them.
         wrong = "it is not set."
     else:

@@ -400,11 +400,11 @@ class TestTheBanner:
         assert "No worker has run for the Craftkit project “default” yet" in boss.shows(FRONT)
 
     @pytest.mark.parametrize("swept", [None, 301, 86_400 * 3])
-    def test_says_that_beat_is_not_running_beside_a_worker(self, boss, swept):
+    def test_says_that_nothing_sweeps_beside_a_worker(self, boss, swept):
         signed(3, swept)
         html = boss.shows(address(Render))
         assert html.count("for the Craftkit project “default”") == 1
-        assert "beat is not: " in html
+        assert "nothing sweeps: " in html
         assert "No worker" not in html
         assert "craftkit_work" not in html
 

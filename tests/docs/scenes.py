@@ -846,6 +846,15 @@ def scene_tenants_databases(stage: Stage) -> Scene:
 
 
 @scene
+def scene_tasks_settings(stage: Stage) -> Scene:
+    names = yield {"INSTALLED_APPS": []}
+    assert names["INSTALLED_APPS"] == ["django_tasks_db"]
+    with override_settings(CRAFTKIT=names["CRAFTKIT"], TASKS=names["TASKS"]):
+        found = checks.run_checks(tags=["craftkit"], include_deployment_checks=True)
+    assert [one.msg for one in found if "TASKS" in one.msg] == []
+
+
+@scene
 def scene_urls(stage: Stage) -> Scene:
     names = yield {"urlpatterns": []}
     module = ModuleType("documented_urls")

@@ -49,9 +49,9 @@ def test_every_key_of_a_project_is_documented_with_its_default():
 
 
 def test_every_system_check_is_documented():
-    in_code = set(
-        re.findall(r'id="(craftkit\.[EW]\d{3})"', pages.read("django_craftkit/checks.py"))
-    )
+    modules = (pages.ROOT / "django_craftkit").rglob("checks.py")
+    code = "".join(module.read_text() for module in modules)
+    in_code = set(re.findall(r'id="(craftkit\.[EW]\d{3})"', code))
     assert set(table("docs/settings.md", "id", "means")) == in_code
     for page in PAGES:
         assert set(re.findall(r"craftkit\.[EW]\d{3}", page.read_text())) <= in_code, name_of(page)

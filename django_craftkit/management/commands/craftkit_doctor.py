@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 #: Objects without a document that are counted.
 MOST_MISSING = 1000
 SCHEDULE = "CELERY_BEAT_SCHEDULE = {**django_craftkit.beat_schedule()}"
+BEAT = f"Start beat with {SCHEDULE}."
+SWEEP = "Start manage.py craftkit_work, or have its --once run by cron, once a minute."
+#: What to start where no worker is running, and where nothing sweeps, by ``CRAFTKIT["WAKE"]``.
+STARTS = {
+    "celery": (f"Start a Celery worker, or manage.py craftkit_work. Is beat running? {BEAT}", BEAT),
+    "tasks": (f"Start the worker of the backend in TASKS, say manage.py db_worker. {SWEEP}", SWEEP),
+    "none": (SWEEP, SWEEP),
+}
 
 
 class Finding(NamedTuple):
@@ -235,6 +243,8 @@ def _check_work(aliases: list[str], *, is_all: bool) -> Iterator[Finding]:
 def _check_workers(
     aliases: list[str], states: list[ProjectState], now: datetime
 ) -> Iterator[Finding]:
+    wake = conf.options().WAKE
+    start_worker, start_sweep = STARTS.get(wake, STARTS["none"])
     wholes = {state.project: state for state in states if not state.capability}
     for alias in aliases:
         state = wholes.get(alias, ProjectState(project=alias))
@@ -246,12 +256,11 @@ def _check_workers(
             yield Finding(
                 what,
                 f"no worker has been seen for {seen}" if seen else "no worker has run yet",
-                "Start a Celery worker, or manage.py craftkit_work. If beat runs, its messages "
-                f"wait for a worker; if it does not, start it as well, with {SCHEDULE}.",
+                start_worker,
             )
             continue
         yield Finding(f"{what}: last seen {seen} ago")
-        what = f"{alias}: beat is running"
+        what = f"{alias}: beat is running" if wake == "celery" else f"{alias}: something sweeps"
         if state.has_sweep(now):
             yield Finding(f"{what}: last sweep {swept} ago")
             continue
@@ -259,8 +268,8 @@ def _check_workers(
         yield Finding(
             what,
             f"a worker is running, but there has been no sweep {for_long}",
-            f"Start beat with {SCHEDULE}. Without it, work whose message was lost waits until the "
-            "next document is requested.",
+            f"{start_sweep} Without it, work whose message was lost waits until the next document "
+            "is requested.",
         )
 
 
