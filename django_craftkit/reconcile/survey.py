@@ -139,10 +139,9 @@ class Upkeep:
 
 def _sign(names: Sequence[str], now: datetime) -> None:
     """Note in these tenants that somebody sweeps; what another has locked is left to the next."""
-    connection = connections[database()]
-    if connection.vendor != "postgresql" or not all(
-        tenants.table(name, ProjectState) for name in names
-    ):
+    is_one_statement = all(tenants.table(name, ProjectState) for name in names)
+    # Outside of all tenants there may be no database.
+    if not is_one_statement or connections[database()].vendor != "postgresql":
         for name in names:
             with tenants.enter(name), _alone(name):
                 sweeping.note_sweep(now)
@@ -157,7 +156,8 @@ def _sign(names: Sequence[str], now: datetime) -> None:
             for number, table in enumerate(tenants.table(name, ProjectState) for name in part)
         )
         # One whose tables are gone by now takes the signs of the others along, to the next survey.
-        with _alone(f"{part[0]}, or one of {len(part)}"), connection.cursor() as cursor:
+        which = f"{part[0]}, or one of {len(part)}"
+        with _alone(which), connections[database()].cursor() as cursor:
             cursor.execute(f"WITH {updates} SELECT 1", [*values.values()] * len(part))
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from django_craftkit import tenants
 from django_craftkit.models import Job, Render
@@ -48,9 +47,17 @@ def worker(craftkit: Kit, monkeypatch: pytest.MonkeyPatch) -> Worker:
 
 
 def count(act: Callable[[], object]) -> int:
-    with CaptureQueriesContext(connection) as queries:
+    """Return how many queries something takes; the search path is said beside them."""
+    number = 0
+
+    def counted(execute: Any, sql: str, *given: Any) -> Any:
+        nonlocal number
+        number += not sql.startswith("SET search_path")
+        return execute(sql, *given)
+
+    with connection.execute_wrapper(counted):
         act()
-    return len([one for one in queries if not one["sql"].startswith("SET search_path")])
+    return number
 
 
 def ask(number: int) -> None:
@@ -108,9 +115,10 @@ class TestManyTenants:
 
         run = alone(worker, Loop.run)
         do(0, "alpha", run)
-        one = count(lambda: [do(1 + number, "alpha", run) for number in range(len(MANY))])
+        some = MANY[:10]
+        one = count(lambda: [do(1 + number, "alpha", run) for number in range(len(some))])
         do(0, "beta", partial(worker.advance, "beta"))
-        many = count(lambda: [do(1, name, partial(worker.advance, name)) for name in MANY])
+        many = count(lambda: [do(1, name, partial(worker.advance, name)) for name in some])
         record_property("queries", (one, many))
         assert many <= 2 * one
 
