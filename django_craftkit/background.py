@@ -7,6 +7,7 @@ A project that has no beat enqueues ``sweep`` and ``prune`` by its scheduler, or
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import waking
@@ -22,15 +23,15 @@ task: Callable[[Callable[..., int]], Any] = by_tasks.library.task(
 
 
 @task
-def advance(context: Any, expires_at: float | None = None) -> int:
-    """Carry out what is due; sent by whoever writes a request or stores a webhook.
+def advance(context: Any, expires_at: float | None = None, tenant: str = "") -> int:
+    """Carry out what is due of a tenant; sent by whoever writes a request or stores a webhook.
 
     After ``expires_at``, in seconds since 1970, a sweep has been there: Celery drops such messages
     by itself, and a queue that has grown while no worker ran is to be over soon.
     """
     if expires_at is not None and time.time() > expires_at:
         return 0
-    return _run(worker.advance, context)
+    return _run(partial(worker.advance, tenant), context)
 
 
 @task

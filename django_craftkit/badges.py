@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from . import tenants
 from .models import Render, SignatureRecipient, SignatureRequest
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _status_of(row: Render | SignatureRequest) -> Badge:
 
 
 def token_of(render: Render) -> str:
-    return signing.TimestampSigner(salt=_SALT).sign(str(render.pk))
+    return _signer(_SALT).sign(str(render.pk))
 
 
 def describe_signature(request: SignatureRequest) -> Badge:
@@ -70,7 +71,7 @@ def describe_signature(request: SignatureRequest) -> Badge:
 
 
 def signature_token_of(request: SignatureRequest) -> str:
-    return signing.TimestampSigner(salt=_SIGNATURE_SALT).sign(str(request.pk))
+    return _signer(_SIGNATURE_SALT).sign(str(request.pk))
 
 
 # A POST, since the tokens of a long list don't fit into an address. It changes nothing, so that
@@ -100,9 +101,13 @@ def statuses(request: HttpRequest) -> HttpResponse:
     return JsonResponse({token: known[token] for token in tokens if token in known})
 
 
+def _signer(salt: str) -> signing.TimestampSigner:
+    return signing.TimestampSigner(salt=tenants.apart(salt))
+
+
 def _genuine(tokens: Iterable[str], salt: str) -> dict[str, int]:
     """Return the primary keys that tokens stand for, without those that stand for none."""
-    signer = signing.TimestampSigner(salt=salt)
+    signer = _signer(salt)
     pks = {}
     for token in tokens:
         try:

@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, connections, router
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from . import conf, credentials, declarations
+from . import conf, credentials, declarations, tenants
 from .client import Craftkit
 from .database import database, drop_broken
 from .failures import is_in_transaction
@@ -43,6 +43,7 @@ def check_settings(**kwargs: object) -> list[checks.CheckMessage]:
         *_check_resolver(),
         *_check_api(),
         *_check_downloads(),
+        *_check_tenants(),
     ]
 
 
@@ -330,6 +331,31 @@ def _check_downloads() -> Iterator[checks.CheckMessage]:
             hint='"django_craftkit.downloads.own_documents" is one.',
             id="craftkit.E017",
         )
+
+
+def _check_tenants() -> Iterator[checks.CheckMessage]:
+    path = conf.options_or_defaults().TENANTS
+    if isinstance(path, str) and (wrong := _no_tenants(path)):
+        yield checks.Error(
+            f"CRAFTKIT['TENANTS'] names no class of tenants: {wrong}",
+            hint='"django_craftkit.tenants.DjangoTenants" is one, for django-tenants.',
+            id="craftkit.E024",
+        )
+    elif path is None and tenants.are_overlooked():
+        yield checks.Error(
+            "Craftkit's tables are in each tenant's schema, and no worker looks there.",
+            hint="Write CRAFTKIT = {'TENANTS': 'django_craftkit.tenants.DjangoTenants'}.",
+            id="craftkit.E025",
+        )
+
+
+def _no_tenants(path: str) -> str:
+    """Return why a dotted path names no class of tenants, "" if it does."""
+    try:
+        made = import_string(path)()
+    except Exception as error:  # whatever the project's module raises
+        return f"{type(error).__name__}: {error}"
+    return "" if isinstance(made, tenants.Tenants) else f"{path} makes no {tenants.Tenants}."
 
 
 def _no_function(path: str) -> str:

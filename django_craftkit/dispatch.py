@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connections, transaction
 
-from . import waking
+from . import tenants, waking
 from .failures import is_in_transaction
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ def set_silent(is_silent: bool) -> bool:
 
 
 def wake_on_commit(using: str) -> None:
-    """Wake the loop when the transaction of the request is committed."""
-    transaction.on_commit(wake, using=using, robust=True)
+    """Wake the loop of this tenant when the transaction of the request is committed."""
+    transaction.on_commit(tenants.bound(wake), using=using, robust=True)
 
 
 def wake(delay: float = 0.0) -> None:
-    """Have a worker look at what is due, in ``delay`` seconds; waits for nobody."""
+    """Have a worker look at what is due of this tenant, in ``delay`` seconds; waits for nobody."""
     if not _is_silent:
         waking.wake(delay)
 

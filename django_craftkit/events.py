@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from django.db import connections, models, router, transaction
 from django.db.models.signals import m2m_changed, post_save
 
-from . import builders, declarations, relations, tracking
+from . import builders, declarations, relations, tenants, tracking
 from .builders import BuilderError
 from .conf import DEFAULT_PROJECT
 from .database import database, describe
@@ -317,4 +317,4 @@ class _Event:
         else:
             # Django's robust=True would swallow what breaks a transaction of Craftkit's database.
             go_on = _business_goes_on(declaration.name)
-            transaction.on_commit(go_on(write), using=self.using)
+            transaction.on_commit(go_on(tenants.bound(write)), using=self.using)

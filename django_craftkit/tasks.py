@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 @shared_task(name="craftkit.advance", bind=True, ignore_result=True)
-def advance(self: Task[[], int]) -> int:
-    """Carry out what is due; sent by whoever writes a request or stores a webhook."""
-    return worker.advance(is_inline=self.request.is_eager)
+def advance(self: Task[..., int], tenant: str = "") -> int:
+    """Carry out what is due of a tenant; sent by whoever writes a request or stores a webhook."""
+    return worker.advance(tenant, is_inline=self.request.is_eager)
 
 
 # Expires on the task, not in beat's schedule: some schedulers keep nothing but the schedule. Twice
@@ -24,7 +24,7 @@ def advance(self: Task[[], int]) -> int:
 # turn, and the sweeps must not be.
 @shared_task(name="craftkit.sweep", bind=True, ignore_result=True, expires=2 * waking.EXPIRES)
 def sweep(self: Task[[], int]) -> int:
-    """Carry out what is due, whether or not anybody said so; run by beat."""
+    """Carry out what is due of all tenants, whether or not anybody said so; run by beat."""
     return worker.sweep(is_inline=self.request.is_eager)
 
 

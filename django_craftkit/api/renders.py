@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import django_filters
 from django.apps import apps
-from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext as _
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -21,6 +20,7 @@ from django_craftkit.models.arguments import (
     MAX_SLUG,
     hash_key,
 )
+from django_craftkit.models.content_types import content_types
 from django_craftkit.models.identity import MAX_PK, identify
 from django_craftkit.permissions import permitted, user_of
 
@@ -148,8 +148,7 @@ class RenderFilter(django_filters.FilterSet):
             model = apps.get_model(value)
         except (LookupError, ValueError):
             return rows.none()
-        kinds = ContentType.objects.db_manager(database())
-        return rows.filter(source_type=kinds.get_for_model(model))
+        return rows.filter(source_type=content_types(database()).get_for_model(model))
 
 
 class RenderViewSet(CraftkitViewSet[Render]):

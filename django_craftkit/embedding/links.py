@@ -11,7 +11,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.urls import reverse
 from django.utils.connection import ConnectionDoesNotExist
 
-from django_craftkit import clock, conf, credentials
+from django_craftkit import clock, conf, credentials, tenants
 from django_craftkit.client import Actor, FormOptions
 from django_craftkit.models import EmbedSession
 from django_craftkit.models.arguments import check_template, document_data
@@ -49,11 +49,11 @@ class FormLink(NamedTuple):
     @classmethod
     def read(cls, token: str) -> Self:
         """Return what a link says; raise ``BadSignature`` for one that this site did not make."""
-        return cls(*signing.loads(token, salt=_SALT))
+        return cls(*signing.loads(token, salt=tenants.apart(_SALT)))
 
     @property
     def token(self) -> str:
-        return signing.dumps(self, salt=_SALT, compress=True)
+        return signing.dumps(self, salt=tenants.apart(_SALT), compress=True)
 
     @property
     def has_expired(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from django.core import signing
 from django.views.decorators.debug import sensitive_variables
 
-from django_craftkit import clock, credentials
+from django_craftkit import clock, credentials, tenants
 from django_craftkit.models import EmbedSession, Template
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class Reference(NamedTuple):
     @sensitive_variables("token")
     def read(cls, token: str) -> Self:
         """Return what a page has sent; raise ``BadSignature`` for what no page of ours has."""
-        row, user, permissions, until = signing.loads(token, salt=_SALT)
+        row, user, permissions, until = signing.loads(token, salt=tenants.apart(_SALT))
         return cls(row, user, tuple(permissions), until)
 
     @property
     def token(self) -> str:
-        return signing.dumps(self, salt=_SALT)
+        return signing.dumps(self, salt=tenants.apart(_SALT))
 
     def find(self, user: Any) -> EmbedSession | None:
         """Return the session where this visitor may still have it renewed."""

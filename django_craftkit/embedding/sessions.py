@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_craftkit import clock, conf, credentials, dispatch, projects
+from django_craftkit import clock, conf, credentials, dispatch, projects, tenants
 from django_craftkit.client import (
     Actor,
     CraftkitError,
@@ -173,7 +173,8 @@ def create_session(
         show_document_after_submit: whether the form shows the document that Craftkit made.
         redirect_url: where the visitor goes after that, with ``https://``. The page that shows the
             form goes there, whatever Craftkit does in the iframe.
-        tenant: as who this site is known to Craftkit; ``None``: the alias of the project.
+        tenant: as who this site is known to Craftkit; ``None``: your own tenant
+            that was entered, else the alias of the project.
         actor: as who the visitor is; ``None``: the user's primary key and name.
         catalog: the variables that the builder offers, as published at Craftkit.
         branding, appearance: how it looks, in Craftkit's words.
@@ -208,7 +209,9 @@ def create_session(
     designs = mode in ("edit", "create") and permits(user, DESIGN, known)
     needed = tuple(filter(None, [permission, DESIGN if designs else ""]))
     granted = _granted(mode, designs=designs) | dict(permissions or {})
-    tenant = tenant or Tenant(project, project)
+    if tenant is None:
+        name = tenants.entered() or project
+        tenant = Tenant(name, name)
     actor = actor or _actor(user)
     form = None
     if mode == "fill":

@@ -19,7 +19,7 @@ from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import bulk
+from django_craftkit import bulk, tenants
 from django_craftkit.database import database, in_read_committed, retried_after_deadlock
 
 from .problems import Explained
@@ -51,6 +51,8 @@ _ANY, _START, _NOW = -32_001, datetime(1900, 1, 1), datetime(1900, 1, 2)  # noqa
 STEP = 50
 #: How many compiled scans a process keeps: one for each kind of work and each set of pauses.
 MOST_SCANS = 256
+#: How many watermarks: some for each tenant. One that is dropped begins anew.
+MOST_WATERMARKS = 5_000
 
 
 @dataclass(slots=True)
@@ -210,10 +212,16 @@ class Watermarks:
 
     def of(self, what: Hashable) -> Watermark:
         using = database()
-        # Each tenant's schema has tables of its own.
-        key = (using, getattr(connections[using], "schema_name", None), what)
+        # Each tenant has tables of its own, and so has each schema where settings name no tenants.
+        schema = getattr(connections[using], "schema_name", None)
+        key = (using, tenants.current(), schema, what)
         with self._lock:
-            return self._watermarks.setdefault(key, Watermark(key))
+            found = self._watermarks.pop(key, None) or Watermark((using, what))
+            # The last one that was asked for is the last to go.
+            self._watermarks[key] = found
+            if len(self._watermarks) > MOST_WATERMARKS:
+                del self._watermarks[next(iter(self._watermarks))]
+            return found
 
 
 class LeasedQuerySet(RowQuerySet[Any]):

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from django.contrib.contenttypes.models import ContentType
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import F, Value
 from django.db.models.functions import Concat
@@ -17,6 +16,7 @@ from django_craftkit import bulk
 from django_craftkit.database import database
 
 from .arguments import MAX_KEY, hash_key
+from .content_types import content_types
 from .identity import Columns, Identity, any_of, stored_key
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def renamed_from_labels(rows: QuerySet[Render]) -> list[Render]:
     columns = ("project", "template", "key", "key_hash", "source_id", "source_type")
     about = rows.filter(source_type__isnull=False).only(*columns, "source_db", "source_schema")
     renamed: dict[tuple[str, str], Render] = {}
-    types = ContentType.objects.db_manager(database())
+    types = content_types(database())
     for row in _labelled(about):
         alias, schema, type_id, pk = row.source_columns
         model = types.get_for_id(cast("int", type_id)).model_class()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from django.core import signing
 
-from django_craftkit import clock
+from django_craftkit import clock, tenants
 
 from .arguments import LATEST
 
@@ -41,12 +41,12 @@ class GuestLink(NamedTuple):
     @classmethod
     def read(cls, token: str) -> Self:
         """Return what a link says; raise ``BadSignature`` for one that this site did not make."""
-        said = signing.Signer(salt=_SALT).unsign(token)
+        said = signing.Signer(salt=tenants.apart(_SALT)).unsign(token)
         return cls(*map(int, said.split("-")))
 
     @property
     def token(self) -> str:
-        return signing.Signer(salt=_SALT).sign("-".join(map(str, self)))
+        return signing.Signer(salt=tenants.apart(_SALT)).sign("-".join(map(str, self)))
 
     @property
     def has_expired(self) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import Q
 
-from django_craftkit import credentials
+from django_craftkit import credentials, tenants
 from django_craftkit.bulk import parts
 from django_craftkit.database import database, in_transaction, lock, update_many
 
@@ -99,7 +99,7 @@ def erase(
     dropped = drop_bodies(unlinked, ids, task.addresses, dry_run=dry_run)
     result.counts["WebhookDelivery"] += dropped
     if not dry_run:
-        transaction.on_commit(partial(_delete_files, result), using=using)
+        transaction.on_commit(tenants.bound(partial(_delete_files, result)), using=using)
     result.counts = +result.counts
     tell(result)
     if not dry_run:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.contrib.contenttypes.models import ContentType
 from django.db import router
 from django.db.models import Exists, F, Min, OuterRef, Q, Value
 from django.db.models.functions import Concat
@@ -18,6 +17,7 @@ from django_craftkit.database import update_many
 from .archive import ArchivedFile, ArchiveWrite
 from .bodies import OF_DOCUMENTS, TO_BE_APPLIED
 from .change import Change
+from .content_types import content_types
 from .delivery import WebhookDelivery
 from .erased import LEFT, NAMING
 from .erasure import AtCraftkit, Erasure
@@ -132,7 +132,7 @@ class ErasingBatch:
             return
         entries: Any = apps.get_model("admin", "LogEntry")
         using = router.db_for_write(entries)
-        kind = ContentType.objects.db_manager(using).get_for_model(model_of(model))
+        kind = content_types(using).get_for_model(model_of(model))
         for some in batches(rows):
             mine = entries.objects.using(using).filter(
                 content_type=kind, object_id__in=list(map(str, some))

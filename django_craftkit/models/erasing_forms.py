@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 
@@ -16,6 +15,7 @@ from django_craftkit import bulk
 from django_craftkit.database import database, in_transaction, lock
 
 from .change import Change
+from .content_types import content_types
 from .erased import FOUND_BY
 from .erasing_batch import BATCH, ErasingBatch, Task, model_of
 from .identity import any_of, identify_if_known
@@ -111,7 +111,7 @@ def _are(column: str, model: type[Model], objects: Iterable[Model]) -> Q:
 
 def _made_into(renders: QuerySet[Any]) -> Q:
     """Return a condition: a submission is what one of these documents is about."""
-    kind = ContentType.objects.db_manager(database()).get_for_model(model_of("FormSubmission"))
+    kind = content_types(database()).get_for_model(model_of("FormSubmission"))
     ids = renders.filter(source_type=kind).values_list("source_id", flat=True)
     return Q(pk__in=[int(pk) for pk in ids])
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -21,6 +20,7 @@ from django.utils.functional import cached_property
 
 from django_craftkit.database import database, sanitized
 
+from .content_types import content_types
 from .exceptions import WrongSchema
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Identity:
     @cached_property
     def type_id(self) -> int:
         """The content type in Craftkit's own database, made where there is none yet."""
-        return int(_content_types(database()).get_for_model(self.model).pk)
+        return int(content_types(database()).get_for_model(self.model).pk)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -95,18 +95,12 @@ class ContentTypeId(models.Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[int]]:
         meta = self.model._meta
-        types = _content_types(database())
+        types = content_types(database())
         try:
             found = types.get_by_natural_key(meta.app_label, str(meta.model_name))
         except ContentType.DoesNotExist:
             raise EmptyResultSet from None  # no row can be about any object of the model
         return "%s", (found.pk,)
-
-
-@cache
-def _content_types(using: str) -> Any:
-    # To make a manager takes longer than to find a type in its cache, which all of them share.
-    return ContentType.objects.db_manager(using)
 
 
 def any_of(known: Iterable[Identity]) -> models.Q:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.db.models import Exists, OuterRef
 
+from django_craftkit import tenants
 from django_craftkit.bulk import in_batches
 from django_craftkit.failures import time_limits
 from django_craftkit.log import get_logger
@@ -63,11 +64,20 @@ def delete_erased() -> tuple[int, int]:
 
 
 def delete_files(names: Collection[str]) -> set[str]:
-    """Delete those of these files that no row vouches for; return what the storage did not."""
+    """Delete those of these files that no row vouches for; return what stayed nevertheless.
+
+    Also no row of another tenant: one may have been made as a copy of this one, rows and all.
+    """
     rows = ArchivedFile.objects.writer().filter(name__in=names)
-    vouched = set(rows.values_list("name", flat=True))
+    over = set(names).difference(rows.values_list("name", flat=True))
+    if over and tenants.are_used():
+        elsewhere = _vouched_elsewhere(over)
+        if elsewhere is None:
+            logger.warning("%d files stay: not all tenants could be asked for them.", len(over))
+            return over
+        over -= elsewhere
     storage, kept = archive_storage(), set()
-    for name in set(names) - vouched:
+    for name in over:
         if ask(_delete, storage, name) is None:
             kept.add(name)
             logger.warning(
@@ -75,6 +85,21 @@ def delete_files(names: Collection[str]) -> set[str]:
                 name.rpartition("/")[0],
             )
     return kept
+
+
+def _vouched_elsewhere(names: Collection[str]) -> set[str] | None:
+    """Return those of these files that rows of other tenants vouch for; ``None``: nobody knows."""
+    places = ", ".join(["%s"] * len(names))
+    sql = f"SELECT t.name FROM {{file}} t WHERE t.name IN ({places})"  # noqa: S608
+    others = [name for name in tenants.names() if name != tenants.current()]
+    vouched: set[str] = set()
+    for _tenant, rows in tenants.select(
+        others, sql, {"file": ArchivedFile}, lambda _tenant: list(names)
+    ):
+        if rows is None:
+            return None
+        vouched.update(name for (name,) in rows)
+    return vouched
 
 
 def ask(question: Callable[..., T], *about: object) -> T | None:

@@ -15,6 +15,7 @@ from django_craftkit.twins import in_thread
 
 from . import identity
 from .columns import RowKey
+from .content_types import content_types
 from .exceptions import WrongSchema
 from .rows import RowQuerySet
 
@@ -261,5 +262,7 @@ class Sourced(models.Model):
     def _source_model(self) -> type[models.Model] | None:
         if self.source_type_id is None:
             return None
-        kinds = ContentType.objects.db_manager(self._state.db or database())
-        return kinds.get_for_id(self.source_type_id).model_class()
+        kind: ContentType = content_types(self._state.db or database()).get_for_id(
+            self.source_type_id
+        )
+        return kind.model_class()

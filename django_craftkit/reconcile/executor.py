@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
-from django_craftkit import conf
+from django_craftkit import conf, tenants
 from django_craftkit.failures import time_limits
 from django_craftkit.models.priority import Priority
 
@@ -107,6 +107,11 @@ class Executor:
         self._made.append(made(call))
         self.under_way += 1
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether answers have come that nobody has got yet."""
+        return bool(self._made)
+
     def answers(self, seconds: float) -> list[Answer]:
         """Return the answers that have come; wait for the first of them for ``seconds``."""
         answers, self._made = self._made, []
@@ -126,11 +131,13 @@ class Executor:
 class ThreadExecutor(Executor):
     """Calls in the threads of a pool, steps in a few threads of its own, begun as needed.
 
-    None runs while somebody else has ``exclusion`` to itself.
+    None runs while somebody else has ``exclusion`` to itself. Steps work on the tables of the
+    tenant that it was made in; calls touch none.
     """
 
     def __init__(self, pool: Pool, exclusion: Exclusion) -> None:
         super().__init__()
+        self._tenant = tenants.current()
         self._pool, self._exclusion = pool, exclusion
         self._steps_under_way = self._unrepeatable_under_way = self._bytes_under_way = 0
         #: Seconds that a call takes.
@@ -179,14 +186,19 @@ class ThreadExecutor(Executor):
                 # It is planned as one that begins at once.
                 self._unrepeatable_under_way += 1
                 priority -= len(Priority)
-            self._pool.submit(partial(self._make, call), project=job.project, priority=priority)
+            owner = (self._tenant, job.project)
+            self._pool.submit(partial(self._make, call), owner=owner, priority=priority)
             return
         self._steps_under_way += 1
         if len(self._threads) < min(self._steps_under_way, self._helpers_at_most):
             name = f"craftkit-step-{len(self._threads)}"
-            self._threads.append(threading.Thread(target=self._run, name=name))
+            self._threads.append(threading.Thread(target=tenants.bound(self._run), name=name))
             self._threads[-1].start()
         self._steps.put(call)
+
+    @property
+    def has_answers(self) -> bool:
+        return not self._answers.empty()
 
     def answers(self, seconds: float) -> list[Answer]:
         answers: list[Answer] = []
@@ -238,7 +250,8 @@ class ThreadExecutor(Executor):
         try:
             while (call := self._steps.get()) is not None:
                 # A seat first: who wants to be alone waits for all that share the lock.
-                with self._pool.seat(call.jobs[0].project), self._exclusion.shared():
+                owner = (self._tenant, call.jobs[0].project)
+                with self._pool.seat(owner), self._exclusion.shared():
                     answer = _answer(call)
                 self._answers.put(answer)
         finally:

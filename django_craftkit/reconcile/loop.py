@@ -33,7 +33,7 @@ from .timings import Budget
 from .uncollected import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -106,6 +106,9 @@ class Loop:
         self._kept_until = 0.0
         #: Until when this loop stays for what it has released.
         self._stay_until = 0.0
+        self._executor = Executor()
+        #: When to look for what is due, if no answer comes before.
+        self._look_at = 0.0
 
     def stop(self) -> None:
         """End after the steps under way."""
@@ -125,24 +128,51 @@ class Loop:
         connecting.renew()
         return self._work(seconds)
 
+    def turns(self, seconds: float) -> Generator[None, None, int]:
+        """Do what ``run`` does, a little at each turn, and wait for no answer.
+
+        Whoever has loops of several tenants goes on with another while this one ``is_waiting``, and
+        has renewed its connections.
+        """
+        return (yield from self._turns(seconds, idle=0.0))
+
     def _work(self, seconds: float) -> int:
+        turns = self._turns(seconds, idle=IDLE)
+        while True:
+            try:
+                next(turns)
+            except StopIteration as end:
+                return int(end.value)
+
+    def _turns(self, seconds: float, *, idle: float) -> Generator[None, None, int]:
+        """Work; in each turn wait up to ``idle`` seconds for an answer if there is nothing else."""
         executor = Executor() if self.threads <= 1 else ThreadExecutor(self._pool, self._exclusion)
+        self._executor = executor
         self._noting.probes.clear()
         if self._pulse is not None:
             renders.poll.recall()
         with nullcontext() if self._pulse is None else self._pulse.beat():
             try:
-                return self._drain(executor, time.monotonic() + seconds)
+                return (yield from self._drain(executor, time.monotonic() + seconds, idle))
             finally:
                 executor.close()
 
-    def _drain(self, executor: Executor, deadline: float) -> int:
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a turn now would bring nothing: no answer is there, and it looked just now."""
+        return time.monotonic() < self._look_at and not self._executor.has_answers
+
+    def _drain(
+        self, executor: Executor, deadline: float, idle: float
+    ) -> Generator[None, None, int]:
         """Do what is due until nothing is, and nothing under way may still bring something."""
         done = 0
         looked = claimed = 0.0
         some = is_full = True
         while some or executor.under_way or self._is_staying():
-            answers = executor.answers(0.0 if some else IDLE)
+            # Whoever stays for something looks once more, however late the next turn comes.
+            yield
+            answers = executor.answers(0.0 if some else idle)
             is_over = self._stop.is_set() or time.monotonic() >= deadline
             if self._stop.is_set() or time.monotonic() >= deadline + GRACE:
                 executor.release()
@@ -166,6 +196,7 @@ class Loop:
                     claimed = now
             done += webhooks + ended
             some = bool(webhooks or begun or ended)
+            self._look_at = 0.0 if some else time.monotonic() + IDLE
         if self._wake:
             left = self._stay_until - time.monotonic()
             if time.monotonic() >= deadline:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.db import Error, connections
 
+from django_craftkit import tenants
 from django_craftkit.clock import database_now
 from django_craftkit.log import get_logger
 from django_craftkit.models import ProjectState
@@ -24,11 +25,14 @@ EVERY = 10.0
 
 
 class Pulse:
-    """The signs of life of one process, however many loops and threads run in it."""
+    """The signs of life of one process, however many loops and threads run in it.
+
+    Each tenant in which one runs is given its own.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._next = 0.0
+        self._next: dict[str, float] = {}
 
     @contextmanager
     def beat(self) -> Iterator[None]:
@@ -40,7 +44,7 @@ class Pulse:
         self._give()
         over = threading.Event()
         thread = threading.Thread(
-            target=self._go_on, args=(over,), name="craftkit-pulse", daemon=True
+            target=tenants.bound(self._go_on), args=(over,), name="craftkit-pulse", daemon=True
         )
         thread.start()
         try:
@@ -62,11 +66,12 @@ class Pulse:
 
     def _give(self) -> None:
         """Note that a worker is running, unless a loop of this process has done so just now."""
-        now = time.monotonic()
+        now, tenant = time.monotonic(), tenants.current()
         with self._lock:
-            if now < self._next:
+            if now < self._next.get(tenant, now):
                 return
-            self._next = now + EVERY / 2
+            self._next = {name: at for name, at in self._next.items() if at > now}
+            self._next[tenant] = now + EVERY / 2
         note_worker()
 
 

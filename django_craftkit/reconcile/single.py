@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Least
 
-from django_craftkit import conf, dispatch
+from django_craftkit import conf, dispatch, tenants
 from django_craftkit.clock import database_now
 from django_craftkit.database import database, retried_after_deadlock
 from django_craftkit.log import get_logger
@@ -116,7 +116,7 @@ def is_paused(kind: str, object_id: int) -> bool:
 def wake_later(delay: float, wake: Callable[[float], None] = dispatch.wake) -> None:
     """Wake a loop for what is rescheduled in so many seconds; inside the transaction."""
     if delay < NEAR:
-        transaction.on_commit(partial(wake, delay), using=database())
+        transaction.on_commit(tenants.bound(partial(wake, delay)), using=database())
 
 
 def carry_out(

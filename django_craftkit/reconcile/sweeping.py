@@ -34,34 +34,45 @@ def sweep() -> None:
     """
     now = database_now()
     if note_sweep(now):
-        part = int(now.timestamp()) // RESTORE_EVERY
-        restore_jobs(part)
-        templates.schedule_due(now)
-        note_overdue()
-        deliveries.take_up(part)
+        look_after(now, int(now.timestamp()) // RESTORE_EVERY)
 
 
-def note_sweep(now: datetime | None = None) -> bool:
+def look_after(now: datetime, part: int) -> None:
+    """Do what is done once a minute; ``part`` counts up with each time."""
+    restore_jobs(part)
+    templates.schedule_due(now)
+    note_overdue()
+    deliveries.take_up(part)
+
+
+def note_sweep(now: datetime | None = None, *, since: datetime | None = None) -> bool:
     """Note that somebody sweeps, as ``note_worker`` does; doctors and staff are shown it.
 
-    Returns whether this is the first sweep of its minute, of all processes.
+    Returns whether this is the first sweep ``since`` a moment, or of its minute, of all processes.
     """
     now = now or database_now()
-    also: dict[str, datetime] = {}
+    first = since or now.replace(second=0, microsecond=0)
+    aliases = signed_projects()
+    also = signs(now)
+    del also["swept_at"]
+    states = ProjectState.objects.sign("swept_at", aliases, now, at_least=first, also=also)
+    is_first = any(
+        state.project == aliases[0] and (state.swept_at is None or state.swept_at < first)
+        for state in states
+    )
+    if is_first and also and conf.options().PROJECT_RESOLVER:
+        ProjectState.objects.excuse_resolved(also["catching_up_until"])
+    return is_first
+
+
+def signs(now: datetime) -> dict[str, datetime]:
+    """Return what a sweep writes to the states of projects, by column."""
+    values = {"swept_at": now}
     options = conf.options()
     if options.PAUSED:
         # What waits until the setting is off is not late at that moment.
-        also["catching_up_until"] = now + timedelta(seconds=options.OVERDUE_AFTER)
-    minute = now.replace(second=0, microsecond=0)
-    aliases = signed_projects()
-    states = ProjectState.objects.sign("swept_at", aliases, now, at_least=minute, also=also)
-    is_first = any(
-        state.project == aliases[0] and (state.swept_at is None or state.swept_at < minute)
-        for state in states
-    )
-    if is_first and also and options.PROJECT_RESOLVER:
-        ProjectState.objects.excuse_resolved(also["catching_up_until"])
-    return is_first
+        values["catching_up_until"] = now + timedelta(seconds=options.OVERDUE_AFTER)
+    return values
 
 
 def restore_jobs(part: int) -> int:

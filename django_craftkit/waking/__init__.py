@@ -1,8 +1,8 @@
 """Waking a worker, the way that ``CRAFTKIT["WAKE"]`` names: Celery, Django's tasks, or none.
 
 A request must cost its caller next to nothing, whatever becomes of the message: at most one per
-process and interval, sent by a thread that nobody waits for, behind a breaker. The sweep finds what
-is due if a message is lost.
+process, interval and tenant, sent by a thread that nobody waits for, behind a breaker. The sweep
+finds what is due if a message is lost.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from django_craftkit import conf
+from django_craftkit import conf, tenants
 
 from .waker import EXPIRES, current_waker, flush
 
@@ -22,13 +22,14 @@ __all__ = ["EXPIRES", "flush", "is_by_celery", "module", "prepare", "probe", "wa
 
 
 def wake(delay: float = 0.0) -> None:
-    """Have a worker look at what is due, in ``delay`` seconds.
+    """Have a worker look at what is due of this tenant, in ``delay`` seconds.
 
     Never raises but where the work is done on the spot, and waits for nobody.
     """
     current = current_waker()
     # Before the settings of Celery, which are slow to read.
-    if not delay and current.is_under_way():
+    tenant = tenants.current()
+    if not delay and current.is_under_way(tenant):
         return
     try:
         way = _way()
@@ -41,9 +42,9 @@ def wake(delay: float = 0.0) -> None:
     if way is None:
         return
     if not is_inline:
-        current.wake(way, _arguments(), delay)
+        current.wake(way, _arguments(tenant), delay, tenant)
     elif not delay:
-        way.send(_arguments(), 0.0)
+        way.send(_arguments(tenant), 0.0)
 
 
 def probe() -> tuple[str, str, str]:
@@ -69,9 +70,9 @@ def is_by_celery() -> bool:
     return conf.options_or_defaults().WAKE == "celery" and find_spec("celery") is not None
 
 
-def _arguments() -> dict[str, Any]:
+def _arguments(tenant: str) -> dict[str, Any]:
     """Return what a message says: the keyword arguments of ``advance``, whoever carries it."""
-    return {}
+    return {"tenant": tenant} if tenant else {}
 
 
 def _way() -> Way | None:

@@ -1,4 +1,4 @@
-"""One message per process and interval, which nobody waits for, behind a breaker."""
+"""One message per process, interval and tenant, which nobody waits for, behind a breaker."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ PAUSE = 15.0
 HANGING = 5.0
 #: Seconds after which a waiting thread counts as stuck; how many may wait at most.
 STUCK, SENDERS = 60.0, 3
+#: Of how many tenants it is remembered that nothing is under way.
+MOST_TENANTS = 1_000
 #: Seconds that a process that ends waits for its last message.
 LAST = 1.0
 
@@ -49,26 +51,61 @@ class Way(Protocol):
 Message = tuple[Way, "Mapping[str, Any]", float]
 
 
+class _Intervals:
+    """For which intervals a tenant has messages."""
+
+    def __init__(self) -> None:
+        self._quiet_until = 0.0
+        self._slots: set[int] = set()
+        self._next_wake = 0.0
+
+    def is_under_way(self, now: float) -> bool:
+        return now <= self._next_wake <= now + 2 * INTERVAL
+
+    def is_over(self, now: float) -> bool:
+        """Whether none of its messages counts any longer."""
+        last = max((slot * INTERVAL for slot in self._slots), default=0.0)
+        return max(last, self._quiet_until, self._next_wake) < now
+
+    def take(self, now: float, delay: float) -> float | None:
+        """Return in how many seconds to wake; ``None`` where a message for then is sent."""
+        self._slots = {slot for slot in self._slots if slot * INTERVAL >= now}
+        at = now + delay
+        if not delay:
+            if self.is_under_way(now):
+                return None
+            if now >= self._quiet_until:
+                self._quiet_until = now + INTERVAL
+                return 0.0
+            at = self._quiet_until
+            self._quiet_until += 2 * INTERVAL
+        slot = math.ceil(at / INTERVAL)
+        if slot in self._slots:
+            return None
+        self._slots.add(slot)
+        if slot * INTERVAL <= now + 2 * INTERVAL:
+            self._next_wake = max(self._next_wake, slot * INTERVAL)
+        return slot * INTERVAL - now
+
+
 class Waker:
-    """Sends at most one message per process and interval, and nobody waits for it."""
+    """Sends at most one message per process, interval and tenant, and nobody waits for it."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._lock = threading.Lock()
-        self._quiet_until = 0.0
-        self._slots: set[int] = set()
-        self._next_wake = 0.0
+        self._intervals: dict[str, _Intervals] = {}
         self._senders: list[_Sender] = []
         self._next_try = 0.0
         self._is_down = False
 
-    def wake(self, way: Way, arguments: Mapping[str, Any], delay: float) -> None:
+    def wake(self, way: Way, arguments: Mapping[str, Any], delay: float, tenant: str = "") -> None:
         now = time.monotonic()
         with self._lock:
             if self.is_resting():
                 return
             sender = self._free_sender(now)
-            countdown = self._slot(now, delay)
+            countdown = self._intervals_of(tenant, now).take(now, delay)
             if sender is not None and countdown is not None:
                 sender.send(way, arguments, countdown)
         if sender is None:
@@ -78,10 +115,11 @@ class Waker:
         """Whether no message is tried for a while, since one failed."""
         return time.monotonic() < self._next_try
 
-    def is_under_way(self) -> bool:
-        """Whether a message that comes after this moment, and soon, is sent already."""
-        now = time.monotonic()
-        return now <= self._next_wake <= now + 2 * INTERVAL and self.pid == os.getpid()
+    def is_under_way(self, tenant: str = "") -> bool:
+        """Whether a tenant's message that comes after this moment, and soon, is sent already."""
+        known = self._intervals.get(tenant)
+        is_sent = known is not None and known.is_under_way(time.monotonic())
+        return is_sent and self.pid == os.getpid()
 
     def flush(self, seconds: float) -> bool:
         """Wait until all messages have gone out, or failed; return whether they have."""
@@ -99,25 +137,12 @@ class Waker:
         self._senders.append(_Sender(self.note))
         return self._senders[-1]
 
-    def _slot(self, now: float, delay: float) -> float | None:
-        """Return in how many seconds to wake; ``None`` where a message for then is sent."""
-        self._slots = {slot for slot in self._slots if slot * INTERVAL >= now}
-        at = now + delay
-        if not delay:
-            if self.is_under_way():
-                return None
-            if now >= self._quiet_until:
-                self._quiet_until = now + INTERVAL
-                return 0.0
-            at = self._quiet_until
-            self._quiet_until += 2 * INTERVAL
-        slot = math.ceil(at / INTERVAL)
-        if slot in self._slots:
-            return None
-        self._slots.add(slot)
-        if slot * INTERVAL <= now + 2 * INTERVAL:
-            self._next_wake = max(self._next_wake, slot * INTERVAL)
-        return slot * INTERVAL - now
+    def _intervals_of(self, tenant: str, now: float) -> _Intervals:
+        if len(self._intervals) >= MOST_TENANTS and tenant not in self._intervals:
+            self._intervals = {
+                name: one for name, one in self._intervals.items() if not one.is_over(now)
+            }
+        return self._intervals.setdefault(tenant, _Intervals())
 
     def note(self, problem: str) -> None:
         """Trust the way that messages take, or after a problem leave it alone for a while."""
@@ -127,8 +152,7 @@ class Waker:
                 self._next_try = 0.0
                 return
             self._next_try = time.monotonic() + PAUSE
-            self._slots.clear()
-            self._quiet_until = self._next_wake = 0.0
+            self._intervals.clear()
         log = logger.info if was_down else logger.warning
         log(
             "No message got through to wake Craftkit's worker (%s). The sweep carries on; the next "

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections import Counter, OrderedDict
+from typing import TypeAlias
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from django_craftkit import clock, conf, credentials
+from django_craftkit import clock, conf, credentials, tenants
 from django_craftkit.database import non_atomic
 from django_craftkit.log import get_logger
 from django_craftkit.models import WebhookDelivery
@@ -22,6 +23,9 @@ from .body import UnusableBody, is_length_unknown, read_body
 from .signature import is_genuine, is_timely
 
 logger = get_logger(__name__)
+
+#: A tenant, and the alias of a project.
+Bucket: TypeAlias = tuple[str, str] | None
 
 #: Seconds between two log lines about one project.
 INTERVAL = 60.0
@@ -37,15 +41,16 @@ class Refusals:
     """Logs why webhooks were refused: one line a minute and project, which counts the rest.
 
     Strangers who know the address can be refused as often as they like, so the log must not grow
-    with it, nor memory: ``bucket`` is an alias that is known, or None for all that aren't.
+    with it, nor memory: ``bucket`` is an alias that is known, of a tenant, or None for all that
+    aren't.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._next: OrderedDict[str | None, float] = OrderedDict()
-        self._unsaid: dict[str | None, Counter[str]] = {}
+        self._next: OrderedDict[Bucket, float] = OrderedDict()
+        self._unsaid: dict[Bucket, Counter[str]] = {}
 
-    def note(self, bucket: str | None, project: str, why: str) -> None:
+    def note(self, bucket: Bucket, project: str, why: str) -> None:
         """Log why a webhook for ``project`` was refused, or count it for the next line."""
         now = time.monotonic()
         with self._lock:
@@ -147,7 +152,8 @@ def _secrets(project: str) -> tuple[list[bytes], str]:
 
 def _refuse(project: str, status: int, answer: str, why: str) -> HttpResponse:
     """Answer in words that tell nothing of the settings; the log gets the reason."""
-    _refusals.note(project if credentials.is_known(project) else None, project, why)
+    bucket = (tenants.current(), project) if credentials.is_known(project) else None
+    _refusals.note(bucket, project, why)
     response = HttpResponse(f"{answer}.\n", status=status, content_type="text/plain")
     # Else Django logs each of them once more (django.utils.log.log_response).
     response._has_been_logged = True  # type: ignore[attr-defined]

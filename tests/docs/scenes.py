@@ -35,7 +35,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_craftkit import beat_schedule, client, credentials, declarations, signals
+from django_craftkit import beat_schedule, client, credentials, declarations, signals, tenants
 from django_craftkit.api.querysets import narrowed
 from django_craftkit.api.throttling import MAIL, READ, WRITE
 from django_craftkit.database import database
@@ -861,6 +861,35 @@ def scene_settings(stage: Stage) -> Scene:
         connection.close()
         given = names["DATABASES"]
     assert given or "CELERY_BEAT_SCHEDULE" in names, "it sets nothing that is known"
+
+
+@scene
+def scene_tenants_settings(stage: Stage) -> Scene:
+    names = yield {}
+    with override_settings(CRAFTKIT=names["CRAFTKIT"]):
+        assert "django_craftkit" in names["TENANT_APPS"]
+        assert checks.run_checks(tags=["craftkit"]) == []
+        assert tenants.are_used()
+
+
+@scene
+def scene_tenants_databases(stage: Stage) -> Scene:
+    names = yield {}
+    module = ModuleType("documented_tenants")
+    vars(module).update(names)
+    stage.getfixturevalue("monkeypatch").setitem(sys.modules, "documented_tenants", module)
+    given = {
+        "CRAFTKIT": {"TENANTS": "documented_tenants.Databases"},
+        "DATABASE_ROUTERS": ["documented_tenants.Router"],
+    }
+    with override_settings(**given):
+        assert checks.run_checks(tags=["craftkit"]) == []
+        assert tenants.names() == ["north", "south"]
+        assert (tenants.current(), database()) == ("", "default")
+        for name, alias in names["ALIASES"].items():
+            with tenants.enter(name):
+                assert (tenants.current(), database()) == (name, alias)
+                assert Render.objects.all().db == alias
 
 
 @scene

@@ -28,12 +28,14 @@ class Gate:
         self.begun: list[str] = []
         self._open = threading.Semaphore(0)
 
-    def call(self, name: str, project: str = "default", priority: int = 1) -> None:
+    def call(
+        self, name: str, project: str = "default", priority: int = 1, tenant: str = ""
+    ) -> None:
         def make() -> None:
             self.begun.append(name)
             assert self._open.acquire(timeout=TIMEOUT)
 
-        self.pool.submit(make, project=project, priority=priority)
+        self.pool.submit(make, owner=(tenant, project), priority=priority)
 
     def let(self, number: int) -> None:
         self._open.release(number)
@@ -63,6 +65,34 @@ def test_the_urgent_call_is_the_next():
     gate.let(5)
     until(lambda: gate.pool.free)
     assert gate.begun == ["first", "urgent", "bulk 0", "bulk 1", "bulk 2"]
+
+
+def test_equally_urgent_calls_of_several_tenants_go_in_turn():
+    gate = Gate(Pool(1))
+    gate.call("first")
+    until(lambda: gate.begun)
+    for number in range(3):
+        gate.call(f"north {number}", tenant="north")
+    gate.call("south", tenant="south")
+    gate.call("urgent", tenant="west", priority=0)
+    gate.let(6)
+    until(lambda: gate.pool.free)
+    assert gate.begun == ["first", "urgent", "north 0", "south", "north 1", "north 2"]
+
+
+def test_who_was_away_is_not_paid_back():
+    gate = Gate(Pool(1))
+    gate.call("first", tenant="north")
+    until(lambda: gate.begun)
+    for number in range(3):
+        gate.call(f"north {number}", tenant="north")
+    gate.let(2)
+    until(lambda: len(gate.begun) == 3)
+    for number in range(2):
+        gate.call(f"south {number}", tenant="south")
+    gate.let(4)
+    until(lambda: gate.pool.free)
+    assert gate.begun[3:] == ["north 2", "south 0", "south 1"]
 
 
 def test_a_project_whose_answers_are_long_in_coming_leaves_two_threads_to_others(settings):
@@ -95,7 +125,7 @@ def test_a_step_that_calls_has_the_place_of_one_of_its_threads():
     seated = threading.Event()
 
     def step():
-        with gate.pool.seat("default"):
+        with gate.pool.seat(("", "default")):
             seated.set()
             until(lambda: len(gate.begun) == 3)
 

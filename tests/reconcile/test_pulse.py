@@ -77,10 +77,9 @@ def test_who_works_in_somebodys_stead_gives_none(craftkit, works):
     assert last() is None
 
 
-def test_tasks_of_a_worker_share_their_pulse(craftkit, monkeypatch):
-    monkeypatch.setattr(worker, "_pulse", Pulse())
-    loops = [worker._loop(is_inline=False) for _ in range(2)]
-    assert loops[0]._pulse is loops[1]._pulse is worker._pulse
+def test_tasks_of_a_worker_share_their_pulse(craftkit):
+    loops = [worker._worker.loop() for _ in range(2)]
+    assert loops[0]._pulse is loops[1]._pulse is worker._worker.pulse
 
 
 @pytest.mark.django_db(transaction=True)
@@ -118,7 +117,7 @@ def test_a_worker_gives_signs_while_it_prunes(craftkit, monkeypatch, quick, work
         return []
 
     monkeypatch.setattr(retention, "prune", prune)
-    monkeypatch.setattr(worker, "_pulse", Pulse())
+    monkeypatch.setattr(worker._worker, "pulse", Pulse())
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:

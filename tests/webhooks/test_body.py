@@ -152,7 +152,7 @@ class TestWhatAServerPassesOn:
         for length in range(30, 60):
             passed_on(io.BytesIO(BODY), CONTENT_LENGTH=str(length))
             passed_on(io.BytesIO(BODY), CONTENT_LENGTH="x" * length)
-        assert len(refusals._unsaid["default"]) == 2
+        assert len(refusals._unsaid["", "default"]) == 2
 
 
 # Real servers and real sockets.

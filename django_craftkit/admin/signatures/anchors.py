@@ -16,7 +16,7 @@ from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from django_craftkit import conf
+from django_craftkit import conf, tenants
 from django_craftkit.admin.common.buttons import timeout
 from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.log import about, get_logger
@@ -130,7 +130,7 @@ def from_form(render: Render, value: str) -> Anchors:
 
 
 def _salt(render: Render) -> str:
-    return f"{_SALT}:{render.pk}:{render.remote_id}"
+    return tenants.apart(f"{_SALT}:{render.pk}:{render.remote_id}")
 
 
 def _is_to_be_read(render: Render) -> bool:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from django_craftkit import tenants
 from django_craftkit.management.doctor import Finding, findings
+from django_craftkit.management.tenants import TenantCommand
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
     help = "Looks at keys, hosts, templates, webhook secrets, broker, worker and beat."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("--project", action="append", help="look at this project only")
         parser.add_argument(
             "--deploy",
@@ -26,16 +29,31 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: object, **options: Any) -> None:
-        found = []
+        self._as_json: bool = options["json"]
+        self._shown: list[dict[str, str]] = []
+        try:
+            super().handle(*args, **options)
+        finally:
+            if self._as_json and self._shown:
+                problems = sum(bool(one["problem"]) for one in self._shown)
+                self.stdout.write(
+                    json.dumps({"problems": problems, "findings": self._shown}, indent=2)
+                )
+
+    def begin(self, name: str) -> None:
+        if not self._as_json:
+            super().begin(name)
+
+    def handle_tenant(self, **options: Any) -> None:
+        problems = 0
         for finding in findings(options["project"], deploy=options["deploy"]):
-            found.append(finding)
-            # Each is shown as soon as it is known: some take seconds.
-            if not options["json"]:
+            problems += bool(finding.problem)
+            if self._as_json:
+                tenant = {"tenant": tenants.current()} if tenants.are_used() else {}
+                self._shown.append({**tenant, **finding.as_dict()})
+            else:
+                # Each is shown as soon as it is known: some take seconds.
                 self._show(finding)
-        problems = sum(bool(finding.problem) for finding in found)
-        if options["json"]:
-            shown = {"problems": problems, "findings": [finding.as_dict() for finding in found]}
-            self.stdout.write(json.dumps(shown, indent=2))
         if problems:
             raise CommandError(f"{problems} to mend.")
         if not options["json"]:

@@ -4,16 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_craftkit import conf
+from django_craftkit.management.tenants import TenantCommand
 from django_craftkit.models import Render
 from django_craftkit.models.identity import identify
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
     from collections.abc import Sequence
 
+    from django.core.management.base import CommandParser
     from django.db.models import Model
 
     from django_craftkit.models import Erasure
@@ -38,14 +39,17 @@ NAMES = {
 }
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
+    # A person asks one tenant, and may be known to others.
+    in_all = False
     help = (
         "Erases what is stored about a person: documents about an object, and links, mails and "
         "signature requests to an address. Links are revoked and signature requests cancelled; "
         "rows stay, without names, addresses, data, texts and files. It lists first, and asks."
     )
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument(
             "--object",
             action="append",
@@ -72,7 +76,7 @@ class Command(BaseCommand):
             help="don't ask whether it may be erased",
         )
 
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle_tenant(self, **options: Any) -> None:
         if not (options["object"] or options["address"]):
             raise CommandError("Say whom: --object app.Model:pk, --address jane@example.com.")
         objects = [_object(text) for text in options["object"]]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand
-
 from django_craftkit.management.progress import counted, in_words
+from django_craftkit.management.tenants import TenantCommand
 from django_craftkit.reconcile import retention
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from django.core.management.base import CommandParser
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
     help = (
         "Drops the addresses and browsers in engagement events after ENGAGEMENT_KEEP_DAYS, and "
         "the bodies of webhooks that were applied after DELIVERY_KEEP_DAYS. Of webhooks with the "
@@ -24,10 +23,11 @@ class Command(BaseCommand):
         "version does not know."
     )
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle_tenant(self, **options: Any) -> None:
         if options["dry_run"]:
             for kind in retention.KINDS:
                 self.stdout.write(f"{kind.rows().count()} {kind.name} would go.")

@@ -7,17 +7,18 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from django_craftkit import clock
 from django_craftkit.bulk import in_batches
 from django_craftkit.management.progress import counted, in_words
+from django_craftkit.management.tenants import TenantCommand
 from django_craftkit.models import Change, WebhookDelivery
 from django_craftkit.signals import SIGNALS
 
 if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
     from django.db.models import QuerySet
 
 #: Rows that one transaction has done again.
@@ -26,13 +27,14 @@ BATCH = 500
 Status = WebhookDelivery.Status
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
     help = (
         "Has workers work off webhooks again whose bodies are kept (deliveries), or call the "
         "receivers again that failed after 8 tries (signals). It returns before they have done it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         acts = parser.add_subparsers(dest="act", required=True, metavar="deliveries|signals")
         deliveries = acts.add_parser("deliveries", help="work off webhooks again")
         deliveries.add_argument(
@@ -53,7 +55,7 @@ class Command(BaseCommand):
             )
             sub.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle_tenant(self, **options: Any) -> None:
         rows, name = (
             (_deliveries(options), "webhooks")
             if options["act"] == "deliveries"

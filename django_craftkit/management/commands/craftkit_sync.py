@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_craftkit import conf, credentials
 from django_craftkit.database import describe
 from django_craftkit.failures import breaks_transaction
 from django_craftkit.management.missing import FAILED, count_missing, expecting, request_missing
 from django_craftkit.management.progress import counted, in_words
+from django_craftkit.management.tenants import TenantCommand
 from django_craftkit.reconcile import syncing
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
+    from django.core.management.base import CommandParser
     from django.db import models
 
 #: Failures that are told one by one.
 MOST_TOLD = 20
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
     help = (
         "Has workers ask Craftkit now about all that is open: documents, signature requests, "
         "links and engagement, templates. With --missing it asks for the documents that objects "
@@ -31,7 +31,8 @@ class Command(BaseCommand):
         "done it."
     )
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument(
             "--project", action="append", help="an alias; several times for several; default: all"
         )
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle_tenant(self, **options: Any) -> None:
         for alias in options["project"] or ():
             try:
                 credentials.check_project(alias)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connections
 
 from django_craftkit.client import CraftkitError, InvalidRequest, NotFound
@@ -17,6 +17,7 @@ from django_craftkit.database import database
 from django_craftkit.declarations import declared
 from django_craftkit.failures import is_in_transaction
 from django_craftkit.management.template_files import Content, NoTemplate, differences
+from django_craftkit.management.tenants import TenantCommand
 from django_craftkit.models import Template
 from django_craftkit.projects import get_client
 from django_craftkit.reconcile.templates import SLUG
@@ -30,13 +31,16 @@ if TYPE_CHECKING:
 DIRECTORY = "craftkit_templates"
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
+    # Tenants may share a project: all it takes is to do it in one of them.
+    in_all = False
     help = (
         "Lists Craftkit's templates, writes them to files (pull), publishes them from these files "
         "(push), or compares both (check)."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         acts = parser.add_subparsers(dest="act", required=True, metavar="list|pull|push|check")
         for act, text in (
             ("list", "show the templates that Craftkit has, and which declarations use them"),
@@ -59,7 +63,7 @@ class Command(BaseCommand):
                     "--force", action="store_true", help="publish files that don't differ, too"
                 )
 
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle_tenant(self, **options: Any) -> None:
         self._project = options["project"]
         try:
             self._templates = get_client(self._project).templates

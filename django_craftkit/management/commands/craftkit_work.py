@@ -5,19 +5,17 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, InternalError, OperationalError
 
 from django_craftkit.log import get_logger
-from django_craftkit.reconcile import retention
-from django_craftkit.reconcile.loop import Loop
-from django_craftkit.reconcile.pulse import Pulse
+from django_craftkit.management.tenants import add_tenants, chosen_tenants
+from django_craftkit.reconcile.worker import Worker
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from django.core.management.base import CommandParser
 
 logger = get_logger(__name__)
 
@@ -32,7 +30,7 @@ MAX_PAUSE = 30.0
 class Command(BaseCommand):
     help = "Carries out what is due, without Celery: until SIGTERM or Ctrl-C, or once."
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="end when nothing is due")
         parser.add_argument(
             "--interval",
@@ -42,15 +40,16 @@ class Command(BaseCommand):
             help="pause between two looks when nothing is due (default: 1)",
         )
 
+        add_tenants(parser)
+
     def handle(self, *args: object, **options: Any) -> None:
         once, interval = options["once"], options["interval"]
         stop = threading.Event()
-        pulse = Pulse()
-        loop = Loop(wake=None, pulse=pulse)
+        worker = Worker(wake=None, only=chosen_tenants(options) or ())
 
         def end(*args: object) -> None:
             stop.set()
-            loop.stop()
+            worker.stop()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
@@ -59,11 +58,10 @@ class Command(BaseCommand):
         prune_at = time.monotonic()
         while True:
             try:
-                total += (done := loop.sweep())
+                total += (done := worker.sweep())
                 if not done and not once and time.monotonic() >= prune_at:
                     prune_at = time.monotonic() + PRUNE_EVERY
-                    with pulse.beat():
-                        deque(retention.prune(), maxlen=0)
+                    worker.prune()
                 if failures:
                     logger.warning("The database answers again.")
                 failures = 0

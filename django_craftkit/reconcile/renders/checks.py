@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django_craftkit import conf
+from django_craftkit import conf, tenants
 from django_craftkit.client import CraftkitError
 from django_craftkit.data import check, codes_of
 from django_craftkit.data.manifest import Fields, read
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: Warnings that were logged by this process: once for a place of a template, and so many of them.
-_WARNED: set[tuple[str, str, str, str]] = set()
+#: Warnings that were logged by this process: once for a place of a tenant's template, and so many.
+_WARNED: set[tuple[str, str, str, str, str]] = set()
 MOST_WARNED = 1_000
 
 
@@ -106,7 +106,7 @@ def _check(render: Render, fields: Fields) -> list[Finding]:
 def _warn(render: Render, findings: Iterable[Finding]) -> None:
     """Log what Craftkit drops, or may print otherwise: no value, and each place once a process."""
     for one in findings:
-        place: Any = (render.project, render.template, one.path, one.code)
+        place: Any = (tenants.current(), render.project, render.template, one.path, one.code)
         if one.level == "warning" and place not in _WARNED and len(_WARNED) < MOST_WARNED:
             _WARNED.add(place)
             logger.warning(

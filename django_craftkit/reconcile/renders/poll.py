@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django_craftkit import tenants
 from django_craftkit.models import Render
 from django_craftkit.reconcile.results import look_delay
 
@@ -18,20 +19,23 @@ WEBHOOKS_LATELY = timedelta(hours=1)
 MAX_POLL = 900.0
 #: Of how many templates it is known in how many seconds their documents are ready; how long the
 #: first poll waits for that at most.
-MOST_TEMPLATES, MAX_USUAL = 1000, 60.0
+MOST_TEMPLATES, MAX_USUAL = 10_000, 60.0
 
 #: How many documents a process looks at when it begins.
 LAST = 200
 
-#: In how many seconds documents are ready, by project and template, and by how many they differ
-#: from it: as this process has seen it.
-_usual: dict[tuple[str, str], tuple[float, float]] = {}
+#: In how many seconds documents are ready, by tenant, project and template, and by how many they
+#: differ from it: as this process has seen it.
+_usual: dict[tuple[str, str, str], tuple[float, float]] = {}
+#: The tenants of whose last documents it has learned.
+_recalled: set[str] = set()
 
 
 def recall() -> None:
-    """Learn from the last documents, where this process has seen none."""
-    if _usual:
+    """Learn from a tenant's last documents, where this process has not yet."""
+    if (tenant := tenants.current()) in _recalled:
         return
+    _recalled.add(tenant)
     rows = Render.objects.writer().order_by("-pk")
     columns = rows.only("project", "template", "status", "accepted_at", "completed_at")
     for render in list(columns[:LAST])[::-1]:
@@ -43,10 +47,10 @@ def learn(render: Render) -> None:
     """Take a document that is ready for what is usual of its template."""
     if render.accepted_at is None or render.completed_at is None:
         return
-    name = (render.project, render.template)
+    name = _name(render)
     seconds = (render.completed_at - render.accepted_at).total_seconds()
     if len(_usual) >= MOST_TEMPLATES:
-        _usual.clear()
+        forget()
     seconds = min(max(0.0, seconds), MAX_USUAL)
     usual, spread = _usual.get(name, (seconds, 0.1 * seconds))
     spread += 0.25 * (abs(seconds - usual) - spread)
@@ -56,6 +60,11 @@ def learn(render: Render) -> None:
 def forget() -> None:
     """Take nothing for usual: what comes is another Craftkit."""
     _usual.clear()
+    _recalled.clear()
+
+
+def _name(render: Render) -> tuple[str, str, str]:
+    return tenants.current(), render.project, render.template
 
 
 def first_poll(render: Render, webhooks_at: datetime | None, now: datetime, waited: float) -> float:
@@ -65,7 +74,7 @@ def first_poll(render: Render, webhooks_at: datetime | None, now: datetime, wait
     project have come lately.
     """
     lately = webhooks_at is not None and now - webhooks_at < WEBHOOKS_LATELY
-    usual, spread = _usual.get((render.project, render.template), (0.0, 0.0))
+    usual, spread = _usual.get(_name(render), (0.0, 0.0))
     # A little later, where they don't all take as long: most are ready then.
     ready = usual and 0.1 + usual + min(0.1 * usual, 4 * spread)
     return max(FIRST_POLL_WITH_WEBHOOKS if lately else FIRST_POLL, ready - waited)
