@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +15,10 @@ from django.dispatch import Signal
 from django.utils import translation
 from hypothesis import HealthCheck, settings
 
-from django_craftkit import declarations, events
+from django_craftkit import declarations, dispatch, events, projects
 from django_craftkit.models import Render
 from django_craftkit.models.archive import archive_storage
+from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.sandbox.core.pdf import signatures as papers
 from tests import resolvers
 from tests.helpers import archived_files
@@ -139,6 +141,26 @@ def ready(craftkit: Kit) -> Render:
     craftkit.run()
     render.refresh_from_db()
     return render
+
+
+@pytest.fixture
+def awake(craftkit: Kit) -> Iterator[None]:
+    """Have requests wake a worker, as without the kit."""
+    before = dispatch.set_silent(False)
+    yield
+    dispatch.set_silent(before)
+
+
+@pytest.fixture
+def own_keys(craftkit: Kit, settings: Any) -> Iterator[None]:
+    """Have projects call the kit's Craftkit by the keys that they have: else any key will do."""
+    adapter = partial(SandboxAdapter, craftkit.sandbox)
+    settings.CRAFTKIT_PROJECTS = {
+        alias: {**entry, "ADAPTER": adapter} for alias, entry in settings.CRAFTKIT_PROJECTS.items()
+    }
+    before = projects.set_stand_in(None)
+    yield
+    projects.set_stand_in(before)
 
 
 @pytest.fixture

@@ -182,8 +182,9 @@ class Loop:
             with self._exclusion.shared():
                 ended = self._end(executor, answers)
                 now, moment = time.monotonic(), None
-                # Not with each answer that comes; but nothing is left when the loop ends.
-                is_last = not (some or executor.under_way)
+                # Not with each answer that comes; but nothing is left when the loop ends: an answer
+                # may be what a webhook has waited for.
+                is_last = not (ended or executor.under_way)
                 if not is_over and (is_last or now - looked > INBOX_EVERY):
                     moment = database_now()
                     webhooks = self._process_webhooks(moment, executor)

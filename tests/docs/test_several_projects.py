@@ -13,6 +13,7 @@ from django_craftkit import credentials
 from django_craftkit.models import ProjectState, Render, WebhookDelivery
 from django_craftkit.projects import get_client
 from django_craftkit.sandbox import DEFAULT_ACCOUNT_KEY, SandboxServer
+from django_craftkit.sandbox.core.projects import DEFAULT_ACCOUNT
 from django_craftkit.webhooks.signature import sign
 from tests.docs import pages
 from tests.helpers import settle
@@ -39,7 +40,7 @@ def test_what_the_page_shows_is_what_runs_here(block: Block):
 
 
 @pytest.fixture
-def acme(craftkit, settings, monkeypatch) -> Organization:
+def acme(craftkit, own_keys, settings, monkeypatch) -> Organization:
     """Somebody who has signed up, at a Craftkit that only an account key opens."""
     monkeypatch.setenv("CREDENTIALS_KEYS", Fernet.generate_key().decode())
     monkeypatch.setenv("CRAFTKIT_ACCOUNT_KEY", DEFAULT_ACCOUNT_KEY)
@@ -48,6 +49,7 @@ def acme(craftkit, settings, monkeypatch) -> Organization:
         **settings.CRAFTKIT,
         "PROJECT_RESOLVER": "tests.shop.organizations.OrganizationProjects",
     }
+    craftkit.sandbox.state.keys.add(DEFAULT_ACCOUNT_KEY, "account", DEFAULT_ACCOUNT)
     with SandboxServer(craftkit.sandbox, port=0, deliver=False) as server:
         monkeypatch.setenv("CRAFTKIT_URL", server.url)
         organization = Organization.objects.create(slug="acme")
@@ -76,7 +78,7 @@ def test_an_organization_has_a_project_once_it_has_signed_up(craftkit, acme):
     request(1)
     settle(craftkit)
     assert statuses() == ["succeeded"]
-    assert [render.project.name for render in craftkit.renders] == ["acme"]
+    assert [render.project for render in craftkit.renders] == ["acme"]
 
 
 def test_a_task_that_died_before_its_row_was_written_goes_on_with_the_same_project(craftkit, acme):

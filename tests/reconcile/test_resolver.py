@@ -28,7 +28,7 @@ from tests.shop.models import Order
 
 
 @pytest.fixture
-def tenants(craftkit, settings, store):
+def tenants(craftkit, own_keys, settings, store):
     """Make tenants, each with a project of its own at Craftkit, and credentials in the store."""
 
     def tenants(*aliases: str) -> None:
@@ -61,7 +61,7 @@ def test_two_projects_side_by_side_each_use_their_own_key(craftkit, tenants):
     ask("acme", 2), ask("bolt"), ask("default")
     settle(craftkit)
     assert statuses() == {(alias, "succeeded") for alias in ("acme", "bolt", "default")}
-    slugs = Counter(render.project.slug for render in craftkit.renders)
+    slugs = Counter(render.project for render in craftkit.renders)
     assert slugs == {"acme": 2, "bolt": 1, "default": 1}
 
 

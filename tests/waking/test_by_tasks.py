@@ -176,7 +176,7 @@ class TestWhere:
 
 class TestTasks:
     @pytest.mark.django_db(transaction=True)
-    def test_the_immediate_backend_does_the_work_on_the_spot(self, craftkit, tasks):
+    def test_the_immediate_backend_does_the_work_on_the_spot(self, craftkit, awake, tasks):
         tasks(IMMEDIATE)
         with transaction.atomic():
             Render.objects.request("invoice", {})

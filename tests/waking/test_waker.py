@@ -264,10 +264,8 @@ def test_a_request_pays_next_to_nothing_for_a_broker_that_is_down_or_hangs(monke
     assert Render.objects.count() == 4
 
 
-def test_in_eager_mode_the_work_is_done_on_the_spot(craftkit, settings, monkeypatch):
+def test_in_eager_mode_the_work_is_done_on_the_spot(craftkit, awake, settings, monkeypatch):
     monkeypatch.setitem(project_app.conf, "task_always_eager", True)
-    # The kit wakes nobody.
-    monkeypatch.setattr(dispatch, "_is_silent", False)
     # Whoever woke a worker a moment ago, in another test, has not woken this one.
     monkeypatch.setattr(waker, "_current", None)
     settings.CRAFTKIT = {"THREADS": 1}

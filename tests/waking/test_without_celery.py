@@ -66,6 +66,7 @@ assert refused == ["django_craftkit.tasks", "django_craftkit.waking.by_celery"],
 
 from django.core.management import call_command
 from django.db import transaction
+from django_craftkit import dispatch
 from django_craftkit.models import Render
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.testing import Kit
@@ -73,6 +74,7 @@ from django_craftkit.testing import Kit
 call_command("check", "--tag", "craftkit")
 call_command("migrate", verbosity=0)
 with Kit() as craftkit:
+    dispatch.set_silent(False)
     with transaction.atomic():
         render = Render.objects.request("invoice", {"total": 42})
     assert (len(craftkit.renders) == 1) is (RUNS == "at once"), craftkit.renders
