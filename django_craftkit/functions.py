@@ -1,14 +1,22 @@
-"""Functions of the project's own: what they are, where they are written, which are the same."""
+"""Functions: what they are, where they are written, which are the same, which a template calls."""
 
 from __future__ import annotations
 
 import inspect
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., object]")
+
+
+def alters_data(function: F) -> F:
+    """Keep templates from calling a method, which ``{{ render.withdraw }}`` else would."""
+    function.alters_data = True  # type: ignore[attr-defined]
+    return function
 
 
 def kind_of(given: object) -> str:

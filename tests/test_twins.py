@@ -13,6 +13,7 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
+from django.template import Context, Template
 from django.test import TestCase
 from django.utils import timezone, translation
 
@@ -101,6 +102,35 @@ def test_a_twin_says_what_it_is(twin, original):
     assert function.__qualname__.endswith(twin.rpartition(".")[2])
     assert function.__name__ == twin.rpartition(".")[2]
     assert function.__doc__.startswith(f"Async version of ``{name}``")
+
+
+#: Methods that a template may call: they read, and request nothing.
+READS = {
+    "ArchivedFile.open",
+    "ArchivedFileManager.of",
+    "Render.open",
+    "RenderQuerySet.prefetch_for",
+    "SignatureRequest.open_certificate",
+    "SignatureRequest.open_signed",
+    "TemplateManager.get_known",
+    "embedding.create_session",
+    "embedding.get_form_url",
+}
+
+
+@pytest.mark.parametrize(("twin", "original"), PAIRS)
+def test_a_template_calls_nothing_that_writes(twin, original):
+    writes = inspect.isfunction(find(original)) and original not in READS
+    for name in (twin, original):
+        assert getattr(find(name), "alters_data", False) is writes
+
+
+@pytest.mark.django_db
+def test_a_template_withdraws_no_document(ready):
+    shown = Template("{{ render.withdraw }}{{ render.retry }}{{ render.key }}")
+    assert shown.render(Context({"render": ready})) == ready.key
+    ready.refresh_from_db()
+    assert ready.withdrawn_at is None
 
 
 # How it runs.

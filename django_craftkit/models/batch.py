@@ -18,6 +18,7 @@ from django_craftkit.database import (
     insert_or_get,
     retried_after_deadlock,
 )
+from django_craftkit.functions import alters_data
 from django_craftkit.log import one_line
 from django_craftkit.statements import Lookup
 from django_craftkit.twins import async_twin, in_thread
@@ -198,6 +199,7 @@ class Batch(models.Model):
         """Async version of ``is_complete``: a method."""
         return self.is_complete
 
+    @alters_data
     def retry_failed(
         self, *, user: AbstractBaseUser | None = None, of: RenderQuerySet | None = None
     ) -> int:

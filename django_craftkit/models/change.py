@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import bulk, clock
 from django_craftkit.database import database, in_transaction, lock, update_many
+from django_craftkit.functions import alters_data
 from django_craftkit.log import one_line
 from django_craftkit.signals import SIGNALS
 from django_craftkit.twins import async_twin
@@ -153,6 +154,7 @@ class Change(models.Model):
             return apps.get_model("craftkit", "SignatureRecipient")
         return Job.Kind.announcing(self.kind).model
 
+    @alters_data
     def replay(self) -> bool:
         """Have receivers that failed after 8 tries called again; ``False`` where none has."""
         return bool(Change.objects.replay([self.pk], priority=Priority.URGENT))

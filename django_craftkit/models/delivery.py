@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import bulk, clock, dispatch
 from django_craftkit.database import database, in_transaction, update_many
+from django_craftkit.functions import alters_data
 from django_craftkit.log import one_line
 from django_craftkit.privacy import kept_body
 from django_craftkit.statements import insert_values
@@ -173,6 +174,7 @@ class WebhookDelivery(Leased):
         """Whether it can be read and processed again; ``DELIVERY_KEEP_DAYS`` drops bodies."""
         return bool(self.body)
 
+    @alters_data
     def replay(self) -> bool:
         """Have it processed once more; ``False`` where its body is gone, or a worker has it."""
         return bool(WebhookDelivery.objects.replay([self.pk]))

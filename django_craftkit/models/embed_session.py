@@ -14,6 +14,7 @@ from django_craftkit import clock
 from django_craftkit.client.secret import Secret
 from django_craftkit.conf import DEFAULT_PROJECT
 from django_craftkit.database import in_transaction, insert_or_get
+from django_craftkit.functions import alters_data
 from django_craftkit.log import one_line
 from django_craftkit.statements import Lookup
 from django_craftkit.twins import async_twin
@@ -69,6 +70,7 @@ class EmbedSessionManager(_Manager):
     """Where sessions are noted."""
 
     @in_transaction
+    @alters_data
     def note(
         self,
         project: str,

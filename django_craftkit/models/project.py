@@ -20,6 +20,7 @@ from django_craftkit.database import (
     retried_after_deadlock,
     sanitized,
 )
+from django_craftkit.functions import alters_data
 from django_craftkit.twins import async_twin
 
 from .rows import RowQuerySet
@@ -279,6 +280,7 @@ class ProjectState(models.Model):
         return self.swept_at is not None and now - self.swept_at <= NO_SWEEP
 
     @in_transaction
+    @alters_data
     def try_again(self) -> bool:
         """Have a worker try at once whether the pause is over; ``False`` where there is none."""
         paused = ProjectState.objects.writer().paused().filter(pk=self.pk)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, conf, dispatch
 from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.functions import alters_data
 from django_craftkit.log import about, get_logger, one_line
 from django_craftkit.streaming import AsyncFile
 from django_craftkit.twins import async_twin, in_thread
@@ -224,6 +225,7 @@ class Render(Sourced, Sendable, Supersedable):
                 "a new key."
             )
 
+    @alters_data
     def retry(
         self,
         data: dict[str, Any] | None = None,
@@ -308,6 +310,7 @@ class Render(Sourced, Sendable, Supersedable):
                 Job.objects.raise_to(priority, Job.Kind.RENDER, self.pk)
         self.priority = priority
 
+    @alters_data
     def withdraw(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
         """Withdraw the document: every link is revoked, every signature request cancelled.
 
@@ -377,6 +380,7 @@ class Render(Sourced, Sendable, Supersedable):
             raise RenderFailed(self)
         return self._download(lambda craftkit: craftkit.renders.download(remote_id), timeout)
 
+    @alters_data
     def refresh(self, *, wait: float = False) -> bool:
         """Have its status, or who opened it and its links, read from Craftkit soon.
 
@@ -413,6 +417,7 @@ class Render(Sourced, Sendable, Supersedable):
             self.error, self.error_code = "", ErrorCode.NOTHING_TO_RENDER
             self.field_errors = {}
 
+    @alters_data
     def wait(self, timeout: float = 30.0) -> Self:
         """Return when the document is ready, for scripts and shells; outside of a transaction.
 

@@ -16,6 +16,7 @@ from django_craftkit.database import (
     retried_after_deadlock,
     update_many,
 )
+from django_craftkit.functions import alters_data
 from django_craftkit.statements import Lookup
 from django_craftkit.twins import async_twin
 
@@ -92,6 +93,7 @@ else:
 class RenderManager(_Manager):
     """Where documents are requested, retried and withdrawn."""
 
+    @alters_data
     def request(
         self,
         template: str,
@@ -152,6 +154,7 @@ class RenderManager(_Manager):
 
     arequest = async_twin(request)
 
+    @alters_data
     def request_many(
         self,
         template: str,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from django.db import models
 
 from django_craftkit import clock, conf
+from django_craftkit.functions import alters_data
 from django_craftkit.twins import async_twin
 
 from .erasing import erase
@@ -108,6 +109,7 @@ class RenderQuerySet(SourcedQuerySet["Render"]):
         """
         return self.failed_since(clock.now() - SHOWN_FOR).filter(withdrawn_at=None)
 
+    @alters_data
     def erase(
         self,
         *,

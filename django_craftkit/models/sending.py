@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.urls import reverse
 
+from django_craftkit.functions import alters_data
 from django_craftkit.twins import async_twin
 
 from .downloading import GuestLink, seconds_of
@@ -46,6 +47,7 @@ class Sendable(models.Model):
     class Meta:
         abstract = True
 
+    @alters_data
     def share(
         self,
         *,
@@ -89,6 +91,7 @@ class Sendable(models.Model):
 
     ashare = async_twin(share)
 
+    @alters_data
     def email(
         self,
         to: str,
@@ -130,6 +133,7 @@ class Sendable(models.Model):
 
     aemail = async_twin(email)
 
+    @alters_data
     def send_for_signature(
         self,
         recipients: Sequence[Recipient],
@@ -210,6 +214,7 @@ class Sendable(models.Model):
             raise RenderWithdrawn(f"{self} was withdrawn: nobody gets a link to it any more.")
         return reverse("craftkit:guest_download", args=[GuestLink.to(self, seconds).token])
 
+    @alters_data
     def record(self, kind: str, metadata: dict[str, Any] | None = None) -> None:
         """Tell Craftkit that this site showed the document to somebody.
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, dispatch
 from django_craftkit.database import database, in_transaction, lock
+from django_craftkit.functions import alters_data
 from django_craftkit.twins import async_twin
 
 from .arguments import check_user, may_wait
@@ -172,6 +173,7 @@ class Share(Mirror):
         """The kind of the job that makes it."""
         return Job.Kind.EMAIL if self.by_mail else Job.Kind.SHARE
 
+    @alters_data
     def revoke(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
         """Request the link's revocation; from now on it is offered nowhere.
 
@@ -197,6 +199,7 @@ class Share(Mirror):
         Job.objects.request(Job.Kind.SHARE, [self.pk], self.project)
         return True
 
+    @alters_data
     def retry(self, *, user: AbstractBaseUser | None = None, wait: float = False) -> bool:
         """Send it once more: a rejected one, or an e-mail that is ``is_unsettled``.
 
@@ -245,6 +248,7 @@ class Share(Mirror):
         may_be_sent = self.mailed_at is not None or self.sending_since is not None
         return may_be_sent or self.revoke_requested_at is not None or not is_open
 
+    @alters_data
     def confirm_mailed(self, *, user: AbstractBaseUser | None = None) -> bool:
         """Say that an e-mail that is ``is_unsettled`` was sent; ``False`` for any other.
 
@@ -287,6 +291,7 @@ class Share(Mirror):
         Change.objects.record([change])
         dispatch.wake_on_commit(database())
 
+    @alters_data
     def refresh(self) -> None:
         """Have a worker do soon what is due for it, also where its job was quarantined."""
         kind = self.kind if self.status == self.Status.PENDING else Job.Kind.SHARE

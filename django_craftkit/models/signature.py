@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_craftkit import clock, dispatch
 from django_craftkit.database import database, in_transaction, lock
 from django_craftkit.failures import is_in_transaction
+from django_craftkit.functions import alters_data
 from django_craftkit.log import one_line
 from django_craftkit.signing import AnchorTag, SignatureField
 from django_craftkit.streaming import AsyncFile
@@ -240,6 +241,7 @@ class SignatureRequest(Attempted):
             differences=differences,
         )
 
+    @alters_data
     def cancel(
         self, *, reason: str = "", user: AbstractBaseUser | None = None, wait: float = False
     ) -> bool:
@@ -282,6 +284,7 @@ class SignatureRequest(Attempted):
         Job.objects.request(Job.Kind.POLL_OR_CANCEL, [self.pk], self.project)
         return True
 
+    @alters_data
     def retry(
         self, *, check: bool = True, user: AbstractBaseUser | None = None, wait: float = False
     ) -> bool:
@@ -319,6 +322,7 @@ class SignatureRequest(Attempted):
             return later.declared().exists()
         return self.key in later.filter(key=self.key).values_list("key", flat=True)
 
+    @alters_data
     def refresh(self, *, wait: float = False) -> bool:
         """Have its remote state read soon; also of one that Craftkit did not know.
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock, credentials, dispatch
 from django_craftkit.database import in_transaction, insert_or_get, lock
+from django_craftkit.functions import alters_data
 from django_craftkit.twins import async_twin, in_thread
 
 from .arguments import (
@@ -86,6 +87,7 @@ class Supersedable(Attempted):
         """Async version of ``superseded_by``: a method."""
         return self.superseded_by
 
+    @alters_data
     def supersede(
         self,
         data: dict[str, Any],

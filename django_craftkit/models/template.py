@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_craftkit import clock
 from django_craftkit.database import in_transaction
+from django_craftkit.functions import alters_data
 from django_craftkit.log import one_line
 from django_craftkit.twins import async_twin
 
@@ -68,6 +69,7 @@ class TemplateManager(_Manager):
     aget_known = async_twin(get_known)
 
     @in_transaction
+    @alters_data
     def refresh(self, project: str = "default") -> None:
         """Have a worker read the templates of a project anew now.
 
