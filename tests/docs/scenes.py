@@ -1065,7 +1065,8 @@ def scene_logging(stage: Stage) -> Scene:
         kit.run()
         said = capture.readouterr().err
     finally:
-        package.handlers, package.level, package.propagate = before
+        package.handlers, package.propagate = before[0], before[2]
+        package.setLevel(before[1])
     start = f"project=default kind=render object={render.pk} attempt=1 Document {render.pk}"
     assert f"WARNING django_craftkit.reconcile.renders.states {start}" in said
 

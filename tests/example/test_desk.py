@@ -186,7 +186,7 @@ def test_a_link_is_revoked_on_its_own_booking_alone(client, booking, protocol):
 def test_many_links_cost_no_query_each(client, booking, protocol, django_assert_max_num_queries):
     for number in range(5):
         protocol.share(message=str(number))
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(18):
         page = page_of(client, booking)
     assert page.count(BUTTON) == 7 + 1  # and that of the template
 

@@ -15,8 +15,9 @@ async function refresh() {
     for (const block of answer.ok ? blocks() : []) {
       const fresh = page.getElementById(block.id);
       // Left alone when it says the same, so that a screen reader doesn't say it again.
-      if (fresh.textContent === block.textContent) continue;
-      block.replaceWith(fresh);
+      if (fresh?.textContent === block.textContent) continue;
+      // One that the page no longer has goes.
+      block.replaceWith(...(fresh ? [fresh] : []));
       pause = FIRST;
     }
   } catch {
