@@ -53,11 +53,9 @@ def run(folder: Path, test: str, *options: str, conftest: str = "", django: str 
     (folder / "test_it.py").write_text(test)
     (folder / "conftest.py").write_text(conftest)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("DJANGO_", "PYTEST_", "PYTHONPATH"))
-    }
+    # Where CI is told of, pytest says all of it once more in its summary.
+    ours = ("BUILD_NUMBER", "CI", "DJANGO_", "PYTEST_", "PYTHONPATH")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     if django:
         (folder / "project_settings.py").write_text(django)
         environment["DJANGO_SETTINGS_MODULE"] = "project_settings"
