@@ -491,6 +491,21 @@ class TestManyThreads:
         assert credentials.project("acme").api_key == "ck_2"
         assert store.questions("acme") == 3
 
+    def test_wait_for_the_new_key_that_another_asks_for(self, store, hold):
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        get_client("acme")
+        refusal = refused("ck_1", time.monotonic())
+        credentials.renew("acme", refusal.called_at)
+        store.entries["acme"] = {"API_KEY": "ck_2"}
+        let = hold()
+        with ThreadPoolExecutor() as threads:
+            other = threads.submit(is_replaced, "acme", refusal)
+            with pytest.raises(TimeoutError):
+                other.result(0.05)
+            let()
+            assert other.result(30)
+        assert store.questions("acme") == 2
+
     def test_do_not_rely_on_an_answer_from_before_the_key_was_refused(self, store, hold):
         store.entries["acme"] = {"API_KEY": "ck_1"}
         get_client("acme")
