@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, connections, router
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from . import conf, credentials, declarations, tenants
+from . import conf, credentials, declarations, resolver, tenants
 from .client import Craftkit
 from .database import database, drop_broken
 from .failures import is_in_transaction
@@ -212,7 +212,7 @@ def _check_database() -> Iterator[checks.CheckMessage]:
 def _check_resolver() -> Iterator[checks.CheckMessage]:
     # Looked at, and not asked: it may use a database, or a store of secrets.
     path = conf.options_or_defaults().PROJECT_RESOLVER
-    if isinstance(path, str) and (wrong := credentials.refusal(path)):
+    if isinstance(path, str) and (wrong := resolver.refusal(path)):
         yield checks.Error(
             f"CRAFTKIT['PROJECT_RESOLVER'] can't be used: {wrong}",
             hint="It names a class that is made without arguments, with get(alias) and aliases().",

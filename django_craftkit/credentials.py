@@ -13,19 +13,18 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from . import conf, tenants
-from .failures import breaks_transaction, time_limits
+from . import conf, resolver, tenants
 from .log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 logger = get_logger(__name__)
 
@@ -36,21 +35,10 @@ KEPT, KEPT_MISSING, KEPT_FAILED = 60.0, 2.0, 5.0
 MOST, MOST_MISSING = 4096, 1024
 #: Seconds after which a resolver is slow: workers wait for it meanwhile, and so do visitors.
 SLOW = 1.0
-
-
-class ProjectResolver(Protocol):
-    """What ``CRAFTKIT["PROJECT_RESOLVER"]`` names: a class that is made without arguments.
-
-    One instance serves all threads of a process.
-    """
-
-    def get(self, alias: str) -> Mapping[str, Any] | None:
-        """Return what an entry of ``CRAFTKIT_PROJECTS`` has; ``None``: there is no such project."""
-        raise NotImplementedError
-
-    def aliases(self) -> Iterable[str]:
-        """Return the aliases of all projects that can be called."""
-        raise NotImplementedError
+#: Seconds after which it is asked anew for a key that it has just been asked for in vain.
+IN_VAIN = 1.0
+#: Seconds between two log lines about a resolver that say the same.
+INTERVAL = 60.0
 
 
 class ProjectUnavailable(Exception):
@@ -69,10 +57,22 @@ class _Said:
     until: float
     #: The type of what it raised. Its text may hold secrets.
     failure: str = ""
+    #: What was asked before then is not to be relied on: Craftkit has refused the key since.
+    refused_at: float = 0.0
+    #: It was asked for a key that Craftkit refused, and has no other.
+    is_in_vain: bool = False
 
 
 #: A resolver's dotted path, a tenant, an alias.
 _Place = tuple[str, str, str]
+
+
+class _Question:
+    """Whoever holds its lock asks for one place; the others wait, or go on with what is kept."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.began = time.monotonic()
 
 
 class _Cache:
@@ -82,39 +82,91 @@ class _Cache:
         self._lock = threading.Lock()
         self._known: OrderedDict[_Place, _Said] = OrderedDict()
         self._others: OrderedDict[_Place, _Said] = OrderedDict()
+        #: Those that somebody asks, or waits for.
+        self._questions: WeakValueDictionary[_Place, _Question] = WeakValueDictionary()
+        self._warned: dict[tuple[str, str], float] = {}
         #: How often something was forgotten: what was asked before that is not kept.
         self.number = 0
-        #: Until when a resolver is not asked: it took long, and failed.
-        self.down_until: dict[str, float] = {}
+        #: Until when a resolver is not asked for a tenant: it took long, and failed.
+        self.down_until: dict[tuple[str, str], float] = {}
 
     def get(self, place: _Place) -> _Said | None:
         """Return what was said last, however old it is."""
         with self._lock:
-            for kept in (self._known, self._others):
-                if place in kept:
-                    kept.move_to_end(place)
-                    return kept[place]
-        return None
+            return self._find(place)
 
-    def put(self, place: _Place, said: _Said, number: int) -> None:
+    def put(self, place: _Place, said: _Said, number: int) -> _Said:
+        """Keep what was said; return what holds.
+
+        An answer that comes late undoes none that was asked for after it. Where the resolver could
+        not tell, what it has said by now holds: a store that is away for a moment stops nothing.
+        """
         with self._lock:
-            if number != self.number:
+            before = self._find(place)
+            if before is not None:
+                if said.asked_at < before.asked_at and not before.failure:
+                    return before
+                if said.failure and before.entry is not None:
+                    said = replace(said, entry=before.entry, failure="")
+                if said.asked_at < before.refused_at:
+                    said = replace(said, until=0.0, refused_at=before.refused_at)
+                elif before.refused_at:
+                    said = replace(said, is_in_vain=said.entry == before.entry)
+            if number == self.number:
+                self._keep(place, said)
+            return said
+
+    def refuse(self, place: _Place, since: float) -> None:
+        """Have a place asked anew, unless it has been since then, or in vain a moment ago."""
+        with self._lock:
+            said = self._find(place)
+            if said is None or said.asked_at > since:
                 return
-            self._known.pop(place, None)
-            self._others.pop(place, None)
-            kept, most = (self._others, MOST_MISSING) if said.entry is None else (self._known, MOST)
-            kept[place] = said
-            if len(kept) > most:
-                kept.popitem(last=False)
+            if said.is_in_vain and time.monotonic() - said.asked_at < IN_VAIN:
+                return
+            since = max(since, said.refused_at)
+            self._keep(place, replace(said, until=0.0, refused_at=since))
+            question = self._questions.get(place)
+            if question is not None and question.began <= since:
+                del self._questions[place]  # its answer may be too old, too
+
+    def question(self, place: _Place) -> _Question:
+        with self._lock:
+            return self._questions.setdefault(place, _Question())
 
     def forget(self, alias: str | None) -> None:
         with self._lock:
             self.number += 1
-            for kept in (self._known, self._others):
+            for kept in (self._known, self._others, self._questions):
                 for place in [one for one in kept if alias in (None, one[2])]:
-                    del kept[place]
+                    kept.pop(place, None)
             if alias is None:
                 self.down_until.clear()
+                self._warned.clear()
+
+    def is_to_be_said(self, path: str, what: str) -> bool:
+        """Whether the log has not had this of a resolver for a minute."""
+        now = time.monotonic()
+        with self._lock:
+            if now < self._warned.get((path, what), now):
+                return False
+            self._warned[path, what] = now + INTERVAL
+            return True
+
+    def _find(self, place: _Place) -> _Said | None:
+        for kept in (self._known, self._others):
+            if place in kept:
+                kept.move_to_end(place)
+                return kept[place]
+        return None
+
+    def _keep(self, place: _Place, said: _Said) -> None:
+        self._known.pop(place, None)
+        self._others.pop(place, None)
+        kept, most = (self._others, MOST_MISSING) if said.entry is None else (self._known, MOST)
+        kept[place] = said
+        if len(kept) > most:
+            kept.popitem(last=False)
 
 
 _cache = _Cache()
@@ -133,6 +185,8 @@ def project(alias: str) -> conf.Project:
         except ImportError as error:
             why = f"{place_of(alias)}['ADAPTER'] can't be imported: {error}"
             raise ImproperlyConfigured(why) from None
+    if not isinstance(_entry(alias).get("API_KEY"), str | None):
+        raise ImproperlyConfigured(f"{place_of(alias)}['API_KEY'] is no str.")
     # What may raise is above this line: error pages show locals, and these hold the key.
     given = _entry(alias)
     timeout = given.get("TIMEOUT") or conf.DEFAULT_TIMEOUT
@@ -196,17 +250,12 @@ def project_aliases() -> Iterator[str]:
     if path is None:
         return
     failure = ""
-    _class_of(path)
     try:
-        for alias in _resolver(path).aliases():
+        for alias in resolver.resolver_of(path).aliases():
             if alias not in known:
                 yield alias
-    except time_limits():
-        raise
     except Exception as error:
-        if breaks_transaction(error):
-            raise
-        failure = type(error).__name__
+        failure = resolver.failure_of(error)
     if failure:
         raise ProjectUnavailable(f"{path} could not list its projects: {failure}.")
 
@@ -233,24 +282,10 @@ def forget(alias: str | None = None) -> None:
 def renew(alias: str, since: float) -> None:
     """Have the resolver asked anew for one project, unless it has been since then.
 
-    What it said before holds where it can't tell. ``since`` is by ``time.monotonic()``.
+    Where that brings nothing new, it is not asked so again for a second. What it said before holds
+    where it can't tell. ``since`` is by ``time.monotonic()``.
     """
-    place = _place(alias)
-    said = _cache.get(place)
-    if said is not None and said.asked_at <= since:
-        _cache.put(place, replace(said, until=0.0), _cache.number)
-
-
-def refusal(path: str) -> str:
-    """Return why a dotted path names no resolver, "" if it does. Makes none, and asks nothing."""
-    try:
-        named = import_string(path)
-    except Exception as error:  # whatever the project's module raises
-        return f"{type(error).__name__}: {error}"
-    if not isinstance(named, type):
-        return f"{path} is a {type(named).__name__}."
-    lacking = [name for name in ("get", "aliases") if not callable(getattr(named, name, None))]
-    return f"{path} has no method {' and no '.join(lacking)}." if lacking else ""
+    _cache.refuse(_place(alias), since)
 
 
 def _entry(alias: str) -> Mapping[str, Any]:
@@ -299,43 +334,42 @@ def _said(alias: str) -> _Said | None:
 
 
 def _ask(path: str, place: _Place, before: _Said | None) -> _Said:
-    """Ask the resolver, and keep what it says.
+    """Ask the resolver, in one thread of all that want to know the same.
 
-    Where it fails, what it said before holds: a store that is away for a moment stops nothing.
+    The others go on with what it said before, or wait for its answer where there is nothing that
+    they could go on with. What nobody has asked is not kept.
     """
-    began, number = time.monotonic(), _cache.number
-    entry, failure = None, "it is down"
-    if began >= _cache.down_until.get(path, 0.0):
-        entry, failure = _answer(path, place[2])
-        if failure:
-            logger.warning("%s could not tell of the project %r: %s.", path, place[2], failure)
-    now = time.monotonic()
-    if now - began >= SLOW:
-        logger.warning("%s took %.1f s to tell of the project %r.", path, now - began, place[2])
-        if failure:
-            _cache.down_until[path] = now + KEPT_FAILED
-    if not failure:
-        said = _Said(entry, began, now + (KEPT_MISSING if entry is None else KEPT))
-    else:
-        known = before and before.entry
-        said = _Said(known, began, now + KEPT_FAILED, failure if known is None else "")
-    _cache.put(place, said, number)
-    return said
-
-
-def _answer(path: str, alias: str) -> tuple[object, str]:
-    """Return what the resolver says, or the type of what it raised: its text may hold secrets."""
-    _class_of(path)
+    known = before if before is not None and before.entry is not None else None
+    if time.monotonic() < _cache.down_until.get(place[:2], 0.0):
+        return known or _Said(None, 0.0, 0.0, "it is down")
+    question = _cache.question(place)
+    waits = known is None or known.refused_at > 0.0
+    if not question.lock.acquire(timeout=resolver.PATIENCE if waits else 0.0):
+        if waits:
+            _cache.down_until[place[:2]] = time.monotonic() + KEPT_FAILED
+        return known or _Said(None, 0.0, 0.0, "it is long in answering")
     try:
-        given = _resolver(path).get(alias)
-        return (dict(given) if isinstance(given, Mapping) else given), ""
-    except time_limits():
-        # It is not about this project: the worker is about to be ended.
-        raise
-    except Exception as error:
-        if breaks_transaction(error):
-            raise
-        return None, type(error).__name__
+        said = _cache.get(place)
+        if said is not None and time.monotonic() < said.until:
+            return said
+        return _asked(path, place)
+    finally:
+        question.lock.release()
+
+
+def _asked(path: str, place: _Place) -> _Said:
+    began, number = time.monotonic(), _cache.number
+    entry, failure = resolver.ask(path, place[2])
+    now = time.monotonic()
+    if failure and _cache.is_to_be_said(path, failure):
+        logger.warning("%s could not tell of the project %r: %s.", path, place[2], failure)
+    if now - began >= SLOW:
+        if _cache.is_to_be_said(path, "slow"):
+            logger.warning("%s took %.1f s to tell of the project %r.", path, now - began, place[2])
+        if failure:
+            _cache.down_until[place[:2]] = now + KEPT_FAILED
+    seconds = KEPT_FAILED if failure else KEPT_MISSING if entry is None else KEPT
+    return _cache.put(place, _Said(entry, began, now + seconds, failure), number)
 
 
 def _wrong(entry: object) -> str:
@@ -350,19 +384,6 @@ def _wrong(entry: object) -> str:
     return ""
 
 
-@lru_cache(maxsize=8)
-def _resolver(path: str) -> ProjectResolver:
-    return _class_of(path)()
-
-
-@lru_cache(maxsize=8)
-def _class_of(path: str) -> type[ProjectResolver]:
-    if wrong := refusal(path):
-        raise ImproperlyConfigured(f"CRAFTKIT['PROJECT_RESOLVER'] can't be used: {wrong}")
-    kind: type[ProjectResolver] = import_string(path)
-    return kind
-
-
 def _place(alias: str) -> _Place:
     return conf.options().PROJECT_RESOLVER or "", tenants.current(), alias
 
@@ -370,8 +391,7 @@ def _place(alias: str) -> _Place:
 def _forget_settings(*, setting: str, **kwargs: object) -> None:
     if setting == "CRAFTKIT":
         forget()
-        _resolver.cache_clear()
-        _class_of.cache_clear()
+        resolver.forget()
 
 
 setting_changed.connect(_forget_settings)

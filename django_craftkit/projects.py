@@ -95,9 +95,9 @@ def is_replaced(alias: str, error: AuthenticationError) -> bool:
     """Whether a project has another API key by now than the one that Craftkit has refused.
 
     Asks the resolver anew, unless it has been asked since that call began: one of many calls that
-    are refused at a time does.
+    are refused at a time does. What is refused for a session that is over tells nothing of the key.
     """
-    if not error.fingerprint:
+    if not error.fingerprint or error.code == "refresh_failed":
         return False
     try:
         if _fingerprint(alias) == error.fingerprint:

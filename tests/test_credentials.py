@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
 
-from django_craftkit import conf, credentials, tenants
+from django_craftkit import conf, credentials, resolver, tenants
 from django_craftkit.client import AuthenticationError, Craftkit, Secret
 from django_craftkit.credentials import ProjectUnavailable
 from django_craftkit.models import Render
 from django_craftkit.projects import forget, get_client, is_replaced
 from tests.resolvers import PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECRET = "open-sesame"
 
@@ -91,6 +98,8 @@ class TestAProjectOfTheResolver:
             ({"API_KEY": SECRET, "ADAPTER": "no.such.module"}, "ADAPTER"),
             ({"API_KEY": SECRET, "BASE_URL": "ftp://craftkit.dev"}, "base_url"),
             ({"API_KEY": "", "WEBHOOK_SECRETS": [SECRET]}, "API_KEY"),
+            ({"API_KEY": SECRET.encode()}, "API_KEY"),
+            ({"API_KEY": Secret(SECRET)}, "API_KEY"),
         ],
         ids=str,
     )
@@ -167,11 +176,33 @@ class TestTheResolver:
         assert not is_replaced("acme", calls[1])
         assert store.questions("acme") == 2
         store.entries["acme"] = {"API_KEY": "ck_2"}
+        clock.now += 1
         assert is_replaced("acme", refused("ck_1", clock.now))
         assert is_replaced("acme", calls[1])
         assert store.questions("acme") == 3
         assert not is_replaced("nobody", calls[1])
         assert not is_replaced("acme", AuthenticationError())
+
+    def test_is_asked_once_a_second_in_vain_for_a_key_that_is_refused(self, store, clock):
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        get_client("acme")
+        for _ in range(30):
+            clock.now += 0.1
+            assert not is_replaced("acme", refused("ck_1", clock.now))
+        assert store.questions("acme") - 1 == 3
+        for key in ("ck_2", "ck_3"):
+            clock.now += 0.6
+            refusal = refused(credentials.project("acme").api_key, clock.now)
+            store.entries["acme"] = {"API_KEY": key}
+            assert is_replaced("acme", refusal)
+
+    def test_is_not_asked_for_a_session_that_is_over(self, store, clock):
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        get_client("acme")
+        error = refused("ck_1", clock.now)
+        error.code = "refresh_failed"
+        assert not is_replaced("acme", error)
+        assert store.questions("acme") == 1
 
     def test_holds_by_what_it_said_where_craftkit_refused_the_key_and_it_fails(self, store, clock):
         store.entries["acme"] = {"API_KEY": "ck_1"}
@@ -212,6 +243,40 @@ class TestTheResolver:
         store.before, store.entries["tenant-7"] = bool, {"API_KEY": "ck_1"}
         get_client("tenant-7")
 
+    def test_that_was_down_is_asked_as_soon_as_that_is_over(self, store, clock):
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        get_client("acme")
+
+        def hang() -> None:
+            clock.now += 1.2
+            raise TimeoutError
+
+        clock.now += 60
+        store.before = hang
+        with pytest.raises(ProjectUnavailable, match="TimeoutError"):
+            get_client("bolt")
+        clock.now += 4.9
+        assert credentials.project("acme").api_key == "ck_1"
+        with pytest.raises(ProjectUnavailable, match="it is down"):
+            get_client("core")
+        assert store.questions("acme") == 1
+        clock.now += 0.1
+        store.before = bool
+        store.entries |= {"acme": {"API_KEY": "ck_2"}, "core": {"API_KEY": "ck_1"}}
+        assert credentials.project("acme").api_key == "ck_2"
+        get_client("core")
+
+    def test_that_is_down_is_logged_once_a_minute_for_each_failure(self, store, clock, caplog):
+        for error in (ConnectionError(), ConnectionError(), TimeoutError()):
+            store.before = failing(error)
+            for number in range(10):
+                assert credentials.has_project(f"{type(error).__name__}-{number}-{clock.now:.0f}")
+            clock.now += 30
+        assert [record.args[2] for record in caplog.records] == ["ConnectionError", "TimeoutError"]
+        store.before = failing(ConnectionError())
+        credentials.has_project("acme")
+        assert len(caplog.records) == 3
+
     def test_that_fails_for_one_project_answers_for_others(self, store):
         store.before = failing(ValueError())
         with pytest.raises(ProjectUnavailable):
@@ -223,6 +288,14 @@ class TestTheResolver:
         store.before = failing(SoftTimeLimitExceeded())
         with pytest.raises(SoftTimeLimitExceeded):
             get_client("acme")
+
+    def test_that_queries_in_an_event_loop_is_no_outage(self, store):
+        store.before = failing(SynchronousOnlyOperation())
+        for act in (lambda: get_client("acme"), lambda: list(credentials.project_aliases())):
+            with pytest.raises(SynchronousOnlyOperation):
+                act()
+        store.before, store.entries["acme"] = bool, {"API_KEY": "ck_1"}
+        get_client("acme")
 
     @pytest.mark.django_db(transaction=True)
     def test_hides_no_error_that_breaks_somebodys_transaction(self, store):
@@ -263,6 +336,29 @@ class TestTheResolver:
                 list(credentials.project_aliases())
         assert "s3cret" not in caplog.text
 
+    @pytest.mark.parametrize(
+        ("raised", "expected"),
+        [
+            ("ConnectionError", ProjectUnavailable),
+            ("ImproperlyConfigured", ProjectUnavailable),
+            ("ImportError", ImproperlyConfigured),
+        ],
+    )
+    def test_whose_module_can_not_be_imported_says_why_to_checks_alone(
+        self, tmp_path, monkeypatch, caplog, raised, expected
+    ):
+        monkeypatch.syspath_prepend(tmp_path)
+        code = "from django.core.exceptions import *\nraise {}('vault:s3cret@host')"
+        (tmp_path / "vault_at_import.py").write_text(code.format(raised))
+        path = "vault_at_import.Store"
+        with override_settings(CRAFTKIT={"PROJECT_RESOLVER": path}):
+            for act in (lambda: get_client("acme"), lambda: list(credentials.project_aliases())):
+                with pytest.raises(expected, match=raised) as error:
+                    act()
+                assert "s3cret" not in "".join(traceback.format_exception(error.value))
+        assert "s3cret" not in caplog.text
+        assert "s3cret" in resolver.refusal(path)
+
     def test_goes_with_the_settings_that_name_it(self, store, settings):
         store.entries["acme"] = {"API_KEY": "ck_1"}
         get_client("acme")
@@ -280,6 +376,145 @@ class TestTheResolver:
         assert credentials.project("acme").api_key == "ck_south"
         name = "north"
         assert credentials.project("acme").api_key == "ck_north"
+
+    def test_that_is_down_for_one_tenant_is_asked_for_others(self, store, monkeypatch, clock):
+        name = "north"
+        monkeypatch.setattr(tenants, "current", lambda: name)
+
+        def hang() -> None:
+            clock.now += 2
+            raise TimeoutError
+
+        store.before = hang
+        with pytest.raises(ProjectUnavailable):
+            get_client("acme")
+        name, store.before, store.entries["acme"] = "south", bool, {"API_KEY": "ck_south"}
+        get_client("acme")
+
+
+class Held:
+    """Holds up the first question to the store, after it has looked, and raises an error if any."""
+
+    def __init__(self, store, error: Exception | None = None) -> None:
+        self.begun, self.over = threading.Event(), threading.Event()
+        get, self._error = store.get, error
+
+        def held(this: object, alias: str) -> object:
+            found = get(this, alias)
+            if not self.begun.is_set():
+                self.begun.set()
+                assert self.over.wait(30)
+                if self._error is not None:
+                    raise self._error
+            return found
+
+        self.get = held
+
+
+@pytest.fixture
+def hold(store, monkeypatch):
+    """Have a question held up that another thread asks; return how to let it go on."""
+    under_way, threads = [], ThreadPoolExecutor()
+
+    def hold(error: Exception | None = None) -> Callable[[], str]:
+        held = Held(store, error)
+        monkeypatch.setattr(store, "get", held.get)
+        other = threads.submit(lambda: credentials.project("acme").api_key)
+        assert held.begun.wait(30)
+        under_way.append(held)
+
+        def let() -> str:
+            held.over.set()
+            return other.result(30)
+
+        return let
+
+    yield hold
+    for held in under_way:
+        held.over.set()
+    threads.shutdown()
+
+
+class TestManyThreads:
+    def test_ask_one_question_of_one_instance(self, store, monkeypatch):
+        made, alive = [], threading.Barrier(30)
+        monkeypatch.setattr(store, "__init__", lambda self: made.append(self) or time.sleep(0.02))
+        store.before = lambda: time.sleep(0.02)
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+
+        def ask() -> str:
+            alive.wait(30)
+            return credentials.project("acme").api_key
+
+        with ThreadPoolExecutor(30) as threads:
+            answers = [threads.submit(ask) for _ in range(30)]
+        assert {answer.result() for answer in answers} == {"ck_1"}
+        assert (store.questions("acme"), len(made)) == (1, 1)
+
+    def test_go_on_with_what_is_kept_while_one_asks(self, store, hold, monkeypatch):
+        monkeypatch.setattr(credentials, "KEPT", 0.0)
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        get_client("acme")
+        let = hold()
+        asked = store.questions("acme")
+        for _ in range(10):
+            assert credentials.project("acme").api_key == "ck_1"
+        assert store.questions("acme") == asked
+        assert let() == "ck_1"
+
+    def test_wait_for_the_first_answer_for_a_while_only(self, store, hold, monkeypatch):
+        monkeypatch.setattr(resolver, "PATIENCE", 0.01)
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        let = hold()
+        with pytest.raises(ProjectUnavailable, match="long in answering"):
+            get_client("acme")
+        with pytest.raises(ProjectUnavailable, match="it is down"):
+            get_client("bolt")
+        assert let() == "ck_1"
+        get_client("acme")
+        assert len(store.asked) == 1
+
+    @pytest.mark.parametrize("error", [None, ConnectionError()], ids=repr)
+    @pytest.mark.parametrize("way", ["refused", "forgotten"])
+    def test_are_not_told_anything_older_than_what_they_have(self, store, hold, error, way):
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        get_client("acme")
+        credentials.renew("acme", time.monotonic())
+        let = hold(error)
+        store.entries["acme"] = {"API_KEY": "ck_2"}
+        if way == "refused":
+            credentials.renew("acme", time.monotonic())
+        else:
+            forget("acme")
+        assert credentials.project("acme").api_key == "ck_2"
+        assert let() == "ck_2"
+        assert credentials.project("acme").api_key == "ck_2"
+        assert store.questions("acme") == 3
+
+    def test_wait_for_the_new_key_that_another_asks_for(self, store, hold):
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        get_client("acme")
+        refusal = refused("ck_1", time.monotonic())
+        credentials.renew("acme", refusal.called_at)
+        store.entries["acme"] = {"API_KEY": "ck_2"}
+        let = hold()
+        with ThreadPoolExecutor() as threads:
+            other = threads.submit(is_replaced, "acme", refusal)
+            with pytest.raises(TimeoutError):
+                other.result(0.05)
+            let()
+            assert other.result(30)
+        assert store.questions("acme") == 2
+
+    def test_do_not_rely_on_an_answer_from_before_the_key_was_refused(self, store, hold):
+        store.entries["acme"] = {"API_KEY": "ck_1"}
+        get_client("acme")
+        credentials.renew("acme", time.monotonic())
+        let = hold()
+        store.entries["acme"] = {"API_KEY": "ck_2"}
+        credentials.renew("acme", time.monotonic())
+        let()
+        assert credentials.project("acme").api_key == "ck_2"
 
 
 class TestWhatIsKept:

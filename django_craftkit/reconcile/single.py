@@ -124,16 +124,21 @@ def carry_out(
 ) -> bool:
     """Do what is due for one object in this thread, until it is so or ``timeout`` is over.
 
-    Ends at once where its project is paused: what is left is the worker's.
+    Without ``until`` it is one step, and returns whether Craftkit has answered that. Ends at once
+    where its project is paused: what is left is the worker's.
     """
     deadline = time.monotonic() + timeout
     single = Single(Exclusion(), Noting(wake_later))
     waits = iter(WAITS)
+    is_first = True
     while until is None or not until():
         with time_limit(deadline - time.monotonic()):
             job = take(kind, object_id)
             result = single.carry(job) if job is not None else None
         if until is None:
+            if is_first and result == Reschedule(0.0) and time.monotonic() < deadline:
+                is_first = False  # nothing was asked yet, or by a key that was replaced
+                continue
             if isinstance(result, Reschedule):
                 return result.answered and not result.problem
             return isinstance(result, Done) and result.answered

@@ -31,7 +31,7 @@ Bucket: TypeAlias = tuple[str, str] | None
 INTERVAL = 60.0
 #: Projects that it is remembered of when they were logged last.
 MOST = 1000
-#: How many calls for projects that there are not ask the resolver, in so many seconds.
+#: How many calls for projects that nobody knows ask the resolver, in so many seconds.
 MOST_STRANGE, STRANGE_SECONDS = 100, 10.0
 #: Stands in where a project has no secret: its answer must not come sooner than another's.
 _NOBODYS_SECRET = secrets.token_bytes(32)
@@ -71,7 +71,10 @@ class Refusals:
 
 
 class Strangers:
-    """Counts calls for projects that there are not: each asks the resolver, which may be slow."""
+    """Counts calls for projects that there are not, or that nobody can tell of.
+
+    Each asks the resolver, which may be slow, or down.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -117,8 +120,11 @@ def receive(request: HttpRequest, project: str) -> HttpResponse:
         return _refuse(project, 503, "Try again later", "too many unknown projects were called")
     try:
         known, why = _secrets(project)
-    except credentials.ProjectUnavailable as error:
-        return _refuse(project, 503, "Try again later", str(error).rstrip("."))
+    except credentials.ProjectUnavailable:
+        # Whoever it is, it is nobody that this process has met.
+        _strangers.note()
+        why = "PROJECT_RESOLVER could not tell what its secrets are"
+        return _refuse(project, 503, "Try again later", why)
     # Not request.headers: it reads all of them for three.
     signature = request.META.get("HTTP_X_CRAFTKIT_SIGNATURE", "")
     if not is_genuine(body, signature, known or [_NOBODYS_SECRET]) or not known:

@@ -111,8 +111,10 @@ class TestAKeyThatCraftkitRefuses:
     @pytest.mark.django_db
     @pytest.mark.parametrize("where", ["resolver", "settings"])
     def test_pauses_until_there_is_a_new_one_and_then_nobody_has_to_do_anything(
-        self, craftkit, tenants, store, settings, where
+        self, craftkit, tenants, store, settings, where, monkeypatch
     ):
+        # A probe comes seconds later; the clock by which that is told stands still here.
+        monkeypatch.setattr(credentials, "IN_VAIN", 0.0)
         tenants("acme")
         project = "acme" if where == "resolver" else "default"
         ask(project, 3)
@@ -150,20 +152,40 @@ class TestAKeyThatCraftkitRefuses:
     @pytest.mark.django_db
     def test_is_looked_up_anew_for_whoever_waits(self, craftkit, tenants, store):
         tenants("acme")
-        (render,) = ask("acme")
-        settle(craftkit)
-        render.refresh_from_db()
-        craftkit.sandbox.add_key("ck_test_new", "acme")
-        store.entries["acme"] = {**store.entries["acme"], "API_KEY": "ck_test_new"}
-        craftkit.sandbox.revoke_key("ck_test_acme")
+        keys = iter(("ck_test_acme", *(f"ck_test_{number}" for number in range(9))))
+        key = next(keys)
+
+        def replace() -> None:
+            nonlocal key
+            refused, key = key, next(keys)
+            craftkit.sandbox.add_key(key, "acme")
+            store.entries["acme"] = {**store.entries["acme"], "API_KEY": key}
+            craftkit.sandbox.revoke_key(refused)
+
+        credentials.project("acme")
+        replace()
+        render = Render.objects.request("invoice", {}, project="acme", key="1", wait=True)
+        assert render.status == "succeeded"
+        replace()
         with render.open() as pdf:
             assert pdf.read().startswith(b"%PDF-")
+        replace()
+        assert render.refresh(wait=True)
+        replace()
         share = render.share(wait=True)
-        assert share.status in ("active", "pending")
-        settle(craftkit)
-        share.refresh_from_db()
         assert share.status == "active"
-        assert len(craftkit.shares) == 1
+        replace()
+        request = render.send_for_signature(
+            [Recipient("Ada", "Lovelace", "ada@example.com")],
+            anchor_tags=[AnchorTag("{{sign}}", "signature")],
+            key="s-1",
+            wait=True,
+        )
+        assert request.status == "sent"
+        replace()
+        assert request.refresh(wait=True)
+        assert (len(craftkit.renders), len(craftkit.shares), len(craftkit.signatures)) == (1, 1, 1)
+        assert not ProjectState.objects.paused().exists()
 
 
 class TestAResolverThatIsDown:
@@ -190,6 +212,21 @@ class TestAResolverThatIsDown:
         settle(craftkit)
         assert statuses() == {("acme", "succeeded")}
         assert len(craftkit.renders) == 3
+
+    @pytest.mark.django_db
+    def test_at_the_import_of_its_module_pauses_no_project_either(
+        self, craftkit, settings, tmp_path, monkeypatch, caplog
+    ):
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "vault_down.py").write_text("raise ConnectionError('vault:s3cret@host')")
+        settings.CRAFTKIT = {**settings.CRAFTKIT, "PROJECT_RESOLVER": "vault_down.Store"}
+        ask("acme")
+        craftkit.run()
+        assert statuses() == {("acme", "pending")}
+        assert not ProjectState.objects.paused().exists()
+        (error,) = Job.objects.filter(project="acme").values_list("error", flat=True)
+        assert "ConnectionError" in error
+        assert "s3cret" not in error + caplog.text
 
     @pytest.mark.django_db
     def test_holds_up_no_other_project(self, craftkit, tenants, store):

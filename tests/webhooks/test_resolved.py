@@ -73,6 +73,21 @@ def test_of_strangers_ask_the_resolver_a_hundred_times_at_most(send, store, refu
     assert send(path=PATH, secret=b"new").status_code == 200
 
 
+def test_of_strangers_wear_out_no_store_that_is_down_nor_the_log(
+    send, store, refusals, monkeypatch, caplog
+):
+    def down() -> None:
+        raise ConnectionError("vault:s3cret@host")
+
+    monkeypatch.setattr(views, "MOST_STRANGE", 5)
+    store.before = down
+    for number in range(20):
+        assert send(path=f"/craftkit/webhooks/none-{number}/").status_code == 503
+    assert len(store.asked) == 5
+    assert len(caplog.records) == 2, "of the store, and of the first webhook"
+    assert len(refusals._unsaid[None]) == 2
+
+
 def test_are_counted_only_where_somebody_is_asked(send, settings, monkeypatch):
     monkeypatch.setattr(views, "MOST_STRANGE", 5)
     without = {**settings.CRAFTKIT, "PROJECT_RESOLVER": None}
