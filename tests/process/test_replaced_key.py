@@ -16,8 +16,9 @@ pytestmark = pytest.mark.timeout(400)
 RESOLVER = "tests.shop.organizations.OrganizationProjects"
 
 
-def test_each_worker_finds_the_new_key_by_itself_and_nothing_is_paused(
-    sandbox, workers, settings, monkeypatch
+@pytest.mark.parametrize("celery", [True, False], ids=["celery", "craftkit_work"])
+def test_a_worker_finds_the_new_key_by_itself_and_nothing_is_paused(
+    sandbox, workers, settings, monkeypatch, celery
 ):
     monkeypatch.setenv("CREDENTIALS_KEYS", Fernet.generate_key().decode())
     workers.environment |= {
@@ -38,8 +39,8 @@ def test_each_worker_finds_the_new_key_by_itself_and_nothing_is_paused(
 
     use("ck_test_old")
     request(0)
-    workers.start(celery=False)
-    workers.start()
+    # One process: another one would have no key yet, and meet no refusal.
+    workers.start(celery=celery, pool="solo")
     workers.until(lambda: Render.objects.filter(status="succeeded").count() == 20)
 
     use("ck_test_new")
