@@ -125,6 +125,8 @@ def _submitted(rows: Rows, mine: Documents, request: HttpRequest) -> Rows:
 
 def _opened(rows: Rows, mine: Documents, request: HttpRequest) -> Rows:
     """Embed sessions: the user's own, or about an object of theirs."""
+    if request.user.pk is None:
+        return rows.none()
     about = EmbedSession.objects.using(rows.db).for_objects(_own_objects(request))
     return rows.filter(Q(created_by=request.user.pk) | Q(pk__in=about.values("pk")))
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core import checks
 from django.test import override_settings
 
 from django_craftkit.api.querysets import narrowed
-from django_craftkit.models import Render, Share, SignatureRequest
+from django_craftkit.models import EmbedSession, Render, Share, SignatureRequest
+from django_craftkit.permissions import owns
+from django_craftkit.visibility import visible
 from tests.admin.conftest import (
     make_batch,
     make_event,
     make_render,
     make_request,
+    make_session,
     make_share,
     make_submission,
     make_template,
@@ -200,6 +204,21 @@ def test_an_owner_is_known_by_no_other_column_than_the_primary_key(person, setti
     render = make_render(source=Desk.objects.create(clerk=other.user))
     assert caller.got("renders/")["results"] == []
     assert [row["id"] for row in other.got("renders/")["results"]] == [render.pk]
+
+
+def test_what_has_no_owner_is_not_that_of_who_has_not_logged_in(person, settings, rf):
+    settings.CRAFTKIT = {"VISIBLE": OWN["API_QUERYSET"], "API_OWNERS": {"shop.Account": "owner"}}
+    caller = person()
+    for owner in (None, caller.user):
+        account = Account.objects.create(owner=owner)
+        make_render(source=account)
+        make_session(source=account, created_by=owner)
+    for user, expected in ((AnonymousUser(), 0), (caller.user, 1)):
+        request = rf.get("/")
+        request.user = user
+        for model in (Render, EmbedSession):
+            assert visible(model.objects.all(), request).count() == expected, (user, model)
+    assert not owns(AnonymousUser(), Account.objects.get(owner=None))
 
 
 def test_nobody_is_told_more_by_narrowing_nothing(person):
