@@ -170,6 +170,18 @@ class _Cache:
 
 
 _cache = _Cache()
+_keeps = True
+
+
+def set_keeping(keeps: bool) -> bool:
+    """Let a test have resolvers asked each time, and keep nothing for the next test.
+
+    Return whether what they say was kept before.
+    """
+    global _keeps
+    before, _keeps = _keeps, keeps
+    _cache.forget(None)
+    return before
 
 
 def project(alias: str) -> conf.Project:
@@ -330,7 +342,8 @@ def _said(alias: str) -> _Said | None:
         return None
     place = _place(alias)
     said = _cache.get(place)
-    return said if said and time.monotonic() < said.until else _ask(path, place, said)
+    is_fresh = said is not None and _keeps and time.monotonic() < said.until
+    return said if is_fresh else _ask(path, place, said)
 
 
 def _ask(path: str, place: _Place, before: _Said | None) -> _Said:

@@ -28,7 +28,8 @@ def set_silent(is_silent: bool) -> bool:
 
 def wake_on_commit(using: str) -> None:
     """Wake the loop of this tenant when the transaction of the request is committed."""
-    transaction.on_commit(tenants.bound(wake), using=using, robust=True)
+    if not _is_silent:
+        transaction.on_commit(tenants.bound(wake), using=using, robust=True)
 
 
 def wake(delay: float = 0.0) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
@@ -41,7 +41,7 @@ def health(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=404, headers=_HEADERS)
     try:
         found = read_health()
-    except DatabaseError as error:
+    except Error as error:
         logger.error("Its health can't be read: %s", type(error).__name__)
         body = _body([{"check": "tables", "project": ""}])
         return JsonResponse(body, status=503, headers=_HEADERS)

@@ -145,7 +145,12 @@ def owns_source(user: Person, row: Sourced) -> bool:
 
 
 def owned_by(user: Person, only: type[Model] | None = None) -> Iterator[QuerySet[Model]]:
-    """Yield the rows that are a user's own, of each model in ``{"shop.Order": "customer"}``."""
+    """Yield the rows that are a user's own, of each model in ``{"shop.Order": "customer"}``.
+
+    None for who has not logged in: what has no owner is nobody's.
+    """
+    if user.pk is None:
+        return
     for label, path in (conf.options().API_OWNERS or {}).items():
         model = apps.get_model(label)
         if only not in (None, model):

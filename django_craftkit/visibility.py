@@ -8,6 +8,8 @@ leaves nothing out: that visitor sees what belongs to no document, too.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.db.models import Exists, OuterRef, Q
@@ -30,10 +32,11 @@ from django_craftkit.models import (
     Template,
     WebhookDelivery,
 )
+from django_craftkit.models.within import about_found
 from django_craftkit.permissions import owned_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest
@@ -52,7 +55,7 @@ def own_documents(queryset: QuerySet[Render], request: HttpRequest) -> QuerySet[
     ``API_OWNERS`` says whose an object is. The objects are read from their own database, which
     may be another one than that of the documents.
     """
-    return cast("RenderQuerySet", queryset).for_objects(_own_objects(request))
+    return queryset.filter(_about_own(queryset, request))
 
 
 def visible(rows: Rows, request: HttpRequest, also: str | None = None) -> Rows:
@@ -119,13 +122,15 @@ def _of_documents(rows: Rows, mine: Documents, request: HttpRequest) -> Rows:
 
 def _submitted(rows: Rows, mine: Documents, request: HttpRequest) -> Rows:
     """Form submissions: of such a document, or about an object of the user's own."""
-    about = FormSubmission.objects.using(rows.db).for_objects(_own_objects(request))
+    about = FormSubmission.objects.using(rows.db).filter(_about_own(rows, request))
     return rows.filter(Q(render__in=mine.values("pk")) | Q(pk__in=about.values("pk")))
 
 
 def _opened(rows: Rows, mine: Documents, request: HttpRequest) -> Rows:
     """Embed sessions: the user's own, or about an object of theirs."""
-    about = EmbedSession.objects.using(rows.db).for_objects(_own_objects(request))
+    if request.user.pk is None:
+        return rows.none()
+    about = EmbedSession.objects.using(rows.db).filter(_about_own(rows, request))
     return rows.filter(Q(created_by=request.user.pk) | Q(pk__in=about.values("pk")))
 
 
@@ -158,8 +163,10 @@ def _all(rows: Rows, mine: Documents, request: HttpRequest) -> Rows:
     return rows
 
 
-def _own_objects(request: HttpRequest) -> Iterator[Model]:
-    return (one for rows in owned_by(request.user) for one in rows.only("pk"))
+def _about_own(rows: QuerySet[Any], request: HttpRequest) -> Q:
+    """Return what finds those of some rows that are about objects of the user's own."""
+    found = (about_found(objects, rows.db) for objects in owned_by(request.user))
+    return reduce(or_, found, Q(pk__in=()))
 
 
 #: What is a project's, and no document's: their jobs and changes are left out.

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.urls import reverse
 from django.utils import timezone
 from prometheus_client import CollectorRegistry, generate_latest
@@ -156,9 +156,10 @@ def test_it_is_never_cached_and_only_read(client):
     assert ask(client, method="post").status_code == 405
 
 
-def test_a_database_that_can_not_be_read_is_503_and_says_no_more(client, monkeypatch):
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_can_not_be_read_is_503_and_says_no_more(client, monkeypatch, error):
     def broken():
-        raise DatabaseError("password=hidden")
+        raise error("password=hidden")
 
     monkeypatch.setattr("django_craftkit.health.read_health", broken)
     answer = ask(client)

@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import shutil
 import tempfile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
-
-from django.core.files import File
 
 from django_craftkit.client import Conflict, CraftkitError, NotFound
 from django_craftkit.clock import database_now
@@ -30,7 +27,7 @@ from django_craftkit.pdf.reading import is_available
 from django_craftkit.pdf.signed import inspect
 from django_craftkit.projects import get_client
 
-from .renewal import CHUNK, Renewal, TakenOver
+from .renewal import Renewal, RenewedFile, TakenOver
 from .results import Done, Later, Reschedule, Result, look_delay, result_of_open
 
 if TYPE_CHECKING:
@@ -138,19 +135,16 @@ def store(
 
     One without a name is there where the file was erased meanwhile: it goes again.
     """
-    storage = archive_storage()
+    storage, renewal = archive_storage(), renewal or Renewal()
     with tempfile.TemporaryFile() as file:
-        if renewal is None:
-            shutil.copyfileobj(download, file)
-        else:
-            renewal.copy(download, file)
+        renewal.copy(download, file)
         file.seek(0)
-        content = _measure(file)
+        content = _measure(file, renewal)
         says = _inspect(what, file)
-        write = _find(storage, what, row.pk, content)
+        write = _find(storage, what, row.pk, content, renewal)
         if write is None:
             file.seek(0)
-            write = _write(storage, what, row, file, content)
+            write = _write(storage, what, row, file, content, renewal)
     archived, _is_new = ArchivedFile.objects.writer().get_or_create(
         kind=what, object_id=row.pk, defaults={"name": write.name, **content._asdict(), **says}
     )
@@ -174,62 +168,67 @@ def _inspect(what: Kind, file: IO[bytes]) -> dict[str, Any]:
     }
 
 
-def _find(storage: Storage, what: Kind, object_id: int, content: Content) -> ArchiveWrite | None:
+def _find(
+    storage: Storage, what: Kind, object_id: int, content: Content, renewal: Renewal
+) -> ArchiveWrite | None:
     """Return the write of a worker that died between the whole file and the row."""
     left = writes_of(what, object_id).filter(sha256=content.sha256).order_by("-pk")
     for write in left[:MAX_READ_BACK]:
-        if ask(_read_back, storage, write.name) == content:
+        renewal.renew()
+        if ask(_read_back, storage, write.name, renewal) == content:
             return write
     return None
 
 
 def _write(
-    storage: Storage, what: Kind, row: Any, file: IO[bytes], content: Content
+    storage: Storage, what: Kind, row: Any, file: IO[bytes], content: Content, renewal: Renewal
 ) -> ArchiveWrite:
     """Write a file under a name of its own.
 
     What is returned has no primary key where the storage has made up the name: that file may be
     somebody's, too, as where files are named by what is in them, and it is never deleted.
     """
+    renewal.renew()
     # Nobody can guess it, and the name of no other file has it.
     token = secrets.token_hex(16)
     name = f"craftkit/{row.project}/{what}/{row.remote_id}/{token}.pdf"
     write = ArchiveWrite(kind=what, object_id=row.pk, name=name, sha256=content.sha256)
     write.save(using=database(), force_insert=True)
-    write.name = storage.save(name, File(file, name), max_length=NAME_LENGTH)
+    source = RenewedFile(file, name, renewal)
+    write.name = storage.save(name, source, max_length=NAME_LENGTH)
     if token not in write.name:
         write.delete(using=database())
     elif write.name != name:
         write.save(using=database())
-    _check(storage, write.name, content)
+    _check(storage, write.name, content, renewal)
     return write
 
 
-def _check(storage: Storage, name: str, content: Content) -> None:
+def _check(storage: Storage, name: str, content: Content, renewal: Renewal) -> None:
     """Raise unless the storage has all of a file, as far as it tells."""
     size = ask(storage.size, name)
     if size == content.size:
         return
     # One that encrypts files tells another size, and some tell none.
-    found = ask(_read_back, storage, name)
+    found = ask(_read_back, storage, name, renewal)
     if found == content or (found is None and size is None):
         return
     has = size if found is None else found.size
     raise StepError(ErrorCode.FILE_INCOMPLETE, f"{has}/{content.size}")
 
 
-def _read_back(storage: Storage, name: str) -> Content:
+def _read_back(storage: Storage, name: str, renewal: Renewal) -> Content:
     try:
         with storage.open(name) as file:
-            return _measure(file)
+            return _measure(file, renewal)
     except FileNotFoundError:
         return Content(0, "")
 
 
-def _measure(source: Any) -> Content:
+def _measure(source: Any, renewal: Renewal) -> Content:
     """Return what is in a file, read chunk by chunk."""
     digest, size = hashlib.sha256(), 0
-    while chunk := source.read(CHUNK):
+    for chunk in renewal.chunks(source):
         digest.update(chunk)
         size += len(chunk)
     return Content(size, digest.hexdigest())

@@ -270,6 +270,7 @@ class Contents:
         # Those that forms name with the others: whoever locks two of them does so in one order.
         if named := self.of_documents | forms.renders_of(self.forms):
             rows = renders.lock_known(named)
+            rows |= forms.taken_in(self.forms, rows)
             known.update(rows)
             self._note_erased(rows)
             cause = Change.Cause.WEBHOOK

@@ -44,11 +44,10 @@ def apply(
     """Write what was submitted, inside a transaction; return whose rows hold nothing of it.
 
     These are sessions, by project and Craftkit's id, that were erased, or of which something was.
-    ``renders`` are the documents that were made of it, locked: see ``renders_of``.
+    ``renders`` are the documents that were made of it, locked: see ``renders_of``, ``taken_in``.
     """
     # Whoever erases a session has it locked first; documents are locked before it.
     sessions = _lock_sessions(found)
-    renders = {**renders, **_taken_in(renders_of(found) - renders.keys())}
     origins = _origins([delivery.pk for delivery, _said in found])
     hashes = [body_hash for body_hash, _received_at in origins.values()]
     rows = FormSubmission.objects.writer().filter(bulk.among("body_hash", hashes))
@@ -88,11 +87,13 @@ def renders_of(found: Iterable[Submitted]) -> set[Key]:
     return {(project, remote_id) for project, remote_id in named if remote_id is not None}
 
 
-def _taken_in(keys: Collection[Key]) -> Mapping[Key, Render]:
-    """Lock documents that were taken in since others were locked, and let none be until the end.
+def taken_in(found: Iterable[Submitted], renders: Collection[Key]) -> dict[Key, Render]:
+    """Lock documents that were taken in since these were locked, and let none be until the end.
 
-    Whoever takes one in later finds what was submitted.
+    Whoever takes one in later finds what was submitted. Called before anything else is locked that
+    whoever erases a document locks after it.
     """
+    keys = renders_of(found).difference(renders)
     if not (keys and conf.options().ADOPT):
         return {}
     adopt.exclude({project for project, _remote_id in keys})

@@ -1,14 +1,18 @@
-"""A lease that is renewed while a file comes: a large one, by a slow line, may take longer than it.
+"""A lease that is renewed while a file comes or goes: a large one may take longer than it.
 
-Craftkit's client ends a download that stands still, so what goes on here comes to an end.
+It is renewed as pieces are read, so what stands still is another worker's when the lease is over.
 """
 
 from __future__ import annotations
 
+import threading
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
-from django_craftkit import conf
+from django.core.files import File
+from django.db import connections
+
+from django_craftkit import conf, tenants
 from django_craftkit.models import Job
 
 if TYPE_CHECKING:
@@ -23,11 +27,17 @@ class TakenOver(Exception):
 
 
 class Renewal:
-    """Leases a job anew whenever a quarter of its lease is over, as chunks are read."""
+    """Leases a job anew whenever a quarter of its lease is over, as chunks are read.
 
-    def __init__(self, job: Job) -> None:
+    Without a job there is nothing to renew.
+    """
+
+    def __init__(self, job: Job | None = None) -> None:
         self._job = job
         self._renewed_at = monotonic()
+        self._thread = threading.get_ident()
+        self._lock = threading.Lock()
+        self._extend_elsewhere = tenants.bound(self._extend)
 
     def renew(self) -> None:
         """Lease the job anew, if it is time.
@@ -35,9 +45,20 @@ class Renewal:
         Raises:
             TakenOver: somebody else has it.
         """
-        if monotonic() - self._renewed_at < conf.options().LEASE / 4:
-            return
-        if not Job.objects.extend(self._job, conf.lease()):
+        with self._lock:
+            if self._job is None or monotonic() - self._renewed_at < conf.options().LEASE / 4:
+                return
+            if threading.get_ident() == self._thread:
+                self._extend(self._job)
+                return
+            try:
+                # A storage may read in threads of its own, which have no connection, and no tenant.
+                self._extend_elsewhere(self._job)
+            finally:
+                connections.close_all()
+
+    def _extend(self, job: Job) -> None:
+        if not Job.objects.extend(job, conf.lease()):
             raise TakenOver
         self._renewed_at = monotonic()
 
@@ -51,3 +72,17 @@ class Renewal:
         """Write what is in a binary file to another; raises as ``renew``."""
         for chunk in self.chunks(source):
             target.write(chunk)
+
+
+class RenewedFile(File):  # type: ignore[type-arg]
+    """A file that a storage reads, in whatever thread; each piece raises as ``renew``."""
+
+    def __init__(self, file: IO[bytes], name: str, renewal: Renewal) -> None:
+        super().__init__(file, name)
+        self._source, self._renewal = file, renewal
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes, or all."""
+        found = self._source.read(size)
+        self._renewal.renew()
+        return found

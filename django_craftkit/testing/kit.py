@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.test import override_settings
 from django.utils import timezone
 
-from django_craftkit import clock, conf, dispatch, projects
+from django_craftkit import clock, conf, credentials, dispatch, projects
 from django_craftkit.reconcile.loop import Loop
 from django_craftkit.reconcile.renders import poll
 from django_craftkit.reconcile.sweeping import note_overdue
@@ -50,7 +50,9 @@ class Kit(People, Failures, Webhooks, Assertions):
         )
 
     def __enter__(self) -> Self:
-        aliases = list(conf.projects()) or [conf.DEFAULT_PROJECT]
+        aliases = list(conf.projects())
+        if not (aliases or conf.options_or_defaults().PROJECT_RESOLVER):
+            aliases = [conf.DEFAULT_PROJECT]
         configured = {
             alias: {
                 "API_KEY": self._add(alias),
@@ -67,6 +69,8 @@ class Kit(People, Failures, Webhooks, Assertions):
             self._settings.CRAFTKIT_PROJECTS = configured
         self._entered.callback(projects.set_stand_in, projects.set_stand_in(self._reached))
         self._entered.callback(dispatch.set_silent, dispatch.set_silent(True))
+        # A resolver reads what the test has written, which no commit tells of.
+        self._entered.callback(credentials.set_keeping, credentials.set_keeping(False))
         self._entered.callback(clock.set_clock, clock.set_clock(self._now))
         # What other tests have seen of a template is none of this one's.
         poll.forget()

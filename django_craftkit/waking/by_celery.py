@@ -60,6 +60,8 @@ def probe() -> tuple[str, str, str]:
 class CeleryWay:
     """Sends by an app that was found in the thread that asks."""
 
+    can_defer = True
+
     def __init__(self, app: Celery) -> None:
         self._app = app
 

@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 
 from django_craftkit.database import database
 
-from .waker import EXPIRES, INTERVAL
+from .waker import EXPIRES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,6 +89,10 @@ class TasksWay:
     def __init__(self, backend: Any) -> None:
         self._backend = backend
 
+    @property
+    def can_defer(self) -> bool:
+        return bool(self._backend.supports_defer)
+
     def is_inline(self) -> bool:
         # A transaction that is open when a request has been committed is a test case's: its
         # database may be locked for other threads, and what they write would outlast it.
@@ -98,10 +102,6 @@ class TasksWay:
     def send(self, arguments: Mapping[str, Any], countdown: float) -> None:
         task = import_string(TASK).using(**options())
         expires_at = time.time() + countdown + EXPIRES
-        if countdown and self._backend.supports_defer:
+        if countdown:
             task = task.using(run_after=timezone.now() + timedelta(seconds=countdown))
-        elif countdown > 2 * INTERVAL:
-            return  # the sweep has it
-        elif countdown:
-            time.sleep(countdown)  # nobody waits for this thread
         task.enqueue(**arguments, expires_at=expires_at)

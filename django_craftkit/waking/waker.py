@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import heapq
+import itertools
 import math
 import os
-import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from django.db import connections
 
@@ -27,6 +28,8 @@ EXPIRES = 60.0
 PAUSE = 15.0
 #: Seconds after which who has not taken a message hangs. The first message takes longer.
 HANGING = 5.0
+#: Seconds after which a message that could not go out in time is left to the sweep.
+STALE = 5.0
 #: Seconds after which a waiting thread counts as stuck; how many may wait at most.
 STUCK, SENDERS = 60.0, 3
 #: Of how many tenants it is remembered that nothing is under way.
@@ -38,6 +41,11 @@ LAST = 1.0
 class Way(Protocol):
     """How messages get to a worker."""
 
+    @property
+    def can_defer(self) -> bool:
+        """Whether messages can be sent that are to be taken later; else they are kept here."""
+        raise NotImplementedError
+
     def is_inline(self) -> bool:
         """Whether who asks sends the message, and may find the work done when that returns."""
         raise NotImplementedError
@@ -47,8 +55,17 @@ class Way(Protocol):
         raise NotImplementedError
 
 
-#: By what way, with which arguments, in how many seconds.
-Message = tuple[Way, "Mapping[str, Any]", float]
+class Message(NamedTuple):
+    """What a sender has to send; moments are by ``time.monotonic()``."""
+
+    #: When it may be sent.
+    send_at: float
+    #: Of two for the same moment, the one that was asked for first.
+    number: int
+    way: Way
+    arguments: Mapping[str, Any]
+    #: When a worker is to take it.
+    due_at: float
 
 
 class _Intervals:
@@ -101,13 +118,15 @@ class Waker:
 
     def wake(self, way: Way, arguments: Mapping[str, Any], delay: float, tenant: str = "") -> None:
         now = time.monotonic()
+        if delay > 2 * INTERVAL and not way.can_defer:
+            return  # the sweep has it
         with self._lock:
             if self.is_resting():
                 return
             sender = self._free_sender(now)
             countdown = self._intervals_of(tenant, now).take(now, delay)
             if sender is not None and countdown is not None:
-                sender.send(way, arguments, countdown)
+                sender.send(way, arguments, now + countdown)
         if sender is None:
             self.note(f"no answer in {HANGING:.0f} s")
 
@@ -163,41 +182,67 @@ class Waker:
 
 
 class _Sender:
-    """A thread that waits for a broker that hangs, so that no caller does."""
+    """A thread that waits for a broker that hangs, so that no caller does.
+
+    It keeps what a way can't defer until then, and drops what it could not send in time: where
+    more is asked for than a broker takes, the rest is the sweep's, and no tenant waits for others.
+    """
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
-        self._messages: queue.SimpleQueue[tuple[Way, Mapping[str, Any], float]] = (
-            queue.SimpleQueue()
-        )
-        self._lock = threading.Condition()
-        self._waiting = 0
-        self._waiting_since = 0.0
+        self._changed = threading.Condition()
+        self._messages: list[Message] = []
+        self._numbers = itertools.count()
+        #: Since when it waits for the broker; ``None``: it does not.
+        self._sending_since: float | None = None
         threading.Thread(target=self._run, name="craftkit-wake", daemon=True).start()
 
     def waits(self, now: float, seconds: float) -> bool:
         """Whether it has waited for the broker for so many seconds."""
-        return bool(self._waiting) and now - self._waiting_since >= seconds
+        since = self._sending_since
+        return since is not None and now - since >= seconds
 
-    def send(self, way: Way, arguments: Mapping[str, Any], countdown: float) -> None:
-        with self._lock:
-            if not self._waiting:
-                self._waiting_since = time.monotonic()
-            self._waiting += 1
-        self._messages.put((way, arguments, countdown))
+    def send(self, way: Way, arguments: Mapping[str, Any], due_at: float) -> None:
+        now = time.monotonic()
+        with self._changed:
+            send_at = now if way.can_defer else max(due_at, now)
+            one = Message(send_at, next(self._numbers), way, arguments, due_at)
+            heapq.heappush(self._messages, one)
+            if self._sending_since is None and send_at <= now:
+                # From here on, whether its thread gets to it or not.
+                self._sending_since = now
+            self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
         """Wait until all messages have gone out, or failed; return whether they have."""
-        with self._lock:
-            return self._lock.wait_for(lambda: not self._waiting, max(seconds, 0.0))
+        with self._changed:
+            return self._changed.wait_for(self._is_idle, max(seconds, 0.0))
+
+    def _is_idle(self) -> bool:
+        return not self._messages and self._sending_since is None
+
+    def _next(self) -> Message:
+        """Wait for a message that may be sent, and return it."""
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                # But for the last: it is behind no other.
+                while len(self._messages) > 1 and now - self._messages[0].send_at > STALE:
+                    heapq.heappop(self._messages)
+                if self._messages and self._messages[0].send_at <= now:
+                    self._sending_since = now
+                    return heapq.heappop(self._messages)
+                self._sending_since = None
+                self._changed.notify_all()
+                self._changed.wait(self._messages[0].send_at - now if self._messages else None)
 
     def _run(self) -> None:
         while True:
-            way, arguments, countdown = self._messages.get()
+            one = self._next()
             problem = ""
             try:
                 try:
-                    way.send(arguments, countdown)
+                    one.way.send(one.arguments, max(one.due_at - time.monotonic(), 0.0))
                 finally:
                     # Those of a backend that keeps its tasks in a database: nobody needs them until
                     # the next message.
@@ -205,10 +250,6 @@ class _Sender:
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
             self._note(problem)
-            with self._lock:
-                self._waiting -= 1
-                self._waiting_since = time.monotonic()
-                self._lock.notify_all()
 
 
 _current: Waker | None = None

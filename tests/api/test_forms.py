@@ -38,6 +38,22 @@ def test_ones_own_are_those_about_ones_own_objects_and_with_ones_own_documents(p
         assert caller.ask("get", f"{PATH}{row.pk}/").status_code == 404
 
 
+def test_ones_own_form_does_not_tell_of_a_document_that_is_not_ones_own(person, settings):
+    settings.CRAFTKIT = {
+        "VISIBLE": "django_craftkit.api.querysets.own_documents",
+        "API_OWNERS": {"shop.Account": "owner"},
+    }
+    caller = person("view_formsubmission", "view_render")
+    mine, others = (Account.objects.create(owner=one) for one in (caller.user, person().user))
+    shown, hidden = make_render(source=mine), make_render(source=others)
+    rows = [make_submission(source=mine, render=render) for render in (hidden, shown)]
+    assert [row["render"] for row in caller.got(PATH)["results"]] == [shown.pk, None]
+    assert caller.got(f"{PATH}{rows[0].pk}/")["render"] is None
+    assert caller.got(f"{PATH}{rows[1].pk}/")["render"] == shown.pk
+    for render, found in ((shown, 1), (hidden, 0)):
+        assert len(caller.got(f"{PATH}?render={render.pk}")["results"]) == found
+
+
 def test_a_document_that_was_made_elsewhere_is_not_retried(person):
     render = make_render("failed", adopted_at="2026-06-05T10:00Z")
     caller = person("view_render", "retry_render")

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core import checks
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
 from django_craftkit.api.querysets import narrowed
-from django_craftkit.models import Render, Share, SignatureRequest
+from django_craftkit.models import EmbedSession, Render, Share, SignatureRequest, within
+from django_craftkit.permissions import owns
+from django_craftkit.visibility import visible
 from tests.admin.conftest import (
     make_batch,
     make_event,
     make_render,
     make_request,
+    make_session,
     make_share,
     make_submission,
     make_template,
 )
-from tests.shop.models import Account, Desk, Order
+from tests.shop.models import Account, Desk, Order, Parcel
 
 from .test_permissions import TABLE, ask, routes, state, where
 
@@ -117,6 +125,37 @@ def test_owners_are_found_by_their_path(person, settings, django_assert_num_quer
     assert [row["id"] for row in shown] == about[::-1]
 
 
+@pytest.mark.parametrize("few", [1000, 1])
+def test_many_objects_of_ones_own_are_found_without_being_named(
+    person, settings, monkeypatch, rf, few
+):
+    settings.CRAFTKIT = {"VISIBLE": OWN["API_QUERYSET"], "API_OWNERS": {"shop.Account": "owner"}}
+    monkeypatch.setattr(within, "FEW", few)
+    request, other = rf.get("/"), person().user
+    request.user = person().user
+    accounts = [Account.objects.create(owner=one) for one in (request.user, other) * 3]
+    renders = [make_render(source=one) for one in accounts]
+    make_render(source=Order.objects.create(pk=accounts[0].pk, number="no account"))
+    events = [make_event(one) for one in renders]
+    forms = [make_submission(source=one) for one in accounts]
+    for rows in (renders, events, forms):
+        shown = visible(type(rows[0]).objects.order_by("pk"), request)
+        assert list(shown) == rows[::2]
+    with CaptureQueriesContext(connection) as queries:
+        list(visible(Render.objects.all(), request))
+    assert (Account._meta.db_table in queries[-1]["sql"]) is (few == 1)
+
+
+def test_objects_whose_keys_a_query_does_not_tell_are_named_however_many(monkeypatch):
+    """Rows of earlier versions hold keys like these in other forms."""
+    monkeypatch.setattr(within, "FEW", 1)
+    renders = [make_render(source=Parcel.objects.create()) for _ in range(3)]
+    old = uuid.UUID(renders[0].source_id).hex
+    Render.objects.filter(pk=renders[0].pk).update(source_id=old)
+    found = Render.objects.filter(within.about_found(Parcel.objects.all(), "default"))
+    assert set(found) == set(renders)
+
+
 class AccountsElsewhere:
     def db_for_read(self, model, **hints):
         return "other" if model is Account else None
@@ -200,6 +239,21 @@ def test_an_owner_is_known_by_no_other_column_than_the_primary_key(person, setti
     render = make_render(source=Desk.objects.create(clerk=other.user))
     assert caller.got("renders/")["results"] == []
     assert [row["id"] for row in other.got("renders/")["results"]] == [render.pk]
+
+
+def test_what_has_no_owner_is_not_that_of_who_has_not_logged_in(person, settings, rf):
+    settings.CRAFTKIT = {"VISIBLE": OWN["API_QUERYSET"], "API_OWNERS": {"shop.Account": "owner"}}
+    caller = person()
+    for owner in (None, caller.user):
+        account = Account.objects.create(owner=owner)
+        make_render(source=account)
+        make_session(source=account, created_by=owner)
+    for user, expected in ((AnonymousUser(), 0), (caller.user, 1)):
+        request = rf.get("/")
+        request.user = user
+        for model in (Render, EmbedSession):
+            assert visible(model.objects.all(), request).count() == expected, (user, model)
+    assert not owns(AnonymousUser(), Account.objects.get(owner=None))
 
 
 def test_nobody_is_told_more_by_narrowing_nothing(person):

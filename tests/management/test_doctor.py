@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import InterfaceError, OperationalError
 
 from django_craftkit.management.doctor import Check
 from django_craftkit.reconcile.sweeping import note_sweep
@@ -67,3 +68,14 @@ def test_what_is_printed_names_the_check(well):
     with pytest.raises(CommandError):
         call_command("craftkit_doctor", stdout=out, no_color=True)
     assert "[api_key]" in out.getvalue()
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_is_lost_on_the_way_is_a_finding(well, monkeypatch, error):
+    def lost(*args: object, **kwargs: object) -> None:
+        raise error("connection already closed")
+
+    monkeypatch.setattr("django_craftkit.management.doctor.check_work", lost)
+    told, is_well = examined()
+    assert not is_well
+    assert [one["check"] for one in told["findings"] if one["level"] == "error"] == ["tables"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import InMemoryStorage
 from django.db.models import F
 
 from django_craftkit import conf
@@ -14,11 +16,13 @@ from django_craftkit.clock import database_now
 from django_craftkit.models import ArchivedFile, Job, Render
 from django_craftkit.reconcile import renewal
 from django_craftkit.signing import AnchorTag
-from tests.helpers import LEASE_OVER, settle
+from tests.helpers import LEASE_OVER, Elsewhere, settle
 from tests.reconcile.signatures.helpers import GUEST, posts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from django.core.files import File
 
 SIGN_HERE = "[[sign_here]]"
 #: Bytes that come at once.
@@ -57,6 +61,83 @@ def line(monkeypatch) -> Line:
     monkeypatch.setattr(renewal, "monotonic", lambda: line.now)
     monkeypatch.setattr(renewal, "CHUNK", PIECE)
     return line
+
+
+class Slow(InMemoryStorage):
+    """A storage by a slow line: each piece that it reads takes a third of a lease."""
+
+    line: ClassVar[Line]
+    #: Whether it reads in a thread of its own, as that of S3 does.
+    in_thread: ClassVar[bool]
+    raised: ClassVar[list[Exception]]
+
+    def _save(self, name: str, content: File) -> str:
+        self.raised.clear()
+        pieces: list[bytes] = []
+
+        def read() -> None:
+            try:
+                while piece := content.read(PIECE):
+                    pieces.append(piece)
+                    self.line.come()
+            except Exception as error:
+                self.raised.append(error)
+
+        if self.in_thread:
+            Elsewhere(read).wait()
+        else:
+            read()
+        for error in self.raised:
+            raise error
+        return super()._save(name, ContentFile(b"".join(pieces)))
+
+    def open(self, name: str, mode: str = "rb") -> File:
+        self.line.come()
+        return super().open(name, mode)
+
+
+@pytest.fixture(params=[False, True], ids=["", "in a thread"])
+def slow(request, craftkit, settings, monkeypatch) -> Line:
+    """The line to a storage that is to keep a document."""
+    monkeypatch.setattr(Slow, "line", Line(), raising=False)
+    monkeypatch.setattr(Slow, "in_thread", request.param, raising=False)
+    monkeypatch.setattr(Slow, "raised", [], raising=False)
+    monkeypatch.setattr(renewal, "monotonic", lambda: Slow.line.now)
+    settings.STORAGES = {**settings.STORAGES, "craftkit": {"BACKEND": f"{__name__}.Slow"}}
+    settings.CRAFTKIT = {"ARCHIVE_RENDERS": True}
+    Render.objects.request("invoice", {})
+    return Slow.line
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_else_takes_a_job_while_its_file_is_written(craftkit, slow):
+    others = []
+
+    def claim() -> None:
+        others.extend(Job.objects.filter(kind=Job.Kind.ARCHIVE_RENDER).due(database_now()))
+        slow.meanwhile = claim
+
+    slow.meanwhile = claim
+    settle(craftkit)
+    assert slow.pieces > 3, "longer than a lease"
+    assert others == []
+    check_done_once(craftkit, Job.Kind.ARCHIVE_RENDER)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_has_lost_a_job_writes_no_further(craftkit, slow):
+    def take_over() -> None:
+        assert Job.objects.filter(kind=Job.Kind.ARCHIVE_RENDER).update(lease_token=uuid4()) == 1
+
+    slow.meanwhile = take_over
+    craftkit.run()
+    assert slow.pieces == 1
+    assert [type(error) for error in Slow.raised] == [renewal.TakenOver]
+    assert not ArchivedFile.objects.exists()
+    assert Job.objects.get().failures == 0, "it is the other one's"
+    craftkit.pass_time(LEASE_OVER)
+    settle(craftkit)
+    check_done_once(craftkit, Job.Kind.ARCHIVE_RENDER)
 
 
 @pytest.fixture(params=[Job.Kind.ARCHIVE_RENDER, Job.Kind.SEND_SIGNATURE])

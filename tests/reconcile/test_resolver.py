@@ -29,7 +29,11 @@ from tests.shop.models import Order
 
 @pytest.fixture
 def tenants(craftkit, own_keys, settings, store):
-    """Make tenants, each with a project of its own at Craftkit, and credentials in the store."""
+    """Make tenants, each with a project of its own at Craftkit, and credentials in the store.
+
+    What the store says is kept, as without the kit.
+    """
+    credentials.set_keeping(True)
 
     def tenants(*aliases: str) -> None:
         default = settings.CRAFTKIT_PROJECTS["default"]

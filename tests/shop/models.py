@@ -85,10 +85,14 @@ class Country(models.Model):
 
 
 class Account(models.Model):
-    """Somebody's own, in whatever database."""
+    """Somebody's own, or nobody's, in whatever database."""
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_constraint=False
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="+",
+        db_constraint=False,
     )
 
     def __str__(self) -> str:

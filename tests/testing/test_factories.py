@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import transaction
 
+from django_craftkit import dispatch
 from django_craftkit.models import (
     ArchivedFile,
     Change,
@@ -59,6 +61,31 @@ OWN = {
     "data",
     "user_agent",
 }
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "make",
+    [
+        factories.render_factory,
+        factories.share_factory,
+        factories.signature_request_factory,
+        factories.engagement_event_factory,
+        factories.form_submission_factory,
+        factories.batch_factory,
+        lambda: factories.render_factory(status="queued", at=datetime(2026, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_what_a_factory_commits_wakes_no_worker(awake, make: Callable[[], object], monkeypatch):
+    """Without a kit, a worker would ask the real Craftkit for it."""
+    woken: list[float] = []
+    monkeypatch.setattr(dispatch.waking, "wake", woken.append)
+    make()
+    with transaction.atomic():
+        make()
+    assert woken == []
+    Render.objects.request("invoice", {})
+    assert woken == [0.0]
 
 
 def traits(row: Model) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django_craftkit import clock, dispatch
 from django_craftkit.models import Job, Render
 from django_craftkit.waking import by_celery, waker
-from django_craftkit.waking.waker import HANGING, INTERVAL, PAUSE, SENDERS, STUCK, Waker
+from django_craftkit.waking.waker import HANGING, INTERVAL, PAUSE, SENDERS, STALE, STUCK, Waker
 from tests import app as project_app
 from tests.helpers import until
 
@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 class Broker:
     """Stands in for what takes messages: counts them, and can be told to fail or hang."""
 
+    can_defer = True
+
     def __init__(self) -> None:
         self.sent: list[float] = []
         self.error: Exception | None = None
+        self.asked = threading.Event()
         self.hang = threading.Event()
         self.hang.set()
 
@@ -38,6 +41,7 @@ class Broker:
         return False
 
     def send(self, arguments: Mapping[str, object], countdown: float) -> None:
+        self.asked.set()
         self.hang.wait(60)
         if self.error:
             raise self.error
@@ -192,6 +196,41 @@ def test_a_thread_that_a_broker_holds_for_ever_is_given_up(now):
         until(lambda: working.sent)
     finally:
         broker.hang.set()
+
+
+def test_what_a_way_cannot_defer_holds_up_nobody(now):
+    """Thirty tenants that have each asked twice: the second messages are sent together."""
+    one, broker = Waker(), Broker()
+    broker.can_defer = False
+    for tenant in map(str, range(30)):
+        one.wake(broker, {}, 0.0, tenant)
+        one.wake(broker, {}, 0.0, tenant)
+    until(lambda: len(broker.sent) == 30)
+    assert not one.flush(0), "the others are kept"
+    one.wake(broker, {}, 0.0, "new")
+    until(lambda: len(broker.sent) == 31)
+
+    now(2 * INTERVAL)
+    one.wake(broker, {}, 0.0, "newer")  # has the sender look at the clock that was moved
+    until(lambda: one.flush(0))
+    assert broker.sent == [0.0] * 62
+
+
+def test_what_could_not_be_sent_in_time_is_left_to_the_sweep(now):
+    """A broker that answers, but takes less than it is given: nothing piles up."""
+    one, broker = Waker(), Broker()
+    broker.hang.clear()
+    try:
+        for tenant in map(str, range(10)):
+            one.wake(broker, {}, 0.0, tenant)
+        until(broker.asked.is_set)
+        now(HANGING * 0.9)
+        one.wake(broker, {}, 0.0, "new")
+        now(STALE - HANGING * 0.9 + 0.1)
+    finally:
+        broker.hang.set()
+    until(lambda: one.flush(0))
+    assert len(broker.sent) == 2, "the one that was under way, and the one that is young"
 
 
 def test_a_script_that_ends_after_its_wish_has_sent_its_message(tmp_path):

@@ -470,7 +470,9 @@ class TestStoring:
     def test_a_storm_is_one_message_now_and_one_for_the_rest(self, send, monkeypatch):
         messages: list[float] = []
         way = SimpleNamespace(
-            is_inline=lambda: False, send=lambda arguments, countdown: messages.append(countdown)
+            can_defer=True,
+            is_inline=lambda: False,
+            send=lambda arguments, countdown: messages.append(countdown),
         )
         clock = SimpleNamespace(monotonic=lambda: 1_000.0)
         monkeypatch.setattr(by_celery, "way", lambda: way)

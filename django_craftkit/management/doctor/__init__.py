@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError
+from django.db import Error
 
 from django_craftkit import conf, waking
 
@@ -46,6 +46,6 @@ def findings(chosen: list[str] | None, *, deploy: bool) -> Iterator[Finding]:
         for alias in aliases:
             yield from check_embedding(alias)
         yield from check_work(aliases, is_all=not chosen)
-    except DatabaseError as error:
+    except Error as error:
         what = "the tables of Craftkit can be read"
         yield Finding(Check.TABLES, what, str(error), "Run manage.py migrate.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ LAST = 200
 
 #: In how many seconds documents are ready, by tenant, project and template, and by how many they
 #: differ from it: as this process has seen it.
-_usual: dict[tuple[str, str, str], tuple[float, float]] = {}
+_usual: OrderedDict[tuple[str, str, str], tuple[float, float]] = OrderedDict()
 #: The tenants of whose last documents it has learned.
 _recalled: set[str] = set()
 
@@ -49,12 +50,13 @@ def learn(render: Render) -> None:
         return
     name = _name(render)
     seconds = (render.completed_at - render.accepted_at).total_seconds()
-    if len(_usual) >= MOST_TEMPLATES:
-        forget()
     seconds = min(max(0.0, seconds), MAX_USUAL)
     usual, spread = _usual.get(name, (seconds, 0.1 * seconds))
     spread += 0.25 * (abs(seconds - usual) - spread)
     _usual[name] = (usual + 0.2 * (seconds - usual), spread)
+    _usual.move_to_end(name)
+    if len(_usual) > MOST_TEMPLATES:
+        _usual.popitem(last=False)
 
 
 def forget() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.db import models
 
-from django_craftkit import clock
+from django_craftkit import clock, dispatch
 from django_craftkit.models import Change, Job
 from django_craftkit.reconcile import archive
 
@@ -39,16 +39,16 @@ EMPTY_PAGE: Final = (
 
 @contextmanager
 def at_moment(at: datetime | None) -> Iterator[datetime]:
-    """Let the package take a moment for now; ``None``: what it takes for it anyway."""
-    if at is None:
-        yield clock.now()
-        return
-    moment = at
-    before = clock.set_clock(lambda: moment)
-    try:
-        yield moment
-    finally:
-        clock.set_clock(before)
+    """Let the package take a moment for now; ``None``: what it takes for it anyway.
+
+    What is written meanwhile wakes no worker, who would ask the real Craftkit for it.
+    """
+    with ExitStack() as entered:
+        entered.callback(dispatch.set_silent, dispatch.set_silent(True))
+        if at is not None:
+            moment = at
+            entered.callback(clock.set_clock, clock.set_clock(lambda: moment))
+        yield clock.now() if at is None else at
 
 
 def check_status(status: str, model: Any) -> str:

@@ -12,6 +12,7 @@ from django.db import connection
 from django_craftkit.clock import database_now
 from django_craftkit.models import (
     DataUnknown,
+    EmbedSession,
     FormSubmission,
     Job,
     ProjectState,
@@ -33,7 +34,13 @@ from tests.helpers import (
     until,
     work,
 )
-from tests.seams import after_sending, before_committing, process_webhooks, waits_for_lock
+from tests.seams import (
+    after_sending,
+    before_committing,
+    process_webhooks,
+    statements,
+    waits_for_lock,
+)
 from tests.shop.models import Order
 from tests.webhooks.conftest import render_event
 
@@ -317,6 +324,28 @@ def test_a_form_that_comes_while_its_document_is_taken_in_is_linked(
     row = Render.objects.get()
     assert FormSubmission.objects.get().render == row
     assert (row.source, row.version) == (order, 3)
+
+
+def test_a_form_locks_documents_before_all_that_goes_with_them(craftkit, monkeypatch):
+    """As whoever erases them does: none of the two waits for the other for ever."""
+    if connection.vendor == "sqlite":
+        pytest.skip("Nobody locks rows.")
+    store(form_event(noted().remote_id, renderId=str(uuid.uuid4())))
+    seen = statements(monkeypatch)
+    process_webhooks(database_now())
+    assert FormSubmission.objects.get().render is None
+    tables = [one._meta.db_table for one in (Render, ProjectState, EmbedSession)]
+    locked = [
+        table
+        for _thread, sql in seen
+        for table in tables
+        if sql.endswith(("FOR UPDATE", "FOR NO KEY UPDATE")) and f"FROM {quoted(table)}" in sql
+    ]
+    assert locked == [tables[0], tables[1], tables[0], tables[2]]
+
+
+def quoted(table: str) -> str:
+    return connection.ops.quote_name(table)
 
 
 def wait_until_due(craftkit) -> None:

@@ -506,6 +506,27 @@ def test_the_first_question_comes_when_documents_of_a_template_are_usually_ready
     assert seconds_to_the_first_question(craftkit, "4") == pytest.approx(8.9, abs=0.5)
 
 
+@pytest.mark.django_db
+def test_what_is_usual_of_many_templates_is_forgotten_one_by_one(
+    monkeypatch, django_assert_num_queries
+):
+    now = database_now()
+
+    def took(template: str, seconds: float = 8.0) -> Render:
+        accepted_at = now - timedelta(seconds=seconds)
+        return Render(template=template, accepted_at=accepted_at, completed_at=now)
+
+    monkeypatch.setattr(poll, "MOST_TEMPLATES", 3)
+    poll.forget()
+    poll.recall()
+    for template in ("a", "b", "c", "a", "d"):
+        poll.learn(took(template))
+    waits = {one: poll.first_poll(took(one), None, now, 0.0) for one in "abcd"}
+    assert [one for one, seconds in waits.items() if seconds > 8] == ["a", "c", "d"]
+    with django_assert_num_queries(0):
+        poll.recall()
+
+
 def test_the_first_question_counts_from_craftkits_answer_however_late_it_is_noted(
     craftkit, silent, monkeypatch
 ):

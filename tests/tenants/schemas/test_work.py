@@ -214,6 +214,8 @@ def messages(monkeypatch) -> list[tuple[dict[str, Any], float]]:
     sent: list[tuple[dict[str, Any], float]] = []
 
     class Way:
+        can_defer = True
+
         def is_inline(self) -> bool:
             return False
 

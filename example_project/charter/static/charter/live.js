@@ -12,8 +12,14 @@ async function refresh() {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const block of answer.ok ? blocks() : []) {
+    const isThisPage = answer.ok && !answer.redirected;
+    for (const block of isThisPage ? blocks() : []) {
       const fresh = page.getElementById(block.id);
+      if (!fresh) {
+        // There is nothing more to say of it, as of a crew list that nobody has filled in.
+        block.remove();
+        continue;
+      }
       // Left alone when it says the same, so that a screen reader doesn't say it again.
       if (fresh?.textContent === block.textContent) continue;
       // One that the page no longer has goes.
