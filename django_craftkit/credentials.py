@@ -342,8 +342,11 @@ def _said(alias: str) -> _Said | None:
         return None
     place = _place(alias)
     said = _cache.get(place)
-    is_fresh = said is not None and _keeps and time.monotonic() < said.until
-    return said if is_fresh else _ask(path, place, said)
+    return said if said is not None and _is_fresh(said) else _ask(path, place, said)
+
+
+def _is_fresh(said: _Said) -> bool:
+    return _keeps and time.monotonic() < said.until
 
 
 def _ask(path: str, place: _Place, before: _Said | None) -> _Said:
@@ -363,7 +366,7 @@ def _ask(path: str, place: _Place, before: _Said | None) -> _Said:
         return known or _Said(None, 0.0, 0.0, "it is long in answering")
     try:
         said = _cache.get(place)
-        if said is not None and time.monotonic() < said.until:
+        if said is not None and _is_fresh(said):
             return said
         return _asked(path, place)
     finally:

@@ -21,9 +21,8 @@ async function refresh() {
         continue;
       }
       // Left alone when it says the same, so that a screen reader doesn't say it again.
-      if (fresh?.textContent === block.textContent) continue;
-      // One that the page no longer has goes.
-      block.replaceWith(...(fresh ? [fresh] : []));
+      if (fresh.textContent === block.textContent) continue;
+      block.replaceWith(fresh);
       pause = FIRST;
     }
   } catch {
