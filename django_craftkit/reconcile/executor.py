@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from django.db import connections
 from django_craftkit import conf, tenants
 from django_craftkit.failures import time_limits
 from django_craftkit.models.priority import Priority
+
+from . import connecting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +37,8 @@ MOST_BYTES = 16 * 2**20
 IDLE = 0.2
 #: Of how many threads one may be for steps, which have database connections of their own.
 PER_HELPER = 4
+#: Seconds that a step waits for a lock at most, where there are tenants: others wait for its loop.
+LOCK_WAIT = 5.0
 
 
 class NotMade(Exception):
@@ -192,7 +197,7 @@ class ThreadExecutor(Executor):
         self._steps_under_way += 1
         if len(self._threads) < min(self._steps_under_way, self._helpers_at_most):
             name = f"craftkit-step-{len(self._threads)}"
-            self._threads.append(threading.Thread(target=tenants.bound(self._run), name=name))
+            self._threads.append(threading.Thread(target=self._run, name=name))
             self._threads[-1].start()
         self._steps.put(call)
 
@@ -240,19 +245,23 @@ class ThreadExecutor(Executor):
             if self._is_over or call.is_late or call.planned_at <= max(stopped):
                 answer = Answer(call, error=NotMade())
             else:
-                answer = _answer(call)
+                answer = _answer(call, None)
                 self._seconds += 0.1 * (time.monotonic() - began - self._seconds)
                 # Ours use none, but an adapter of the project's own may.
                 connections.close_all()
         self._answers.put(answer)
 
     def _run(self) -> None:
+        with connecting.limited_lock_waits(LOCK_WAIT):
+            self._do_steps()
+
+    def _do_steps(self) -> None:
         try:
             while (call := self._steps.get()) is not None:
                 # A seat first: who wants to be alone waits for all that share the lock.
                 owner = (self._tenant, call.jobs[0].project)
                 with self._pool.seat(owner), self._exclusion.shared():
-                    answer = _answer(call)
+                    answer = _answer(call, self._tenant)
                 self._answers.put(answer)
         finally:
             connections.close_all()
@@ -269,8 +278,10 @@ def made(call: Call) -> Answer:
         return Answer(call, error=error)
 
 
-def _answer(call: Call) -> Answer:
+def _answer(call: Call, tenant: str | None) -> Answer:
     try:
-        return Answer(call, call.make())
+        # Anew for each: a step may have left another one entered.
+        with nullcontext() if tenant is None else tenants.enter(tenant):
+            return Answer(call, call.make())
     except BaseException as error:
         return Answer(call, error=error)

@@ -17,14 +17,15 @@ from django.test.utils import CaptureQueriesContext
 
 from django_craftkit import clock, tenants, waking
 from django_craftkit.clock import database_now
-from django_craftkit.models import Job, ProjectState, Render
-from django_craftkit.reconcile import rounds, survey, sweeping
+from django_craftkit.models import Change, Job, ProjectState, Render
+from django_craftkit.reconcile import pulse, rounds, survey, sweeping
 from django_craftkit.reconcile.renders import poll
 from django_craftkit.reconcile.renders.send import wire_key
 from django_craftkit.reconcile.worker import Worker
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
-from tests.helpers import Elsewhere, until
+from tests import resolvers
+from tests.helpers import Elsewhere, Holding, until
 from tests.shop.models import Order
 from tests.tenants.schemas.conftest import NAMES
 
@@ -49,21 +50,19 @@ def worker(monkeypatch) -> Iterator[Worker]:
 
 
 @pytest.fixture
-def slow(craftkit: Kit, settings: Any) -> dict[str, float]:
+def slow(craftkit: Kit, monkeypatch) -> dict[str, float]:
     """In how many seconds Craftkit answers what a tenant sends; at once where it isn't said."""
     seconds: dict[str, float] = {}
 
-    class Slow(SandboxAdapter):
-        def send(self, request: Any, *args: Any, **options: Any) -> Any:
-            body = request.body or b""
-            text = body if isinstance(body, str) else body.decode()
-            time.sleep(max((more for name, more in seconds.items() if name in text), default=0))
-            return super().send(request, *args, **options)
+    send = SandboxAdapter.send
 
-    settings.CRAFTKIT_PROJECTS = {
-        alias: {**given, "ADAPTER": lambda: Slow(craftkit.sandbox)}
-        for alias, given in settings.CRAFTKIT_PROJECTS.items()
-    }
+    def slowly(self: SandboxAdapter, request: Any, *args: Any, **options: Any) -> Any:
+        body = request.body or b""
+        text = body if isinstance(body, str) else body.decode()
+        time.sleep(max((more for name, more in seconds.items() if name in text), default=0))
+        return send(self, request, *args, **options)
+
+    monkeypatch.setattr(SandboxAdapter, "send", slowly)
     return seconds
 
 
@@ -115,7 +114,7 @@ def test_documents_of_the_same_keys_are_each_tenants_own(projects, craftkit: Kit
     finally:
         render_succeeded.disconnect(receive)
     assert told == {(name, name): 6 for name in NAMES}
-    made = {(one.id, one.data["tenant"], one.project.slug) for one in craftkit.renders}
+    made = {(one.id, one.data["tenant"], one.project) for one in craftkit.renders}
     known = everywhere(
         lambda: {
             (str(one.remote_id), tenants.current(), one.project)
@@ -270,7 +269,99 @@ def test_tables_that_are_being_changed_hold_up_no_other(craftkit, worker, caplog
             cursor.execute("ALTER TABLE beta.craftkit_render RENAME COLUMN state TO status")
     sent = everywhere(lambda: Render.objects.get().remote_id is not None)
     assert sent == {"alpha": True, "beta": False, "gamma": True}
-    assert "The work of the tenant 'beta' ends for now" in caplog.text
+    assert "The tenant 'beta' could not be seen to" in caplog.text
+
+
+@pytest.mark.parametrize("table", ["job", "render", "projectstate", "webhookdelivery", "change"])
+def test_tables_that_are_locked_for_minutes_hold_up_no_other(craftkit, worker, monkeypatch, table):
+    """As a migration locks them while it copies their rows."""
+    monkeypatch.setattr(rounds, "LOCK_WAIT", 0.2)
+    monkeypatch.setattr(pulse, "LOCK_WAIT", 0.2)
+    monkeypatch.setattr(rounds, "LEFT_OUT", 0.5)
+    everywhere(lambda: request(1))
+
+    def lock() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE beta.craftkit_{table} IN ACCESS EXCLUSIVE MODE")
+
+    def is_sent() -> bool:
+        return Render.objects.get().remote_id is not None
+
+    def limit() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            return str(cursor.fetchone()[0])
+
+    before, holding = limit(), Holding(lock)
+    holding.begin()
+    try:
+        began = time.monotonic()
+        worker.sweep()
+        assert time.monotonic() - began < 20
+        for name in ("alpha", "gamma"):
+            with tenants.enter(name):
+                assert is_sent()
+                assert ProjectState.objects.get().swept_at
+    finally:
+        holding.end()
+    assert limit() == before, "what is limited is given back"
+    finish(worker)
+    with tenants.enter("beta"):
+        assert is_sent()
+    assert len(craftkit.renders) == len(NAMES)
+
+
+def leave_it() -> None:
+    connection.set_schema("beta")
+
+
+def leave_all() -> None:
+    connection.set_schema_to_public()
+
+
+@pytest.mark.parametrize("leave", [leave_it, leave_all])
+@pytest.mark.parametrize("seconds", [0.0, 0.15], ids=["quick", "slow"])
+def test_a_builder_that_leaves_its_tenant_writes_in_no_other(
+    craftkit, worker, declare, leave, seconds
+):
+    @declare(fired := Signal(), template="invoice", key=lambda order: f"o-{order.pk}")
+    def build(order: Order, **kwargs: Any) -> dict[str, Any]:
+        time.sleep(seconds)
+        if order.number == "alpha":
+            leave()
+        return {"number": order.number}
+
+    for _ in range(2):  # the second one in a thread of its own, where it is slow
+        for name in NAMES:
+            with tenants.enter(name):
+                fired.send(Order, instance=Order.objects.create(number=name))
+        finish(worker)
+    known = everywhere(lambda: {(one.status, one.error_code) for one in Render.objects.all()})
+    assert known == {
+        "alpha": {("rejected", "builder_failed")},
+        "beta": {("succeeded", "")},
+        "gamma": {("succeeded", "")},
+    }
+    assert {one.data["number"] for one in craftkit.renders} == {"beta", "gamma"}
+
+
+def test_a_receiver_that_leaves_its_tenant_is_told_of(craftkit, worker):
+    def receive(instance: Render, **kwargs: Any) -> None:
+        if tenants.current() == "alpha":
+            leave_it()
+
+    render_succeeded.connect(receive)
+    try:
+        everywhere(lambda: request(1))
+        end = time.monotonic() + 10
+        while set(everywhere(lambda: Render.objects.get().status).values()) != {"succeeded"}:
+            assert time.monotonic() < end
+            worker.sweep()
+        worker.sweep()
+        told = everywhere(lambda: Change.objects.get(signal="render_succeeded").announcement)
+    finally:
+        render_succeeded.disconnect(receive)
+    assert told == {"alpha": "due", "beta": "done", "gamma": "done"}
 
 
 # What it costs
@@ -280,10 +371,10 @@ def test_a_survey_takes_one_statement_for_all_tenants():
     everywhere(lambda: ProjectState.objects.of("default"))
     with tenants.enter("beta"):
         request(1)
-    now = database_now()
     with CaptureQueriesContext(connection) as queries:
-        found = survey.survey(NAMES, now)
-    assert len(queries) == 1
+        found = survey.survey(NAMES)
+    asked = [one["sql"] for one in queries if not one["sql"].startswith("SET search_path")]
+    assert len(asked) == 2, "the time, and what is due"
     assert {one.name for one in found if one.is_due} == {"beta"}
 
 
@@ -294,14 +385,14 @@ def test_what_waits_for_a_pause_is_not_due(settings):
         now = database_now()
         rows = ProjectState.objects.filter(pk=state.pk)
         rows.update(paused_at=now, probe_at=now + timedelta(seconds=60))
-    due = [one.name for one in survey.survey(NAMES, database_now()) if one.is_due]
+    due = [one.name for one in survey.survey(NAMES) if one.is_due]
     assert due == []
     with tenants.enter("beta"):
         rows.update(probe_at=now)
-    due = [one.name for one in survey.survey(NAMES, database_now()) if one.is_due]
+    due = [one.name for one in survey.survey(NAMES) if one.is_due]
     assert due == ["beta"]
     settings.CRAFTKIT = {**settings.CRAFTKIT, "PAUSED": True}
-    due = [one.name for one in survey.survey(NAMES, database_now()) if one.is_due]
+    due = [one.name for one in survey.survey(NAMES) if one.is_due]
     assert due == []
 
 
@@ -321,14 +412,47 @@ def test_upkeep_comes_once_a_turn(monkeypatch):
     upkeeps = [survey.Upkeep(), survey.Upkeep()]
     for _ in range(4):
         for upkeep in upkeeps:
-            now = database_now()
-            upkeep.keep_up(survey.survey(NAMES, now), now)
+            upkeep.keep_up(survey.survey(NAMES))
     assert sorted(kept) == sorted(NAMES), "two processes, and four looks within a turn"
+
+
+def test_tenants_whose_upkeep_is_still_to_come_are_told_that_somebody_sweeps(monkeypatch):
+    monkeypatch.setattr(survey, "MOST_UPKEEP", 1)
+    kept: list[str] = []
+    monkeypatch.setattr(sweeping, "look_after", lambda now, part: kept.append(tenants.current()))
+    long_ago = database_now() - timedelta(hours=1)
+    everywhere(lambda: ProjectState.objects.of("default"))
+    everywhere(lambda: ProjectState.objects.update(swept_at=long_ago))
+    upkeep = survey.Upkeep()
+    upkeep.keep_up(survey.survey(NAMES))
+    assert all(everywhere(lambda: ProjectState.objects.get().has_sweep(database_now())).values())
+    for _ in NAMES:
+        upkeep.keep_up(survey.survey(NAMES))
+    assert sorted(kept) == sorted(NAMES)
+
+
+def test_projects_of_the_resolver_are_given_time_while_all_is_paused(settings):
+    settings.CRAFTKIT = {
+        **settings.CRAFTKIT,
+        "PAUSED": True,
+        "PROJECT_RESOLVER": resolvers.PATH,
+    }
+    everywhere(lambda: [ProjectState.objects.of(alias) for alias in ("default", "acme")])
+    upkeep = survey.Upkeep()
+    upkeep.keep_up(survey.survey(NAMES))
+    long_ago = database_now() - timedelta(hours=1)
+    everywhere(lambda: ProjectState.objects.update(swept_at=long_ago, catching_up_until=long_ago))
+    upkeep.keep_up(survey.survey(NAMES))
+    now = database_now()
+    until_when = everywhere(
+        lambda: [one.catching_up_until > now for one in ProjectState.objects.all()]
+    )
+    assert set(map(all, until_when.values())) == {True}
 
 
 def test_turns_are_spread_and_none_is_left_out():
     moment = clock.now()
-    turns = survey._turns(60, moment)
+    turns = [survey._turn(place, 60, moment) for place in range(60)]
     ages = sorted((moment - turn).total_seconds() for turn in turns)
     assert ages[-1] < 300
     assert all(abs(b - a - 5) < 0.001 for a, b in pairwise(ages))
