@@ -87,6 +87,34 @@ def test_documents_of_the_same_keys_are_each_tenants_own(craftkit: Kit, worker, 
     assert any(name.startswith("craftkit-step") for name in threads)
 
 
+def test_steps_of_all_tenants_share_the_threads_of_the_process(craftkit: Kit, worker, declare):
+    lock = threading.Lock()
+    running: set[str] = set()
+    at_once: list[int] = []
+
+    @declare(fired := Signal(), template="invoice", key=lambda order: f"o-{order.pk}")
+    def build(order: Order, **kwargs: Any) -> dict[str, Any]:
+        name = f"{tenants.current()} {order.pk}"
+        with lock:
+            running.add(name)
+            at_once.append(len(running))
+        time.sleep(0.15)
+        with lock:
+            running.discard(name)
+        return {}
+
+    for number in range(1, 6):
+        for name in ALIASES:
+            with tenants.enter(name):
+                fired.send(Order, instance=Order.objects.create(pk=number))
+        if number == 1:
+            finish(worker)
+    finish(worker)
+    helpers = worker._pool.helpers
+    assert 2 <= max(at_once) <= helpers + 1, "the thread of the loops may build one"
+    assert len(craftkit.renders) == 10
+
+
 def test_a_source_in_the_tenants_own_database_is_named_by_no_alias():
     def ask() -> Render:
         return Render.objects.request("invoice", {}, source=Order.objects.create(number="1"))
