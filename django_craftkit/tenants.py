@@ -228,7 +228,11 @@ def entered() -> str:
 
 
 def enter(name: str) -> AbstractContextManager[object]:
-    """Use the tables of a tenant while it is entered."""
+    """Return a context manager in which the tables of a tenant are used; left, it leads back.
+
+    Args:
+        name: one of ``names()``; without tenants ``""``.
+    """
     tenants = _tenants()
     return nullcontext() if tenants is None else tenants.enter(name)
 
@@ -320,7 +324,7 @@ def select(
                 yield from _select_together(part, sql, named, params)
                 continue
             except Error as error:
-                _refuse_in_transaction(error)
+                refuse_in_transaction(error)
                 # One of them is gone by now, say: which one is told below.
                 logger.info("%d tenants are asked one by one: %s", len(part), error)
         for name in part:
@@ -367,12 +371,12 @@ def _select_alone(
         except Exception as error:
             # A project's own ``enter`` may raise anything.
             if isinstance(error, Error):
-                _refuse_in_transaction(error)
+                refuse_in_transaction(error)
             logger.warning("The tenant %r could not be asked: %s", name, describe(error))
             return None
 
 
-def _refuse_in_transaction(error: Error) -> None:
+def refuse_in_transaction(error: Error) -> None:
     """Raise what has broken somebody's transaction."""
     connection = connections[database()]
     if is_in_transaction(connection):
