@@ -15,7 +15,7 @@ from django.dispatch import Signal
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from django_craftkit import clock, tenants
+from django_craftkit import clock, dispatch, tenants
 from django_craftkit.api.throttling import READ, CraftkitThrottle
 from django_craftkit.clock import database_now
 from django_craftkit.models import Job, ProjectState, Render
@@ -27,6 +27,7 @@ from django_craftkit.reconcile.worker import Worker
 from tests.helpers import Killed
 from tests.shop.models import Order
 from tests.tenants.databases import ALIASES, Databases
+from tests.tenants.workers import work_under_kills
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -272,6 +273,15 @@ def test_a_survey_asks_each_database(settings):
 def test_all_tenants_are_told_that_somebody_sweeps(craftkit: Kit, worker):
     worker.sweep()
     assert all(everywhere(lambda: ProjectState.objects.get().swept_at).values())
+
+
+@pytest.mark.timeout(150)
+def test_nothing_crosses_over_under_load_and_kills(sandbox, workers):
+    before = dispatch.set_silent(True)  # beat finds what this process tells nobody of
+    try:
+        work_under_kills(workers, sandbox, list(ALIASES))
+    finally:
+        dispatch.set_silent(before)
 
 
 def test_users_of_two_tenants_are_throttled_apart():
