@@ -83,6 +83,8 @@ class Rounds:
         if not tenants.has(name):
             logger.warning("There is no tenant %r any more: its message is dropped.", name)
             return 0
+        if self._left_out.get(name, 0.0) > time.monotonic():
+            return 0  # a sweep takes it up again
         with connecting.limited_lock_waits(LOCK_WAIT):
             return self._serve([name], seconds)
 
@@ -141,9 +143,8 @@ class Rounds:
         now = time.monotonic()
         self._left_out = {name: until for name, until in self._left_out.items() if until > now}
         names = sorted(self._only or tenants.names())
-        asked = [name for name in names if name not in self._left_out]
-        surveys = survey(asked)
-        for name in set(asked).difference(one.name for one in surveys):
+        surveys = survey(names, self._left_out)
+        for name in set(names) - self._left_out.keys() - {one.name for one in surveys}:
             self._leave_out(name)
         self._upkeep.keep_up(surveys)
         found = [

@@ -24,7 +24,7 @@ from . import sweeping
 from .alone import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
 #: Seconds from one tenant's upkeep to the next one's; and to its own next one, at least.
 UPKEEP_EVERY, UPKEEP_AT_LEAST = 5.0, 60.0
@@ -73,8 +73,11 @@ class Survey:
     now: datetime
 
 
-def survey(names: Sequence[str]) -> list[Survey]:
-    """Return what is found of each tenant that can be asked; ``names`` are in a lasting order."""
+def survey(names: Sequence[str], left_out: Container[str] = ()) -> list[Survey]:
+    """Return what is found of each tenant that can be asked, but for those ``left_out``.
+
+    ``names`` are all, in a lasting order: by it they have their turns.
+    """
     prepare = models.DateTimeField().get_db_prep_value
     places = {name: place for place, name in enumerate(names)}
     #: Of each tenant, when it was asked, and when its last turn began.
@@ -95,7 +98,8 @@ def survey(names: Sequence[str]) -> list[Survey]:
         return found
 
     surveys = []
-    for name, rows in tenants.select(names, sql, _TABLES, params):
+    asked = [name for name in names if name not in left_out]
+    for name, rows in tenants.select(asked, sql, _TABLES, params):
         if rows is not None:
             is_due, is_signed, is_kept_up = map(bool, rows[0])
             now, turn = moments[name]

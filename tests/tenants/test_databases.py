@@ -30,7 +30,7 @@ from tests.tenants.databases import ALIASES, Databases
 from tests.tenants.workers import work_under_kills
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Container, Generator, Iterator
 
     from django_craftkit.testing import Kit
 
@@ -157,17 +157,21 @@ def test_a_database_that_is_away_holds_up_no_other(worker, monkeypatch, caplog, 
     assert all(everywhere(lambda: Render.objects.get().remote_id is not None).values())
 
 
-def test_who_could_not_be_asked_is_left_out_for_a_while(worker, monkeypatch):
-    asked: list[list[str]] = []
+def test_who_could_not_be_asked_is_left_out_for_a_while(craftkit: Kit, worker, monkeypatch):
+    everywhere(lambda: Render.objects.request("invoice", {}, key="1"))
+    left_out: list[list[str]] = []
 
-    def ask(names: list[str]) -> list[survey.Survey]:
-        asked.append(list(names))
-        return [one for one in survey.survey(names) if one.name != "north"]
+    def ask(names: list[str], without: Container[str]) -> list[survey.Survey]:
+        left_out.append(list(without))
+        return [one for one in survey.survey(names, without) if one.name != "north"]
 
     monkeypatch.setattr(rounds, "survey", ask)
     worker.sweep()
     worker.sweep()
-    assert asked == [["north", "south"], ["south"]]
+    assert worker.advance("north") == 0
+    assert (left_out[0], left_out[-1]) == ([], ["north"])
+    sent = everywhere(lambda: Render.objects.get().remote_id is not None)
+    assert sent == {"north": False, "south": True}
 
 
 class Turns:

@@ -17,21 +17,19 @@ from django.test.utils import CaptureQueriesContext
 
 from django_craftkit import clock, tenants, waking
 from django_craftkit.clock import database_now
-from django_craftkit.models import Change, Job, ProjectState, Render
-from django_craftkit.reconcile import pulse, rounds, survey, sweeping
-from django_craftkit.reconcile.renders import poll
+from django_craftkit.models import ProjectState, Render
+from django_craftkit.reconcile import rounds, survey, sweeping
 from django_craftkit.reconcile.renders.send import wire_key
-from django_craftkit.reconcile.worker import Worker
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
 from tests import resolvers
-from tests.helpers import Elsewhere, Holding, until
+from tests.helpers import Elsewhere, until
 from tests.shop.models import Order
 from tests.tenants.schemas.conftest import NAMES
+from tests.tenants.schemas.helpers import everywhere, finish, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
+    from django_craftkit.reconcile.worker import Worker
     from django_craftkit.testing import Kit
 
 PROJECTS = ("default", "eu")
@@ -40,13 +38,6 @@ PROJECTS = ("default", "eu")
 @pytest.fixture
 def projects(settings: Any) -> None:
     settings.CRAFTKIT_PROJECTS = {alias: {"API_KEY": f"ck_test_{alias}"} for alias in PROJECTS}
-
-
-@pytest.fixture
-def worker(monkeypatch) -> Iterator[Worker]:
-    monkeypatch.setattr(poll, "FIRST_POLL", 0.05)
-    yield (worker := Worker(wake=None))
-    worker.stop()
 
 
 @pytest.fixture
@@ -66,33 +57,11 @@ def slow(craftkit: Kit, monkeypatch) -> dict[str, float]:
     return seconds
 
 
-def request(number: int, **more: Any) -> Render:
-    """Ask for a document that says whose it is."""
-    data = {"tenant": tenants.current(), "number": number}
-    return Render.objects.request("invoice", data, key=f"i-{number}", **more)
-
-
-def everywhere(act: Callable[[], Any]) -> dict[str, Any]:
-    found = {}
-    for name in NAMES:
-        with tenants.enter(name):
-            found[name] = act()
-    return found
-
-
 def keep_working(worker: Worker) -> None:
     """Work as ``craftkit_work`` does, until the worker is stopped."""
     while not worker._is_stopped:
         worker.sweep()
         time.sleep(0.05)
-
-
-def finish(worker: Worker) -> None:
-    """Work until no tenant has a job."""
-    end = time.monotonic() + 30
-    while any(everywhere(Job.objects.exists).values()):
-        assert time.monotonic() < end
-        worker.sweep()
 
 
 def test_documents_of_the_same_keys_are_each_tenants_own(projects, craftkit: Kit, worker):
@@ -249,119 +218,6 @@ def test_a_message_for_a_tenant_that_is_gone_does_nothing_and_says_so(worker, ca
     assert worker.advance("dropped") == 0
     assert "no tenant 'dropped' any more" in caplog.text
     assert set(everywhere(lambda: Render.objects.get().status).values()) == {"pending"}
-
-
-def test_a_tenant_that_is_dropped_under_a_survey_holds_up_no_other(craftkit, worker, monkeypatch):
-    monkeypatch.setattr(tenants, "names", lambda: [*NAMES, "dropped"])
-    everywhere(lambda: request(1))
-    worker.sweep()
-    assert set(everywhere(lambda: Render.objects.get().remote_id is not None).values()) == {True}
-
-
-def test_tables_that_are_being_changed_hold_up_no_other(craftkit, worker, caplog):
-    everywhere(lambda: request(1))
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE beta.craftkit_render RENAME COLUMN status TO state")
-    try:
-        worker.sweep()
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE beta.craftkit_render RENAME COLUMN state TO status")
-    sent = everywhere(lambda: Render.objects.get().remote_id is not None)
-    assert sent == {"alpha": True, "beta": False, "gamma": True}
-    assert "The tenant 'beta' could not be seen to" in caplog.text
-
-
-@pytest.mark.parametrize("table", ["job", "render", "projectstate", "webhookdelivery", "change"])
-def test_tables_that_are_locked_for_minutes_hold_up_no_other(craftkit, worker, monkeypatch, table):
-    """As a migration locks them while it copies their rows."""
-    monkeypatch.setattr(rounds, "LOCK_WAIT", 0.2)
-    monkeypatch.setattr(pulse, "LOCK_WAIT", 0.2)
-    monkeypatch.setattr(rounds, "LEFT_OUT", 0.5)
-    everywhere(lambda: request(1))
-
-    def lock() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f"LOCK TABLE beta.craftkit_{table} IN ACCESS EXCLUSIVE MODE")
-
-    def is_sent() -> bool:
-        return Render.objects.get().remote_id is not None
-
-    def limit() -> str:
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW lock_timeout")
-            return str(cursor.fetchone()[0])
-
-    before, holding = limit(), Holding(lock)
-    holding.begin()
-    try:
-        began = time.monotonic()
-        worker.sweep()
-        assert time.monotonic() - began < 20
-        for name in ("alpha", "gamma"):
-            with tenants.enter(name):
-                assert is_sent()
-                assert ProjectState.objects.get().swept_at
-    finally:
-        holding.end()
-    assert limit() == before, "what is limited is given back"
-    finish(worker)
-    with tenants.enter("beta"):
-        assert is_sent()
-    assert len(craftkit.renders) == len(NAMES)
-
-
-def leave_it() -> None:
-    connection.set_schema("beta")
-
-
-def leave_all() -> None:
-    connection.set_schema_to_public()
-
-
-@pytest.mark.parametrize("leave", [leave_it, leave_all])
-@pytest.mark.parametrize("seconds", [0.0, 0.15], ids=["quick", "slow"])
-def test_a_builder_that_leaves_its_tenant_writes_in_no_other(
-    craftkit, worker, declare, leave, seconds
-):
-    @declare(fired := Signal(), template="invoice", key=lambda order: f"o-{order.pk}")
-    def build(order: Order, **kwargs: Any) -> dict[str, Any]:
-        time.sleep(seconds)
-        if order.number == "alpha":
-            leave()
-        return {"number": order.number}
-
-    for _ in range(2):  # the second one in a thread of its own, where it is slow
-        for name in NAMES:
-            with tenants.enter(name):
-                fired.send(Order, instance=Order.objects.create(number=name))
-        finish(worker)
-    known = everywhere(lambda: {(one.status, one.error_code) for one in Render.objects.all()})
-    assert known == {
-        "alpha": {("rejected", "builder_failed")},
-        "beta": {("succeeded", "")},
-        "gamma": {("succeeded", "")},
-    }
-    assert {one.data["number"] for one in craftkit.renders} == {"beta", "gamma"}
-
-
-def test_a_receiver_that_leaves_its_tenant_is_told_of(craftkit, worker):
-    def receive(instance: Render, **kwargs: Any) -> None:
-        if tenants.current() == "alpha":
-            leave_it()
-
-    render_succeeded.connect(receive)
-    try:
-        everywhere(lambda: request(1))
-        end = time.monotonic() + 10
-        while set(everywhere(lambda: Render.objects.get().status).values()) != {"succeeded"}:
-            assert time.monotonic() < end
-            worker.sweep()
-        worker.sweep()
-        told = everywhere(lambda: Change.objects.get(signal="render_succeeded").announcement)
-    finally:
-        render_succeeded.disconnect(receive)
-    assert told == {"alpha": "due", "beta": "done", "gamma": "done"}
 
 
 # What it costs
