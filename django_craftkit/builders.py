@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import NotSupportedError, ProgrammingError, models, transaction
 from django.utils import translation
 
-from . import clock, declarations
+from . import clock, declarations, tenants
 from .database import database, describe, lock
 from .failures import breaks_transaction, is_outage, time_limits
 from .log import get_logger
@@ -142,13 +142,13 @@ def call(
     database, so that an error of the database in them breaks nothing else.
 
     Raises:
-        BuilderError: one of them raised. What is no fault of theirs is raised as it is: an outage,
-            to be retried, and what has broken a transaction.
+        BuilderError: one of them raised, or left another tenant entered. What is no fault of theirs
+            is raised as it is: an outage, to be retried, and what has broken a transaction.
         NotConfirmed: ``recheck`` is false of the source.
     """
     at = "says the language of"
     try:
-        with transaction.atomic(using=using), ExitStack() as spoken:
+        with transaction.atomic(using=using), tenants.kept(), ExitStack() as spoken:
             if (language := declaration.language_of(source)) is not None:
                 spoken.enter_context(translation.override(language))
             at = "rechecks the source of"

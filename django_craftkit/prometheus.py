@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.db import Error
 from prometheus_client.core import GaugeMetricFamily
 
+from . import tenants
+from .log import get_logger
 from .metrics import snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from .metrics import Snapshot
+
+    Sample = tuple[str, tuple[str, ...], float]
+
+logger = get_logger(__name__)
 
 #: What each gauge says, and its labels.
 GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -46,7 +53,13 @@ class CraftkitCollector:
 
     Register it in the registry of the view that is scraped, once; whichever process answers tells
     the same, so that it needs no multiprocess mode and fits beside one. All are gauges.
+
+    Where ``CRAFTKIT["TENANTS"]`` is set, each has a label more, ``tenant``.
     """
+
+    def __init__(self, only: Collection[str] = ()) -> None:
+        """Read ``only`` these tenants; by default that of the request, and outside of all, all."""
+        self._only = only
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Yield the names alone: the database is not read when it is registered."""
@@ -56,22 +69,44 @@ class CraftkitCollector:
         """Yield the gauges of this moment.
 
         Raises:
-            DatabaseError: the database can't be read: the scrape fails, and Prometheus says so.
+            DatabaseError: the database can't be read: the scrape fails, and Prometheus says so. Of
+                several tenants, that which can't be read has a problem, and nothing else.
         """
         families = _families()
-        for name, labels, value in _samples(snapshot()):
-            families[name].add_metric(labels, value)
+        if not tenants.are_used():
+            for name, labels, value in _samples(snapshot()):
+                families[name].add_metric(labels, value)
+        for tenant in self._tenants():
+            for name, labels, value in _samples_of(tenant):
+                families[name].add_metric((tenant, *labels), value)
         yield from families.values()
+
+    def _tenants(self) -> Collection[str]:
+        if not tenants.are_used():
+            return ()
+        here = tenants.entered()
+        return self._only or ([here] if here else tenants.names())
 
 
 def _families() -> dict[str, GaugeMetricFamily]:
+    of_tenant = ("tenant",) if tenants.are_used() else ()
     return {
-        name: GaugeMetricFamily(name, text, labels=labels)
+        name: GaugeMetricFamily(name, text, labels=(*of_tenant, *labels))
         for name, (text, labels) in GAUGES.items()
     }
 
 
-def _samples(found: Snapshot) -> Iterator[tuple[str, tuple[str, ...], float]]:
+def _samples_of(tenant: str) -> list[Sample]:
+    with tenants.enter(tenant):
+        try:
+            return list(_samples(snapshot()))
+        except Error as error:
+            tenants.refuse_in_transaction(error)
+            logger.error("The numbers of %r can't be read: %s", tenant, type(error).__name__)
+            return [("craftkit_problems", (), 1.0)]
+
+
+def _samples(found: Snapshot) -> Iterator[Sample]:
     health = found.health
     for one in health.projects:
         moments = {

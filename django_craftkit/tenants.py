@@ -6,7 +6,7 @@ lists them. Without it there is one set of tables, and its name is ``""``.
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -19,8 +19,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
 from . import conf
-from .database import database, drop_broken
-from .failures import is_in_transaction
+from .database import database, describe, drop_broken
+from .failures import is_in_transaction, time_limits
 from .log import get_logger
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from django.db import models
 
     Row = tuple[Any, ...]
+    #: Returns the parameters of a statement for each of the tenants that it asks.
+    Params = Callable[[Sequence[str]], Sequence[Sequence[Any]]]
 
 logger = get_logger(__name__)
 
@@ -90,6 +92,16 @@ class Tenants:
         return None
 
 
+class TenantLeft(Exception):
+    """Code of the project's has entered another tenant and not left it again."""
+
+    def __init__(self, name: str, found: str) -> None:
+        super().__init__(
+            f"It was called in the tenant {name!r} and left {found!r} entered. Enter another one "
+            "with a context manager: it leads back."
+        )
+
+
 class DjangoTenants(Tenants):
     """The tenants of django-tenants, each in a schema of PostgreSQL; its name is the tenant's.
 
@@ -108,15 +120,15 @@ class DjangoTenants(Tenants):
         # Not schema_context: it remembers the tenant of the connection "default", whatever
         # TENANT_DB_ALIAS says, and forgets all content types although nothing changes.
         connection = self._connection
-        if connection.schema_name == name:
-            yield
-            return
         before, with_public = connection.tenant, connection.include_public_schema
-        connection.set_tenant(_Tenant(name))
+        if connection.schema_name != name:
+            connection.set_tenant(_Tenant(name))
         try:
             yield
         finally:
-            connection.set_tenant(before, with_public)
+            # Also what was set in here, by whatever name: a schema, or the public one.
+            if connection.tenant is not before or connection.include_public_schema != with_public:
+                connection.set_tenant(before, with_public)
 
     def names(self) -> list[str]:
         with self.enter(self.outside):
@@ -216,7 +228,11 @@ def entered() -> str:
 
 
 def enter(name: str) -> AbstractContextManager[object]:
-    """Use the tables of a tenant while it is entered."""
+    """Return a context manager in which the tables of a tenant are used; left, it leads back.
+
+    Args:
+        name: one of ``names()``; without tenants ``""``.
+    """
     tenants = _tenants()
     return nullcontext() if tenants is None else tenants.enter(name)
 
@@ -251,6 +267,24 @@ def bound(function: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+@contextmanager
+def kept() -> Iterator[None]:
+    """Let code of the project's that leaves the tenant for another change nothing in either.
+
+    Raises:
+        TenantLeft: it has not come back; the tenant is the one from before again.
+    """
+    if not are_used():
+        yield
+        return
+    name = current()
+    with enter(name):
+        yield
+        found = current()
+    if found != name:
+        raise TenantLeft(name, found)
+
+
 def apart(what: str) -> str:
     """Return a name that is another one for each tenant: a salt of what this site signs, say.
 
@@ -273,13 +307,14 @@ def select(
     some: Sequence[str],
     sql: str,
     tables: Mapping[str, type[models.Model]],
-    params: Callable[[str], Sequence[Any]],
+    params: Params,
 ) -> Iterator[tuple[str, list[Row] | None]]:
     """Yield what a SELECT finds in the tables of each of these tenants, with the tenant's name.
 
     ``sql`` has the tables in braces, by their keys in ``tables``; ``params`` returns its parameters
-    for a tenant. Where one connection reaches all of their tables this takes one statement for
-    some hundreds of them. ``None``: a tenant could not be asked, and the log says why.
+    for each of the tenants that one statement asks, and may query the connection that does. Where
+    one connection reaches all of their tables that is some hundreds of them. ``None``: a tenant
+    could not be asked, and the log says why.
     """
     for start in range(0, len(some), TOGETHER):
         part = some[start : start + TOGETHER]
@@ -289,7 +324,7 @@ def select(
                 yield from _select_together(part, sql, named, params)
                 continue
             except Error as error:
-                _refuse_in_transaction(error)
+                refuse_in_transaction(error)
                 # One of them is gone by now, say: which one is told below.
                 logger.info("%d tenants are asked one by one: %s", len(part), error)
         for name in part:
@@ -300,15 +335,16 @@ def _select_together(
     part: Sequence[str],
     sql: str,
     named: Sequence[Mapping[str, str | None]],
-    params: Callable[[str], Sequence[Any]],
+    params: Params,
 ) -> Iterator[tuple[str, list[Row]]]:
     found: dict[str, list[Row]] = {name: [] for name in part}
     selects = [
         f"SELECT {number}, found.* FROM ({sql.format(**one)}) found"  # noqa: S608
         for number, one in enumerate(named)
     ]
+    values = [one for some in params(part) for one in some]
     with connections[database()].cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(selects), [one for name in part for one in params(name)])
+        cursor.execute(" UNION ALL ".join(selects), values)
         for number, *row in cursor.fetchall():
             found[part[number]].append(tuple(row))
     yield from found.items()
@@ -318,22 +354,29 @@ def _select_alone(
     name: str,
     sql: str,
     tables: Mapping[str, type[models.Model]],
-    params: Callable[[str], Sequence[Any]],
+    params: Params,
 ) -> list[Row] | None:
-    with enter(name):
-        connection = connections[database()]
-        quoted = {key: connection.ops.quote_name(one._meta.db_table) for key, one in tables.items()}
+    with ExitStack() as stack:
         try:
+            stack.enter_context(enter(name))
+            connection = connections[database()]
+            quote = connection.ops.quote_name
+            quoted = {key: quote(one._meta.db_table) for key, one in tables.items()}
+            (values,) = params([name])
             with connection.cursor() as cursor:
-                cursor.execute(sql.format(**quoted), params(name))
+                cursor.execute(sql.format(**quoted), values)
                 return list(cursor.fetchall())
-        except Error as error:
-            _refuse_in_transaction(error)
-            logger.warning("The tenant %r could not be asked: %s", name, error)
+        except time_limits():
+            raise
+        except Exception as error:
+            # A project's own ``enter`` may raise anything.
+            if isinstance(error, Error):
+                refuse_in_transaction(error)
+            logger.warning("The tenant %r could not be asked: %s", name, describe(error))
             return None
 
 
-def _refuse_in_transaction(error: Error) -> None:
+def refuse_in_transaction(error: Error) -> None:
     """Raise what has broken somebody's transaction."""
     connection = connections[database()]
     if is_in_transaction(connection):

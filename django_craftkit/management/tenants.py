@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 
 from django_craftkit import tenants
+from django_craftkit.database import describe
+from django_craftkit.reconcile import connecting
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -66,16 +69,21 @@ class TenantCommand(BaseCommand):
         failed = []
         names = tenants.names() if names is None else names
         for name in names:
-            with tenants.enter(name):
-                if len(names) == 1:
+            if len(names) == 1:
+                with tenants.enter(name):
                     self.handle_tenant(**options)
-                    return
-                self.begin(name)
-                try:
+                return
+            self.begin(name)
+            # What is wrong with one is no reason to leave the others out.
+            try:
+                with tenants.enter(name):
                     self.handle_tenant(**options)
-                except CommandError as error:
-                    # What is wrong with one is no reason to leave the others out.
-                    self.stderr.write(f"{name}: {error}")
-                    failed.append(name)
+            except CommandError as error:
+                self.stderr.write(f"{name}: {error}")
+                failed.append(name)
+            except Error as error:
+                self.stderr.write(f"{name}: {describe(error)}")
+                connecting.drop_broken()
+                failed.append(name)
         if failed:
             raise CommandError(f"Failed in {len(failed)} of {len(names)}: {', '.join(failed)}.")

@@ -10,7 +10,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from django_craftkit import bulk, clock
+from django_craftkit import bulk, clock, tenants
 from django_craftkit.database import (
     database,
     in_read_committed,
@@ -309,7 +309,7 @@ def _call(
     if receiver is None:
         return Problem(ErrorCode.NOT_CONNECTED), True
     try:
-        with isolated(database()):
+        with isolated(database()), tenants.kept():
             receiver(
                 signal=SIGNALS[name],
                 sender=type(instance),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from django.db import connections
 from django_craftkit import conf, tenants
 from django_craftkit.failures import time_limits
 from django_craftkit.models.priority import Priority
+
+from . import connecting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +35,12 @@ FEWEST, MOST, FIRST_GUESS = 20, 200, 0.05
 MOST_BYTES = 16 * 2**20
 #: Seconds between two looks whether the last calls are over.
 IDLE = 0.2
-#: Of how many threads one may be for steps, which have database connections of their own.
-PER_HELPER = 4
+#: How many times as many those of all loops of a process hold: one of large documents leaves room.
+MOST_LOOPS = 2
+#: Seconds after which a thread for steps that has none gives its database connections back.
+GIVE_BACK = 0.5
+#: Seconds that a step waits for a lock at most, where there are tenants: others wait for its loop.
+LOCK_WAIT = 5.0
 
 
 class NotMade(Exception):
@@ -155,7 +162,10 @@ class ThreadExecutor(Executor):
 
     @property
     def room(self) -> int:
-        if self._bytes_under_way >= MOST_BYTES:
+        held = self._bytes_under_way
+        if held >= MOST_BYTES or self._pool.bytes_under_way >= MOST_BYTES * (
+            1 if held else MOST_LOOPS
+        ):
             return 0
         return max(0, self._capacity - (self.under_way - self._steps_under_way))
 
@@ -166,20 +176,18 @@ class ThreadExecutor(Executor):
     @property
     def free(self) -> int:
         # Where all threads have something to do, these get their part of what ends.
-        most = max(self._pool.free, self._helpers_at_most)
+        most = max(self._pool.free, self._pool.helpers)
         return max(0, most - self._unrepeatable_under_way)
 
     @property
-    def _helpers_at_most(self) -> int:
-        return max(1, self._pool.size // PER_HELPER)
-
-    @property
     def helpers(self) -> int:
-        return max(0, 2 * self._helpers_at_most - self._steps_under_way)
+        most = 1 if self._pool.is_crowded else 2 * self._pool.helpers
+        return max(0, most - self._steps_under_way)
 
     def start(self, call: Call) -> None:
         self.under_way += 1
         self._bytes_under_way += call.size
+        self._pool.hold(call.size)
         if call.batch is not None:
             job, priority = call.jobs[0], call.jobs[0].priority
             if not call.batch.is_repeatable:
@@ -190,9 +198,9 @@ class ThreadExecutor(Executor):
             self._pool.submit(partial(self._make, call), owner=owner, priority=priority)
             return
         self._steps_under_way += 1
-        if len(self._threads) < min(self._steps_under_way, self._helpers_at_most):
+        if len(self._threads) < min(self._steps_under_way, self._pool.helpers):
             name = f"craftkit-step-{len(self._threads)}"
-            self._threads.append(threading.Thread(target=tenants.bound(self._run), name=name))
+            self._threads.append(threading.Thread(target=self._run, name=name))
             self._threads[-1].start()
         self._steps.put(call)
 
@@ -212,6 +220,7 @@ class ThreadExecutor(Executor):
                 batch = answer.call.batch
                 self.under_way -= 1
                 self._bytes_under_way -= answer.call.size
+                self._pool.hold(-answer.call.size)
                 self._steps_under_way -= batch is None
                 self._unrepeatable_under_way -= batch is not None and not batch.is_repeatable
             return answers
@@ -240,19 +249,31 @@ class ThreadExecutor(Executor):
             if self._is_over or call.is_late or call.planned_at <= max(stopped):
                 answer = Answer(call, error=NotMade())
             else:
-                answer = _answer(call)
+                answer = _answer(call, None)
                 self._seconds += 0.1 * (time.monotonic() - began - self._seconds)
                 # Ours use none, but an adapter of the project's own may.
                 connections.close_all()
         self._answers.put(answer)
 
     def _run(self) -> None:
+        with connecting.limited_lock_waits(LOCK_WAIT):
+            self._do_steps()
+
+    def _next_step(self) -> Call | None:
         try:
-            while (call := self._steps.get()) is not None:
+            return self._steps.get(timeout=GIVE_BACK)
+        except queue.Empty:
+            connections.close_all()
+            return self._steps.get()
+
+    def _do_steps(self) -> None:
+        try:
+            while (call := self._next_step()) is not None:
                 # A seat first: who wants to be alone waits for all that share the lock.
                 owner = (self._tenant, call.jobs[0].project)
-                with self._pool.seat(owner), self._exclusion.shared():
-                    answer = _answer(call)
+                turn = self._pool.turn(self._tenant, connections.close_all)
+                with turn, self._pool.seat(owner), self._exclusion.shared():
+                    answer = _answer(call, self._tenant)
                 self._answers.put(answer)
         finally:
             connections.close_all()
@@ -269,8 +290,10 @@ def made(call: Call) -> Answer:
         return Answer(call, error=error)
 
 
-def _answer(call: Call) -> Answer:
+def _answer(call: Call, tenant: str | None) -> Answer:
     try:
-        return Answer(call, call.make())
+        # Anew for each: a step may have left another one entered.
+        with nullcontext() if tenant is None else tenants.enter(tenant):
+            return Answer(call, call.make())
     except BaseException as error:
         return Answer(call, error=error)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 IDLE = 10.0
 #: How many threads one project leaves to the others, where there are several.
 LEFT = 2
+#: Of how many threads one may be for steps, which have database connections of their own.
+PER_HELPER = 4
 
 
 class Pool:
@@ -49,6 +51,11 @@ class Pool:
         self._turns: dict[Owner, int] = {}
         self._running: Counter[Owner] = Counter()
         self._threads = self._idle = self._guests = 0
+        #: Steps that run, by tenant, and those that wait for their turn, the first one first.
+        self._steps: Counter[str] = Counter()
+        self._steps_waiting: list[tuple[str, threading.Event]] = []
+        #: Bytes of JSON that calls under way hold, about, whoever asked for them.
+        self.bytes_under_way = 0
 
     @property
     def size(self) -> int:
@@ -61,10 +68,13 @@ class Pool:
         with self._lock:
             return max(0, self.size - self._running.total() - self._guests - len(self._waiting))
 
-    def submit(self, make: Callable[[], object], *, owner: Owner, priority: int) -> None:
-        """Have a call made as soon as a thread is free. ``make`` raises nothing."""
+    def _be_here(self) -> None:
         if self._pid != os.getpid():
             self._begin()  # A fork takes the object along, but not its threads.
+
+    def submit(self, make: Callable[[], object], *, owner: Owner, priority: int) -> None:
+        """Have a call made as soon as a thread is free. ``make`` raises nothing."""
+        self._be_here()
         with self._lock:
             turn = self._turns[owner] = max(self._turn, self._turns.get(owner, 0)) + 1
             one = (priority, turn, next(self._numbers), owner, make)
@@ -73,6 +83,56 @@ class Pool:
                 self._threads += 1
                 threading.Thread(target=self._run, name="craftkit-call", daemon=True).start()
             self._given.notify()
+
+    @property
+    def helpers(self) -> int:
+        """How many steps run at a time at most."""
+        return max(1, self.size // PER_HELPER)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether as many steps wait as may run."""
+        return len(self._steps_waiting) >= self.helpers
+
+    def hold(self, size: int) -> None:
+        """Count bytes that a call holds from now on; fewer than none: that it holds no longer."""
+        self._be_here()
+        with self._lock:
+            self.bytes_under_way += size
+
+    @contextmanager
+    def turn(self, tenant: str, wait: Callable[[], object]) -> Iterator[None]:
+        """Run a step, of whatever loop, when it is its turn; ``wait`` is called before it waits.
+
+        One tenant gets all turns but one, where there are several: a function that does not end
+        holds up nobody else.
+        """
+        self._be_here()
+        given = threading.Event()
+        with self._lock:
+            self._steps_waiting.append((tenant, given))
+            self._give_turns()
+        if not given.is_set():
+            wait()
+            given.wait()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._steps[tenant] -= 1
+                if not self._steps[tenant]:
+                    del self._steps[tenant]
+                self._give_turns()
+
+    def _give_turns(self) -> None:
+        most = max(1, self.helpers - tenants.are_used())
+        waiting, self._steps_waiting = self._steps_waiting, []
+        for tenant, given in waiting:
+            if self._steps.total() < self.helpers and self._steps[tenant] < most:
+                self._steps[tenant] += 1
+                given.set()
+            else:
+                self._steps_waiting.append((tenant, given))
 
     @contextmanager
     def seat(self, owner: Owner) -> Iterator[None]:

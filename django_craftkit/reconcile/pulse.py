@@ -15,6 +15,8 @@ from django_craftkit.log import get_logger
 from django_craftkit.models import ProjectState
 from django_craftkit.models.project import signed_projects
 
+from . import connecting
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,6 +24,8 @@ logger = get_logger(__name__)
 
 #: Seconds between two signs of a process.
 EVERY = 10.0
+#: Seconds that one waits for a lock at most, where there are tenants.
+LOCK_WAIT = 1.0
 
 
 class Pulse:
@@ -56,7 +60,9 @@ class Pulse:
     def _go_on(self, over: threading.Event) -> None:
         while not over.wait(EVERY):
             try:
-                self._give()
+                # Whoever ends the loop waits for this thread.
+                with connecting.limited_lock_waits(LOCK_WAIT):
+                    self._give()
             except Error as error:
                 # Work goes on; where the database is away, the loop's own queries end its run.
                 logger.warning("A sign of life could not be written: %s", error)

@@ -7,27 +7,24 @@ of them; else one in each.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import Error, connections, models
+from django.db import connections, models
 
 from django_craftkit import conf, tenants
 from django_craftkit.clock import database_now
 from django_craftkit.database import database
-from django_craftkit.log import get_logger
 from django_craftkit.models import Job, ProjectState, WebhookDelivery
 from django_craftkit.models.priority import Priority
-from django_craftkit.models.project import signed_projects
 
-from . import connecting, sweeping
+from . import sweeping
+from .alone import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-logger = get_logger(__name__)
+    from collections.abc import Container, Sequence
 
 #: Seconds from one tenant's upkeep to the next one's; and to its own next one, at least.
 UPKEEP_EVERY, UPKEEP_AT_LEAST = 5.0, 60.0
@@ -71,36 +68,50 @@ class Survey:
     #: Whether it has had a sign of late, and whether it has had its upkeep in this turn.
     is_signed: bool
     is_kept_up: bool
-    #: When this turn began.
+    #: When this turn began, and when it was asked, by the clock of its database.
     turn: datetime
+    now: datetime
 
 
-def survey(names: Sequence[str], now: datetime) -> list[Survey]:
-    """Return what is found of each tenant that can be asked; ``names`` are in a lasting order."""
+def survey(names: Sequence[str], left_out: Container[str] = ()) -> list[Survey]:
+    """Return what is found of each tenant that can be asked, but for those ``left_out``.
+
+    ``names`` are all, in a lasting order: by it they have their turns.
+    """
     prepare = models.DateTimeField().get_db_prep_value
-    turns = dict(zip(names, _turns(len(names), now), strict=True))
-    recently = now - timedelta(seconds=SIGN_EVERY)
+    places = {name: place for place, name in enumerate(names)}
+    #: Of each tenant, when it was asked, and when its last turn began.
+    moments: dict[str, tuple[datetime, datetime]] = {}
     is_paused = conf.options().PAUSED
     sql = _sql(is_paused=is_paused)
 
-    def params(name: str) -> list[Any]:
-        moments = [*[now] * (4 if is_paused else 5), recently, turns[name]]
-        return [prepare(one, connections[database()]) for one in moments]
+    def params(some: Sequence[str]) -> list[list[Any]]:
+        # Of the connection that is asked: leases are judged by the clock that wrote them.
+        now = database_now()
+        recently = now - timedelta(seconds=SIGN_EVERY)
+        found = []
+        for name in some:
+            turn = _turn(places[name], len(names), now)
+            moments[name] = now, turn
+            values = [*[now] * (4 if is_paused else 5), recently, turn]
+            found.append([prepare(one, connections[database()]) for one in values])
+        return found
 
     surveys = []
-    for name, rows in tenants.select(names, sql, _TABLES, params):
+    asked = [name for name in names if name not in left_out]
+    for name, rows in tenants.select(asked, sql, _TABLES, params):
         if rows is not None:
             is_due, is_signed, is_kept_up = map(bool, rows[0])
-            surveys.append(Survey(name, is_due, is_signed, is_kept_up, turns[name]))
+            now, turn = moments[name]
+            surveys.append(Survey(name, is_due, is_signed, is_kept_up, turn, now))
     return surveys
 
 
-def _turns(number: int, now: datetime) -> list[datetime]:
-    """Return for each of so many tenants when its last turn of upkeep was, spread over time."""
-    seconds = now.timestamp()
+def _turn(place: int, number: int, now: datetime) -> datetime:
+    """Return when the last turn of upkeep began of one of so many tenants, spread over time."""
     period = _period(number)
-    passed = [(seconds - period * place / number) % period for place in range(number)]
-    return [now - timedelta(seconds=one) for one in passed]
+    passed = (now.timestamp() - period * place / number) % period
+    return now - timedelta(seconds=passed)
 
 
 def _period(number: int) -> float:
@@ -115,74 +126,60 @@ class Upkeep:
         #: Until when, of this process, a tenant's upkeep is not due: of one without projects
         #: nothing in its tables says so.
         self._done_until: dict[str, float] = {}
+        #: Whose turn this process has taken and is still to do. If it dies, their next turn comes.
+        self._taken: set[str] = set()
 
-    def keep_up(self, surveys: Sequence[Survey], now: datetime) -> None:
-        """Do it for the tenants whose turn it is; give the others a sign."""
+    def keep_up(self, surveys: Sequence[Survey]) -> None:
+        """Do it for some of the tenants whose turn it is; give the others a sign."""
         started, period = time.monotonic(), _period(len(surveys))
         self._done_until = {
             name: until for name, until in self._done_until.items() if until > started
         }
-        due = [one for one in surveys if not one.is_kept_up and one.name not in self._done_until]
-        for one in due[:MOST_UPKEEP]:
+        due = [
+            one
+            for one in surveys
+            if one.name in self._taken or not (one.is_kept_up or one.name in self._done_until)
+        ]
+        done = due[:MOST_UPKEEP]
+        for one in done:
             self._done_until[one.name] = started + period / 2
-            with tenants.enter(one.name), _alone(one.name):
-                # Another process may be at it.
-                if sweeping.note_sweep(now, since=one.turn):
-                    sweeping.look_after(now, int(now.timestamp() // period))
-        done = {one.name for one in due[:MOST_UPKEEP]}
-        # Who has had no turn yet is not told to have had one.
-        waiting = {one.name for one in due} - done
-        _sign(
-            [one.name for one in surveys if not one.is_signed and one.name not in done | waiting],
-            now,
-        )
+            is_taken = one.name in self._taken
+            self._taken.discard(one.name)
+            part = int(one.now.timestamp() // period)
+            alone(one.name, partial(_keep_up, one, part, is_taken=is_taken))
+        # Others are told by their sign that somebody has taken the turn.
+        self._taken.update(one.name for one in due[MOST_UPKEEP:])
+        fresh = {one.name for one in done if not one.is_kept_up}
+        _sign([one for one in surveys if not one.is_signed and one.name not in fresh])
 
 
-def _sign(names: Sequence[str], now: datetime) -> None:
+def _keep_up(one: Survey, part: int, *, is_taken: bool) -> None:
+    # Another process may be at it.
+    if is_taken or sweeping.note_sweep(one.now, since=one.turn):
+        sweeping.look_after(one.now, part)
+
+
+def _sign(surveys: Sequence[Survey]) -> None:
     """Note in these tenants that somebody sweeps; what another has locked is left to the next."""
-    is_one_statement = all(tenants.table(name, ProjectState) for name in names)
+    are_together = all(tenants.table(one.name, ProjectState) for one in surveys)
     # Outside of all tenants there may be no database.
-    if not is_one_statement or connections[database()].vendor != "postgresql":
-        for name in names:
-            with tenants.enter(name), _alone(name):
-                sweeping.note_sweep(now)
-        return
-    values = sweeping.signs(now)
-    columns = ", ".join(f"{column} = %s" for column in values)
-    for start in range(0, len(names), tenants.TOGETHER):
-        part = names[start : start + tenants.TOGETHER]
-        updates = ", ".join(
-            f"u{number} AS (UPDATE {table} SET {columns} WHERE id IN "  # noqa: S608
-            f"(SELECT id FROM {table} WHERE capability = '' AND project = ANY(%s) "
-            "FOR UPDATE SKIP LOCKED))"
-            for number, table in enumerate(tenants.table(name, ProjectState) for name in part)
-        )
-        # One whose tables are gone by now takes the signs of the others along, to the next survey.
-        which = f"{part[0]}, or one of {len(part)}"
-        with _alone(which), connections[database()].cursor() as cursor:
-            cursor.execute(
-                f"WITH {updates} SELECT 1", [*values.values(), signed_projects()] * len(part)
-            )
+    are_together = are_together and connections[database()].vendor == "postgresql"
+    for start in range(0, len(surveys), tenants.TOGETHER):
+        part = surveys[start : start + tenants.TOGETHER]
+        names = [one.name for one in part]
+        if are_together and alone(None, partial(_sign_together, names, part[0].now)):
+            continue
+        # One whose tables are gone by now, or locked, takes no other along.
+        for one in part:
+            alone(one.name, partial(sweeping.note_sweep, one.now))
 
 
-@contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Let what the database says of one tenant's tables hold up no other."""
-    try:
-        yield
-    except Error:
-        logger.exception("The tenant %r could not be seen to.", name)
-        connecting.drop_broken()
-
-
-def busy(names: Sequence[str], upkeep: Upkeep | None = None) -> list[str]:
-    """Return which of these tenants have something due; see to the upkeep of those in turn."""
-    if not names:
-        return []
-    # Outside of all tenants there may be no database.
-    with tenants.enter(names[0]):
-        now = database_now()
-    surveys = survey(names, now)
-    if upkeep is not None:
-        upkeep.keep_up(surveys, now)
-    return [one.name for one in surveys if one.is_due]
+def _sign_together(names: Sequence[str], now: datetime) -> None:
+    columns, condition, params = sweeping.signs_sql(now)
+    updates = ", ".join(
+        f"u{number} AS (UPDATE {table} SET {columns} WHERE id IN "  # noqa: S608
+        f"(SELECT id FROM {table} WHERE {condition} FOR UPDATE SKIP LOCKED))"
+        for number, table in enumerate(tenants.table(name, ProjectState) for name in names)
+    )
+    with connections[database()].cursor() as cursor:
+        cursor.execute(f"WITH {updates} SELECT 1", params * len(names))

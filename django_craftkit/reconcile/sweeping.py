@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Exists, OuterRef
 
@@ -73,6 +74,28 @@ def signs(now: datetime) -> dict[str, datetime]:
         # What waits until the setting is off is not late at that moment.
         values["catching_up_until"] = now + timedelta(seconds=options.OVERDUE_AFTER)
     return values
+
+
+def signs_sql(now: datetime) -> tuple[str, str, list[Any]]:
+    """Return what a sweep writes to the states of projects: columns, which rows, parameters.
+
+    The parameters are those of the columns, then those of the rows.
+    """
+    values, aliases = signs(now), signed_projects()
+    until = values.get("catching_up_until")
+    if until is None or not conf.options().PROJECT_RESOLVER:
+        columns = ", ".join(f"{column} = %s" for column in values)
+        return columns, "capability = '' AND project = ANY(%s)", [*values.values(), aliases]
+    # What waits in the projects of the resolver is excused, too, as often as once a minute.
+    columns = (
+        "swept_at = CASE WHEN project = ANY(%s) THEN %s ELSE swept_at END, catching_up_until = %s"
+    )
+    rows = (
+        "capability = '' AND (project = ANY(%s) OR catching_up_until IS NULL "
+        "OR catching_up_until < %s)"
+    )
+    params = [aliases, now, until, aliases, until - timedelta(seconds=RESTORE_EVERY)]
+    return columns, rows, params
 
 
 def restore_jobs(part: int) -> int:

@@ -6,25 +6,22 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
-from django.db import Error
-
 from django_craftkit import dispatch, tenants
-from django_craftkit.log import get_logger
 from django_craftkit.models.claims import Watermarks
 
 from . import connecting, retention
+from .alone import alone
 from .exclusion import Exclusion
 from .loop import Loop
 from .pool import Pool
 from .pulse import Pulse
-from .rounds import Rounds
+from .rounds import LOCK_WAIT, Rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-logger = get_logger(__name__)
+    from collections.abc import Callable, Collection, Iterator
 
 #: Seconds that one call works at most, before it hands over to the next.
 SECONDS = 20.0
@@ -74,19 +71,27 @@ class Worker:
 
     def prune(self) -> int:
         """Drop what settings say is not kept any longer; return how many rows that were."""
-        dropped = 0
+        return sum(self.prunings())
+
+    def prunings(self) -> Iterator[int]:
+        """Do what ``prune`` does, in one tenant after the other, until the worker is stopped."""
+        dropped: list[int] = []
+        if not tenants.are_used():
+            self._prune(dropped)
+            yield sum(dropped)
+            return
         for name in self._only or tenants.names():
-            with tenants.enter(name):
-                try:
-                    with self.pulse.beat():
-                        dropped += sum(number for _name, number in retention.prune())
-                except Error:
-                    if not tenants.are_used():
-                        raise
-                    # The others have tables of their own.
-                    logger.exception("Nothing more is dropped of the tenant %r today.", name)
-                    connecting.drop_broken()
-        return dropped
+            if self._is_stopped:
+                return
+            dropped = []
+            # The others have tables of their own.
+            with connecting.limited_lock_waits(LOCK_WAIT):
+                alone(name, partial(self._prune, dropped))
+            yield sum(dropped)
+
+    def _prune(self, dropped: list[int]) -> None:
+        with self.pulse.beat():
+            dropped += (number for _name, number in retention.prune())
 
     def _alone(self, work: Callable[[Loop], int]) -> int:
         loop = self.loop()

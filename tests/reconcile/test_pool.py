@@ -235,3 +235,57 @@ def test_what_waits_for_its_turn_is_not_made_after_its_project_was_paused(craftk
     assert len(calls) <= 4
     assert ProjectState.objects.get(capability="").probes == 1
     assert set(Job.objects.values_list("attempts", "lease_token", "failures")) == {(0, None, 0)}
+
+
+class Step(Elsewhere):
+    """A step of a tenant that runs until it is told to end."""
+
+    def __init__(self, pool: Pool, tenant: str) -> None:
+        self.waits, self.runs, self.over = (threading.Event() for _ in range(3))
+        self._pool, self._tenant = pool, tenant
+        super().__init__(self._run_step)
+
+    def _run_step(self) -> None:
+        with self._pool.turn(self._tenant, self.waits.set):
+            self.runs.set()
+            assert self.over.wait(30)
+
+    def end(self) -> None:
+        self.over.set()
+        self.wait()
+
+
+def test_steps_of_all_loops_run_a_few_at_a_time_in_turn():
+    pool = Pool(8)
+    first, second = Step(pool, ""), Step(pool, "")
+    assert first.runs.wait(30)
+    assert second.runs.wait(30)
+    third = Step(pool, "")
+    assert third.waits.wait(30)
+    fourth = Step(pool, "")
+    assert fourth.waits.wait(30)
+    assert pool.is_crowded
+    first.end()
+    assert third.runs.wait(30)
+    assert not fourth.runs.is_set()
+    second.end()
+    assert fourth.runs.wait(30)
+    third.end()
+    fourth.end()
+    assert not pool.is_crowded
+
+
+def test_steps_of_one_tenant_that_do_not_end_leave_one_to_the_others(settings):
+    settings.CRAFTKIT = {**settings.CRAFTKIT, "TENANTS": "tests.tenants.databases.Databases"}
+    pool = Pool(8)
+    hangs = Step(pool, "north")
+    assert hangs.runs.wait(30)
+    more = Step(pool, "north")
+    assert more.waits.wait(30)
+    other = Step(pool, "south")
+    assert other.runs.wait(30)
+    other.end()
+    assert not more.runs.is_set()
+    hangs.end()
+    assert more.runs.wait(30)
+    more.end()

@@ -15,6 +15,8 @@ from django_craftkit.management.tenants import add_tenants, chosen_tenants
 from django_craftkit.reconcile.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.core.management.base import CommandParser
 
 logger = get_logger(__name__)
@@ -56,12 +58,16 @@ class Command(BaseCommand):
         self.stdout.write("Looking for work. Ctrl-C ends it after the calls under way.")
         total = failures = 0
         prune_at = time.monotonic()
+        prunings: Iterator[int] = iter(())
         while True:
             try:
                 total += (done := worker.sweep())
-                if not done and not once and time.monotonic() >= prune_at:
-                    prune_at = time.monotonic() + PRUNE_EVERY
-                    worker.prune()
+                if not done and not once:
+                    if time.monotonic() >= prune_at:
+                        prune_at = time.monotonic() + PRUNE_EVERY
+                        prunings = worker.prunings()
+                    # One tenant's at a time: what is new comes before the next one's.
+                    next(prunings, None)
                 if failures:
                     logger.warning("The database answers again.")
                 failures = 0

@@ -10,6 +10,8 @@ from django_tenants.utils import schema_context
 
 from django_craftkit import tenants
 from django_craftkit.models.archive import archive_storage
+from django_craftkit.reconcile.renders import poll
+from django_craftkit.reconcile.worker import Worker
 from tests.helpers import archived_files
 from tests.tenants.schemas.copying import copy_schema
 from tests.tenants.schemas.customers.models import Client, Domain
@@ -85,3 +87,10 @@ def _empty() -> Iterator[None]:
 def tenant(request: pytest.FixtureRequest) -> Iterator[str]:
     with tenants.enter(request.param):
         yield request.param
+
+
+@pytest.fixture
+def worker(monkeypatch) -> Iterator[Worker]:
+    monkeypatch.setattr(poll, "FIRST_POLL", 0.05)
+    yield (worker := Worker(wake=None))
+    worker.stop()

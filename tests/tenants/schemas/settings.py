@@ -39,7 +39,7 @@ CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default=f"tenants-{os.getpid
 
 if _url := env.str("CRAFTKIT_BASE_URL", default=""):
     # A worker that a test has started.
-    DATABASES["default"]["NAME"] = env("CRAFTKIT_DATABASE")
+    DATABASES["default"]["NAME"] = env("CRAFTKIT_DATABASE_default")
     _patience = 4
     CRAFTKIT = {**CRAFTKIT, "LEASE": _patience + 2}
     CRAFTKIT_PROJECTS = {

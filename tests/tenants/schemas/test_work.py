@@ -17,20 +17,19 @@ from django.test.utils import CaptureQueriesContext
 
 from django_craftkit import clock, tenants, waking
 from django_craftkit.clock import database_now
-from django_craftkit.models import Job, ProjectState, Render
+from django_craftkit.models import ProjectState, Render
 from django_craftkit.reconcile import rounds, survey, sweeping
-from django_craftkit.reconcile.renders import poll
 from django_craftkit.reconcile.renders.send import wire_key
-from django_craftkit.reconcile.worker import Worker
 from django_craftkit.sandbox import SandboxAdapter
 from django_craftkit.signals import render_succeeded
+from tests import resolvers
 from tests.helpers import Elsewhere, until
 from tests.shop.models import Order
 from tests.tenants.schemas.conftest import NAMES
+from tests.tenants.schemas.helpers import everywhere, finish, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
+    from django_craftkit.reconcile.worker import Worker
     from django_craftkit.testing import Kit
 
 PROJECTS = ("default", "eu")
@@ -42,43 +41,20 @@ def projects(settings: Any) -> None:
 
 
 @pytest.fixture
-def worker(monkeypatch) -> Iterator[Worker]:
-    monkeypatch.setattr(poll, "FIRST_POLL", 0.05)
-    yield (worker := Worker(wake=None))
-    worker.stop()
-
-
-@pytest.fixture
-def slow(craftkit: Kit, settings: Any) -> dict[str, float]:
+def slow(craftkit: Kit, monkeypatch) -> dict[str, float]:
     """In how many seconds Craftkit answers what a tenant sends; at once where it isn't said."""
     seconds: dict[str, float] = {}
 
-    class Slow(SandboxAdapter):
-        def send(self, request: Any, *args: Any, **options: Any) -> Any:
-            body = request.body or b""
-            text = body if isinstance(body, str) else body.decode()
-            time.sleep(max((more for name, more in seconds.items() if name in text), default=0))
-            return super().send(request, *args, **options)
+    send = SandboxAdapter.send
 
-    settings.CRAFTKIT_PROJECTS = {
-        alias: {**given, "ADAPTER": lambda: Slow(craftkit.sandbox)}
-        for alias, given in settings.CRAFTKIT_PROJECTS.items()
-    }
+    def slowly(self: SandboxAdapter, request: Any, *args: Any, **options: Any) -> Any:
+        body = request.body or b""
+        text = body if isinstance(body, str) else body.decode()
+        time.sleep(max((more for name, more in seconds.items() if name in text), default=0))
+        return send(self, request, *args, **options)
+
+    monkeypatch.setattr(SandboxAdapter, "send", slowly)
     return seconds
-
-
-def request(number: int, **more: Any) -> Render:
-    """Ask for a document that says whose it is."""
-    data = {"tenant": tenants.current(), "number": number}
-    return Render.objects.request("invoice", data, key=f"i-{number}", **more)
-
-
-def everywhere(act: Callable[[], Any]) -> dict[str, Any]:
-    found = {}
-    for name in NAMES:
-        with tenants.enter(name):
-            found[name] = act()
-    return found
 
 
 def keep_working(worker: Worker) -> None:
@@ -86,14 +62,6 @@ def keep_working(worker: Worker) -> None:
     while not worker._is_stopped:
         worker.sweep()
         time.sleep(0.05)
-
-
-def finish(worker: Worker) -> None:
-    """Work until no tenant has a job."""
-    end = time.monotonic() + 30
-    while any(everywhere(Job.objects.exists).values()):
-        assert time.monotonic() < end
-        worker.sweep()
 
 
 def test_documents_of_the_same_keys_are_each_tenants_own(projects, craftkit: Kit, worker):
@@ -115,7 +83,7 @@ def test_documents_of_the_same_keys_are_each_tenants_own(projects, craftkit: Kit
     finally:
         render_succeeded.disconnect(receive)
     assert told == {(name, name): 6 for name in NAMES}
-    made = {(one.id, one.data["tenant"], one.project.slug) for one in craftkit.renders}
+    made = {(one.id, one.data["tenant"], one.project) for one in craftkit.renders}
     known = everywhere(
         lambda: {
             (str(one.remote_id), tenants.current(), one.project)
@@ -254,27 +222,6 @@ def test_a_message_for_a_tenant_that_is_gone_does_nothing_and_says_so(worker, ca
     assert set(everywhere(lambda: Render.objects.get().status).values()) == {"pending"}
 
 
-def test_a_tenant_that_is_dropped_under_a_survey_holds_up_no_other(craftkit, worker, monkeypatch):
-    monkeypatch.setattr(tenants, "names", lambda: [*NAMES, "dropped"])
-    everywhere(lambda: request(1))
-    worker.sweep()
-    assert set(everywhere(lambda: Render.objects.get().remote_id is not None).values()) == {True}
-
-
-def test_tables_that_are_being_changed_hold_up_no_other(craftkit, worker, caplog):
-    everywhere(lambda: request(1))
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE beta.craftkit_render RENAME COLUMN status TO state")
-    try:
-        worker.sweep()
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE beta.craftkit_render RENAME COLUMN state TO status")
-    sent = everywhere(lambda: Render.objects.get().remote_id is not None)
-    assert sent == {"alpha": True, "beta": False, "gamma": True}
-    assert "The work of the tenant 'beta' ends for now" in caplog.text
-
-
 # What it costs
 
 
@@ -282,10 +229,10 @@ def test_a_survey_takes_one_statement_for_all_tenants():
     everywhere(lambda: ProjectState.objects.of("default"))
     with tenants.enter("beta"):
         request(1)
-    now = database_now()
     with CaptureQueriesContext(connection) as queries:
-        found = survey.survey(NAMES, now)
-    assert len(queries) == 1
+        found = survey.survey(NAMES)
+    asked = [one["sql"] for one in queries if not one["sql"].startswith("SET search_path")]
+    assert len(asked) == 2, "the time, and what is due"
     assert {one.name for one in found if one.is_due} == {"beta"}
 
 
@@ -296,14 +243,14 @@ def test_what_waits_for_a_pause_is_not_due(settings):
         now = database_now()
         rows = ProjectState.objects.filter(pk=state.pk)
         rows.update(paused_at=now, probe_at=now + timedelta(seconds=60))
-    due = [one.name for one in survey.survey(NAMES, database_now()) if one.is_due]
+    due = [one.name for one in survey.survey(NAMES) if one.is_due]
     assert due == []
     with tenants.enter("beta"):
         rows.update(probe_at=now)
-    due = [one.name for one in survey.survey(NAMES, database_now()) if one.is_due]
+    due = [one.name for one in survey.survey(NAMES) if one.is_due]
     assert due == ["beta"]
     settings.CRAFTKIT = {**settings.CRAFTKIT, "PAUSED": True}
-    due = [one.name for one in survey.survey(NAMES, database_now()) if one.is_due]
+    due = [one.name for one in survey.survey(NAMES) if one.is_due]
     assert due == []
 
 
@@ -323,14 +270,47 @@ def test_upkeep_comes_once_a_turn(monkeypatch):
     upkeeps = [survey.Upkeep(), survey.Upkeep()]
     for _ in range(4):
         for upkeep in upkeeps:
-            now = database_now()
-            upkeep.keep_up(survey.survey(NAMES, now), now)
+            upkeep.keep_up(survey.survey(NAMES))
     assert sorted(kept) == sorted(NAMES), "two processes, and four looks within a turn"
+
+
+def test_tenants_whose_upkeep_is_still_to_come_are_told_that_somebody_sweeps(monkeypatch):
+    monkeypatch.setattr(survey, "MOST_UPKEEP", 1)
+    kept: list[str] = []
+    monkeypatch.setattr(sweeping, "look_after", lambda now, part: kept.append(tenants.current()))
+    long_ago = database_now() - timedelta(hours=1)
+    everywhere(lambda: ProjectState.objects.of("default"))
+    everywhere(lambda: ProjectState.objects.update(swept_at=long_ago))
+    upkeep = survey.Upkeep()
+    upkeep.keep_up(survey.survey(NAMES))
+    assert all(everywhere(lambda: ProjectState.objects.get().has_sweep(database_now())).values())
+    for _ in NAMES:
+        upkeep.keep_up(survey.survey(NAMES))
+    assert sorted(kept) == sorted(NAMES)
+
+
+def test_projects_of_the_resolver_are_given_time_while_all_is_paused(settings):
+    settings.CRAFTKIT = {
+        **settings.CRAFTKIT,
+        "PAUSED": True,
+        "PROJECT_RESOLVER": resolvers.PATH,
+    }
+    everywhere(lambda: [ProjectState.objects.of(alias) for alias in ("default", "acme")])
+    upkeep = survey.Upkeep()
+    upkeep.keep_up(survey.survey(NAMES))
+    long_ago = database_now() - timedelta(hours=1)
+    everywhere(lambda: ProjectState.objects.update(swept_at=long_ago, catching_up_until=long_ago))
+    upkeep.keep_up(survey.survey(NAMES))
+    now = database_now()
+    until_when = everywhere(
+        lambda: [one.catching_up_until > now for one in ProjectState.objects.all()]
+    )
+    assert set(map(all, until_when.values())) == {True}
 
 
 def test_turns_are_spread_and_none_is_left_out():
     moment = clock.now()
-    turns = survey._turns(60, moment)
+    turns = [survey._turn(place, 60, moment) for place in range(60)]
     ages = sorted((moment - turn).total_seconds() for turn in turns)
     assert ages[-1] < 300
     assert all(abs(b - a - 5) < 0.001 for a, b in pairwise(ages))
