@@ -14,7 +14,7 @@ from django.db import connection
 HERE = Path(__file__).parent
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="Only PostgreSQL has schemas.")
 def test_the_suite_of_a_project_whose_tenants_have_schemas():
     if find_spec("django_tenants") is None:

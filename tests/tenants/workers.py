@@ -79,7 +79,7 @@ class Workers:
     def logs(self) -> str:
         return "\n".join(path.read_text()[-3000:] for path in self._folder.glob("*.log"))
 
-    def until(self, condition: Any, seconds: float = 60.0) -> None:
+    def until(self, condition: Any, seconds: float = 150.0) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, self.logs()
@@ -121,7 +121,7 @@ def work_under_kills(workers: Workers, sandbox: Sandbox, names: Collection[str])
     workers.until(lambda: len(sandbox.mails) > 5)
     workers.kill(second)
     workers.start()
-    workers.until(lambda: not any(everywhere(names, Job.objects.exists).values()), 90)
+    workers.until(lambda: not any(everywhere(names, Job.objects.exists).values()), 240)
 
     labels = Counter(one.data["label"] for one in sandbox.renders)
     assert labels == {
