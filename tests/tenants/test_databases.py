@@ -279,6 +279,8 @@ def test_all_tenants_are_told_that_somebody_sweeps(craftkit: Kit, worker):
     assert all(everywhere(lambda: ProjectState.objects.get().swept_at).values())
 
 
+# Both have the same primary keys.
+@pytest.mark.django_db(transaction=True, databases=["default", "other"], reset_sequences=True)
 @pytest.mark.timeout(600)
 def test_nothing_crosses_over_under_load_and_kills(sandbox, workers):
     before = dispatch.set_silent(True)  # beat finds what this process tells nobody of
