@@ -214,7 +214,7 @@ def walk(road: Road, way: str) -> None:
         road.stop()
     road.write("conftest.py", CONFTEST)
     tests = snippet("README.md", "test: tests") + "\n\n"
-    tests += snippet("docs/testing.md", "test: tests", "(document,) = craftkit.renders")
+    tests += snippet("docs/testing.md", "test: tests", "def test_a_confirmed_order_has_an_invoice")
     road.write("test_orders.py", tests.replace("has_an_invoice", "has_its_invoice", 1))
     road.run("python", "-m", "pytest", "-q", "--ds=mysite.settings")
 
