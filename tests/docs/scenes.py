@@ -983,6 +983,9 @@ def _accounts() -> tuple[Any, Render, Render]:
 @scene
 def scene_mail_pdf(stage: Stage) -> Scene:
     receivers = signals.render_succeeded.receivers[:]
+    # Since Django 6.1 a site says by which mailer it sends.
+    backend = "django.core.mail.backends.locmem.EmailBackend"
+    stage.getfixturevalue("settings").MAILERS = {"default": {"BACKEND": backend}}
     yield {}
     try:
         _ready(stage)
