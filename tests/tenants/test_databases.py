@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from django_craftkit import clock, dispatch, tenants
 from django_craftkit.api.throttling import READ, CraftkitThrottle
 from django_craftkit.clock import database_now
-from django_craftkit.models import Job, ProjectState, Render
+from django_craftkit.models import ProjectState, Render
 from django_craftkit.prometheus import CraftkitCollector
 from django_craftkit.reconcile import connecting, retention, rounds, survey
 from django_craftkit.reconcile.renders import poll
@@ -26,11 +27,12 @@ from django_craftkit.reconcile.renders.send import wire_key
 from django_craftkit.reconcile.worker import Worker
 from tests.helpers import Killed
 from tests.shop.models import Order
+from tests.tenants import turns
 from tests.tenants.databases import ALIASES, Databases
 from tests.tenants.workers import work_under_kills
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Generator, Iterator
+    from collections.abc import Container, Generator, Iterator
 
     from django_craftkit.testing import Kit
 
@@ -49,19 +51,8 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
     return Worker(wake=None)
 
 
-def everywhere(act: Callable[[], Any]) -> dict[str, Any]:
-    found = {}
-    for name in ALIASES:
-        with tenants.enter(name):
-            found[name] = act()
-    return found
-
-
-def finish(worker: Worker) -> None:
-    end = time.monotonic() + 30
-    while any(everywhere(Job.objects.exists).values()):
-        assert time.monotonic() < end
-        worker.sweep()
+everywhere = partial(turns.everywhere, ALIASES)
+finish = partial(turns.finish, ALIASES)
 
 
 def test_documents_of_the_same_keys_are_each_tenants_own(craftkit: Kit, worker, declare):

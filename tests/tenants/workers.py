@@ -15,9 +15,10 @@ from django.db import connections
 
 from django_craftkit import tenants
 from django_craftkit.models import Job, Render, Share
+from tests.tenants.turns import everywhere
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from django_craftkit.sandbox import Sandbox
 
@@ -84,14 +85,6 @@ class Workers:
         while not condition():
             assert time.monotonic() < end, self.logs()
             time.sleep(0.1)
-
-
-def everywhere(names: Iterable[str], act: Any) -> dict[str, Any]:
-    found = {}
-    for name in names:
-        with tenants.enter(name):
-            found[name] = act()
-    return found
 
 
 def ask(project: str) -> None:
